@@ -1,0 +1,96 @@
+"""The distributions that are known by points alone: named percentiles, and measured samples."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+
+from simulator.behaviour.distributions import Delay, ReadSamples
+from simulator.behaviour.notation import Arguments
+from simulator.units import format_duration
+
+
+@dataclass(frozen=True)
+class Percentiles(Delay):
+    """Straight lines through the percentiles you name: `percentiles(p50=10ms, p90=40ms, p99=200ms, max=2s)`.
+
+    The line begins at 0, or at `p0`, and ends at `max`; without `max` nothing exceeds the last percentile.
+    """
+
+    points: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def read(cls, arguments: Arguments, _: ReadSamples) -> Percentiles:
+        """Take any number of percentiles and, by its key, max."""
+        points = arguments.percentiles()
+        last = arguments.keyed_duration("max")
+        if not points:
+            raise arguments.expression.error("percentiles lacks its percentiles, as in p50=10ms, p99=80ms")
+        if points[0][0] > 0:
+            points = [(0.0, 0.0), *points]
+        return cls((*points, (1.0, points[-1][1] if last is None else last)))
+
+    def __post_init__(self) -> None:
+        for (low, low_seconds), (high, high_seconds) in zip(self.points, self.points[1:], strict=False):
+            if high <= low or high_seconds < low_seconds:
+                raise ValueError(
+                    f"percentiles must rise: {_percentile(low)}={format_duration(low_seconds)} stands before "
+                    f"{_percentile(high)}={format_duration(high_seconds)}"
+                )
+
+    def quantile(self, u: float) -> float:
+        """Interpolate between the two points around u."""
+        after = bisect.bisect_right(self.points, u, key=lambda point: point[0])
+        (low, low_seconds), (high, high_seconds) = self.points[after - 1], self.points[min(after, len(self.points) - 1)]
+        return low_seconds if high == low else low_seconds + (u - low) / (high - low) * (high_seconds - low_seconds)
+
+    def cdf(self, seconds: float) -> float:
+        """Give the largest share at which the line is not above `seconds`."""
+        after = bisect.bisect_right(self.points, seconds, key=lambda point: point[1])
+        if after == 0:
+            return 0.0
+        if after == len(self.points):
+            return 1.0
+        (low, low_seconds), (high, high_seconds) = self.points[after - 1], self.points[after]
+        return low + (seconds - low_seconds) / (high_seconds - low_seconds) * (high - low)
+
+    def __str__(self) -> str:
+        return f"percentiles({', '.join(f'{_percentile(u)}={format_duration(s)}' for u, s in self.points)})"
+
+
+@dataclass(frozen=True)
+class Samples(Delay):
+    """Delays that were measured somewhere, one a line in a file: `samples(latencies.txt)`."""
+
+    path: str
+    sorted_seconds: tuple[float, ...]
+
+    @classmethod
+    def read(cls, arguments: Arguments, read_samples: ReadSamples) -> Samples:
+        """Take the file's path and read it."""
+        path = arguments.text("FILE")
+        try:
+            whole_path, seconds = read_samples(path)
+            return cls(whole_path, tuple(sorted(seconds)))
+        except (OSError, ValueError) as error:
+            raise arguments.expression.error(f"samples({path}) can't be used: {error}") from None
+
+    def __post_init__(self) -> None:
+        if not self.sorted_seconds:
+            raise ValueError("there is no sample in it")
+
+    def quantile(self, u: float) -> float:
+        """Give the smallest sample that a share u of the samples does not exceed."""
+        return self.sorted_seconds[math.ceil(u * len(self.sorted_seconds)) - 1]
+
+    def cdf(self, seconds: float) -> float:
+        """Count the samples up to `seconds`."""
+        return bisect.bisect_right(self.sorted_seconds, seconds) / len(self.sorted_seconds)
+
+    def __str__(self) -> str:
+        return f"samples({self.path})"
+
+
+def _percentile(u: float) -> str:
+    return "max" if u == 1 else f"p{round(u * 100, 9):g}"

@@ -1,0 +1,214 @@
+"""The one-line notation of delays and faults: `name(value, key=value, 95%: name(...))`.
+
+`parse` reads the text; `Arguments` hands its values out one by one, converted and checked, so that what is missing,
+left over or out of place is refused with the place in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from simulator import units
+
+_NAME = re.compile(r"\s*([a-z_]+)\s*\(")
+_KEY = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*=")
+_WEIGHT = re.compile(r"\s*([0-9.]+%)\s*:")
+_VALUE = re.compile(r"[^,()]+")
+_MAX_DEPTH = 8
+Value = TypeVar("Value")
+
+
+class NotationError(ValueError):
+    """Point at the place in a text where it stops making sense."""
+
+    def __init__(self, reason: str, text: str, start: int, end: int | None = None) -> None:
+        self.reason = reason
+        width = max(1, (end if end is not None else start + 1) - start)
+        super().__init__(f"{reason}\n    {text}\n    {' ' * start}{'^' * width}")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One value between the parentheses: plain, after `key=`, or after `weight:`."""
+
+    value: str | Expression
+    start: int
+    end: int
+    key: str | None = None
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A name and its items; `start` and `end` are its place in `text`."""
+
+    name: str
+    items: tuple[Item, ...]
+    text: str
+    start: int
+    end: int
+
+    def error(self, reason: str) -> NotationError:
+        """Make the error that points at this expression."""
+        return NotationError(reason, self.text, self.start, self.end)
+
+
+def parse(text: str) -> Expression:
+    """Read one expression. Raise NotationError where the text is not one."""
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is not text like name(value, key=value)")
+    if "\n" in text or len(text) > 1000:
+        raise ValueError("must be one line of 1,000 characters at most")
+    expression, end = _expression(text, 0, 0)
+    if text[end:].strip():
+        raise NotationError("nothing may stand after the closing parenthesis", text, end, len(text))
+    return expression
+
+
+def _expression(text: str, start: int, depth: int) -> tuple[Expression, int]:
+    match = _NAME.match(text, start)
+    if match is None:
+        raise NotationError("expected a name and an opening parenthesis, as in uniform(5ms, 50ms)", text, start)
+    if depth > _MAX_DEPTH:
+        raise NotationError("nested too deeply", text, start)
+    items: list[Item] = []
+    at = match.end()
+    if text[at:].lstrip().startswith(")"):
+        return _finished(text, match, items, text.index(")", at))
+    while True:
+        item, at = _item(text, at, depth)
+        items.append(item)
+        if text[at : at + 1] == ")":
+            return _finished(text, match, items, at)
+        if text[at : at + 1] != ",":
+            raise NotationError("expected a comma or a closing parenthesis", text, min(at, len(text)))
+        at += 1
+
+
+def _finished(text: str, name: re.Match[str], items: list[Item], closing: int) -> tuple[Expression, int]:
+    return Expression(name[1], tuple(items), text, name.start(1), closing + 1), closing + 1
+
+
+def _item(text: str, start: int, depth: int) -> tuple[Item, int]:
+    key = weight = None
+    if match := _KEY.match(text, start):
+        key, start = match[1], match.end()
+    elif match := _WEIGHT.match(text, start):
+        try:
+            weight = units.parse_ratio(match[1])
+        except ValueError as error:
+            raise NotationError(str(error), text, match.start(1), match.end(1)) from None
+        start = match.end()
+    if _NAME.match(text, start):
+        inner, end = _expression(text, start, depth + 1)
+        after = end + len(text[end:]) - len(text[end:].lstrip())
+        return Item(inner, inner.start, end, key, weight), after
+    value = _VALUE.match(text, start)
+    if value is None or not value[0].strip():
+        raise NotationError("a value is missing", text, start)
+    begin = start + len(value[0]) - len(value[0].lstrip())
+    return Item(value[0].strip(), begin, begin + len(value[0].strip()), key, weight), value.end()
+
+
+class Arguments:
+    """Hand out an expression's values in order, by position or by key.
+
+    Every method names what it wants; `finish` refuses what nobody wanted.
+    """
+
+    def __init__(self, expression: Expression) -> None:
+        self.expression = expression
+        self._left = list(expression.items)
+        self._asked: list[str] = []
+
+    def duration(self, name: str, default: float | None = None) -> float:
+        """Take the duration `name`, in seconds."""
+        return self._take(name, units.parse_duration, default)
+
+    def keyed_duration(self, name: str) -> float | None:
+        """Take the duration `name` in seconds where it is given by its key, as in `max=2s`; None where it is not."""
+        if any(item.key == name for item in self._left):
+            return self.duration(name)
+        self._asked.append(f"{name}=")
+        return None
+
+    def ratio(self, name: str) -> float:
+        """Take the share `name`, 0 to 1."""
+        return self._take(name, units.parse_ratio, None)
+
+    def number(self, name: str) -> float:
+        """Take the plain number `name`."""
+        return self._take(name, _parse_number, None)
+
+    def status(self, name: str) -> int:
+        """Take the HTTP error status `name`, 400 to 599."""
+        return self._take(name, _parse_status, None)
+
+    def text(self, name: str) -> str:
+        """Take the text `name`."""
+        return self._take(name, str, None)
+
+    def weighted(self) -> list[tuple[float, Expression]]:
+        """Take every `weight: name(...)` there is."""
+        self._asked.append("a share: a delay")
+        taken = [item for item in self._left if item.weight is not None]
+        self._left = [item for item in self._left if item.weight is None]
+        return [(item.weight or 0.0, self._inner(item)) for item in taken]
+
+    def percentiles(self) -> list[tuple[float, float]]:
+        """Take every `pNN=duration` there is, as (ratio, seconds)."""
+        self._asked.append("p50=duration")
+        taken = [item for item in self._left if item.key is not None and re.fullmatch(r"p\d{1,2}(\.\d+)?", item.key)]
+        self._left = [item for item in self._left if item not in taken]
+        return [(float((item.key or "")[1:]) / 100, self._convert(item, units.parse_duration)) for item in taken]
+
+    def finish(self) -> None:
+        """Refuse whatever is left over."""
+        for item in self._left:
+            asked = ", ".join(self._asked) or "nothing"
+            raise NotationError(
+                f"{self.expression.name} does not take this; it takes {asked}",
+                self.expression.text,
+                item.start - (len(item.key) + 1 if item.key else 0),
+                item.end,
+            )
+
+    def _take(self, name: str, convert: Callable[[str], Value], default: Value | None) -> Value:
+        self._asked.append(name)
+        by_key = [item for item in self._left if item.key == name]
+        by_place = [item for item in self._left if item.key is None and item.weight is None]
+        for item in [*by_key, *by_place]:
+            self._left.remove(item)
+            return self._convert(item, convert)
+        if default is None:
+            raise self.expression.error(f"{self.expression.name} lacks its {name}")
+        return default
+
+    def _convert(self, item: Item, convert: Callable[[str], Value]) -> Value:
+        text = self.expression.text
+        if isinstance(item.value, Expression):
+            raise NotationError("expected a plain value", text, item.start, item.end)
+        try:
+            return convert(item.value)
+        except ValueError as error:
+            raise NotationError(str(error), text, item.start, item.end) from None
+
+    def _inner(self, item: Item) -> Expression:
+        if isinstance(item.value, Expression):
+            return item.value
+        raise NotationError("expected a delay, as in constant(1s)", self.expression.text, item.start, item.end)
+
+
+def _parse_number(text: str) -> float:
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+", text):
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
+def _parse_status(text: str) -> int:
+    if not re.fullmatch(r"[45][0-9][0-9]", text):
+        raise ValueError(f"{text!r} is not an HTTP error status: must be between 400 and 599")
+    return int(text)

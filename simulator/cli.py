@@ -1,0 +1,216 @@
+"""The commands and their exit codes.
+
+0: good. 1: it ran and something is wrong. 2: bad usage or configuration, or it could not start. 130: Ctrl-C before it
+was up.
+
+A stage's process must be patched by gevent before anything else is imported, and the runner's must not be; so the
+commands import what they need themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulator import __version__
+from simulator.errors import ConfigurationError, StartError
+from simulator.topology.layers import KEYS
+
+CONFIG = Path("instance") / "config.py"
+PIPELINE = Path("topologies") / "pipeline.yaml"
+CONTROL_VARIABLES = ("SIMULATOR_CONTROL_TOKEN",)
+
+
+@dataclass(frozen=True)
+class Program:
+    """The file that was started, and the project's folder that it lies in."""
+
+    file: Path
+
+    @property
+    def root(self) -> Path:
+        """Give the project's folder."""
+        return self.file.parent
+
+
+def main(arguments: Sequence[str], program: Path) -> int:
+    """Run a command and give its exit code."""
+    try:
+        result = cli.main(list(arguments), prog_name=program.name, standalone_mode=False, obj=Program(program))
+        return int(result or 0)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except ConfigurationError as error:
+        click.echo(f"{len(error.problems)} mistake{'s' if len(error.problems) > 1 else ''}:", err=True)
+        click.echo(str(error), err=True)
+        return 2
+    except StartError as error:
+        click.echo(str(error), err=True)
+        return 2
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.pass_context
+def cli(context: click.Context) -> int | None:
+    """Simulate web services that show themselves completely.
+
+    Without a command: run one stage as instance/config.py says; where that file is missing, run the default pipeline.
+
+    \b
+    Try:  run_web_service.py run                         the default pipeline, live
+          run_web_service.py run --set enrich.delay='constant(1s)'
+          run_web_service.py check topologies/pipeline.yaml
+    """
+    if context.invoked_subcommand is not None:
+        return None
+    root: Path = context.obj.root
+    if (root / CONFIG).exists():
+        return int(context.invoke(stage))
+    click.echo(f"There is no {CONFIG}, so this runs the default pipeline, {PIPELINE}.", err=True)
+    click.echo(f"For a stage of your own: cp {CONFIG}.sample {CONFIG}, edit it, and start again.\n", err=True)
+    return int(context.invoke(run))
+
+
+def _key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for key, text in reversed(list(KEYS.items())):
+        command = click.option(f"--{key.lower().replace('_', '-')}", key, metavar="TEXT", help=text)(command)
+    return command
+
+
+@cli.command()
+@click.option("--topology", type=click.Path(path_type=Path), help="Be one stage of this topology file.")
+@click.option("--stage", "stage_name", help="Which stage of the topology to be.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="The configuration file.  [default: instance/config.py]"
+)
+@_key_options
+@click.option("--listen-fd", type=int, hidden=True)
+@click.option("--tally", type=click.Path(path_type=Path), hidden=True)
+@click.option("--parent-fd", type=int, hidden=True)
+@click.pass_obj
+def stage(
+    program: Program,
+    /,
+    topology: Path | None,
+    stage_name: str | None,
+    config: Path | None,
+    listen_fd: int | None,
+    tally: Path | None,
+    parent_fd: int | None,
+    **flags: str | None,
+) -> int:
+    """Run one stage until Ctrl-C or SIGTERM; its log, JSON lines, goes to standard output.
+
+    Flags beat SIMULATOR_* variables, which beat instance/config.py, which beats the defaults.
+
+    \b
+    Try:  run_web_service.py stage --port 8081 --delay 'exponential(20ms)'
+          run_web_service.py stage --downstream http://127.0.0.1:8081/messages
+          run_web_service.py stage --topology topologies/pipeline.yaml --stage parse
+    """
+    if (topology is None) != (stage_name is None):
+        raise click.UsageError("--topology and --stage go together")
+    _prepare_stage_process()
+    from simulator.stage.assembly import Surroundings
+    from simulator.stage.process import run_stage
+
+    settings = _stage_settings(program, topology, stage_name, config, flags)
+    return run_stage(settings, Surroundings(listen_fd, tally, parent_fd), os.environ)
+
+
+def _prepare_stage_process() -> None:
+    from gevent import monkey
+
+    monkey.patch_all()
+    # structlog imports rich, where it is installed, to draw tracebacks on terminals; a stage never does, and this
+    # spares it 4 MB and some start-up time.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+    # Read by the instrumentations when they are imported: without it they use attribute names of old.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+
+
+def _stage_settings(
+    program: Program, topology: Path | None, name: str | None, config: Path | None, flags: dict[str, str | None]
+) -> Any:
+    from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables
+    from simulator.topology.reader import read_topology, samples_beside
+    from simulator.topology.settings import resolve_stage, resolve_topology_stage
+
+    given = from_environment(os.environ) | from_flags(flags)
+    ignored = unknown_variables(os.environ, CONTROL_VARIABLES)
+    if topology is not None and name is not None:
+        return resolve_topology_stage(read_topology(topology), name, given, samples_beside(topology.parent), ignored)
+    path = config or program.root / CONFIG
+    if config is not None or path.exists():
+        given = from_config_file(path) | given
+    return resolve_stage(given, samples_beside(path.parent), ignored)
+
+
+@cli.command()
+@click.argument("topology", type=click.Path(path_type=Path))
+@click.pass_obj
+def check(program: Program, /, topology: Path) -> int:
+    """Say what is wrong with a topology file, or what it is."""
+    from rich.console import Console
+
+    from simulator.local.description import describe
+    from simulator.topology.reader import read_topology
+
+    Console(highlight=False).print(describe(read_topology(topology)))
+    return 0
+
+
+@cli.command()
+@click.argument("topology", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--input", metavar="FILE", help="Send the lines of this JSON Lines file (- for standard input), then end."
+)
+@click.option("--on-bad-line", type=click.Choice(["stop", "skip"]), help="A line of the input that is not JSON.")
+@click.option("--output", metavar="FILE", help="Let the terminators append what they get to this JSON Lines file.")
+@click.option("--rate", metavar="RATE", help="Messages that each injector creates, for instance 50/s.")
+@click.option("--messages", type=click.IntRange(0), metavar="N", help="End after this many messages.")
+@click.option("--duration", metavar="TIME", help="End after this time, for instance 30s.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="The seed of all chance.")
+@click.option("--set", "sets", multiple=True, metavar="STAGE.KEY=VALUE", help="Change a stage; may be repeated.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where logs and the report go.  [default: runs/NAME, replaced by the next run]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
+@click.pass_obj
+def run(
+    program: Program,
+    /,
+    topology: Path | None,
+    duration: str | None,
+    report: Path | None,
+    as_json: bool,
+    **wishes: Any,
+) -> int:
+    """Run a whole topology on this machine, a process per stage.
+
+    It ends with Ctrl-C, --duration, --messages or the end of --input; then the ledger accounts for every message. Exit
+    code 1 means that one was lost or failed, or that a stage died.
+
+    \b
+    Try:  run_web_service.py run --duration 30s
+          run_web_service.py run --rate 100/s --set parse.workers=1
+          run_web_service.py run --input orders.jsonl --output archived.jsonl
+    """
+    from simulator.local.command import RunRequest, run_topology
+    from simulator.local.plan import Wishes
+
+    request = RunRequest(topology or program.root / PIPELINE, Wishes(**wishes), duration, report, as_json)
+    return run_topology(request, program.file, os.environ)

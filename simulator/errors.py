@@ -1,0 +1,126 @@
+"""Every error this project raises on purpose.
+
+SimulatorError
+├── ConfigurationError          what was written down can't work; exit code 2
+├── StartError                  it could work, but not here and now (a port in use, a file that can't be written)
+└── MessageError                how one message's handling ended; its `status` is the HTTP answer
+    ├── InvalidMessage          400, 411, 413, 415: the client's mistake
+    ├── Rejected                503: no room, or the stage is shutting down
+    ├── InjectedFault           whatever a configured fault says; never a genuine failure
+    ├── DownstreamFailed        502
+    ├── DownstreamTooSlow       504
+    └── KeepingFailed           500: a terminator could not write down what it got
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class SimulatorError(Exception):
+    """Be the root of every error raised on purpose."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in something a user wrote.
+
+    `source` is a file, `environment` or `flag`; `line` and `column` count from 1, 0 means unknown.
+    """
+
+    message: str
+    source: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = self.source
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        return f"{place}: {self.message}" if place else self.message
+
+
+class ConfigurationError(SimulatorError):
+    """Say everything that is wrong with a configuration at once, in the order of its lines."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.source, problem.line, problem.column)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def of(cls, message: str, source: str = "") -> ConfigurationError:
+        """Make the error of a single problem."""
+        return cls([Problem(message, source)])
+
+
+class StartError(SimulatorError):
+    """Say in one line why something that is well configured could not be started."""
+
+
+class MessageError(SimulatorError):
+    """Carry the HTTP status that answers the message.
+
+    `injected` is True where the cause is a configured fault, here or further down.
+    `retry_after_seconds` of `None` means that no Retry-After is sent.
+    """
+
+    status = 500
+    title = "Internal error"
+    injected = False
+    retry_after_seconds: int | None = None
+
+
+class InvalidMessage(MessageError):
+    """Refuse a message that is the client's mistake."""
+
+    def __init__(self, detail: str, status: int = 400, title: str = "Invalid message") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+
+
+class Rejected(MessageError):
+    """Turn a message away because there is no room for it. One second is the least that Retry-After can say."""
+
+    status = 503
+    title = "No room"
+    retry_after_seconds = 1
+
+
+class InjectedFault(MessageError):
+    """Fail a message on purpose; `fault` is the fault's name."""
+
+    injected = True
+
+    def __init__(self, fault: str, status: int) -> None:
+        super().__init__(f"the fault {fault} was injected here on purpose")
+        self.fault = fault
+        self.status = status
+        self.title = "Injected fault"
+
+
+class DownstreamFailed(MessageError):
+    """Answer for a downstream stage that failed; `injected` where that one failed on purpose."""
+
+    status = 502
+    title = "Downstream failed"
+
+    def __init__(self, detail: str, injected: bool = False) -> None:
+        super().__init__(detail)
+        self.injected = injected
+
+
+class DownstreamTooSlow(MessageError):
+    """Answer for a downstream stage that did not answer in time."""
+
+    status = 504
+    title = "Downstream too slow"
+
+
+class KeepingFailed(MessageError):
+    """Answer for a terminator that could not write down a message."""
+
+    title = "Message not kept"

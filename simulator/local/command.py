@@ -1,0 +1,114 @@
+"""The command `run`: read, start, show, account, and give the exit code."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from simulator.errors import ConfigurationError
+from simulator.local.folder import RunFolder, open_run_folder
+from simulator.local.plan import Wishes, apply_wishes
+from simulator.local.supervisor import Interrupted, Result, StopRequest, Supervisor, collector_answers
+from simulator.local.view import LiveView, PlainView, Silence, View, ledger_tables, stages_table
+from simulator.telemetry.otlp import exports_spans, traces_endpoint
+from simulator.topology.model import Count, Topology
+from simulator.topology.reader import read_topology, samples_beside
+from simulator.units import parse_duration
+
+_PIPE_WIDTH = 200
+_SEED_BITS = 32  # enough, and short enough to be typed again
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the command line asked for."""
+
+    topology: Path
+    wishes: Wishes
+    duration: str | None
+    report: Path | None
+    as_json: bool
+
+
+def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
+    """Run a topology to its end and give the exit code."""
+    topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
+    if topology.seed is None:
+        topology = replace(topology, seed=Count(secrets.randbits(_SEED_BITS)))
+    duration = _duration(request.duration)
+    folder = open_run_folder(request.report, topology.name)
+    out, err = make_console(stderr=False), make_console(stderr=True)
+    view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
+    stop = StopRequest()
+    with stop.listening(), Supervisor(topology, folder, program, environment, stop) as supervisor:
+        try:
+            supervisor.start()
+        except Interrupted:
+            return 130
+        _announce(supervisor, folder, environment, err)
+        view.open()
+        try:
+            supervisor.run(view, duration)
+        finally:
+            view.close()
+        err.print("Stopping: what is under way is finished first.", style="dim")
+        result = supervisor.finish()
+    return _conclude(result, topology, folder, request.as_json, out, err)
+
+
+def make_console(stderr: bool) -> Console:
+    """Make a console for people; where no terminal says how wide it is, nothing is cut or broken to fit."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
+
+
+def _duration(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise ConfigurationError.of(str(error), "flag --duration") from None
+
+
+def _announce(supervisor: Supervisor, folder: RunFolder, environment: Mapping[str, str], err: Console) -> None:
+    stages = supervisor.topology.stages
+    err.print(
+        stages_table(
+            (name, str(stage.role), supervisor.address(name), str(stage.delay)) for name, stage in stages.items()
+        )
+    )
+    err.print(f"\nseed {supervisor.topology.seed}; logs and report in {folder.path}", soft_wrap=True)
+    if exports_spans(environment):
+        endpoint = traces_endpoint(environment)
+        where = f"spans go to {endpoint}"
+        if not collector_answers(endpoint):
+            where = f"no collector at {endpoint}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"
+        err.print(where, soft_wrap=True)
+    err.print()
+
+
+def _conclude(result: Result, topology: Topology, folder: RunFolder, as_json: bool, out: Console, err: Console) -> int:
+    report = {
+        "topology": topology.name,
+        "seed": topology.seed,
+        "seconds": round(result.seconds, 3),
+        "ledger": result.ledger.as_dict(),
+        "latency_seconds": {**result.latencies, "end to end": result.pipeline},
+    }
+    text = json.dumps(report, indent=2)
+    folder.report.write_text(text + "\n")
+    folder.release()
+    if as_json:
+        sys.stdout.write(text + "\n")
+    else:
+        out.print(ledger_tables(result.ledger, result.latencies, result.pipeline))
+    for problem in result.ledger.problems:
+        err.print(f"wrong: {problem}", style="bold red", soft_wrap=True)
+    if not result.ledger.problems:
+        err.print("The ledger balances: every message is accounted for.", style="green")
+    return 1 if result.ledger.problems else 0

@@ -1,0 +1,82 @@
+"""Where a run leaves what it leaves: the topology as it was run, every stage's log, the report."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulator.errors import StartError
+
+DEFAULT_PARENT = Path("runs")
+
+
+class RunFolder:
+    """A folder that belongs to one run at a time; the next run of the same name replaces what is in it."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self.logs = path / "logs"
+        self._lock = lock  # held as long as the descriptor is open
+
+    @property
+    def topology(self) -> Path:
+        """Give the file with the topology as it is run, addresses and seed included."""
+        return self.path / "topology.yaml"
+
+    @property
+    def report(self) -> Path:
+        """Give the file for the report."""
+        return self.path / "report.json"
+
+    def log(self, stage: str) -> Path:
+        """Give a stage's log, one JSON object a line."""
+        return self.logs / f"{stage}.jsonl"
+
+    def errors(self, stage: str) -> Path:
+        """Give the file of what a stage writes to standard error, which is nothing where all is well."""
+        return self.logs / f"{stage}.stderr"
+
+    def tally(self, stage: str) -> Path:
+        """Give the file that a stage counts in."""
+        return self.path / "tallies" / stage
+
+    def release(self) -> None:
+        """Let another run have the folder."""
+        os.close(self._lock)
+
+
+def open_run_folder(wanted: Path | None, name: str) -> RunFolder:
+    """Take the folder for a run: `wanted`, or runs/NAME, or runs/NAME-2 and so on where another run is in it.
+
+    Raise StartError where it is taken or can't be written.
+    """
+    for path in [wanted] if wanted is not None else _candidates(name):
+        try:
+            for folder in (path, path / "logs", path / "tallies"):
+                folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StartError(
+                f"the folder {path} for logs and report can't be written: {error.strerror}; give one with --report"
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            continue
+        _clear(path)
+        return RunFolder(path, lock)
+    raise StartError(f"another run is using the folder {wanted}; give another with --report")
+
+
+def _candidates(name: str) -> Iterator[Path]:
+    yield DEFAULT_PARENT / name
+    for number in range(2, 100):
+        yield DEFAULT_PARENT / f"{name}-{number}"
+
+
+def _clear(path: Path) -> None:
+    for old in [*(path / "logs").glob("*.jsonl"), *(path / "logs").glob("*.stderr"), *(path / "tallies").iterdir()]:
+        old.unlink()

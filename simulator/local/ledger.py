@@ -1,0 +1,142 @@
+"""The ledger of a run: what became of every message, stage by stage and call by call, and whether the sums agree.
+
+A stage's sum: what it received = what ended, by outcome, + what was under way when its process ended. A call's sum: the
+called stage received what its caller got an answer to, and of the tries that ended in doubt (a timeout, a broken
+connection, a caller that was killed) none or some. Whatever is outside these bounds was lost or made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from simulator.telemetry import tally
+from simulator.telemetry.record import OUTSIDE, CallOutcome, Outcome
+from simulator.topology.graph import callers, edges
+from simulator.topology.model import OnBadLine, Topology
+
+Counts = Mapping[str, int]
+_ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
+_IN_DOUBT = (CallOutcome.TIMEOUT, CallOutcome.BROKEN)
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """One stage: messages received, how they ended, and those still in flight at the end of the process."""
+
+    stage: str
+    received: int
+    delivered: int
+    forwarded: int
+    rejected: int
+    invalid: int
+    faulted: int
+    failed: int
+    in_flight: int
+    missed: int
+    ended: str  # "" for a process that ended as it should
+
+
+@dataclass(frozen=True)
+class CallLine:
+    """One edge: tries sent, how they ended for the caller, and what the called stage received of them."""
+
+    caller: str
+    called: str
+    sent: int
+    answered: int
+    answered_with_error: int
+    unreachable: int
+    in_doubt: int
+    received: int
+
+    @property
+    def balanced(self) -> bool:
+        """Tell whether what was received is what can have been sent."""
+        answered = self.answered + self.answered_with_error
+        return answered <= self.received <= answered + self.in_doubt
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The whole account. `problems` is empty where nothing is wrong."""
+
+    stages: tuple[StageLine, ...]
+    calls: tuple[CallLine, ...]
+    lines_read: int
+    bad_lines: int
+    problems: tuple[str, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """Tell whether every sum agrees."""
+        return all(call.balanced for call in self.calls) and all(_balances(line) for line in self.stages)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        return {**asdict(self), "balanced": self.balanced}
+
+
+def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping[str, str]) -> Ledger:
+    """Draw up the account; `ended` says, for each stage whose process did not end as it should, how it did."""
+    stages = tuple(_stage_line(topology, name, counts[name], ended.get(name, "")) for name in topology.stages)
+    calls = tuple(_call_line(caller, called, counts) for caller, called in dict.fromkeys(edges(topology.stages)))
+    lines = sum(count[tally.LINES] for count in counts.values())
+    bad = sum(count[tally.BAD_LINES] for count in counts.values())
+    problems = [*_stage_problems(stages), *_call_problems(calls)]
+    if bad and any(stage.input and stage.on_bad_line is OnBadLine.STOP for stage in topology.stages.values()):
+        problems.append("the input was read no further than to a line that is not JSON; see the injector's log")
+    return Ledger(stages, calls, lines, bad, tuple(problems))
+
+
+def _stage_line(topology: Topology, name: str, counts: Counts, ended: str) -> StageLine:
+    received = sum(counts[tally.received_slot(caller)] for caller in (*callers(topology, name), OUTSIDE))
+    outcomes = {str(outcome): counts[f"outcome.{outcome}"] for outcome in Outcome}
+    in_flight = received - sum(outcomes.values())
+    return StageLine(name, received, **outcomes, in_flight=in_flight, missed=counts[tally.MISSED], ended=ended)
+
+
+def _call_line(caller: str, called: str, counts: Mapping[str, Counts]) -> CallLine:
+    own = counts[caller]
+    sent = own[tally.sent_slot(called)]
+    ended = {outcome: own[tally.attempt_slot(called, outcome)] for outcome in CallOutcome}
+    return CallLine(
+        caller,
+        called,
+        sent,
+        ended[CallOutcome.OK],
+        ended[CallOutcome.ERROR_STATUS],
+        ended[CallOutcome.UNREACHABLE],
+        sum(ended[outcome] for outcome in _IN_DOUBT) + sent - sum(ended.values()),
+        counts[called][tally.received_slot(caller)],
+    )
+
+
+def _balances(line: StageLine) -> bool:
+    return line.in_flight == 0 or (line.in_flight > 0 and line.ended != "")
+
+
+def _stage_problems(stages: tuple[StageLine, ...]) -> list[str]:
+    problems = []
+    for line in stages:
+        if line.ended:
+            problems.append(f"{line.stage} {line.ended}")
+        if line.failed:
+            problems.append(f"{line.stage}: {_messages(line.failed)} failed")
+        if line.in_flight:
+            problems.append(f"{line.stage}: {_messages(line.in_flight)} still in flight at the end")
+    return problems
+
+
+def _call_problems(calls: tuple[CallLine, ...]) -> list[str]:
+    return [
+        f"{call.caller} -> {call.called} does not balance: {call.answered + call.answered_with_error} answered, "
+        f"{call.in_doubt} in doubt, but {call.received} received"
+        for call in calls
+        if not call.balanced
+    ]
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'' if count == 1 else 's'}"

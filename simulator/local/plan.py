@@ -1,0 +1,127 @@
+"""What a run is to be: a topology with the changes that the command line asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from simulator.behaviour.distributions import ReadSamples
+from simulator.errors import ConfigurationError, Problem
+from simulator.topology.model import Count, Load, Role, Stage, Topology
+from simulator.topology.structure import structure, unstructure
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the command line asks for; None means: as the topology says."""
+
+    rate: str | None = None
+    messages: int | None = None
+    seed: int | None = None
+    input: str | None = None
+    on_bad_line: str | None = None
+    output: str | None = None
+    sets: tuple[str, ...] = ()
+
+
+def apply_wishes(topology: Topology, wishes: Wishes, read_samples: ReadSamples) -> Topology:
+    """Give the topology as wished. Raise ConfigurationError with every wish that can't be."""
+    changes: dict[str, dict[str, Any]] = {}
+    problems: list[Problem] = []
+    for text in wishes.sets:
+        try:
+            name, key, value = _split_set(text, topology)
+            changes.setdefault(name, {})[key] = value
+        except ValueError as error:
+            problems.append(Problem(str(error), f"flag --set {text}"))
+    _wish_for_injectors(topology, wishes, changes, problems)
+    _wish_for_terminators(topology, wishes, changes, problems)
+    stages = dict(topology.stages)
+    for name, change in changes.items():
+        stage, found = structure(_merged(unstructure(stages[name]), change), Stage, read_samples)
+        problems += [Problem(f"{name}.{'.'.join(map(str, keys))}: {message}", "flags") for keys, message in found]
+        if stage is not None:
+            stages[name] = stage
+    if problems:
+        raise ConfigurationError(problems)
+    return replace(topology, stages=stages, seed=topology.seed if wishes.seed is None else Count(wishes.seed))
+
+
+def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
+    place, separator, value = text.partition("=")
+    name, dot, key = place.strip().partition(".")
+    if not separator or not dot or not key:
+        raise ValueError("must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)'")
+    if name not in topology.stages:
+        raise ValueError(f"there is no stage {name!r}; there are {', '.join(topology.stages)}")
+    plain: Any = int(value) if value.strip().isdecimal() else value.strip()
+    return name, key, [part.strip() for part in value.split(";") if part.strip()] if key == "faults" else plain
+
+
+def _wish_for_injectors(
+    topology: Topology, wishes: Wishes, changes: dict[str, dict[str, Any]], problems: list[Problem]
+) -> None:
+    wanted = {"rate": wishes.rate, "messages": wishes.messages, "input": wishes.input}
+    if all(value is None for value in wanted.values()):
+        return
+    injectors = [name for name, stage in topology.stages.items() if stage.role is Role.INJECTOR]
+    if not injectors:
+        flags = ", ".join(f"--{flag}" for flag, value in wanted.items() if value is not None)
+        problems.append(Problem("the topology has no injector that could make messages", f"flag {flags}"))
+    if wishes.input is not None and len(injectors) > 1:
+        problems.append(Problem(f"the topology has several injectors: {', '.join(injectors)}", "flag --input"))
+    for name in injectors:
+        change = changes.setdefault(name, {})
+        load: dict[str, Any] = {}
+        if wishes.input is not None:
+            # Without a rate the lines go as fast as they are taken, not at the pace of the topology's own load.
+            change |= {"input": wishes.input, "load.rate": None}
+            if wishes.on_bad_line is not None:
+                change["on_bad_line"] = wishes.on_bad_line
+        load = {"load.rate": wishes.rate, "load.messages": wishes.messages}
+        change |= {key: value for key, value in load.items() if value is not None}
+
+
+def _wish_for_terminators(
+    topology: Topology, wishes: Wishes, changes: dict[str, dict[str, Any]], problems: list[Problem]
+) -> None:
+    if wishes.output is None:
+        return
+    terminators = [name for name, stage in topology.stages.items() if stage.role is Role.TERMINATOR]
+    if not terminators:
+        problems.append(Problem("the topology has no terminator that could write it", "flag --output"))
+    for name in terminators:
+        changes.setdefault(name, {})["output"] = wishes.output
+
+
+def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Set keys, `load.rate` being the key `rate` of `load`; None takes a key away."""
+    merged = {**raw, "load": dict(raw["load"])} if "load" in raw else dict(raw)
+    for key, value in change.items():
+        outer, _, inner = key.partition(".")
+        target = merged.setdefault(outer, {}) if inner else merged
+        if value is None:
+            target.pop(inner or outer, None)
+        else:
+            target[inner or outer] = value
+    return merged
+
+
+def endless(topology: Topology) -> bool:
+    """Tell whether no injector ever comes to an end, so that only a person or --duration ends the run."""
+    return not any(_ends(stage) for stage in topology.stages.values() if stage.role is Role.INJECTOR)
+
+
+def _ends(stage: Stage) -> bool:
+    return stage.input is not None or (stage.load or Load()).messages is not None
+
+
+def files_of(topology: Topology) -> Iterable[tuple[str, Path]]:
+    """Give every file that a stage writes, as (stage, path)."""
+    for name, stage in topology.stages.items():
+        if stage.output is not None:
+            yield name, Path(stage.output)

@@ -1,0 +1,79 @@
+"""How every stage stands right now, from its tally: rates and percentiles over the last seconds."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from simulator.telemetry import tally
+from simulator.telemetry.record import Outcome
+from simulator.telemetry.tally import Tally
+
+WINDOW_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One stage: messages per second and percentiles in seconds over the window (NaN where there were none); totals."""
+
+    rate_per_second: float
+    p50_seconds: float
+    p95_seconds: float
+    p99_seconds: float
+    in_flight: int
+    queue_depth: int
+    outcomes: Mapping[str, int]
+
+    @property
+    def handled(self) -> int:
+        """Give how many messages have been handled in all."""
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True)
+class _Moment:
+    at: float
+    handled: int
+    durations: dict[int, int]
+
+
+class Watch:
+    """Follow one stage's tally."""
+
+    def __init__(self, source: Tally) -> None:
+        self._source = source
+        self._moments: deque[_Moment] = deque()
+
+    def look(self, now: float) -> Standing:
+        """Read the tally; `now` is monotonic, and the window reaches back from it."""
+        counts = self._source.counts()
+        outcomes = {str(outcome): counts[f"outcome.{outcome}"] for outcome in Outcome}
+        durations = self._source.durations(tally.HANDLING)
+        self._moments.append(_Moment(now, sum(outcomes.values()), durations))
+        while len(self._moments) > 2 and self._moments[1].at <= now - WINDOW_SECONDS:
+            self._moments.popleft()
+        first, last = self._moments[0], self._moments[-1]
+        elapsed = last.at - first.at
+        recent = _difference(durations, first.durations)
+        return Standing(
+            rate_per_second=(last.handled - first.handled) / elapsed if elapsed else math.nan,
+            p50_seconds=tally.quantile(recent, 0.5),
+            p95_seconds=tally.quantile(recent, 0.95),
+            p99_seconds=tally.quantile(recent, 0.99),
+            in_flight=sum(n for name, n in counts.items() if name.startswith("received.")) - last.handled,
+            queue_depth=counts[tally.QUEUE_DEPTH],
+            outcomes=outcomes,
+        )
+
+
+def percentiles(durations: dict[int, int]) -> dict[str, float | None]:
+    """Give p50, p95, p99 and the maximum of counted durations, in seconds; None where nothing was counted."""
+    if not durations:
+        return dict.fromkeys(("p50", "p95", "p99", "max"))
+    return {name: tally.quantile(durations, q) for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1))}
+
+
+def _difference(now: dict[int, int], then: dict[int, int]) -> dict[int, int]:
+    return {bucket: count - then.get(bucket, 0) for bucket, count in now.items() if count > then.get(bucket, 0)}

@@ -1,0 +1,254 @@
+"""A run from its start to its ledger: start every stage, watch, and stop them in order."""
+
+from __future__ import annotations
+
+import contextlib
+import graphlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from simulator.local.children import Child, parent_pipe
+from simulator.local.folder import RunFolder
+from simulator.local.ledger import Ledger, make_ledger
+from simulator.local.plan import STANDARD_INPUT, files_of
+from simulator.local.standing import Watch, percentiles
+from simulator.local.view import Percentiles, Picture, View
+from simulator.stage.keeping import JsonLinesKeeper
+from simulator.stage.listening import listen
+from simulator.telemetry import tally
+from simulator.telemetry.tally import Tally
+from simulator.topology.addresses import DEFAULT_HOST, with_address
+from simulator.topology.graph import called_first, callers, edges
+from simulator.topology.model import Load, Role, Stage, Topology
+from simulator.topology.reader import write_topology
+
+_TICK_SECONDS = 0.1
+_SHOW_SECONDS = 1.0
+# A stage has its own bound for finishing what it has admitted; this is what it may take beyond that.
+_STOP_SECONDS = 13.0
+
+
+class Interrupted(Exception):
+    """Say that a person stopped the run before it was up."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to: the account, and percentiles in seconds by stage and for the whole way."""
+
+    ledger: Ledger
+    latencies: Mapping[str, Percentiles]
+    pipeline: Percentiles
+    seconds: float
+
+
+class StopRequest:
+    """Ctrl-C, SIGTERM or SIGHUP: the first asks for an orderly end, the second raises KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals in the body of the `with`."""
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, self._on_signal) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for the request; False where none comes in time."""
+        return self._event.wait(timeout_seconds)
+
+    @property
+    def made(self) -> bool:
+        """Tell whether the end was asked for."""
+        return self._event.is_set()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._event.is_set():
+            raise KeyboardInterrupt
+        self._event.set()
+
+
+class Supervisor:
+    """The stages of one run. Use it as a context manager: whatever happens, no process is left behind."""
+
+    def __init__(
+        self, topology: Topology, folder: RunFolder, program: Path, environment: Mapping[str, str], stop: StopRequest
+    ) -> None:
+        self._folder = folder
+        self._program = program
+        self._environment = environment
+        self._stop = stop
+        self._gone: dict[str, str] = {}
+        self._began = time.monotonic()
+        self._children: dict[str, Child] = {}
+        self._parent_read, self._parent_write = parent_pipe()
+        try:
+            self._check_files(topology)
+            self.topology = self._assign_addresses(topology)
+            folder.topology.write_text(write_topology(self.topology))
+            self._tallies = {name: self._make_tally(name) for name in topology.stages}
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self._children.values():
+            child.kill()
+        for descriptor in (self._parent_read, self._parent_write):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def address(self, name: str) -> str:
+        """Give the URL at which a stage takes messages."""
+        return self._children[name].address(self.topology.stages[name].path)
+
+    def start(self) -> None:
+        """Start every stage, the called ones first and the injectors last, each when what it needs is ready.
+
+        Raise StartError where a stage does not come up, Interrupted where a person stops it.
+        """
+        injectors = [name for name, stage in self.topology.stages.items() if stage.role is Role.INJECTOR]
+        others = [name for name in called_first(self.topology) if name not in injectors]
+        for names in (others, injectors):
+            for name in names:
+                self._start_stage(name)
+            for name in names:
+                self._children[name].wait_until_ready()
+                if self._stop.made:
+                    raise Interrupted
+        self._began = time.monotonic()
+
+    def run(self, view: View, duration_seconds: float | None) -> None:
+        """Watch until the end is asked for, the time is up, or every load has come to its end."""
+        watches = {name: Watch(source) for name, source in self._tallies.items()}
+        next_show = self._began
+        while not self._stop.wait(_TICK_SECONDS):
+            now = time.monotonic()
+            self._note_gone()
+            if now >= next_show:
+                next_show = now + _SHOW_SECONDS
+                view.show(self._picture(watches, now))
+            if duration_seconds is not None and now - self._began >= duration_seconds:
+                break
+            if self._finished():
+                break
+        view.show(self._picture(watches, time.monotonic()))
+
+    def finish(self) -> Result:
+        """Stop every stage, callers before those they call, and draw up the account."""
+        self._note_gone()
+        for names in _callers_first(self.topology):
+            for name in names:
+                self._children[name].terminate()
+            deadline = time.monotonic() + _STOP_SECONDS
+            for name in names:
+                self._await_end(name, deadline)
+        counts = {name: source.counts() for name, source in self._tallies.items()}
+        pipeline: dict[int, int] = {}
+        for source in self._tallies.values():
+            for bucket, count in source.durations(tally.PIPELINE).items():
+                pipeline[bucket] = pipeline.get(bucket, 0) + count
+        return Result(
+            make_ledger(self.topology, counts, self._gone),
+            {name: percentiles(source.durations(tally.HANDLING)) for name, source in self._tallies.items()},
+            percentiles(pipeline),
+            time.monotonic() - self._began,
+        )
+
+    def _await_end(self, name: str, deadline: float) -> None:
+        child = self._children[name]
+        if name in self._gone:
+            return
+        if not child.wait(max(0.0, deadline - time.monotonic())):
+            child.kill()
+            self._gone[name] = "did not stop in time and was killed"
+        elif child.returncode:
+            self._gone[name] = f"ended with exit code {child.returncode}"
+
+    def _assign_addresses(self, topology: Topology) -> Topology:
+        stages = {}
+        for name, stage in topology.stages.items():
+            listener = listen(stage.host or DEFAULT_HOST, stage.port or 0, name)
+            self._children[name] = Child(name, listener, self._folder)
+            stages[name] = with_address(stage, stage.host or DEFAULT_HOST, listener.getsockname()[1])
+        return replace(topology, stages=stages)
+
+    def _check_files(self, topology: Topology) -> None:
+        for _, path in files_of(topology):
+            JsonLinesKeeper(path).close()
+
+    def _make_tally(self, name: str) -> Tally:
+        called = [to for caller, to in edges(self.topology.stages) if caller == name]
+        return Tally.create(self._folder.tally(name), tally.slots(callers(self.topology, name), called))
+
+    def _start_stage(self, name: str) -> None:
+        from_terminal = self.topology.stages[name].input == STANDARD_INPUT
+        stdin = 0 if from_terminal else subprocess.DEVNULL
+        self._children[name].start(self._program, self._parent_read, self._environment, stdin)
+
+    def _note_gone(self) -> None:
+        for name, child in self._children.items():
+            code = child.returncode
+            if code is not None and name not in self._gone:
+                self._gone[name] = f"was killed ({_signal_name(-code)})" if code < 0 else f"ended (exit code {code})"
+
+    def _picture(self, watches: Mapping[str, Watch], now: float) -> Picture:
+        standings = {name: watch.look(now) for name, watch in watches.items()}
+        return Picture(now - self._began, standings, self._gone)
+
+    def _finished(self) -> bool:
+        """Tell whether there are injectors with an end, and every one of them has come to it."""
+        loads = {name: _load_of(stage) for name, stage in self.topology.stages.items() if stage.role is Role.INJECTOR}
+        ends = [name for name, load in loads.items() if load is not None]
+        if not ends:
+            return False
+        return all(name in self._gone or self._tallies[name].counts()[tally.LOAD_FINISHED] for name in ends)
+
+
+def _load_of(stage: Stage) -> Load | None:
+    return (stage.load or Load()) if stage.load is not None or stage.input is not None else None
+
+
+def _callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
+    """Give the stages in groups so that each is called only by stages of the groups before."""
+    sorter = graphlib.TopologicalSorter({name: callers(topology, name) for name in topology.stages})
+    sorter.prepare()
+    while sorter.is_active():
+        names = sorter.get_ready()
+        yield names
+        sorter.done(*names)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def collector_answers(url: str, connect: Callable[..., socket.socket] = socket.create_connection) -> bool:
+    """Tell whether anything listens where the spans are to go."""
+    parts = urllib.parse.urlsplit(url)
+    try:
+        connect((parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)), timeout=0.5).close()
+    except OSError:
+        return False
+    return True

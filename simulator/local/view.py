@@ -1,0 +1,185 @@
+"""What a person sees of a run: a live table on a terminal, a line every few seconds elsewhere; then the ledger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from simulator.local.ledger import Ledger
+from simulator.local.standing import Standing
+from simulator.telemetry.record import Outcome
+from simulator.units import human_duration
+
+_PLAIN_EVERY_SECONDS = 5.0
+_GOOD = (Outcome.DELIVERED, Outcome.FORWARDED)
+_COLOURS = {Outcome.REJECTED: "yellow", Outcome.FAULTED: "magenta", Outcome.INVALID: "cyan", Outcome.FAILED: "red"}
+Percentiles = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A moment of a run: how each stage stands, and how those ended that should still run."""
+
+    elapsed_seconds: float
+    standings: Mapping[str, Standing]
+    gone: Mapping[str, str]
+
+
+class View(Protocol):
+    """Somewhere to show a run."""
+
+    def open(self) -> None:
+        """Begin to show pictures."""
+
+    def show(self, picture: Picture) -> None:
+        """Show how things stand."""
+
+    def close(self) -> None:
+        """Show no more pictures, leaving the last one where it is."""
+
+
+class LiveView:
+    """A table that is drawn anew in its place."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+
+    def open(self) -> None:
+        """Take the lower end of the terminal."""
+        self._live.start()
+
+    def show(self, picture: Picture) -> None:
+        """Draw the table."""
+        hint = Text(f"  {picture.elapsed_seconds:.0f} s; Ctrl-C ends the run", style="dim")
+        self._live.update(Group(live_table(picture), hint), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last table standing."""
+        self._live.stop()
+
+
+class PlainView:
+    """A line every few seconds, for pipes and logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next_seconds = 1.0
+
+    def open(self) -> None:
+        """Have nothing to open."""
+
+    def show(self, picture: Picture) -> None:
+        """Print a line where the last one is old enough."""
+        if picture.elapsed_seconds >= self._next_seconds:
+            self._next_seconds = picture.elapsed_seconds + _PLAIN_EVERY_SECONDS
+            self._console.print(plain_line(picture), highlight=False, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Have nothing to close."""
+
+
+class Silence:
+    """Show nothing: for --json, whose only output is the report."""
+
+    def open(self) -> None:
+        """Do nothing."""
+
+    def show(self, picture: Picture) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def plain_line(picture: Picture) -> str:
+    """Write a picture as one line."""
+    parts = []
+    for name, standing in picture.standings.items():
+        if name in picture.gone:
+            parts.append(f"{name} {picture.gone[name].upper()}")
+            continue
+        bad = [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
+        figures = [_rate(standing.rate_per_second), f"p50 {human_duration(standing.p50_seconds)}"]
+        figures += [f"p99 {human_duration(standing.p99_seconds)}", f"in flight {standing.in_flight}", *bad]
+        parts.append(f"{name} {', '.join(figures)}")
+    return f"{picture.elapsed_seconds:5.0f}s  {' | '.join(parts)}"
+
+
+def live_table(picture: Picture) -> Table:
+    """Draw a picture as a table: stage, rate, p50, p95, p99, in flight, queue, outcomes."""
+    table = _table("stage", ">rate", ">p50", ">p95", ">p99", ">in flight", ">queue", "outcomes")
+    for name, standing in picture.standings.items():
+        if name in picture.gone:
+            outcome = Text(picture.gone[name].upper(), style="bold red")
+            table.add_row(Text(name, style="bold red"), *["-"] * 6, outcome)
+            continue
+        times = (standing.p50_seconds, standing.p95_seconds, standing.p99_seconds)
+        table.add_row(
+            Text(name, style="bold"),
+            _rate(standing.rate_per_second),
+            *(human_duration(seconds) for seconds in times),
+            str(standing.in_flight),
+            str(standing.queue_depth),
+            _outcomes(standing.outcomes),
+        )
+    return table
+
+
+def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:
+    """List the stages that are up: name, role, address, delay."""
+    table = _table("stage", "role", "address", "delay")
+    for name, role, address, delay in rows:
+        table.add_row(Text(name, style="bold"), role, address, delay)
+    return table
+
+
+def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], pipeline: Percentiles) -> Group:
+    """Draw the account at the end of a run."""
+    stages = _table("stage", ">received", *(f">{outcome}" for outcome in Outcome), ">in flight", ">missed")
+    for line in ledger.stages:
+        numbers = (line.received, *(getattr(line, outcome) for outcome in Outcome), line.in_flight, line.missed)
+        stages.add_row(Text(line.stage, style="bold"), *(_number(number) for number in numbers))
+    calls = _table("call", ">sent", ">answered", ">with error", ">unreachable", ">in doubt", ">received", "")
+    for call in ledger.calls:
+        counts = (call.sent, call.answered, call.answered_with_error, call.unreachable, call.in_doubt, call.received)
+        mark = Text("balanced", style="green") if call.balanced else Text("DOES NOT BALANCE", style="bold red")
+        calls.add_row(Text(f"{call.caller} -> {call.called}", style="bold"), *(_number(c) for c in counts), mark)
+    return Group(stages, Text(), calls, Text(), _latency_table(latencies, pipeline))
+
+
+def _latency_table(latencies: Mapping[str, Percentiles], pipeline: Percentiles) -> Table:
+    table = _table("latency", ">p50", ">p95", ">p99", ">max")
+    for name, found in (*latencies.items(), ("end to end", pipeline)):
+        cells = (human_duration(math.nan if seconds is None else seconds) for seconds in found.values())
+        table.add_row(Text(name, style="bold"), *cells)
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading.removeprefix(">"), justify="right" if heading[:1] == ">" else "left", no_wrap=True)
+    return table
+
+
+def _rate(per_second: float) -> str:
+    return "-" if math.isnan(per_second) else f"{per_second:.1f}/s"
+
+
+def _number(count: int) -> str:
+    return str(count) if count else "."
+
+
+def _outcomes(outcomes: Mapping[str, int]) -> Text:
+    text = Text()
+    for outcome, count in outcomes.items():
+        if count:
+            text.append(f"{outcome} {count}  ", style=_COLOURS.get(Outcome(outcome), "green"))
+    return text

@@ -1,0 +1,158 @@
+"""The Flask application of a stage: every route is listed in `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import orjson
+from flask import Flask, Request, Response, request
+from flask.sessions import SessionInterface
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+
+from simulator.errors import InvalidMessage, MessageError
+from simulator.stage.handling import Handling
+from simulator.stage.message import (
+    DEFAULT_CONTENT_TYPE,
+    MESSAGE_ID,
+    TRACE_ID,
+    Message,
+    caller_from,
+    due_from,
+    message_id_from,
+    visit_from,
+)
+from simulator.stage.probes import RECEIVED_AT
+from simulator.stage.problems import message_problem, problem
+from simulator.telemetry.metrics import Metrics
+from simulator.telemetry.record import Clock, StageRecord, TraceIds, Via
+
+
+@dataclass(frozen=True)
+class Front:
+    """What the application needs to know of the stage around it."""
+
+    stage: str
+    path: str
+    max_body_bytes: int
+    callers: frozenset[str]
+    handling: Handling
+    metrics: Metrics
+    clock: Clock
+    new_message_id: Callable[[], str]
+    current_trace: Callable[[], TraceIds]
+    draining: Callable[[], bool] = field(default=lambda: False)
+
+
+class _NoSessions(SessionInterface):
+    """A stage has no cookies; not looking for them saves time on each message."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        return None
+
+    def save_session(self, app: Flask, session: object, response: Response) -> None:
+        return None
+
+    def is_null_session(self, obj: object) -> bool:
+        return True
+
+
+def create_app(front: Front) -> Flask:
+    """Make the application that takes the messages of one stage."""
+    app = Flask("simulator.stage", static_folder=None)
+    app.session_interface = _NoSessions()
+
+    def take_message() -> Response:
+        return _take_message(front)
+
+    def refuse(error: HTTPException) -> Response:
+        return _refuse(front, error)
+
+    app.add_url_rule(front.path, view_func=take_message, methods=["POST"], provide_automatic_options=False)
+    app.register_error_handler(HTTPException, refuse)
+    return app
+
+
+def _take_message(front: Front) -> Response:
+    message = _message(front)
+    try:
+        record = front.handling.handle(message)
+    except MessageError as error:
+        trace_id = front.current_trace().trace_id
+        response = message_problem(error, stage=front.stage, message_id=message.message_id, trace_id=trace_id)
+    else:
+        trace_id = record.arrival.trace.trace_id
+        response = Response(_receipt(front.stage, record), content_type="application/json")
+    response.headers[MESSAGE_ID] = message.message_id
+    response.headers[TRACE_ID] = trace_id
+    if front.draining():
+        response.headers["Connection"] = "close"
+    return response
+
+
+def _receipt(stage: str, record: StageRecord) -> bytes:
+    receipt = {
+        "message_id": record.arrival.message_id,
+        "stage": stage,
+        "outcome": record.outcome,
+        "trace_id": record.arrival.trace.trace_id,
+        "duration_seconds": round(record.duration_seconds, 6),
+    }
+    return orjson.dumps(receipt) + b"\n"
+
+
+def _message(front: Front) -> Message:
+    """Read the headers; what is wrong with them is raised when the body is read, inside the observed handling."""
+    headers = request.headers
+    complaint: InvalidMessage | None = None
+    try:
+        message_id = message_id_from(headers)
+    except InvalidMessage as error:
+        message_id, complaint = None, error
+    # Bound here and not in the closure: `request` stands for whatever request is being handled.
+    current = request._get_current_object()  # type: ignore[attr-defined]
+    return Message(
+        message_id=message_id or front.new_message_id(),
+        visit=visit_from(headers),
+        caller=caller_from(headers, front.callers),
+        via=Via.HTTP,
+        content_type=headers.get("Content-Type", DEFAULT_CONTENT_TYPE),
+        body_bytes=request.content_length or 0,
+        due_unix_seconds=due_from(headers, front.clock.unix_ns() / 1e9),
+        read=lambda: _read_body(current, front.max_body_bytes, complaint),
+    )
+
+
+def _read_body(current: Request, max_body_bytes: int, complaint: InvalidMessage | None) -> bytes:
+    if complaint is not None:
+        raise complaint
+    announced = current.content_length
+    if announced is None:
+        if "Transfer-Encoding" in current.headers:
+            raise InvalidMessage("a body in chunks needs its Content-Length too", 411, "Length required")
+        return b""
+    if announced > max_body_bytes:
+        detail = f"the body has {announced} bytes; at most {max_body_bytes} are taken here"
+        raise InvalidMessage(detail, 413, "Content too large")
+    try:
+        body = current.environ["wsgi.input"].read(announced)
+    except TimeoutError:
+        raise InvalidMessage("the body did not come in time", 408, "Request timeout") from None
+    except OSError:
+        body = b""
+    if len(body) < announced:
+        raise InvalidMessage(f"the connection ended before the {announced} bytes of the body had come")
+    return bytes(body)
+
+
+def _refuse(front: Front, error: HTTPException) -> Response:
+    """Answer what is no message: a wrong path or method, or a mistake of our own."""
+    code = error.code or 500
+    response = problem(code, error.name, error.description or "", stage=front.stage)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = "POST"
+    if not isinstance(error, InternalServerError):  # which has been observed as a message
+        begin = request.environ.get(RECEIVED_AT, front.clock.monotonic())
+        route = front.path if isinstance(error, MethodNotAllowed) else ""
+        front.metrics.record_unrouted_request(request.method, route, code, front.clock.monotonic() - begin)
+    return response

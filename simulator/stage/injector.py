@@ -1,0 +1,197 @@
+"""The injector's own messages: made up on an open schedule, or read from a JSON Lines file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from simulator.behaviour.draws import FIRST_VISIT, message_id
+from simulator.behaviour.pacing import Pace
+from simulator.behaviour.payloads import CONTENT_TYPE, payload
+from simulator.errors import MessageError, Rejected, StartError
+from simulator.stage.handling import Handling
+from simulator.stage.message import Message
+from simulator.telemetry.record import OUTSIDE, Clock, Via
+from simulator.topology.model import OnBadLine
+
+Spawn = Callable[[Callable[[], None]], object]
+
+
+class Watcher(Protocol):
+    """Who is told how the schedule is kept and the input goes."""
+
+    def due(self, lag_seconds: float) -> None:
+        """Hear that a message was due, and how late it was begun."""
+
+    def missed(self) -> None:
+        """Hear that a due message found no room."""
+
+    def line(self) -> None:
+        """Hear that a line of the input was read."""
+
+    def bad_line(self, number: int, reason: str) -> None:
+        """Hear that a line was not JSON, or too long."""
+
+    def finished(self) -> None:
+        """Hear that no further message will come, and that all have been answered."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message to be sent: its number, counted from 1, and its body."""
+
+    number: int
+    body: bytes
+
+
+class Injector:
+    """Send drafts, paced or a number at a time; every one is handled as a message that came by POST is."""
+
+    def __init__(
+        self,
+        stage: str,
+        seed: int,
+        handling: Handling,
+        watcher: Watcher,
+        clock: Clock,
+        root_span: Callable[[int, float], AbstractContextManager[object]],
+        spawn: Spawn,
+        via: Via,
+    ) -> None:
+        self._stage = stage
+        self._seed = seed
+        self._handling = handling
+        self._watcher = watcher
+        self._clock = clock
+        self._root_span = root_span
+        self._spawn = spawn
+        self._via = via
+        self._stopping = threading.Event()
+        self._under_way = 0
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def stop(self) -> None:
+        """Begin no further message."""
+        self._stopping.set()
+
+    def run_paced(self, drafts: Iterator[Draft], pace: Pace) -> None:
+        """Send each draft when it is due, whatever became of the ones before; return when all are answered."""
+        due = self._clock.monotonic()
+        for draft in drafts:
+            due += pace.gap(draft.number)
+            if not self._wait_until(due):
+                break
+            lag = self._clock.monotonic() - due
+            self._watcher.due(lag)
+            self._begin(draft, lag)
+        self._finish()
+
+    def run_closed(self, drafts: Iterator[Draft], concurrency: int) -> None:
+        """Send `concurrency` drafts at a time, the next when one is answered; return when all are."""
+        turn = threading.Semaphore(concurrency)
+        for draft in drafts:
+            turn.acquire()
+            if self._stopping.is_set():
+                break
+            self._watcher.due(0.0)
+            self._begin(draft, 0.0, turn.release)
+        self._finish()
+
+    def _begin(self, draft: Draft, lag: float, done: Callable[[], None] = lambda: None) -> None:
+        self._under_way += 1
+        self._idle.clear()
+        self._spawn(lambda: self._send(draft, lag, done))
+
+    def _send(self, draft: Draft, lag: float, done: Callable[[], None]) -> None:
+        due_ns = self._clock.unix_ns() - int(lag * 1e9)
+        try:
+            with self._root_span(due_ns, lag):
+                self._handling.handle(self._message(draft, due_ns))
+        except Rejected:
+            self._watcher.missed()
+        except MessageError:
+            pass  # told by the record, as every end of a handling is
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+            done()
+
+    def _message(self, draft: Draft, due_ns: int) -> Message:
+        ident = message_id(self._seed, self._stage, draft.number)
+        body = draft.body or payload(draft.number, ident, _rfc3339(due_ns))
+        return Message(ident, FIRST_VISIT, OUTSIDE, self._via, CONTENT_TYPE, len(body), due_ns / 1e9, lambda: body)
+
+    def _wait_until(self, due: float) -> bool:
+        """Wait for a point in time; False where the injector is stopped before it."""
+        while not self._stopping.is_set():
+            left = due - self._clock.monotonic()
+            if left <= 0:
+                return True
+            self._stopping.wait(left)
+        return False
+
+    def _finish(self) -> None:
+        self._idle.wait()
+        if not self._stopping.is_set():
+            self._watcher.finished()
+
+
+def made_up(messages: int | None) -> Iterator[Draft]:
+    """Give `messages` drafts, None meaning no end, whose bodies are made when they are sent."""
+    number = 0
+    while messages is None or number < messages:
+        number += 1
+        yield Draft(number, b"")
+
+
+def from_lines(
+    lines: Iterator[bytes], watcher: Watcher, on_bad_line: OnBadLine, max_body_bytes: int, messages: int | None
+) -> Iterator[Draft]:
+    """Give a draft for each line, numbered as in the file; blank lines are passed over."""
+    taken = 0
+    for number, line in enumerate(lines, 1):
+        body = line.removesuffix(b"\n")
+        if not body.strip():
+            continue
+        if messages is not None and taken >= messages:
+            return
+        watcher.line()
+        reason = _flaw(body, max_body_bytes)
+        if reason is None:
+            taken += 1
+            yield Draft(number, body)
+            continue
+        watcher.bad_line(number, reason)
+        if on_bad_line is OnBadLine.STOP:
+            return
+
+
+def open_lines(path: str) -> Iterator[bytes]:
+    """Open a file of lines. Raise StartError where that can't be done."""
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise StartError(f"the input file {path} can't be read: {error.strerror}") from None
+
+
+def _flaw(body: bytes, max_body_bytes: int) -> str | None:
+    if len(body) > max_body_bytes:
+        return f"it has {len(body)} bytes, more than max_body ({max_body_bytes})"
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return f"not JSON: {error}"
+    return None
+
+
+def _rfc3339(unix_ns: int) -> str:
+    return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,93 @@
+"""What travels: a message, and the headers that carry what is not its body."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+from werkzeug.datastructures import Headers
+
+from simulator.behaviour.draws import FIRST_VISIT
+from simulator.errors import InvalidMessage
+from simulator.telemetry.record import OUTSIDE, Via
+
+MESSAGE_ID = "X-Message-Id"
+TRACE_ID = "X-Trace-Id"
+VISIT = "X-Simulator-Visit"
+CALLER = "X-Simulator-Caller"
+DUE = "X-Simulator-Due"
+INJECTED = "X-Simulator-Injected"
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+
+_ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,128}")
+_VISIT = re.compile(r"[0-9a-f]{1,32}")
+_JSON_TYPE = re.compile(r"application/(json|[a-z0-9.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
+# A due time further off than this is a client's mistake or malice, not a message under way.
+_MAX_AGE_SECONDS = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message before its handling; `read` gives the body, or raises InvalidMessage.
+
+    `caller` is a stage of the topology or `outside`; `due_unix_seconds` is when its way was to begin.
+    """
+
+    message_id: str
+    visit: str
+    caller: str
+    via: Via
+    content_type: str
+    body_bytes: int
+    due_unix_seconds: float
+    read: Callable[[], bytes]
+
+
+def message_id_from(headers: Headers) -> str | None:
+    """Give the client's own id, None where it has none. Raise InvalidMessage where it can't be one."""
+    given = headers.get(MESSAGE_ID)
+    if given is not None and not _ID.fullmatch(given):
+        raise InvalidMessage(f"{MESSAGE_ID} must be 1 to 128 letters, digits or . _ : @ + = / -")
+    return given
+
+
+def visit_from(headers: Headers) -> str:
+    """Give the visit that the caller named, or the first one."""
+    given = headers.get(VISIT, "")
+    return given if _VISIT.fullmatch(given) else FIRST_VISIT
+
+
+def caller_from(headers: Headers, known: frozenset[str]) -> str:
+    """Give the calling stage, `outside` where it is none that is known."""
+    given = headers.get(CALLER, OUTSIDE)
+    return given if given in known else OUTSIDE
+
+
+def due_from(headers: Headers, now_unix_seconds: float) -> float:
+    """Give when the message's way was to begin: now, where the caller says nothing sensible."""
+    try:
+        due = float(headers.get(DUE, "nan"))
+    except ValueError:
+        return now_unix_seconds
+    return due if math.isfinite(due) and abs(now_unix_seconds - due) < _MAX_AGE_SECONDS else now_unix_seconds
+
+
+def check_body(body: bytes, content_type: str) -> None:
+    """Raise InvalidMessage for an empty body, and for one that is not the JSON its content type claims."""
+    if not body:
+        raise InvalidMessage("the body is empty")
+    if is_json(content_type):
+        try:
+            orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise InvalidMessage(
+                f"the content type is {content_type[:100]} but the body is not JSON: {error}"
+            ) from None
+
+
+def is_json(content_type: str) -> bool:
+    """Tell whether a content type claims JSON."""
+    return content_type == "application/json" or _JSON_TYPE.fullmatch(content_type) is not None

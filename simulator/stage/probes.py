@@ -1,0 +1,48 @@
+"""What a stage tells whoever watches it: `/healthz`, `/readyz` and `/metrics`.
+
+They stand beside the application that takes messages, never behind it: not delayed, faulted, queued, traced or logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import Flask, Response, request
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+RECEIVED_AT = "simulator.received_at"  # the key in the WSGI environment: when the request came, monotonic
+PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def make_probes(registry: CollectorRegistry, roll: Callable[[], None], ready: Callable[[], bool]) -> Flask:
+    """Make the application that answers PATHS; `roll` brings the metrics up to date before they are read."""
+    app = Flask("simulator.probes", static_folder=None)
+
+    def healthz() -> Response:
+        return Response("ok\n", mimetype="text/plain")
+
+    def readyz() -> Response:
+        return Response("ready\n" if ready() else "not ready\n", 200 if ready() else 503, mimetype="text/plain")
+
+    def metrics() -> Response:
+        roll()
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(registry), content_type=content_type)
+
+    for path, view in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        app.add_url_rule(path, view_func=view)
+    return app
+
+
+def beside(probes: WSGIApplication, messages: WSGIApplication, monotonic: Callable[[], float]) -> WSGIApplication:
+    """Send PATHS to `probes` and everything else to `messages`, noting when it came."""
+
+    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ[RECEIVED_AT] = monotonic()
+        chosen: Any = probes if environ.get("PATH_INFO") in PATHS else messages
+        return chosen(environ, start_response)  # type: ignore[no-any-return]
+
+    return dispatch

@@ -1,0 +1,39 @@
+"""Errors as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Response
+from werkzeug.http import HTTP_STATUS_CODES
+
+from simulator.errors import MessageError
+from simulator.stage.message import INJECTED
+
+CONTENT_TYPE = "application/problem+json"
+_MAX_DETAIL = 500
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> Response:
+    """Make the answer that tells a client what went wrong."""
+    body = {
+        "type": "about:blank",
+        "title": title or HTTP_STATUS_CODES.get(status, "Error"),
+        "status": status,
+        "detail": detail[:_MAX_DETAIL],
+        **more,
+    }
+    return Response(orjson.dumps(body) + b"\n", status, content_type=CONTENT_TYPE)
+
+
+def message_problem(error: MessageError, **more: Any) -> Response:
+    """Make the answer to a message whose handling ended with `error`."""
+    if error.injected:
+        more["injected"] = True
+    response = problem(error.status, error.title, str(error), **more)
+    if error.injected:
+        response.headers[INJECTED] = "true"
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response

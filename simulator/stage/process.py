@@ -1,0 +1,112 @@
+"""One stage as a process: started, run until a signal, and taken down in order.
+
+It must be imported after gevent has patched the standard library, which `simulator.cli` sees to.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Mapping
+
+import gevent
+import gevent.event
+import gevent.os
+
+import simulator
+from simulator.stage.assembly import Parts, Surroundings, assemble
+from simulator.telemetry.otlp import exports_spans, traces_endpoint
+from simulator.topology.addresses import url_of
+from simulator.topology.settings import StageSettings
+
+FLUSH_SECONDS = 2.0
+_POLL_SECONDS = 0.005
+_MOST_FILES = 65536
+
+
+def run_stage(settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> int:
+    """Run a stage until SIGTERM or SIGINT, and give its exit code. Raise StartError where it can't start."""
+    _allow_many_files()
+    parts = assemble(settings, surroundings, environment)
+    stop = _StopRequest()
+    if surroundings.parent_fd is not None:
+        gevent.spawn(stop.when_closed, surroundings.parent_fd)
+    parts.server.start()
+    parts.state.ready = True
+    _log_start(settings, parts, environment)
+    if parts.inject is not None:
+        gevent.spawn(parts.inject)
+    stop.wait()
+    _shut_down(parts, settings.drain_seconds)
+    return 0
+
+
+class _StopRequest:
+    """SIGTERM or SIGINT, or the end of the runner that started this process; a second signal ends it at once."""
+
+    def __init__(self) -> None:
+        self._event = gevent.event.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._on_signal)
+
+    def wait(self) -> None:
+        self._event.wait()
+
+    def when_closed(self, descriptor: int) -> None:
+        gevent.os.tp_read(descriptor, 1)
+        self._event.set()
+
+    def _on_signal(self) -> None:
+        if self._event.is_set():
+            os._exit(130)
+        self._event.set()
+
+
+def _shut_down(parts: Parts, bound_seconds: float) -> None:
+    """Finish what was admitted, within the bound, and tell what is untold."""
+    parts.state.ready, parts.state.draining = False, True
+    parts.logger.info("stage.draining", in_flight=parts.capacity.inside, timeout_seconds=bound_seconds)
+    if parts.injector is not None:
+        parts.injector.stop()
+        gevent.sleep(0)  # what was begun already gets in before the door is shut
+    parts.capacity.close()
+    with gevent.Timeout(bound_seconds, False):
+        while parts.capacity.inside or parts.server.exchanges:
+            gevent.sleep(_POLL_SECONDS)
+    unfinished = parts.capacity.inside
+    parts.server.stop(timeout=0)
+    with gevent.Timeout(FLUSH_SECONDS, False):
+        parts.provider.shutdown()
+    parts.logger.info("stage.stopped", unfinished=unfinished, log_lines_dropped=parts.writer.dropped)
+    parts.writer.close(FLUSH_SECONDS)
+    parts.keeper.close()
+
+
+def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, str]) -> None:
+    stage = settings.stage
+    parts.logger.info(
+        "stage.started",
+        version=simulator.__version__,
+        address=url_of(parts.host, parts.port, stage.path),
+        topology=settings.topology,
+        seed=parts.seed,
+        delay=str(stage.delay),
+        faults=[str(fault) for fault in stage.faults],
+        workers=stage.workers,
+        queue=stage.queue,
+        calls={downstream.name: downstream.url for downstream in settings.downstreams},
+        sampler=parts.provider.sampler.get_description(),
+        traces_endpoint=traces_endpoint(environment) if exports_spans(environment) else None,
+        pid=os.getpid(),
+    )
+    for variable in settings.ignored:
+        parts.logger.warning("configuration.ignored", variable=variable, hint="no such setting; see --help")
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files: a message in flight takes one or two of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

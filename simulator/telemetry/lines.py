@@ -1,0 +1,108 @@
+"""Lines out of the process without ever waiting for whoever reads them.
+
+Standard output may be a full pipe, a closed one or a full disk. Lines are therefore gathered and written by a thread
+of the operating system (a real one also under gevent); what exceeds the bound is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+DEFAULT_BOUND_BYTES = 16 * 2**20
+_GATHER_SECONDS = 0.02
+
+
+class Flag(Protocol):
+    """As much of threading.Event as is needed here."""
+
+    def set(self) -> None:
+        """Raise the flag."""
+
+    def clear(self) -> None:
+        """Lower the flag."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the flag is up; False where that takes too long."""
+
+
+class LineWriter:
+    """Write lines to a descriptor from a thread of its own.
+
+    `start_thread(run)` starts a real thread, `new_flag()` makes an event that works across real threads and `sleep`
+    sleeps in one. `on_dropped(count)` may give a line that tells the reader how many lines are missing.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        start_thread: Callable[[Callable[[], None]], object],
+        new_flag: Callable[[], Flag],
+        sleep: Callable[[float], None],
+        on_dropped: Callable[[int], bytes],
+        bound_bytes: int = DEFAULT_BOUND_BYTES,
+    ) -> None:
+        self._descriptor = descriptor
+        self._sleep = sleep
+        self._on_dropped = on_dropped
+        self._bound_bytes = bound_bytes
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._unreported = 0
+        self.dropped = 0
+        self._idle = True
+        self._closing = False
+        self._wake, self._done = new_flag(), new_flag()
+        start_thread(self._run)
+
+    def write(self, line: bytes) -> None:
+        """Take one line, without its line break, and return at once."""
+        if self._waiting_bytes > self._bound_bytes:
+            self._drop(1)
+            return
+        self._waiting_bytes += len(line) + 1
+        self._waiting.append(line)
+        if self._idle:
+            self._idle = False
+            self._wake.set()
+
+    def close(self, timeout_seconds: float) -> None:
+        """Write what is left, for `timeout_seconds` at most."""
+        self._closing = True
+        self._wake.set()
+        self._done.wait(timeout_seconds)
+
+    def _run(self) -> None:
+        while not (self._closing and not self._waiting):
+            self._idle = True
+            if not self._waiting and not self._closing:
+                self._wake.wait()
+            self._wake.clear()
+            self._idle = False
+            if not self._closing:
+                self._sleep(_GATHER_SECONDS)
+            self._write_gathered()
+        self._done.set()
+
+    def _write_gathered(self) -> None:
+        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not lines:
+            return
+        if self._unreported:
+            lines.append(self._on_dropped(self._unreported))
+        text = memoryview(b"\n".join(lines) + b"\n")
+        self._waiting_bytes -= len(text)
+        reported, self._unreported = self._unreported, 0
+        try:
+            while text:
+                text = text[os.write(self._descriptor, text) :]
+        except OSError:
+            # The reader is gone or the disk is full: the service goes on, and a later line says what is missing.
+            self._unreported += reported
+            self._drop(len(lines))
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        self._unreported += count

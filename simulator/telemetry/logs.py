@@ -1,0 +1,135 @@
+"""Structured logs: one JSON object a line, made by structlog."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from simulator.telemetry.record import Arrival, CallRecord, Outcome, StageRecord, TraceIds
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_WARNED = (Outcome.REJECTED, Outcome.INVALID, Outcome.FAULTED)
+
+
+def make_logger(write: Callable[[bytes], None], level: str, **always: str) -> FilteringBoundLogger:
+    """Make a logger that writes JSON lines; `always` stands in every one of them, after timestamp, level and event."""
+    wrapped = structlog.wrap_logger(
+        _LineLogger(write),
+        processors=[_lead, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        cache_logger_on_first_use=True,
+    )
+    return wrapped.bind(**always)  # type: ignore[no-any-return]
+
+
+def forward_library_warnings(logger: FilteringBoundLogger) -> None:
+    """Write what the libraries log through `logging` as JSON lines too. Meant for the entry of a process."""
+    handler = _Forwarder(logger)
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    # What the exporter says at every failed try, telemetry.export_failed says once.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+
+
+class LogSink:
+    """Tell the log."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        self._logger = logger
+
+    def received(self, arrival: Arrival) -> None:
+        """Log `message.received`."""
+        self._logger.info(
+            "message.received",
+            **_identity(arrival),
+            caller=arrival.caller,
+            via=arrival.via,
+            content_type=arrival.content_type,
+            body_bytes=arrival.body_bytes,
+        )
+
+    def sending(self, downstream: str) -> None:
+        """Stay silent: `message.sent` says it all."""
+
+    def sent(self, arrival: Arrival, call: CallRecord) -> None:
+        """Log `message.sent`, one line a call."""
+        last = call.last
+        log = self._logger.info if last.code is not None and last.code < 400 else self._logger.warning
+        log(
+            "message.sent",
+            **_identity(arrival),
+            downstream=call.downstream,
+            outcome=last.outcome,
+            code=last.code,
+            attempts=len(call.attempts),
+            duration_seconds=round(call.duration_seconds, 6),
+            **({"error": last.error} if last.error else {}),
+        )
+
+    def handled(self, record: StageRecord) -> None:
+        """Log `message.handled`, the wide one, and `fault.injected` before it where that was so."""
+        identity = _identity(record.arrival)
+        if record.fault:
+            self._logger.warning("fault.injected", **identity, fault=record.fault, code=record.code)
+        log = self._logger.info
+        if record.outcome is Outcome.FAILED:
+            log = self._logger.error
+        elif record.outcome in _WARNED:
+            log = self._logger.warning
+        log(
+            "message.handled",
+            **identity,
+            outcome=record.outcome,
+            code=record.code,
+            queue_wait_seconds=_rounded(record.queue_wait_seconds),
+            delay_drawn_seconds=_rounded(record.delay_drawn_seconds),
+            processing_seconds=round(record.processing_seconds, 6),
+            downstream_seconds=round(record.downstream_seconds, 6),
+            duration_seconds=round(record.duration_seconds, 6),
+            body_bytes=record.arrival.body_bytes,
+            **({} if record.pipeline_seconds is None else {"pipeline_seconds": round(record.pipeline_seconds, 6)}),
+            **({"fault": record.fault} if record.fault else {}),
+            **({"error": record.error} if record.error else {}),
+        )
+
+
+def _identity(arrival: Arrival) -> dict[str, Any]:
+    return {**trace_keys(arrival.trace), "message_id": arrival.message_id}
+
+
+def trace_keys(trace: TraceIds) -> dict[str, str]:
+    """Give the keys that the OpenTelemetry specification names for JSON logs."""
+    return {"trace_id": trace.trace_id, "span_id": trace.span_id, "trace_flags": trace.trace_flags}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)
+
+
+def _lead(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put timestamp, level and event first."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return {"timestamp": f"{now[:-6]}Z", "level": level, "event": event.pop("event"), **event}
+
+
+class _LineLogger:
+    """The innermost logger of structlog: takes the rendered line."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = write
+
+
+class _Forwarder(logging.Handler):
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exception = {"exception": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
+        self._logger.warning("library.warning", library=record.name, detail=record.getMessage()[:2000], **exception)

@@ -1,0 +1,216 @@
+"""Metrics: prometheus-client, one registry a stage, every series with `stage` and `role`.
+
+Every label is from a closed set: outcomes, statuses, the names in the topology. Never a URL, an id or a client's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from simulator.telemetry.record import Arrival, CallOutcome, CallRecord, Clock, Outcome, StageRecord, TraceIds, Via
+from simulator.telemetry.throughput import Throughput
+
+# OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.
+HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+# The same with finer steps below, for waiting that should be next to nothing, and one above, for hangs.
+DURATION_BUCKETS = (0.0005, 0.001, 0.0025, *HTTP_BUCKETS, 30)
+THROUGHPUT_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+SIZE_BUCKETS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
+OTHER_METHOD = "_OTHER"  # OpenTelemetry's word for a method that is none of the known ones
+_STATUSES = frozenset(int(status) for status in HTTPStatus)
+
+
+class Metrics:
+    """The metrics of one stage, each behind a verb, and the sink that is told of messages."""
+
+    def __init__(
+        self, registry: CollectorRegistry, stage: str, role: str, route: str, clock: Clock, downstreams: tuple[str, ...]
+    ) -> None:
+        self._registry = registry
+        self._always = {"stage": stage, "role": role}
+        self._route = route
+        self._make_http_metrics()
+        self._make_message_metrics(clock)
+        self._make_downstream_metrics(downstreams)
+        self._faults = self._family(Counter, "simulator_faults_injected", "Faults injected on purpose", "fault")
+        self._due = self._single(Counter, "simulator_injector_due", "Messages that were due by the schedule")
+        self._missed = self._single(Counter, "simulator_injector_missed", "Due messages that found no room")
+        self._lag = self._histogram("simulator_injector_lag_seconds", "How late a due message was begun")
+        self._disconnects = self._single(
+            Counter, "simulator_client_disconnects", "Clients that hung up before their answer"
+        )
+        self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that no collector took")
+
+    def _make_http_metrics(self) -> None:
+        self._http = self._family(
+            Histogram,
+            "http_server_request_duration_seconds",
+            "Duration of HTTP server requests",
+            "http_request_method",
+            "http_route",
+            "http_response_status_code",
+            buckets=HTTP_BUCKETS,
+        )
+        self._http_by_code: dict[int, Any] = {}
+
+    def _make_message_metrics(self, clock: Clock) -> None:
+        messages = self._family(Counter, "simulator_messages", "Messages handled", "outcome")
+        self._messages = {outcome: messages.labels(**self._always, outcome=outcome) for outcome in Outcome}
+        per_second = self._single(
+            Histogram, "simulator_messages_per_second", "Messages handled in each second", buckets=THROUGHPUT_BUCKETS
+        )
+        self._throughput = Throughput(per_second.observe, clock.monotonic)
+        self._bytes = self._single(Histogram, "simulator_message_bytes", "Size of bodies", buckets=SIZE_BUCKETS)
+        self._queue_wait = self._histogram("simulator_queue_wait_seconds", "Waiting for a worker")
+        self._delay_drawn = self._histogram("simulator_delay_drawn_seconds", "The delay that the distribution said")
+        self._processing = self._histogram("simulator_processing_seconds", "The time that processing took")
+        self._pipeline = self._histogram(
+            "simulator_pipeline_duration_seconds", "From when the message was due at its start to its end here"
+        )
+
+    def _make_downstream_metrics(self, downstreams: tuple[str, ...]) -> None:
+        self._attempt = self._family(
+            Histogram,
+            "simulator_downstream_attempt_duration_seconds",
+            "Each try at a call; code is the status, or how the try ended without one",
+            "downstream",
+            "code",
+            buckets=DURATION_BUCKETS,
+        )
+        self._attempts: dict[tuple[str, str], Any] = {}
+        call = self._family(
+            Histogram,
+            "simulator_downstream_call_duration_seconds",
+            "A call with its tries",
+            "downstream",
+            "outcome",
+            buckets=DURATION_BUCKETS,
+        )
+        self._calls = {
+            (name, outcome): call.labels(**self._always, downstream=name, outcome=outcome)
+            for name in downstreams
+            for outcome in (CallOutcome.OK,)
+        }
+        self._call = call
+
+    def received(self, arrival: Arrival) -> None:
+        """Wait for the end of the handling."""
+
+    def sending(self, downstream: str) -> None:
+        """Wait for the end of the call."""
+
+    def sent(self, arrival: Arrival, call: CallRecord) -> None:
+        """Record each try, and the call."""
+        exemplar = _exemplar(arrival.trace)
+        for attempt in call.attempts:
+            key = (call.downstream, code_label(attempt.code, attempt.outcome))
+            child = self._attempts.get(key)
+            if child is None:
+                child = self._attempt.labels(**self._always, downstream=key[0], code=key[1])
+                self._attempts[key] = child
+            child.observe(attempt.duration_seconds, exemplar)
+        outcome = call.last.outcome
+        child = self._calls.get((call.downstream, outcome))
+        if child is None:
+            child = self._call.labels(**self._always, downstream=call.downstream, outcome=outcome)
+            self._calls[call.downstream, outcome] = child
+        child.observe(call.duration_seconds)
+
+    def handled(self, record: StageRecord) -> None:
+        """Record a handled message."""
+        exemplar = _exemplar(record.arrival.trace)
+        self._messages[record.outcome].inc()
+        self._throughput.count()
+        self._bytes.observe(record.arrival.body_bytes)
+        if record.queue_wait_seconds is not None:
+            self._queue_wait.observe(record.queue_wait_seconds)
+        if record.delay_drawn_seconds is not None:
+            self._delay_drawn.observe(record.delay_drawn_seconds, exemplar)
+            self._processing.observe(record.processing_seconds, exemplar)
+        if record.pipeline_seconds is not None:
+            self._pipeline.observe(record.pipeline_seconds, exemplar)
+        if record.fault:
+            self._faults.labels(**self._always, fault=record.fault).inc()
+        if record.arrival.via is Via.HTTP:
+            self._observe_http(record.code, record.duration_seconds, exemplar)
+
+    def record_unrouted_request(self, method: str, route: str, code: int, seconds: float) -> None:
+        """Record a request that was no message: a wrong path or method. An unknown method becomes _OTHER."""
+        known = method if method in METHODS else OTHER_METHOD
+        self._http.labels(
+            **self._always, http_request_method=known, http_route=route, http_response_status_code=str(code)
+        ).observe(seconds)
+
+    def record_due(self, lag_seconds: float) -> None:
+        """Record that a message was due and how late it was begun."""
+        self._due.inc()
+        self._lag.observe(lag_seconds)
+
+    def record_missed(self) -> None:
+        """Record that a due message found no room."""
+        self._missed.inc()
+
+    def record_disconnect(self) -> None:
+        """Record that a client hung up before its answer."""
+        self._disconnects.inc()
+
+    def record_dropped_spans(self, count: int) -> None:
+        """Record that spans were lost."""
+        self._spans_dropped.inc(count)
+
+    def roll(self) -> None:
+        """Bring what depends on time alone up to date: to be called before the registry is read."""
+        self._throughput.roll()
+
+    def add_gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Add a gauge whose value is read when it is asked for."""
+        self._single(Gauge, name, text).set_function(read)
+
+    def add_info(self, **labels: str) -> None:
+        """Add `simulator_info`, always 1, that bears the configuration as labels."""
+        self._family(Gauge, "simulator_info", "The configuration", *labels).labels(**self._always, **labels).set(1)
+
+    def add_process_metrics(self) -> None:
+        """Add the metrics of the process: memory, CPU, descriptors, garbage collection, interpreter."""
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def _observe_http(self, code: int, seconds: float, exemplar: dict[str, str] | None) -> None:
+        child = self._http_by_code.get(code)
+        if child is None:
+            child = self._http_by_code[code] = self._http.labels(
+                **self._always,
+                http_request_method="POST",
+                http_route=self._route,
+                http_response_status_code=str(code),
+            )
+        child.observe(seconds, exemplar)
+
+    def _family(self, kind: Any, name: str, text: str, *labels: str, **options: Any) -> Any:
+        return kind(name, f"{text}.", (*self._always, *labels), registry=self._registry, **options)
+
+    def _single(self, kind: Any, name: str, text: str, **options: Any) -> Any:
+        return self._family(kind, name, text, **options).labels(**self._always)
+
+    def _histogram(self, name: str, text: str) -> Any:
+        return self._single(Histogram, name, text, buckets=DURATION_BUCKETS)
+
+
+def code_label(code: int | None, outcome: CallOutcome) -> str:
+    """Give the label `code` of a try: its status, `other` for one that HTTP does not know, or how it ended without."""
+    if code is None:
+        return str(outcome)
+    return str(code) if code in _STATUSES else "other"
+
+
+def _exemplar(trace: TraceIds) -> dict[str, str] | None:
+    return {"trace_id": trace.trace_id, "span_id": trace.span_id} if trace.sampled else None

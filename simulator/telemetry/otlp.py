@@ -1,0 +1,20 @@
+"""Where spans go, by OpenTelemetry's own variables of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+
+
+def exports_spans(environment: Mapping[str, str]) -> bool:
+    """Tell whether spans are to leave the process, as OTEL_TRACES_EXPORTER and OTEL_SDK_DISABLED say."""
+    disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not disabled and environment.get("OTEL_TRACES_EXPORTER", "otlp") != "none"
+
+
+def traces_endpoint(environment: Mapping[str, str]) -> str:
+    """Give the URL that spans go to, by OpenTelemetry's own variables."""
+    if endpoint := environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        return endpoint
+    return environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", DEFAULT_ENDPOINT).rstrip("/") + "/v1/traces"

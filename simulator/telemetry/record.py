@@ -1,0 +1,126 @@
+"""What happened to one message in one stage, as frozen records.
+
+They are built once, by `observe`, and handed to every sink, so that logs, metrics, spans and the run's ledger can't
+disagree.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+OUTSIDE = "outside"  # the caller of a message that no stage of the topology sent
+
+
+class Outcome(StrEnum):
+    """How a stage's handling of one message ended."""
+
+    DELIVERED = "delivered"  # it ended its way here, and well
+    FORWARDED = "forwarded"  # every stage it was sent on to took it
+    REJECTED = "rejected"  # no room, or shutting down
+    INVALID = "invalid"  # the client's mistake
+    FAULTED = "faulted"  # a configured fault, here or further down
+    FAILED = "failed"  # a genuine failure
+
+
+class CallOutcome(StrEnum):
+    """How one try at sending a message on ended."""
+
+    OK = "ok"  # an answer with a status 2xx
+    ERROR_STATUS = "error_status"  # an answer with another status
+    UNREACHABLE = "unreachable"  # no connection: the other side has not seen the message
+    TIMEOUT = "timeout"  # no answer in time: it may have
+    BROKEN = "broken"  # the connection broke, or the answer was not HTTP: it may have
+
+
+class Via(StrEnum):
+    """How a message came to a stage."""
+
+    HTTP = "http"
+    SCHEDULE = "schedule"
+    INPUT = "input"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The two clocks: one for durations, which never jumps, and one for the time of day."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    unix_ns: Callable[[], int] = time.time_ns
+
+
+@dataclass(frozen=True, slots=True)
+class TraceIds:
+    """The span that a message is handled in, as in W3C trace context: 32, 16 and 2 hexadecimal digits."""
+
+    trace_id: str
+    span_id: str
+    trace_flags: str
+    sampled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message has come. `received_at` is monotonic, `body_bytes` what the client announced."""
+
+    message_id: str
+    visit: str
+    caller: str
+    via: Via
+    content_type: str
+    body_bytes: int
+    due_unix_seconds: float
+    received_unix_ns: int
+    received_at: float
+    trace: TraceIds
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a call; `code` of None means that no answer came."""
+
+    outcome: CallOutcome
+    code: int | None
+    duration_seconds: float
+    injected: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call with all its tries; it ended as its last try did."""
+
+    downstream: str
+    attempts: tuple[Attempt, ...]
+    duration_seconds: float
+
+    @property
+    def last(self) -> Attempt:
+        """Give the try that decided."""
+        return self.attempts[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """All that is known of one message when its handling has ended.
+
+    `duration_seconds` = reading the body (`admission_seconds`) + `queue_wait_seconds` + `processing_seconds` +
+    `downstream_seconds` + the stage's own overhead. `delay_drawn_seconds` of None means that processing was not
+    reached, `pipeline_seconds` of None that the message did not end its way here.
+    """
+
+    arrival: Arrival
+    outcome: Outcome
+    code: int
+    fault: str
+    error: str
+    admission_seconds: float
+    queue_wait_seconds: float | None
+    delay_drawn_seconds: float | None
+    processing_seconds: float
+    downstream_seconds: float
+    duration_seconds: float
+    pipeline_seconds: float | None
+    calls: tuple[CallRecord, ...]

@@ -1,0 +1,158 @@
+"""Counts of one stage in a file that outlives its process.
+
+The runner reads them to draw its live view and to balance its ledger, also for a stage that was killed: the file is
+mapped into memory, so what was counted stays counted. Durations are counted in logarithmic buckets, each 2 % wider
+than the one before, so that any quantile of them is right to 1 % (Masson, Rim and Lee, DDSketch, 2019).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from simulator.telemetry.record import OUTSIDE, Arrival, CallOutcome, CallRecord, Outcome, StageRecord
+
+_GAMMA = 1.02
+_LOG_GAMMA = math.log(_GAMMA)
+_SMALLEST_SECONDS = 1e-5
+_BUCKETS = 1200  # from 10 microseconds to more than two days
+_WORD = 8
+
+HANDLING = "handling_seconds"
+PIPELINE = "pipeline_seconds"
+DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
+LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
+_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS)
+
+
+def bucket_of(seconds: float) -> int:
+    """Give the bucket that a duration falls in, 0 to 1,199."""
+    if seconds <= _SMALLEST_SECONDS:
+        return 0
+    return min(_BUCKETS - 1, math.ceil(math.log(seconds / _SMALLEST_SECONDS) / _LOG_GAMMA))
+
+
+def bucket_seconds(bucket: int) -> float:
+    """Give the duration that stands for a bucket: right to 1 % for all that fall in it."""
+    return _SMALLEST_SECONDS * _GAMMA**bucket * 2 / (1 + _GAMMA)
+
+
+def quantile(buckets: Mapping[int, int], q: float) -> float:
+    """Give the q-quantile, q in (0, 1], of the durations counted in {bucket: count}; NaN where there are none."""
+    rank = math.ceil(q * sum(buckets.values()))
+    for bucket in sorted(buckets):
+        rank -= buckets[bucket]
+        if rank <= 0 and buckets[bucket]:
+            return bucket_seconds(bucket)
+    return math.nan
+
+
+def received_slot(caller: str) -> str:
+    """Name the count of messages that came from a caller."""
+    return f"received.{caller}"
+
+
+def sent_slot(downstream: str) -> str:
+    """Name the count of tries begun at a call."""
+    return f"sent.{downstream}"
+
+
+def attempt_slot(downstream: str, outcome: CallOutcome) -> str:
+    """Name the count of tries at a call that ended so."""
+    return f"attempt.{downstream}.{outcome}"
+
+
+def slots(callers: Iterable[str], downstreams: Iterable[str]) -> list[str]:
+    """Give the names of all counts that a stage with these callers and downstreams keeps."""
+    names = [*_COUNTS, *(f"outcome.{outcome}" for outcome in Outcome)]
+    names += [received_slot(caller) for caller in (*callers, OUTSIDE)]
+    for downstream in dict.fromkeys(downstreams):
+        names += [sent_slot(downstream), *(attempt_slot(downstream, outcome) for outcome in CallOutcome)]
+    return names
+
+
+class Tally:
+    """Read or write the counts in a file."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 0)
+        header, _, _ = self._map[:].partition(b"\n")
+        self._index = {name: number for number, name in enumerate(json.loads(header))}
+        start = _aligned(len(header) + 1)
+        self._words = memoryview(self._map)[start:].cast("q")
+        self._handling = len(self._index)
+        self._pipeline = self._handling + _BUCKETS
+
+    @classmethod
+    def create(cls, path: Path, names: list[str]) -> Tally:
+        """Make the file, all counts at 0."""
+        header = json.dumps(names).encode() + b"\n"
+        words = len(names) + 2 * _BUCKETS
+        with path.open("wb") as file:
+            file.write(header.ljust(_aligned(len(header)), b"\0"))
+            os.ftruncate(file.fileno(), _aligned(len(header)) + words * _WORD)
+        return cls(path)
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Count."""
+        self._words[self._index[name]] += count
+
+    def set(self, name: str, value: int) -> None:
+        """Set a count that is a level."""
+        self._words[self._index[name]] = value
+
+    def observe_handling(self, seconds: float) -> None:
+        """Count the duration of a handling."""
+        self._words[self._handling + bucket_of(seconds)] += 1
+
+    def observe_pipeline(self, seconds: float) -> None:
+        """Count the duration of a message's whole way."""
+        self._words[self._pipeline + bucket_of(seconds)] += 1
+
+    def counts(self) -> dict[str, int]:
+        """Give all counts by name."""
+        return {name: self._words[number] for name, number in self._index.items()}
+
+    def durations(self, which: str) -> dict[int, int]:
+        """Give {bucket: count} of HANDLING or PIPELINE."""
+        start = self._handling if which == HANDLING else self._pipeline
+        return {b: count for b, count in enumerate(self._words[start : start + _BUCKETS].tolist()) if count}
+
+
+class TallySink:
+    """Tell the tally."""
+
+    def __init__(self, tally: Tally, queue_depth: Callable[[], int]) -> None:
+        self._tally = tally
+        self._queue_depth = queue_depth
+
+    def received(self, arrival: Arrival) -> None:
+        """Count the message under its caller."""
+        self._tally.add(received_slot(arrival.caller))
+        self._tally.set(QUEUE_DEPTH, self._queue_depth())
+
+    def sending(self, downstream: str) -> None:
+        """Count a try."""
+        self._tally.add(sent_slot(downstream))
+
+    def sent(self, arrival: Arrival, call: CallRecord) -> None:
+        """Count how each try ended."""
+        for attempt in call.attempts:
+            self._tally.add(attempt_slot(call.downstream, attempt.outcome))
+
+    def handled(self, record: StageRecord) -> None:
+        """Count the outcome."""
+        self._tally.add(f"outcome.{record.outcome}")
+        self._tally.observe_handling(record.duration_seconds)
+        self._tally.set(QUEUE_DEPTH, self._queue_depth())
+        if record.pipeline_seconds is not None:
+            self._tally.observe_pipeline(max(0.0, record.pipeline_seconds))
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _WORD) * _WORD

@@ -1,0 +1,131 @@
+"""Spans: opentelemetry-sdk, one tracer provider a stage.
+
+The server and client spans come from the Flask and requests instrumentations; what a stage does in between is told by
+the record, after the fact and to the microsecond, as `queue.wait` and `process`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import baggage, context, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.trace import Span, StatusCode
+
+from simulator.telemetry.otlp import traces_endpoint
+from simulator.telemetry.record import Arrival, CallRecord, Outcome, StageRecord, TraceIds
+
+MESSAGE_ID_BAGGAGE = "simulator.message_id"
+_EXPORT_TIMEOUT_SECONDS = 2.0
+
+
+def make_provider(stage: str, topology: str, instance_id: str, version: str) -> TracerProvider:
+    """Make the tracer provider of one stage; the SDK honours OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES."""
+    return TracerProvider(
+        resource=Resource.create(
+            {
+                "service.name": stage,
+                "service.namespace": topology,
+                "service.instance.id": instance_id,
+                "service.version": version,
+            }
+        ),
+        shutdown_on_exit=False,
+    )
+
+
+def make_exporter(environment: Mapping[str, str]) -> SpanExporter:
+    """Make the exporter: OTLP over HTTP, set up by OTEL_EXPORTER_OTLP_*."""
+    timeout_set = "OTEL_EXPORTER_OTLP_TIMEOUT" in environment or "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT" in environment
+    return OTLPSpanExporter(
+        endpoint=traces_endpoint(environment), timeout=None if timeout_set else _EXPORT_TIMEOUT_SECONDS
+    )
+
+
+def current_trace() -> TraceIds:
+    """Give the ids of the span that is being worked in."""
+    found = trace.get_current_span().get_span_context()
+    return TraceIds(
+        format(found.trace_id, "032x"),
+        format(found.span_id, "016x"),
+        format(found.trace_flags, "02x"),
+        found.trace_flags.sampled,
+    )
+
+
+@contextmanager
+def with_message_id(message_id: str) -> Iterator[None]:
+    """Carry the message's id as W3C baggage to whatever is called inside."""
+    token = context.attach(baggage.set_baggage(MESSAGE_ID_BAGGAGE, message_id))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+class SpanSink:
+    """Tell the trace: the two inner spans, and what the server's span should say."""
+
+    def __init__(self, provider: trace.TracerProvider, stage: str, role: str, delay: str) -> None:
+        self._tracer = provider.get_tracer("simulator")
+        self._always = {"simulator.stage": stage, "simulator.role": role}
+        self.delay = delay
+
+    @contextmanager
+    def root(self, due_unix_ns: int, lag_seconds: float) -> Iterator[Span]:
+        """Open the root span of a message that the stage creates itself, from its due time on."""
+        with self._tracer.start_as_current_span(
+            "inject",
+            context=context.Context(),
+            start_time=due_unix_ns,
+            attributes={"simulator.injector.lag_seconds": lag_seconds},
+        ) as span:
+            yield span
+
+    def received(self, arrival: Arrival) -> None:
+        """Wait for the end of the handling."""
+
+    def sending(self, downstream: str) -> None:
+        """Leave it to the requests instrumentation."""
+
+    def sent(self, arrival: Arrival, call: CallRecord) -> None:
+        """Leave it to the requests instrumentation."""
+
+    def handled(self, record: StageRecord) -> None:
+        """Add the inner spans and describe the current one."""
+        span = trace.get_current_span()
+        if not span.is_recording():
+            return
+        span.set_attributes(
+            {
+                **self._always,
+                "simulator.message_id": record.arrival.message_id,
+                "simulator.outcome": str(record.outcome),
+            }
+        )
+        if record.fault:
+            span.set_attribute("simulator.fault", record.fault)
+        if record.outcome in (Outcome.FAILED, Outcome.FAULTED):
+            span.set_status(StatusCode.ERROR, record.error)
+        if record.queue_wait_seconds is not None:
+            self._inner_spans(record, record.queue_wait_seconds)
+
+    def _inner_spans(self, record: StageRecord, queue_wait_seconds: float) -> None:
+        admitted = record.arrival.received_unix_ns + int(record.admission_seconds * 1e9)
+        working = admitted + int(queue_wait_seconds * 1e9)
+        self._tracer.start_span("queue.wait", start_time=admitted).end(working)
+        if record.delay_drawn_seconds is None:
+            return
+        done = working + int(record.processing_seconds * 1e9)
+        self._tracer.start_span(
+            "process",
+            start_time=working,
+            attributes={
+                "simulator.delay.drawn_seconds": record.delay_drawn_seconds,
+                "simulator.delay.spec": self.delay,
+            },
+        ).end(done)

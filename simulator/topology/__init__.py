@@ -1,0 +1,1 @@
+"""What a system is: its stages, the calls between them, and how a file says so."""

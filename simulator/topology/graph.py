@@ -1,0 +1,98 @@
+"""Who calls whom, in which order to start them, and what can't be."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator, Mapping
+
+from simulator.topology.document import Keys
+from simulator.topology.model import Role, Stage, Topology
+
+
+def edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:
+    """Give every call as (caller, called), in the order of the file."""
+    for name, stage in stages.items():
+        for call in stage.calls or ():
+            yield name, call.to
+
+
+def callers(topology: Topology, name: str) -> tuple[str, ...]:
+    """Give the stages that call `name`, each once, in the order of the file."""
+    return tuple(dict.fromkeys(caller for caller, called in edges(topology.stages) if called == name))
+
+
+def entries(topology: Topology) -> tuple[str, ...]:
+    """Give the stages where messages come in: the injectors, and those that nobody calls."""
+    called = {to for _, to in edges(topology.stages)}
+    return tuple(name for name in topology.stages if name not in called)
+
+
+def called_first(topology: Topology) -> tuple[str, ...]:
+    """Give the stages so that each stands after all that it calls: the order to start them in."""
+    return tuple(graphlib.TopologicalSorter(_successors(topology.stages)).static_order())
+
+
+def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Iterator[tuple[Keys, str]]:
+    """Say what can't be in the wiring of `stages`.
+
+    `names` are all that the file names: they may be more than `stages`, where some could not be read.
+    """
+    for name, stage in stages.items():
+        yield from _role_problems(name, stage)
+        for index, call in enumerate(stage.calls or ()):
+            keys: Keys = ("stages", name, "calls", index)
+            if call.to not in names:
+                yield keys, f"there is no stage {call.to!r}; there are {', '.join(sorted(names))}"
+            elif call.to in stages and stages[call.to].role is Role.INJECTOR:
+                yield keys, f"{call.to!r} is an injector: nobody can call it"
+    yield from _cycle_problems(stages)
+    yield from _port_problems(stages)
+    if len(stages) == len(names):
+        yield from _unreachable_problems(stages)
+
+
+def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    keys: Keys = ("stages", name)
+    if stage.role is Role.TERMINATOR and stage.calls:
+        yield (*keys, "calls"), "a terminator is the last stage: it can't call another"
+    if stage.role is Role.PROCESSOR and stage.calls is None:
+        yield keys, "a processor needs calls; write `calls: []` for one that only answers, or `role: terminator`"
+    if stage.role is Role.INJECTOR and not stage.calls:
+        yield keys, "an injector needs calls: its messages go nowhere"
+    if stage.role is not Role.INJECTOR:
+        for key in ("load", "input"):
+            if getattr(stage, key) is not None:
+                yield (*keys, key), f"only an injector has {key}; this stage is a {stage.role}"
+    if stage.role is not Role.TERMINATOR and stage.output is not None:
+        yield (*keys, "output"), f"only a terminator has output; this stage is a {stage.role}"
+
+
+def _successors(stages: Mapping[str, Stage]) -> dict[str, list[str]]:
+    return {name: [call.to for call in stage.calls or () if call.to in stages] for name, stage in stages.items()}
+
+
+def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
+    try:
+        graphlib.TopologicalSorter(_successors(stages)).prepare()
+    except graphlib.CycleError as error:
+        cycle = list(reversed(error.args[1]))
+        yield ("stages", cycle[0], "calls"), f"the calls go round in a circle: {' -> '.join(cycle)}"
+
+
+def _port_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
+    taken: dict[tuple[str | None, int], str] = {}
+    for name, stage in stages.items():
+        if not stage.port:  # none given, or 0: any that is free
+            continue
+        other = taken.setdefault((stage.host, stage.port), name)
+        if other != name:
+            yield ("stages", name, "port"), f"port {stage.port} is already the port of {other!r}"
+
+
+def _unreachable_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
+    called = {to for _, to in edges(stages)}
+    has_injector = any(stage.role is Role.INJECTOR for stage in stages.values())
+    for name, stage in stages.items():
+        # Where there are injectors, a terminator that nobody calls can only be a slip; a processor is an entry.
+        if has_injector and stage.role is Role.TERMINATOR and name not in called:
+            yield ("stages", name), "no stage calls it, so no message can reach it"

@@ -1,0 +1,111 @@
+"""What flags, the environment and `instance/config.py` say about one stage, each value with whoever said it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import ConfigurationError, Problem
+
+ENVIRONMENT_PREFIX = "SIMULATOR_"
+
+# Every key, and one sentence about it: `instance/config.py`, SIMULATOR_<KEY> and --<key> alike.
+KEYS: Mapping[str, str] = {
+    "NAME": "The stage's name: lower-case letters, digits and dashes.",
+    "ROLE": "injector (first), processor (in the middle) or terminator (last). By default what the other keys make it.",
+    "HOST": "The address to listen on; 0.0.0.0 lets other machines in.",
+    "PORT": "The port to listen on.",
+    "PATH": "The path that takes POSTed messages.",
+    "DOWNSTREAM": "Where to send messages on: URL or name=URL, several separated by commas, called in order.",
+    "TIMEOUT": "How long to wait for a downstream's answer.",
+    "DELAY": "The simulated processing time, for instance lognormal(p50=12ms, p99=80ms).",
+    "FAULTS": "What goes wrong on purpose, for instance error(503, 5%); several separated by semicolons.",
+    "WORKERS": "Messages processed at once; more wait.",
+    "QUEUE": "Messages that may wait for a worker; beyond that the answer is 503 with Retry-After.",
+    "MAX_BODY": "The largest body taken, for instance 1MiB.",
+    "RATE": "Messages an injector creates, for instance 20/s.",
+    "ARRIVALS": "How an injector's messages follow each other: poisson or constant.",
+    "MESSAGES": "How many messages an injector creates before it stops; without it there is no end.",
+    "CONCURRENCY": "Messages of an input under way at a time where no RATE paces it.",
+    "INPUT": "A JSON Lines file whose lines an injector sends; - is standard input.",
+    "ON_BAD_LINE": "What a line of INPUT that is not JSON does: stop, or skip.",
+    "OUTPUT": "A JSON Lines file to which a terminator appends what it gets.",
+    "SEED": "The seed of all chance; without it one is drawn and logged.",
+    "LOG_LEVEL": "debug, info, warning or error.",
+    "DRAIN_TIMEOUT": "How long a stopping stage may take to finish what it has admitted.",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value, and who gave it."""
+
+    value: Any
+    source: str
+    line: int = 0
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
+    """Give the keys that SIMULATOR_<KEY> variables say."""
+    return {
+        key: Given(environment[ENVIRONMENT_PREFIX + key], f"environment {ENVIRONMENT_PREFIX}{key}")
+        for key in KEYS
+        if environment.get(ENVIRONMENT_PREFIX + key)
+    }
+
+
+def from_flags(flags: Mapping[str, Any]) -> dict[str, Given]:
+    """Give the keys that flags say, `flags` being {key: value or None}."""
+    return {
+        key: Given(value, f"flag --{key.lower().replace('_', '-')}")
+        for key, value in flags.items()
+        if value is not None
+    }
+
+
+def from_config_file(path: Path) -> dict[str, Given]:
+    """Run a configuration file, which is Python, and give the keys that it assigns.
+
+    Raise ConfigurationError where it does not run or assigns an upper-case name that is no key.
+    """
+    try:
+        text = path.read_text()
+        tree = ast.parse(text, str(path))
+        values: dict[str, Any] = {"__file__": str(path)}
+        exec(compile(tree, str(path), "exec"), values)  # noqa: S102 - the user's own configuration, as Flask runs it
+    except SyntaxError as error:
+        raise ConfigurationError([Problem(error.msg, str(path), error.lineno or 0, error.offset or 0)]) from None
+    except Exception as error:  # noqa: BLE001 - whatever the user's own code raises is said to her
+        raise ConfigurationError.of(f"can't be run: {type(error).__name__}: {error}", str(path)) from None
+    lines = _assignment_lines(tree)
+    unknown = [key for key in values if key.isupper() and key not in KEYS]
+    if unknown:
+        allowed = ", ".join(KEYS)
+        raise ConfigurationError(
+            Problem(f"unknown key {key}; allowed are {allowed}", str(path), lines.get(key, 0)) for key in unknown
+        )
+    return {key: Given(values[key], str(path), lines.get(key, 0)) for key in KEYS if values.get(key) is not None}
+
+
+def _assignment_lines(tree: ast.Module) -> dict[str, int]:
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found[node.id] = node.lineno
+    return found
+
+
+def unknown_variables(environment: Mapping[str, str], known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Give the SIMULATOR_* variables that mean nothing, which is probably a slip."""
+    return tuple(
+        sorted(
+            variable
+            for variable in environment
+            if variable.startswith(ENVIRONMENT_PREFIX)
+            and variable.removeprefix(ENVIRONMENT_PREFIX) not in KEYS
+            and variable not in known
+        )
+    )

@@ -1,0 +1,104 @@
+"""What a system is, as frozen records.
+
+A key in a file is the field's name without its unit (`timeout` is `timeout_seconds` here); the types below say how its
+text is read. Nothing here knows of files, processes or addresses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from simulator.behaviour.distributions import Constant, Delay
+from simulator.behaviour.faults import Fault
+from simulator.behaviour.pacing import Arrivals
+
+Seconds = NewType("Seconds", float)
+PositiveSeconds = NewType("PositiveSeconds", float)
+PerSecond = NewType("PerSecond", float)
+Bytes = NewType("Bytes", int)
+Count = NewType("Count", int)
+PositiveCount = NewType("PositiveCount", int)
+Port = NewType("Port", int)
+Path = NewType("Path", str)
+Host = NewType("Host", str)
+Name = NewType("Name", str)
+
+NO_DELAY = Constant(0.0)
+DEFAULT_TIMEOUT = PositiveSeconds(30.0)
+DEFAULT_PATH = Path("/messages")
+DEFAULT_MAX_BODY = Bytes(2**20)
+# As many as come, for all but the hardest loads, and yet a bound on the memory that a stage takes.
+DEFAULT_WORKERS = PositiveCount(1000)
+DEFAULT_QUEUE = Count(1000)
+
+
+class Role(StrEnum):
+    """Where a stage stands: first, in the middle or last."""
+
+    INJECTOR = "injector"
+    PROCESSOR = "processor"
+    TERMINATOR = "terminator"
+
+
+class OnBadLine(StrEnum):
+    """What a line of the input that is not JSON does: end the input there, or be counted and passed over."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One edge: the stage that bears it sends to the stage `to`, and waits for the answer `timeout_seconds` at most."""
+
+    to: Name
+    timeout_seconds: PositiveSeconds = DEFAULT_TIMEOUT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """The messages that an injector creates by itself.
+
+    `rate_per_second` of None means a closed loop, `concurrency` messages under way at a time; `messages` of None means
+    no end.
+    """
+
+    rate_per_second: PerSecond | None = None
+    arrivals: Arrivals = Arrivals.POISSON
+    messages: Count | None = None
+    concurrency: PositiveCount = PositiveCount(16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One web service.
+
+    `calls` of None means that none were written down, an empty tuple that there are none on purpose. `workers` messages
+    are processed at once and `queue` more may wait. `input` and `output` are JSON Lines files, `-` standard input.
+    """
+
+    role: Role = Role.PROCESSOR
+    host: Host | None = None
+    port: Port | None = None
+    path: Path = DEFAULT_PATH
+    delay: Delay = NO_DELAY
+    faults: tuple[Fault, ...] = ()
+    workers: PositiveCount = DEFAULT_WORKERS
+    queue: Count = DEFAULT_QUEUE
+    max_body_bytes: Bytes = DEFAULT_MAX_BODY
+    calls: tuple[Call, ...] | None = None
+    load: Load | None = None
+    input: str | None = None
+    on_bad_line: OnBadLine = OnBadLine.STOP
+    output: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """A named set of stages and the calls between them. `seed` of None means that each run draws one."""
+
+    name: Name
+    seed: Count | None = None
+    stages: dict[str, Stage] = field(default_factory=dict)

@@ -1,0 +1,110 @@
+"""A topology file to a Topology, and back; every mistake in it at once, each with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simulator import units
+from simulator.behaviour.distributions import ReadSamples
+from simulator.errors import ConfigurationError
+from simulator.topology.document import Document, Keys, parse_document
+from simulator.topology.graph import wiring_problems
+from simulator.topology.model import Stage, Topology
+from simulator.topology.structure import check_name, structure, unstructure
+
+_MAX_FILE_BYTES = 4 * 2**20
+
+
+def read_topology(path: Path) -> Topology:
+    """Read a topology file. Raise ConfigurationError with all that is wrong in it."""
+    try:
+        text = _read_text(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError.of(f"can't be read: {reason}", str(path)) from None
+    return parse_topology(text, str(path), samples_beside(path.parent), path.stem)
+
+
+def parse_topology(text: str, source: str, read_samples: ReadSamples, default_name: str) -> Topology:
+    """Read a topology from YAML text; `source` is named in errors, `default_name` stands in for a missing name."""
+    document = parse_document(text, source)
+    if not isinstance(document.value, dict):
+        raise ConfigurationError.of("must be a mapping with the key `stages`", source)
+    stages, wiring, found = _read_stages(document, read_samples)
+    raw: dict[str, Any] = {"name": re.sub(r"[^a-z0-9]+", "-", default_name.lower()).strip("-"), **document.value}
+    topology, top_problems = structure({**raw, "stages": {}}, Topology)
+    problems = [*found, *top_problems]
+    names = document.value.get("stages")
+    problems += wiring_problems(wiring, frozenset(names if isinstance(names, dict) else ()))
+    if problems or topology is None:
+        raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
+    return Topology(name=topology.name, seed=topology.seed, stages=stages)
+
+
+def _read_stages(
+    document: Document, read_samples: ReadSamples
+) -> tuple[dict[str, Stage], dict[str, Stage], list[tuple[Keys, str]]]:
+    """Give the stages, what could be read of their wiring (also of stages that have mistakes), and the mistakes."""
+    raw = document.value.get("stages")
+    if not isinstance(raw, dict) or not raw:
+        return {}, {}, [(("stages",), "there must be at least one stage under the key `stages`")]
+    stages: dict[str, Stage] = {}
+    wiring: dict[str, Stage] = {}
+    problems: list[tuple[Keys, str]] = []
+    for name, value in raw.items():
+        keys: Keys = ("stages", name)
+        stage, found = structure(value, Stage, read_samples)
+        problems += [((*keys, *inner), message) for inner, message in found]
+        try:
+            check_name(name)
+        except ValueError as error:
+            problems.append((keys, str(error)))
+        if stage is not None:
+            stages[name] = stage
+        wired = stage or _wiring_of(value)
+        if wired is not None:
+            wiring[name] = wired
+    return stages, wiring, problems
+
+
+def _wiring_of(value: Any) -> Stage | None:
+    if not isinstance(value, dict):
+        return None
+    return structure({key: value[key] for key in ("role", "calls") if key in value}, Stage)[0]
+
+
+def write_topology(topology: Topology) -> str:
+    """Write a topology as YAML text that reads back as the same topology."""
+    return str(yaml.safe_dump(unstructure(topology), sort_keys=False, allow_unicode=True, width=120))
+
+
+def samples_beside(folder: Path) -> ReadSamples:
+    """Make the function that reads a file of samples, one duration a line; a relative path is taken from `folder`."""
+
+    def read(path: str) -> tuple[str, Sequence[float]]:
+        whole = (folder / path).resolve()
+        return str(whole), list(_samples(_read_text(whole)))
+
+    return read
+
+
+def _samples(text: str) -> Iterator[float]:
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if line.strip():
+                yield units.parse_duration(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MAX_FILE_BYTES + 1)
+    if len(content) > _MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {_MAX_FILE_BYTES} bytes")
+    return content.decode()

@@ -1,0 +1,226 @@
+"""The settings of one stage process: flags beat the environment beats the file beats the defaults.
+
+The file is `instance/config.py` for a stage by itself, or one stage of a topology. Whatever says a thing last is named
+in the error when it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.behaviour.distributions import ReadSamples
+from simulator.errors import ConfigurationError, Problem
+from simulator.topology.addresses import (
+    DEFAULT_DOWNSTREAM_NAME,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    Address,
+    parse_address,
+    stage_url,
+)
+from simulator.topology.document import Keys
+from simulator.topology.graph import callers, wiring_problems
+from simulator.topology.layers import Given
+from simulator.topology.model import PositiveSeconds, Role, Stage, Topology
+from simulator.topology.structure import check_name, structure, unstructure
+from simulator.units import parse_duration
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+DEFAULT_NAME = "stage"
+DEFAULT_DRAIN_SECONDS = 10.0
+_LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
+_WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED")
+_APART_KEYS = ("NAME", "DOWNSTREAM", "TIMEOUT", "SEED", "LOG_LEVEL", "DRAIN_TIMEOUT")
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """One stage to send to: its name, where it is and how long to wait for its answer."""
+
+    name: str
+    url: str
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """All that one stage process needs to know.
+
+    `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one; `ignored` are
+    variables of the environment that begin like ours and mean nothing.
+    """
+
+    name: str
+    topology: str
+    stage: Stage
+    host: str
+    port: int
+    downstreams: tuple[Downstream, ...]
+    callers: tuple[str, ...]
+    seed: int | None
+    log_level: str
+    drain_seconds: float
+    ignored: tuple[str, ...] = ()
+
+
+def resolve_stage(
+    given: Mapping[str, Given], read_samples: ReadSamples, ignored: tuple[str, ...] = ()
+) -> StageSettings:
+    """Settle a stage by itself from what was given. Raise ConfigurationError with every mistake."""
+    role = _value(given, "ROLE") or _implied_role(given)
+    base: dict[str, Any] = {} if role == Role.TERMINATOR else {"calls": []}
+    return _Resolution(given, read_samples).settle(
+        base | {"role": role}, _value(given, "NAME") or DEFAULT_NAME, None, ignored
+    )
+
+
+def resolve_topology_stage(
+    topology: Topology, name: str, given: Mapping[str, Given], read_samples: ReadSamples, ignored: tuple[str, ...] = ()
+) -> StageSettings:
+    """Settle one stage of a topology, which flags and environment may change."""
+    if name not in topology.stages:
+        raise ConfigurationError.of(
+            f"there is no stage {name!r} in the topology {topology.name}; there are {', '.join(topology.stages)}"
+        )
+    return _Resolution(given, read_samples).settle(unstructure(topology.stages[name]), name, topology, ignored)
+
+
+def _value(given: Mapping[str, Given], key: str) -> Any:
+    return given[key].value if key in given else None
+
+
+def _implied_role(given: Mapping[str, Given]) -> Role:
+    if "RATE" in given or "INPUT" in given:
+        return Role.INJECTOR
+    return Role.PROCESSOR if "DOWNSTREAM" in given else Role.TERMINATOR
+
+
+class _Resolution:
+    """One pass over what was given, gathering problems."""
+
+    def __init__(self, given: Mapping[str, Given], read_samples: ReadSamples) -> None:
+        self.given = given
+        self.read_samples = read_samples
+        self.problems: list[Problem] = []
+
+    def settle(
+        self, base: dict[str, Any], name: str, topology: Topology | None, ignored: tuple[str, ...]
+    ) -> StageSettings:
+        addresses = self._addresses()
+        if topology is None and addresses:
+            base = base | {"calls": [address.name for address in addresses]}
+        stage, found = structure(self._overlay(base), Stage, self.read_samples)
+        self._note(found)
+        if stage is not None and topology is None:
+            names = frozenset([name, *(address.name for address in addresses)])
+            self._note([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
+        self._check("NAME", name, check_name)
+        timeout = self._check("TIMEOUT", _value(self.given, "TIMEOUT"), _optional_timeout)
+        settings = {
+            "seed": self._check("SEED", _whole(_value(self.given, "SEED")), _seed),
+            "log_level": self._check("LOG_LEVEL", _value(self.given, "LOG_LEVEL") or "info", _log_level),
+            "drain_seconds": self._check("DRAIN_TIMEOUT", _value(self.given, "DRAIN_TIMEOUT"), _drain),
+        }
+        if self.problems or stage is None:
+            raise ConfigurationError(self.problems)
+        if settings["seed"] is None and topology is not None:
+            settings["seed"] = topology.seed
+        return StageSettings(
+            name=name,
+            topology=topology.name if topology else name,
+            stage=stage,
+            host=stage.host or DEFAULT_HOST,
+            port=DEFAULT_PORT if stage.port is None else stage.port,
+            downstreams=tuple(_downstreams(stage, topology, addresses, timeout)),
+            callers=callers(topology, name) if topology else (),
+            ignored=ignored,
+            **settings,
+        )
+
+    def _overlay(self, base: dict[str, Any]) -> dict[str, Any]:
+        stage = dict(base)
+        load = dict(stage.pop("load", None) or {})
+        for key, given in self.given.items():
+            if key in _LOAD_KEYS:
+                load[key.lower()] = _whole(given.value) if key in _WHOLE_KEYS else given.value
+            elif key == "FAULTS":
+                stage["faults"] = _split(given.value, ";")
+            elif key not in _APART_KEYS:
+                stage[key.lower()] = _whole(given.value) if key in _WHOLE_KEYS else given.value
+        return stage | ({"load": load} if load or stage.get("input") else {})
+
+    def _addresses(self) -> tuple[Address, ...]:
+        addresses: list[Address] = []
+        for number, text in enumerate(_split(_value(self.given, "DOWNSTREAM") or [], ","), 1):
+            default = DEFAULT_DOWNSTREAM_NAME if number == 1 else f"{DEFAULT_DOWNSTREAM_NAME}-{number}"
+            address = self._check("DOWNSTREAM", text, lambda value, name=default: parse_address(value, name))
+            if address is not None:
+                addresses.append(address)
+        return tuple(addresses)
+
+    def _note(self, found: Any) -> None:
+        for keys, message in found:
+            self.problems.append(self._problem(keys, message))
+
+    def _problem(self, keys: Keys, message: str) -> Problem:
+        names = [str(key).upper() for key in keys]
+        key = next((name for name in names if name in self.given), names[0] if names else "")
+        if key == "CALLS":
+            key = "DOWNSTREAM"
+        given = self.given.get(key, Given(None, ""))
+        return Problem(f"{key}: {message}" if key else message, given.source, given.line)
+
+    def _check(self, key: str, value: Any, read: Any) -> Any:
+        try:
+            return read(value)
+        except ValueError as error:
+            self.problems.append(self._problem((key,), str(error)))
+            return None
+
+
+def _downstreams(
+    stage: Stage, topology: Topology | None, addresses: tuple[Address, ...], timeout: float | None
+) -> Iterator[Downstream]:
+    given = {address.name: address.url for address in addresses}
+    for call in stage.calls or ():
+        url = given.get(call.to) or (stage_url(topology, call.to) if topology else "")
+        yield Downstream(call.to, url, timeout if timeout is not None else call.timeout_seconds)
+
+
+def _split(value: Any, separator: str) -> list[Any]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(separator) if part.strip()]
+    return list(value)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+def _optional_timeout(value: Any) -> float | None:
+    if value is None:
+        return None
+    seconds = parse_duration(value)
+    if seconds <= 0:
+        raise ValueError(f"{value!r} must be more than 0")
+    return PositiveSeconds(seconds)
+
+
+def _seed(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"{value!r} must be a whole number from 0 to 2^63 - 1")
+    return value
+
+
+def _log_level(value: Any) -> str:
+    if str(value).lower() not in LOG_LEVELS:
+        raise ValueError(f"{value!r} is not one of {', '.join(LOG_LEVELS)}")
+    return str(value).lower()
+
+
+def _drain(value: Any) -> float:
+    return DEFAULT_DRAIN_SECONDS if value is None else parse_duration(value)

@@ -1,0 +1,198 @@
+"""Plain values to the model's records and back, collecting every mistake on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from cattrs import Converter
+from cattrs.errors import BaseValidationError, ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from simulator import units
+from simulator.behaviour.delays import no_samples, parse_delay
+from simulator.behaviour.distributions import Delay, ReadSamples
+from simulator.behaviour.faults import Fault, parse_fault
+from simulator.behaviour.pacing import Arrivals
+from simulator.topology import model
+from simulator.topology.document import Keys
+
+Record = TypeVar("Record")
+_UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes)$")
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
+_PATH = re.compile(r"/[A-Za-z0-9/._~-]{0,200}")
+RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/control")
+
+
+def structure(
+    value: Any, record: type[Record], read_samples: ReadSamples = no_samples
+) -> tuple[Record | None, list[tuple[Keys, str]]]:
+    """Turn plain values into `record`; give it, or None and what is wrong at which keys."""
+    try:
+        return _converter(read_samples).structure(value, record), []
+    except BaseValidationError as error:
+        return None, list(_explain(error, (), record))
+    except (ValueError, TypeError) as error:
+        return None, [((), _reason(error))]
+
+
+def unstructure(record: Any) -> Any:
+    """Turn a record into the plain values that `structure` makes it from, leaving out what is as by default."""
+    return _converter(no_samples).unstructure(record)
+
+
+def key_of(field_name: str) -> str:
+    """Give a field's key in a file: its name without the unit."""
+    return _UNIT_SUFFIX.sub("", field_name)
+
+
+def _converter(read_samples: ReadSamples) -> Converter:
+    converter = Converter(forbid_extra_keys=True)
+    for kind, read, write in _SCALARS:
+        converter.register_structure_hook(kind, _ignoring_type(read))
+        if write is not None:
+            converter.register_unstructure_hook(kind, write)
+    converter.register_structure_hook(Delay, lambda value, _: parse_delay(value, read_samples))
+    converter.register_unstructure_hook(Delay, str)
+    converter.register_structure_hook(Fault, lambda value, _: parse_fault(value))
+    converter.register_unstructure_hook(Fault, str)
+    for choice in (model.Role, model.OnBadLine, Arrivals):
+        converter.register_structure_hook(choice, _choice)
+        converter.register_unstructure_hook(choice, str)
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[model.Call, ...] | None, _list_of_calls(converter)
+    )
+    for record in (model.Call, model.Load, model.Stage, model.Topology):
+        _register_record(converter, record)
+    return converter
+
+
+def _register_record(converter: Converter, record: type[Any]) -> None:
+    names = {name: override(rename=key_of(name)) for name in record.__dataclass_fields__}
+    read = make_dict_structure_fn(record, converter, _cattrs_forbid_extra_keys=True, **names)  # type: ignore[arg-type]
+    lean = {name: override(rename=key_of(name), omit_if_default=True) for name in record.__dataclass_fields__}
+    write = make_dict_unstructure_fn(record, converter, **lean)  # type: ignore[arg-type]
+
+    def read_mapping(value: Any, kind: type[Any]) -> Any:
+        if value is None and record is model.Stage:
+            value = {}
+        if isinstance(value, str) and record is model.Call:
+            value = {"to": value}
+        if not isinstance(value, dict):
+            raise ValueError(f"must be a mapping of keys to values, not {value!r}")
+        return read(value, kind)
+
+    converter.register_structure_hook(record, read_mapping)
+    converter.register_unstructure_hook(record, write)
+
+
+def _list_of_calls(converter: Converter) -> Callable[[Any, Any], Any]:
+    def read(value: Any, _: Any) -> Any:
+        if not isinstance(value, list):
+            raise ValueError(f"must be a list of stages, as in [parse, enrich], not {value!r}")
+        return converter.structure(value, tuple[model.Call, ...])
+
+    return read
+
+
+def _explain(error: BaseException, keys: Keys, record: Any) -> Any:
+    if isinstance(error, ClassValidationError):
+        with_notes, without = error.group_exceptions()
+        for inner, note in with_notes:
+            yield from _explain(inner, (*keys, key_of(note.name)), record)
+        for inner in without:
+            yield from _explain(inner, keys, error.cl)
+    elif isinstance(error, IterableValidationError):
+        with_index, without = error.group_exceptions()
+        for inner, place in with_index:
+            yield from _explain(inner, (*keys, place.index), record)
+        for inner in without:
+            yield from _explain(inner, keys, record)
+    elif isinstance(error, ForbiddenExtraKeysError):
+        allowed = ", ".join(key_of(field.name) for field in fields(error.cl))
+        for key in sorted(error.extra_fields):
+            yield (*keys, key), f"unknown key; allowed are {allowed}"
+    elif isinstance(error, KeyError):
+        yield keys, f"the key {error.args[0]!r} is missing"
+    else:
+        yield keys, _reason(error)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _ignoring_type(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, _: read(value)
+
+
+def _choice(value: Any, kind: type[StrEnum]) -> StrEnum:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not one of {', '.join(kind)}") from None
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not a whole number")
+    if not low <= value <= high:
+        raise ValueError(f"{value} is out of range: must be between {low} and {high}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is not text")
+    return value
+
+
+def _positive_duration(value: Any) -> float:
+    seconds = units.parse_duration(value)
+    if seconds <= 0:
+        raise ValueError(f"{value!r} must be more than 0")
+    return seconds
+
+
+def _max_body(value: Any) -> int:
+    return _whole(units.parse_size(value), 1, 2**30)
+
+
+def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(f"{value!r} must be {rule}")
+        return value
+
+    return read
+
+
+def _path(value: Any) -> str:
+    path = _matching(_PATH, "a path like /messages")(value)
+    if path in RESERVED_PATHS:
+        raise ValueError(f"{path!r} is taken: {', '.join(RESERVED_PATHS)} are the stage's own")
+    return path
+
+
+_SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
+    (str, _text, None),
+    (model.Seconds, units.parse_duration, units.format_duration),
+    (model.PositiveSeconds, _positive_duration, units.format_duration),
+    (model.PerSecond, units.parse_rate, units.format_rate),
+    (model.Bytes, _max_body, None),
+    (model.Count, lambda value: _whole(value, 0, 2**63 - 1), None),
+    (model.PositiveCount, lambda value: _whole(value, 1, 100_000), None),
+    (model.Port, lambda value: _whole(value, 0, 65535), None),
+    (model.Path, _path, None),
+    (model.Host, _matching(_HOST, "a host name or an address"), None),
+    (model.Name, _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, 63 at most"), None),
+)
+
+
+def check_name(value: Any) -> str:
+    """Give a stage's name back. Raise ValueError where it can't be one (a host name in a container must do for it)."""
+    return _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, 63 at most")(value)
