@@ -110,6 +110,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, capacity, clock, seed)
+    traces.mend_propagation(environment)
     provider = traces.make_provider(settings.name, settings.topology, str(uuid.uuid4()), simulator.__version__)
     _export(provider, logger, metrics, clock, environment)
     spans = traces.SpanSink(provider, settings.name, str(stage.role), str(stage.delay))
@@ -153,10 +154,16 @@ def _listener(settings: StageSettings, listen_fd: int | None) -> socket.socket:
 
 
 def _input_lines(path: str) -> Iterator[bytes]:
-    if path != "-":
+    if path != "-" and not Path(path).is_fifo():
         return open_lines(path)
-    # Standard input may be a pipe that is silent for long: it is read in a thread, so that nothing else waits.
-    return iter(gevent.fileobject.FileObjectThread(sys.stdin.buffer, "rb", close=False))
+    return _lines_in_a_thread(sys.stdin.fileno() if path == "-" else path)
+
+
+def _lines_in_a_thread(source: int | str) -> Iterator[bytes]:
+    """Give the lines of a pipe that may be silent for long: read in a thread, so that nothing else waits."""
+    pool = gevent.get_hub().threadpool
+    file = pool.apply(open, (source, "rb"), {"closefd": isinstance(source, str)})
+    yield from gevent.fileobject.FileObjectThread(file, "rb")
 
 
 def _line_writer(identity: Mapping[str, str]) -> LineWriter:

@@ -132,4 +132,5 @@ class _Forwarder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         exception = {"exception": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
-        self._logger.warning("library.warning", library=record.name, detail=record.getMessage()[:2000], **exception)
+        log = self._logger.error if record.levelno >= logging.ERROR else self._logger.warning
+        log("library.message", library=record.name, detail=record.getMessage()[:2000], **exception)

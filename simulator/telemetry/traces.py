@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from opentelemetry import baggage, context, trace
+from opentelemetry import baggage, context, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -36,6 +38,28 @@ def make_provider(stage: str, topology: str, instance_id: str, version: str) -> 
         ),
         shutdown_on_exit=False,
     )
+
+
+def mend_propagation(environment: Mapping[str, str]) -> None:
+    """Let OTEL_PROPAGATORS=none mean that nothing is propagated.
+
+    The SDK makes of it a composite of no propagators, which gives None for a context, and every message fails on that.
+    Meant for the entry of a process: the propagator is global to OpenTelemetry.
+    """
+    if environment.get("OTEL_PROPAGATORS", "").strip().lower() == "none":
+        propagate.set_global_textmap(_NoPropagation())
+
+
+class _NoPropagation(TextMapPropagator):
+    def extract(self, carrier: object, context: Context | None = None, getter: object = None) -> Context:
+        return context if context is not None else Context()
+
+    def inject(self, carrier: object, context: Context | None = None, setter: object = None) -> None:
+        pass
+
+    @property
+    def fields(self) -> set[str]:
+        return set()
 
 
 def make_exporter(environment: Mapping[str, str]) -> SpanExporter:
@@ -80,7 +104,7 @@ class SpanSink:
         """Open the root span of a message that the stage creates itself, from its due time on."""
         with self._tracer.start_as_current_span(
             "inject",
-            context=context.Context(),
+            context=Context(),
             start_time=due_unix_ns,
             attributes={"simulator.injector.lag_seconds": lag_seconds},
         ) as span:

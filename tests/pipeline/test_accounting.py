@@ -1,0 +1,236 @@
+"""Every message is accounted for, by ledger, logs, metrics and spans alike."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.support.collector import CLIENT, INTERNAL, SERVER, Collector, ReceivedSpan, collector
+from tests.support.processes import (
+    ROOT,
+    read_log,
+    read_samples,
+    run,
+    running_topology,
+    wait_for,
+    with_collector,
+)
+
+PIPELINE = ROOT / "topologies" / "pipeline.yaml"
+STAGES = ["injector", "parse", "enrich", "archive"]
+
+
+def orders(count: int) -> list[bytes]:
+    lines = []
+    for number in range(count):
+        order = {
+            "order": number,
+            "customer": f"Zoë {number * 7919 % 997}",
+            "total": number / 7,
+            "note": "x" * (number % 50),
+        }
+        # Spacing and escapes differ from line to line, so that a body that was parsed and written anew would show.
+        lines.append(
+            json.dumps(
+                order, ensure_ascii=number % 2 == 0, indent=None, separators=((", ", ": "), (",", ":"))[number % 2]
+            ).encode()
+        )
+    return lines
+
+
+def roots(spans: list[ReceivedSpan]) -> list[ReceivedSpan]:
+    return [span for span in spans if not span.parent_id]
+
+
+def orphans(spans: list[ReceivedSpan]) -> list[ReceivedSpan]:
+    ids = {span.span_id for span in spans}
+    return [span for span in spans if span.parent_id and span.parent_id not in ids]
+
+
+@pytest.fixture(scope="module")
+def ten_thousand(tmp_path_factory: pytest.TempPathFactory):
+    """Run the default pipeline once on 10,000 lines, spans going to a receiver."""
+    folder = tmp_path_factory.mktemp("ten-thousand")
+    lines = orders(10_000)
+    (folder / "orders.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    with collector() as received:
+        finished = run(
+            "run", str(PIPELINE), "--input", "orders.jsonl", "--output", "archived.jsonl", "--report", "report",
+            cwd=folder, environment=with_collector(received.address),
+        )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    logs = {name: read_log(folder / "report" / "logs" / f"{name}.jsonl") for name in STAGES}
+    report = json.loads((folder / "report" / "report.json").read_text())
+    return lines, (folder / "archived.jsonl").read_bytes().split(b"\n")[:-1], report, logs, received.traces()
+
+
+def test_every_line_arrives_once_and_unchanged(ten_thousand):
+    """What the terminator wrote down is what was put in, each line once, byte for byte."""
+    lines, archived, *_ = ten_thousand
+    assert Counter(archived) == Counter(lines)
+
+
+def test_the_ledger_says_so(ten_thousand):
+    """The ledger counts 10,000 at every stage and every call, and balances."""
+    _, _, report, _, _ = ten_thousand
+    ledger = report["ledger"]
+    assert ledger["balanced"] and ledger["problems"] == []
+    assert ledger["lines_read"] == 10_000 and ledger["bad_lines"] == 0
+    assert [(s["stage"], s["received"], s["delivered"] + s["forwarded"]) for s in ledger["stages"]] == [
+        (name, 10_000, 10_000) for name in STAGES
+    ]
+    assert {(c["caller"], c["called"], c["sent"], c["answered"], c["received"]) for c in ledger["calls"]} == {
+        (*pair, 10_000, 10_000, 10_000) for pair in pairwise(STAGES)
+    }
+
+
+def test_every_message_has_one_complete_trace(ten_thousand):
+    """Each of the 10,000 traces has one root, no orphan, and the spans of every stage under the right parents."""
+    *_, traces = ten_thousand
+    assert len(traces) == 10_000
+    for spans in traces.values():
+        assert len(roots(spans)) == 1 and not orphans(spans)
+        assert shape(spans) == EXPECTED_SHAPE
+
+
+def shape(spans: list[ReceivedSpan]) -> Counter[tuple[str, str, str, str]]:
+    """Give (service, name, parent's service, parent's name) of all spans."""
+    by_id = {span.span_id: span for span in spans}
+    nobody = ReceivedSpan("", "", "", "", 0, "", 0, 0, 0, {})
+    parents = [(span, by_id.get(span.parent_id, nobody)) for span in spans]
+    return Counter((span.service, span.name, parent.service, parent.name) for span, parent in parents)
+
+
+SERVER_SPAN = "POST /messages"
+EXPECTED_SHAPE = Counter(
+    [
+        ("injector", "inject", "", ""),
+        *[(stage, name, stage, "inject" if stage == "injector" else SERVER_SPAN)
+          for stage in STAGES for name in ("queue.wait", "process")],
+        ("injector", "POST", "injector", "inject"),
+        ("parse", SERVER_SPAN, "injector", "POST"),
+        ("parse", "POST", "parse", SERVER_SPAN),
+        ("enrich", SERVER_SPAN, "parse", "POST"),
+        ("enrich", "POST", "enrich", SERVER_SPAN),
+        ("archive", SERVER_SPAN, "enrich", "POST"),
+    ]
+)  # fmt: skip
+
+
+def test_no_time_of_a_server_span_is_unattributed(ten_thousand):
+    """What a server span's children leave uncovered is the stage's own overhead: under 5 ms at the median."""
+    *_, traces = ten_thousand
+    uncovered = []
+    for spans in traces.values():
+        for server in (span for span in spans if span.kind == SERVER):
+            children = [span for span in spans if span.parent_id == server.span_id]
+            uncovered.append(server.duration_seconds - sum(child.duration_seconds for child in children))
+    assert 0 <= sorted(uncovered)[len(uncovered) // 2] < 0.005
+
+
+def test_one_handled_line_a_stage_bears_the_trace(ten_thousand):
+    """At each stage every message has one message.handled line, with the id of its trace."""
+    _, _, _, logs, traces = ten_thousand
+    by_message = {
+        span.attributes["simulator.message_id"]: trace_id
+        for trace_id, spans in traces.items()
+        for span in spans
+        if "simulator.message_id" in span.attributes
+    }
+    assert len(by_message) == 10_000
+    for name in STAGES:
+        handled = [line for line in logs[name] if line["event"] == "message.handled"]
+        assert {line["message_id"]: line["trace_id"] for line in handled} == by_message
+        assert len(handled) == 10_000
+
+
+def test_client_spans_name_their_peer(ten_thousand):
+    """A client span says whom it calls, in OpenTelemetry's current attribute names."""
+    *_, traces = ten_thousand
+    peers = {
+        (span.service, span.attributes["peer.service"], span.attributes["http.response.status_code"])
+        for spans in traces.values()
+        for span in spans
+        if span.kind == CLIENT
+    }
+    assert peers == {(*pair, 200) for pair in pairwise(STAGES)}
+
+
+def test_the_process_span_says_what_was_drawn(ten_thousand):
+    """Log line and span of one message at one stage tell the same drawn delay and the same times."""
+    _, _, _, logs, traces = ten_thousand
+    for line in [line for line in logs["enrich"] if line["event"] == "message.handled"][:500]:
+        mine = [span for span in traces[line["trace_id"]] if span.service == "enrich" and span.kind == INTERNAL]
+        process = next(span for span in mine if span.name == "process")
+        wait = next(span for span in mine if span.name == "queue.wait")
+        assert process.attributes["simulator.delay.drawn_seconds"] == pytest.approx(
+            line["delay_drawn_seconds"], abs=1e-6
+        )
+        assert process.duration_seconds == pytest.approx(line["processing_seconds"], abs=2e-6)
+        assert wait.duration_seconds == pytest.approx(line["queue_wait_seconds"], abs=2e-6)
+        assert process.start_ns >= wait.end_ns - 1000
+
+
+def test_counters_equal_log_lines_and_server_spans(tmp_path: Path):
+    """While a pipeline stands, each stage's counters, its log lines and its server spans are one number."""
+    count = 400
+    with collector() as received, running_topology(
+        tmp_path, PIPELINE, "--input", "-",
+        environment=with_collector(received.address), stdin=subprocess.PIPE,
+    ) as running:  # fmt: skip
+        pipe = running.process.stdin
+        assert pipe is not None
+        writer = threading.Thread(target=lambda: (pipe.write(b"\n".join(orders(count)) + b"\n"), pipe.flush()))
+        writer.start()
+        wait_for(lambda: len(handled(running.log("injector"))) == count, "the last message")
+        writer.join()
+        samples = {name: scrape(running.stage_base(name)) for name in STAGES}
+        pipe.close()
+        assert running.process.wait(30) == 0
+        logs = {name: handled(running.log(name)) for name in STAGES}
+    for name in STAGES:
+        outcome = "delivered" if name == "archive" else "forwarded"
+        assert samples[name]["simulator_messages_total", "outcome", outcome] == count
+        assert Counter(line["outcome"] for line in logs[name]) == {outcome: count}
+        assert len(server_spans(received, name)) == count
+        assert samples[name]["simulator_processing_seconds_count", "", ""] == count
+
+
+def handled(log: list[dict]) -> list[dict]:
+    return [line for line in log if line["event"] == "message.handled"]
+
+
+def server_spans(received: Collector, stage: str) -> list[ReceivedSpan]:
+    return [
+        span for span in received.spans() if span.service == stage and (span.kind == SERVER or span.name == "inject")
+    ]
+
+
+def scrape(base: str) -> dict[tuple[str, str, str], float]:
+    import requests
+
+    found: Counter[tuple[str, str, str]] = Counter()
+    for (name, labels), value in read_samples(requests.get(f"{base}/metrics", timeout=10).text).items():
+        own = [(key, text) for key, text in labels if key not in ("stage", "role", "le")]
+        for key, text in own or [("", "")]:
+            found[name, key, text] += value
+    return found
+
+
+def test_broken_propagation_splits_the_traces(tmp_path: Path):
+    """Where no stage passes the trace context on, each message falls into one trace a stage."""
+    with collector() as received:
+        finished = run(
+            "run", str(PIPELINE), "--messages", "50", "--rate", "100/s", "--report", "report",
+            cwd=tmp_path, environment={**with_collector(received.address), "OTEL_PROPAGATORS": "none"},
+        )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    traces = received.traces()
+    assert len(traces) == 50 * len(STAGES)
+    assert all(len({span.service for span in spans}) == 1 for spans in traces.values())

@@ -1,0 +1,112 @@
+"""An OTLP receiver for tests: takes spans over HTTP and counts them, their parents and their traces."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+SERVER, CLIENT, INTERNAL = 2, 3, 1
+ERROR = 2
+
+
+@dataclass(frozen=True)
+class ReceivedSpan:
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    kind: int
+    service: str
+    start_ns: int
+    end_ns: int
+    status: int
+    attributes: dict[str, Any]
+
+    @property
+    def duration_seconds(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass
+class Collector:
+    """Bodies are kept as they come and decoded when they are asked for, so that receiving costs next to nothing."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    address: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.address}
+
+    def spans(self) -> list[ReceivedSpan]:
+        return [span for body in list(self.bodies) for span in _decode(body)]
+
+    def traces(self) -> dict[str, list[ReceivedSpan]]:
+        found = defaultdict(list)
+        for span in self.spans():
+            found[span.trace_id].append(span)
+        return dict(found)
+
+
+@contextmanager
+def collector() -> Iterator[Collector]:
+    received = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.bodies.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    received.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield received
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _decode(body: bytes) -> Iterator[ReceivedSpan]:
+    request = ExportTraceServiceRequest.FromString(body)
+    for resource in request.resource_spans:
+        service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                yield ReceivedSpan(
+                    span.trace_id.hex(),
+                    span.span_id.hex(),
+                    span.parent_span_id.hex(),
+                    span.name,
+                    span.kind,
+                    service,
+                    span.start_time_unix_nano,
+                    span.end_time_unix_nano,
+                    span.status.code,
+                    {a.key: _value(a.value) for a in span.attributes},
+                )
+
+
+def _value(value: Any) -> Any:
+    which = value.WhichOneof("value")
+    return getattr(value, which) if which else None
