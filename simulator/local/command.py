@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration
 
 _PIPE_WIDTH = 200
+_BAD_LINES_NAMED = 5
 _SEED_BITS = 32  # enough, and short enough to be typed again
 
 
@@ -107,8 +109,28 @@ def _conclude(result: Result, topology: Topology, folder: RunFolder, as_json: bo
         sys.stdout.write(text + "\n")
     else:
         out.print(ledger_tables(result.ledger, result.latencies, result.pipeline))
+    if result.ledger.bad_lines:
+        _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
     for problem in result.ledger.problems:
         err.print(f"wrong: {problem}", style="bold red", soft_wrap=True)
     if not result.ledger.problems:
         err.print("The ledger balances: every message is accounted for.", style="green")
     return 1 if result.ledger.problems else 0
+
+
+def _name_bad_lines(topology: Topology, folder: RunFolder, count: int, err: Console) -> None:
+    """Name the first lines of the input that were no messages; the injectors' logs name them all."""
+    logs = [folder.log(name) for name, stage in topology.stages.items() if stage.input is not None]
+    named = itertools.islice(itertools.chain.from_iterable(map(_bad_lines, logs)), _BAD_LINES_NAMED)
+    for number, reason in named:
+        err.print(f"line {number} of the input was not sent: {reason}", style="yellow", soft_wrap=True)
+    if count > _BAD_LINES_NAMED:
+        err.print(f"and {count - _BAD_LINES_NAMED} more: see {folder.logs}", style="yellow", soft_wrap=True)
+
+
+def _bad_lines(log: Path) -> Iterator[tuple[int, str]]:
+    with log.open("rb") as lines:
+        for line in lines:
+            if b'"event":"input.bad_line"' in line:
+                entry = json.loads(line)
+                yield entry["line"], entry["error"]

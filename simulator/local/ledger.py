@@ -86,7 +86,7 @@ def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping
     bad = sum(count[tally.BAD_LINES] for count in counts.values())
     problems = [*_stage_problems(stages), *_call_problems(calls)]
     if bad and any(stage.input and stage.on_bad_line is OnBadLine.STOP for stage in topology.stages.values()):
-        problems.append("the input was read no further than to a line that is not JSON; see the injector's log")
+        problems.append("the input was read no further than to its bad line; --on-bad-line skip goes on")
     return Ledger(stages, calls, lines, bad, tuple(problems))
 
 

@@ -176,8 +176,8 @@ class RunningTopology:
         return read_log(path) if path.exists() else []
 
     def pid(self, name: str) -> int:
-        started = next(line for line in self.log(name) if line["event"] == "stage.started")
-        return int(started["pid"])
+        started = wait_for(lambda: [x for x in self.log(name) if x["event"] == "stage.started"], "stage.started")
+        return int(started[0]["pid"])
 
     def report(self) -> dict[str, Any]:
         return json.loads((self.report_folder / "report.json").read_text())

@@ -1,0 +1,262 @@
+"""Anything may come over the wire to a live stage: it gets a clear answer, and nothing is lost or held up."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+
+import pytest
+
+from tests.support.processes import running_stage, wait_for
+from tests.support.wire import connect, exchange, misbehaving, post, post_bytes, read_answer
+
+MAX_BODY = 2000
+CHUNKED = b"POST /messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with running_stage(tmp_path_factory.mktemp("stage"), "--max-body", str(MAX_BODY)) as running:
+        yield running
+
+
+@pytest.fixture
+def invalid_before(stage):
+    return stage.total("simulator_messages_total", outcome="invalid")
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "said"),
+    [
+        (post_bytes(b""), 400, "empty"),
+        (b"POST /messages HTTP/1.1\r\nHost: x\r\n\r\n", 400, "empty"),
+        (post_bytes(b"{'a': 1}", content_type="application/json"), 400, "not JSON"),
+        (post_bytes(b'{"a": NaN}', content_type="application/vnd.order+json; charset=utf-8"), 400, "not JSON"),
+        (post_bytes(b"[" * 1500, content_type="application/json"), 400, "not JSON"),
+        (post_bytes(b"x" * (MAX_BODY + 1)), 413, f"{MAX_BODY + 1} bytes; at most {MAX_BODY}"),
+        (CHUNKED, 411, "Content-Length"),
+        (post_bytes(b"hi", "X-Message-Id: two words"), 400, "X-Message-Id"),
+        (post_bytes(b"hi", f"X-Message-Id: {'x' * 129}"), 400, "X-Message-Id"),
+    ],
+)  # fmt: skip
+def test_a_bad_message_gets_a_problem_and_is_counted_invalid(stage, invalid_before, request_bytes, status, said):
+    """A bad message is answered with problem details that say why, counted as invalid, and logged once."""
+    answer = exchange(stage.port, request_bytes)
+    problem = answer.json()
+    assert answer.status == problem["status"] == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert said in problem["detail"]
+    assert stage.total("simulator_messages_total", outcome="invalid") == invalid_before + 1
+    mine = wait_for(lambda: lines_of(stage, answer.headers["x-message-id"]), "the log line")
+    assert [(line["outcome"], line["code"]) for line in mine] == [("invalid", status)]
+
+
+def lines_of(stage, message_id):
+    return [line for line in stage.events("message.handled") if line["message_id"] == message_id]
+
+
+def test_the_largest_body_is_taken(stage):
+    """A body of exactly max_body is taken."""
+    assert post(stage.port, b"x" * MAX_BODY).status == 200
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /messages HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"DELETE /messages HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"BREW /messages HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"OPTIONS /messages HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (post_bytes(b"hi", path="/nowhere"), 404),
+        (post_bytes(b"hi", path="/messages/"), 404),
+        (post_bytes(b"hi", f"X-Long: {'x' * 65536}"), 431),
+        (post_bytes(b"hi", *[f"X-{n}: {'x' * 1000}" for n in range(64)]), 431),
+        (post_bytes(b"hi", *[f"X-{n}: x" for n in range(200)]), 431),
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400),
+        (b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
+    ],
+)  # fmt: skip
+def test_what_is_no_message_gets_an_answer_and_is_no_message(stage, request_bytes, status):
+    """A wrong method or path, too large headers and what is not HTTP get their status; no message is counted."""
+    before = stage.total("simulator_messages_total")
+    counted = stage.total("http_server_request_duration_seconds_count", http_response_status_code=str(status))
+    answer = exchange(stage.port, request_bytes)
+    assert answer.status == status
+    assert answer.json()["status"] == status
+    assert stage.total("simulator_messages_total") == before
+    after = stage.total("http_server_request_duration_seconds_count", http_response_status_code=str(status))
+    assert after == counted + 1
+
+
+def test_labels_stay_in_their_closed_sets(stage):
+    """Whatever clients send, no method, path or id of theirs becomes a label."""
+    for number in range(20):
+        exchange(stage.port, f"M{number} /p{number} HTTP/1.1\r\nHost: x\r\nX-Message-Id: i{number}\r\n\r\n".encode())
+    labels = {text for (_, have) in stage.samples() for _, text in have}
+    assert not {text for text in labels if text[:2] in ("M1", "/p", "i1")}
+
+
+def test_a_client_that_hangs_up_in_its_body_is_counted(stage, invalid_before):
+    """Half a body and then nothing: the message is invalid, and nothing else happens."""
+    with connect(stage.port) as connection:
+        connection.sendall(post_bytes(b"x" * 100)[:-40])
+    wait_for(
+        lambda: stage.total("simulator_messages_total", outcome="invalid") == invalid_before + 1, "the invalid message"
+    )
+    assert post(stage.port, b"hi").status == 200
+
+
+def test_a_client_that_resets_in_its_body_is_counted(stage, invalid_before):
+    """The same for a connection that is reset."""
+    connection = connect(stage.port)
+    connection.sendall(post_bytes(b"x" * 100)[:-40])
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    wait_for(
+        lambda: stage.total("simulator_messages_total", outcome="invalid") == invalid_before + 1, "the invalid message"
+    )
+    assert stage.process.poll() is None
+
+
+def test_a_client_that_hangs_up_before_its_answer_is_counted_and_no_error(tmp_path):
+    """The message is handled to its end and the disconnect counted; nothing is written to standard error."""
+    with running_stage(tmp_path, "--delay", "constant(200ms)") as stage:
+        with connect(stage.port) as connection:
+            connection.sendall(post_bytes(b"hi"))
+        wait_for(lambda: stage.total("simulator_client_disconnects_total") == 1, "the disconnect")
+        assert stage.total("simulator_messages_total", outcome="delivered") == 1
+        assert stage.stop() == 0
+    assert (tmp_path / "stage.stderr").read_text() == ""
+
+
+def test_a_slow_client_holds_up_nobody(tmp_path):
+    """While clients send a byte now and then, others are answered as fast as ever, even with a single worker."""
+    with running_stage(tmp_path, "--workers", "1", "--queue", "0") as stage:
+        slow = [connect(stage.port) for _ in range(20)]
+        request = post_bytes(b"slow and steady")
+        for position in range(30):
+            for connection in slow:
+                connection.sendall(request[position : position + 1])
+            begin = time.monotonic()
+            assert post(stage.port, b"hi").status == 200
+            assert time.monotonic() - begin < 2
+        for connection in slow:
+            connection.sendall(request[30:])
+            # One at a time, because there is one worker and no room to wait.
+            assert read_answer(connection).status == 200
+            connection.close()
+
+
+def test_many_requests_on_one_connection(stage):
+    """Requests sent in one go on one connection are answered one by one, in order, bad ones among them."""
+    bodies = [b"one", b"", b"three", b"x" * (MAX_BODY + 1), b"five"]
+    with connect(stage.port) as connection:
+        connection.sendall(b"".join(post_bytes(body, f"X-Message-Id: m{n}") for n, body in enumerate(bodies)))
+        with connection.makefile("rb") as file:
+            statuses = []
+            for _ in bodies:
+                statuses.append(int(file.readline().split()[1]))
+                length = 0
+                while (line := file.readline().strip().lower()) != b"":
+                    length = int(line.split(b":")[1]) if line.startswith(b"content-length") else length
+                file.read(length)
+    assert statuses == [200, 400, 200, 413, 200]
+
+
+def receive_all(connection):
+    connection.settimeout(0.2)
+    data = b""
+    while b"\r\n\r\n" not in data or len(data) < 100:
+        try:
+            chunk = connection.recv(65536)
+        except TimeoutError:
+            break
+        if not chunk:
+            break
+        data += chunk
+
+
+def answering(answer, close=True):
+    def behave(connection):
+        receive_all(connection)
+        connection.sendall(answer)
+        if close:
+            connection.close()
+
+    return behave
+
+
+def hang(connection):
+    connection.settimeout(60)
+    while connection.recv(65536):
+        pass
+
+
+def drip(connection):
+    receive_all(connection)
+    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" * 100:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("behave", "status", "outcome"),
+    [
+        (answering(b"garbage that is not HTTP\r\n\r\n"), 502, "broken"),
+        (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf"), 502, "broken"),
+        (answering(b"HTTP/1.1 200 OK\r\nContent-"), 502, "broken"),
+        (answering(b""), 502, "broken"),
+        (answering(b"HTTP/1.1 500 Oh No\r\nContent-Length: 0\r\n\r\n"), 502, "error_status"),
+        (answering(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"), 502, "error_status"),
+        (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000), 502, "broken"),
+        (hang, 504, "timeout"),
+        (drip, 504, "timeout"),
+    ],
+    ids=["garbage", "half-body", "half-headers", "nothing", "500", "redirect", "endless", "hangs", "drips"],
+)
+def test_a_downstream_that_fails_becomes_502_or_504(tmp_path, behave, status, outcome):
+    """A downstream's failure is never answered with 200, is counted as failed, and does not hurt the next message."""
+    with misbehaving(behave) as port, running_stage(
+        tmp_path, "--downstream", f"bad=http://127.0.0.1:{port}/x", "--timeout", "500ms"
+    ) as stage:  # fmt: skip
+        begin = time.monotonic()
+        answers = [post(stage.port, b"hi") for _ in range(2)]
+        assert time.monotonic() - begin < 10
+        assert [answer.status for answer in answers] == [status, status]
+        assert "bad" in answers[0].json()["detail"] and "injected" not in answers[0].json()
+        assert stage.total("simulator_messages_total", outcome="failed") == 2
+        name = "simulator_downstream_call_duration_seconds_count"
+        assert stage.total(name, downstream="bad", outcome=outcome) == 2
+        sent = wait_for(lambda: len(stage.events("message.sent")) == 2 and stage.events("message.sent"), "both lines")
+        assert {line["outcome"] for line in sent} == {outcome}
+
+
+def test_a_downstream_that_is_absent_becomes_502(tmp_path):
+    """A refused connection is told apart from one that broke: the message was never seen there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with running_stage(tmp_path, "--downstream", f"http://127.0.0.1:{port}/x") as stage:
+        assert post(stage.port, b"hi").status == 502
+        name = "simulator_downstream_call_duration_seconds_count"
+        assert stage.total(name, downstream="downstream", outcome="unreachable") == 1
+
+
+def test_a_full_stage_answers_503_at_once(tmp_path):
+    """With every worker busy and no room to wait, the answer is 503 with Retry-After, without waiting."""
+    with running_stage(tmp_path, "--workers", "2", "--queue", "3", "--delay", "constant(2s)") as stage:
+        inside = [connect(stage.port) for _ in range(5)]
+        for connection in inside:
+            connection.sendall(post_bytes(b"hi"))
+        wait_for(lambda: stage.total("simulator_in_flight") == 5, "five messages inside")
+        assert stage.total("simulator_queue_depth") == 3
+        begin = time.monotonic()
+        answer = post(stage.port, b"hi")
+        assert time.monotonic() - begin < 1
+        assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
+        assert [read_answer(connection).status for connection in inside] == [200] * 5
+        for connection in inside:
+            connection.close()
+        assert stage.total("simulator_messages_total", outcome="rejected") == 1
+        assert stage.total("simulator_messages_total", outcome="delivered") == 5

@@ -1,0 +1,262 @@
+"""Configured = injected = observed, on live stages: seeds, delays, fault rates, queueing."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+
+from simulator.behaviour.delays import parse_delay
+from simulator.behaviour.draws import FIRST_VISIT, draw
+from simulator.behaviour.pacing import PoissonPace
+from simulator.topology.reader import samples_beside
+from tests.support.processes import ROOT, read_log, run, running_stage, running_topology, wait_for
+from tests.support.wire import post
+
+PIPELINE = ROOT / "topologies" / "pipeline.yaml"
+
+
+def drawn_delays(folder: Path, *flags: str) -> dict[tuple[str, str], float]:
+    """Run the pipeline on a few messages and give {(stage, message id): drawn delay}."""
+    folder.mkdir()
+    arguments = ("run", str(PIPELINE), "--messages", "40", "--rate", "200/s", "--report", "report", *flags)
+    finished = run(*arguments, cwd=folder)
+    assert finished.returncode == 0, finished.stderr
+    return {
+        (line["stage"], line["message_id"]): line["delay_drawn_seconds"]
+        for stage in ("parse", "enrich", "archive")
+        for line in read_log(folder / "report" / "logs" / f"{stage}.jsonl")
+        if line["event"] == "message.handled"
+    }
+
+
+def test_a_seed_decides_every_delay(tmp_path):
+    """The same seed gives the same ids and delays, another seed or none gives others."""
+    first = drawn_delays(tmp_path / "a", "--seed", "11")
+    assert len(first) == 3 * 40
+    assert drawn_delays(tmp_path / "b", "--seed", "11") == first
+    other = drawn_delays(tmp_path / "c", "--seed", "12")
+    assert not set(first) & set(other)
+    none, none_again = drawn_delays(tmp_path / "d"), drawn_delays(tmp_path / "e")
+    assert not set(none) & set(none_again)
+
+
+def test_a_seed_decides_the_delay_of_a_message_with_an_id_of_its_own(tmp_path):
+    """A client's own message id draws the same delay in two stages of the same name and seed, another in a third."""
+    drawn = []
+    for number, seed in enumerate(("5", "5", "6")):
+        (tmp_path / str(number)).mkdir()
+        with running_stage(tmp_path / str(number), "--seed", seed, "--delay", "uniform(1ms, 30ms)") as stage:
+            assert post(stage.port, b"hi", "X-Message-Id: order-17").status == 200
+            lines = wait_for(lambda stage=stage: stage.events("message.handled"), "the line")
+            drawn.append(lines[0]["delay_drawn_seconds"])
+    expected = parse_delay("uniform(1ms, 30ms)").quantile(draw(5, "stage", "order-17", FIRST_VISIT, "delay"))
+    assert drawn[0] == drawn[1] == pytest.approx(expected, abs=1e-6)
+    assert drawn[2] != drawn[0]
+
+
+DELAYS = [
+    "constant(10ms)",
+    "uniform(5ms, 25ms)",
+    "exponential(15ms)",
+    "normal(20ms, 5ms)",
+    "lognormal(p50=12ms, p99=60ms, max=100ms)",
+    "percentiles(p50=10ms, p90=20ms, p99=50ms, max=80ms)",
+    "pareto(min=5ms, shape=2.5, max=100ms)",
+    "mixture(90%: uniform(5ms, 15ms), 10%: constant(50ms))",
+    "samples(samples.txt)",
+]
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("delay", DELAYS)
+def test_a_live_stage_takes_the_time_it_drew(tmp_path, delay):
+    """At low load processing takes what was drawn: never less, and at the median less than 2 ms more."""
+    (tmp_path / "samples.txt").write_text("\n".join(f"{n}ms" for n in (5, 8, 8, 9, 12, 20, 35)))
+    count, seed = 60, 3
+    written = delay.replace("samples.txt", str(tmp_path / "samples.txt"))
+    with running_stage(tmp_path, "--delay", written, "--seed", str(seed)) as stage:
+        for number in range(count):
+            assert post(stage.port, b"hi", f"X-Message-Id: m{number}").status == 200
+        total = {name: stage.total(f"simulator_{name}_seconds_sum") for name in ("delay_drawn", "processing")}
+        lines = wait_for(
+            lambda: len(stage.events("message.handled")) == count and stage.events("message.handled"), "lines"
+        )
+    distribution = parse_delay(written, samples_beside(tmp_path))
+    for line in lines:
+        expected = distribution.quantile(draw(seed, "stage", line["message_id"], FIRST_VISIT, "delay"))
+        assert line["delay_drawn_seconds"] == pytest.approx(expected, abs=1e-6)
+    over = [line["processing_seconds"] - line["delay_drawn_seconds"] for line in lines]
+    assert min(over) >= -1e-6
+    assert statistics.median(over) < 0.002
+    assert total["delay_drawn"] == pytest.approx(sum(line["delay_drawn_seconds"] for line in lines), abs=1e-4)
+    assert total["processing"] == pytest.approx(sum(line["processing_seconds"] for line in lines), abs=1e-4)
+
+
+def binomial_interval(count: int, share: float, confidence: float) -> tuple[int, int]:
+    """Give the exact interval that a binomial count lies in with at least `confidence`, the tails cut evenly."""
+    tail = (1 - confidence) / 2
+    total, low, high = 0.0, None, count
+    for k in range(count + 1):
+        log_term = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
+        total += math.exp(log_term + k * math.log(share) + (count - k) * math.log1p(-share))
+        if low is None and total > tail:
+            low = k
+        if total >= 1 - tail:
+            high = k
+            break
+    return low or 0, high
+
+
+@pytest.mark.parametrize("share", [0, 0.05, 0.3, 0.6, 1])
+def test_an_error_rate_is_what_was_configured(tmp_path, share):
+    """The share of errors lies in the exact binomial 99.9 % interval, and every signal gives the same number."""
+    count = 800
+    topology = f"""
+name: faulty
+seed: 21
+stages:
+  source: {{role: injector, load: {{messages: {count}, concurrency: 8}}, calls: [flaky]}}
+  flaky: {{role: terminator, faults: ["error(503, {share * 100:g}%)"]}}
+"""
+    with running_topology(tmp_path, topology) as running:
+        assert running.process.wait(120) == 0
+    report = running.report()["ledger"]
+    source, flaky = report["stages"]
+    handled = [line for line in running.log("flaky") if line["event"] == "message.handled"]
+    hit = [line for line in handled if line["outcome"] == "faulted"]
+    injected = [line for line in running.log("flaky") if line["event"] == "fault.injected"]
+    low, high = binomial_interval(count, share, 0.999) if 0 < share < 1 else (int(share * count),) * 2
+    assert low <= len(hit) <= high
+    assert len(handled) == count
+    assert len(hit) == len(injected) == flaky["faulted"] == source["faulted"]
+    assert flaky["failed"] == source["failed"] == 0
+
+
+def erlang_c_wait(rate: float, mean_service: float, workers: int) -> float:
+    """Give the mean wait in an M/M/c queue (Erlang, 1917): C(c, a) / (c mu - lambda)."""
+    offered = rate * mean_service
+    terms = [offered**k / math.factorial(k) for k in range(workers)]
+    last = offered**workers / math.factorial(workers) * workers / (workers - offered)
+    return last / (sum(terms) + last) / (workers / mean_service - rate)
+
+
+def mean_wait(arrivals: list[float], services: list[float], workers: int) -> float:
+    """Give the mean wait of first come, first served (Kiefer and Wolfowitz, 1955): a message takes the first worker."""
+    free = [0.0] * workers
+    waits = []
+    for at, service in zip(arrivals, services, strict=True):
+        begin = max(at, heapq.heappop(free))
+        waits.append(begin - at)
+        heapq.heappush(free, begin + service)
+    return statistics.fmean(waits)
+
+
+def sampled_mean_wait(seed: int, count: int, rate: float, mean_service: float, workers: int) -> float:
+    pace = PoissonPace(rate, seed, "theory")
+    services = [-mean_service * math.log1p(-draw(seed, "theory", str(n), FIRST_VISIT, "service")) for n in range(count)]
+    return mean_wait(list(itertools.accumulate(pace.gap(n + 1) for n in range(count))), services, workers)
+
+
+@pytest.mark.alone
+def test_waiting_for_a_worker_is_erlangs(tmp_path):
+    """An M/M/4 stage at 70 %: the measured mean wait agrees with Erlang C's, and with its own draws played through.
+
+    The bound is the range of the mean wait over as many messages in 400 simulated runs, around a mean that must itself
+    be Erlang C's. The second comparison plays the run's own arrivals and processing times through, without a clock.
+    """
+    workers, mean_service, count = 4, 0.1, 1400
+    rate = 0.7 * workers / mean_service
+    topology = f"""
+name: queueing
+seed: 4
+stages:
+  source: {{role: injector, load: {{rate: {rate:g}/s, arrivals: poisson, messages: {count}}}, calls: [server]}}
+  server: {{role: terminator, delay: exponential({mean_service:g}s), workers: {workers}, queue: 1000}}
+"""
+    with running_topology(tmp_path, topology) as running:
+        assert running.process.wait(150) == 0
+    lines = [line for line in running.log("server") if line["event"] == "message.handled"]
+    assert len(lines) == count and {line["outcome"] for line in lines} == {"delivered"}
+    measured = statistics.fmean(line["queue_wait_seconds"] for line in lines)
+    held = statistics.fmean(line["processing_seconds"] for line in lines)
+    expected = erlang_c_wait(rate, mean_service, workers)
+    simulated = sorted(sampled_mean_wait(seed, count, rate, mean_service, workers) for seed in range(400))
+    assert statistics.fmean(simulated) == pytest.approx(expected, rel=0.1)
+    assert simulated[0] <= measured <= simulated[-1]
+    # The same arrivals and the very delays that were drawn, played through without a clock.
+    received = {
+        line["message_id"]: line["timestamp"] for line in running.log("server") if line["event"] == "message.received"
+    }
+    arrivals = [seconds_of(received[line["message_id"]]) for line in lines]
+    order = sorted(range(count), key=arrivals.__getitem__)
+    services = [lines[index]["processing_seconds"] for index in order]
+    played = mean_wait([arrivals[index] for index in order], services, workers)
+    assert measured == pytest.approx(played, rel=0.1)
+    assert held < 1.05 * statistics.fmean(line["delay_drawn_seconds"] for line in lines)
+
+
+def seconds_of(timestamp: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+@pytest.mark.alone
+def test_the_schedule_is_kept_whatever_the_answers_take(tmp_path):
+    """An open schedule sends at its times although answers take far longer than a gap, and says how late it was."""
+    topology = """
+name: open
+seed: 1
+stages:
+  source: {role: injector, load: {rate: 50/s, arrivals: constant, messages: 100}, calls: [slow]}
+  slow: {role: terminator, delay: constant(1500ms)}
+"""
+    with running_topology(tmp_path, topology) as running:
+        wait_for(lambda: sum(x["event"] == "message.received" for x in running.log("slow")) == 100, "all messages")
+        import requests
+
+        from tests.support.processes import read_samples
+
+        samples = read_samples(requests.get(f"{running.stage_base('source')}/metrics", timeout=10).text)
+        assert running.process.wait(60) == 0
+    values = {
+        name: value for (name, labels), value in samples.items() if "injector" in name and not dict(labels).get("le")
+    }
+    assert values["simulator_injector_due_total"] == 100
+    assert values["simulator_injector_missed_total"] == 0
+    assert values["simulator_injector_lag_seconds_count"] == 100
+    assert values["simulator_injector_lag_seconds_sum"] / 100 < 0.05
+    sent = [seconds_of(line["timestamp"]) for line in running.log("source") if line["event"] == "message.received"]
+    assert sent[-1] - sent[0] == pytest.approx(99 / 50, abs=0.2)
+
+
+def test_a_message_that_finds_no_room_is_missed_and_not_lost(tmp_path):
+    """Where the injector's own workers are busy and its queue is full, a due message is counted as missed."""
+    topology = """
+name: missing
+stages:
+  source: {role: injector, workers: 2, queue: 0, load: {rate: 100/s, arrivals: constant, messages: 60}, calls: [slow]}
+  slow: {role: terminator, delay: constant(400ms)}
+"""
+    with running_topology(tmp_path, topology) as running:
+        assert running.process.wait(60) == 0
+    source, slow = running.report()["ledger"]["stages"]
+    assert source["missed"] == source["rejected"] > 0
+    assert source["received"] == 60 and source["forwarded"] + source["missed"] == 60
+    assert slow["delivered"] == source["forwarded"]
+
+
+def test_reports_and_logs_are_json(tmp_path):
+    """`run --json` prints one JSON document and nothing else on standard output."""
+    finished = run("run", str(PIPELINE), "--messages", "5", "--rate", "50/s", "--json", cwd=tmp_path)
+    report = json.loads(finished.stdout)
+    assert finished.returncode == 0
+    assert report["ledger"]["balanced"] is True
+    assert report["latency_seconds"]["end to end"]["p50"] > 0.01
+    assert report == json.loads((tmp_path / "runs" / "pipeline" / "report.json").read_text())
