@@ -26,7 +26,8 @@ demo: $(VENV)/.run ## run the default pipeline until Ctrl-C
 	@bash -mc '$(BIN)/python run_web_service.py run; exit $$?'
 
 test: $(VENV)/.tests ## run every test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
 lint: $(VENV)/.tests ## ruff, mypy and the import arrows
 	$(BIN)/ruff check .

@@ -1,0 +1,84 @@
+"""A stage does not grow: not in memory, not in threads, not in sockets; and what an idle one takes is bounded."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.collector import collector
+from tests.support.processes import running_stage, running_topology, wait_for, with_collector
+
+PIPELINE = """
+name: steady
+stages:
+  source: {role: injector, load: {rate: 100/s, arrivals: poisson, messages: 3000}, calls: [middle]}
+  middle: {delay: "uniform(1ms, 20ms)", calls: [last]}
+  last: {role: terminator, delay: exponential(5ms)}
+"""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    rss_mebibytes: float
+    threads: int
+    files: int
+
+
+def footprint(pid: int) -> Footprint:
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return Footprint(
+        int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    )
+
+
+@pytest.mark.alone
+def test_thirty_seconds_at_a_hundred_a_second_twice(tmp_path):
+    """Between 5 s and the end of 30 s at 100 messages a second nothing grows; and the same in a second run."""
+    ends = []
+    with collector() as received:
+        for number in range(2):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            with running_topology(folder, PIPELINE, environment=with_collector(received.address)) as running:
+                pids = {name: running.pid(name) for name in ("source", "middle", "last")}
+                samples: dict[str, list[Footprint]] = {name: [] for name in pids}
+                for at in range(500, 3000, 250):
+                    wait_for(lambda at=at, running=running: handled(running, "last") >= at, f"message {at}")
+                    for name, pid in pids.items():
+                        samples[name].append(footprint(pid))
+                assert running.process.wait(60) == 0
+            for name, found in samples.items():
+                first, last = found[:3], found[-3:]
+                grown = statistics.median(f.rss_mebibytes for f in last) - statistics.median(
+                    f.rss_mebibytes for f in first
+                )
+                assert grown < 3, (name, found)
+                assert max(f.threads for f in last) <= max(f.threads for f in first) + 1, (name, found)
+                assert max(f.files for f in last) <= max(f.files for f in first) + 8, (name, found)
+            ends.append({name: found[-1].rss_mebibytes for name, found in samples.items()})
+    for name, first in ends[0].items():
+        assert ends[1][name] == pytest.approx(first, abs=5)
+
+
+def handled(running, stage: str) -> int:
+    return sum(line["event"] == "message.handled" for line in running.log(stage))
+
+
+@pytest.mark.alone
+def test_an_idle_stage_is_small_and_up_quickly(tmp_path):
+    """An idle stage process takes less than 60 MB, and is up in less than 1.5 s (the best of three)."""
+    took = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        begin = time.monotonic()
+        with collector() as received, running_stage(
+            folder, "--downstream", "http://127.0.0.1:9/messages", environment=with_collector(received.address)
+        ) as stage:  # fmt: skip
+            took.append(time.monotonic() - begin)
+            assert footprint(stage.process.pid).rss_mebibytes * 2**20 < 60e6
+    assert min(took) < 1.5

@@ -1,0 +1,103 @@
+"""Real backends, found on this machine or told missing: a named skip for a user, a failure in CI."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from tests.support.processes import wait_for
+
+REQUIRED = "REQUIRE_BACKENDS"
+
+
+def find(program: str) -> str:
+    """Give the path of a program; where it is missing, skip the test by name, or fail where backends are required."""
+    path = shutil.which(program)
+    if path is None:
+        message = f"{program} is not installed"
+        if os.environ.get(REQUIRED):
+            pytest.fail(f"{message}, and {REQUIRED} is set")
+        pytest.skip(message)
+    return path
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    base: str
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        answer = requests.get(f"{self.base}/api/v1/query", params={"query": expression}, timeout=10).json()
+        assert answer["status"] == "success", answer
+        return list(answer["data"]["result"])
+
+    def value(self, expression: str) -> float | None:
+        """Give the value of an expression that has one series, None where it has none."""
+        result = self.query(expression)
+        assert len(result) <= 1, result
+        return float(result[0]["value"][1]) if result else None
+
+    def exemplars(self, selector: str, start: float, end: float) -> list[dict[str, Any]]:
+        parameters: dict[str, Any] = {"query": selector, "start": start, "end": end}
+        answer = requests.get(f"{self.base}/api/v1/query_exemplars", params=parameters, timeout=10).json()
+        assert answer["status"] == "success", answer
+        return [exemplar for series in answer["data"] for exemplar in series["exemplars"]]
+
+    def targets(self) -> list[dict[str, Any]]:
+        return list(requests.get(f"{self.base}/api/v1/targets", timeout=10).json()["data"]["activeTargets"])
+
+
+@contextlib.contextmanager
+def running_prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
+    """Run the real Prometheus, scraping {name: host:port} every second."""
+    program, port = find("prometheus"), free_port()
+    static = [{"targets": [address], "labels": {"service": name}} for name, address in targets.items()]
+    configuration = {
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": [{"job_name": "simulator", "static_configs": static}],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    subprocess.run(
+        [find("promtool"), "check", "config", str(folder / "prometheus.yml")], check=True, capture_output=True
+    )
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                program,
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--enable-feature=exemplar-storage",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    running = Prometheus(f"http://127.0.0.1:{port}")
+
+    def ready() -> bool:
+        assert process.poll() is None, (folder / "prometheus.log").read_text()
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"{running.base}/-/ready", timeout=5).status_code == 200
+        return False
+
+    try:
+        wait_for(ready, "Prometheus")
+        yield running
+    finally:
+        process.terminate()
+        process.wait(20)
