@@ -49,6 +49,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     stop = StopRequest()
     with stop.listening(), Supervisor(topology, folder, program, environment, stop) as supervisor:
+        err.print(f"Starting the {len(topology.stages)} stages of {topology.name} ...", style="dim")
         try:
             supervisor.start()
         except Interrupted:
@@ -108,6 +109,7 @@ def _conclude(result: Result, topology: Topology, folder: RunFolder, as_json: bo
     if as_json:
         sys.stdout.write(text + "\n")
     else:
+        out.print()
         out.print(ledger_tables(result.ledger, result.latencies, result.pipeline))
     if result.ledger.bad_lines:
         _name_bad_lines(topology, folder, result.ledger.bad_lines, err)

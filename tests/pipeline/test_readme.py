@@ -1,0 +1,99 @@
+"""Every command in the README does what the README says, in a copy of the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.backends import free_port
+from tests.support.processes import ROOT, clean_environment, read_samples, running_stage
+from tests.support.wire import misbehaving, post
+
+README = (ROOT / "README.md").read_text()
+# Commands that are run elsewhere: by test_run_command, by whoever runs the tests, and by the benchmarks themselves.
+ELSEWHERE = {"make demo", "make test", "make bench", "source .venv/bin/activate"}
+BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(block: str) -> list[str]:
+    return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("simulator", "topologies", "instance"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "config.py"))
+    shutil.copy(ROOT / "run_web_service.py", folder)
+    sample = folder / "instance" / "config.py.sample"
+    sample.write_text(sample.read_text().replace("PORT = 8080", f"PORT = {free_port()}"))
+    (folder / "orders.yaml").write_text(re.search(r"^# orders.yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[1])
+    (folder / "orders.jsonl").write_text('{"order": 1}\n{"order": 2}\n')
+    return folder
+
+
+def script(block: str) -> str:
+    """Make a shell script of a block: what runs in the background is waited for, and what runs for ever interrupted."""
+    lines = ["set -e"]
+    for command in commands(block):
+        if command in ELSEWHERE:
+            continue
+        forever = command == "python run_web_service.py"
+        lines.append(f"timeout --preserve-status --signal INT 3 {command}" if forever else command)
+        if command.endswith("&"):
+            port = re.search(r"--port (\d+)", command)[1]
+            lines.append(f"until curl -sf http://127.0.0.1:{port}/readyz; do sleep 0.1; done")
+    text = "\n".join(lines).replace("kill %1 %2", "kill $(jobs -p); wait")
+    for port in set(re.findall(r"\b808\d\b", text)):
+        text = text.replace(port, str(free_port()))
+    return text
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[commands(block)[0][:40] for block in BLOCKS])
+def test_the_commands_of_the_readme_work(checkout: Path, block: str):
+    """A block of commands, run as it stands, comes to a good end."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    finished = subprocess.run(
+        ["bash", "-c", script(block)],
+        cwd=checkout,
+        env={**clean_environment(), "PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout.decode() + finished.stderr.decode()
+    for line in block.splitlines():
+        if line.startswith("{") and "..." not in line:
+            assert line in finished.stdout.decode()
+
+
+def test_the_table_of_metrics_is_complete(tmp_path: Path):
+    """The README's table names each metric of a live stage, with its kind and labels, and no other."""
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (\w+)[^|]*\|([^|]*)\|", README, re.MULTILINE)
+    told = {
+        name: (kind, {"stage", "role", *re.findall(r"`(\w+)`", labels)})
+        for names, kind, labels in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    with misbehaving(hang_up) as port, running_stage(
+        tmp_path, "--downstream", f"http://127.0.0.1:{port}/", "--faults", "error(503, 100%)"
+    ) as stage:  # fmt: skip
+        post(stage.port, b"hi")
+        text = stage.metrics()
+    kinds = dict(re.findall(r"^# TYPE ((?:simulator|http)_\w+) (\w+)$", text, re.MULTILINE))
+    assert {name: kind for name, (kind, _) in told.items()} == {n: k for n, k in kinds.items() if "_created" not in n}
+    for (sample, labels), _ in read_samples(text).items():
+        name = re.sub(r"_(bucket|count|sum|created)$", "", sample)
+        if name in told:
+            assert {key for key, _ in labels} - {"le"} == told[name][1], sample
+
+
+def hang_up(connection) -> None:
+    connection.close()
