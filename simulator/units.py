@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 _QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-zµ%/]*)")
 _DURATIONS = {"ns": "1e-9", "us": "1e-6", "µs": "1e-6", "ms": "1e-3", "s": "1", "m": "60", "min": "60", "h": "3600"}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _RATES = {"/s": "1", "/m": "60", "/min": "60", "/h": "3600"}
+_MOST_DIGITS = 400  # before the point, or noughts behind it: more than any float has
 _HUMAN_STEPS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 MAX_DURATION_SECONDS = 7 * 24 * 3600.0
 MAX_RATE_PER_SECOND = 1e6
@@ -91,8 +92,9 @@ def human_duration(seconds: float) -> str:
     """Write seconds for a person, in three digits: 840µs, 12.3ms, 1.25s, 340s; "-" for a missing value (NaN)."""
     if math.isnan(seconds):
         return "-"
-    unit, size = next((step for step in _HUMAN_STEPS if seconds >= step[1]), _HUMAN_STEPS[-1])
-    value = seconds / size
+    rounded = float(f"{seconds:.3g}")
+    unit, size = next((step for step in _HUMAN_STEPS if rounded >= step[1]), _HUMAN_STEPS[-1])
+    value = rounded / size
     return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}{unit}"
 
 
@@ -102,7 +104,13 @@ def _split(text: object, what: str, example: str) -> tuple[Decimal, str]:
     match = _QUANTITY.fullmatch(str(text).strip())
     if match is None:
         raise ValueError(f"{text!r} is not {what}: write {example}")
-    return Decimal(match[1]), match[2]
+    try:
+        number = Decimal(match[1])
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is beyond all measure: write {example}") from None
+    if number.adjusted() > _MOST_DIGITS or number.adjusted() < -_MOST_DIGITS:
+        raise ValueError(f"{text!r} is beyond all measure: write {example}")
+    return number, match[2]
 
 
 def _wrong_unit(text: object, unit: str, allowed: Iterable[str], example: str) -> str:

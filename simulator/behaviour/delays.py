@@ -49,8 +49,7 @@ class Mixture(Delay):
         low, high = min(bounds), max(bounds)
         if self.cdf(low) >= u:
             return low
-        while high - low > 1e-9:
-            middle = (low + high) / 2
+        while high - low > 1e-9 and low < (middle := (low + high) / 2) < high:
             if self.cdf(middle) >= u:
                 high = middle
             else:

@@ -178,7 +178,8 @@ class Lognormal(Delay):
         """Give the normal share of (ln t - m) / sigma, and 1 from `max` on."""
         if self.max_seconds is not None and seconds >= self.max_seconds:
             return 1.0
-        return 0.0 if seconds <= 0 else _NORMAL.cdf(math.log(seconds / self.p50_seconds) / self.sigma)
+        share = seconds / self.p50_seconds
+        return 0.0 if share <= 0 else _NORMAL.cdf(math.log(share) / self.sigma)
 
     def __str__(self) -> str:
         points = f"p50={format_duration(self.p50_seconds)}, p99={format_duration(self.p99_seconds)}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import bisect
 import math
+import re
 from dataclasses import dataclass
 
 from simulator.behaviour.distributions import Delay, ReadSamples
 from simulator.behaviour.notation import Arguments
-from simulator.units import format_duration
+from simulator.units import format_duration, format_ratio
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,17 @@ class Samples(Delay):
 
     def quantile(self, u: float) -> float:
         """Give the smallest sample that a share u of the samples does not exceed."""
-        return self.sorted_seconds[math.ceil(u * len(self.sorted_seconds)) - 1]
+        # In floats 0.07 * 100 is a little more than 7; the share that is meant is the nearest such product.
+        rank = math.ceil(round(u * len(self.sorted_seconds), 9))
+        return self.sorted_seconds[max(1, rank) - 1]
 
     def cdf(self, seconds: float) -> float:
         """Count the samples up to `seconds`."""
         return bisect.bisect_right(self.sorted_seconds, seconds) / len(self.sorted_seconds)
 
     def __str__(self) -> str:
-        return f"samples({self.path})"
+        return f'samples("{self.path}")' if re.search(r"[,()=:]", self.path) else f"samples({self.path})"
 
 
 def _percentile(u: float) -> str:
-    return "max" if u == 1 else f"p{round(u * 100, 9):g}"
+    return "max" if u == 1 else f"p{format_ratio(u).rstrip('%')}"

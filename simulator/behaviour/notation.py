@@ -17,6 +17,7 @@ _NAME = re.compile(r"\s*([a-z_]+)\s*\(")
 _KEY = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*=")
 _WEIGHT = re.compile(r"\s*([0-9.]+%)\s*:")
 _VALUE = re.compile(r"[^,()]+")
+_QUOTED = re.compile(r'\s*"[^"]*"\s*')
 _MAX_DEPTH = 8
 Value = TypeVar("Value")
 
@@ -32,9 +33,10 @@ class NotationError(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """One value between the parentheses: plain, after `key=`, or after `weight:`."""
+    """One value between the parentheses: plain, after `key=`, or after `weight:`; `first` is where that begins."""
 
     value: str | Expression
+    first: int
     start: int
     end: int
     key: str | None = None
@@ -93,9 +95,9 @@ def _finished(text: str, name: re.Match[str], items: list[Item], closing: int) -
 
 
 def _item(text: str, start: int, depth: int) -> tuple[Item, int]:
-    key = weight = None
+    key = weight = first = None
     if match := _KEY.match(text, start):
-        key, start = match[1], match.end()
+        key, first, start = match[1], match.start(1), match.end()
     elif match := _WEIGHT.match(text, start):
         try:
             weight = units.parse_ratio(match[1])
@@ -105,12 +107,14 @@ def _item(text: str, start: int, depth: int) -> tuple[Item, int]:
     if _NAME.match(text, start):
         inner, end = _expression(text, start, depth + 1)
         after = end + len(text[end:]) - len(text[end:].lstrip())
-        return Item(inner, inner.start, end, key, weight), after
-    value = _VALUE.match(text, start)
+        return Item(inner, inner.start if first is None else first, inner.start, end, key, weight), after
+    value = _QUOTED.match(text, start) or _VALUE.match(text, start)
     if value is None or not value[0].strip():
         raise NotationError("a value is missing", text, start)
     begin = start + len(value[0]) - len(value[0].lstrip())
-    return Item(value[0].strip(), begin, begin + len(value[0].strip()), key, weight), value.end()
+    end = begin + len(value[0].strip())
+    plain = value[0].strip().strip('"')
+    return Item(plain, begin if first is None else first, begin, end, key, weight), value.end()
 
 
 class Arguments:
@@ -163,7 +167,9 @@ class Arguments:
         self._asked.append("p50=duration")
         taken = [item for item in self._left if item.key is not None and re.fullmatch(r"p\d{1,2}(\.\d+)?", item.key)]
         self._left = [item for item in self._left if item not in taken]
-        return [(float((item.key or "")[1:]) / 100, self._convert(item, units.parse_duration)) for item in taken]
+        return [
+            (units.parse_ratio(f"{(item.key or '')[1:]}%"), self._convert(item, units.parse_duration)) for item in taken
+        ]
 
     def finish(self) -> None:
         """Refuse whatever is left over."""
@@ -172,7 +178,7 @@ class Arguments:
             raise NotationError(
                 f"{self.expression.name} does not take this; it takes {asked}",
                 self.expression.text,
-                item.start - (len(item.key) + 1 if item.key else 0),
+                item.first,
                 item.end,
             )
 
@@ -200,6 +206,10 @@ class Arguments:
         if isinstance(item.value, Expression):
             return item.value
         raise NotationError("expected a delay, as in constant(1s)", self.expression.text, item.start, item.end)
+
+
+def _percentile(key: str) -> float:
+    return units.parse_ratio(f"{key.removeprefix('p')}%")
 
 
 def _parse_number(text: str) -> float:

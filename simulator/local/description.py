@@ -20,10 +20,10 @@ def describe(topology: Topology) -> Group:
         table.add_row(
             Text(name, style="bold"),
             str(stage.role),
-            str(stage.delay),
+            Text(str(stage.delay)),
             str(stage.workers),
             str(stage.queue),
-            ", ".join(str(fault) for fault in stage.faults) or "-",
+            Text(", ".join(str(fault) for fault in stage.faults) or "-"),
             " -> ".join(call.to for call in stage.calls or ()) or "-",
         )
     heading = f"{topology.name}: {len(topology.stages)} stages, good to run"

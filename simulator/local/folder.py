@@ -68,7 +68,8 @@ def open_run_folder(wanted: Path | None, name: str) -> RunFolder:
             continue
         _clear(path)
         return RunFolder(path, lock)
-    raise StartError(f"another run is using the folder {wanted}; give another with --report")
+    taken = wanted if wanted is not None else DEFAULT_PARENT / name
+    raise StartError(f"another run is using the folder {taken}; give another with --report")
 
 
 def _candidates(name: str) -> Iterator[Path]:
@@ -78,5 +79,6 @@ def _candidates(name: str) -> Iterator[Path]:
 
 
 def _clear(path: Path) -> None:
-    for old in [*(path / "logs").glob("*.jsonl"), *(path / "logs").glob("*.stderr"), *(path / "tallies").iterdir()]:
-        old.unlink()
+    olds = [*(path / "logs").glob("*.jsonl"), *(path / "logs").glob("*.stderr"), *(path / "tallies").iterdir()]
+    for old in [*olds, path / "report.json", path / "topology.yaml"]:
+        old.unlink(missing_ok=True)

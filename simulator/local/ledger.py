@@ -40,7 +40,10 @@ class StageLine:
 
 @dataclass(frozen=True)
 class CallLine:
-    """One edge: tries sent, how they ended for the caller, and what the called stage received of them."""
+    """One edge: tries sent, how they ended for the caller, and what the called stage received of them.
+
+    `without_end` are tries of which a caller that ended as it should never said how they did: there must be none.
+    """
 
     caller: str
     called: str
@@ -50,12 +53,13 @@ class CallLine:
     unreachable: int
     in_doubt: int
     received: int
+    without_end: int = 0
 
     @property
     def balanced(self) -> bool:
         """Tell whether what was received is what can have been sent."""
         answered = self.answered + self.answered_with_error
-        return answered <= self.received <= answered + self.in_doubt
+        return self.without_end == 0 and answered <= self.received <= answered + self.in_doubt
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ class Ledger:
 def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping[str, str]) -> Ledger:
     """Draw up the account; `ended` says, for each stage whose process did not end as it should, how it did."""
     stages = tuple(_stage_line(topology, name, counts[name], ended.get(name, "")) for name in topology.stages)
-    calls = tuple(_call_line(caller, called, counts) for caller, called in dict.fromkeys(edges(topology.stages)))
+    calls = tuple(
+        _call_line(caller, called, counts, caller in ended) for caller, called in dict.fromkeys(edges(topology.stages))
+    )
     lines = sum(count[tally.LINES] for count in counts.values())
     bad = sum(count[tally.BAD_LINES] for count in counts.values())
     problems = [*_stage_problems(stages), *_call_problems(calls)]
@@ -97,10 +103,11 @@ def _stage_line(topology: Topology, name: str, counts: Counts, ended: str) -> St
     return StageLine(name, received, **outcomes, in_flight=in_flight, missed=counts[tally.MISSED], ended=ended)
 
 
-def _call_line(caller: str, called: str, counts: Mapping[str, Counts]) -> CallLine:
+def _call_line(caller: str, called: str, counts: Mapping[str, Counts], broken_off: bool) -> CallLine:
     own = counts[caller]
     sent = own[tally.sent_slot(called)]
     ended = {outcome: own[tally.attempt_slot(called, outcome)] for outcome in CallOutcome}
+    without_end = sent - sum(ended.values())
     return CallLine(
         caller,
         called,
@@ -108,8 +115,9 @@ def _call_line(caller: str, called: str, counts: Mapping[str, Counts]) -> CallLi
         ended[CallOutcome.OK],
         ended[CallOutcome.ERROR_STATUS],
         ended[CallOutcome.UNREACHABLE],
-        sum(ended[outcome] for outcome in _IN_DOUBT) + sent - sum(ended.values()),
+        sum(ended[outcome] for outcome in _IN_DOUBT) + (without_end if broken_off else 0),
         counts[called][tally.received_slot(caller)],
+        0 if broken_off else without_end,
     )
 
 
@@ -132,7 +140,8 @@ def _stage_problems(stages: tuple[StageLine, ...]) -> list[str]:
 def _call_problems(calls: tuple[CallLine, ...]) -> list[str]:
     return [
         f"{call.caller} -> {call.called} does not balance: {call.answered + call.answered_with_error} answered, "
-        f"{call.in_doubt} in doubt, but {call.received} received"
+        f"{call.in_doubt} in doubt, {f'{call.without_end} without an end, ' if call.without_end else ''}"
+        f"but {call.received} received"
         for call in calls
         if not call.balanced
     ]

@@ -9,6 +9,8 @@ from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
+from simulator.topology.document import Keys
+from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Count, Load, Role, Stage, Topology
 from simulator.topology.structure import structure, unstructure
 
@@ -42,13 +44,22 @@ def apply_wishes(topology: Topology, wishes: Wishes, read_samples: ReadSamples) 
     _wish_for_terminators(topology, wishes, changes, problems)
     stages = dict(topology.stages)
     for name, change in changes.items():
-        stage, found = structure(_merged(unstructure(stages[name]), change), Stage, read_samples)
-        problems += [Problem(f"{name}.{'.'.join(map(str, keys))}: {message}", "flags") for keys, message in found]
+        try:
+            stage, found = structure(_merged(unstructure(stages[name]), change), Stage, read_samples)
+        except ValueError as error:
+            stage, found = None, [((), str(error))]
+        problems += [_problem((name, *keys), message) for keys, message in found]
         if stage is not None:
             stages[name] = stage
+    if not problems:
+        problems += [_problem(keys[1:], message) for keys, message in wiring_problems(stages, frozenset(stages))]
     if problems:
         raise ConfigurationError(problems)
     return replace(topology, stages=stages, seed=topology.seed if wishes.seed is None else Count(wishes.seed))
+
+
+def _problem(keys: Keys, message: str) -> Problem:
+    return Problem(f"{'.'.join(map(str, keys))}: {message}", "flags")
 
 
 def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
@@ -65,7 +76,12 @@ def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
 def _wish_for_injectors(
     topology: Topology, wishes: Wishes, changes: dict[str, dict[str, Any]], problems: list[Problem]
 ) -> None:
-    wanted = {"rate": wishes.rate, "messages": wishes.messages, "input": wishes.input}
+    wanted = {
+        "rate": wishes.rate,
+        "messages": wishes.messages,
+        "input": wishes.input,
+        "on-bad-line": wishes.on_bad_line,
+    }
     if all(value is None for value in wanted.values()):
         return
     injectors = [name for name, stage in topology.stages.items() if stage.role is Role.INJECTOR]
@@ -76,12 +92,12 @@ def _wish_for_injectors(
         problems.append(Problem(f"the topology has several injectors: {', '.join(injectors)}", "flag --input"))
     for name in injectors:
         change = changes.setdefault(name, {})
-        load: dict[str, Any] = {}
         if wishes.input is not None:
             # Without a rate the lines go as fast as they are taken, not at the pace of the topology's own load.
-            change |= {"input": wishes.input, "load.rate": None}
-            if wishes.on_bad_line is not None:
-                change["on_bad_line"] = wishes.on_bad_line
+            change.setdefault("load.rate", None)
+            change["input"] = wishes.input
+        if wishes.on_bad_line is not None:
+            change["on_bad_line"] = wishes.on_bad_line
         load = {"load.rate": wishes.rate, "load.messages": wishes.messages}
         change |= {key: value for key, value in load.items() if value is not None}
 
@@ -104,6 +120,8 @@ def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in change.items():
         outer, _, inner = key.partition(".")
         target = merged.setdefault(outer, {}) if inner else merged
+        if not isinstance(target, dict) or "." in inner:
+            raise ValueError(f"there is no key {inner!r} in {outer}")
         if value is None:
             target.pop(inner or outer, None)
         else:

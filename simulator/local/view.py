@@ -136,7 +136,7 @@ def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:
     """List the stages that are up: name, role, address, delay."""
     table = _table("stage", "role", "address", "delay")
     for name, role, address, delay in rows:
-        table.add_row(Text(name, style="bold"), role, address, delay)
+        table.add_row(Text(name, style="bold"), role, Text(address), Text(delay))
     return table
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
@@ -80,6 +80,13 @@ def _take_message(front: Front) -> Response:
     except MessageError as error:
         trace_id = front.current_trace().trace_id
         response = message_problem(error, stage=front.stage, message_id=message.message_id, trace_id=trace_id)
+    except Exception:
+        current_app.logger.exception("a message could not be handled")
+        trace_id = front.current_trace().trace_id
+        detail = "an unforeseen error; the log has it under this message id"
+        response = problem(
+            500, "Internal Server Error", detail, stage=front.stage, message_id=message.message_id, trace_id=trace_id
+        )
     else:
         trace_id = record.arrival.trace.trace_id
         response = Response(_receipt(front.stage, record), content_type="application/json")

@@ -33,13 +33,14 @@ from simulator.behaviour.draws import message_id
 from simulator.behaviour.pacing import make_pace
 from simulator.stage.app import Front, create_app
 from simulator.stage.capacity import Capacity
-from simulator.stage.downstream import Sender, TooSlow
+from simulator.stage.downstream import MAX_ANSWER_BYTES, Sender, TooSlow
 from simulator.stage.handling import Behaviour, Handling
 from simulator.stage.injector import Injector, Watcher, from_lines, made_up, open_lines
 from simulator.stage.keeping import Discarding, JsonLinesKeeper, Keeper
 from simulator.stage.listening import listen
 from simulator.stage.probes import beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
+from simulator.stage.transport import LeanAdapter
 from simulator.telemetry import traces
 from simulator.telemetry.exporting import BoundedProcessor, PatientExporter
 from simulator.telemetry.lines import LineWriter
@@ -217,7 +218,8 @@ def _export(
 
 def _sender(settings: StageSettings, clock: Clock) -> Sender:
     connections = min(_OUTGOING_CONNECTIONS, settings.stage.workers)
-    return Sender(settings.name, settings.downstreams, connections, clock.monotonic, _time_limit)
+    adapter = LeanAdapter(connections, MAX_ANSWER_BYTES, monkey.get_original("select", "poll"))
+    return Sender(settings.name, settings.downstreams, connections, clock.monotonic, _time_limit, adapter)
 
 
 def _time_limit(seconds: float) -> AbstractContextManager[object]:

@@ -10,12 +10,15 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from simulator.stage.message import CALLER, DUE, INJECTED, MESSAGE_ID, VISIT
+from simulator.stage.transport import LeanAdapter, Unreachable
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.settings import Downstream
 
 # An answer is read to its end, so that the connection can be used again, but no further than this.
-_MAX_ANSWER_BYTES = 2**20
+MAX_ANSWER_BYTES = 2**20
 _CHUNK_BYTES = 2**16
+# What urllib3, which carries https://, calls it when no connection comes about.
+_NO_CONNECTION = {"NewConnectionError", "NameResolutionError"}
 
 
 class TooSlow(BaseException):
@@ -58,7 +61,8 @@ class Sender:
         adapter: BaseAdapter | None = None,
     ) -> None:
         self._session = make_session(
-            adapter or HTTPAdapter(pool_connections=len(downstreams), pool_maxsize=connections)
+            adapter or LeanAdapter(connections, MAX_ANSWER_BYTES),
+            HTTPAdapter(pool_connections=len(downstreams), pool_maxsize=connections),
         )
         self._monotonic = monotonic
         self._time_limit = time_limit
@@ -119,28 +123,38 @@ class Sender:
         return self._session.prepare_request(requests.Request("POST", url, headers=headers))
 
 
-def make_session(adapter: BaseAdapter) -> requests.Session:
-    """Make the session; proxies and .netrc are not looked up, which would cost more than the call itself."""
-    session = requests.Session()
+class _Session(requests.Session):
+    """Follow nothing: a redirection is an answer like another, and where it leads is not even looked at."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
+def make_session(plain: BaseAdapter, secure: BaseAdapter) -> requests.Session:
+    """Make the session with its adapters for http:// and https://.
+
+    Proxies and .netrc are not looked up, which would cost more than the call itself.
+    """
+    session = _Session()
     session.trust_env = False
     session.headers.clear()
     session.headers.update({"User-Agent": "simulator", "Accept": "*/*", "Connection": "keep-alive"})
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
+    session.mount("http://", plain)
+    session.mount("https://", secure)
     return session
 
 
 def _drain(response: requests.Response) -> None:
     with response:
-        left = _MAX_ANSWER_BYTES
+        left = MAX_ANSWER_BYTES
         for chunk in response.iter_content(_CHUNK_BYTES):
             left -= len(chunk)
             if left < 0:
-                raise requests.ConnectionError(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+                raise requests.ConnectionError(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
 
 
 def _broken(error: requests.ConnectionError) -> tuple[CallOutcome, int | None, bool]:
-    never_connected = "NewConnectionError" in _names(error) or "NameResolutionError" in _names(error)
+    never_connected = isinstance(error, Unreachable | requests.ConnectTimeout) or bool(_NO_CONNECTION & _names(error))
     return (CallOutcome.UNREACHABLE if never_connected else CallOutcome.BROKEN), None, False
 
 

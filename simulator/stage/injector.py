@@ -91,7 +91,7 @@ class Injector:
                 break
             lag = self._clock.monotonic() - due
             self._watcher.due(lag)
-            self._begin(draft, lag)
+            self._begin(draft, self._clock.unix_ns() - int(lag * 1e9), lag)
         self._finish()
 
     def run_closed(self, drafts: Iterator[Draft], concurrency: int) -> None:
@@ -102,16 +102,15 @@ class Injector:
             if self._stopping.is_set():
                 break
             self._watcher.due(0.0)
-            self._begin(draft, 0.0, turn.release)
+            self._begin(draft, self._clock.unix_ns(), 0.0, turn.release)
         self._finish()
 
-    def _begin(self, draft: Draft, lag: float, done: Callable[[], None] = lambda: None) -> None:
+    def _begin(self, draft: Draft, due_ns: int, lag: float, done: Callable[[], None] = lambda: None) -> None:
         self._under_way += 1
         self._idle.clear()
-        self._spawn(lambda: self._send(draft, lag, done))
+        self._spawn(lambda: self._send(draft, due_ns, lag, done))
 
-    def _send(self, draft: Draft, lag: float, done: Callable[[], None]) -> None:
-        due_ns = self._clock.unix_ns() - int(lag * 1e9)
+    def _send(self, draft: Draft, due_ns: int, lag: float, done: Callable[[], None]) -> None:
         try:
             with self._root_span(due_ns, lag):
                 self._handling.handle(self._message(draft, due_ns))
@@ -132,12 +131,13 @@ class Injector:
 
     def _wait_until(self, due: float) -> bool:
         """Wait for a point in time; False where the injector is stopped before it."""
-        while not self._stopping.is_set():
+        while True:
             left = due - self._clock.monotonic()
+            # Also where there is nothing to wait for: who is behind the schedule must let the rest of the process run.
+            if self._stopping.wait(max(0.0, left)):
+                return False
             if left <= 0:
                 return True
-            self._stopping.wait(left)
-        return False
 
     def _finish(self) -> None:
         self._idle.wait()
@@ -158,12 +158,15 @@ def from_lines(
 ) -> Iterator[Draft]:
     """Give a draft for each line, numbered as in the file; blank lines are passed over."""
     taken = 0
-    for number, line in enumerate(lines, 1):
+    numbered = enumerate(lines, 1)
+    # The count is looked at before a line is asked for: on a pipe the next one may never come.
+    while messages is None or taken < messages:
+        number, line = next(numbered, (0, b""))
+        if not line:
+            return
         body = line.removesuffix(b"\n")
         if not body.strip():
             continue
-        if messages is not None and taken >= messages:
-            return
         watcher.line()
         reason = _flaw(body, max_body_bytes)
         if reason is None:

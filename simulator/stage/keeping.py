@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,9 @@ import orjson
 
 from simulator.errors import KeepingFailed, StartError
 from simulator.stage.message import is_json
+
+# A carriage return at the end belongs to the line break of a file from elsewhere, and stays.
+_LINE_BREAK = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
 class Keeper(Protocol):
@@ -71,7 +75,7 @@ class JsonLinesKeeper:
 def to_line(body: bytes, content_type: str) -> bytes:
     """Write a body as one line of JSON Lines."""
     if is_json(content_type):
-        return body.replace(b"\r\n", b" ").replace(b"\n", b" ") + b"\n" if b"\n" in body else body + b"\n"
+        return _LINE_BREAK.sub(b" ", body) + b"\n"
     try:
         return orjson.dumps(body.decode()) + b"\n"
     except UnicodeDecodeError:

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from structlog.typing import FilteringBoundLogger
 
+from simulator.telemetry.encoding import SpanEncoder
+
 PAUSE_SECONDS = 5.0
-# Encoding a batch holds up everything else in the process, so batches are small and frequent.
-_BATCH_SPANS = 32
-_BATCH_EVERY_MILLIS = 200
+# A batch holds up everything else in the process while it is encoded, some 10 microseconds a span, and each costs a
+# call of a millisecond, however small: this many spans are worth one call.
+_BATCH_SPANS = 128
+_BATCH_EVERY_MILLIS = 500
 _QUEUE_SPANS = 8192
+
+
+class LeanOtlpExporter(OTLPSpanExporter):
+    """Export as OTLPSpanExporter does, with all its settings, but with spans encoded at a fraction of the cost."""
+
+    def __init__(self, endpoint: str, timeout: float | None) -> None:
+        super().__init__(endpoint=endpoint, timeout=timeout)
+        self._encoder = SpanEncoder()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Encode and send a batch."""
+        # The client behind it, with its retries, headers and compression, is not public; the version is pinned.
+        sent = self._client.export(self._encoder.encode(spans))
+        return SpanExportResult.SUCCESS if sent.success else SpanExportResult.FAILURE
 
 
 class PatientExporter(SpanExporter):

@@ -49,20 +49,22 @@ class LineWriter:
         self._on_dropped = on_dropped
         self._bound_bytes = bound_bytes
         self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = 0
+        # Each of the two is only ever written by one thread, so neither needs a lock.
+        self._bytes_in = self._bytes_out = 0
         self._unreported = 0
         self.dropped = 0
         self._idle = True
+        self._torn = False
         self._closing = False
         self._wake, self._done = new_flag(), new_flag()
         start_thread(self._run)
 
     def write(self, line: bytes) -> None:
         """Take one line, without its line break, and return at once."""
-        if self._waiting_bytes > self._bound_bytes:
+        if self._bytes_in - self._bytes_out > self._bound_bytes:
             self._drop(1)
             return
-        self._waiting_bytes += len(line) + 1
+        self._bytes_in += len(line) + 1
         self._waiting.append(line)
         if self._idle:
             self._idle = False
@@ -90,18 +92,29 @@ class LineWriter:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if not lines:
             return
-        if self._unreported:
-            lines.append(self._on_dropped(self._unreported))
-        text = memoryview(b"\n".join(lines) + b"\n")
-        self._waiting_bytes -= len(text)
+        self._bytes_out += sum(len(line) + 1 for line in lines)
         reported, self._unreported = self._unreported, 0
-        try:
-            while text:
-                text = text[os.write(self._descriptor, text) :]
-        except OSError:
+        report = [self._on_dropped(reported)] if reported else []
+        # After half a line, a new one begins.
+        whole = b"\n".join([*lines, *report]) + b"\n"
+        text = b"\n" + whole if self._torn else whole
+        written = self._write_whole(text)
+        self._torn = text[written - 1 : written] != b"\n" if written else self._torn
+        if written < len(text):
             # The reader is gone or the disk is full: the service goes on, and a later line says what is missing.
+            missing = text[max(written, len(text) - len(whole)) :].count(b"\n") - len(report)
             self._unreported += reported
-            self._drop(len(lines))
+            self._drop(missing)
+
+    def _write_whole(self, text: bytes) -> int:
+        """Write the text, and give how many bytes of it got out."""
+        left = memoryview(text)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError:
+            pass
+        return len(text) - len(left)
 
     def _drop(self, count: int) -> None:
         self.dropped += count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from simulator.telemetry.record import Arrival, CallRecord, Outcome, StageRecord, TraceIds
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_MOST_DETAIL = 2000
 _WARNED = (Outcome.REJECTED, Outcome.INVALID, Outcome.FAULTED)
 
 
@@ -21,7 +23,7 @@ def make_logger(write: Callable[[bytes], None], level: str, **always: str) -> Fi
     """Make a logger that writes JSON lines; `always` stands in every one of them, after timestamp, level and event."""
     wrapped = structlog.wrap_logger(
         _LineLogger(write),
-        processors=[_lead, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+        processors=[_lead, structlog.processors.JSONRenderer(serializer=_to_json)],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
     )
@@ -112,6 +114,14 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
 
 
+def _to_json(event: Any, **options: Any) -> bytes:
+    try:
+        return orjson.dumps(event, **options)
+    except TypeError:
+        # Half a surrogate pair, as in a file name that is not UTF-8, or a value that JSON does not know.
+        return json.dumps(event, default=repr).encode()
+
+
 def _lead(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put timestamp, level and event first."""
     now = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -131,6 +141,10 @@ class _Forwarder(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            detail = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            detail = f"{record.msg} {record.args}"  # the library's own mistake
         exception = {"exception": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
         log = self._logger.error if record.levelno >= logging.ERROR else self._logger.warning
-        log("library.message", library=record.name, detail=record.getMessage()[:2000], **exception)
+        log("library.message", library=record.name, detail=detail[:_MOST_DETAIL], **exception)

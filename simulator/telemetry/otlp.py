@@ -17,4 +17,4 @@ def traces_endpoint(environment: Mapping[str, str]) -> str:
     """Give the URL that spans go to, by OpenTelemetry's own variables."""
     if endpoint := environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         return endpoint
-    return environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", DEFAULT_ENDPOINT).rstrip("/") + "/v1/traces"
+    return (environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/") + "/v1/traces"

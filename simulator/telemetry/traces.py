@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 from opentelemetry import baggage, context, propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import Span, StatusCode
 
+from simulator.telemetry.exporting import LeanOtlpExporter
 from simulator.telemetry.otlp import traces_endpoint
 from simulator.telemetry.record import Arrival, CallRecord, Outcome, StageRecord, TraceIds
 
@@ -65,7 +65,7 @@ class _NoPropagation(TextMapPropagator):
 def make_exporter(environment: Mapping[str, str]) -> SpanExporter:
     """Make the exporter: OTLP over HTTP, set up by OTEL_EXPORTER_OTLP_*."""
     timeout_set = "OTEL_EXPORTER_OTLP_TIMEOUT" in environment or "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT" in environment
-    return OTLPSpanExporter(
+    return LeanOtlpExporter(
         endpoint=traces_endpoint(environment), timeout=None if timeout_set else _EXPORT_TIMEOUT_SECONDS
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,9 @@ from simulator.topology.model import Host, Port, Stage, Topology
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 DEFAULT_DOWNSTREAM_NAME = "downstream"
+
+
+_HOST = re.compile(r"[a-z0-9._:%-]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ def with_address(stage: Stage, host: str, port: int) -> Stage:
 
 def parse_address(text: str, default_name: str) -> Address:
     """Read "URL" or "name=URL". Raise ValueError where it is neither."""
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is not a URL like http://127.0.0.1:8081/messages, or name=URL")
     name, separator, url = text.partition("=")
     if not separator or "/" in name:
         name, url = default_name, text
@@ -46,6 +52,6 @@ def parse_address(text: str, default_name: str) -> Address:
         port_fits = parts.port is None or parts.port > 0
     except ValueError as error:
         raise ValueError(f"{text!r} is not a URL: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_fits:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not port_fits:
         raise ValueError(f"{text!r} is not a URL like http://127.0.0.1:8081/messages, or name=URL")
     return Address(name, url)

@@ -11,6 +11,8 @@ from simulator.errors import ConfigurationError, Problem
 
 Keys = tuple[str | int, ...]
 _MAX_NESTING = 40
+_MAX_VALUES = 50_000
+_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,15 @@ class Document:
 
 def parse_document(text: str, source: str) -> Document:
     """Read one YAML document. Raise ConfigurationError where it is not YAML, or says a key twice."""
+    loader = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+        _check_nesting(text, loader, source)
+        node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise ConfigurationError([Problem(f"not YAML: {error.problem}", source, *place)]) from None
+        hint = "; a value with a colon in it needs quotes" if "mapping values" in str(error.problem) else ""
+        raise ConfigurationError([Problem(f"not YAML: {error.problem}{hint}", source, *place)]) from None
     except yaml.YAMLError as error:
         raise ConfigurationError([Problem(f"not YAML: {error}", source)]) from None
     reader = _Reader(source)
@@ -48,31 +53,64 @@ def parse_document(text: str, source: str) -> Document:
     return Document(source, value, reader.places)
 
 
+def _check_nesting(text: str, loader: Any, source: str) -> None:
+    """Refuse what is nested too deeply before it is composed: the composer would run out of stack, and die of it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_NESTING + 1:
+            mark = event.start_mark
+            place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+            raise ConfigurationError([Problem("nested too deeply", source, *place)])
+
+
 class _Reader:
     def __init__(self, source: str) -> None:
         self.source = source
         self.places: dict[Keys, tuple[int, int]] = {}
         self.problems: list[Problem] = []
+        self._read = 0
         self._scalars = yaml.constructor.SafeConstructor()
 
     def read(self, node: yaml.Node, keys: Keys) -> Any:
         self.places.setdefault(keys, (node.start_mark.line + 1, node.start_mark.column + 1))
-        if len(keys) > _MAX_NESTING:
-            self._problem("nested too deeply", node)
+        self._read += 1
+        if objection := self._objection(node, keys):
+            self._problem(objection, node)
+            return None
+        if self._read > _MAX_VALUES:
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, keys)
         if isinstance(node, yaml.SequenceNode):
-            return [self.read(child, (*keys, index)) for index, child in enumerate(node.value)]
+            return [self.read(child, (*keys, index)) for index, child in enumerate(_whole_items(node))]
+        return self._scalar(node)
+
+    def _objection(self, node: yaml.Node, keys: Keys) -> str:
+        if len(keys) > _MAX_NESTING:
+            return "nested too deeply"
+        if self._read == _MAX_VALUES + 1:
+            # Aliases of aliases can make any number of values of a few lines.
+            return f"more than {_MAX_VALUES} values"
+        if node.tag not in _TAGS and not isinstance(node, yaml.ScalarNode):
+            return f"the tag {node.tag} means nothing here"
+        return ""
+
+    def _scalar(self, node: yaml.Node) -> Any:
         try:
             return self._scalars.construct_object(node)
+        except (LookupError, AttributeError):
+            self._problem(f"{node.value!r} is not what its tag says", node)
         except (yaml.YAMLError, ValueError) as error:
-            self._problem(str(getattr(error, "problem", error)), node)
-            return None
+            self._problem(str(getattr(error, "problem", None) or error), node)
+        return None
 
     def _mapping(self, node: yaml.MappingNode, keys: Keys) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node in _whole_pairs(node):
             key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
             if not key:
                 self._problem("a key must be plain text", key_node)
@@ -85,3 +123,38 @@ class _Reader:
 
     def _problem(self, message: str, node: yaml.Node) -> None:
         self.problems.append(Problem(message, self.source, node.start_mark.line + 1, node.start_mark.column + 1))
+
+
+def _whole_items(node: yaml.SequenceNode) -> list[yaml.Node]:
+    """Give a list's items; in `[error(503, 1%)]` YAML splits at the comma what is one fault, which is joined again."""
+    items: list[yaml.Node] = []
+    for item in node.value:
+        if items and _is_open(items[-1]) and _is_plain(item):
+            items[-1] = _joined(items[-1], item)
+        else:
+            items.append(item)
+    return items
+
+
+def _whole_pairs(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Give a mapping's pairs; in `{delay: uniform(5ms, 40ms)}` YAML takes `40ms)` for a key, which is joined again."""
+    pairs: list[tuple[yaml.Node, yaml.Node]] = []
+    for key, value in node.value:
+        if pairs and _is_open(pairs[-1][1]) and _is_plain(key) and value.value == "":
+            pairs[-1] = (pairs[-1][0], _joined(pairs[-1][1], key))
+        else:
+            pairs.append((key, value))
+    return pairs
+
+
+def _is_plain(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and not node.style
+
+
+def _is_open(node: yaml.Node) -> bool:
+    return _is_plain(node) and node.value.count("(") > node.value.count(")")
+
+
+def _joined(first: yaml.Node, second: yaml.Node) -> yaml.ScalarNode:
+    text = f"{first.value}, {second.value}"
+    return yaml.ScalarNode("tag:yaml.org,2002:str", text, first.start_mark, second.end_mark)

@@ -91,11 +91,8 @@ def from_config_file(path: Path) -> dict[str, Given]:
 
 
 def _assignment_lines(tree: ast.Module) -> dict[str, int]:
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found[node.id] = node.lineno
-    return found
+    stored = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    return {node.id: node.lineno for node in sorted(stored, key=lambda node: node.lineno)}
 
 
 def unknown_variables(environment: Mapping[str, str], known: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Stage, Topology
 from simulator.topology.structure import check_name, structure, unstructure
 
+# Stands in for the target of a call that can't be read.
+_UNREADABLE = "unreadable-target-of-a-call"
 _MAX_FILE_BYTES = 4 * 2**20
 
 
@@ -40,7 +42,8 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     topology, top_problems = structure({**raw, "stages": {}}, Topology)
     problems = [*found, *top_problems]
     names = document.value.get("stages")
-    problems += wiring_problems(wiring, frozenset(names if isinstance(names, dict) else ()))
+    wrong_wiring = wiring_problems(wiring, frozenset(names if isinstance(names, dict) else ()))
+    problems += [(keys, message) for keys, message in wrong_wiring if _UNREADABLE not in message]
     if problems or topology is None:
         raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
     return Topology(name=topology.name, seed=topology.seed, stages=stages)
@@ -66,21 +69,37 @@ def _read_stages(
             problems.append((keys, str(error)))
         if stage is not None:
             stages[name] = stage
-        wired = stage or _wiring_of(value)
+        wired = stage or _wiring_of(value, found, read_samples)
         if wired is not None:
             wiring[name] = wired
     return stages, wiring, problems
 
 
-def _wiring_of(value: Any) -> Stage | None:
+def _wiring_of(value: Any, found: list[tuple[Keys, str]], read_samples: ReadSamples) -> Stage | None:
+    """Read what can be read of a stage that has mistakes: all but the keys, or the calls, that are wrong."""
     if not isinstance(value, dict):
         return None
-    return structure({key: value[key] for key in ("role", "calls") if key in value}, Stage)[0]
+    wrong_calls = {keys[1] for keys, _ in found if keys[:1] == ("calls",) and len(keys) > 1}
+    wrong = {keys[0] for keys, _ in found if keys and not (keys[0] == "calls" and wrong_calls)}
+    kept = {key: inner for key, inner in value.items() if key not in wrong}
+    if wrong_calls:
+        # A call that is wrong in something else still says where it goes.
+        kept["calls"] = [_call_target(call, index in wrong_calls) for index, call in enumerate(value["calls"])]
+    return structure(kept, Stage, read_samples)[0]
+
+
+def _call_target(call: Any, wrong: bool) -> Any:
+    if not wrong:
+        return call
+    try:
+        return check_name(call["to"])
+    except (TypeError, LookupError, ValueError):
+        return _UNREADABLE
 
 
 def write_topology(topology: Topology) -> str:
     """Write a topology as YAML text that reads back as the same topology."""
-    return str(yaml.safe_dump(unstructure(topology), sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.safe_dump(unstructure(topology), sort_keys=False, width=120))
 
 
 def samples_beside(folder: Path) -> ReadSamples:

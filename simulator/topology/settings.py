@@ -6,7 +6,7 @@ in the error when it is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from simulator.units import parse_duration
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_NAME = "stage"
 DEFAULT_DRAIN_SECONDS = 10.0
+_MOST_DIGITS = 20
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
 _WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED")
 _APART_KEYS = ("NAME", "DOWNSTREAM", "TIMEOUT", "SEED", "LOG_LEVEL", "DRAIN_TIMEOUT")
@@ -109,14 +110,17 @@ class _Resolution:
         self, base: dict[str, Any], name: str, topology: Topology | None, ignored: tuple[str, ...]
     ) -> StageSettings:
         addresses = self._addresses()
-        if topology is None and addresses:
-            base = base | {"calls": [address.name for address in addresses]}
+        if topology is None:
+            base = base | ({"calls": [address.name for address in addresses]} if addresses else {})
+            self._check("NAME", name, check_name)
+        else:
+            self._check_fits(topology, name, addresses)
         stage, found = structure(self._overlay(base), Stage, self.read_samples)
         self._note(found)
-        if stage is not None and topology is None:
-            names = frozenset([name, *(address.name for address in addresses)])
+        if stage is not None and not self.problems:
+            others = topology.stages if topology else dict.fromkeys(address.name for address in addresses)
+            names = frozenset([name, *others])
             self._note([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
-        self._check("NAME", name, check_name)
         timeout = self._check("TIMEOUT", _value(self.given, "TIMEOUT"), _optional_timeout)
         settings = {
             "seed": self._check("SEED", _whole(_value(self.given, "SEED")), _seed),
@@ -143,32 +147,51 @@ class _Resolution:
         stage = dict(base)
         load = dict(stage.pop("load", None) or {})
         for key, given in self.given.items():
+            value = _whole(given.value) if key in _WHOLE_KEYS else given.value
             if key in _LOAD_KEYS:
-                load[key.lower()] = _whole(given.value) if key in _WHOLE_KEYS else given.value
+                load[key.lower()] = value
             elif key == "FAULTS":
-                stage["faults"] = _split(given.value, ";")
+                stage["faults"] = _split(value, ";")
             elif key not in _APART_KEYS:
-                stage[key.lower()] = _whole(given.value) if key in _WHOLE_KEYS else given.value
-        return stage | ({"load": load} if load or stage.get("input") else {})
+                stage[key.lower()] = value
+        return stage | ({"load": load} if load or _reads_input(stage) else {})
 
     def _addresses(self) -> tuple[Address, ...]:
         addresses: list[Address] = []
-        for number, text in enumerate(_split(_value(self.given, "DOWNSTREAM") or [], ","), 1):
+        texts = _split(_value(self.given, "DOWNSTREAM") or [], ",")
+        if not isinstance(texts, list):
+            texts = [texts]
+        for number, text in enumerate(texts, 1):
             default = DEFAULT_DOWNSTREAM_NAME if number == 1 else f"{DEFAULT_DOWNSTREAM_NAME}-{number}"
             address = self._check("DOWNSTREAM", text, lambda value, name=default: parse_address(value, name))
             if address is not None:
                 addresses.append(address)
+        names = [address.name for address in addresses]
+        for twice in dict.fromkeys(name for name in names if names.count(name) > 1):
+            self.problems.append(self._problem(("DOWNSTREAM",), f"{twice!r} is the name of more than one"))
         return tuple(addresses)
 
-    def _note(self, found: Any) -> None:
+    def _check_fits(self, topology: Topology, name: str, addresses: tuple[Address, ...]) -> None:
+        """Refuse what can have no effect on a stage of a topology."""
+        if "NAME" in self.given and self.given["NAME"].value != name:
+            self.problems.append(self._problem(("NAME",), f"the stage is {name!r}, by --stage"))
+        called = [call.to for call in topology.stages[name].calls or ()]
+        for address in addresses:
+            if address.name not in called:
+                message = f"{name} does not call {address.name!r}; it calls {', '.join(called) or 'nobody'}"
+                self.problems.append(self._problem(("DOWNSTREAM",), message))
+
+    def _note(self, found: Iterable[tuple[Keys, str]]) -> None:
         for keys, message in found:
             self.problems.append(self._problem(keys, message))
 
     def _problem(self, keys: Keys, message: str) -> Problem:
         names = [str(key).upper() for key in keys]
+        if names == ["LOAD"]:
+            names = [key for key in _LOAD_KEYS if key in self.given] or names
+        if names[:1] == ["CALLS"]:
+            names = ["DOWNSTREAM"]
         key = next((name for name in names if name in self.given), names[0] if names else "")
-        if key == "CALLS":
-            key = "DOWNSTREAM"
         given = self.given.get(key, Given(None, ""))
         return Problem(f"{key}: {message}" if key else message, given.source, given.line)
 
@@ -180,6 +203,10 @@ class _Resolution:
             return None
 
 
+def _reads_input(stage: Mapping[str, Any]) -> bool:
+    return stage.get("role") == Role.INJECTOR and "input" in stage
+
+
 def _downstreams(
     stage: Stage, topology: Topology | None, addresses: tuple[Address, ...], timeout: float | None
 ) -> Iterator[Downstream]:
@@ -189,14 +216,18 @@ def _downstreams(
         yield Downstream(call.to, url, timeout if timeout is not None else call.timeout_seconds)
 
 
-def _split(value: Any, separator: str) -> list[Any]:
+def _split(value: Any, separator: str) -> Any:
+    """Take text apart at the separator; a list is one already, and anything else is a mistake to be told later."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(separator) if part.strip()]
-    return list(value)
+    return list(value) if isinstance(value, list | tuple) else value
 
 
 def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    """Read text that is a whole number of sensible length."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return value
 
 
 def _optional_timeout(value: Any) -> float | None:

@@ -63,9 +63,10 @@ def _converter(read_samples: ReadSamples) -> Converter:
     for choice in (model.Role, model.OnBadLine, Arrivals):
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)
-    converter.register_structure_hook_func(
-        lambda kind: kind == tuple[model.Call, ...] | None, _list_of_calls(converter)
-    )
+    calls = _list_of(converter, model.Call, "stages, as in [parse, enrich]")
+    converter.register_structure_hook_func(lambda kind: kind == tuple[model.Call, ...] | None, calls)
+    faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Fault, ...], faults)
     for record in (model.Call, model.Load, model.Stage, model.Topology):
         _register_record(converter, record)
     return converter
@@ -90,11 +91,11 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
     converter.register_unstructure_hook(record, write)
 
 
-def _list_of_calls(converter: Converter) -> Callable[[Any, Any], Any]:
+def _list_of(converter: Converter, kind: Any, example: str) -> Callable[[Any, Any], Any]:
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise ValueError(f"must be a list of stages, as in [parse, enrich], not {value!r}")
-        return converter.structure(value, tuple[model.Call, ...])
+            raise ValueError(f"must be a list of {example}, not {value!r}")
+        return tuple(converter.structure(value, list[kind]))
 
     return read
 
