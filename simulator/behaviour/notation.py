@@ -16,7 +16,7 @@ from simulator import units
 _NAME = re.compile(r"\s*([a-z_]+)\s*\(")
 _KEY = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*=")
 _WEIGHT = re.compile(r"\s*([0-9.]+%)\s*:")
-_VALUE = re.compile(r"[^,()]+")
+_VALUE = re.compile(r'[^,()"]+')
 _QUOTED = re.compile(r'\s*"[^"]*"\s*')
 _MAX_DEPTH = 8
 Value = TypeVar("Value")
@@ -113,7 +113,7 @@ def _item(text: str, start: int, depth: int) -> tuple[Item, int]:
         raise NotationError("a value is missing", text, start)
     begin = start + len(value[0]) - len(value[0].lstrip())
     end = begin + len(value[0].strip())
-    plain = value[0].strip().strip('"')
+    plain = value[0].strip().removeprefix('"').removesuffix('"')
     return Item(plain, begin if first is None else first, begin, end, key, weight), value.end()
 
 
@@ -167,9 +167,7 @@ class Arguments:
         self._asked.append("p50=duration")
         taken = [item for item in self._left if item.key is not None and re.fullmatch(r"p\d{1,2}(\.\d+)?", item.key)]
         self._left = [item for item in self._left if item not in taken]
-        return [
-            (units.parse_ratio(f"{(item.key or '')[1:]}%"), self._convert(item, units.parse_duration)) for item in taken
-        ]
+        return [(_percentile(item.key or ""), self._convert(item, units.parse_duration)) for item in taken]
 
     def finish(self) -> None:
         """Refuse whatever is left over."""

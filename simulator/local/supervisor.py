@@ -26,9 +26,9 @@ from simulator.stage.keeping import JsonLinesKeeper
 from simulator.stage.listening import listen
 from simulator.telemetry import tally
 from simulator.telemetry.tally import Tally
-from simulator.topology.addresses import DEFAULT_HOST, with_address
+from simulator.topology.addresses import with_address
 from simulator.topology.graph import called_first, callers, edges
-from simulator.topology.model import Load, Role, Stage, Topology
+from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
 
 _TICK_SECONDS = 0.1

@@ -16,6 +16,7 @@ from simulator.stage.message import Message, check_body
 from simulator.telemetry.observe import Observation, Observer
 from simulator.telemetry.record import Arrival, CallOutcome, CallRecord, Clock, Outcome, StageRecord, TraceIds
 from simulator.telemetry.traces import with_message_id
+from simulator.units import MAX_DURATION_SECONDS
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class Handling:
     def _process(self, behaviour: Behaviour, message: Message, seen: Observation) -> None:
         begin = self._clock.monotonic()
         u = draw(behaviour.seed, behaviour.stage, message.message_id, message.visit, "delay")
-        drawn = behaviour.delay.quantile(u)
+        # The far end of a heavy tail is longer than anything that can be slept.
+        drawn = min(behaviour.delay.quantile(u), MAX_DURATION_SECONDS)
         # Until a point in time, not for a time: an event loop may wake a sleeper early by its own lateness.
         while (left := begin + drawn - self._clock.monotonic()) > 0:
             self._sleep(left)

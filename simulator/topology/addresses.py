@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from simulator.topology.model import Host, Port, Stage, Topology
 
-DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 DEFAULT_DOWNSTREAM_NAME = "downstream"
 

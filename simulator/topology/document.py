@@ -72,6 +72,7 @@ class _Reader:
         self.source = source
         self.places: dict[Keys, tuple[int, int]] = {}
         self.problems: list[Problem] = []
+        self._seen: set[Problem] = set()
         self._read = 0
         self._scalars = yaml.constructor.SafeConstructor()
 
@@ -122,11 +123,17 @@ class _Reader:
         return values
 
     def _problem(self, message: str, node: yaml.Node) -> None:
-        self.problems.append(Problem(message, self.source, node.start_mark.line + 1, node.start_mark.column + 1))
+        problem = Problem(message, self.source, node.start_mark.line + 1, node.start_mark.column + 1)
+        # What an alias repeats has its mistakes once.
+        if problem not in self._seen:
+            self._seen.add(problem)
+            self.problems.append(problem)
 
 
 def _whole_items(node: yaml.SequenceNode) -> list[yaml.Node]:
     """Give a list's items; in `[error(503, 1%)]` YAML splits at the comma what is one fault, which is joined again."""
+    if not node.flow_style:
+        return list(node.value)
     items: list[yaml.Node] = []
     for item in node.value:
         if items and _is_open(items[-1]) and _is_plain(item):
@@ -138,6 +145,8 @@ def _whole_items(node: yaml.SequenceNode) -> list[yaml.Node]:
 
 def _whole_pairs(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
     """Give a mapping's pairs; in `{delay: uniform(5ms, 40ms)}` YAML takes `40ms)` for a key, which is joined again."""
+    if not node.flow_style:
+        return list(node.value)
     pairs: list[tuple[yaml.Node, yaml.Node]] = []
     for key, value in node.value:
         if pairs and _is_open(pairs[-1][1]) and _is_plain(key) and value.value == "":

@@ -6,7 +6,7 @@ import graphlib
 from collections.abc import Iterator, Mapping
 
 from simulator.topology.document import Keys
-from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 
 
 def edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:
@@ -62,9 +62,13 @@ def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     if stage.role is not Role.INJECTOR:
         for key in ("load", "input"):
             if getattr(stage, key) is not None:
-                yield (*keys, key), f"only an injector has {key}; this stage is a {stage.role}"
+                yield (*keys, key), f"only an injector has {key}; this stage is {_with_article(stage.role)}"
     if stage.role is not Role.TERMINATOR and stage.output is not None:
-        yield (*keys, "output"), f"only a terminator has output; this stage is a {stage.role}"
+        yield (*keys, "output"), f"only a terminator has output; this stage is {_with_article(stage.role)}"
+
+
+def _with_article(role: Role) -> str:
+    return f"an {role}" if role is Role.INJECTOR else f"a {role}"
 
 
 def _successors(stages: Mapping[str, Stage]) -> dict[str, list[str]]:
@@ -86,11 +90,11 @@ def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
 
 
 def _port_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
-    taken: dict[tuple[str | None, int], str] = {}
+    taken: dict[tuple[str, int], str] = {}
     for name, stage in stages.items():
         if not stage.port:  # none given, or 0: any that is free
             continue
-        other = taken.setdefault((stage.host, stage.port), name)
+        other = taken.setdefault((stage.host or DEFAULT_HOST, stage.port), name)
         if other != name:
             yield ("stages", name, "port"), f"port {stage.port} is already the port of {other!r}"
 

@@ -28,6 +28,7 @@ Name = NewType("Name", str)
 NO_DELAY = Constant(0.0)
 DEFAULT_TIMEOUT = PositiveSeconds(30.0)
 DEFAULT_PATH = Path("/messages")
+DEFAULT_HOST = Host("127.0.0.1")
 DEFAULT_MAX_BODY = Bytes(2**20)
 # As many as come, for all but the hardest loads, and yet a bound on the memory that a stage takes.
 DEFAULT_WORKERS = PositiveCount(1000)

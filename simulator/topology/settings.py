@@ -14,7 +14,6 @@ from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
 from simulator.topology.addresses import (
     DEFAULT_DOWNSTREAM_NAME,
-    DEFAULT_HOST,
     DEFAULT_PORT,
     Address,
     parse_address,
@@ -23,7 +22,7 @@ from simulator.topology.addresses import (
 from simulator.topology.document import Keys
 from simulator.topology.graph import callers, wiring_problems
 from simulator.topology.layers import Given
-from simulator.topology.model import PositiveSeconds, Role, Stage, Topology
+from simulator.topology.model import DEFAULT_HOST, PositiveSeconds, Role, Stage, Topology
 from simulator.topology.structure import check_name, structure, unstructure
 from simulator.units import parse_duration
 
@@ -110,6 +109,7 @@ class _Resolution:
         self, base: dict[str, Any], name: str, topology: Topology | None, ignored: tuple[str, ...]
     ) -> StageSettings:
         addresses = self._addresses()
+        addresses_are_good = not self.problems
         if topology is None:
             base = base | ({"calls": [address.name for address in addresses]} if addresses else {})
             self._check("NAME", name, check_name)
@@ -117,7 +117,7 @@ class _Resolution:
             self._check_fits(topology, name, addresses)
         stage, found = structure(self._overlay(base), Stage, self.read_samples)
         self._note(found)
-        if stage is not None and not self.problems:
+        if stage is not None and addresses_are_good:
             others = topology.stages if topology else dict.fromkeys(address.name for address in addresses)
             names = frozenset([name, *others])
             self._note([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])

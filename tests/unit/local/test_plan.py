@@ -1,0 +1,271 @@
+"""What a run is to be: a topology with the changes that the command line asks for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from simulator.behaviour.delays import no_samples
+from simulator.behaviour.distributions import Constant, Lognormal
+from simulator.behaviour.empirical import Samples
+from simulator.behaviour.faults import Error
+from simulator.behaviour.pacing import Arrivals
+from simulator.errors import ConfigurationError
+from simulator.local.plan import Wishes, apply_wishes, endless, files_of
+from simulator.topology.model import Load, OnBadLine, Role, Stage, Topology
+from simulator.topology.reader import parse_topology
+
+TEXT = """
+name: orders
+seed: 7
+stages:
+  injector: {role: injector, load: {rate: 20/s, arrivals: constant, messages: 5}, calls: [parse]}
+  parse: {delay: constant(10ms), workers: 8, calls: [archive]}
+  archive: {role: terminator}
+"""
+TWO = """
+stages:
+  first: {role: injector, load: {rate: 20/s}, calls: [end]}
+  second: {role: injector, input: in.jsonl, calls: [end, other]}
+  end: {role: terminator}
+  other: {role: terminator}
+"""
+ENTRY = "stages: {alone: {calls: []}}"
+
+
+def topology(text=TEXT):
+    return parse_topology(text, "file.yaml", no_samples, "default")
+
+
+def wish(text=TEXT, **wishes):
+    return apply_wishes(topology(text), Wishes(**wishes), no_samples)
+
+
+def refusal_of(text=TEXT, **wishes):
+    with pytest.raises(ConfigurationError) as refusal:
+        wish(text, **wishes)
+    return [str(problem).split("\n")[0] for problem in refusal.value.problems]
+
+
+@pytest.mark.parametrize("text", [TEXT, TWO, ENTRY])
+def test_without_wishes_all_is_as_the_topology_says(text):
+    """No wish changes nothing."""
+    assert wish(text) == topology(text)
+
+
+def changed(name, **changes):
+    """Give the topology with one stage changed, by the record's own fields."""
+    plain = topology()
+    return replace(plain, stages={**plain.stages, name: replace(plain.stages[name], **changes)})
+
+
+LOAD = Load(rate_per_second=20.0, arrivals=Arrivals.CONSTANT, messages=5)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "name", "changes"),
+    [
+        ({"rate": "300/min"}, "injector", {"load": replace(LOAD, rate_per_second=5.0)}),
+        ({"messages": 0}, "injector", {"load": replace(LOAD, messages=0)}),
+        ({"rate": "1/s", "messages": 9}, "injector", {"load": replace(LOAD, rate_per_second=1.0, messages=9)}),
+        ({"input": "in.jsonl"}, "injector", {"load": replace(LOAD, rate_per_second=None), "input": "in.jsonl"}),
+        ({"input": "-", "rate": "1/s"}, "injector", {"load": replace(LOAD, rate_per_second=1.0), "input": "-"}),
+        (
+            {"input": "-", "on_bad_line": "skip"},
+            "injector",
+            {"load": replace(LOAD, rate_per_second=None), "input": "-", "on_bad_line": OnBadLine.SKIP},
+        ),
+        ({"output": "out.jsonl"}, "archive", {"output": "out.jsonl"}),
+        ({"sets": ("parse.delay=constant(1s)",)}, "parse", {"delay": Constant(1.0)}),
+        (
+            {"sets": ("parse.delay=lognormal(p50=12ms, p99=80ms)",)},
+            "parse",
+            {"delay": Lognormal(0.012, 0.08)},
+        ),
+        ({"sets": (" parse.workers = 3 ",)}, "parse", {"workers": 3}),
+        ({"sets": ("parse.workers=2", "parse.workers=3", "parse.queue=4")}, "parse", {"workers": 3, "queue": 4}),
+        ({"sets": ("parse.max_body=1KiB",)}, "parse", {"max_body_bytes": 1024}),
+        (
+            {"sets": ("parse.faults=error(503, 5%); error(500, 1%)",)},
+            "parse",
+            {"faults": (Error(503, 0.05), Error(500, 0.01))},
+        ),
+        ({"sets": ("parse.faults=",)}, "parse", {"faults": ()}),
+        (
+            {"sets": ("injector.load.arrivals=poisson",)},
+            "injector",
+            {"load": replace(LOAD, arrivals=Arrivals.POISSON)},
+        ),
+        ({"sets": ("injector.load.messages=9",)}, "injector", {"load": replace(LOAD, messages=9)}),
+        ({"sets": ("archive.output=a=b",)}, "archive", {"output": "a=b"}),
+        (
+            {"sets": ("injector.load.rate=1/s",), "rate": "2/s"},
+            "injector",
+            {"load": replace(LOAD, rate_per_second=2.0)},
+        ),
+    ],
+)
+def test_a_wish_changes_what_it_names_and_nothing_else(wishes, name, changes):
+    """The one stage has its new values, everything else is as it was."""
+    assert wish(**wishes) == changed(name, **changes)
+
+
+@pytest.mark.parametrize("seed", [0, 8, 2**63 - 1])
+def test_a_wished_seed_beats_the_topologys(seed):
+    """Any seed can be wished for, 0 too."""
+    assert wish(seed=seed) == replace(topology(), seed=seed)
+
+
+def test_a_wish_for_several_stages_is_granted_to_each():
+    """Every injector gets the rate, every terminator the output."""
+    stages = wish(TWO, rate="3/s", output="out.jsonl").stages
+    assert [stages[name].load.rate_per_second for name in ("first", "second")] == [3.0, 3.0]
+    assert [stages[name].output for name in ("end", "other")] == ["out.jsonl", "out.jsonl"]
+    assert stages["second"].input == "in.jsonl"
+
+
+def test_a_wish_may_name_a_file_of_samples():
+    """Samples are read as they are for the topology itself."""
+    planned = apply_wishes(
+        topology(), Wishes(sets=("parse.delay=samples(x)",)), lambda path: (f"/data/{path}", [0.2, 0.1])
+    )
+    assert planned.stages["parse"].delay == Samples("/data/x", (0.1, 0.2))
+
+
+def test_the_topology_that_was_read_stays_as_it_is():
+    """A plan is a new topology; the one it was made from can be used again."""
+    before = topology()
+    apply_wishes(before, Wishes(rate="1/s", sets=("parse.workers=1",), output="x"), no_samples)
+    assert before == topology()
+
+
+@pytest.mark.parametrize(
+    ("text", "wishes", "problem"),
+    [
+        (ENTRY, {"rate": "1/s"}, "flag --rate: the topology has no injector that could make messages"),
+        (
+            ENTRY,
+            {"rate": "1/s", "messages": 1, "input": "-"},
+            "flag --rate, --messages, --input: the topology has no injector that could make messages",
+        ),
+        (ENTRY, {"output": "x"}, "flag --output: the topology has no terminator that could write it"),
+        (TWO, {"input": "-"}, "flag --input: the topology has several injectors: first, second"),
+        (TEXT, {"rate": "0/s"}, "flags: injector.load.rate: '0/s' is out of range: must be more than 0/s and at most"),
+        (TEXT, {"rate": "50"}, "flags: injector.load.rate: '50' has no unit: write 50/s"),
+        (TEXT, {"messages": -1}, "flags: injector.load.messages: -1 is out of range"),
+        (TEXT, {"input": ""}, "flags: injector.input: '' is not text"),
+        (TEXT, {"output": ""}, "flags: archive.output: '' is not text"),
+        (TEXT, {"input": "-", "on_bad_line": "cry"}, "flags: injector.on_bad_line: 'cry' is not one of stop, skip"),
+        (TEXT, {"sets": ("workers=3",)}, "flag --set workers=3: must be STAGE.KEY=VALUE, as in enrich.delay="),
+        (TEXT, {"sets": ("parse.workers",)}, "flag --set parse.workers: must be STAGE.KEY=VALUE"),
+        (TEXT, {"sets": ("parse.=3",)}, "flag --set parse.=3: must be STAGE.KEY=VALUE"),
+        (TEXT, {"sets": ("",)}, "flag --set : must be STAGE.KEY=VALUE"),
+        (
+            TEXT,
+            {"sets": ("pars.workers=3",)},
+            "flag --set pars.workers=3: there is no stage 'pars'; there are injector, parse, archive",
+        ),
+        (TEXT, {"sets": ("parse.worker=3",)}, "flags: parse.worker: unknown key; allowed are role, host, port, path,"),
+        (TEXT, {"sets": ("parse.workers=0",)}, "flags: parse.workers: 0 is out of range: must be between 1 and 100000"),
+        (TEXT, {"sets": ("parse.workers=-1",)}, "flags: parse.workers: '-1' is not a whole number"),
+        (TEXT, {"sets": ("parse.delay=oops(1s)",)}, "flags: parse.delay: there is no delay 'oops'"),
+        (TEXT, {"sets": ("parse.delay=",)}, "flags: parse.delay: expected a name and an opening parenthesis"),
+        (
+            TEXT,
+            {"sets": ("parse.faults=error(503, 5%);oops()",)},
+            "flags: parse.faults.1: there is no fault 'oops'; there are error",
+        ),
+        (TEXT, {"sets": ("parse.calls=archive",)}, "flags: parse.calls: must be a list of stages"),
+        (TEXT, {"sets": ("injector.load.speed=1",)}, "flags: injector.load.speed: unknown key; allowed are rate, "),
+    ],
+)
+def test_a_wish_that_can_not_be_granted_is_refused(text, wishes, problem):
+    """The refusal names the flag, what was wished and what is allowed."""
+    [found] = refusal_of(text, **wishes)
+    assert found.startswith(problem)
+
+
+def test_every_wish_that_can_not_be_granted_is_shown():
+    """All refusals come at once."""
+    found = refusal_of(
+        rate="fast", messages=-1, output="", sets=("x", "nobody.a=1", "parse.workers=0", "archive.delay=constant(1)")
+    )
+    assert [problem.split(":")[0:2] for problem in found] == [
+        ["flag --set nobody.a=1", " there is no stage 'nobody'; there are injector, parse, archive"],
+        ["flag --set x", " must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)'"],
+        ["flags", " parse.workers"],
+        ["flags", " archive.delay"],
+        ["flags", " archive.output"],
+        ["flags", " injector.load.rate"],
+        ["flags", " injector.load.messages"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ("parse.role=terminator",),
+        ("parse.output=x",),
+        ("parse.load.rate=1/s",),
+        ("parse.input=x",),
+        ("parse.port=8081", "archive.port=8081"),
+    ],
+)
+def test_a_wish_that_makes_a_topology_that_can_not_work_is_refused(sets):
+    """What a file is refused for is refused on the command line too."""
+    assert refusal_of(sets=sets)
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"sets": ("parse.delay.mean=1s",)},
+        {"sets": ("parse.calls.0=archive",)},
+        {"sets": ("parse.workers.max=1",)},
+        {"sets": ("injector.load=20/s",), "rate": "1/s"},
+    ],
+)
+def test_a_wish_for_a_key_inside_of_a_plain_value_is_refused(wishes):
+    """A key that is too deep is a mistake in the flag, not a breakdown."""
+    assert refusal_of(**wishes)
+
+
+def test_a_rate_that_was_set_paces_the_input():
+    """--input drops the topology's own rate, not the one that the same command line sets."""
+    load = wish(input="in.jsonl", sets=("injector.load.rate=1/s",)).stages["injector"].load
+    assert load.rate_per_second == 1.0
+
+
+def test_bad_lines_may_be_skipped_in_an_input_of_the_topologys_own():
+    """--on-bad-line holds for the input that the file names, too."""
+    text = TWO.replace("first: {role: injector, load: {rate: 20/s}, calls: [end]}", "")
+    assert wish(text, on_bad_line="skip").stages["second"].on_bad_line is OnBadLine.SKIP
+
+
+def injector(**values):
+    return Stage(role=Role.INJECTOR, **values)
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        ({}, True),
+        ({"a": Stage()}, True),
+        ({"a": injector()}, True),
+        ({"a": injector(load=Load(rate_per_second=1.0))}, True),
+        ({"a": injector(load=Load(messages=5))}, False),
+        ({"a": injector(load=Load(messages=0))}, False),
+        ({"a": injector(input="-")}, False),
+        ({"a": injector(load=Load()), "b": injector(input="-")}, False),
+        ({"a": injector(load=Load()), "b": Stage(input="-")}, True),
+    ],
+)
+def test_a_run_ends_by_itself_where_an_injector_does(stages, expected):
+    """A number of messages or an input comes to an end; a rate alone and outside clients do not."""
+    assert endless(Topology(name="t", stages=stages)) is expected
+
+
+def test_the_files_that_stages_write_are_known():
+    """Every output is named with its stage, so that it can be checked before anything starts."""
+    assert list(files_of(topology(TWO))) == []
+    assert list(files_of(wish(TWO, output="out.jsonl"))) == [("end", Path("out.jsonl")), ("other", Path("out.jsonl"))]

@@ -1,0 +1,113 @@
+"""How a stage stands right now: rates and percentiles over the last seconds, totals over all."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from simulator.local.standing import WINDOW_SECONDS, Watch, percentiles
+from simulator.telemetry import tally
+from simulator.telemetry.tally import Tally, bucket_of
+
+
+class Rig:
+    """A stage's tally and the watch that follows it."""
+
+    def __init__(self, folder):
+        self.tally = Tally.create(folder / "parse", tally.slots(["injector"], []))
+        self.watch = Watch(self.tally)
+
+    def handle(self, count, seconds=0.01, outcome="forwarded"):
+        for _ in range(count):
+            self.tally.add("received.injector")
+            self.tally.add(f"outcome.{outcome}")
+            self.tally.observe_handling(seconds)
+
+
+@pytest.fixture
+def rig(tmp_path):
+    return Rig(tmp_path)
+
+
+def test_at_first_nothing_is_known(rig):
+    """The first look has no rate and no percentiles yet, but it has the totals."""
+    rig.handle(3)
+    standing = rig.watch.look(100.0)
+    assert math.isnan(standing.rate_per_second)
+    assert math.isnan(standing.p50_seconds) and math.isnan(standing.p99_seconds)
+    assert (standing.handled, standing.in_flight) == (3, 0)
+
+
+def test_the_rate_is_that_of_the_window(rig):
+    """The rate is what was handled since the window began, by its length."""
+    rig.handle(1000)
+    rig.watch.look(100.0)
+    rig.handle(30)
+    assert rig.watch.look(102.0).rate_per_second == 15.0
+    rig.handle(10)
+    assert rig.watch.look(104.0).rate_per_second == 10.0
+
+
+def test_what_is_older_than_the_window_is_forgotten(rig):
+    """A rate and percentiles of long ago do not count: after the window's length only what came in it does."""
+    for second in range(10):
+        rig.watch.look(100.0 + second)
+        rig.handle(20, seconds=1.0)
+    for second in range(10, 10 + int(WINDOW_SECONDS)):
+        rig.watch.look(100.0 + second)
+        rig.handle(2, seconds=0.1)
+    standing = rig.watch.look(110.0 + WINDOW_SECONDS)
+    assert standing.rate_per_second == 2.0
+    assert standing.p99_seconds == pytest.approx(0.1, rel=0.01)
+    assert standing.handled == 200 + 2 * int(WINDOW_SECONDS)
+
+
+def test_an_idle_stage_has_a_rate_of_0_and_no_percentiles(rig):
+    """A stage that gets nothing for the length of the window stands at 0 per second, with percentiles missing."""
+    rig.handle(50)
+    for second in range(8):
+        standing = rig.watch.look(100.0 + second)
+    assert standing.rate_per_second == 0.0
+    assert math.isnan(standing.p50_seconds)
+    assert standing.handled == 50
+
+
+def test_the_percentiles_are_those_of_the_durations(rig):
+    """p50, p95 and p99 are right to 1 % for a hundred known durations."""
+    rig.watch.look(0.0)
+    for number in range(1, 101):
+        rig.handle(1, seconds=number / 1000)
+    standing = rig.watch.look(1.0)
+    found = (standing.p50_seconds, standing.p95_seconds, standing.p99_seconds)
+    assert found == pytest.approx((0.050, 0.095, 0.099), rel=0.01)
+
+
+def test_in_flight_is_what_has_not_ended(rig):
+    """What came, from stages and from outside, and has not ended is in flight; the queue is what the stage says."""
+    rig.handle(5)
+    rig.handle(2, outcome="rejected")
+    rig.tally.add("received.outside", 3)
+    rig.tally.add("received.injector")
+    rig.tally.set("queue_depth", 2)
+    standing = rig.watch.look(0.0)
+    assert (standing.in_flight, standing.queue_depth) == (4, 2)
+    assert {outcome: count for outcome, count in standing.outcomes.items() if count} == {
+        "forwarded": 5,
+        "rejected": 2,
+    }
+
+
+def test_percentiles_of_a_run():
+    """The summary has p50, p95, p99 and the maximum, each right to 1 %."""
+    durations = {}
+    for number in range(1, 1001):
+        durations[bucket_of(number / 100)] = durations.get(bucket_of(number / 100), 0) + 1
+    found = percentiles(durations)
+    assert list(found) == ["p50", "p95", "p99", "max"]
+    assert list(found.values()) == pytest.approx([5.0, 9.5, 9.9, 10.0], rel=0.01)
+
+
+def test_percentiles_of_nothing():
+    """Where nothing was counted each percentile is missing, as JSON can say it."""
+    assert percentiles({}) == {"p50": None, "p95": None, "p99": None, "max": None}

@@ -1,0 +1,237 @@
+"""What a person sees of a run."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+from simulator.local.ledger import CallLine, Ledger, StageLine
+from simulator.local.standing import Standing
+from simulator.local.view import (
+    LiveView,
+    Picture,
+    PlainView,
+    Silence,
+    ledger_tables,
+    live_table,
+    plain_line,
+    stages_table,
+)
+
+OUTCOMES = dict.fromkeys(("delivered", "forwarded", "rejected", "invalid", "faulted", "failed"), 0)
+NO_TIMES = {"rate_per_second": math.nan, "p50_seconds": math.nan, "p95_seconds": math.nan, "p99_seconds": math.nan}
+COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m")
+
+
+def standing(**changes):
+    values = {
+        "rate_per_second": 19.84,
+        "p50_seconds": 0.0123,
+        "p95_seconds": 0.0456,
+        "p99_seconds": 1.25,
+        "in_flight": 3,
+        "queue_depth": 2,
+        "outcomes": OUTCOMES | {"forwarded": 120},
+    }
+    return Standing(**{**values, **changes})
+
+
+def picture(gone=None, elapsed_seconds=12.3, **standings):
+    return Picture(elapsed_seconds, standings or {"parse": standing()}, gone or {})
+
+
+def drawn(renderable, width=200):
+    """Draw something without colours; give its lines, spaces at their ends left out."""
+    console = Console(record=True, width=width, file=io.StringIO())
+    console.print(renderable)
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+def cells(line):
+    return re.split(r"\s{2,}", line.strip())
+
+
+def test_a_plain_line():
+    """A plain line has the time, and each stage's rate, median, p99 and messages in flight."""
+    line = plain_line(picture(parse=standing(), archive=standing(rate_per_second=20.0, in_flight=0)))
+    assert line == (
+        "   12s  parse 19.8/s, p50 12.3ms, p99 1.25s, in flight 3 | archive 20.0/s, p50 12.3ms, p99 1.25s, in flight 0"
+    )
+
+
+def test_a_plain_line_tells_what_went_wrong():
+    """Outcomes that are not good stand in the plain line with their numbers; those at 0 and good ones do not."""
+    outcomes = OUTCOMES | {"forwarded": 100, "rejected": 2, "failed": 1}
+    assert plain_line(picture(parse=standing(outcomes=outcomes))).endswith("in flight 3, rejected 2, failed 1")
+
+
+def test_what_is_not_known_is_a_dash():
+    """A rate and percentiles that are missing are shown as a dash, in a line and in the table."""
+    unknown = picture(parse=standing(**NO_TIMES, outcomes=OUTCOMES))
+    assert plain_line(unknown) == "   12s  parse -, p50 -, p99 -, in flight 3"
+    assert cells(drawn(live_table(unknown))[1]) == ["parse", "-", "-", "-", "-", "3", "2"]
+    assert "nan" not in " ".join(drawn(live_table(unknown))).lower()
+
+
+def test_a_stage_that_is_gone_is_told_aloud():
+    """A stage whose process has ended shows how, instead of numbers that no longer mean anything."""
+    dead = picture({"parse": "was killed (SIGKILL)"}, parse=standing(), archive=standing())
+    assert plain_line(dead).startswith("   12s  parse WAS KILLED (SIGKILL) | archive 19.8/s")
+    _, first, second = drawn(live_table(dead))
+    assert cells(first) == ["parse", *["-"] * 6, "WAS KILLED (SIGKILL)"]
+    assert cells(second)[0] == "archive"
+
+
+def test_the_live_table():
+    """The table has a line for each stage, with rate, percentiles, saturation and the outcomes that there are."""
+    outcomes = OUTCOMES | {"forwarded": 120, "faulted": 7}
+    heading, line = drawn(live_table(picture(parse=standing(outcomes=outcomes))))
+    assert cells(heading) == ["stage", "rate", "p50", "p95", "p99", "in flight", "queue", "outcomes"]
+    assert cells(line) == ["parse", "19.8/s", "12.3ms", "45.6ms", "1.25s", "3", "2", "forwarded 120", "faulted 7"]
+
+
+def test_the_plain_view_is_sparing():
+    """The plain view prints after the first second, then a line every five seconds and no more."""
+    console = Console(record=True, width=200, file=io.StringIO())
+    view = PlainView(console)
+    view.open()
+    for tenth in range(0, 130):
+        view.show(picture(elapsed_seconds=tenth / 10))
+    view.close()
+    assert [line.split()[0] for line in console.export_text().splitlines()] == ["1s", "6s", "11s"]
+
+
+def test_a_plain_line_is_one_line_and_literal():
+    """A plain line is neither broken at the width of the console nor read as markup."""
+    console = Console(record=True, width=40, file=io.StringIO())
+    PlainView(console).show(picture(**{f"stage-{number}": standing() for number in range(10)}))
+    assert len(console.export_text().splitlines()) == 1
+    console = Console(record=True, width=200, file=io.StringIO())
+    PlainView(console).show(picture(**{"a[red]": standing()}))
+    assert "a[red] 19.8/s" in console.export_text()
+
+
+def live(**options):
+    """Show two pictures on a terminal; give everything that was written to it."""
+    file = io.StringIO()
+    console = Console(file=file, width=120, height=30, force_terminal=True, **options)
+    view = LiveView(console)
+    view.open()
+    view.show(picture(elapsed_seconds=1.0))
+    faulty = standing(outcomes=OUTCOMES | {"forwarded": 4711, "failed": 3}, in_flight=0)
+    view.show(picture(elapsed_seconds=2.0, parse=faulty))
+    view.close()
+    return file.getvalue()
+
+
+def test_the_live_view_leaves_the_last_picture():
+    """On a terminal the table is drawn anew in its place, and the last one is left standing."""
+    text = live(color_system="standard")
+    assert text.index("forwarded 120") < text.index("forwarded 4711")
+    assert "Ctrl-C ends the run" in text
+    assert text.endswith("\x1b[?25h")  # the cursor is shown again
+    assert COLOUR.search(text)
+
+
+def test_no_color_is_honoured():
+    """With NO_COLOR in the environment there is not one colour, and everything is said all the same."""
+    text = live(color_system="standard", _environ={"NO_COLOR": "1", "TERM": "xterm"})
+    assert not COLOUR.search(text)
+    assert "failed 3" in text
+
+
+def test_silence_is_silent(capsys):
+    """For --json nothing is shown."""
+    view = Silence()
+    view.open()
+    view.show(picture())
+    view.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_stages_that_are_up():
+    """The list of stages says where each can be reached and how it behaves."""
+    lines = drawn(stages_table([("parse", "processor", "http://127.0.0.1:8081/messages", "constant(10ms)")]))
+    assert [cells(line) for line in lines] == [
+        ["stage", "role", "address", "delay"],
+        ["parse", "processor", "http://127.0.0.1:8081/messages", "constant(10ms)"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "delay"),
+    [("http://[fd00::1]:8080/messages", "constant(10ms)"), ("http://127.0.0.1:1/messages", "samples(a[old].csv)")],
+)
+def test_square_brackets_are_shown(address, delay):
+    """An IPv6 address and a file's name are shown as they are, square brackets included."""
+    _, line = drawn(stages_table([("parse", "processor", address, delay)]))
+    assert cells(line) == ["parse", "processor", address, delay]
+
+
+def account(**call):
+    values = {
+        "caller": "injector",
+        "called": "archive",
+        "sent": 100,
+        "answered": 97,
+        "answered_with_error": 1,
+        "unreachable": 0,
+        "in_doubt": 2,
+        "without_end": 0,
+        "received": 99,
+    }
+    stages = (
+        StageLine("injector", 100, 0, 97, 0, 0, 0, 3, 0, 5, ""),
+        StageLine("archive", 99, 97, 0, 1, 0, 0, 0, 1, 0, "was killed (SIGKILL)"),
+    )
+    return Ledger(stages, (CallLine(**{**values, **call}),), 0, 0, ())
+
+
+TIMES = {"p50": 0.0123, "p95": 0.05, "p99": 1.25, "max": 2.0}
+NOTHING = dict.fromkeys(TIMES)
+
+
+def test_the_ledger_is_drawn_in_full():
+    """The account has every stage with its outcomes, every call with its tries, and the latencies; 0 is a dot."""
+    lines = drawn(ledger_tables(account(), {"archive": TIMES}, NOTHING))
+    assert [cells(line) for line in lines if line] == [
+        [
+            "stage",
+            "received",
+            "delivered",
+            "forwarded",
+            "rejected",
+            "invalid",
+            "faulted",
+            "failed",
+            "in flight",
+            "missed",
+        ],
+        ["injector", "100", ".", "97", ".", ".", ".", "3", ".", "5"],
+        ["archive", "99", "97", ".", "1", ".", ".", ".", "1", "."],
+        ["call", "sent", "answered", "with error", "unreachable", "in doubt", "received"],
+        ["injector -> archive", "100", "97", "1", ".", "2", "99", "balanced"],
+        ["latency", "p50", "p95", "p99", "max"],
+        ["archive", "12.3ms", "50.0ms", "1.25s", "2.00s"],
+        ["end to end", "-", "-", "-", "-"],
+    ]
+
+
+def test_an_imbalance_is_told_aloud():
+    """A call that does not balance says so in capitals."""
+    lines = drawn(ledger_tables(account(received=101), {}, NOTHING))
+    (line,) = [line for line in lines if line.startswith("injector -> archive")]
+    assert line.endswith("DOES NOT BALANCE")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_breaks_no_line(width):
+    """On a narrow terminal a table's lines are cut rather than broken: each stage has one line."""
+    names = [f"stage-{number}" for number in range(5)]
+    lines = drawn(live_table(picture(**{name: standing() for name in names})), width)
+    assert len(lines) == 6
+    assert max(len(line) for line in lines) <= width

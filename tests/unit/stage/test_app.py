@@ -1,0 +1,390 @@
+"""The application of a stage: what a client sees of it."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+
+import pytest
+import requests
+
+from simulator.behaviour.distributions import Constant
+from simulator.behaviour.faults import Error
+from simulator.errors import KeepingFailed
+from simulator.telemetry.record import OUTSIDE, Outcome, Via
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+BINARY = bytes(range(256))
+
+
+def post(web, body=b'{"n": 1}', content_type=JSON, path="/messages", **headers):
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.client.post(path, data=body, content_type=content_type, headers=names)
+
+
+def post_announcing(web, content_length, stream):
+    """Post what a stream gives under a length that is said to be its own."""
+    environ = {"CONTENT_LENGTH": str(content_length)}
+    return web.client.post("/messages", input_stream=stream, content_type="text/plain", environ_overrides=environ)
+
+
+def assert_problem(answer, status, title, **more):
+    """Assert that an answer is a problem of RFC 9457 with exactly these members, and give its detail."""
+    assert (answer.status_code, answer.content_type) == (status, PROBLEM)
+    problem = json.loads(answer.data)
+    detail = problem.pop("detail")
+    assert problem == {"type": "about:blank", "title": title, "status": status, "stage": "parse", **more}
+    assert isinstance(detail, str) and detail
+    return detail
+
+
+def http_counts(web):
+    """Give {(method, route, code): requests} of all that was answered."""
+    return {
+        tuple(sample.labels[f"http_{key}"] for key in ("request_method", "route", "response_status_code")): sample.value
+        for family in web.registry.collect()
+        for sample in family.samples
+        if sample.name == "http_server_request_duration_seconds_count"
+    }
+
+
+def test_a_receipt(make_web):
+    """A message that was handled is answered with 200 and a receipt that says what became of it."""
+    web = make_web(delay=Constant(0.25))
+    answer = post(web, X_Message_Id="order-7")
+    assert (answer.status_code, answer.content_type) == (200, JSON)
+    assert json.loads(answer.data) == {
+        "message_id": "order-7",
+        "stage": "parse",
+        "outcome": "delivered",
+        "trace_id": TRACE_ID,
+        "duration_seconds": 0.25,
+    }
+    assert (answer.headers["X-Message-Id"], answer.headers["X-Trace-Id"]) == ("order-7", TRACE_ID)
+    assert web.rig.kept.messages == [(b'{"n": 1}', JSON)]
+
+
+def test_a_forwarded_message(make_web):
+    """A stage that sends a message on says in its receipt that it was forwarded."""
+    web = make_web(calls=("enrich",))
+    assert json.loads(post(web).data)["outcome"] == "forwarded"
+    assert [request.body for request in web.rig.adapter.requests] == [b'{"n": 1}']
+
+
+def test_a_message_without_an_id_gets_one(make_web):
+    """A client that gives no id is told the one that its message was given, and no two are the same."""
+    web = make_web()
+    answers = [post(web) for _ in range(3)]
+    assert [answer.headers["X-Message-Id"] for answer in answers] == ["made-1", "made-2", "made-3"]
+    assert [json.loads(answer.data)["message_id"] for answer in answers] == ["made-1", "made-2", "made-3"]
+    assert [record.arrival.message_id for record in web.rig.hearer.records] == ["made-1", "made-2", "made-3"]
+
+
+@pytest.mark.parametrize("message_id", ["a", "A-z_0.9:@+=/", "x" * 128, "6ba7b810-9dad-11d1-80b4-00c04fd430c8"])
+def test_the_client_s_own_id_is_kept(make_web, message_id):
+    """An id of letters, digits and the usual marks, up to 128 of them, is kept as the client wrote it."""
+    web = make_web()
+    answer = post(web, X_Message_Id=message_id)
+    assert answer.headers["X-Message-Id"] == message_id
+    assert web.rig.record.arrival.message_id == message_id
+
+
+@pytest.mark.parametrize("message_id", ["", "two words", "x" * 129, "a\tb", "a;b", '{"a"}', "é", "<script>"])
+def test_a_bad_id_is_refused(make_web, message_id):
+    """A message whose id can't be one is refused, counted as invalid, and told under an id of our own."""
+    web = make_web()
+    answer = post(web, X_Message_Id=message_id)
+    detail = assert_problem(answer, 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID)
+    assert "X-Message-Id" in detail
+    assert answer.headers["X-Message-Id"] == "made-1"
+    assert (web.rig.record.outcome, web.rig.record.arrival.message_id) == (Outcome.INVALID, "made-1")
+    assert web.rig.kept.messages == []
+
+
+@pytest.mark.parametrize("content_type", [JSON, "text/plain", None])
+def test_an_empty_body_is_refused(make_web, content_type):
+    """A message without a body is refused, whatever it claims to be."""
+    web = make_web()
+    detail = assert_problem(
+        post(web, b"", content_type), 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID
+    )
+    assert detail == "the body is empty"
+    assert web.rig.record.outcome is Outcome.INVALID
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        JSON,
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/ld+json",
+        "application/vnd.api+json;v=1",
+        "application/problem+json",
+    ],
+)
+@pytest.mark.parametrize("body", [b"{", b"not json", b'{"a": NaN}', b"{'a': 1}", b'"\xff"', b"{} {}"])
+def test_what_is_not_the_json_it_claims_to_be_is_refused(make_web, content_type, body):
+    """A body that claims to be JSON, by any of its types, and is not, is refused and goes no further."""
+    web = make_web(calls=("enrich",))
+    detail = assert_problem(
+        post(web, body, content_type), 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID
+    )
+    assert content_type in detail
+    assert web.rig.adapter.requests == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"{", "text/plain"),
+        (b"not json", "text/json"),
+        (b"not json", "application/jsonl"),
+        (BINARY, "application/octet-stream"),
+        (BINARY, "text/plain; charset=utf-8"),
+        (b"a=1&b=2", "application/x-www-form-urlencoded"),
+        (b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n", "multipart/form-data; boundary=x"),
+        (b'  {"a" : 1}\r\n', "application/json"),
+        (b"\x00", "image/png"),
+    ],
+)
+def test_a_body_of_any_type_goes_on_untouched(make_web, body, content_type):
+    """Text, binary, forms and JSON with spaces alike are sent on byte for byte, with their content type."""
+    web = make_web(calls=("enrich",))
+    assert post(web, body, content_type).status_code == 200
+    (request,) = web.rig.adapter.requests
+    assert (request.body, request.headers["Content-Type"]) == (body, content_type)
+
+
+def test_a_body_without_a_type_is_bytes(make_web):
+    """A message that does not say what it is, is taken for bytes."""
+    web = make_web()
+    assert post(web, BINARY, None).status_code == 200
+    assert web.rig.kept.messages == [(BINARY, "application/octet-stream")]
+
+
+def test_the_largest_body_passes(make_web):
+    """A body of exactly max_body is taken."""
+    web = make_web(max_body_bytes=1000)
+    assert post(web, b"x" * 1000, "text/plain").status_code == 200
+    assert web.rig.kept.messages == [(b"x" * 1000, "text/plain")]
+
+
+def test_one_byte_more_does_not_pass(make_web):
+    """A body of one byte over max_body is refused with 413 before any of it is read."""
+    web = make_web(max_body_bytes=1000)
+    unread = BytesIO(b"x" * 1001)
+    answer = post_announcing(web, 1001, unread)
+    detail = assert_problem(answer, 413, "Content too large", message_id="made-1", trace_id=TRACE_ID)
+    assert "1001" in detail and "1000" in detail
+    assert unread.tell() == 0
+    assert (web.rig.record.outcome, web.rig.record.code) == (Outcome.INVALID, 413)
+    assert web.rig.record.arrival.body_bytes == 1001
+
+
+def test_a_body_in_chunks_needs_its_length(make_web):
+    """A body that comes in chunks, without its length, is refused with 411."""
+    web = make_web()
+    answer = web.client.post("/messages", input_stream=BytesIO(b"x"), headers={"Transfer-Encoding": "chunked"})
+    assert_problem(answer, 411, "Length required", message_id="made-1", trace_id=TRACE_ID)
+
+
+def test_a_body_that_ends_early_is_refused(make_web):
+    """A client that hangs up in the middle of its body is an invalid message, and nothing of it goes on."""
+    web = make_web(calls=("enrich",))
+    answer = post_announcing(web, 10, BytesIO(b"abc"))
+    detail = assert_problem(answer, 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID)
+    assert "10 bytes" in detail
+    assert web.rig.adapter.requests == []
+
+
+class Breaking(BytesIO):
+    """A body whose reading fails."""
+
+    def __init__(self, error):
+        super().__init__(b"")
+        self.error = error
+
+    def read(self, *_):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "title"),
+    [
+        (TimeoutError(), 408, "Request timeout"),
+        (ConnectionResetError(), 400, "Invalid message"),
+    ],
+)
+def test_a_body_that_does_not_come(make_web, error, status, title):
+    """A body that takes too long, or whose connection breaks, is the client's mistake and no failure of ours."""
+    web = make_web()
+    answer = post_announcing(web, 10, Breaking(error))
+    assert_problem(answer, status, title, message_id="made-1", trace_id=TRACE_ID)
+    assert (web.rig.record.outcome, web.rig.record.code) == (Outcome.INVALID, status)
+
+
+@pytest.mark.parametrize("path", ["/", "/messages/1", "/messages/", "/Messages", "/control"])
+def test_there_is_nothing_elsewhere(make_web, path):
+    """Any other path is answered with 404, counted as a request without a route, and is no message."""
+    web = make_web()
+    assert_problem(post(web, path=path), 404, "Not Found")
+    assert http_counts(web) == {("POST", "", "404"): 1}
+    assert web.rig.hearer.arrivals == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
+def test_only_post(make_web, method):
+    """Any other method is answered with 405 and the one that is allowed, and counted under its name."""
+    web = make_web()
+    answer = web.client.open("/messages", method=method)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    if method != "HEAD":
+        assert_problem(answer, 405, "Method Not Allowed")
+    assert http_counts(web) == {(method, "/messages", "405"): 1}
+    assert web.rig.hearer.arrivals == []
+
+
+def test_an_unknown_method_is_counted_as_other(make_web):
+    """A method that nobody knows can't make a series of its own."""
+    web = make_web()
+    assert web.client.open("/messages", method="BREW").status_code == 405
+    assert http_counts(web) == {("_OTHER", "/messages", "405"): 1}
+
+
+def test_no_room(make_web):
+    """A stage that is full answers 503 and says when to come again."""
+    web = make_web(workers=1, queue=0)
+    with web.rig.capacity.worker():
+        answer = post(web)
+    assert_problem(answer, 503, "No room", message_id="made-1", trace_id=TRACE_ID)
+    assert answer.headers["Retry-After"] == "1"
+    assert "X-Simulator-Injected" not in answer.headers
+    assert web.rig.record.outcome is Outcome.REJECTED
+
+
+def test_an_injected_fault_says_that_it_is_one(make_web):
+    """An injected error is answered with its status, and with "injected": true in body and header."""
+    web = make_web(faults=[Error(503, 1.0)])
+    answer = post(web)
+    assert_problem(answer, 503, "Injected fault", message_id="made-1", trace_id=TRACE_ID, injected=True)
+    assert answer.headers["X-Simulator-Injected"] == "true"
+    assert "Retry-After" not in answer.headers
+    assert web.rig.record.outcome is Outcome.FAULTED
+
+
+def test_a_fault_further_down_is_one_here_too(make_web):
+    """What failed on purpose downstream is passed on as injected; what failed by itself is not."""
+    injected = make_web(calls=("enrich",), answer=lambda _: (503, {"X-Simulator-Injected": "true"}, b""))
+    answer = post(injected)
+    assert_problem(answer, 502, "Downstream failed", message_id="made-1", trace_id=TRACE_ID, injected=True)
+    assert answer.headers["X-Simulator-Injected"] == "true"
+    genuine = make_web(calls=("enrich",), answer=lambda _: (503, {}, b""))
+    answer = post(genuine)
+    detail = assert_problem(answer, 502, "Downstream failed", message_id="made-1", trace_id=TRACE_ID)
+    assert detail == "enrich: it answered 503"
+    assert "X-Simulator-Injected" not in answer.headers
+
+
+def test_a_slow_downstream(make_web):
+    """A stage whose downstream does not answer in time answers 504."""
+
+    def answer(_):
+        raise requests.ReadTimeout
+
+    web = make_web(calls=("enrich",), answer=answer, timeout_seconds=0.25)
+    detail = assert_problem(post(web), 504, "Downstream too slow", message_id="made-1", trace_id=TRACE_ID)
+    assert detail == "enrich: no answer within 0.25 s"
+
+
+def test_a_message_that_can_t_be_kept(make_web):
+    """A terminator that can't write a message down answers 500 and says so."""
+    web = make_web()
+    web.rig.kept.error = KeepingFailed("the output file can't be written: No space left on device")
+    detail = assert_problem(post(web), 500, "Message not kept", message_id="made-1", trace_id=TRACE_ID)
+    assert "No space left" in detail
+
+
+def test_an_unknown_exception_is_a_500_and_a_failure(make_web):
+    """What nobody foresaw is answered with 500, without its inner workings, and counted once, as failed."""
+    web = make_web()
+    web.rig.kept.error = ZeroDivisionError("a secret of the inside")
+    answer = post(web)
+    assert_problem(answer, 500, json.loads(answer.data)["title"], message_id="made-1", trace_id=TRACE_ID)
+    assert json.loads(answer.data)["title"].startswith("Internal")
+    assert b"secret" not in answer.data
+    assert [(record.outcome, record.code) for record in web.rig.hearer.records] == [(Outcome.FAILED, 500)]
+    assert web.rig.record.error == "ZeroDivisionError: a secret of the inside"
+    assert http_counts(web) == {}  # it is counted by the sinks, as the message that it is
+
+
+def test_an_unknown_exception_can_be_found_in_logs_and_traces(make_web):
+    """The 500 of an unknown exception bears the ids by which its message is found, as every other answer does."""
+    web = make_web()
+    web.rig.kept.error = ZeroDivisionError()
+    answer = post(web, X_Message_Id="order-7")
+    assert (answer.headers["X-Message-Id"], answer.headers["X-Trace-Id"]) == ("order-7", TRACE_ID)
+
+
+def test_an_unknown_exception_is_logged_with_its_traceback(make_web, caplog):
+    """What nobody foresaw goes to the log of the process with its traceback, once."""
+    web = make_web()
+    web.rig.kept.error = ZeroDivisionError("by nought")
+    post(web)
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["by nought"]
+
+
+@pytest.mark.parametrize(
+    ("given", "caller"),
+    [(None, OUTSIDE), ("injector", "injector"), ("enrich", OUTSIDE), ("Injector", OUTSIDE), ("", OUTSIDE)],
+)
+def test_only_stages_of_the_topology_are_callers(make_web, given, caller):
+    """A caller that is not one of this stage's is `outside`, so that no client can make up names."""
+    web = make_web()
+    headers = {} if given is None else {"X_Simulator_Caller": given}
+    assert post(web, **headers).status_code == 200
+    assert web.rig.record.arrival.caller == caller
+    assert web.rig.record.arrival.via is Via.HTTP
+
+
+@pytest.mark.parametrize("given", ["soon", "", "nan", "inf", "-inf", "1e400", "0", "99999999999", "1699999000,5"])
+def test_a_nonsense_due_time_is_ignored(make_web, given):
+    """A due time that is no number, or more than a week away, is taken for now."""
+    web = make_web()
+    web.rig.time.advance(8.0)
+    assert post(web, X_Simulator_Due=given).status_code == 200
+    assert web.rig.record.arrival.due_unix_seconds == 1_700_000_008.0
+
+
+def test_a_due_time_and_a_visit_are_taken_up(make_web):
+    """The due time and the visit that a caller sends along are the message's own."""
+    web = make_web()
+    post(web, X_Simulator_Due="1699999990.25", X_Simulator_Visit="00ff")
+    assert web.rig.record.arrival.due_unix_seconds == 1_699_999_990.25
+    assert web.rig.record.arrival.visit == "00ff"
+    assert web.rig.record.pipeline_seconds == pytest.approx(9.75, abs=1e-6)
+
+
+def test_a_stage_that_shuts_down_lets_connections_go(make_web):
+    """While a stage is draining each answer closes its connection; before that none does."""
+    web = make_web()
+    assert post(web).headers.get("Connection") is None
+    web.draining[0] = True
+    assert post(web).headers["Connection"] == "close"
+
+
+def test_no_cookies(make_web):
+    """A stage sets no cookies and looks for none."""
+    web = make_web()
+    answer = post(web, Cookie="session=broken.value")
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_path_of_one_s_own(make_web):
+    """A stage takes messages at the path that it was given, and only there."""
+    web = make_web(path="/orders/in")
+    assert post(web, path="/orders/in").status_code == 200
+    assert post(web, path="/messages").status_code == 404

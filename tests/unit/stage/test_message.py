@@ -1,0 +1,186 @@
+"""Messages: what is read from their headers, and what is wrong with their bodies."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import Headers
+
+from simulator.errors import InvalidMessage
+from simulator.stage.message import caller_from, check_body, due_from, is_json, message_id_from, visit_from
+
+ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+=/-"
+NOW = 1_700_000_000.0
+WEEK = 7 * 24 * 3600
+
+
+def headers(**values):
+    return Headers([(name.replace("_", "-"), value) for name, value in values.items()])
+
+
+@given(st.text(ID_CHARACTERS, min_size=1, max_size=128))
+def test_an_id_is_kept(given_id):
+    """Any id of up to 128 letters, digits and . _ : @ + = / - is taken as it is."""
+    assert message_id_from(headers(X_Message_Id=given_id)) == given_id
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=200))
+def test_an_id_is_taken_or_refused(given_id):
+    """Whatever a client writes, it is an id as it stands or refused with 400; nothing is changed or cut."""
+    good = 1 <= len(given_id) <= 128 and set(given_id) <= set(ID_CHARACTERS)
+    if good:
+        assert message_id_from(headers(X_Message_Id=given_id)) == given_id
+    else:
+        with pytest.raises(InvalidMessage) as refused:
+            message_id_from(headers(X_Message_Id=given_id))
+        assert refused.value.status == 400
+
+
+def test_no_id():
+    """A message without an id has none, rather than an empty one."""
+    assert message_id_from(headers()) is None
+
+
+@pytest.mark.parametrize("given_id", ["a" * 129, "", "a b", "ä", "a\u2028"])
+def test_a_bad_id_is_refused_with_what_is_allowed(given_id):
+    """The refusal of an id names the header and what may stand in it."""
+    with pytest.raises(InvalidMessage, match="X-Message-Id must be 1 to 128 letters, digits or"):
+        message_id_from(headers(X_Message_Id=given_id))
+
+
+@pytest.mark.parametrize(
+    ("given_visit", "visit"),
+    [
+        (None, "0"),
+        ("0", "0"),
+        ("00ff12ab34cd56ef", "00ff12ab34cd56ef"),
+        ("f" * 32, "f" * 32),
+        ("f" * 33, "0"),
+        ("", "0"),
+        ("FF", "0"),
+        ("xyz", "0"),
+        ("-1", "0"),
+    ],
+)
+def test_a_visit(given_visit, visit):
+    """A visit is up to 32 hexadecimal digits; anything else is the first visit."""
+    assert visit_from(headers() if given_visit is None else headers(X_Simulator_Visit=given_visit)) == visit
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40))
+def test_a_caller_is_one_of_those_known(name):
+    """Whatever a client calls itself, the caller is a known stage or `outside`."""
+    known = frozenset({"parse", "enrich"})
+    assert caller_from(headers(X_Simulator_Caller=name), known) == (name if name in known else "outside")
+
+
+def test_a_known_caller():
+    """A stage that is known is named as the caller; no name at all is `outside`."""
+    assert caller_from(headers(X_Simulator_Caller="parse"), frozenset({"parse"})) == "parse"
+    assert caller_from(headers(), frozenset({"parse"})) == "outside"
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("1699999999.25", 1_699_999_999.25),
+        (repr(NOW + 60), NOW + 60),
+        (repr(NOW - WEEK + 1), NOW - WEEK + 1),
+        (repr(NOW - WEEK - 1), NOW),
+        (repr(NOW + WEEK + 1), NOW),
+        ("nan", NOW),
+        ("inf", NOW),
+        ("-inf", NOW),
+        ("0", NOW),
+        ("yesterday", NOW),
+        ("", NOW),
+    ],
+)
+def test_a_due_time(text, due):
+    """A due time within a week of now is taken up, and anything else is now."""
+    assert due_from(headers(X_Simulator_Due=text), NOW) == due
+
+
+@given(st.floats())
+def test_a_due_time_is_never_far_off(value):
+    """Whatever number a client sends, the due time is finite and within a week of now."""
+    due = due_from(headers(X_Simulator_Due=repr(value)), NOW)
+    assert math.isfinite(due)
+    assert abs(due - NOW) < WEEK
+
+
+@given(st.floats(NOW - WEEK + 1, NOW + WEEK - 1))
+def test_a_due_time_is_sent_exactly(value):
+    """A due time that one stage writes is the very same number for the next."""
+    assert due_from(headers(X_Simulator_Due=repr(value)), NOW) == value
+
+
+@pytest.mark.parametrize(
+    ("content_type", "claims"),
+    [
+        ("application/json", True),
+        ("application/json; charset=utf-8", True),
+        ("application/json ;charset=utf-8", True),
+        ("APPLICATION/JSON", True),
+        ("application/ld+json", True),
+        ("application/vnd.a-b.c+json; version=2", True),
+        ("text/json", False),
+        ("text/plain", False),
+        ("application/jsonl", False),
+        ("application/+json", False),
+        ("application/json-seq", False),
+        ("application/xml+jsonx", False),
+        ("x-application/json", False),
+        ("text/plain; a=application/json", False),
+        ("", False),
+    ],
+)
+def test_what_claims_to_be_json(content_type, claims):
+    """JSON is application/json and every type that ends in +json, with or without parameters, in any case."""
+    assert is_json(content_type) is claims
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab"), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES, st.sampled_from([None, 1, "\t"]), st.booleans())
+def test_json_is_let_through(value, indent, ascii_only):
+    """Any JSON, in whatever spacing and escaping, passes."""
+    assert check_body(json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode(), "application/json") is None
+
+
+@pytest.mark.parametrize("body", [b"{", b"nul", b"[1,]", b'{"a": NaN}', b'"\xff\xfe"', b"\xef\xbb\xbf{}", b" "])
+def test_what_is_no_json_is_refused(body):
+    """A body that claims to be JSON and is not is refused with 400 and the place of the mistake."""
+    with pytest.raises(InvalidMessage, match=r"the body is not JSON: .*char") as refused:
+        check_body(body, "application/json")
+    assert refused.value.status == 400
+
+
+@given(st.binary(min_size=1))
+def test_other_types_may_hold_anything(body):
+    """A body that claims to be something else than JSON passes whatever it holds."""
+    assert check_body(body, "text/plain") is None
+    assert check_body(body, "application/octet-stream") is None
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
+def test_an_empty_body_is_refused(content_type):
+    """No message is empty."""
+    with pytest.raises(InvalidMessage, match="the body is empty"):
+        check_body(b"", content_type)
+
+
+def test_a_long_content_type_is_cut_in_the_refusal():
+    """A client can't make the refusal long by a long content type."""
+    with pytest.raises(InvalidMessage) as refused:
+        check_body(b"{", f"application/json; x={'y' * 5000}")
+    assert len(str(refused.value)) < 300

@@ -1,0 +1,214 @@
+"""The tally: counts in a file, and quantiles of them that are right to 1 %."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import simulator
+from simulator.telemetry import tally
+from simulator.telemetry.record import (
+    OUTSIDE,
+    Arrival,
+    Attempt,
+    CallOutcome,
+    CallRecord,
+    Outcome,
+    StageRecord,
+    TraceIds,
+    Via,
+)
+from simulator.telemetry.tally import HANDLING, PIPELINE, Tally, TallySink, bucket_of, bucket_seconds, quantile
+
+SHORTEST, LONGEST = 1e-5, 2 * 24 * 3600.0
+DURATIONS = st.floats(math.log(SHORTEST), math.log(LONGEST)).map(math.exp)
+
+
+def counted(durations):
+    buckets = {}
+    for seconds in durations:
+        buckets[bucket_of(seconds)] = buckets.get(bucket_of(seconds), 0) + 1
+    return buckets
+
+
+@given(
+    durations=st.lists(DURATIONS, min_size=1, max_size=300),
+    percent=st.sampled_from([1, 25, 50, 75, 90, 95, 99, 100]),
+)
+def test_a_quantile_is_right_to_one_percent(durations, percent):
+    """Any quantile of counted durations differs by 1 % at most from that of the durations themselves, sorted."""
+    rank = math.ceil(Fraction(percent, 100) * len(durations))
+    exact = sorted(durations)[rank - 1]
+    assert quantile(counted(durations), percent / 100) == pytest.approx(exact, rel=0.01)
+
+
+@given(seconds=DURATIONS)
+def test_a_bucket_stands_for_all_that_fall_in_it(seconds):
+    """The duration that a bucket stands for is within 1 % of every duration that it counts."""
+    assert bucket_seconds(bucket_of(seconds)) == pytest.approx(seconds, rel=0.01)
+
+
+@given(first=DURATIONS, second=DURATIONS)
+def test_buckets_keep_the_order(first, second):
+    """A longer duration never falls in a lower bucket."""
+    low, high = sorted((first, second))
+    assert bucket_of(low) <= bucket_of(high)
+
+
+@pytest.mark.parametrize("edge", [1, 10, 100, 500, 1100])
+def test_the_edges_of_a_bucket(edge):
+    """A bucket ends where the next begins: just below an edge and just above it are two neighbours."""
+    seconds = 1e-5 * 1.02**edge
+    assert (bucket_of(seconds * 0.9999), bucket_of(seconds * 1.0001)) == (edge, edge + 1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bucket"),
+    [(0.0, 0), (-3.0, 0), (1e-9, 0), (1e-5, 0), (1.0001e-5, 1), (300_000.0, 1199), (1e9, 1199), (1e300, 1199)],
+)
+def test_what_is_out_of_range_counts_at_the_end_of_it(seconds, bucket):
+    """A duration below 10 microseconds or beyond two days is counted in the first or the last bucket, never lost."""
+    assert bucket_of(seconds) == bucket
+
+
+def test_the_quantiles_of_a_known_set():
+    """The q-quantile is the smallest duration that a share q does not exceed, and zeros in between change nothing."""
+    buckets = {10: 50, 20: 45, 25: 0, 30: 4, 40: 1}
+    found = [quantile(buckets, q) for q in (0.5, 0.51, 0.95, 0.96, 0.99, 1.0)]
+    assert found == [bucket_seconds(bucket) for bucket in (10, 20, 20, 30, 30, 40)]
+
+
+def test_there_is_no_quantile_of_nothing():
+    """Where nothing was counted a quantile is missing, not 0."""
+    assert math.isnan(quantile({}, 0.5))
+    assert math.isnan(quantile({3: 0}, 1.0))
+
+
+def test_every_count_begins_at_zero(tmp_path):
+    """A new file has the counts of its stage, its callers, outside and its downstreams, all at 0."""
+    names = tally.slots(["injector"], ["price", "stock", "price"])
+    counts = Tally.create(tmp_path / "parse", names).counts()
+    assert set(counts.values()) == {0}
+    assert len(names) == len(set(names))
+    assert {"received.injector", "received.outside", "sent.price", "sent.stock"} <= set(counts)
+    assert {f"outcome.{outcome}" for outcome in Outcome} <= set(counts)
+    assert {f"attempt.stock.{outcome}" for outcome in CallOutcome} <= set(counts)
+    assert {"due", "missed", "lines", "bad_lines", "load_finished", "queue_depth", "disconnects"} <= set(counts)
+
+
+def test_the_file_survives_reopening(tmp_path):
+    """What was counted is there when the file is opened again, durations included, and counting goes on from it."""
+    path = tmp_path / "parse"
+    first = Tally.create(path, tally.slots(["injector"], ["price"]))
+    first.add("received.injector", 7)
+    first.set("queue_depth", 3)
+    first.observe_handling(0.25)
+    first.observe_pipeline(2.0)
+    first.observe_pipeline(2.0)
+    del first
+    again = Tally(path)
+    again.add("received.injector")
+    again.observe_handling(1e9)
+    counts = Tally(path).counts()
+    assert {name: count for name, count in counts.items() if count} == {"received.injector": 8, "queue_depth": 3}
+    assert again.durations(HANDLING) == {bucket_of(0.25): 1, 1199: 1}
+    assert again.durations(PIPELINE) == {bucket_of(2.0): 2}
+
+
+def test_readers_see_counts_as_they_are_made(tmp_path):
+    """Whoever has the file open sees each count at once, without its writer doing anything for it."""
+    path = tmp_path / "parse"
+    writer = Tally.create(path, tally.slots([], []))
+    reader = Tally(path)
+    for number in range(1, 4):
+        writer.add("due")
+        assert reader.counts()["due"] == number
+
+
+def test_counts_outlive_a_killed_process(tmp_path):
+    """What a process counted is in the file although it was killed without a chance to close it."""
+    path = tmp_path / "parse"
+    Tally.create(path, tally.slots([], []))
+    code = (
+        "import os, signal, sys; from pathlib import Path; from simulator.telemetry.tally import Tally\n"
+        "counts = Tally(Path(sys.argv[1])); counts.add('received.outside', 41); counts.add('received.outside')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    root = str(Path(simulator.__file__).parents[1])
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONPATH": root}, timeout=30, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert Tally(path).counts()["received.outside"] == 42
+
+
+@given(
+    names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=20, unique=True)
+)
+def test_names_of_any_length_keep_their_counts(tmp_path_factory, names):
+    """Whatever the names are called, each count comes back under its own name, and durations beside them."""
+    path = tmp_path_factory.mktemp("tallies") / "any"
+    writer = Tally.create(path, names)
+    for number, name in enumerate(names, 1):
+        writer.add(name, number)
+    writer.observe_handling(1.0)
+    reader = Tally(path)
+    assert reader.counts() == {name: number for number, name in enumerate(names, 1)}
+    assert reader.durations(HANDLING) == {bucket_of(1.0): 1}
+    assert reader.durations(PIPELINE) == {}
+
+
+def arrival(caller=OUTSIDE):
+    trace = TraceIds("0" * 32, "0" * 16, "00", False)
+    return Arrival("m-1", "0", caller, Via.HTTP, "text/plain", 1, 0.0, 0, 0.0, trace)
+
+
+def record(outcome, duration_seconds, pipeline_seconds=None):
+    return StageRecord(arrival(), outcome, 200, "", "", 0.0, 0.0, 0.0, 0.0, 0.0, duration_seconds, pipeline_seconds, ())
+
+
+def test_the_sink_counts_what_it_is_told(tmp_path):
+    """Messages count under their caller, tries under their call and end, handled ones under their outcome."""
+    counts = Tally.create(tmp_path / "parse", tally.slots(["injector"], ["price"]))
+    waiting = [0]
+    sink = TallySink(counts, lambda: waiting[0])
+    sink.received(arrival("injector"))
+    sink.received(arrival())
+    waiting[0] = 5
+    sink.received(arrival("injector"))
+    assert counts.counts()["queue_depth"] == 5
+    for _ in range(3):
+        sink.sending("price")
+    tries = (Attempt(CallOutcome.BROKEN, None, 0.5), Attempt(CallOutcome.OK, 200, 0.5))
+    sink.sent(arrival(), CallRecord("price", tries, 1.0))
+    waiting[0] = 2
+    sink.handled(record(Outcome.DELIVERED, 0.5, pipeline_seconds=1.5))
+    sink.handled(record(Outcome.FAULTED, 0.25))
+    assert {name: count for name, count in counts.counts().items() if count} == {
+        "received.injector": 2,
+        "received.outside": 1,
+        "sent.price": 3,
+        "attempt.price.broken": 1,
+        "attempt.price.ok": 1,
+        "outcome.delivered": 1,
+        "outcome.faulted": 1,
+        "queue_depth": 2,
+    }
+    assert counts.durations(HANDLING) == {bucket_of(0.5): 1, bucket_of(0.25): 1}
+    assert counts.durations(PIPELINE) == {bucket_of(1.5): 1}
+
+
+def test_a_way_that_seems_to_take_less_than_nothing_is_counted(tmp_path):
+    """Where two machines' clocks disagree and a way seems negative, it counts as the shortest."""
+    counts = Tally.create(tmp_path / "archive", tally.slots([], []))
+    TallySink(counts, lambda: 0).handled(record(Outcome.DELIVERED, 0.5, pipeline_seconds=-0.25))
+    assert counts.durations(PIPELINE) == {0: 1}

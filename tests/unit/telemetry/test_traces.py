@@ -1,0 +1,269 @@
+"""Spans: exactly where a message's time went, under the span that it was handled in."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+import pytest
+from opentelemetry import baggage, context, propagate, trace
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from simulator.telemetry.record import Arrival, Outcome, StageRecord, TraceIds, Via
+from simulator.telemetry.traces import (
+    SpanSink,
+    current_trace,
+    make_exporter,
+    make_provider,
+    mend_propagation,
+    with_message_id,
+)
+from tests.support.collector import collector
+
+RECEIVED_NS = 1_700_000_000_000_000_000
+SECOND = 1_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    """The SDK reads OTEL_* by itself, so what a developer has set must not be there."""
+    for name in list(os.environ):
+        if name.startswith("OTEL_"):
+            monkeypatch.delenv(name)
+
+
+class Rig:
+    """A stage's provider and span sink, and the spans that have ended."""
+
+    def __init__(self):
+        self.ended = InMemorySpanExporter()
+        self.provider = make_provider("parse", "orders", "instance-1", "1.2.3")
+        self.provider.add_span_processor(SimpleSpanProcessor(self.ended))
+        self.sink = SpanSink(self.provider, "parse", "processor", "uniform(5ms, 50ms)")
+
+    @contextmanager
+    def server_span(self):
+        with self.provider.get_tracer("test").start_as_current_span("POST /messages") as span:
+            yield span
+
+    def handle(self, record):
+        """Tell the sink of a record within a server span; give all spans by name."""
+        with self.server_span():
+            self.sink.handled(record)
+        return self.spans()
+
+    def spans(self):
+        return {span.name: span for span in self.ended.get_finished_spans()}
+
+
+def record(outcome=Outcome.FORWARDED, **changes):
+    trace_ids = TraceIds("0" * 32, "0" * 16, "00", False)
+    came = Arrival("m-1", "0", "outside", Via.HTTP, "text/plain", 1, 0.0, RECEIVED_NS, 0.0, trace_ids)
+    values = {
+        "code": 200,
+        "fault": "",
+        "error": "",
+        "admission_seconds": 0.125,
+        "queue_wait_seconds": 0.5,
+        "delay_drawn_seconds": 0.0234,
+        "processing_seconds": 0.25,
+        "downstream_seconds": 1.0,
+        "duration_seconds": 2.0,
+        "pipeline_seconds": None,
+        "calls": (),
+    }
+    return StageRecord(came, outcome, **{**values, **changes})
+
+
+def test_waiting_and_processing_are_spans_of_their_own():
+    """The two inner spans begin and end, to the nanosecond, when the waiting and the processing did."""
+    spans = Rig().handle(record())
+    waiting, processing = spans["queue.wait"], spans["process"]
+    assert (waiting.start_time, waiting.end_time) == (RECEIVED_NS + SECOND // 8, RECEIVED_NS + SECOND * 5 // 8)
+    assert (processing.start_time, processing.end_time) == (waiting.end_time, RECEIVED_NS + SECOND * 7 // 8)
+
+
+def test_the_inner_spans_belong_to_the_server_s():
+    """Both inner spans are children of the span that the message is handled in, and in its trace."""
+    spans = Rig().handle(record())
+    server = spans["POST /messages"].context
+    for name in ("queue.wait", "process"):
+        assert spans[name].parent.span_id == server.span_id
+        assert spans[name].context.trace_id == server.trace_id
+
+
+def test_processing_says_what_was_drawn():
+    """The span of the processing bears the delay that was drawn and the distribution that it was drawn from."""
+    spans = Rig().handle(record())
+    assert dict(spans["process"].attributes) == {
+        "simulator.delay.drawn_seconds": 0.0234,
+        "simulator.delay.spec": "uniform(5ms, 50ms)",
+    }
+
+
+def test_the_server_s_span_says_whose_message_it_was():
+    """The span that a message is handled in bears stage, role, message id and outcome."""
+    spans = Rig().handle(record(Outcome.DELIVERED))
+    assert dict(spans["POST /messages"].attributes) == {
+        "simulator.stage": "parse",
+        "simulator.role": "processor",
+        "simulator.message_id": "m-1",
+        "simulator.outcome": "delivered",
+    }
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.FAULTED])
+def test_failures_are_errors(outcome):
+    """A genuine failure and an injected one both set the status ERROR, with what went wrong."""
+    span = Rig().handle(record(outcome, error="enrich: it answered 500"))["POST /messages"]
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "enrich: it answered 500")
+    assert "simulator.fault" not in span.attributes
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.FORWARDED, Outcome.REJECTED, Outcome.INVALID])
+def test_other_ends_are_no_errors(outcome):
+    """A message that went well, found no room or was the client's mistake leaves the status as it is."""
+    span = Rig().handle(record(outcome, error="why"))["POST /messages"]
+    assert span.status.status_code is StatusCode.UNSET
+
+
+def test_an_injected_fault_bears_its_name():
+    """A span of a message that a fault of this stage hit names the fault."""
+    span = Rig().handle(record(Outcome.FAULTED, fault="error", error="on purpose"))["POST /messages"]
+    assert span.attributes["simulator.fault"] == "error"
+    assert span.status.status_code is StatusCode.ERROR
+
+
+def test_what_was_not_reached_has_no_span():
+    """A message turned away has no inner span, one that got a worker but was not processed only that of its wait."""
+    turned_away = record(Outcome.REJECTED, queue_wait_seconds=None, delay_drawn_seconds=None)
+    assert set(Rig().handle(turned_away)) == {"POST /messages"}
+    broken_off = record(Outcome.FAILED, delay_drawn_seconds=None, processing_seconds=0.0)
+    assert set(Rig().handle(broken_off)) == {"POST /messages", "queue.wait"}
+
+
+def test_without_a_span_nothing_is_made():
+    """A message that is handled outside any span leaves none."""
+    rig = Rig()
+    rig.sink.handled(record())
+    assert rig.spans() == {}
+
+
+def test_nothing_is_recorded_of_what_is_not_sampled(monkeypatch):
+    """With sampling off no span is made, and the ids in the logs say that it was not sampled."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    rig = Rig()
+    with rig.server_span():
+        ids = current_trace()
+        rig.sink.handled(record())
+    assert (ids.sampled, int(ids.trace_flags, 16) & 1) == (False, 0)
+    assert rig.spans() == {}
+
+
+def test_sampling_is_everything_by_default():
+    """Without OTEL_TRACES_SAMPLER every trace is sampled."""
+    rig = Rig()
+    for _ in range(200):
+        with rig.server_span():
+            assert current_trace().sampled
+    assert len(rig.ended.get_finished_spans()) == 200
+
+
+def test_the_root_span_covers_a_message_from_its_due_time():
+    """An injector's span begins when the message was due, in a trace of its own, and is the current one inside."""
+    rig = Rig()
+    with rig.server_span() as outer, rig.sink.root(RECEIVED_NS - SECOND, 0.25) as root:
+        assert trace.get_current_span() is root
+        assert root.get_span_context().trace_id != outer.get_span_context().trace_id
+    span = rig.spans()["inject"]
+    assert span.start_time == RECEIVED_NS - SECOND
+    assert span.parent is None
+    assert dict(span.attributes) == {"simulator.injector.lag_seconds": 0.25}
+
+
+def test_the_ids_of_the_current_span():
+    """The ids are those of the span that is being worked in, as lower-case hexadecimal digits of full width."""
+    rig = Rig()
+    with rig.server_span() as span:
+        ids = current_trace()
+    found = span.get_span_context()
+    assert (int(ids.trace_id, 16), int(ids.span_id, 16)) == (found.trace_id, found.span_id)
+    assert [len(text) for text in (ids.trace_id, ids.span_id, ids.trace_flags)] == [32, 16, 2]
+    assert ids.trace_id == ids.trace_id.lower()
+    assert ids.sampled and int(ids.trace_flags, 16) & 1
+
+
+def test_the_ids_outside_any_span():
+    """Where there is no span the ids are zeros, and not sampled."""
+    assert current_trace() == TraceIds("0" * 32, "0" * 16, "00", False)
+
+
+def test_the_message_s_id_travels_as_baggage():
+    """Inside, the id is in the W3C baggage of what is called; outside it is gone again, also after an exception."""
+    with pytest.raises(ZeroDivisionError), with_message_id("m-1"):
+        headers = {}
+        propagate.inject(headers)
+        assert headers["baggage"] == "simulator.message_id=m-1"
+        raise ZeroDivisionError
+    assert baggage.get_baggage("simulator.message_id") is None
+
+
+def test_the_provider_says_who_it_is():
+    """Every span bears the stage as service, the topology as namespace, the instance and the version."""
+    span = Rig().handle(record())["process"]
+    assert {key: value for key, value in span.resource.attributes.items() if key.startswith("service.")} == {
+        "service.name": "parse",
+        "service.namespace": "orders",
+        "service.instance.id": "instance-1",
+        "service.version": "1.2.3",
+    }
+
+
+def test_the_exporter_finds_the_collector():
+    """The exporter brings spans to the collector that the environment names, parents and times unharmed."""
+    rig = Rig()
+    with collector() as received:
+        exporter = make_exporter(received.environment)
+        rig.handle(record())
+        exporter.export(rig.ended.get_finished_spans())
+        exporter.shutdown()
+        spans = {span.name: span for span in received.spans()}
+    assert set(spans) == {"POST /messages", "queue.wait", "process"}
+    assert spans["process"].parent_id == spans["POST /messages"].span_id
+    assert spans["process"].start_ns == RECEIVED_NS + SECOND * 5 // 8
+
+
+@pytest.fixture
+def restored_propagator():
+    """Mending changes what is global to OpenTelemetry; the other tests get it back as it was."""
+    before = propagate.get_global_textmap()
+    yield
+    propagate.set_global_textmap(before)
+
+
+@pytest.mark.usefixtures("restored_propagator")
+def test_no_propagators_means_none():
+    """With OTEL_PROPAGATORS=none nothing is sent along, and what comes along is not taken up."""
+    rig = Rig()
+    mend_propagation({"OTEL_PROPAGATORS": "none"})
+    headers = {}
+    with rig.server_span(), with_message_id("m-1"):
+        propagate.inject(headers)
+    assert headers == {}
+    traceparent = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    taken = propagate.extract(traceparent, context=context.Context())
+    assert not trace.get_current_span(taken).get_span_context().is_valid
+
+
+@pytest.mark.usefixtures("restored_propagator")
+@pytest.mark.parametrize("environment", [{}, {"OTEL_PROPAGATORS": "tracecontext,baggage"}])
+def test_other_propagators_are_left_alone(environment):
+    """Without that variable, or with another value, a trace is propagated as before."""
+    rig = Rig()
+    mend_propagation(environment)
+    headers = {}
+    with rig.server_span() as span:
+        propagate.inject(headers)
+    assert format(span.get_span_context().trace_id, "032x") in headers["traceparent"]

@@ -1,0 +1,268 @@
+"""Text with units in, plain numbers out, and back."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator import units
+
+PARSERS = {
+    units.parse_duration: "s",
+    units.parse_ratio: "%",
+    units.parse_size: "B",
+    units.parse_rate: "/s",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("250ms", 0.25),
+        ("1.5s", 1.5),
+        (".5s", 0.5),
+        ("2m", 120.0),
+        ("2min", 120.0),
+        ("1.5h", 5400.0),
+        ("7us", 7e-6),
+        ("7µs", 7e-6),
+        ("3ns", 3e-9),
+        ("1e2ms", 0.1),
+        ("1E-3s", 0.001),
+        ("  5 ms ", 0.005),
+        ("0", 0.0),
+        ("0.0", 0.0),
+        (0, 0.0),
+        ("0ms", 0.0),
+        ("168h", 604_800.0),
+    ],
+)
+def test_a_duration_is_its_number_times_its_unit(text, seconds):
+    """Every unit of time gives seconds, and zero alone needs none."""
+    assert units.parse_duration(text) == seconds
+
+
+@given(st.integers(0, 10**6), st.sampled_from([("ns", -9), ("us", -6), ("µs", -6), ("ms", -3), ("s", 0)]))
+def test_a_duration_is_the_nearest_float_to_what_was_written(number, unit):
+    """0.1ms is the very number 0.0001: nothing is lost on the way through the unit."""
+    name, exponent = unit
+    if number * 10.0**exponent <= units.MAX_DURATION_SECONDS:
+        assert units.parse_duration(f"{number}{name}") == float(f"{number}e{exponent}")
+
+
+@pytest.mark.parametrize(
+    ("value", "ratio"),
+    [
+        ("5%", 0.05),
+        ("0.5%", 0.005),
+        ("0.1%", 0.001),
+        ("100%", 1.0),
+        ("0%", 0.0),
+        ("7 %", 0.07),
+        ("0.05", 0.05),
+        (0.05, 0.05),
+        (0, 0.0),
+        (1, 1.0),
+    ],
+)
+def test_a_share_is_a_percentage_or_a_ratio(value, ratio):
+    """5% and 0.05 are the same share."""
+    assert units.parse_ratio(value) == ratio
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (512, 512),
+        ("512", 512),
+        ("512B", 512),
+        ("10KB", 10_000),
+        ("1.5KB", 1_500),
+        ("3MB", 3_000_000),
+        ("2GB", 2_000_000_000),
+        ("1KiB", 1_024),
+        ("0.5KiB", 512),
+        ("1MiB", 1_048_576),
+        ("1GiB", 1_073_741_824),
+        (0, 0),
+    ],
+)
+def test_a_size_counts_whole_bytes(value, size):
+    """KB is a thousand bytes, KiB 1,024, and a plain number is bytes."""
+    assert units.parse_size(value) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "per_second"),
+    [
+        ("50/s", 50.0),
+        ("0.5/s", 0.5),
+        ("300/m", 5.0),
+        ("300/min", 5.0),
+        ("36/h", 0.01),
+        ("7 /s", 7.0),
+        ("1000000/s", 1e6),
+    ],
+)
+def test_a_rate_is_per_second(text, per_second):
+    """Every unit of rate gives a number per second."""
+    assert units.parse_rate(text) == per_second
+
+
+@pytest.mark.parametrize(
+    ("parse", "value", "reason"),
+    [
+        (units.parse_duration, "5", "'5' has no unit: write 5ms or 5s"),
+        (units.parse_duration, 5, "5 has no unit: write 5ms or 5s"),
+        (units.parse_duration, 0.5, "0.5 has no unit: write 0.5ms or 0.5s"),
+        (units.parse_duration, "5MS", "'5MS' has the unknown unit 'MS': allowed are ns, us, µs, ms, s, m, min, h"),
+        (units.parse_duration, "8d", "'8d' has the unknown unit 'd'"),
+        (units.parse_duration, "5%", "'5%' has the unknown unit '%'"),
+        (units.parse_duration, "169h", "'169h' is too long: must be a week at most"),
+        (units.parse_duration, "1e400s", "'1e400s' is too long: must be a week at most"),
+        (units.parse_ratio, "5s", "'5s' has the unknown unit 's': allowed are %"),
+        (units.parse_ratio, "101%", "'101%' is more than everything: must be between 0% and 100%"),
+        (units.parse_ratio, 1.01, "1.01 is more than everything: must be between 0% and 100%"),
+        (units.parse_ratio, 5, "5 is more than everything"),
+        (units.parse_size, "0.5B", "'0.5B' is not a whole number of bytes"),
+        (units.parse_size, "1.0001KB", "'1.0001KB' is not a whole number of bytes"),
+        (units.parse_size, "10kb", "'10kb' has the unknown unit 'kb': allowed are B, KB, MB, GB, KiB, MiB, GiB"),
+        (units.parse_rate, "50", "'50' has no unit: write 50/s"),
+        (units.parse_rate, 50, "50 has no unit: write 50/s"),
+        (units.parse_rate, "50/d", "'50/d' has the unknown unit '/d': allowed are /s, /m, /min, /h"),
+        (units.parse_rate, "0/s", "'0/s' is out of range: must be more than 0/s and at most 1000000/s"),
+        (units.parse_rate, "1000001/s", "'1000001/s' is out of range"),
+    ],
+)
+def test_a_wrong_quantity_is_refused_with_what_is_allowed(parse, value, reason):
+    """The refusal shows the value as it was written, what is wrong with it and what may be written instead."""
+    with pytest.raises(ValueError) as refusal:
+        parse(value)
+    assert str(refusal.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("parse", "example"),
+    [
+        (units.parse_duration, "is not a duration: write 250ms, 1.5s or 2m"),
+        (units.parse_ratio, "is not a share: write 5% or 0.05"),
+        (units.parse_size, "is not a size: write 10KB, 1MiB or 512"),
+        (units.parse_rate, "is not a rate: write 50/s, 300/min or 10/h"),
+    ],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        False,
+        [],
+        {},
+        b"5s",
+        math.nan,
+        math.inf,
+        -1,
+        "",
+        " ",
+        "ms",
+        "nan",
+        "inf",
+        "-1s",
+        "-5%",
+        "+5s",
+        "1,5s",
+    ],
+)
+def test_what_is_no_quantity_is_refused_with_an_example(parse, example, value):
+    """Nothing, a truth value, a negative or unfinished number and text without one are all answered with an example."""
+    with pytest.raises(ValueError) as refusal:
+        parse(value)
+    assert str(refusal.value) == f"{value!r} {example}"
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@given(text=st.text() | st.from_regex(r"[0-9.]{1,4}(e-?[0-9]{1,3})?[ a-zA-Zµ%/]{0,3}", fullmatch=True))
+def test_no_text_raises_anything_but_a_value_error(parse, text):
+    """Whatever is written, the answer is a number that makes sense or a ValueError."""
+    try:
+        number = parse(text)
+    except ValueError:
+        return
+    assert 0 <= number < math.inf
+
+
+@pytest.mark.parametrize("number", ["1e9999999", "1e99999999999999999999"])
+@pytest.mark.parametrize("parse", PARSERS)
+def test_a_number_beyond_all_measure_is_refused_like_any_other(parse, number):
+    """An exponent that no arithmetic can hold is a mistake in the text, not a breakdown."""
+    with pytest.raises(ValueError):
+        parse(number + PARSERS[parse])
+
+
+@given(st.floats(0, units.MAX_DURATION_SECONDS))
+def test_a_written_duration_reads_back_exactly(seconds):
+    """Writing and reading a duration loses not one bit."""
+    assert units.parse_duration(units.format_duration(seconds)) == seconds
+
+
+@given(st.floats(0, 1))
+def test_a_written_share_reads_back_exactly(ratio):
+    """Writing and reading a share loses not one bit."""
+    assert units.parse_ratio(units.format_ratio(ratio)) == ratio
+
+
+@given(st.floats(0, units.MAX_RATE_PER_SECOND, exclude_min=True))
+def test_a_written_rate_reads_back_exactly(per_second):
+    """Writing and reading a rate loses not one bit."""
+    assert units.parse_rate(units.format_rate(per_second)) == per_second
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0s"),
+        (0.25, "250ms"),
+        (0.0005, "500us"),
+        (1.5, "1.5s"),
+        (90.0, "90s"),
+        (0.012, "12ms"),
+        (1e-9, "0.001us"),
+        (604_800.0, "604800s"),
+    ],
+)
+def test_a_duration_is_written_in_the_largest_unit_that_it_fills(seconds, text):
+    """A quarter of a second is 250ms, not 0.25s or 250000us."""
+    assert units.format_duration(seconds) == text
+
+
+def test_shares_and_rates_are_written_without_needless_digits():
+    """5% is not 5.000000000000001%, and 50/s is not 50.0/s."""
+    assert units.format_ratio(0.05) == "5%"
+    assert units.format_ratio(0.07) == "7%"
+    assert units.format_ratio(1.0) == "100%"
+    assert units.format_rate(50.0) == "50/s"
+    assert units.format_rate(0.5) == "0.5/s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.00084, "840µs"),
+        (0.0123, "12.3ms"),
+        (0.1234, "123ms"),
+        (1.25, "1.25s"),
+        (12.34, "12.3s"),
+        (340.0, "340s"),
+        (math.nan, "-"),
+    ],
+)
+def test_a_person_reads_three_digits(seconds, text):
+    """A duration for a person has three digits and the unit that fits; a missing one is a dash."""
+    assert units.human_duration(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.009999, "10.0ms"), (0.99996, "1.00s"), (99.99, "100s")])
+def test_a_person_reads_three_digits_also_where_rounding_adds_one(seconds, text):
+    """What rounds up to the next power of ten is written as that one is."""
+    assert units.human_duration(seconds) == text

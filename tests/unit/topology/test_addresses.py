@@ -1,0 +1,99 @@
+"""Where a stage listens and where its callers find it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.topology.addresses import Address, parse_address, stage_url, url_of, with_address
+from simulator.topology.model import Stage, Topology
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8081/messages"),
+        ("parse", "http://parse:8081/messages"),
+        ("::1", "http://[::1]:8081/messages"),
+    ],
+)
+def test_a_url_is_made_of_host_port_and_path(host, url):
+    """An IPv6 address gets the brackets that it needs in a URL."""
+    assert url_of(host, 8081, "/messages") == url
+
+
+@pytest.mark.parametrize(
+    ("stage", "url"),
+    [
+        (Stage(), "http://parse:8080/messages"),
+        (Stage(host="10.0.0.7"), "http://10.0.0.7:8080/messages"),
+        (Stage(port=9000), "http://parse:9000/messages"),
+        (Stage(host="::1", port=9000, path="/orders"), "http://[::1]:9000/orders"),
+    ],
+)
+def test_callers_find_a_stage_at_its_own_address_or_by_its_name(stage, url):
+    """Without host and port a stage is found by its name at port 8080, as in a container."""
+    assert stage_url(Topology(name="t", stages={"parse": stage}), "parse") == url
+
+
+def test_an_assigned_address_changes_nothing_else():
+    """Only host and port of the stage become others, and its callers find it there."""
+    stage = with_address(Stage(workers=3, path="/orders"), "127.0.0.1", 40001)
+    assert stage == Stage(workers=3, path="/orders", host="127.0.0.1", port=40001)
+    assert stage_url(Topology(name="t", stages={"a": stage}), "a") == "http://127.0.0.1:40001/orders"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("http://127.0.0.1:8081/messages", Address("downstream", "http://127.0.0.1:8081/messages")),
+        ("https://example.org/in", Address("downstream", "https://example.org/in")),
+        ("http://[::1]:8081/messages", Address("downstream", "http://[::1]:8081/messages")),
+        ("parse=http://127.0.0.1:8081/messages", Address("parse", "http://127.0.0.1:8081/messages")),
+        ("parse=http://host/in?key=value", Address("parse", "http://host/in?key=value")),
+        ("http://host/in?key=value", Address("downstream", "http://host/in?key=value")),
+    ],
+)
+def test_an_address_is_a_url_with_or_without_a_name(text, address):
+    """An equals sign in the URL's own query is no name."""
+    assert parse_address(text, "downstream") == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "parse",
+        "127.0.0.1:8081",
+        "ftp://host/",
+        "http://",
+        "http:///messages",
+        "parse=",
+        "parse=host",
+        "http://host:0/",
+        "http://host:99999/",
+        "http://host:port/",
+        "http://[::1/",
+    ],
+)
+def test_what_is_no_url_is_refused(text):
+    """The refusal shows what was written and what would do."""
+    with pytest.raises(ValueError) as refusal:
+        parse_address(text, "downstream")
+    assert str(refusal.value).startswith(f"{text!r} is not a URL")
+
+
+@given(st.text())
+def test_no_text_raises_anything_but_a_value_error(text):
+    """Whatever is written, the answer is a web address or a ValueError."""
+    try:
+        address = parse_address(text, "downstream")
+    except ValueError:
+        return
+    assert address.url.lower().startswith(("http:", "https:"))
+
+
+@pytest.mark.parametrize("text", ["http://two words/", "http://host /in", "a=http://<host>:8080/"])
+def test_a_host_that_can_not_be_one_is_refused(text):
+    """An address that no request can ever reach is refused before the first message fails on it."""
+    with pytest.raises(ValueError):
+        parse_address(text, "downstream")

@@ -1,0 +1,189 @@
+"""YAML text to plain values with their places, and everything that is refused on the way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import simulator
+from simulator.errors import ConfigurationError
+from simulator.topology.document import parse_document
+
+
+def refusal_of(text):
+    """Give what is wrong with a document, as (line, column, message)."""
+    with pytest.raises(ConfigurationError) as refusal:
+        parse_document(text, "file.yaml")
+    assert {problem.source for problem in refusal.value.problems} == {"file.yaml"}
+    return [(problem.line, problem.column, problem.message) for problem in refusal.value.problems]
+
+
+def test_values_are_plain():
+    """Text, numbers, truth values, lists and mappings come out as Python's own."""
+    text = "a: text\nb: 1\nc: 0.5\nd: true\ne: null\nf: [1, x]\ng: {h: '1'}\n"
+    value = {"a": "text", "b": 1, "c": 0.5, "d": True, "e": None, "f": [1, "x"], "g": {"h": "1"}}
+    assert parse_document(text, "file.yaml").value == value
+
+
+def test_every_key_and_item_knows_its_place():
+    """Lines and columns count from 1, in block style and in flow style alike."""
+    places = parse_document("name: x\nstages:\n  a:\n    calls: [b, c]\n    list:\n      - 1\n", "file.yaml").places
+    assert places["name",] == (1, 1)
+    assert places["stages", "a"] == (3, 3)
+    assert places["stages", "a", "calls"] == (4, 5)
+    assert places["stages", "a", "calls", 1] == (4, 16)
+    assert places["stages", "a", "list", 0] == (6, 9)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "message"),
+    [
+        (("stages", "a", "calls", 0), (3, 13), "stages.a.calls[0]: wrong"),
+        (("stages", "a", "calls", 0, "to"), (3, 13), "stages.a.calls[0].to: wrong"),
+        (("stages", "a", "delay"), (2, 3), "stages.a.delay: wrong"),
+        (("stages", "b", "delay"), (1, 1), "stages.b.delay: wrong"),
+        (("name",), (1, 1), "name: wrong"),
+        ((), (1, 1), "wrong"),
+    ],
+)
+def test_a_problem_stands_at_its_key_or_the_nearest_one_around_it(keys, place, message):
+    """What is missing from the file is shown where it ought to be."""
+    problem = parse_document("stages:\n  a:\n    calls: [b]\n", "file.yaml").problem("wrong", keys)
+    assert (problem.source, (problem.line, problem.column), problem.message) == ("file.yaml", place, message)
+
+
+def test_an_empty_document_has_no_value():
+    """Nothing, blank lines and comments alone are a document without a value, not an error of this room."""
+    assert [parse_document(text, "file.yaml").value for text in ("", "  \n\n", "# comment\n", "---\n")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("a: [1, 2", 2, 1, "not YAML: "),
+        ("a: b: c", 1, 5, "not YAML: mapping values are not allowed in this context"),
+        ("a: 1\n\tb: 2", 2, 1, "not YAML: found a tab character"),
+        ("a:\n  b: 1\n c: 2", 3, 2, "not YAML: did not find expected key"),
+        ("a: 'open", 1, 9, "not YAML: found unexpected end of stream"),
+        ("a: *nobody", 1, 4, "not YAML: found undefined alias"),
+        ("a: 1\n---\nb: 2", 2, 1, "not YAML: but found another document"),
+        ("a: \x07", 0, 0, "not YAML: unacceptable character #x0007"),
+        ("a: 1\na: 2", 2, 1, "the key 'a' stands twice"),
+        ("? [a]\n: 1", 1, 3, "a key must be plain text"),
+        ("'': 1", 1, 1, "a key must be plain text"),
+        ("a: !!python/object:os.system x", 1, 4, "could not determine a constructor for the tag"),
+        ("a: !!python/name:os.system ''", 1, 4, "could not determine a constructor for the tag"),
+        ("a: !mine x", 1, 4, "could not determine a constructor for the tag '!mine'"),
+        ("a: 2026-99-99", 1, 4, "month must be in 1..12"),
+        ("a: " + "1" * 5000, 1, 4, "Exceeds the limit"),
+        ("a: " + "[" * 60 + "]" * 60, 1, 44, "nested too deeply"),
+        ("a: &loop [*loop]", 1, 4, "nested too deeply"),
+    ],
+)
+def test_what_can_not_be_read_is_refused_at_its_place(text, line, column, message):
+    """Broken YAML, tabs, double and odd keys, foreign tags and bottomless nesting are shown with line and column."""
+    [(found_line, found_column, found)] = refusal_of(text)
+    assert (found_line, found_column) == (line, column)
+    assert found.startswith(message)
+
+
+def test_every_double_key_is_shown():
+    """All of them at once, in the order of the lines, at whatever depth."""
+    found = refusal_of("a: 1\nb:\n  c: 1\n  c: 2\na: 2\nd: !mine x\n")
+    assert found == [
+        (4, 3, "the key 'c' stands twice"),
+        (5, 1, "the key 'a' stands twice"),
+        (6, 4, "could not determine a constructor for the tag '!mine'"),
+    ]
+
+
+def test_an_alias_stands_for_what_was_anchored():
+    """What two stages have in common may be written once."""
+    value = parse_document("a: &both {workers: 3}\nb: *both\n", "file.yaml").value
+    assert value == {"a": {"workers": 3}, "b": {"workers": 3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[error(503, 1%), error(500, 2%)]", ["error(503, 1%)", "error(500, 2%)"]),
+        ("[error(503, 1%), [a(b, c), d]]", ["error(503, 1%)", ["a(b, c)", "d"]]),
+        ("{a: f(1, g(2, 3), 4), b: 1}", {"a": "f(1, g(2, 3), 4)", "b": 1}),
+        ("[f(1, '2)', 3]", ["f(1", "2)", 3]),
+        ("['f(1', 2), 3]", ["f(1", "2)", 3]),
+        ("{a: f(1, b: 2}", {"a": "f(1", "b": 2}),
+    ],
+)
+def test_what_stands_in_parentheses_is_one_value(text, value):
+    """A comma in plain text between parentheses parts no values; quotes and colons say that it does."""
+    assert parse_document(text, "file.yaml").value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a: f(1\nb:\nc: 2\n", {"a": "f(1", "b": None, "c": 2}), ("- f(1\n- 2)\n", ["f(1", "2)"])],
+)
+def test_lines_are_never_joined(text, value):
+    """Only YAML's commas are mended: a key or an item on a line of its own is one, whatever stands above it."""
+    assert parse_document(text, "file.yaml").value == value
+
+
+def test_a_value_that_holds_itself_twice_is_one_problem():
+    """A short file has a short list of problems."""
+    assert len(refusal_of("a: &loop [*loop, *loop]")) < 10
+
+
+@settings(deadline=None)
+@given(st.text() | st.lists(st.sampled_from([*"[]{}:,-&*!?#'\"\n x1", "\n  ", "a: ", "- ", "!!str "])).map("".join))
+def test_no_text_raises_anything_but_a_configuration_error(text):
+    """Whatever a file holds, reading it ends in a document or in problems that can be shown."""
+    try:
+        parse_document(text, "file.yaml")
+    except ConfigurationError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize("text", ["a: !!bool maybe", "a: !!int ''", "a: !!float ''"])
+def test_a_value_that_is_not_what_its_tag_claims_is_refused(text):
+    """A tag on a value that does not fit it is a problem at that place, not a breakdown."""
+    assert refusal_of(text)[0][:2] == (1, 4)
+
+
+def test_a_value_that_is_no_date_is_refused():
+    """A date's tag on a value that is none is a problem at that place, not a breakdown."""
+    assert refusal_of("a: !!timestamp never")[0][:2] == (1, 4)
+
+
+@pytest.mark.parametrize("tagged", ["!!python/object/apply:os.system [ls]", "!mine [x]", "!mine {x: 1}"])
+def test_a_foreign_tag_on_a_list_or_mapping_is_refused(tagged):
+    """A tag that nobody knows is refused wherever it stands, not passed over."""
+    assert refusal_of(f"a: {tagged}")[0][:2] == (1, 4)
+
+
+def test_a_few_lines_of_aliases_do_not_grow_without_bound():
+    """Lists of lists of the same alias ("a billion laughs") are refused, or read in time that goes with the text."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 5)]
+    try:
+        document = parse_document("\n".join(lines), "file.yaml")
+    except ConfigurationError:
+        return
+    assert len(document.places) < 10_000
+
+
+def test_a_hundred_thousand_brackets_are_refused():
+    """No text brings the process down, however deeply it is nested."""
+    code = "from simulator.topology.document import parse_document; parse_document('a: ' + '[' * 100_000, 'file.yaml')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(Path(simulator.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "ConfigurationError" in ended.stderr
