@@ -33,7 +33,7 @@ from simulator.behaviour.draws import message_id
 from simulator.behaviour.pacing import make_pace
 from simulator.stage.app import Front, create_app
 from simulator.stage.capacity import Capacity
-from simulator.stage.downstream import MAX_ANSWER_BYTES, Sender, TooSlow
+from simulator.stage.downstream import MAX_ANSWER_BYTES, Sender, TooSlow, as_sent
 from simulator.stage.handling import Behaviour, Handling
 from simulator.stage.injector import Injector, Watcher, from_lines, made_up, open_lines
 from simulator.stage.keeping import Discarding, JsonLinesKeeper, Keeper
@@ -277,7 +277,7 @@ def _instrument(app: Flask, provider: TracerProvider, settings: StageSettings) -
     The one for requests replaces a method of `requests.Session` for the whole process, so it belongs here and not with
     the session.
     """
-    names = {downstream.url: downstream.name for downstream in settings.downstreams}
+    names = {as_sent(downstream.url): downstream.name for downstream in settings.downstreams}
 
     def name_peer(span: Any, request: Any) -> None:
         span.set_attribute("peer.service", names.get(request.url, ""))

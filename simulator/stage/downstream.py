@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
+import simulator
 from simulator.stage.message import CALLER, DUE, INJECTED, MESSAGE_ID, VISIT
 from simulator.stage.transport import LeanAdapter, Unreachable
 from simulator.telemetry.record import Attempt, CallOutcome
@@ -17,6 +19,7 @@ from simulator.topology.settings import Downstream
 # An answer is read to its end, so that the connection can be used again, but no further than this.
 MAX_ANSWER_BYTES = 2**20
 _CHUNK_BYTES = 2**16
+_USER_AGENT = f"simulator/{simulator.__version__}"
 # What urllib3, which carries https://, calls it when no connection comes about.
 _NO_CONNECTION = {"NewConnectionError", "NameResolutionError"}
 
@@ -67,7 +70,8 @@ class Sender:
         self._monotonic = monotonic
         self._time_limit = time_limit
         self._timeouts = {downstream.name: downstream.timeout_seconds for downstream in downstreams}
-        self._templates = {downstream.name: self._template(caller, downstream.url) for downstream in downstreams}
+        self._caller = caller
+        self._urls = {downstream.name: as_sent(downstream.url) for downstream in downstreams}
 
     def attempt(self, downstream: str, parcel: Parcel) -> Attempt:
         """Send a message once and wait for the answer; whatever happens is told by the Attempt, nothing is raised."""
@@ -105,22 +109,30 @@ class Sender:
         return CallOutcome.ERROR_STATUS, response.status_code, injected, f"it answered {response.status_code}"
 
     def _request(self, downstream: str, parcel: Parcel) -> requests.PreparedRequest:
-        request = self._templates[downstream].copy()
+        # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart anew.
+        request = requests.PreparedRequest()
+        request.method = "POST"
+        request.url = self._urls[downstream]
         request.body = parcel.body
-        request.headers.update(
+        request.headers = CaseInsensitiveDict(
             {
-                "Content-Length": str(len(parcel.body)),
+                "User-Agent": _USER_AGENT,
+                "Accept": "*/*",
+                "Connection": "keep-alive",
                 "Content-Type": parcel.content_type,
+                "Content-Length": str(len(parcel.body)),
                 MESSAGE_ID: parcel.message_id,
                 VISIT: parcel.visit,
+                CALLER: self._caller,
                 DUE: repr(parcel.due_unix_seconds),
             }
         )
         return request
 
-    def _template(self, caller: str, url: str) -> requests.PreparedRequest:
-        headers: Mapping[str, str] = {CALLER: caller}
-        return self._session.prepare_request(requests.Request("POST", url, headers=headers))
+
+def as_sent(url: str) -> str:
+    """Give a URL as requests sends it: escaped, and with a path."""
+    return requests.Request("POST", url).prepare().url or url
 
 
 class _Session(requests.Session):
@@ -137,8 +149,6 @@ def make_session(plain: BaseAdapter, secure: BaseAdapter) -> requests.Session:
     """
     session = _Session()
     session.trust_env = False
-    session.headers.clear()
-    session.headers.update({"User-Agent": "simulator", "Accept": "*/*", "Connection": "keep-alive"})
     session.mount("http://", plain)
     session.mount("https://", secure)
     return session

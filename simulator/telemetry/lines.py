@@ -12,7 +12,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 DEFAULT_BOUND_BYTES = 16 * 2**20
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.05
+# To wake a thread costs the message whose line it is a hundred microseconds; so the thread looks by itself, and has to
+# be woken only after this many rounds without a line.
+_QUIET_ROUNDS = 40
 
 
 class Flag(Protocol):
@@ -77,16 +80,22 @@ class LineWriter:
         self._done.wait(timeout_seconds)
 
     def _run(self) -> None:
+        quiet_rounds = _QUIET_ROUNDS
         while not (self._closing and not self._waiting):
-            self._idle = True
-            if not self._waiting and not self._closing:
-                self._wake.wait()
-            self._wake.clear()
-            self._idle = False
+            if quiet_rounds >= _QUIET_ROUNDS:
+                self._wait_for_a_line()
             if not self._closing:
                 self._sleep(_GATHER_SECONDS)
+            quiet_rounds = 0 if self._waiting else quiet_rounds + 1
             self._write_gathered()
         self._done.set()
+
+    def _wait_for_a_line(self) -> None:
+        self._idle = True
+        if not self._waiting and not self._closing:
+            self._wake.wait()
+        self._wake.clear()
+        self._idle = False
 
     def _write_gathered(self) -> None:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]

@@ -94,7 +94,7 @@ def test_the_request_on_the_wire(serve):
     assert request_line == "POST /messages HTTP/1.1"
     assert dict(line.split(": ", 1) for line in lines) == {
         "Host": f"127.0.0.1:{server.port}",
-        "User-Agent": "simulator",
+        "User-Agent": "simulator/0.1.0",
         "Accept": "*/*",
         "Connection": "keep-alive",
         "Content-Length": "256",

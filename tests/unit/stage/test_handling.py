@@ -144,7 +144,7 @@ def test_what_is_sent_on_is_what_came(make_stage, make_message):
     for index, request in enumerate(rig.adapter.requests):
         assert request.method == "POST"
         assert dict(request.headers) == {
-            "User-Agent": "simulator",
+            "User-Agent": "simulator/0.1.0",
             "Accept": "*/*",
             "Connection": "keep-alive",
             "Content-Length": "768",
