@@ -92,7 +92,7 @@ class SpanEncoder:
         if parent is not None:
             parts.append(_sized(_PARENT_ID, parent.span_id.to_bytes(8, "big")))
         parts += [
-            _sized(_NAME, span.name.encode()),
+            _sized(_NAME, _utf8(span.name)),
             _KIND,
             _ONE_BYTE[span.kind.value + 1],  # 0 is "unspecified" in the protocol
             _START,
@@ -101,7 +101,7 @@ class SpanEncoder:
             struct.pack("<Q", span.end_time or 0),
         ]
         parts += [self._attribute(key, value) for key, value in (span.attributes or {}).items()]
-        description = _sized(_STATUS_MESSAGE, status.description.encode()) if status.description else b""
+        description = _sized(_STATUS_MESSAGE, _utf8(status.description)) if status.description else b""
         code = _STATUS_CODE + _ONE_BYTE[status.status_code.value] if status.status_code.value else b""
         parts += [_sized(_STATUS, description + code), _FLAGS, struct.pack("<I", _flags(parent))]
         return b"".join(parts)
@@ -110,13 +110,18 @@ class SpanEncoder:
         name = self._keys.get(key)
         if name is None:
             # The keys of attributes are a small set, named in code.
-            name = self._keys[key] = _sized(_KEY, key.encode())
+            name = self._keys[key] = _sized(_KEY, _utf8(key))
         return _sized(_ATTRIBUTE, name + _sized(_VALUE, _any_value(value)))
+
+
+def _utf8(text: str) -> bytes:
+    # Half a surrogate pair, as in a file name that is not UTF-8, costs itself and not the whole batch.
+    return text.encode(errors="replace")
 
 
 def _any_value(value: Any) -> bytes:
     if isinstance(value, str):
-        return _sized(_STRING, value.encode())
+        return _sized(_STRING, _utf8(value))
     if isinstance(value, bool):
         return _BOOL + _ONE_BYTE[value]
     if isinstance(value, int):

@@ -62,7 +62,10 @@ class PatientExporter(SpanExporter):
         self.taken += len(spans)
         if self._monotonic() < self._paused_until:
             return self._drop(len(spans))
-        result = self._inner.export(spans)
+        try:
+            result = self._inner.export(spans)
+        except Exception:  # noqa: BLE001 - whatever breaks in an exporter costs spans, counted ones, and nothing else
+            result = SpanExportResult.FAILURE
         if result is not SpanExportResult.SUCCESS:
             self._paused_until = self._monotonic() + PAUSE_SECONDS
             return self._drop(len(spans))

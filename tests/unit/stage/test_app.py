@@ -388,3 +388,12 @@ def test_a_path_of_one_s_own(make_web):
     web = make_web(path="/orders/in")
     assert post(web, path="/orders/in").status_code == 200
     assert post(web, path="/messages").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/orders", "/orders//"])
+def test_a_slash_is_no_redirection(make_web, path):
+    """A path that differs by a slash is the stage's own or nowhere, but no redirection, which no stage follows."""
+    web = make_web(path="/orders/")
+    answer = post(web, path=path)
+    assert answer.status_code in (200, 404)
+    assert answer.content_type in (JSON, PROBLEM)
