@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import orjson
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
 
 from simulator.errors import InvalidMessage, MessageError
 from simulator.stage.handling import Handling
@@ -154,6 +155,9 @@ def _read_body(current: Request, max_body_bytes: int, complaint: InvalidMessage 
 
 def _refuse(front: Front, error: HTTPException) -> Response:
     """Answer what is no message: a wrong path or method, or a mistake of our own."""
+    if isinstance(error, RequestRedirect):
+        # A path that differs by a slash is another path: a redirection would cost its sender the message.
+        error = NotFound()
     code = error.code or 500
     response = problem(code, error.name, error.description or "", stage=front.stage)
     if isinstance(error, MethodNotAllowed):
