@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
-from werkzeug.routing import RequestRedirect
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from simulator.errors import InvalidMessage, MessageError
 from simulator.stage.handling import Handling
@@ -62,6 +61,9 @@ def create_app(front: Front) -> Flask:
     """Make the application that takes the messages of one stage."""
     app = Flask("simulator.stage", static_folder=None)
     app.session_interface = _NoSessions()
+    # A slash too many or too few is no redirection, which would cost its sender the message.
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = not front.path.endswith("/")
 
     def take_message() -> Response:
         return _take_message(front)
@@ -155,9 +157,6 @@ def _read_body(current: Request, max_body_bytes: int, complaint: InvalidMessage 
 
 def _refuse(front: Front, error: HTTPException) -> Response:
     """Answer what is no message: a wrong path or method, or a mistake of our own."""
-    if isinstance(error, RequestRedirect):
-        # A path that differs by a slash is another path: a redirection would cost its sender the message.
-        error = NotFound()
     code = error.code or 500
     response = problem(code, error.name, error.description or "", stage=front.stage)
     if isinstance(error, MethodNotAllowed):
