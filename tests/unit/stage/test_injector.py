@@ -271,24 +271,24 @@ def test_a_closed_loop_keeps_exactly_so_many_under_way():
 
 def test_the_end_is_told_once_when_all_are_answered():
     """The end is told when the last message has been answered, once, and not before."""
-    waiting, rig = [], None
+    waiting, begun, ended, messages_at_end = [], threading.Event(), threading.Event(), []
 
     def drafts():
-        for number in range(1, 4):
-            yield Draft(number, b"1")
-        assert rig.watcher.ends == 0
-        release.start()
+        yield from made_up(3)
+        begun.set()
 
-    def answer():
-        for run in waiting:
-            assert rig.watcher.ends == 0
-            run()
+    def finished():
+        messages_at_end.append(len(rig.messages))
+        ended.set()
 
     rig = Rig(spawn=waiting.append)
-    release = threading.Thread(target=answer)
-    rig.injector.run_closed(drafts(), 3)
-    release.join(LONG_SECONDS)
-    assert (len(rig.messages), rig.watcher.ends) == (3, 1)
+    rig.watcher.finished = finished
+    with running(rig.injector.run_closed, drafts(), 3):
+        assert begun.wait(LONG_SECONDS)
+        for run in waiting:
+            assert not ended.wait(0.02)  # long enough for one who does not wait for the answers
+            run()
+    assert messages_at_end == [3]
 
 
 def test_an_empty_load_has_an_end_too():

@@ -1,0 +1,100 @@
+"""`python -m benchmarks`: measure a stage beside the plainest program that does the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.figures import missed_targets
+from benchmarks.measure import FULL, QUICK
+from benchmarks.report import table, write_results
+from benchmarks.rounds import run_rounds
+
+RESULTS = Path(__file__).resolve().parent / "results.json"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--rounds", type=click.IntRange(1, 50), help=f"How often to measure each program.  [default: {FULL.rounds}]"
+)
+@click.option("--quick", is_flag=True, help="One short round: does it still run? Its figures mean little.")
+@click.option("--no-targets", is_flag=True, help="Measure only; a missed target is no failure.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    metavar="FILE",
+    help="Where every value goes.  [default: benchmarks/results.json]",
+)
+def main(rounds: int | None, quick: bool, no_targets: bool, output: Path) -> int:
+    """Measure what a stage costs, beside the plainest program that does the same.
+
+    The plain program (benchmarks/plain.py) takes, logs, measures, traces and forwards messages as the libraries' first
+    pages show, on gunicorn with 32 threads. Both run with a delay of zero, every message traced, by turns and under the
+    same load, on 127.0.0.1:
+
+    \b
+      one stage     CPU per message (with its exporter), at 8 connections, sending to a sink;
+                    start-up until /readyz answers 200; memory before the first message
+      three stages  added latency at 50 messages a second (Poisson arrivals), from when
+                    a message is due to its answer; then the highest rate at 32 connections,
+                    and CPU per message of the three together
+
+    \b
+    Targets, at the median: CPU per message of one stage and added latency (p99) at most half
+    of the plain program's; memory under 60 MB; start-up under 1.5 s.
+
+    The absolute figures are those of this machine on this day; the ratios travel better. It takes about six minutes,
+    wants a quiet machine with Linux, prints a table and writes every value to benchmarks/results.json.
+
+    \b
+    Exit codes: 0 good, 1 a target was missed or something did not run, 130 Ctrl-C.
+    Try:  python -m benchmarks --quick
+          python -m benchmarks --rounds 9 --no-targets
+    """
+    begin = time.monotonic()
+    effort = QUICK if quick else FULL
+    effort = dataclasses.replace(effort, rounds=rounds or effort.rounds)
+    measured = run_rounds(effort, lambda line: click.echo(line, err=True))
+    ours, plain = measured["ours"], measured["plain"]
+    missed = missed_targets(ours, plain)
+    write_results(output, ours, plain, missed)
+    click.echo(table(ours, plain))
+    click.echo(f"It took {time.monotonic() - begin:.0f} s; every value is in {output}.", err=True)
+    if no_targets:
+        return 0
+    for line in missed:
+        click.echo(f"Target missed: {line}.", err=True)
+    return 1 if missed else 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End everything in order; a second signal must not keep that from happening."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        sys.exit(main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BenchmarkFailed as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped; nothing was written.", err=True)
+        sys.exit(130)

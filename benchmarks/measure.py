@@ -1,0 +1,117 @@
+"""The measurements: one stage between load and sink, and a pipeline of three."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.load import Load, closed_loop, open_schedule
+from benchmarks.servers import Server
+from benchmarks.stages import Program, Stage, running
+
+RATE_PER_SECOND = 50.0
+_STAGE_CONNECTIONS = 8
+_PIPELINE_CONNECTIONS = 32
+_IDLE_SECONDS = 0.5
+# Server, queue.wait and process in every stage, and a client span in all but the last.
+_STAGE_SPANS = 4
+_PIPELINE_SPANS = 4 + 4 + 3
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long each part takes.
+
+    `flush_seconds` bounds the wait for the exporters to send what they hold, which is part of what a message costs;
+    OpenTelemetry's default is to send every 5 s.
+    """
+
+    rounds: int
+    warm_up_seconds: float
+    stage_seconds: float
+    latency_seconds: float
+    rate_seconds: float
+    flush_seconds: float
+
+
+FULL = Effort(
+    rounds=5, warm_up_seconds=1.0, stage_seconds=5.0, latency_seconds=8.0, rate_seconds=5.0, flush_seconds=7.0
+)
+QUICK = Effort(
+    rounds=1, warm_up_seconds=0.5, stage_seconds=1.5, latency_seconds=2.0, rate_seconds=1.5, flush_seconds=1.0
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a load took of the stages, `spans` being those that came to the collector because of it."""
+
+    load: Load
+    cpu_seconds: float
+    spans: int
+
+
+class Bench:
+    """The two ends, a folder for what the stages write, and how much to do."""
+
+    def __init__(self, sink: Server, collector: Server, folder: Path, effort: Effort) -> None:
+        self._sink = sink
+        self._collector = collector
+        self._folder = folder
+        self._effort = effort
+
+    def measure_stage(self, program: Program) -> dict[str, float]:
+        """Start one stage in front of the sink: its start-up, its memory before the first message, its CPU."""
+        effort, sink = self._effort, f"{self._sink.url}/messages"
+        with running(program, ["middle"], sink, self._collector.url, self._folder) as stages:
+            time.sleep(_IDLE_SECONDS)
+            resident_bytes = stages[0].resident_bytes()
+            self._cost(stages, _STAGE_CONNECTIONS, effort.warm_up_seconds, _STAGE_SPANS)
+            taken_before = self._sink.count()
+            cost = self._cost(stages, _STAGE_CONNECTIONS, effort.stage_seconds, _STAGE_SPANS)
+            taken = self._sink.count() - taken_before
+        if taken != cost.load.messages:
+            raise BenchmarkFailed(f"{cost.load.messages} messages were sent through a stage and {taken} arrived")
+        return {
+            "start_up": stages[0].start_seconds,
+            "idle_memory": resident_bytes,
+            "stage_cpu": cost.cpu_seconds / cost.load.messages,
+            "stage_messages": cost.load.messages,
+            "stage_spans_per_message": cost.spans / cost.load.messages,
+        }
+
+    def measure_pipeline(self, program: Program) -> dict[str, float]:
+        """Start three stages in a row: their latency at a fixed rate, then the highest rate and what it costs."""
+        effort, names = self._effort, ["first", "middle", "last"]
+        with running(program, names, None, self._collector.url, self._folder) as stages:
+            self._cost(stages, _PIPELINE_CONNECTIONS, effort.warm_up_seconds, _PIPELINE_SPANS)
+            spans_before = self._collector.count()
+            paced = open_schedule(stages[0].url, RATE_PER_SECOND, effort.latency_seconds)
+            self._collector.wait_for(spans_before + _PIPELINE_SPANS * paced.messages, effort.flush_seconds)
+            cost = self._cost(stages, _PIPELINE_CONNECTIONS, effort.rate_seconds, _PIPELINE_SPANS)
+        return {
+            "pipeline_rate": cost.load.messages / cost.load.seconds,
+            "pipeline_cpu": cost.cpu_seconds / cost.load.messages,
+            "pipeline_messages": cost.load.messages,
+            "pipeline_spans_per_message": cost.spans / cost.load.messages,
+            "latency_p50": quantile(paced.latencies_seconds, 0.5),
+            "latency_p99": quantile(paced.latencies_seconds, 0.99),
+            "latency_messages": paced.messages,
+        }
+
+    def _cost(self, stages: Sequence[Stage], connections: int, seconds: float, spans_per_message: int) -> Cost:
+        """Put a closed loop on the first stage, and count until the last span of it has left."""
+        spans_before, cpu_before = self._collector.count(), sum(stage.cpu_seconds() for stage in stages)
+        load = closed_loop(stages[0].url, connections, seconds)
+        wanted = spans_before + spans_per_message * load.messages
+        spans = self._collector.wait_for(wanted, self._effort.flush_seconds) - spans_before
+        return Cost(load, sum(stage.cpu_seconds() for stage in stages) - cpu_before, spans)
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """Give the q-quantile, q in (0, 1]: the smallest value that a share q of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(q * len(values)) - 1)]

@@ -1,0 +1,92 @@
+"""What was measured: a table for people and a file for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.figures import FIGURES, Figure, Values, ratios
+
+_PACKAGES = (
+    "flask",
+    "requests",
+    "structlog",
+    "prometheus-client",
+    "opentelemetry-sdk",
+    "opentelemetry-instrumentation-flask",
+    "gevent",
+    "gunicorn",
+)
+_LEGEND = "Medians [least - most] of the rounds. Ratio: how many times better ours is, round by round."
+
+
+def table(ours: Values, plain: Values) -> str:
+    """Draw the table."""
+    rows = [("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, "", _LEGEND, *_lost_spans("ours", ours), *_lost_spans("plain", plain)])
+
+
+def write_results(path: Path, ours: Values, plain: Values, missed: Sequence[str]) -> None:
+    """Write all values with what they were measured on. Durations are in seconds, memory in bytes."""
+    results: dict[str, Any] = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(path.parent),
+        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "processor": _processor()},
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "missed_targets": list(missed),
+        "ours": ours,
+        "plain": plain,
+        "ratio": {figure.key: ratios(figure, ours, plain) for figure in FIGURES},
+    }
+    path.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def _row(figure: Figure, ours: Values, plain: Values) -> tuple[str, str, str, str]:
+    return (
+        f"{figure.title} ({figure.unit})",
+        spread([value * figure.scale for value in ours[figure.key]], figure.digits),
+        spread([value * figure.scale for value in plain[figure.key]], figure.digits),
+        spread(ratios(figure, ours, plain), 2),
+    )
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Write a median with the least and the most value."""
+    return f"{median(values):.{digits}f} [{min(values):.{digits}f} - {max(values):.{digits}f}]"
+
+
+def _lost_spans(name: str, values: Values) -> list[str]:
+    """Say where spans did not reach the collector: the cost of a message then lacks theirs."""
+    lines = []
+    for what, wanted in (("stage", 4), ("pipeline", 11)):
+        arrived = median(values[f"{what}_spans_per_message"])
+        if arrived < wanted * 0.99:
+            lines.append(f"Note: of {wanted} spans a message ({what}), {arrived:.2f} of {name} reached the collector.")
+    return lines
+
+
+def _commit(folder: Path) -> str | None:
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

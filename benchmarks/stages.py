@@ -1,0 +1,155 @@
+"""The two programs that are compared, started alike and stopped for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.errors import BenchmarkFailed
+
+ROOT = Path(__file__).resolve().parent.parent
+_THREADS = 32
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start one stage: the command, its own variables, and how its output says where it listens."""
+
+    command: Sequence[str]
+    variables: Mapping[str, str]
+    address: re.Pattern[str]
+
+
+# Gives how to start a stage of this name that sends to this URL; None makes it the last one.
+Program = Callable[[str, str | None], Launch]
+
+
+def ours(name: str, downstream: str | None) -> Launch:
+    """Start a stage as a user does, with a delay of zero."""
+    command = [sys.executable, str(ROOT / "run_web_service.py"), "stage", "--config", os.devnull]
+    command += ["--name", name, "--port", "0", "--delay", "constant(0s)"]
+    command += ["--downstream", downstream] if downstream else []
+    return Launch(command, {}, re.compile(r'"address":"http://127\.0\.0\.1:(\d+)/'))
+
+
+def plain(name: str, downstream: str | None) -> Launch:
+    """Start the plain program under gunicorn: one process because of the metrics, and threads."""
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", str(_THREADS)]
+    command += ["--bind", "127.0.0.1:0", "--no-control-socket", "benchmarks.plain:app"]
+    variables = {"STAGE_NAME": name, "STAGE_ROLE": "processor" if downstream else "terminator"}
+    variables |= {"DOWNSTREAM_URL": downstream} if downstream else {}
+    return Launch(command, variables, re.compile(r"Listening at: http://127\.0\.0\.1:(\d+) "))
+
+
+PROGRAMS: Mapping[str, Program] = {"ours": ours, "plain": plain}
+
+
+class Stage:
+    """One running stage of either program. `start_seconds` is from starting its process to its first 200 of /readyz."""
+
+    def __init__(self, launch: Launch, name: str, collector: str, folder: Path) -> None:
+        self.name = name
+        self._launch = launch
+        self._files = (folder / f"{name}.stdout", folder / f"{name}.stderr")
+        # As a user runs them: in her own environment, which `requests` looks through at each call of the plain program.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SIMULATOR_"))}
+        environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, **launch.variables}
+        begin = time.perf_counter()
+        with self._files[0].open("wb") as output, self._files[1].open("wb") as errors:
+            self._process = subprocess.Popen(
+                launch.command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        try:
+            self.port = self._wait_until_ready(begin + _READY_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_seconds = time.perf_counter() - begin
+
+    @property
+    def url(self) -> str:
+        """Give where to POST messages."""
+        return f"http://127.0.0.1:{self.port}/messages"
+
+    def cpu_seconds(self) -> float:
+        """Give the CPU time that its processes have used so far."""
+        return processes.cpu_seconds(self._process.pid)
+
+    def resident_bytes(self) -> int:
+        """Give its resident memory."""
+        return processes.resident_bytes(self._process.pid)
+
+    def stop(self) -> None:
+        """Ask it to stop, and after a while see that it does, with all its children."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _wait_until_ready(self, deadline: float) -> int:
+        port = None
+        while time.perf_counter() < deadline and self._process.poll() is None:
+            port = port or self._port()
+            if port is not None and _answers(port):
+                return port
+            time.sleep(_POLL_SECONDS)
+        raise BenchmarkFailed(f"{self.name} did not start: {' '.join(self._launch.command)}\n{self._last_words()}")
+
+    def _port(self) -> int | None:
+        for file in self._files:
+            if found := self._launch.address.search(file.read_text(errors="replace")):
+                return int(found[1])
+        return None
+
+    def _last_words(self) -> str:
+        return "".join(file.read_text(errors="replace")[-1500:] for file in self._files).strip()
+
+
+@contextlib.contextmanager
+def running(
+    program: Program, names: Sequence[str], sink: str | None, collector: str, folder: Path
+) -> Iterator[list[Stage]]:
+    """Run stages, each sending to the next and the last one to `sink`, or nowhere where that is None."""
+    stages: list[Stage] = []
+    try:
+        downstream = sink
+        for name in reversed(names):
+            stages.insert(0, Stage(program(name, downstream), name, collector, folder))
+            downstream = stages[0].url
+        yield stages
+    finally:
+        for stage in stages:
+            stage.stop()
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
