@@ -35,7 +35,7 @@ from simulator.stage.app import Front, create_app
 from simulator.stage.capacity import Capacity
 from simulator.stage.downstream import MAX_ANSWER_BYTES, Sender, TooSlow, as_sent
 from simulator.stage.handling import Behaviour, Handling
-from simulator.stage.injector import Injector, Watcher, from_lines, made_up, open_lines
+from simulator.stage.injector import Injector, Watcher, bounded_lines, from_lines, made_up, open_lines
 from simulator.stage.keeping import Discarding, JsonLinesKeeper, Keeper
 from simulator.stage.listening import listen
 from simulator.stage.probes import beside, make_probes
@@ -102,7 +102,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     listener = _listener(settings, surroundings.listen_fd)
     keeper: Keeper = JsonLinesKeeper(Path(stage.output)) if stage.output else Discarding()
-    lines = _input_lines(stage.input) if stage.input is not None else None
+    lines = _input_lines(stage.input, stage.max_body_bytes) if stage.input is not None else None
     identity = {"service": settings.name, "stage": settings.name, "role": str(stage.role)}
     writer = _line_writer(identity)
     logger = make_logger(writer.write, settings.log_level, **identity)
@@ -154,17 +154,17 @@ def _listener(settings: StageSettings, listen_fd: int | None) -> socket.socket:
     return listen(settings.host, settings.port, settings.name)
 
 
-def _input_lines(path: str) -> Iterator[bytes]:
+def _input_lines(path: str, max_bytes: int) -> Iterator[bytes]:
     if path != "-" and not Path(path).is_fifo():
-        return open_lines(path)
-    return _lines_in_a_thread(sys.stdin.fileno() if path == "-" else path)
+        return bounded_lines(open_lines(path), max_bytes)
+    return _lines_in_a_thread(sys.stdin.fileno() if path == "-" else path, max_bytes)
 
 
-def _lines_in_a_thread(source: int | str) -> Iterator[bytes]:
+def _lines_in_a_thread(source: int | str, max_bytes: int) -> Iterator[bytes]:
     """Give the lines of a pipe that may be silent for long: read in a thread, so that nothing else waits."""
     pool = gevent.get_hub().threadpool
     file = pool.apply(open, (source, "rb"), {"closefd": isinstance(source, str)})
-    yield from gevent.fileobject.FileObjectThread(file, "rb")
+    yield from bounded_lines(gevent.fileobject.FileObjectThread(file, "rb"), max_bytes)
 
 
 def _line_writer(identity: Mapping[str, str]) -> LineWriter:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import orjson
 
@@ -21,6 +21,7 @@ from simulator.stage.message import Message
 from simulator.telemetry.record import OUTSIDE, Clock, Via
 from simulator.topology.model import OnBadLine
 
+_CHUNK_BYTES = 2**16
 Spawn = Callable[[Callable[[], None]], object]
 
 
@@ -178,7 +179,7 @@ def from_lines(
             return
 
 
-def open_lines(path: str) -> Iterator[bytes]:
+def open_lines(path: str) -> BinaryIO:
     """Open a file of lines. Raise StartError where that can't be done."""
     try:
         return Path(path).open("rb")
@@ -186,9 +187,18 @@ def open_lines(path: str) -> Iterator[bytes]:
         raise StartError(f"the input file {path} can't be read: {error.strerror}") from None
 
 
+def bounded_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
+    """Give a file's lines; of one that has more than `max_bytes` only the beginning, too long by a byte or two."""
+    while line := file.readline(max_bytes + 2):
+        whole = line.endswith(b"\n")
+        yield line
+        while not whole and (rest := file.readline(_CHUNK_BYTES)):
+            whole = rest.endswith(b"\n")
+
+
 def _flaw(body: bytes, max_body_bytes: int) -> str | None:
     if len(body) > max_body_bytes:
-        return f"it has {len(body)} bytes, more than max_body ({max_body_bytes})"
+        return f"it has more than max_body ({max_body_bytes} bytes)"
     try:
         orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -101,6 +101,9 @@ class _Handler(WSGIHandler):
     def MessageClass(self, file: Any, *args: Any) -> Any:  # noqa: N802 - the name is gevent's
         return super().MessageClass(_LimitedLines(file, MAX_HEADER_BYTES), *args)
 
+    def log_request(self) -> None:
+        pass  # a message's own lines say more, and this one takes time to put together even where nobody logs it
+
     def handle_one_response(self) -> None:
         self.server.exchanges += 1
         try:

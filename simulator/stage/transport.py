@@ -260,5 +260,9 @@ def _response(answer: _Answer, request: requests.PreparedRequest, adapter: BaseA
     response.url = request.url or ""
     response.request = request
     response.connection = adapter  # type: ignore[assignment]
-    response.raw = io.BytesIO(b"".join(answer.parts))
+    response.raw = _Body(b"".join(answer.parts))
     return response
+
+
+class _Body(io.BytesIO):
+    version = 11  # HTTP/1.1; the instrumentation writes it into the span

@@ -107,6 +107,9 @@ class SpanSink:
             context=Context(),
             start_time=due_unix_ns,
             attributes={"simulator.injector.lag_seconds": lag_seconds},
+            # `handled` says how it ended; that an error flies through here adds nothing to it.
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
             yield span
 

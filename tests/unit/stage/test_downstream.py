@@ -482,10 +482,13 @@ def test_neither_proxies_nor_netrc_are_looked_up(serve, monkeypatch, tmp_path):
 
 
 def test_each_downstream_has_its_own_timeout(serve):
-    """A call is given up after the timeout of the stage that it goes to."""
-    with serve(holding) as server:
+    """A call is given up after the timeout of the stage it goes to, also on a connection that another has used."""
+    with serve(answering(OK, then=holding)) as server:
         url = f"http://127.0.0.1:{server.port}/messages"
-        quick, slow = Downstream("quick", url, 0.05), Downstream("slow", url, BRIEF_SECONDS)
+        quick, slow = Downstream("quick", url, BRIEF_SECONDS), Downstream("slow", url, 3 * BRIEF_SECONDS)
         with sending(quick, slow) as sender:
-            assert 0.05 <= sender.attempt("quick", PARCEL).duration_seconds < BRIEF_SECONDS
-            assert sender.attempt("slow", PARCEL).duration_seconds >= BRIEF_SECONDS
+            assert sender.attempt("slow", PARCEL).outcome is CallOutcome.OK
+            assert BRIEF_SECONDS <= sender.attempt("quick", PARCEL).duration_seconds < 3 * BRIEF_SECONDS
+            assert sender.attempt("quick", PARCEL).outcome is CallOutcome.OK
+            assert sender.attempt("slow", PARCEL).duration_seconds >= 3 * BRIEF_SECONDS
+            assert len(server.accepted) == 2

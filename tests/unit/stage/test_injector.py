@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ import simulator
 from simulator.behaviour.draws import message_id
 from simulator.behaviour.pacing import ConstantPace, PoissonPace
 from simulator.errors import DownstreamFailed, InjectedFault, KeepingFailed, Rejected, StartError
-from simulator.stage.injector import Draft, Injector, from_lines, made_up, open_lines
+from simulator.stage.injector import Draft, Injector, bounded_lines, from_lines, made_up, open_lines
 from simulator.telemetry.record import Clock, Via
 from simulator.topology.model import OnBadLine
 
@@ -419,7 +420,7 @@ def test_a_line_that_is_too_long():
     fits, too_long = b'"' + b"x" * 98 + b'"\n', b'"' + b"x" * 99 + b'"\n'
     drafts, watcher = read(fits, too_long, fits, on_bad_line=OnBadLine.SKIP)
     assert [draft.number for draft in drafts] == [1, 3]
-    assert watcher.bad_lines == [(2, "it has 101 bytes, more than max_body (100)")]
+    assert watcher.bad_lines == [(2, "it has more than max_body (100 bytes)")]
     drafts, watcher = read(too_long, fits)
     assert (drafts, watcher.lines) == ([], 1)
 
@@ -459,3 +460,19 @@ def test_a_file_that_can_t_be_read_is_named(tmp_path, name, reason):
     with pytest.raises(StartError) as raised:
         open_lines(str(path))
     assert str(raised.value).startswith(f"the input file {path} can't be read: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"", []),
+        (b"12345\n1234\n", [b"12345\n", b"1234\n"]),
+        (b"1234", [b"1234"]),
+        (b"123456\n1\n", [b"123456\n", b"1\n"]),
+        (b"x" * 500_000 + b"\n1\n", [b"xxxxxxx", b"1\n"]),
+        (b"x" * 500_000, [b"xxxxxxx"]),
+    ],
+)
+def test_a_line_without_an_end_is_not_kept_whole(text, lines):
+    """Of a line longer than the bound of 5 only the beginning is given, enough to see that it is too long."""
+    assert list(bounded_lines(io.BytesIO(text), 5)) == lines
