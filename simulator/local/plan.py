@@ -11,7 +11,7 @@ from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
 from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
-from simulator.topology.model import Count, Load, Role, Stage, Topology
+from simulator.topology.model import Count, Role, Stage, Topology
 from simulator.topology.structure import structure, unstructure
 
 STANDARD_INPUT = "-"
@@ -127,15 +127,6 @@ def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
         else:
             target[inner or outer] = value
     return merged
-
-
-def endless(topology: Topology) -> bool:
-    """Tell whether no injector ever comes to an end, so that only a person or --duration ends the run."""
-    return not any(_ends(stage) for stage in topology.stages.values() if stage.role is Role.INJECTOR)
-
-
-def _ends(stage: Stage) -> bool:
-    return stage.input is not None or (stage.load or Load()).messages is not None
 
 
 def files_of(topology: Topology) -> Iterable[tuple[str, Path]]:

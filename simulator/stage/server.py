@@ -12,7 +12,6 @@ from http.client import HTTPException
 from typing import Any
 from wsgiref.types import WSGIApplication
 
-import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
@@ -53,14 +52,6 @@ class StageServer(WSGIServer):
             handler_class=_Handler,
             environ={"wsgi.multithread": True},
         )
-
-    def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Wait until no request is under way; False where that takes too long."""
-        with gevent.Timeout(timeout_seconds, False):
-            while self.exchanges:
-                gevent.sleep(0.005)
-            return True
-        return False
 
 
 class _HeadersTooLarge(ValueError):

@@ -14,7 +14,6 @@ from simulator.behaviour.distributions import Constant, Delay
 from simulator.behaviour.faults import Fault
 from simulator.behaviour.pacing import Arrivals
 
-Seconds = NewType("Seconds", float)
 PositiveSeconds = NewType("PositiveSeconds", float)
 PerSecond = NewType("PerSecond", float)
 Bytes = NewType("Bytes", int)

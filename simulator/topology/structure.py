@@ -181,7 +181,6 @@ def _path(value: Any) -> str:
 
 _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
     (str, _text, None),
-    (model.Seconds, units.parse_duration, units.format_duration),
     (model.PositiveSeconds, _positive_duration, units.format_duration),
     (model.PerSecond, units.parse_rate, units.format_rate),
     (model.Bytes, _max_body, None),

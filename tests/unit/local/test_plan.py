@@ -11,8 +11,8 @@ from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults import Error
 from simulator.behaviour.pacing import Arrivals
 from simulator.errors import ConfigurationError
-from simulator.local.plan import Wishes, apply_wishes, endless, files_of
-from simulator.topology.model import Load, OnBadLine, Role, Stage, Topology
+from simulator.local.plan import Wishes, apply_wishes, files_of
+from simulator.topology.model import Load, OnBadLine
 from simulator.topology.reader import parse_topology
 
 TEXT = """
@@ -240,29 +240,6 @@ def test_bad_lines_may_be_skipped_in_an_input_of_the_topologys_own():
     """--on-bad-line holds for the input that the file names, too."""
     text = TWO.replace("first: {role: injector, load: {rate: 20/s}, calls: [end]}", "")
     assert wish(text, on_bad_line="skip").stages["second"].on_bad_line is OnBadLine.SKIP
-
-
-def injector(**values):
-    return Stage(role=Role.INJECTOR, **values)
-
-
-@pytest.mark.parametrize(
-    ("stages", "expected"),
-    [
-        ({}, True),
-        ({"a": Stage()}, True),
-        ({"a": injector()}, True),
-        ({"a": injector(load=Load(rate_per_second=1.0))}, True),
-        ({"a": injector(load=Load(messages=5))}, False),
-        ({"a": injector(load=Load(messages=0))}, False),
-        ({"a": injector(input="-")}, False),
-        ({"a": injector(load=Load()), "b": injector(input="-")}, False),
-        ({"a": injector(load=Load()), "b": Stage(input="-")}, True),
-    ],
-)
-def test_a_run_ends_by_itself_where_an_injector_does(stages, expected):
-    """A number of messages or an input comes to an end; a rate alone and outside clients do not."""
-    assert endless(Topology(name="t", stages=stages)) is expected
 
 
 def test_the_files_that_stages_write_are_known():
