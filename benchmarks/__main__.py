@@ -50,7 +50,7 @@ def main(rounds: int | None, quick: bool, no_targets: bool, output: Path) -> int
                     and CPU per message of the three together
 
     \b
-    Targets, at the median: CPU per message of one stage and added latency (p99) at most half
+    Targets, at the median: CPU per message of one stage and added latency (p50, p99) at most half
     of the plain program's; memory under 60 MB; start-up under 1.5 s.
 
     The absolute figures are those of this machine on this day; the ratios travel better. It takes about six minutes,
