@@ -39,6 +39,7 @@ FIGURES = (
     Figure("pipeline_cpu", "CPU per message, three stages", "µs", 1e6),
     Figure("latency_p50", "added latency at 50/s, three stages, p50", "ms", 1e3, 1),
     Figure("latency_p99", "added latency at 50/s, three stages, p99", "ms", 1e3, 1),
+    Figure("latency_floor", "latency without a stage between (taken off above)", "ms", 1e3, 1),
     Figure("idle_memory", "resident memory, idle stage", "MB", 1e-6, 1),
     Figure("start_up", "start-up, until /readyz says 200", "s", 1, 2),
 )

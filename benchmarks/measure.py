@@ -89,6 +89,9 @@ class Bench:
         effort, names = self._effort, ["first", "middle", "last"]
         with running(program, names, None, self._collector.url, self._folder) as stages:
             self._cost(stages, _PIPELINE_CONNECTIONS, effort.warm_up_seconds, _PIPELINE_SPANS)
+            # What the load and a server cost by themselves, with no stage between them: the stages have not added that.
+            direct = open_schedule(f"{self._sink.url}/messages", RATE_PER_SECOND, effort.latency_seconds / 4)
+            floor_seconds = quantile(direct.latencies_seconds, 0.5)
             spans_before = self._collector.count()
             paced = open_schedule(stages[0].url, RATE_PER_SECOND, effort.latency_seconds)
             self._collector.wait_for(spans_before + _PIPELINE_SPANS * paced.messages, effort.flush_seconds)
@@ -98,8 +101,9 @@ class Bench:
             "pipeline_cpu": cost.cpu_seconds / cost.load.messages,
             "pipeline_messages": cost.load.messages,
             "pipeline_spans_per_message": cost.spans / cost.load.messages,
-            "latency_p50": quantile(paced.latencies_seconds, 0.5),
-            "latency_p99": quantile(paced.latencies_seconds, 0.99),
+            "latency_p50": quantile(paced.latencies_seconds, 0.5) - floor_seconds,
+            "latency_p99": quantile(paced.latencies_seconds, 0.99) - floor_seconds,
+            "latency_floor": floor_seconds,
             "latency_messages": paced.messages,
         }
 

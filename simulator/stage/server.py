@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from http.client import HTTPException
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from simulator.stage.headers import HeadersTooLarge, RequestHeaders
 from simulator.stage.problems import CONTENT_TYPE, problem
 
-MAX_HEADER_BYTES = 32 * 1024
 # Beyond the messages inside a stage: for those that are turned away, for probes, and for idle connections.
 SPARE_CONNECTIONS = 2000
 # A connection on which nothing comes for this long is closed.
@@ -54,25 +53,6 @@ class StageServer(WSGIServer):
         )
 
 
-class _HeadersTooLarge(ValueError):
-    pass
-
-
-class _LimitedLines:
-    """Give lines of a file, as `http.client` reads headers, up to a number of bytes in all."""
-
-    def __init__(self, file: Any, limit: int) -> None:
-        self._file = file
-        self._left = limit
-
-    def readline(self, size: int) -> bytes:
-        line: bytes = self._file.readline(size)
-        self._left -= len(line)
-        if self._left < 0:
-            raise _HeadersTooLarge(f"the headers have more than {MAX_HEADER_BYTES} bytes")
-        return line
-
-
 class _NothingToDiscard:
     def _discard(self) -> None:
         pass
@@ -90,7 +70,7 @@ class _Handler(WSGIHandler):
         super().handle()
 
     def MessageClass(self, file: Any, *args: Any) -> Any:  # noqa: N802 - the name is gevent's
-        return super().MessageClass(_LimitedLines(file, MAX_HEADER_BYTES), *args)
+        return RequestHeaders(file)
 
     def log_request(self) -> None:
         pass  # a message's own lines say more, and this one takes time to put together even where nobody logs it
@@ -143,7 +123,7 @@ class _Handler(WSGIHandler):
             return True
 
     def _handle_client_error(self, error: Exception) -> tuple[str, bytes]:
-        status = 431 if isinstance(error, _HeadersTooLarge | HTTPException) else 400
+        status = 431 if isinstance(error, HeadersTooLarge) else 400
         self.server.on_bad_request(status)
         self._discard_what_has_come()
         title = "Request header fields too large" if status == 431 else "Bad request"

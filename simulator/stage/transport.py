@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import select
 import socket
+import time
 import urllib.parse
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from requests.structures import CaseInsensitiveDict
 _CHUNK_BYTES = 2**16
 _MAX_HEAD_BYTES = 2**16
 _INFORMATIONAL = range(100, 200)
+_IDLE_SECONDS = 5.0
 
 
 class Unreachable(requests.ConnectionError):
@@ -44,7 +46,8 @@ class LeanAdapter(BaseAdapter):
     """Send prepared requests to http:// URLs.
 
     `new_poll()` makes a poll object that is only ever asked without waiting: under gevent it must be the real one, not
-    gevent's. An answer of more than `max_answer_bytes` is refused. Idle connections beyond `max_idle` are closed.
+    gevent's. An answer of more than `max_answer_bytes` is refused. Idle connections beyond `max_idle` are closed, and
+    those that nobody needed for some seconds, so that a burst leaves nothing behind.
     """
 
     def __init__(
@@ -53,11 +56,13 @@ class LeanAdapter(BaseAdapter):
         max_answer_bytes: int,
         new_poll: Callable[[], Any] = select.poll,
         connect: Connect = connect,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._max_answer_bytes = max_answer_bytes
         self._new_poll = new_poll
         self._connect = connect
+        self._monotonic = monotonic
         self._max_idle = max_idle
         self._idle: dict[tuple[str, int], deque[_Connection]] = {}
         self._targets: dict[str, _Target] = {}
@@ -119,11 +124,15 @@ class LeanAdapter(BaseAdapter):
             raise Unreachable(error) from None
 
     def _give_back(self, address: tuple[str, int], connection: _Connection, answer: _Answer) -> None:
-        idle = self._idle[address]
+        idle, now = self._idle[address], self._monotonic()
         if answer.keep_alive and len(idle) < self._max_idle:
+            connection.idle_since = now
             idle.append(connection)
         else:
             connection.close()
+        # The last one in is the first one out, so those that are too many wait at the other end.
+        while idle and idle[0].idle_since < now - _IDLE_SECONDS:
+            idle.popleft().close()
 
 
 class _BadAnswer(Exception):
@@ -211,6 +220,7 @@ class _Connection:
 
     def __init__(self, connected: socket.socket, poll: Any) -> None:
         self.socket = connected
+        self.idle_since = 0.0
         self._poll = poll
         self._poll.register(connected.fileno(), select.POLLIN)
 

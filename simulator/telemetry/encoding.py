@@ -20,7 +20,9 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _INT64_BITS = 2**64 - 1
 # opentelemetry.proto.trace.v1.SpanFlags: whether the parent is remote is known; it is.
 _KNOWN, _REMOTE = 0x100, 0x200
-_PLAIN = (str, bool, int, float)
+_PLAIN = frozenset((str, bool, int, float))
+# Most attributes of a span are those of the span before it.
+_MOST_KEPT_ATTRIBUTES = 1024
 
 
 def _tag(field: int, wire_type: int) -> bytes:
@@ -44,11 +46,16 @@ def _sized(tag: bytes, content: bytes) -> bytes:
 _ONE_BYTE = [bytes([number]) for number in range(0x80)]
 # The fields of the messages, by the names that opentelemetry.proto gives them.
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = _tag(1, _BYTES), _tag(2, _BYTES), _tag(2, _BYTES)
-_TRACE_ID, _SPAN_ID, _PARENT_ID, _NAME = _tag(1, _BYTES), _tag(2, _BYTES), _tag(4, _BYTES), _tag(5, _BYTES)
+# The tags of the ids stand together with their lengths.
+_TRACE_ID, _SPAN_ID, _PARENT_ID = _tag(1, _BYTES) + b"\x10", _tag(2, _BYTES) + b"\x08", _tag(4, _BYTES) + b"\x08"
+_NAME = _tag(5, _BYTES)
+# A span's two ids, and its kind, start and end, each behind its tag.
+_IDS, _TIMES = struct.Struct("<2s16s2s8s"), struct.Struct("<sBsQsQ")
 _KIND, _START, _END, _ATTRIBUTE = _tag(6, _VARINT), _tag(7, _FIXED64), _tag(8, _FIXED64), _tag(9, _BYTES)
 _STATUS, _FLAGS = _tag(15, _BYTES), _tag(16, _FIXED32)
 _STATUS_MESSAGE, _STATUS_CODE = _tag(2, _BYTES), _tag(3, _VARINT)
 _KEY, _VALUE = _tag(1, _BYTES), _tag(2, _BYTES)
+_LOCAL_PARENT, _REMOTE_PARENT = (_FLAGS + struct.pack("<I", flags) for flags in (_KNOWN, _KNOWN | _REMOTE))
 _STRING, _BOOL, _INT, _DOUBLE = _tag(1, _BYTES), _tag(2, _VARINT), _tag(3, _VARINT), _tag(4, _FIXED64)
 
 
@@ -57,7 +64,8 @@ class SpanEncoder:
 
     def __init__(self) -> None:
         self._surroundings: dict[tuple[int, int], tuple[Any, bytes, bytes]] = {}
-        self._keys: dict[str, bytes] = {}
+        # Keyed by the value's type too: 1 and True are equal.
+        self._attributes: dict[tuple[str, type, Any], bytes] = {}
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
         """Give an ExportTraceServiceRequest with all the spans."""
@@ -87,31 +95,42 @@ class SpanEncoder:
         return _sized(_RESOURCE_SPANS, resource + _sized(_SCOPE_SPANS, scope + written))
 
     def _span(self, span: ReadableSpan) -> bytes:
-        own, parent, status = _context(span), span.parent, span.status
-        parts = [_sized(_TRACE_ID, own.trace_id.to_bytes(16, "big")), _sized(_SPAN_ID, own.span_id.to_bytes(8, "big"))]
-        if parent is not None:
-            parts.append(_sized(_PARENT_ID, parent.span_id.to_bytes(8, "big")))
-        parts += [
-            _sized(_NAME, _utf8(span.name)),
-            _KIND,
-            _ONE_BYTE[span.kind.value + 1],  # 0 is "unspecified" in the protocol
-            _START,
-            struct.pack("<Q", span.start_time or 0),
-            _END,
-            struct.pack("<Q", span.end_time or 0),
-        ]
-        parts += [self._attribute(key, value) for key, value in (span.attributes or {}).items()]
-        description = _sized(_STATUS_MESSAGE, _utf8(status.description)) if status.description else b""
-        code = _STATUS_CODE + _ONE_BYTE[status.status_code.value] if status.status_code.value else b""
-        parts += [_sized(_STATUS, description + code), _FLAGS, struct.pack("<I", _flags(parent))]
-        return b"".join(parts)
+        own, parent = _context(span), span.parent
+        attributes: Mapping[str, Any] = span.attributes or {}
+        return b"".join(
+            [
+                _IDS.pack(_TRACE_ID, own.trace_id.to_bytes(16, "big"), _SPAN_ID, own.span_id.to_bytes(8, "big")),
+                b"" if parent is None else _PARENT_ID + parent.span_id.to_bytes(8, "big"),
+                _sized(_NAME, _utf8(span.name)),
+                # A kind of 0 is "unspecified" in the protocol.
+                _TIMES.pack(_KIND, span.kind.value + 1, _START, span.start_time or 0, _END, span.end_time or 0),
+                *[self._attribute(key, value) for key, value in attributes.items()],
+                _status(span),
+                _REMOTE_PARENT if parent is not None and parent.is_remote else _LOCAL_PARENT,
+            ]
+        )
 
     def _attribute(self, key: str, value: Any) -> bytes:
-        name = self._keys.get(key)
-        if name is None:
-            # The keys of attributes are a small set, named in code.
-            name = self._keys[key] = _sized(_KEY, _utf8(key))
-        return _sized(_ATTRIBUTE, name + _sized(_VALUE, _any_value(value)))
+        kind = type(value)
+        if kind is float:  # hardly ever the same twice, and 0.0 equals -0.0
+            return _attribute(key, value)
+        found = self._attributes.get((key, kind, value))
+        if found is None:
+            if len(self._attributes) >= _MOST_KEPT_ATTRIBUTES:
+                self._attributes.clear()
+            found = self._attributes[key, kind, value] = _attribute(key, value)
+        return found
+
+
+def _attribute(key: str, value: Any) -> bytes:
+    return _sized(_ATTRIBUTE, _sized(_KEY, _utf8(key)) + _sized(_VALUE, _any_value(value)))
+
+
+def _status(span: ReadableSpan) -> bytes:
+    status = span.status
+    description = _sized(_STATUS_MESSAGE, _utf8(status.description)) if status.description else b""
+    code = _STATUS_CODE + _ONE_BYTE[status.status_code.value] if status.status_code.value else b""
+    return _sized(_STATUS, description + code)
 
 
 def _utf8(text: str) -> bytes:
@@ -133,10 +152,6 @@ def _context(span: ReadableSpan) -> SpanContext:
     return span.get_span_context() or INVALID_SPAN_CONTEXT
 
 
-def _flags(parent: SpanContext | None) -> int:
-    return _KNOWN | _REMOTE if parent is not None and parent.is_remote else _KNOWN
-
-
 def _is_common(span: ReadableSpan) -> bool:
     attributes: Mapping[str, Any] = span.attributes or {}
     return (
@@ -146,5 +161,5 @@ def _is_common(span: ReadableSpan) -> bool:
         and not span.dropped_attributes
         and not span.dropped_events
         and not span.dropped_links
-        and all(type(value) in _PLAIN for value in attributes.values())
+        and _PLAIN.issuperset(map(type, attributes.values()))
     )

@@ -76,6 +76,8 @@ def test_the_largest_body_is_taken(stage):
         (b"nonsense\r\n\r\n", 400),
         (b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400),
         (b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", 400),
+        (b"POST /messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x, chunked\r\n\r\n", 400),
     ],
 )  # fmt: skip
 def test_what_is_no_message_gets_an_answer_and_is_no_message(stage, request_bytes, status):

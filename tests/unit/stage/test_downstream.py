@@ -15,6 +15,7 @@ import time
 import pytest
 
 from simulator.stage.downstream import Parcel, Sender, TooSlow
+from simulator.stage.transport import LeanAdapter
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.settings import Downstream
 
@@ -419,6 +420,42 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(serve):
             assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
             assert closed.acquire(timeout=20)
         assert len(server.accepted) == 10
+
+
+def test_connections_that_nobody_needs_any_more_are_closed(serve):
+    """After a burst the connections that it took end, while the one in use stays."""
+    now = [0.0]
+
+    def answering_all(connection):
+        while read_request(connection):
+            connection.sendall(OK)
+        ended.release()
+
+    ended = threading.Semaphore(0)
+    adapter = LeanAdapter(4, 1000, monotonic=lambda: now[0])
+    with serve(answering_all) as server, sending(server.downstream(), adapter=adapter) as sender:
+        together = threading.Barrier(3)
+        real_send = adapter.send
+
+        def send_together(*arguments, **options):
+            together.wait(20)
+            return real_send(*arguments, **options)
+
+        adapter.send = send_together
+        burst = [threading.Thread(target=sender.attempt, args=("enrich", PARCEL)) for _ in range(3)]
+        for thread in burst:
+            thread.start()
+        for thread in burst:
+            thread.join()
+        adapter.send = real_send
+        before = len(server.accepted)
+        for now[0] in (4.0, 8.0):
+            assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
+        for _ in range(before - 1):
+            assert ended.acquire(timeout=20)
+        assert not ended.acquire(blocking=False)
+        assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
+        assert len(server.accepted) == before
 
 
 def test_after_a_timeout_no_late_answer_is_taken_for_another(serve):
