@@ -217,3 +217,31 @@ def run(
 
     request = RunRequest(topology or program.root / PIPELINE, Wishes(**wishes), duration, report, as_json)
     return run_topology(request, program.file, os.environ)
+
+
+@cli.command(name="set")
+@click.argument("stage")
+@click.argument("changes", metavar="KEY=VALUE", nargs=-1)
+@click.option("--url", metavar="URL", help="Where the stage is, for one that no run here has started.")
+@click.option("--run", "run_folder", type=click.Path(path_type=Path), metavar="DIR", help="The folder of the run.")
+@click.option("--instance", type=click.IntRange(1), metavar="N", help="Only this instance.  [default: all of them]")
+def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path | None, instance: int | None) -> int:
+    """Change what a running stage does, from one message to the next; without KEY=VALUE show it.
+
+    All changes are made together, or none. A key without a value goes back to its default. Elsewhere than on this
+    machine SIMULATOR_CONTROL_TOKEN has to be set, there and here.
+
+    \b
+    Try:  run_web_service.py set enrich
+          run_web_service.py set enrich delay='constant(1s)' faults='error(503, 5%); hang(2s, 1%)'
+          run_web_service.py set injector load.rate=100/s
+          run_web_service.py set enrich calls.archive.timeout=200ms calls.archive.retries=2
+    """
+    import json
+
+    from simulator.local.setting import change_stage
+
+    token = os.environ.get(CONTROL_VARIABLES[0]) or None
+    for state in change_stage(stage, changes, url, run_folder, instance, token):
+        click.echo(json.dumps(state, indent=2))
+    return 0

@@ -6,6 +6,8 @@ SimulatorError
 └── MessageError                how one message's handling ended; its `status` is the HTTP answer
     ├── InvalidMessage          400, 411, 413, 415: the client's mistake
     ├── Rejected                503: no room, or the stage is shutting down
+    │   ├── RateLimited         429: more messages than the stage's limit
+    │   └── DeadlinePassed      504: its time was up before the work began
     ├── InjectedFault           whatever a configured fault says; never a genuine failure
     ├── DownstreamFailed        502
     ├── DownstreamTooSlow       504
@@ -87,18 +89,37 @@ class Rejected(MessageError):
 
     status = 503
     title = "No room"
-    retry_after_seconds = 1
+    retry_after_seconds: int | None = 1
+
+
+class RateLimited(Rejected):
+    """Turn a message away because too many came before it."""
+
+    status = 429
+    title = "Too many messages"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeadlinePassed(Rejected):
+    """Turn a message away because whoever sent it no longer waits for the answer."""
+
+    status = 504
+    title = "Deadline passed"
+    retry_after_seconds = None
 
 
 class InjectedFault(MessageError):
-    """Fail a message on purpose; `fault` is the fault's name."""
+    """Fail a message on purpose, with a status or, where `no_answer`, by ending the connection."""
 
     injected = True
 
-    def __init__(self, fault: str, status: int) -> None:
+    def __init__(self, fault: str, status: int | None) -> None:
         super().__init__(f"the fault {fault} was injected here on purpose")
-        self.fault = fault
-        self.status = status
+        self.no_answer = status is None
+        self.status = status or 500
         self.title = "Injected fault"
 
 
@@ -118,6 +139,10 @@ class DownstreamTooSlow(MessageError):
 
     status = 504
     title = "Downstream too slow"
+
+    def __init__(self, detail: str, injected: bool = False) -> None:
+        super().__init__(detail)
+        self.injected = injected
 
 
 class KeepingFailed(MessageError):

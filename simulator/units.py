@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 _QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-zµ%/]*)")
 _DURATIONS = {"ns": "1e-9", "us": "1e-6", "µs": "1e-6", "ms": "1e-3", "s": "1", "m": "60", "min": "60", "h": "3600"}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_BYTE_RATE = re.compile(r"([0-9]{0,15}\.?[0-9]{1,15})\s*(B|KB|MB|GB|KiB|MiB|GiB)/s")
 _RATES = {"/s": "1", "/m": "60", "/min": "60", "/h": "3600"}
 _MOST_DIGITS = 400  # before the point, or noughts behind it: more than any float has
 _HUMAN_STEPS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
@@ -65,6 +66,30 @@ def parse_rate(text: object) -> float:
     if not 0 < rate <= MAX_RATE_PER_SECOND:
         raise ValueError(f"{text!r} is out of range: must be more than 0/s and at most 1000000/s")
     return rate
+
+
+def parse_byte_rate(text: object) -> float:
+    """Give the bytes per second in "20B/s" or "1.5KB/s". Raise ValueError for 0, or more than a million million."""
+    match = _BYTE_RATE.fullmatch(str(text).strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a number of bytes per second: write 20B/s or 1KB/s")
+    rate = float(Decimal(match[1]) * _SIZES[match[2]])
+    if not 0 < rate <= 1e12:
+        raise ValueError(f"{text!r} is out of range: must be more than 0B/s and at most 1000GB/s")
+    return rate
+
+
+def format_size(size: int) -> str:
+    """Write bytes so that `parse_size` gives the same number back: 50MB, 1500B."""
+    for unit in ("GB", "MB", "KB"):
+        if size and size % _SIZES[unit] == 0:
+            return f"{size // _SIZES[unit]}{unit}"
+    return f"{size}B"
+
+
+def format_byte_rate(per_second: float) -> str:
+    """Write bytes per second in the notation that `parse_byte_rate` reads."""
+    return f"{_plain(Decimal(repr(per_second)))}B/s"
 
 
 def format_duration(seconds: float) -> str:

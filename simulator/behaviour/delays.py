@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from simulator.behaviour.distributions import (
     Constant,
@@ -30,7 +31,8 @@ class Mixture(Delay):
     @classmethod
     def read(cls, arguments: Arguments, read_samples: ReadSamples) -> Mixture:
         """Take any number of shares with their delays."""
-        parts = [(share, build_delay(inner, read_samples)) for share, inner in arguments.weighted()]
+        kind = type(arguments)
+        parts = [(share, build_delay(inner, read_samples, kind)) for share, inner in arguments.weighted()]
         if not parts:
             raise arguments.expression.error("mixture lacks its parts, as in 95%: constant(10ms), 5%: constant(1s)")
         return cls(tuple(parts))
@@ -38,7 +40,7 @@ class Mixture(Delay):
     def __post_init__(self) -> None:
         total = sum(share for share, _ in self.parts)
         if not math.isclose(total, 1.0, abs_tol=1e-9):
-            raise ValueError(f"the shares of a mixture must add up to 100%, not {total * 100:g}%")
+            raise ValueError(f"the shares of a mixture must add up to 100%, not {total * 100:.12g}%")
 
     def quantile(self, u: float) -> float:
         """Invert the mixture's own cdf by bisection, to a nanosecond.
@@ -64,6 +66,44 @@ class Mixture(Delay):
         return f"mixture({', '.join(f'{format_ratio(share)}: {part}' for share, part in self.parts)})"
 
 
+@dataclass(frozen=True)
+class Growing(Delay):
+    """A delay that grows with the stage's own utilisation: `growing(exponential(20ms), full=3)`.
+
+    It is `full` times as long when every worker is busy, the message's own among them, and grows to that in a straight
+    line from what it says. Its quantile and cdf are those of a utilisation of 0.
+    """
+
+    name: ClassVar[str] = "growing"
+    idle: Delay
+    full: float
+
+    @classmethod
+    def read(cls, arguments: Arguments, read_samples: ReadSamples) -> Growing:
+        """Take the delay of an idle stage, and how many times longer it is at full load."""
+        idle = build_delay(arguments.inner("delay"), read_samples)
+        return cls(idle, arguments.number("full"))
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.full <= 1000:
+            raise ValueError(f"full must be between 1 and 1000, not {self.full:g}")
+
+    def quantile(self, u: float) -> float:
+        """Give the idle stage's."""
+        return self.idle.quantile(u)
+
+    def under_load(self, u: float, utilisation: float) -> float:
+        """Stretch the idle stage's quantile."""
+        return self.idle.quantile(u) * (1 + (self.full - 1) * utilisation)
+
+    def cdf(self, seconds: float) -> float:
+        """Give the idle stage's."""
+        return self.idle.cdf(seconds)
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.idle}, full={f'{self.full!r}'.removesuffix('.0')})"
+
+
 DELAYS: dict[str, Callable[[Arguments, ReadSamples], Delay]] = {
     "constant": Constant.read,
     "uniform": Uniform.read,
@@ -84,18 +124,23 @@ def no_samples(path: str) -> tuple[str, Sequence[float]]:
 
 def parse_delay(text: str, read_samples: ReadSamples = no_samples) -> Delay:
     """Read a delay, as in "uniform(5ms, 50ms)". Raise NotationError, a ValueError, that shows the place."""
-    return build_delay(parse(text), read_samples)
+    return build_delay(parse(text), read_samples, outermost=True)
 
 
-def build_delay(expression: Expression, read_samples: ReadSamples) -> Delay:
-    """Make the delay that an expression stands for."""
+def build_delay(
+    expression: Expression, read_samples: ReadSamples, kind: type[Arguments] = Arguments, outermost: bool = False
+) -> Delay:
+    """Make the delay that an expression stands for; `kind` reads what stands in the parentheses."""
     reader = DELAYS.get(expression.name)
+    if expression.name == Growing.name and outermost:
+        reader = Growing.read
     if reader is None:
-        raise expression.error(f"there is no delay {expression.name!r}; there are {', '.join(DELAYS)}")
-    arguments = Arguments(expression)
+        names = [*DELAYS, *([Growing.name] if outermost else [])]
+        raise expression.error(f"there is no delay {expression.name!r} here; there are {', '.join(names)}")
+    arguments = kind(expression)
     try:
         delay = reader(arguments, read_samples)
     except ValueError as error:
-        raise error if isinstance(error, NotationError) else expression.error(str(error)) from None
+        raise error if isinstance(error, NotationError) else expression.error(arguments.complaint(error)) from None
     arguments.finish()
     return delay

@@ -8,6 +8,7 @@ the very function that the live stage uses. To make one of your own: a frozen da
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ class Delay(ABC):
     @abstractmethod
     def quantile(self, u: float) -> float:
         """Give the seconds that a share u of all delays does not exceed; u in (0, 1). Never falls as u grows."""
+
+    def under_load(self, u: float, utilisation: float) -> float:
+        """Give the quantile in a stage whose workers are busy to a share `utilisation`: the same, for most delays."""
+        return self.quantile(u)
 
     @abstractmethod
     def cdf(self, seconds: float) -> float:
@@ -172,7 +177,7 @@ class Lognormal(Delay):
 
     def quantile(self, u: float) -> float:
         """Give exp(m + sigma z(u)), `max` at the most."""
-        return _capped(self.p50_seconds * math.exp(self.sigma * _NORMAL.inv_cdf(u)), self.max_seconds)
+        return _capped(self.p50_seconds * _exp(self.sigma * _NORMAL.inv_cdf(u)), self.max_seconds)
 
     def cdf(self, seconds: float) -> float:
         """Give the normal share of (ln t - m) / sigma, and 1 from `max` on."""
@@ -208,7 +213,7 @@ class Pareto(Delay):
 
     def quantile(self, u: float) -> float:
         """Give min (1 - u)^(-1 / shape), `max` at the most."""
-        return _capped(self.min_seconds * math.exp(-math.log1p(-u) / self.shape), self.max_seconds)
+        return _capped(self.min_seconds * _exp(-math.log1p(-u) / self.shape), self.max_seconds)
 
     def cdf(self, seconds: float) -> float:
         """Give 1 - (min / t)^shape, and 1 from `max` on."""
@@ -230,6 +235,13 @@ def _rising(low_name: str, low: float, high_name: str, high: float) -> None:
         raise ValueError(
             f"{high_name} must be more than {low_name}: {format_duration(high)} is not more than {format_duration(low)}"
         )
+
+
+def _exp(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return sys.float_info.max
 
 
 def _capped(seconds: float, max_seconds: float | None) -> float:

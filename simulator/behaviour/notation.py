@@ -19,6 +19,7 @@ _WEIGHT = re.compile(r"\s*([0-9.]+%)\s*:")
 _VALUE = re.compile(r'[^,()"]+')
 _QUOTED = re.compile(r'\s*"[^"]*"\s*')
 _MAX_DEPTH = 8
+_MOST_BYTES = 2**30
 Value = TypeVar("Value")
 
 
@@ -128,20 +129,49 @@ class Arguments:
         self._left = list(expression.items)
         self._asked: list[str] = []
 
+    def parse_quantity(self, text: str) -> float:
+        """Read what is distributed: durations, unless a subclass says otherwise."""
+        return units.parse_duration(text)
+
+    def complaint(self, error: ValueError) -> str:
+        """Say what is wrong with values that are good by themselves."""
+        return str(error)
+
     def duration(self, name: str, default: float | None = None) -> float:
         """Take the duration `name`, in seconds."""
-        return self._take(name, units.parse_duration, default)
+        return self._take(name, self.parse_quantity, default)
 
     def keyed_duration(self, name: str) -> float | None:
         """Take the duration `name` in seconds where it is given by its key, as in `max=2s`; None where it is not."""
-        if any(item.key == name for item in self._left):
-            return self.duration(name)
-        self._asked.append(f"{name}=")
-        return None
+        return self._keyed(name, self.parse_quantity)
 
-    def ratio(self, name: str) -> float:
+    def keyed_ratio(self, name: str) -> float | None:
+        """Take the share `name` where it is given by its key, as in `budget=20%`; None where it is not."""
+        return self._keyed(name, units.parse_ratio)
+
+    def keyed_count(self, name: str) -> int | None:
+        """Take the whole number `name`, at least 1, where it is given by its key; None where it is not."""
+        return self._keyed(name, _parse_count)
+
+    def count(self, name: str, default: int | None = None) -> int:
+        """Take the whole number `name`, at least 1."""
+        return self._take(name, _parse_count, default)
+
+    def ratio(self, name: str, default: float | None = None) -> float:
         """Take the share `name`, 0 to 1."""
-        return self._take(name, units.parse_ratio, None)
+        return self._take(name, units.parse_ratio, default)
+
+    def rate(self, name: str) -> float:
+        """Take the rate `name`, per second."""
+        return self._take(name, units.parse_rate, None)
+
+    def size(self, name: str) -> int:
+        """Take the size `name`, in bytes, a GiB at most."""
+        return self._take(name, _parse_size, None)
+
+    def byte_rate(self, name: str) -> float:
+        """Take the rate `name`, in bytes per second."""
+        return self._take(name, units.parse_byte_rate, None)
 
     def number(self, name: str) -> float:
         """Take the plain number `name`."""
@@ -155,6 +185,16 @@ class Arguments:
         """Take the text `name`."""
         return self._take(name, str, None)
 
+    def inner(self, name: str) -> Expression:
+        """Take the delay `name`, which stands first."""
+        self._asked.append(name)
+        found = (item for item in self._left if item.key in (None, name) and item.weight is None)
+        item = next((item for item in found if isinstance(item.value, Expression)), None)
+        if item is None:
+            raise self.expression.error(f"{self.expression.name} lacks its {name}, as in constant(10ms)")
+        self._left.remove(item)
+        return self._inner(item)
+
     def weighted(self) -> list[tuple[float, Expression]]:
         """Take every `weight: name(...)` there is."""
         self._asked.append("a share: a delay")
@@ -167,7 +207,7 @@ class Arguments:
         self._asked.append("p50=duration")
         taken = [item for item in self._left if item.key is not None and re.fullmatch(r"p\d{1,2}(\.\d+)?", item.key)]
         self._left = [item for item in self._left if item not in taken]
-        return [(_percentile(item.key or ""), self._convert(item, units.parse_duration)) for item in taken]
+        return [(_percentile(item.key or ""), self._convert(item, self.parse_quantity)) for item in taken]
 
     def finish(self) -> None:
         """Refuse whatever is left over."""
@@ -179,6 +219,12 @@ class Arguments:
                 item.first,
                 item.end,
             )
+
+    def _keyed(self, name: str, convert: Callable[[str], Value]) -> Value | None:
+        if any(item.key == name for item in self._left):
+            return self._take(name, convert, None)
+        self._asked.append(f"{name}=")
+        return None
 
     def _take(self, name: str, convert: Callable[[str], Value], default: Value | None) -> Value:
         self._asked.append(name)
@@ -214,6 +260,19 @@ def _parse_number(text: str) -> float:
     if not re.fullmatch(r"[0-9]*\.?[0-9]+", text):
         raise ValueError(f"{text!r} is not a number")
     return float(text)
+
+
+def _parse_count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not int(text):
+        raise ValueError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _parse_size(text: str) -> int:
+    size = units.parse_size(text)
+    if size > _MOST_BYTES:
+        raise ValueError(f"{text!r} is more than 1GiB")
+    return size
 
 
 def _parse_status(text: str) -> int:

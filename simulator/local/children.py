@@ -25,10 +25,12 @@ _PASSED_ON = (f"{ENVIRONMENT_PREFIX}LOG_LEVEL", f"{ENVIRONMENT_PREFIX}CONTROL_TO
 
 
 class Child:
-    """One stage's process."""
+    """The process of a stage, or of instance number `instance` of it; `label` names its files and its end."""
 
-    def __init__(self, name: str, listener: socket.socket, folder: RunFolder) -> None:
+    def __init__(self, name: str, instance: int, label: str, listener: socket.socket, folder: RunFolder) -> None:
         self.name = name
+        self.instance = instance
+        self.label = label
         self.host, self.port = listener.getsockname()[:2]
         self._listener = listener
         self._folder = folder
@@ -47,10 +49,10 @@ class Child:
     def start(self, program: Path, parent_fd: int, environment: Mapping[str, str], stdin: int) -> None:
         """Start the process; it gets the listening socket, so that no one else can take its port meanwhile."""
         command = [sys.executable, str(program), "stage"]
-        command += ["--topology", str(self._folder.topology), "--stage", self.name]
+        command += ["--topology", str(self._folder.topology), "--stage", self.name, "--instance", str(self.instance)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
-        command += ["--tally", str(self._folder.tally(self.name))]
-        with self._folder.log(self.name).open("wb") as log, self._folder.errors(self.name).open("wb") as errors:
+        command += ["--tally", str(self._folder.tally(self.label))]
+        with self._folder.log(self.label).open("wb") as log, self._folder.errors(self.label).open("wb") as errors:
             self._process = subprocess.Popen(
                 command,
                 stdin=stdin,
@@ -67,15 +69,15 @@ class Child:
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if self.returncode is not None:
-                raise StartError(f"stage {self.name} did not start:\n{self.last_words()}")
+                raise StartError(f"stage {self.label} did not start:\n{self.last_words()}")
             if self._answers():
                 return
             time.sleep(_POLL_SECONDS)
-        raise StartError(f"stage {self.name} was not ready after {_READY_SECONDS:g} s:\n{self.last_words()}")
+        raise StartError(f"stage {self.label} was not ready after {_READY_SECONDS:g} s:\n{self.last_words()}")
 
     def last_words(self) -> str:
         """Give the end of what the process wrote to standard error."""
-        return self._folder.errors(self.name).read_text(errors="replace")[-2000:].strip()
+        return self._folder.errors(self.label).read_text(errors="replace")[-2000:].strip()
 
     def address(self, path: str) -> str:
         """Give the URL of a path of the stage."""

@@ -82,7 +82,9 @@ def _announce(supervisor: Supervisor, folder: RunFolder, environment: Mapping[st
     stages = supervisor.topology.stages
     err.print(
         stages_table(
-            (name, str(stage.role), supervisor.address(name), str(stage.delay)) for name, stage in stages.items()
+            (name, str(stage.role), address, str(stage.delay))
+            for name, stage in stages.items()
+            for address in supervisor.addresses(name)
         )
     )
     err.print(f"\nseed {supervisor.topology.seed}; logs and report in {folder.path}", soft_wrap=True)

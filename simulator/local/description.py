@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simulator.topology.graph import entries
-from simulator.topology.model import Role, Stage, Topology
-from simulator.units import format_rate
+from simulator.topology.model import Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
+from simulator.units import format_rate, format_ratio
 
 
 def describe(topology: Topology) -> Group:
@@ -18,16 +18,37 @@ def describe(topology: Topology) -> Group:
         table.add_column(heading)
     for name, stage in topology.stages.items():
         table.add_row(
-            Text(name, style="bold"),
+            Text(name if stage.instances == 1 else f"{name} x {stage.instances}", style="bold"),
             str(stage.role),
             Text(str(stage.delay)),
             str(stage.workers),
             str(stage.queue),
             Text(", ".join(str(fault) for fault in stage.faults) or "-"),
-            " -> ".join(call.to for call in stage.calls or ()) or "-",
+            Text(_steps(stage.calls or ()) or "-"),
         )
-    heading = f"{topology.name}: {len(topology.stages)} stages, good to run"
+    count = len(topology.stages)
+    heading = f"{topology.name}: {count} stage{'' if count == 1 else 's'}, good to run"
     return Group(Text(heading), Text(), table, Text(), Text(_sources(topology)))
+
+
+def _steps(steps: tuple[Step, ...]) -> str:
+    return " -> ".join(_step(step) for step in steps)
+
+
+def _step(step: Step) -> str:
+    match step:
+        case Parallel(parallel=steps, probability_ratio=probability):
+            return _perhaps(f"({' | '.join(_step(inner) for inner in steps)})", probability)
+        case Choose(choose=alternatives):
+            return f"({' or '.join(f'{format_ratio(a.weight_ratio)} {a.to}' for a in alternatives)})"
+        case InOrder(steps=steps):
+            return f"({_steps(steps)})"
+        case Call(to=to, times=times, probability_ratio=probability):
+            return _perhaps(to if times == 1 else f"{times} x {to}", probability)
+
+
+def _perhaps(text: str, probability_ratio: float) -> str:
+    return text if probability_ratio == 1 else f"{format_ratio(probability_ratio)} {text}"
 
 
 def _sources(topology: Topology) -> str:
@@ -41,6 +62,8 @@ def _sources(topology: Topology) -> str:
 def _load(stage: Stage) -> str:
     if stage.input is not None:
         return f"from {stage.input}"
-    if stage.load is None or stage.load.rate_per_second is None:
+    if stage.load is None:
         return "POST"
+    if stage.load.rate_per_second is None:
+        return f"{stage.load.concurrency} at a time"
     return f"{format_rate(stage.load.rate_per_second)}, {stage.load.arrivals}"

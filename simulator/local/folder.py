@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.errors import StartError
 
 DEFAULT_PARENT = Path("runs")
+# Whoever looks for the run that is on holds each folder's lock for an instant.
+_TRIES = 3
+_PAUSE_SECONDS = 0.02
 
 
 class RunFolder:
@@ -29,6 +33,11 @@ class RunFolder:
     def report(self) -> Path:
         """Give the file for the report."""
         return self.path / "report.json"
+
+    @property
+    def addresses(self) -> Path:
+        """Give the file with the address of every process, {stage: [URL, ...]}."""
+        return self.path / "addresses.json"
 
     def log(self, stage: str) -> Path:
         """Give a stage's log, one JSON object a line."""
@@ -62,7 +71,7 @@ def open_run_folder(wanted: Path | None, name: str) -> RunFolder:
                 f"the folder {path} for logs and report can't be written: {error.strerror}; give one with --report"
             ) from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(lock)
         except OSError:
             os.close(lock)
             continue
@@ -70,6 +79,18 @@ def open_run_folder(wanted: Path | None, name: str) -> RunFolder:
         return RunFolder(path, lock)
     taken = wanted if wanted is not None else DEFAULT_PARENT / name
     raise StartError(f"another run is using the folder {taken}; give another with --report")
+
+
+def _take(lock: int) -> None:
+    """Take the lock of a folder. Raise OSError where another run has it, and not only looks for a moment."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _candidates(name: str) -> Iterator[Path]:
@@ -80,5 +101,5 @@ def _candidates(name: str) -> Iterator[Path]:
 
 def _clear(path: Path) -> None:
     olds = [*(path / "logs").glob("*.jsonl"), *(path / "logs").glob("*.stderr"), *(path / "tallies").iterdir()]
-    for old in [*olds, path / "report.json", path / "topology.yaml"]:
+    for old in [*olds, path / "report.json", path / "topology.yaml", path / "addresses.json"]:
         old.unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 A stage's sum: what it received = what ended, by outcome, + what was under way when its process ended. A call's sum: the
 called stage received what its caller got an answer to, and of the tries that ended in doubt (a timeout, a broken
-connection, a caller that was killed) none or some. Whatever is outside these bounds was lost or made up.
+connection, a hedged try that was given up, a caller that was killed) none or some. Whatever is outside these bounds was
+lost or made up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from simulator.topology.model import OnBadLine, Topology
 
 Counts = Mapping[str, int]
 _ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
-_IN_DOUBT = (CallOutcome.TIMEOUT, CallOutcome.BROKEN)
+_IN_DOUBT = (CallOutcome.TIMEOUT, CallOutcome.BROKEN, CallOutcome.ABANDONED)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def _stage_line(topology: Topology, name: str, counts: Counts, ended: str) -> St
 def _call_line(caller: str, called: str, counts: Mapping[str, Counts], broken_off: bool) -> CallLine:
     own = counts[caller]
     sent = own[tally.sent_slot(called)]
-    ended = {outcome: own[tally.attempt_slot(called, outcome)] for outcome in CallOutcome}
+    ended: dict[CallOutcome, int] = {
+        outcome: own[tally.attempt_slot(called, outcome)] for outcome in tally.ATTEMPT_OUTCOMES
+    }
     without_end = sent - sum(ended.values())
     return CallLine(
         caller,

@@ -12,6 +12,7 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Count, Role, Stage, Topology
+from simulator.topology.settings import with_call_keys
 from simulator.topology.structure import structure, unstructure
 
 STANDARD_INPUT = "-"
@@ -65,6 +66,8 @@ def _problem(keys: Keys, message: str) -> Problem:
 def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
     place, separator, value = text.partition("=")
     name, dot, key = place.strip().partition(".")
+    outer, last_dot, last = key.rpartition(".")
+    key = f"{outer}{last_dot}{last.replace('-', '_')}"
     if not separator or not dot or not key:
         raise ValueError("must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)'")
     if name not in topology.stages:
@@ -115,10 +118,19 @@ def _wish_for_terminators(
 
 
 def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Set keys, `load.rate` being the key `rate` of `load`; None takes a key away."""
+    """Set keys; None takes one away.
+
+    `load.rate` is the key `rate` of `load`, `calls.audit.timeout` the key `timeout` of every call to `audit`.
+    """
     merged = {**raw, "load": dict(raw["load"])} if "load" in raw else dict(raw)
     for key, value in change.items():
         outer, _, inner = key.partition(".")
+        if outer == "calls" and inner:
+            to, _, call_key = inner.rpartition(".")
+            if to not in (known := _called(merged.get("calls"))):
+                raise ValueError(f"calls.{inner}: write calls.STAGE.KEY, with one of {', '.join(known) or 'no stage'}")
+            merged["calls"] = with_call_keys(merged.get("calls"), {call_key: value}, to)
+            continue
         target = merged.setdefault(outer, {}) if inner else merged
         if not isinstance(target, dict) or "." in inner:
             raise ValueError(f"there is no key {inner!r} in {outer}")
@@ -127,6 +139,17 @@ def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
         else:
             target[inner or outer] = value
     return merged
+
+
+def _called(calls: Any) -> list[str]:
+    """Give the stages that plain calls go to, those in groups and the fallbacks too."""
+    if isinstance(calls, str):
+        return [calls]
+    if isinstance(calls, list):
+        return list(dict.fromkeys(name for step in calls for name in _called(step)))
+    if not isinstance(calls, dict):
+        return []
+    return _called([calls.get(key) for key in ("to", "parallel", "choose", "fallback")])
 
 
 def files_of(topology: Topology) -> Iterable[tuple[str, Path]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from simulator.telemetry import tally
 from simulator.telemetry.record import Outcome
-from simulator.telemetry.tally import Tally
+from simulator.telemetry.tally import Tallies
 
 WINDOW_SECONDS = 5.0
 
@@ -40,9 +40,9 @@ class _Moment:
 
 
 class Watch:
-    """Follow one stage's tally."""
+    """Follow one stage's tallies."""
 
-    def __init__(self, source: Tally) -> None:
+    def __init__(self, source: Tallies) -> None:
         self._source = source
         self._moments: deque[_Moment] = deque()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import graphlib
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -23,9 +24,9 @@ from simulator.local.plan import STANDARD_INPUT, files_of
 from simulator.local.standing import Watch, percentiles
 from simulator.local.view import Percentiles, Picture, View
 from simulator.stage.keeping import JsonLinesKeeper
-from simulator.stage.listening import listen
+from simulator.stage.listening import listen_in_a_row
 from simulator.telemetry import tally
-from simulator.telemetry.tally import Tally
+from simulator.telemetry.tally import Tallies, Tally
 from simulator.topology.addresses import with_address
 from simulator.topology.graph import called_first, callers, edges
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
@@ -95,13 +96,14 @@ class Supervisor:
         self._stop = stop
         self._gone: dict[str, str] = {}
         self._began = time.monotonic()
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, list[Child]] = {}
         self._parent_read, self._parent_write = parent_pipe()
         try:
             self._check_files(topology)
             self.topology = self._assign_addresses(topology)
             folder.topology.write_text(write_topology(self.topology))
-            self._tallies = {name: self._make_tally(name) for name in topology.stages}
+            self._tallies = {name: self._make_tallies(name) for name in topology.stages}
+            folder.addresses.write_text(json.dumps({name: self.addresses(name) for name in topology.stages}) + "\n")
         except BaseException:
             self.__exit__()
             raise
@@ -110,15 +112,15 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in self._children.values():
+        for child in self._everyone():
             child.kill()
         for descriptor in (self._parent_read, self._parent_write):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
-    def address(self, name: str) -> str:
-        """Give the URL at which a stage takes messages."""
-        return self._children[name].address(self.topology.stages[name].path)
+    def addresses(self, name: str) -> list[str]:
+        """Give the URLs at which the instances of a stage take messages."""
+        return [child.address(self.topology.stages[name].path) for child in self._children[name]]
 
     def start(self) -> None:
         """Start every stage, the called ones first and the injectors last, each when what it needs is ready.
@@ -130,8 +132,8 @@ class Supervisor:
         for names in (others, injectors):
             for name in names:
                 self._start_stage(name)
-            for name in names:
-                self._children[name].wait_until_ready()
+            for child in self._everyone(names):
+                child.wait_until_ready()
                 if self._stop.made:
                     raise Interrupted
         self._began = time.monotonic()
@@ -156,63 +158,86 @@ class Supervisor:
         """Stop every stage, callers before those they call, and draw up the account."""
         self._note_gone()
         for names in _callers_first(self.topology):
-            for name in names:
-                self._children[name].terminate()
+            for child in self._everyone(names):
+                child.terminate()
             deadline = time.monotonic() + _STOP_SECONDS
-            for name in names:
-                self._await_end(name, deadline)
+            for child in self._everyone(names):
+                self._await_end(child, deadline)
         counts = {name: source.counts() for name, source in self._tallies.items()}
         pipeline: dict[int, int] = {}
         for source in self._tallies.values():
             for bucket, count in source.durations(tally.PIPELINE).items():
                 pipeline[bucket] = pipeline.get(bucket, 0) + count
         return Result(
-            make_ledger(self.topology, counts, self._gone),
+            make_ledger(self.topology, counts, self._gone_stages()),
             {name: percentiles(source.durations(tally.HANDLING)) for name, source in self._tallies.items()},
             percentiles(pipeline),
             time.monotonic() - self._began,
         )
 
-    def _await_end(self, name: str, deadline: float) -> None:
-        child = self._children[name]
-        if name in self._gone:
+    def _everyone(self, names: Iterable[str] | None = None) -> list[Child]:
+        """Give every process of these stages, or of all."""
+        chosen = self._children if names is None else names
+        return [child for name in chosen for child in self._children[name]]
+
+    def _await_end(self, child: Child, deadline: float) -> None:
+        if child.label in self._gone:
             return
         if not child.wait(max(0.0, deadline - time.monotonic())):
             child.kill()
-            self._gone[name] = "did not stop in time and was killed"
+            self._gone[child.label] = "did not stop in time and was killed"
         elif child.returncode:
-            self._gone[name] = f"ended with exit code {child.returncode}"
+            self._gone[child.label] = _how_it_ended(child.returncode)
 
     def _assign_addresses(self, topology: Topology) -> Topology:
         stages = {}
         for name, stage in topology.stages.items():
-            listener = listen(stage.host or DEFAULT_HOST, stage.port or 0, name)
-            self._children[name] = Child(name, listener, self._folder)
-            stages[name] = with_address(stage, stage.host or DEFAULT_HOST, listener.getsockname()[1])
+            listeners = listen_in_a_row(stage.host or DEFAULT_HOST, stage.port or 0, stage.instances, name)
+            self._children[name] = [
+                Child(name, number, name if stage.instances == 1 else f"{name}.{number}", listener, self._folder)
+                for number, listener in enumerate(listeners, 1)
+            ]
+            stages[name] = with_address(stage, stage.host or DEFAULT_HOST, listeners[0].getsockname()[1])
         return replace(topology, stages=stages)
 
     def _check_files(self, topology: Topology) -> None:
         for _, path in files_of(topology):
             JsonLinesKeeper(path).close()
 
-    def _make_tally(self, name: str) -> Tally:
+    def _make_tallies(self, name: str) -> Tallies:
         called = [to for caller, to in edges(self.topology.stages) if caller == name]
-        return Tally.create(self._folder.tally(name), tally.slots(callers(self.topology, name), called))
+        slots = tally.slots(callers(self.topology, name), called)
+        return Tallies([Tally.create(self._folder.tally(child.label), slots) for child in self._children[name]])
 
     def _start_stage(self, name: str) -> None:
         from_terminal = self.topology.stages[name].input == STANDARD_INPUT
         stdin = 0 if from_terminal else subprocess.DEVNULL
-        self._children[name].start(self._program, self._parent_read, self._environment, stdin)
+        for child in self._children[name]:
+            child.start(self._program, self._parent_read, self._environment, stdin)
 
     def _note_gone(self) -> None:
-        for name, child in self._children.items():
+        for child in self._everyone():
             code = child.returncode
-            if code is not None and name not in self._gone:
-                self._gone[name] = f"was killed ({_signal_name(-code)})" if code < 0 else f"ended (exit code {code})"
+            if code is not None and child.label not in self._gone:
+                self._gone[child.label] = _how_it_ended(code)
+
+    def _gone_stages(self) -> dict[str, str]:
+        """Say of each stage how those of its processes ended that should still run."""
+        said = {}
+        for name, children in self._children.items():
+            gone = [child for child in children if child.label in self._gone]
+            if gone and len(children) == 1:
+                said[name] = self._gone[gone[0].label]
+            elif gone:
+                said[name] = ", ".join(f"instance {child.instance} {self._gone[child.label]}" for child in gone)
+        return said
 
     def _picture(self, watches: Mapping[str, Watch], now: float) -> Picture:
         standings = {name: watch.look(now) for name, watch in watches.items()}
-        return Picture(now - self._began, standings, self._gone)
+        said = self._gone_stages()
+        dead = {name for name, children in self._children.items() if all(c.label in self._gone for c in children)}
+        gone = {name: how for name, how in said.items() if name in dead}
+        return Picture(now - self._began, standings, gone, {n: how for n, how in said.items() if n not in dead})
 
     def _finished(self) -> bool:
         """Tell whether there are injectors with an end, and every one of them has come to it."""
@@ -220,7 +245,7 @@ class Supervisor:
         ends = [name for name, load in loads.items() if load is not None]
         if not ends:
             return False
-        return all(name in self._gone or self._tallies[name].counts()[tally.LOAD_FINISHED] for name in ends)
+        return all(name in self._gone_stages() or self._tallies[name].counts()[tally.LOAD_FINISHED] for name in ends)
 
 
 def _load_of(stage: Stage) -> Load | None:
@@ -235,6 +260,10 @@ def _callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
         names = sorter.get_ready()
         yield names
         sorter.done(*names)
+
+
+def _how_it_ended(code: int) -> str:
+    return f"was killed ({_signal_name(-code)})" if code < 0 else f"ended (exit code {code})"
 
 
 def _signal_name(number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -25,11 +25,15 @@ Percentiles = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Picture:
-    """A moment of a run: how each stage stands, and how those ended that should still run."""
+    """A moment of a run: how each stage stands, and how those ended that should still run.
+
+    `hurt` says which instances are gone of stages that have others left.
+    """
 
     elapsed_seconds: float
     standings: Mapping[str, Standing]
     gone: Mapping[str, str]
+    hurt: Mapping[str, str] = field(default_factory=dict)
 
 
 class View(Protocol):
@@ -105,9 +109,10 @@ def plain_line(picture: Picture) -> str:
         if name in picture.gone:
             parts.append(f"{name} {picture.gone[name].upper()}")
             continue
+        hurt = [picture.hurt[name].upper()] if name in picture.hurt else []
         bad = [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
         figures = [_rate(standing.rate_per_second), f"p50 {human_duration(standing.p50_seconds)}"]
-        figures += [f"p99 {human_duration(standing.p99_seconds)}", f"in flight {standing.in_flight}", *bad]
+        figures += [f"p99 {human_duration(standing.p99_seconds)}", f"in flight {standing.in_flight}", *bad, *hurt]
         parts.append(f"{name} {', '.join(figures)}")
     return f"{picture.elapsed_seconds:5.0f}s  {' | '.join(parts)}"
 
@@ -127,7 +132,7 @@ def live_table(picture: Picture) -> Table:
             *(human_duration(seconds) for seconds in times),
             str(standing.in_flight),
             str(standing.queue_depth),
-            _outcomes(standing.outcomes),
+            _outcomes(standing.outcomes).append(picture.hurt.get(name, "").upper(), style="bold red"),
         )
     return table
 

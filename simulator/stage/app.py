@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import orjson
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from simulator.errors import InvalidMessage, MessageError
+from simulator.errors import InjectedFault, InvalidMessage, MessageError
+from simulator.stage.answers import NoAnswer, accepted_receipt, receipt, spoiled
 from simulator.stage.handling import Handling
 from simulator.stage.message import (
     DEFAULT_CONTENT_TYPE,
+    INJECTED,
     MESSAGE_ID,
     TRACE_ID,
     Message,
     caller_from,
+    deadline_from,
     due_from,
     message_id_from,
     visit_from,
@@ -25,7 +27,8 @@ from simulator.stage.message import (
 from simulator.stage.probes import RECEIVED_AT
 from simulator.stage.problems import message_problem, problem
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import Clock, StageRecord, TraceIds, Via
+from simulator.telemetry.record import Clock, TraceIds, Via
+from simulator.topology.model import Forward
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Front:
     clock: Clock
     new_message_id: Callable[[], str]
     current_trace: Callable[[], TraceIds]
+    sleep: Callable[[float], None]
     draining: Callable[[], bool] = field(default=lambda: False)
 
 
@@ -89,21 +93,21 @@ def create_app(front: Front) -> Flask:
 
 def _take_message(front: Front) -> Response:
     message = _message(front)
+    trace_id = front.current_trace().trace_id
     try:
-        record = front.handling.handle(message)
+        response = _answer(front, message, trace_id)
+    except InjectedFault as error:
+        if error.no_answer:
+            return NoAnswer()
+        response = message_problem(error, stage=front.stage, message_id=message.message_id, trace_id=trace_id)
     except MessageError as error:
-        trace_id = front.current_trace().trace_id
         response = message_problem(error, stage=front.stage, message_id=message.message_id, trace_id=trace_id)
     except Exception:
         current_app.logger.exception("a message could not be handled")
-        trace_id = front.current_trace().trace_id
         detail = "an unforeseen error; the log has it under this message id"
         response = problem(
             500, "Internal Server Error", detail, stage=front.stage, message_id=message.message_id, trace_id=trace_id
         )
-    else:
-        trace_id = record.arrival.trace.trace_id
-        response = Response(_receipt(front.stage, record), content_type="application/json")
     response.headers[MESSAGE_ID] = message.message_id
     response.headers[TRACE_ID] = trace_id
     if front.draining():
@@ -111,15 +115,17 @@ def _take_message(front: Front) -> Response:
     return response
 
 
-def _receipt(stage: str, record: StageRecord) -> bytes:
-    receipt = {
-        "message_id": record.arrival.message_id,
-        "stage": stage,
-        "outcome": record.outcome,
-        "trace_id": record.arrival.trace.trace_id,
-        "duration_seconds": round(record.duration_seconds, 6),
-    }
-    return orjson.dumps(receipt) + b"\n"
+def _answer(front: Front, message: Message, trace_id: str) -> Response:
+    """Handle a message, or take it in, and make the answer. Raise MessageError where it is refused or fails."""
+    if front.handling.behaviour.model.forward is Forward.ACCEPT:
+        front.handling.accept(message)
+        body = accepted_receipt(front.stage, message.message_id, trace_id)
+        return Response(body, 202, content_type="application/json")
+    handled = front.handling.handle(message)
+    response = Response(receipt(front.stage, handled.record, handled.answer_bytes), content_type="application/json")
+    if handled.answer.hides_the_answer:
+        response.headers[INJECTED] = "true"
+    return spoiled(response, handled.answer, front.sleep)
 
 
 def _message(front: Front) -> Message:
@@ -141,6 +147,7 @@ def _message(front: Front) -> Message:
         body_bytes=request.content_length or 0,
         due_unix_seconds=due_from(headers, front.clock.unix_ns() / 1e9),
         read=lambda: _read_body(current, front.max_body_bytes, complaint),
+        deadline_seconds=deadline_from(headers),
     )
 
 

@@ -22,7 +22,7 @@ class Capacity:
         self.queue = queue
         self.busy = 0
         self._monotonic = monotonic
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: deque[Place] = deque()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -30,6 +30,11 @@ class Capacity:
     def waiting(self) -> int:
         """Give how many messages wait for a worker."""
         return len(self._waiting)
+
+    @property
+    def utilisation(self) -> float:
+        """Give the share of workers that are busy, 0 to 1."""
+        return min(1.0, self.busy / self.workers)
 
     @property
     def inside(self) -> int:
@@ -42,35 +47,72 @@ class Capacity:
 
         Raise Rejected where there is no room to wait, or the stage is shutting down.
         """
-        wait_seconds = self._acquire()
+        with self.enter() as place:
+            yield place.wait()
+
+    @contextmanager
+    def enter(self) -> Iterator[Place]:
+        """Be inside, at work or in line, in the body of the `with`. Raise Rejected where there is no room."""
+        with self._lock:
+            if self._closed:
+                raise Rejected("the stage is shutting down")
+            place = Place(self._monotonic)
+            if self.busy < self.workers:
+                self.busy += 1
+                place.call_up()
+            elif len(self._waiting) >= self.queue:
+                raise Rejected(f"all {self.workers} workers are busy and {self.queue} messages wait already")
+            else:
+                self._waiting.append(place)
         try:
-            yield wait_seconds
+            yield place
         finally:
-            self._release()
+            self._leave(place)
 
     def close(self) -> None:
         """Reject every message from now on; those inside or waiting go on."""
         self._closed = True
 
-    def _acquire(self) -> float:
+    def resize(self, workers: int, queue: int) -> None:
+        """Have other numbers from now on; whoever is at work or waits already is not sent away."""
         with self._lock:
-            if self._closed:
-                raise Rejected("the stage is shutting down")
-            if self.busy < self.workers:
+            self.workers, self.queue = workers, queue
+            while self._waiting and self.busy < self.workers:
                 self.busy += 1
-                return 0.0
-            if len(self._waiting) >= self.queue:
-                raise Rejected(f"all {self.workers} workers are busy and {self.queue} messages wait already")
-            turn = threading.Event()
-            self._waiting.append(turn)
-        begin = self._monotonic()
-        turn.wait()
-        return self._monotonic() - begin
+                self._waiting.popleft().call_up()
 
-    def _release(self) -> None:
+    def _leave(self, place: Place) -> None:
         with self._lock:
-            if self._waiting:
+            if not place.called_up:
+                self._waiting.remove(place)
+            elif self._waiting and self.busy <= self.workers:
                 # The worker goes straight to whoever has waited longest, so nobody can overtake.
-                self._waiting.popleft().set()
+                self._waiting.popleft().call_up()
             else:
                 self.busy -= 1
+
+
+class Place:
+    """A message's place inside a stage: in line until a worker is free for it."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._turn: threading.Event | None = None
+        self.called_up = False
+
+    def wait(self) -> float:
+        """Wait for the worker; give the seconds that it took."""
+        if self.called_up:
+            return 0.0
+        begin = self._monotonic()
+        self._turn = threading.Event()
+        # Either this look sees that the place was called up, or whoever calls it up sees the event.
+        if not self.called_up:
+            self._turn.wait()
+        return self._monotonic() - begin
+
+    def call_up(self) -> None:
+        """Give the place a worker."""
+        self.called_up = True
+        if self._turn is not None:
+            self._turn.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import urllib.parse
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -11,7 +13,10 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 import simulator
-from simulator.stage.message import CALLER, DUE, INJECTED, MESSAGE_ID, VISIT
+from simulator.behaviour.draws import FIRST_VISIT
+from simulator.stage.injections import PATH, Injections
+from simulator.stage.message import CALLER, DEADLINE, DUE, INJECTED, MESSAGE_ID, VISIT
+from simulator.stage.rotation import Rotation
 from simulator.stage.transport import LeanAdapter, Unreachable
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.settings import Downstream
@@ -19,6 +24,10 @@ from simulator.topology.settings import Downstream
 # An answer is read to its end, so that the connection can be used again, but no further than this.
 MAX_ANSWER_BYTES = 2**20
 _CHUNK_BYTES = 2**16
+# How long a called stage may take to say whether it kept an answer back on purpose.
+_ASK_SECONDS = 1.0
+_ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
+_WITHOUT_ANSWER = (CallOutcome.TIMEOUT, CallOutcome.BROKEN)
 _USER_AGENT = f"simulator/{simulator.__version__}"
 # What urllib3, which carries https://, calls it when no connection comes about.
 _NO_CONNECTION = {"NewConnectionError", "NameResolutionError"}
@@ -38,20 +47,34 @@ def no_time_limit(seconds: float) -> AbstractContextManager[object]:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What is sent on of a message."""
+    """What is sent on of a message: `visit` is the one that it causes, `from_visit` the one that it comes from.
+
+    `deadline_seconds` is how long the answer is waited for in all, None for ever; `attempt` counts from 1.
+    """
 
     body: bytes
     content_type: str
     message_id: str
     visit: str
     due_unix_seconds: float
+    from_visit: str = FIRST_VISIT
+    deadline_seconds: float | None = None
+    attempt: int = 1
+
+
+class Try(requests.PreparedRequest):
+    """A request that knows to which stage it goes, and which try of the call it is."""
+
+    downstream = ""
+    attempt = 1
 
 
 class Sender:
     """Send messages to the stages downstream.
 
     `time_limit(seconds)` makes a context manager that raises TooSlow inside when the time is up: the timeouts of a
-    socket only bound the pause between two bytes.
+    socket only bound the pause between two bytes. `on_ejection(downstream, url, ejected)` hears of instances that could
+    not be reached and are passed over, and of those that are back.
     """
 
     def __init__(
@@ -62,6 +85,8 @@ class Sender:
         monotonic: Callable[[], float],
         time_limit: TimeLimit = no_time_limit,
         adapter: BaseAdapter | None = None,
+        injections: Injections | None = None,
+        on_ejection: Callable[[str, str, bool], None] = lambda downstream, url, ejected: None,
     ) -> None:
         self._session = make_session(
             adapter or LeanAdapter(connections, MAX_ANSWER_BYTES),
@@ -69,27 +94,49 @@ class Sender:
         )
         self._monotonic = monotonic
         self._time_limit = time_limit
-        self._timeouts = {downstream.name: downstream.timeout_seconds for downstream in downstreams}
         self._caller = caller
-        self._urls = {downstream.name: as_sent(downstream.url) for downstream in downstreams}
+        self._rotations = {d.name: Rotation([as_sent(url) for url in d.urls]) for d in downstreams}
+        self._stages = {downstream.name for downstream in downstreams if downstream.is_stage}
+        self._injections = injections or Injections()
+        self._on_ejection = on_ejection
 
-    def attempt(self, downstream: str, parcel: Parcel) -> Attempt:
+    def attempt(self, downstream: str, parcel: Parcel, timeout_seconds: float) -> Attempt:
         """Send a message once and wait for the answer; whatever happens is told by the Attempt, nothing is raised."""
         begin = self._monotonic()
-        outcome, code, injected, error = self._exchange(downstream, parcel)
-        return Attempt(outcome, code, self._monotonic() - begin, injected, error)
+        rotation = self._rotations[downstream]
+        url = rotation.pick(begin)
+        with self._injections.under_way(parcel.message_id, parcel.from_visit, url, parcel.visit):
+            outcome, code, injected, error = self._exchange(downstream, url, parcel, timeout_seconds)
+            if outcome in _WITHOUT_ANSWER and downstream in self._stages:
+                injected = is_on_purpose(url, parcel.message_id, parcel.visit)
+        now = self._monotonic()
+        if outcome is CallOutcome.UNREACHABLE:
+            if rotation.eject(url, now):
+                self._on_ejection(downstream, url, True)
+        elif outcome in _ANSWERED and rotation.restore(url):
+            self._on_ejection(downstream, url, False)
+        return Attempt(outcome, code, now - begin, injected, error, parcel.attempt)
+
+    def instances(self, downstream: str) -> int:
+        """Give how many instances a downstream has."""
+        return len(self._rotations[downstream])
+
+    def has_another(self, downstream: str) -> bool:
+        """Tell whether a downstream has an instance left that could be reached when it was last tried."""
+        return self._rotations[downstream].has_another(self._monotonic())
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
-    def _exchange(self, downstream: str, parcel: Parcel) -> tuple[CallOutcome, int | None, bool, str]:
-        timeout = self._timeouts[downstream]
+    def _exchange(
+        self, downstream: str, url: str, parcel: Parcel, timeout_seconds: float
+    ) -> tuple[CallOutcome, int | None, bool, str]:
         try:
-            with self._time_limit(timeout):
+            with self._time_limit(timeout_seconds):
                 response = self._session.send(
-                    self._request(downstream, parcel),
-                    timeout=(timeout, timeout),
+                    self._request(downstream, url, parcel),
+                    timeout=(timeout_seconds, timeout_seconds),
                     allow_redirects=False,
                     stream=True,
                     verify=True,
@@ -98,7 +145,7 @@ class Sender:
                 )
                 _drain(response)
         except (TooSlow, requests.Timeout):
-            return CallOutcome.TIMEOUT, None, False, f"no answer within {timeout:g} s"
+            return CallOutcome.TIMEOUT, None, False, f"no answer within {timeout_seconds:.3g} s"
         except requests.ConnectionError as error:
             return (*_broken(error), str(_root(error)))
         except (requests.RequestException, OSError, ValueError) as error:
@@ -108,26 +155,43 @@ class Sender:
             return CallOutcome.OK, response.status_code, False, ""
         return CallOutcome.ERROR_STATUS, response.status_code, injected, f"it answered {response.status_code}"
 
-    def _request(self, downstream: str, parcel: Parcel) -> requests.PreparedRequest:
+    def _request(self, downstream: str, url: str, parcel: Parcel) -> requests.PreparedRequest:
         # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart anew.
-        request = requests.PreparedRequest()
+        request = Try()
+        request.downstream, request.attempt = downstream, parcel.attempt
         request.method = "POST"
-        request.url = self._urls[downstream]
+        request.url = url
         request.body = parcel.body
-        request.headers = CaseInsensitiveDict(
-            {
-                "User-Agent": _USER_AGENT,
-                "Accept": "*/*",
-                "Connection": "keep-alive",
-                "Content-Type": parcel.content_type,
-                "Content-Length": str(len(parcel.body)),
-                MESSAGE_ID: parcel.message_id,
-                VISIT: parcel.visit,
-                CALLER: self._caller,
-                DUE: repr(parcel.due_unix_seconds),
-            }
-        )
+        headers = {
+            "User-Agent": _USER_AGENT,
+            "Accept": "*/*",
+            "Connection": "keep-alive",
+            "Content-Type": parcel.content_type,
+            "Content-Length": str(len(parcel.body)),
+            MESSAGE_ID: parcel.message_id,
+            VISIT: parcel.visit,
+            CALLER: self._caller,
+            DUE: repr(parcel.due_unix_seconds),
+        }
+        if parcel.deadline_seconds is not None:
+            headers[DEADLINE] = f"{parcel.deadline_seconds:.6f}"
+        request.headers = CaseInsensitiveDict(headers)
         return request
+
+
+def is_on_purpose(url: str, message_id: str, visit: str) -> bool:
+    """Ask the stage at `url` whether a fault there kept a visit of a message from its answer; mute means no."""
+    parts = urllib.parse.urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_ASK_SECONDS)
+    query = urllib.parse.urlencode({"message_id": message_id, "visit": visit})
+    try:
+        connection.request("GET", f"{PATH}?{query}")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
 
 
 def as_sent(url: str) -> str:

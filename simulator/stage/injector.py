@@ -74,21 +74,35 @@ class Injector:
         self._root_span = root_span
         self._spawn = spawn
         self._via = via
-        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._pace: Pace | None = None
         self._under_way = 0
         self._idle = threading.Event()
         self._idle.set()
 
     def stop(self) -> None:
         """Begin no further message."""
-        self._stopping.set()
+        self._stopped = True
+        self._wake.set()
+
+    @property
+    def is_paced(self) -> bool:
+        """Tell whether messages are sent at a rate."""
+        return self._pace is not None
+
+    def repace(self, pace: Pace) -> None:
+        """Send at another pace from now on."""
+        self._pace = pace
+        self._wake.set()
 
     def run_paced(self, drafts: Iterator[Draft], pace: Pace) -> None:
         """Send each draft when it is due, whatever became of the ones before; return when all are answered."""
+        self._pace = pace
         due = self._clock.monotonic()
         for draft in drafts:
-            due += pace.gap(draft.number)
-            if not self._wait_until(due):
+            due = self._wait_for_turn(draft.number, due)
+            if self._stopped:
                 break
             lag = self._clock.monotonic() - due
             self._watcher.due(lag)
@@ -100,7 +114,7 @@ class Injector:
         turn = threading.Semaphore(concurrency)
         for draft in drafts:
             turn.acquire()
-            if self._stopping.is_set():
+            if self._stopped:
                 break
             self._watcher.due(0.0)
             self._begin(draft, self._clock.unix_ns(), 0.0, turn.release)
@@ -130,19 +144,27 @@ class Injector:
         body = draft.body or payload(draft.number, ident, _rfc3339(due_ns))
         return Message(ident, FIRST_VISIT, OUTSIDE, self._via, CONTENT_TYPE, len(body), due_ns / 1e9, lambda: body)
 
-    def _wait_until(self, due: float) -> bool:
-        """Wait for a point in time; False where the injector is stopped before it."""
-        while True:
-            left = due - self._clock.monotonic()
-            # Also where there is nothing to wait for: who is behind the schedule must let the rest of the process run.
-            if self._stopping.wait(max(0.0, left)):
-                return False
-            if left <= 0:
-                return True
+    def _wait_for_turn(self, number: int, last_due: float) -> float:
+        """Wait until message `number` is due, and give when that was; return early where the injector is stopped."""
+        pace = self._pace
+        while pace is not None:
+            due = last_due + pace.gap(number)
+            while not self._stopped and pace is self._pace:
+                left = due - self._clock.monotonic()
+                # Also where there is nothing to wait for: who is behind the schedule must let others run.
+                if self._wake.wait(max(0.0, left)):
+                    self._wake.clear()
+                elif left <= 0:
+                    return due
+            if self._stopped:
+                break
+            # Another pace: what is left of the old gap is forgotten.
+            pace, last_due = self._pace, self._clock.monotonic()
+        return last_due
 
     def _finish(self) -> None:
         self._idle.wait()
-        if not self._stopping.is_set():
+        if not self._stopped:
             self._watcher.finished()
 
 

@@ -8,6 +8,33 @@ import socket
 from simulator.errors import StartError
 
 _BACKLOG = 4096
+_TRIES = 50
+_LAST_PORT = 65535
+
+
+def listen_in_a_row(host: str, port: int, count: int, name: str) -> list[socket.socket]:
+    """Listen on `count` ports, `port` and the next ones; 0 means any row that is free.
+
+    Raise StartError, naming the stage, where that can't be.
+    """
+    if port + count - 1 > _LAST_PORT:
+        raise StartError(f"stage {name}: there are no {count} ports from {port} on")
+    for last_try in [False] * _TRIES + [True]:
+        listeners = [listen(host, port, name)]
+        try:
+            first = listeners[0].getsockname()[1]
+            if first + count - 1 > _LAST_PORT:
+                raise StartError(f"stage {name}: there are no {count} free ports in a row")
+            for number in range(1, count):
+                listeners.append(listen(host, first + number, name))
+        except StartError:
+            for listener in listeners:
+                listener.close()
+            if port or last_try:
+                raise
+        else:
+            return listeners
+    raise AssertionError("the last try returns or raises")
 
 
 def listen(host: str, port: int, name: str) -> socket.socket:

@@ -20,6 +20,7 @@ VISIT = "X-Simulator-Visit"
 CALLER = "X-Simulator-Caller"
 DUE = "X-Simulator-Due"
 INJECTED = "X-Simulator-Injected"
+DEADLINE = "X-Simulator-Deadline"
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 _ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,128}")
@@ -33,7 +34,8 @@ _MAX_AGE_SECONDS = 7 * 24 * 3600.0
 class Message:
     """A message before its handling; `read` gives the body, or raises InvalidMessage.
 
-    `caller` is a stage of the topology or `outside`; `due_unix_seconds` is when its way was to begin.
+    `caller` is a stage of the topology or `outside`; `due_unix_seconds` is when its way was to begin,
+    `deadline_seconds` how long the caller still waits for the answer (None: as long as it takes).
     """
 
     message_id: str
@@ -44,6 +46,7 @@ class Message:
     body_bytes: int
     due_unix_seconds: float
     read: Callable[[], bytes]
+    deadline_seconds: float | None = None
 
 
 def message_id_from(headers: Headers) -> str | None:
@@ -73,6 +76,15 @@ def due_from(headers: Headers, now_unix_seconds: float) -> float:
     except ValueError:
         return now_unix_seconds
     return due if math.isfinite(due) and abs(now_unix_seconds - due) < _MAX_AGE_SECONDS else now_unix_seconds
+
+
+def deadline_from(headers: Headers) -> float | None:
+    """Give how long the caller still waits; None where it says nothing sensible."""
+    try:
+        left = float(headers.get(DEADLINE, "nan"))
+    except ValueError:
+        return None
+    return left if math.isfinite(left) else None
 
 
 def check_body(body: bytes, content_type: str) -> None:

@@ -1,11 +1,11 @@
-"""What a stage tells whoever watches it: `/healthz`, `/readyz` and `/metrics`.
+"""What a stage tells whoever watches it, `/healthz`, `/readyz` and `/metrics`, and its callers: `/injected`.
 
 They stand beside the application that takes messages, never behind it: not delayed, faulted, queued, traced or logged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -13,12 +13,23 @@ from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from simulator.stage import injections
+
 RECEIVED_AT = "simulator.received_at"  # the key in the WSGI environment: when the request came, monotonic
-PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+PATHS = frozenset({"/healthz", "/readyz", "/metrics", injections.PATH})
 
 
-def make_probes(registry: CollectorRegistry, roll: Callable[[], None], ready: Callable[[], bool]) -> Flask:
-    """Make the application that answers PATHS; `roll` brings the metrics up to date before they are read."""
+def make_probes(
+    registry: CollectorRegistry,
+    roll: Callable[[], None],
+    ready: Callable[[], bool],
+    is_on_purpose: Callable[[str, str], bool],
+) -> Flask:
+    """Make the application that answers PATHS.
+
+    `roll` brings the metrics up to date before they are read; `is_on_purpose(message_id, visit)` tells whether a fault
+    keeps that visit of a message from its answer.
+    """
     app = Flask("simulator.probes", static_folder=None)
 
     def healthz() -> Response:
@@ -32,17 +43,24 @@ def make_probes(registry: CollectorRegistry, roll: Callable[[], None], ready: Ca
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=content_type)
 
-    for path, view in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+    def injected() -> Response:
+        yes = is_on_purpose(request.args.get("message_id", ""), request.args.get("visit", ""))
+        return Response("on purpose\n" if yes else "no\n", 200 if yes else 404, mimetype="text/plain")
+
+    views = (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics), (injections.PATH, injected))
+    for path, view in views:
         app.add_url_rule(path, view_func=view)
     return app
 
 
-def beside(probes: WSGIApplication, messages: WSGIApplication, monotonic: Callable[[], float]) -> WSGIApplication:
-    """Send PATHS to `probes` and everything else to `messages`, noting when it came."""
+def beside(
+    others: Mapping[str, WSGIApplication], messages: WSGIApplication, monotonic: Callable[[], float]
+) -> WSGIApplication:
+    """Send the paths of `others` there and everything else to `messages`, noting when it came."""
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ[RECEIVED_AT] = monotonic()
-        chosen: Any = probes if environ.get("PATH_INFO") in PATHS else messages
+        chosen: Any = others.get(environ.get("PATH_INFO", ""), messages)
         return chosen(environ, start_response)  # type: ignore[no-any-return]
 
     return dispatch

@@ -7,6 +7,7 @@ client that hung up is counted.
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -14,6 +15,7 @@ from wsgiref.types import WSGIApplication
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from simulator.stage.answers import HANG_UP, RESET
 from simulator.stage.headers import HeadersTooLarge, RequestHeaders
 from simulator.stage.problems import CONTENT_TYPE, problem
 
@@ -84,11 +86,22 @@ class _Handler(WSGIHandler):
 
     def run_application(self) -> None:
         super().run_application()
+        if self.environ.get(RESET):
+            self._reset()
+            return
+        if self.environ.get(HANG_UP):
+            self.close_connection = True
         unread = (self.content_length or 0) - self.wsgi_input.position
         if self.wsgi_input.chunked_input or unread > _MAX_DISCARDED_BYTES:
             # What is left of the body may have no end: rather a closed connection than reading it to nowhere.
             self.close_connection = True
             self.wsgi_input = _NothingToDiscard()
+
+    def _reset(self) -> None:
+        """End the connection with a TCP reset, as a process that dies does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.wsgi_input = _NothingToDiscard()
 
     def _write_with_headers(self, data: bytes) -> None:
         # Headers and body leave together: as two writes the second may wait for the first's acknowledgement.

@@ -12,7 +12,7 @@ import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from simulator.telemetry.record import Arrival, CallRecord, Outcome, StageRecord, TraceIds
+from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MOST_DETAIL = 2000
@@ -56,29 +56,49 @@ class LogSink:
             body_bytes=arrival.body_bytes,
         )
 
+    def injected(self, arrival: Arrival, fault: str) -> None:
+        """Log `fault.injected`."""
+        self._logger.warning("fault.injected", **_identity(arrival), fault=fault)
+
     def sending(self, downstream: str) -> None:
         """Stay silent: `message.sent` says it all."""
 
+    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+        """Log `attempt.failed` for a try after which there is another; the last one is told by `message.sent`."""
+        if retry_in_seconds is None:
+            return
+        self._logger.warning(
+            "attempt.failed",
+            **_identity(arrival),
+            downstream=downstream,
+            attempt=attempt.number,
+            outcome=attempt.outcome,
+            code=attempt.code,
+            duration_seconds=round(attempt.duration_seconds, 6),
+            retry_in_seconds=round(retry_in_seconds, 6),
+            error=attempt.error,
+            **({"injected": True} if attempt.injected else {}),
+        )
+
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
         """Log `message.sent`, one line a call."""
-        last = call.last
-        log = self._logger.info if last.code is not None and last.code < 400 else self._logger.warning
+        log = self._logger.info if call.outcome is CallOutcome.OK else self._logger.warning
         log(
             "message.sent",
             **_identity(arrival),
             downstream=call.downstream,
-            outcome=last.outcome,
-            code=last.code,
+            outcome=call.outcome,
+            code=call.code,
             attempts=len(call.attempts),
             duration_seconds=round(call.duration_seconds, 6),
-            **({"error": last.error} if last.error else {}),
+            **({"error": call.error} if call.error else {}),
+            **({"injected": True} if call.injected else {}),
+            **({"forgiven": True} if call.forgiven else {}),
         )
 
     def handled(self, record: StageRecord) -> None:
-        """Log `message.handled`, the wide one, and `fault.injected` before it where that was so."""
+        """Log `message.handled`, the wide one."""
         identity = _identity(record.arrival)
-        if record.fault:
-            self._logger.warning("fault.injected", **identity, fault=record.fault, code=record.code)
         log = self._logger.info
         if record.outcome is Outcome.FAILED:
             log = self._logger.error
@@ -96,7 +116,9 @@ class LogSink:
             duration_seconds=round(record.duration_seconds, 6),
             body_bytes=record.arrival.body_bytes,
             **({} if record.pipeline_seconds is None else {"pipeline_seconds": round(record.pipeline_seconds, 6)}),
-            **({"fault": record.fault} if record.fault else {}),
+            **({"fault": ",".join(record.faults)} if record.faults else {}),
+            **({"fault_seconds": round(record.fault_seconds, 6)} if record.fault_times else {}),
+            **({"utilisation": round(record.utilisation, 4)} if record.utilisation else {}),
             **({"error": record.error} if record.error else {}),
         )
 

@@ -6,6 +6,7 @@ Every label is from a closed set: outcomes, statuses, the names in the topology.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,17 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from simulator.telemetry.record import Arrival, CallOutcome, CallRecord, Clock, Outcome, StageRecord, TraceIds, Via
+from simulator.telemetry.record import (
+    Arrival,
+    Attempt,
+    CallOutcome,
+    CallRecord,
+    Clock,
+    Outcome,
+    StageRecord,
+    TraceIds,
+    Via,
+)
 from simulator.telemetry.throughput import Throughput
 
 # OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.
@@ -37,6 +48,7 @@ class Metrics:
         self._registry = registry
         self._always = {"stage": stage, "role": role}
         self._route = route
+        self._info: Any = None
         self._make_http_metrics()
         self._make_message_metrics(clock)
         self._make_downstream_metrics(downstreams)
@@ -47,6 +59,10 @@ class Metrics:
         self._disconnects = self._single(
             Counter, "simulator_client_disconnects", "Clients that hung up before their answer"
         )
+        self._ejections = self._family(
+            Counter, "simulator_downstream_ejections", "Times that an instance was passed over", "downstream"
+        )
+        self._control = self._family(Counter, "simulator_control_requests", "Requests to the live control", "result")
         self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that no collector took")
 
     def _make_http_metrics(self) -> None:
@@ -59,7 +75,7 @@ class Metrics:
             "http_response_status_code",
             buckets=HTTP_BUCKETS,
         )
-        self._http_by_code: dict[int, Any] = {}
+        self._http_by_code: dict[int | None, Any] = {}
 
     def _make_message_metrics(self, clock: Clock) -> None:
         messages = self._family(Counter, "simulator_messages", "Messages handled", "outcome")
@@ -104,24 +120,28 @@ class Metrics:
     def received(self, arrival: Arrival) -> None:
         """Wait for the end of the handling."""
 
+    def injected(self, arrival: Arrival, fault: str) -> None:
+        """Count a fault."""
+        self._faults.labels(**self._always, fault=fault).inc()
+
     def sending(self, downstream: str) -> None:
-        """Wait for the end of the call."""
+        """Wait for the end of the try."""
+
+    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+        """Record a try."""
+        key = (downstream, code_label(attempt.code, attempt.outcome))
+        child = self._attempts.get(key)
+        if child is None:
+            child = self._attempt.labels(**self._always, downstream=key[0], code=key[1])
+            self._attempts[key] = child
+        child.observe(attempt.duration_seconds, _exemplar(arrival.trace))
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
-        """Record each try, and the call."""
-        exemplar = _exemplar(arrival.trace)
-        for attempt in call.attempts:
-            key = (call.downstream, code_label(attempt.code, attempt.outcome))
-            child = self._attempts.get(key)
-            if child is None:
-                child = self._attempt.labels(**self._always, downstream=key[0], code=key[1])
-                self._attempts[key] = child
-            child.observe(attempt.duration_seconds, exemplar)
-        outcome = call.last.outcome
-        child = self._calls.get((call.downstream, outcome))
+        """Record a call."""
+        child = self._calls.get((call.downstream, call.outcome))
         if child is None:
-            child = self._call.labels(**self._always, downstream=call.downstream, outcome=outcome)
-            self._calls[call.downstream, outcome] = child
+            child = self._call.labels(**self._always, downstream=call.downstream, outcome=call.outcome)
+            self._calls[call.downstream, call.outcome] = child
         child.observe(call.duration_seconds)
 
     def handled(self, record: StageRecord) -> None:
@@ -137,10 +157,9 @@ class Metrics:
             self._processing.observe(record.processing_seconds, exemplar)
         if record.pipeline_seconds is not None:
             self._pipeline.observe(record.pipeline_seconds, exemplar)
-        if record.fault:
-            self._faults.labels(**self._always, fault=record.fault).inc()
         if record.arrival.via is Via.HTTP:
-            self._observe_http(record.code, record.duration_seconds, exemplar)
+            seconds = record.duration_seconds if record.answer_seconds is None else record.answer_seconds
+            self._observe_http(record.code, seconds, exemplar)
 
     def record_unrouted_request(self, method: str, route: str, code: int, seconds: float) -> None:
         """Record a request that was no message: a wrong path or method. An unknown method becomes _OTHER."""
@@ -166,6 +185,14 @@ class Metrics:
         """Record that spans were lost."""
         self._spans_dropped.inc(count)
 
+    def record_ejection(self, downstream: str) -> None:
+        """Record that an instance of a downstream could not be reached and is passed over for a while."""
+        self._ejections.labels(**self._always, downstream=downstream).inc()
+
+    def record_control(self, result: str) -> None:
+        """Record a request to the control: `read`, `changed`, `invalid` or `refused`."""
+        self._control.labels(**self._always, result=result).inc()
+
     def roll(self) -> None:
         """Bring what depends on time alone up to date: to be called before the registry is read."""
         self._throughput.roll()
@@ -174,9 +201,20 @@ class Metrics:
         """Add a gauge whose value is read when it is asked for."""
         self._single(Gauge, name, text).set_function(read)
 
-    def add_info(self, **labels: str) -> None:
-        """Add `simulator_info`, always 1, that bears the configuration as labels."""
-        self._family(Gauge, "simulator_info", "The configuration", *labels).labels(**self._always, **labels).set(1)
+    def add_downstream_gauge(
+        self, name: str, text: str, read: Callable[[str], float], downstreams: tuple[str, ...]
+    ) -> None:
+        """Add a gauge for each downstream whose value is read when it is asked for."""
+        gauge = self._family(Gauge, name, text, "downstream")
+        for downstream in downstreams:
+            gauge.labels(**self._always, downstream=downstream).set_function(partial(read, downstream))
+
+    def set_info(self, **labels: str) -> None:
+        """Set the labels of `simulator_info`, always 1, which bear the configuration."""
+        if self._info is None:
+            self._info = self._family(Gauge, "simulator_info", "The configuration", *labels)
+        self._info.clear()
+        self._info.labels(**self._always, **labels).set(1)
 
     def add_process_metrics(self) -> None:
         """Add the metrics of the process: memory, CPU, descriptors, garbage collection, interpreter."""
@@ -184,14 +222,14 @@ class Metrics:
         GCCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 
-    def _observe_http(self, code: int, seconds: float, exemplar: dict[str, str] | None) -> None:
+    def _observe_http(self, code: int | None, seconds: float, exemplar: dict[str, str] | None) -> None:
         child = self._http_by_code.get(code)
         if child is None:
             child = self._http_by_code[code] = self._http.labels(
                 **self._always,
                 http_request_method="POST",
                 http_route=self._route,
-                http_response_status_code=str(code),
+                http_response_status_code="" if code is None else str(code),
             )
         child.observe(seconds, exemplar)
 

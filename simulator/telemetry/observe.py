@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from simulator.errors import InjectedFault, InvalidMessage, MessageError, Rejected
-from simulator.telemetry.record import Arrival, CallRecord, Clock, Outcome, StageRecord
+from simulator.telemetry.record import Arrival, Attempt, CallRecord, Clock, FaultTime, Outcome, StageRecord
 
 
 class Sink(Protocol):
@@ -16,8 +16,14 @@ class Sink(Protocol):
     def received(self, arrival: Arrival) -> None:
         """Hear that a message has come."""
 
+    def injected(self, arrival: Arrival, fault: str) -> None:
+        """Hear that a fault strikes a message."""
+
     def sending(self, downstream: str) -> None:
         """Hear that a try at sending a message on begins."""
+
+    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+        """Hear how a try ended, and after which pause the next one follows; None where none does."""
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
         """Hear how a call ended."""
@@ -58,11 +64,17 @@ class Observation:
         self._arrival = arrival
         self._sinks = sinks
         self._clock = clock
-        self._outcome, self._code = Outcome.FAILED, 500
-        self._fault = self._error = ""
+        self._outcome = Outcome.FAILED
+        self._code: int | None = 500
+        self._error = ""
+        self._faults: list[str] = []
+        self._fault_times: list[FaultTime] = []
+        self._accepted_seconds: float | None = None
+        self._downstream_seconds = 0.0
         self._admission_seconds = 0.0
         self._queue_wait_seconds: float | None = None
         self._delay_drawn_seconds: float | None = None
+        self._delay_spec, self._utilisation = "", 0.0
         self._processing_seconds = 0.0
         self._pipeline_seconds: float | None = None
         self._calls: list[CallRecord] = []
@@ -76,21 +88,49 @@ class Observation:
         """Note how long the message waited for a worker."""
         self._queue_wait_seconds = seconds
 
-    def processed(self, drawn_seconds: float, took_seconds: float) -> None:
-        """Note what the delay's distribution said and how long it took."""
+    def accepted(self) -> None:
+        """Note that the client gets its answer now, before the work."""
+        self._accepted_seconds = self._clock.monotonic() - self._arrival.received_at
+
+    def processed(self, drawn_seconds: float, took_seconds: float, spec: str, utilisation: float) -> None:
+        """Note what the delay's distribution said, at which share of busy workers, and how long it took."""
         self._delay_drawn_seconds = drawn_seconds
         self._processing_seconds = took_seconds
+        self._delay_spec, self._utilisation = spec, utilisation
+
+    def struck(self, fault: str) -> None:
+        """Note that a fault strikes."""
+        self._faults.append(fault)
+        for sink in self._sinks:
+            sink.injected(self._arrival, fault)
+
+    def suffered(self, fault: str, begin: float, took_seconds: float) -> None:
+        """Note how long a fault that takes time took; `begin` is monotonic."""
+        self._fault_times.append(FaultTime(fault, begin - self._arrival.received_at, took_seconds))
 
     def sending(self, downstream: str) -> None:
         """Note that a try at a call begins."""
         for sink in self._sinks:
             sink.sending(downstream)
 
+    def attempted(self, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+        """Note how a try ended, and after which pause the next one follows; None where none does."""
+        for sink in self._sinks:
+            sink.attempted(self._arrival, downstream, attempt, retry_in_seconds)
+
+    def sent_on(self, took_seconds: float) -> None:
+        """Note how long all calls took, those in parallel at once."""
+        self._downstream_seconds = took_seconds
+
     def called(self, call: CallRecord) -> None:
         """Note how a call ended."""
         self._calls.append(call)
         for sink in self._sinks:
             sink.sent(self._arrival, call)
+
+    def cut_short(self, fault: str) -> None:
+        """Note that all went well, but that the client will not see it: a fault cuts the answer."""
+        self._outcome, self._error = Outcome.FAULTED, f"the fault {fault} was injected here on purpose"
 
     def ended(self, outcome: Outcome) -> None:
         """Note that all went well; a message that was delivered has come to the end of the pipeline."""
@@ -101,8 +141,8 @@ class Observation:
     def failed(self, error: MessageError) -> None:
         """Note that the handling ended with an error that has a name."""
         self._outcome, self._code, self._error = outcome_of(error), error.status, str(error)
-        if isinstance(error, InjectedFault):
-            self._fault = error.fault
+        if isinstance(error, InjectedFault) and error.no_answer:
+            self._code = None
 
     def broke(self, error: BaseException) -> None:
         """Note that something unforeseen broke the handling off."""
@@ -113,15 +153,19 @@ class Observation:
         self.record = StageRecord(
             self._arrival,
             self._outcome,
-            self._code,
-            self._fault,
+            self._code if self._accepted_seconds is None else 202,
+            tuple(self._faults),
             self._error,
             self._admission_seconds,
             self._queue_wait_seconds,
             self._delay_drawn_seconds,
+            self._delay_spec,
+            self._utilisation,
             self._processing_seconds,
-            sum(call.duration_seconds for call in self._calls),
+            tuple(self._fault_times),
+            self._downstream_seconds,
             self._clock.monotonic() - self._arrival.received_at,
+            self._accepted_seconds,
             self._pipeline_seconds,
             tuple(self._calls),
         )

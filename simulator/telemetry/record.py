@@ -26,13 +26,16 @@ class Outcome(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """How one try at sending a message on ended."""
+    """How one try at sending a message on ended, or a whole call: as its last try did, or without one."""
 
     OK = "ok"  # an answer with a status 2xx
     ERROR_STATUS = "error_status"  # an answer with another status
     UNREACHABLE = "unreachable"  # no connection: the other side has not seen the message
     TIMEOUT = "timeout"  # no answer in time: it may have
     BROKEN = "broken"  # the connection broke, or the answer was not HTTP: it may have
+    ABANDONED = "abandoned"  # given up for the other of two hedged tries: it may have
+    BREAKER_OPEN = "breaker_open"  # a call without a (further) try: too many had failed before
+    EXPIRED = "expired"  # a call without a (further) try: its deadline had passed
 
 
 class Via(StrEnum):
@@ -75,31 +78,45 @@ class Arrival:
     received_unix_ns: int
     received_at: float
     trace: TraceIds
+    deadline_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a call; `code` of None means that no answer came."""
+    """One try of a call, counted from 1; `code` of None means that no answer came."""
 
     outcome: CallOutcome
     code: int | None
     duration_seconds: float
     injected: bool = False
     error: str = ""
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call with all its tries; it ended as its last try did."""
+    """One call with all its tries.
+
+    `injected` says that it failed on purpose, `forgiven` that the message goes on although it failed.
+    """
 
     downstream: str
     attempts: tuple[Attempt, ...]
     duration_seconds: float
+    outcome: CallOutcome
+    code: int | None
+    injected: bool = False
+    error: str = ""
+    forgiven: bool = False
 
-    @property
-    def last(self) -> Attempt:
-        """Give the try that decided."""
-        return self.attempts[-1]
+
+@dataclass(frozen=True, slots=True)
+class FaultTime:
+    """The time that a fault took of a message: from `after_seconds` after its arrival, for `duration_seconds`."""
+
+    fault: str
+    after_seconds: float
+    duration_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +124,31 @@ class StageRecord:
     """All that is known of one message when its handling has ended.
 
     `duration_seconds` = reading the body (`admission_seconds`) + `queue_wait_seconds` + `processing_seconds` +
-    `downstream_seconds` + the stage's own overhead. `delay_drawn_seconds` of None means that processing was not
-    reached, `pipeline_seconds` of None that the message did not end its way here.
+    `fault_seconds` + `downstream_seconds` + the stage's own overhead. `delay_drawn_seconds` of None means that
+    processing was not reached, `pipeline_seconds` of None that the message did not end its way here. `code` of None
+    means that no answer was given; where one was given before the work, `answer_seconds` says after how long.
+    `utilisation` is the share of workers that were busy when the processing began.
     """
 
     arrival: Arrival
     outcome: Outcome
-    code: int
-    fault: str
+    code: int | None
+    faults: tuple[str, ...]
     error: str
     admission_seconds: float
     queue_wait_seconds: float | None
     delay_drawn_seconds: float | None
+    delay_spec: str
+    utilisation: float
     processing_seconds: float
+    fault_times: tuple[FaultTime, ...]
     downstream_seconds: float
     duration_seconds: float
+    answer_seconds: float | None
     pipeline_seconds: float | None
     calls: tuple[CallRecord, ...]
+
+    @property
+    def fault_seconds(self) -> float:
+        """Give the time that faults took."""
+        return sum(time.duration_seconds for time in self.fault_times)

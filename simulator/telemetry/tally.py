@@ -11,10 +11,13 @@ import json
 import math
 import mmap
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from simulator.telemetry.record import OUTSIDE, Arrival, CallOutcome, CallRecord, Outcome, StageRecord
+from simulator.telemetry.record import OUTSIDE, Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord
+
+Key = TypeVar("Key")
 
 _GAMMA = 1.02
 _LOG_GAMMA = math.log(_GAMMA)
@@ -26,6 +29,8 @@ HANDLING = "handling_seconds"
 PIPELINE = "pipeline_seconds"
 DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
 LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
+# How a try, and not only a whole call, can end.
+ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
 _COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS)
 
 
@@ -71,7 +76,7 @@ def slots(callers: Iterable[str], downstreams: Iterable[str]) -> list[str]:
     names = [*_COUNTS, *(f"outcome.{outcome}" for outcome in Outcome)]
     names += [received_slot(caller) for caller in (*callers, OUTSIDE)]
     for downstream in dict.fromkeys(downstreams):
-        names += [sent_slot(downstream), *(attempt_slot(downstream, outcome) for outcome in CallOutcome)]
+        names += [sent_slot(downstream), *(attempt_slot(downstream, outcome) for outcome in ATTEMPT_OUTCOMES)]
     return names
 
 
@@ -124,6 +129,29 @@ class Tally:
         return {b: count for b, count in enumerate(self._words[start : start + _BUCKETS].tolist()) if count}
 
 
+class Tallies:
+    """The tallies of a stage's instances, added up."""
+
+    def __init__(self, parts: Sequence[Tally]) -> None:
+        self._parts = tuple(parts)
+
+    def counts(self) -> dict[str, int]:
+        """Give all counts by name."""
+        return _added(part.counts() for part in self._parts)
+
+    def durations(self, which: str) -> dict[int, int]:
+        """Give {bucket: count} of HANDLING or PIPELINE."""
+        return _added(part.durations(which) for part in self._parts)
+
+
+def _added(parts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
+    total: dict[Key, int] = {}
+    for part in parts:
+        for key, count in part.items():
+            total[key] = total.get(key, 0) + count
+    return total
+
+
 class TallySink:
     """Tell the tally."""
 
@@ -136,14 +164,19 @@ class TallySink:
         self._tally.add(received_slot(arrival.caller))
         self._tally.set(QUEUE_DEPTH, self._queue_depth())
 
+    def injected(self, arrival: Arrival, fault: str) -> None:
+        """Wait for the outcome."""
+
     def sending(self, downstream: str) -> None:
         """Count a try."""
         self._tally.add(sent_slot(downstream))
 
+    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+        """Count how a try ended."""
+        self._tally.add(attempt_slot(downstream, attempt.outcome))
+
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
-        """Count how each try ended."""
-        for attempt in call.attempts:
-            self._tally.add(attempt_slot(call.downstream, attempt.outcome))
+        """Leave it to the tries."""
 
     def handled(self, record: StageRecord) -> None:
         """Count the outcome."""

@@ -19,7 +19,7 @@ from opentelemetry.trace import Span, StatusCode
 
 from simulator.telemetry.exporting import LeanOtlpExporter
 from simulator.telemetry.otlp import traces_endpoint
-from simulator.telemetry.record import Arrival, CallRecord, Outcome, StageRecord, TraceIds
+from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
 
 MESSAGE_ID_BAGGAGE = "simulator.message_id"
 _EXPORT_TIMEOUT_SECONDS = 2.0
@@ -94,10 +94,9 @@ def with_message_id(message_id: str) -> Iterator[None]:
 class SpanSink:
     """Tell the trace: the two inner spans, and what the server's span should say."""
 
-    def __init__(self, provider: trace.TracerProvider, stage: str, role: str, delay: str) -> None:
+    def __init__(self, provider: trace.TracerProvider, stage: str, role: str) -> None:
         self._tracer = provider.get_tracer("simulator")
         self._always = {"simulator.stage": stage, "simulator.role": role}
-        self.delay = delay
 
     @contextmanager
     def root(self, due_unix_ns: int, lag_seconds: float) -> Iterator[Span]:
@@ -116,7 +115,19 @@ class SpanSink:
     def received(self, arrival: Arrival) -> None:
         """Wait for the end of the handling."""
 
+    @contextmanager
+    def inner(self, name: str) -> Iterator[Span]:
+        """Open a span of the stage's own in the current one."""
+        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+            yield span
+
+    def injected(self, arrival: Arrival, fault: str) -> None:
+        """Wait for the end of the handling."""
+
     def sending(self, downstream: str) -> None:
+        """Leave it to the requests instrumentation."""
+
+    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
         """Leave it to the requests instrumentation."""
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
@@ -134,8 +145,8 @@ class SpanSink:
                 "simulator.outcome": str(record.outcome),
             }
         )
-        if record.fault:
-            span.set_attribute("simulator.fault", record.fault)
+        if record.faults:
+            span.set_attribute("simulator.fault", ",".join(record.faults))
         if record.outcome in (Outcome.FAILED, Outcome.FAULTED):
             span.set_status(StatusCode.ERROR, record.error)
         if record.queue_wait_seconds is not None:
@@ -153,6 +164,25 @@ class SpanSink:
             start_time=working,
             attributes={
                 "simulator.delay.drawn_seconds": record.delay_drawn_seconds,
-                "simulator.delay.spec": self.delay,
+                "simulator.delay.spec": record.delay_spec,
             },
         ).end(done)
+        for time in record.fault_times:
+            began = record.arrival.received_unix_ns + int(time.after_seconds * 1e9)
+            span = self._tracer.start_span(
+                f"fault.{time.fault}", start_time=began, attributes={"simulator.fault": time.fault}
+            )
+            span.end(began + int(time.duration_seconds * 1e9))
+
+
+def describe_call(span: Span, call: CallRecord) -> None:
+    """Say on the span around a call's tries how it ended."""
+    span.set_attributes(
+        {
+            "peer.service": call.downstream,
+            "simulator.call.outcome": str(call.outcome),
+            "simulator.call.attempts": len(call.attempts),
+        }
+    )
+    if call.outcome is not CallOutcome.OK:
+        span.set_status(StatusCode.ERROR, call.error)

@@ -28,10 +28,17 @@ def url_of(host: str, port: int, path: str) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
 
-def stage_url(topology: Topology, name: str) -> str:
-    """Give the URL at which callers find a stage: its own host and port, or its name and 8080, as in a container."""
+def stage_urls(topology: Topology, name: str) -> tuple[str, ...]:
+    """Give the URLs at which callers find the instances of a stage.
+
+    With a port of its own the instances listen on that one and the next ones; without, the stage's name and 8080 stand
+    for all of them, as in a container.
+    """
     stage = topology.stages[name]
-    return url_of(stage.host or name, stage.port or DEFAULT_PORT, stage.path)
+    host, first = stage.host or name, stage.port
+    if not first:
+        return (url_of(host, DEFAULT_PORT, stage.path),)
+    return tuple(url_of(host, port, stage.path) for port in range(first, first + stage.instances))
 
 
 def with_address(stage: Stage, host: str, port: int) -> Stage:

@@ -25,12 +25,25 @@ class Document:
 
     def problem(self, message: str, keys: Keys) -> Problem:
         """Make the problem that stands at `keys`, or at the nearest thing around it that is in the file."""
-        at = keys
+        at = self._written(keys)
         while at and at not in self.places:
             at = at[:-1]
         line, column = self.places.get(at, (0, 0))
         shown = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
         return Problem(f"{shown}: {message}" if shown else message, self.source, line, column)
+
+    def _written(self, keys: Keys) -> Keys:
+        """Give keys as the file has them: a mapping that is short for a list has names where the list has numbers."""
+        value: Any = self.value
+        written: list[str | int] = []
+        for key in keys:
+            names = list(value) if isinstance(value, dict) else []
+            written.append(names[key] if isinstance(key, int) and key < len(names) else key)
+            try:
+                value = value[written[-1]]
+            except (LookupError, TypeError):
+                value = None
+        return tuple(written)
 
 
 def parse_document(text: str, source: str) -> Document:

@@ -6,13 +6,38 @@ import graphlib
 from collections.abc import Iterator, Mapping
 
 from simulator.topology.document import Keys
-from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
+from simulator.topology.model import DEFAULT_HOST, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
+
+_LAST_PORT = 65535
+
+
+def calls_of(stage: Stage) -> Iterator[tuple[Keys, Call]]:
+    """Give every call of a stage, those in groups and the fallbacks too, with its place within the stage."""
+    for index, step in enumerate(stage.calls or ()):
+        yield from _calls_in(step, ("calls", index))
+
+
+def _calls_in(step: Step, keys: Keys) -> Iterator[tuple[Keys, Call]]:
+    match step:
+        case Parallel(parallel=steps):
+            for index, inner in enumerate(steps):
+                yield from _calls_in(inner, (*keys, "parallel", index))
+        case Choose(choose=alternatives):
+            for index, alternative in enumerate(alternatives):
+                yield from _calls_in(alternative, (*keys, "choose", index))
+        case InOrder(steps=steps):
+            for index, inner in enumerate(steps):
+                yield from _calls_in(inner, (*keys, index))
+        case Call(fallback=fallback):
+            yield keys, step
+            if fallback is not None:
+                yield from _calls_in(fallback, (*keys, "fallback"))
 
 
 def edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:
     """Give every call as (caller, called), in the order of the file."""
     for name, stage in stages.items():
-        for call in stage.calls or ():
+        for _, call in calls_of(stage):
             yield name, call.to
 
 
@@ -39,8 +64,8 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
     """
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
-        for index, call in enumerate(stage.calls or ()):
-            keys: Keys = ("stages", name, "calls", index)
+        for place, call in calls_of(stage):
+            keys: Keys = ("stages", name, *place)
             if call.to not in names:
                 yield keys, f"there is no stage {call.to!r}; there are {', '.join(sorted(names))}"
             elif call.to in stages and stages[call.to].role is Role.INJECTOR:
@@ -59,6 +84,11 @@ def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
         yield keys, "a processor needs calls; write `calls: []` for one that only answers, or `role: terminator`"
     if stage.role is Role.INJECTOR and not stage.calls:
         yield keys, "an injector needs calls: its messages go nowhere"
+    if stage.role is Role.INJECTOR and stage.instances > 1:
+        yield (*keys, "instances"), "an injector is one process; use a higher rate, or a second injector"
+    for index, fault in enumerate(stage.faults):
+        if fault.instance is not None and fault.instance > stage.instances:
+            yield (*keys, "faults", index), f"there is no instance {fault.instance}; there are {stage.instances}"
     if stage.role is not Role.INJECTOR:
         for key in ("load", "input"):
             if getattr(stage, key) is not None:
@@ -72,7 +102,7 @@ def _with_article(role: Role) -> str:
 
 
 def _successors(stages: Mapping[str, Stage]) -> dict[str, list[str]]:
-    return {name: [call.to for call in stage.calls or () if call.to in stages] for name, stage in stages.items()}
+    return {name: [call.to for _, call in calls_of(stage) if call.to in stages] for name, stage in stages.items()}
 
 
 def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
@@ -94,9 +124,14 @@ def _port_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
     for name, stage in stages.items():
         if not stage.port:  # none given, or 0: any that is free
             continue
-        other = taken.setdefault((stage.host or DEFAULT_HOST, stage.port), name)
-        if other != name:
-            yield ("stages", name, "port"), f"port {stage.port} is already the port of {other!r}"
+        if stage.port + stage.instances - 1 > _LAST_PORT:
+            yield ("stages", name, "port"), f"there are no {stage.instances} ports from {stage.port} on"
+        clashes: set[str] = set()
+        for port in range(stage.port, stage.port + stage.instances):
+            other = taken.setdefault((stage.host or DEFAULT_HOST, port), name)
+            if other not in (name, *clashes):
+                clashes.add(other)
+                yield ("stages", name, "port"), f"port {port} is already the port of {other!r}"
 
 
 def _unreachable_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:

@@ -10,10 +10,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.distributions import Constant, Delay
-from simulator.behaviour.faults import Fault
+from simulator.behaviour.faults.base import Fault
+from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.pacing import Arrivals
+from simulator.behaviour.payloads import Size
+from simulator.behaviour.retries import Retries
 
+Ratio = NewType("Ratio", float)
+Instances = NewType("Instances", int)
 PositiveSeconds = NewType("PositiveSeconds", float)
 PerSecond = NewType("PerSecond", float)
 Bytes = NewType("Bytes", int)
@@ -25,6 +31,7 @@ Host = NewType("Host", str)
 Name = NewType("Name", str)
 
 NO_DELAY = Constant(0.0)
+NO_RETRIES = Retries()
 DEFAULT_TIMEOUT = PositiveSeconds(30.0)
 DEFAULT_PATH = Path("/messages")
 DEFAULT_HOST = Host("127.0.0.1")
@@ -49,12 +56,68 @@ class OnBadLine(StrEnum):
     SKIP = "skip"
 
 
+class Forward(StrEnum):
+    """When a stage answers: when all is done, or when it has taken the message in."""
+
+    WAIT = "wait"
+    ACCEPT = "accept"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One edge: the stage that bears it sends to the stage `to`, and waits for the answer `timeout_seconds` at most."""
+    """One edge: the stage that bears it sends to the stage `to`.
+
+    Each try waits for its answer `timeout_seconds` at most, all tries and pauses together `deadline_seconds`; None
+    means that only the caller's own deadline counts. The call is made with `probability_ratio`, and then `times` times,
+    one after the other. With `hedge_seconds` a second try sets out when the first one has had no answer for so long.
+    An `optional` call may fail, and where one fails that has a `fallback`, that one is made in its place. The body is
+    the message's own, or one made up of `request_size`.
+    """
 
     to: Name
     timeout_seconds: PositiveSeconds = DEFAULT_TIMEOUT
+    deadline_seconds: PositiveSeconds | None = None
+    probability_ratio: Ratio = Ratio(1.0)
+    times: PositiveCount = PositiveCount(1)
+    retries: Retries = NO_RETRIES
+    hedge_seconds: PositiveSeconds | None = None
+    breaker: BreakerRule | None = None
+    optional: bool = False
+    fallback: Call | None = None
+    request_size: Size | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative(Call):
+    """A call that is chosen with a share of `weight_ratio`."""
+
+    weight_ratio: Ratio
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parallel:
+    """Steps that are taken at the same time, `limit` of them at once; None means all."""
+
+    parallel: tuple[Step, ...]
+    limit: PositiveCount | None = None
+    probability_ratio: Ratio = Ratio(1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choose:
+    """One of several calls; the weights add up to 1."""
+
+    choose: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InOrder:
+    """Steps that are taken one after the other: a list within a parallel group."""
+
+    steps: tuple[Step, ...]
+
+
+Step = Call | Parallel | Choose | InOrder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +138,9 @@ class Load:
 class Stage:
     """One web service.
 
-    `calls` of None means that none were written down, an empty tuple that there are none on purpose. `workers` messages
-    are processed at once and `queue` more may wait. `input` and `output` are JSON Lines files, `-` standard input.
+    `calls` of None means that none were written down, an empty tuple that there are none on purpose; they are made one
+    after the other. `workers` messages are processed at once in each of the `instances` and `queue` more may wait.
+    `input` and `output` are JSON Lines files, `-` standard input.
     """
 
     role: Role = Role.PROCESSOR
@@ -87,8 +151,12 @@ class Stage:
     faults: tuple[Fault, ...] = ()
     workers: PositiveCount = DEFAULT_WORKERS
     queue: Count = DEFAULT_QUEUE
+    rate_limit: RateLimit | None = None
+    instances: Instances = Instances(1)
+    forward: Forward = Forward.WAIT
+    response_size: Size | None = None
     max_body_bytes: Bytes = DEFAULT_MAX_BODY
-    calls: tuple[Call, ...] | None = None
+    calls: tuple[Step, ...] | None = None
     load: Load | None = None
     input: str | None = None
     on_bad_line: OnBadLine = OnBadLine.STOP

@@ -84,16 +84,30 @@ def _wiring_of(value: Any, found: list[tuple[Keys, str]], read_samples: ReadSamp
     kept = {key: inner for key, inner in value.items() if key not in wrong}
     if wrong_calls:
         # A call that is wrong in something else still says where it goes.
-        kept["calls"] = [_call_target(call, index in wrong_calls) for index, call in enumerate(value["calls"])]
+        kept["calls"] = [_targets(step) if index in wrong_calls else step for index, step in enumerate(value["calls"])]
     return structure(kept, Stage, read_samples)[0]
 
 
-def _call_target(call: Any, wrong: bool) -> Any:
-    if not wrong:
-        return call
+def _targets(step: Any) -> Any:
+    """Give a step with nothing but the stages that it names, each at its place."""
+    if isinstance(step, list):
+        return [_targets(inner) for inner in step]
+    if not isinstance(step, dict):
+        return _readable(step)
+    if isinstance(step.get("parallel"), list):
+        return {"parallel": _targets(step["parallel"])}
+    if "choose" in step:
+        names = _targets(list(step["choose"]) if isinstance(step["choose"], dict | list) else [])
+        calls = [name if isinstance(name, dict) else {"to": name} for name in names]
+        return {"choose": [{"to": call.get("to", _UNREADABLE), "weight": 1 / len(calls)} for call in calls]}
+    target = {"to": _readable(step.get("to"))}
+    return target | ({"fallback": _targets(step["fallback"])} if "fallback" in step else {})
+
+
+def _readable(name: Any) -> str:
     try:
-        return check_name(call["to"])
-    except (TypeError, LookupError, ValueError):
+        return check_name(name)
+    except ValueError:
         return _UNREADABLE
 
 

@@ -6,6 +6,7 @@ in the error when it is wrong.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,12 @@ from simulator.topology.addresses import (
     DEFAULT_PORT,
     Address,
     parse_address,
-    stage_url,
+    stage_urls,
 )
 from simulator.topology.document import Keys
-from simulator.topology.graph import callers, wiring_problems
+from simulator.topology.graph import callers, calls_of, wiring_problems
 from simulator.topology.layers import Given
-from simulator.topology.model import DEFAULT_HOST, PositiveSeconds, Role, Stage, Topology
+from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
 from simulator.topology.structure import check_name, structure, unstructure
 from simulator.units import parse_duration
 
@@ -31,17 +32,21 @@ DEFAULT_NAME = "stage"
 DEFAULT_DRAIN_SECONDS = 10.0
 _MOST_DIGITS = 20
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
-_WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED")
-_APART_KEYS = ("NAME", "DOWNSTREAM", "TIMEOUT", "SEED", "LOG_LEVEL", "DRAIN_TIMEOUT")
+_WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED", "INSTANCE", "RETRIES")
+_CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES")
+_APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL", "DRAIN_TIMEOUT")
 
 
 @dataclass(frozen=True)
 class Downstream:
-    """One stage to send to: its name, where it is and how long to wait for its answer."""
+    """One stage to send to: its name and where its instances are.
+
+    `is_stage` says that it is known to be one of ours, and can be asked why it gave no answer.
+    """
 
     name: str
-    url: str
-    timeout_seconds: float
+    urls: tuple[str, ...]
+    is_stage: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,7 @@ class StageSettings:
     port: int
     downstreams: tuple[Downstream, ...]
     callers: tuple[str, ...]
+    instance: int
     seed: int | None
     log_level: str
     drain_seconds: float
@@ -71,6 +77,8 @@ def resolve_stage(
     """Settle a stage by itself from what was given. Raise ConfigurationError with every mistake."""
     role = _value(given, "ROLE") or _implied_role(given)
     base: dict[str, Any] = {} if role == Role.TERMINATOR else {"calls": []}
+    with contextlib.suppress(ValueError):
+        base["instances"] = _instance(_whole(_value(given, "INSTANCE")))  # there are as many at least
     return _Resolution(given, read_samples).settle(
         base | {"role": role}, _value(given, "NAME") or DEFAULT_NAME, None, ignored
     )
@@ -111,22 +119,25 @@ class _Resolution:
         addresses = self._addresses()
         addresses_are_good = not self.problems
         if topology is None:
-            base = base | ({"calls": [address.name for address in addresses]} if addresses else {})
+            base = base | ({"calls": list(dict.fromkeys(address.name for address in addresses))} if addresses else {})
             self._check("NAME", name, check_name)
         else:
             self._check_fits(topology, name, addresses)
         stage, found = structure(self._overlay(base), Stage, self.read_samples)
         self._note(found)
+        self._check_call_keys()
         if stage is not None and addresses_are_good:
             others = topology.stages if topology else dict.fromkeys(address.name for address in addresses)
             names = frozenset([name, *others])
             self._note([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
-        timeout = self._check("TIMEOUT", _value(self.given, "TIMEOUT"), _optional_timeout)
         settings = {
+            "instance": self._check("INSTANCE", _whole(_value(self.given, "INSTANCE")), _instance),
             "seed": self._check("SEED", _whole(_value(self.given, "SEED")), _seed),
             "log_level": self._check("LOG_LEVEL", _value(self.given, "LOG_LEVEL") or "info", _log_level),
             "drain_seconds": self._check("DRAIN_TIMEOUT", _value(self.given, "DRAIN_TIMEOUT"), _drain),
         }
+        if stage is not None and topology is not None and (settings["instance"] or 1) > stage.instances:
+            self.problems.append(self._problem(("INSTANCE",), f"there is none beyond {stage.instances}"))
         if self.problems or stage is None:
             raise ConfigurationError(self.problems)
         if settings["seed"] is None and topology is not None:
@@ -136,8 +147,8 @@ class _Resolution:
             topology=topology.name if topology else name,
             stage=stage,
             host=stage.host or DEFAULT_HOST,
-            port=DEFAULT_PORT if stage.port is None else stage.port,
-            downstreams=tuple(_downstreams(stage, topology, addresses, timeout)),
+            port=_port(stage, settings["instance"] if topology else 1),
+            downstreams=tuple(_downstreams(stage, topology, addresses)),
             callers=callers(topology, name) if topology else (),
             ignored=ignored,
             **settings,
@@ -152,6 +163,9 @@ class _Resolution:
                 load[key.lower()] = value
             elif key == "FAULTS":
                 stage["faults"] = _split(value, ";")
+            elif key in _CALL_KEYS:
+                if "calls" in stage:
+                    stage["calls"] = with_call_keys(stage["calls"], {key.lower(): value})
             elif key not in _APART_KEYS:
                 stage[key.lower()] = value
         return stage | ({"load": load} if load or _reads_input(stage) else {})
@@ -166,31 +180,35 @@ class _Resolution:
             address = self._check("DOWNSTREAM", text, lambda value, name=default: parse_address(value, name))
             if address is not None:
                 addresses.append(address)
-        names = [address.name for address in addresses]
-        for twice in dict.fromkeys(name for name in names if names.count(name) > 1):
-            self.problems.append(self._problem(("DOWNSTREAM",), f"{twice!r} is the name of more than one"))
         return tuple(addresses)
 
     def _check_fits(self, topology: Topology, name: str, addresses: tuple[Address, ...]) -> None:
         """Refuse what can have no effect on a stage of a topology."""
         if "NAME" in self.given and self.given["NAME"].value != name:
             self.problems.append(self._problem(("NAME",), f"the stage is {name!r}, by --stage"))
-        called = [call.to for call in topology.stages[name].calls or ()]
+        called = list(dict.fromkeys(call.to for _, call in calls_of(topology.stages[name])))
         for address in addresses:
             if address.name not in called:
                 message = f"{name} does not call {address.name!r}; it calls {', '.join(called) or 'nobody'}"
                 self.problems.append(self._problem(("DOWNSTREAM",), message))
 
+    def _check_call_keys(self) -> None:
+        """Look at what is said of calls also where there is none."""
+        given = {key: given.value for key, given in self.given.items() if key in _CALL_KEYS}
+        said = {key.lower(): _whole(value) if key in _WHOLE_KEYS else value for key, value in given.items()}
+        self._note([(("calls", *keys), message) for keys, message in structure({"to": "any", **said}, Call)[1]])
+
     def _note(self, found: Iterable[tuple[Keys, str]]) -> None:
-        for keys, message in found:
-            self.problems.append(self._problem(keys, message))
+        for problem in dict.fromkeys(self._problem(keys, message) for keys, message in found):
+            if problem not in self.problems:
+                self.problems.append(problem)
 
     def _problem(self, keys: Keys, message: str) -> Problem:
         names = [str(key).upper() for key in keys]
         if names == ["LOAD"]:
             names = [key for key in _LOAD_KEYS if key in self.given] or names
         if names[:1] == ["CALLS"]:
-            names = ["DOWNSTREAM"]
+            names = [name for name in names if name in _CALL_KEYS and name in self.given] or ["DOWNSTREAM"]
         key = next((name for name in names if name in self.given), names[0] if names else "")
         given = self.given.get(key, Given(None, ""))
         return Problem(f"{key}: {message}" if key else message, given.source, given.line)
@@ -207,13 +225,35 @@ def _reads_input(stage: Mapping[str, Any]) -> bool:
     return stage.get("role") == Role.INJECTOR and "input" in stage
 
 
-def _downstreams(
-    stage: Stage, topology: Topology | None, addresses: tuple[Address, ...], timeout: float | None
-) -> Iterator[Downstream]:
-    given = {address.name: address.url for address in addresses}
-    for call in stage.calls or ():
-        url = given.get(call.to) or (stage_url(topology, call.to) if topology else "")
-        yield Downstream(call.to, url, timeout if timeout is not None else call.timeout_seconds)
+def _downstreams(stage: Stage, topology: Topology | None, addresses: tuple[Address, ...]) -> Iterator[Downstream]:
+    for name in dict.fromkeys(call.to for _, call in calls_of(stage)):
+        given = tuple(address.url for address in addresses if address.name == name)
+        urls = given or (stage_urls(topology, name) if topology else ())
+        yield Downstream(name, urls, is_stage=topology is not None)
+
+
+def with_call_keys(calls: Any, change: Mapping[str, Any], to: str | None = None) -> Any:
+    """Give plain `calls` with some keys of each call changed, or of those that go to `to`; None takes a key away."""
+    if isinstance(calls, list):
+        return [with_call_keys(step, change, to) for step in calls]
+    if isinstance(calls, str):
+        calls = {"to": calls}
+    if not isinstance(calls, dict):
+        return calls
+    changed = dict(calls)
+    for group in ("parallel", "choose", "fallback"):
+        if group in changed:
+            changed[group] = with_call_keys(changed[group], change, to)
+    if "to" in changed and to in (None, changed["to"]):
+        changed = {key: value for key, value in {**changed, **change}.items() if value is not None}
+    return changed
+
+
+def _port(stage: Stage, instance: int) -> int:
+    """Give the port of an instance: the stage's, and those that follow."""
+    if not stage.port:
+        return DEFAULT_PORT if stage.port is None else 0
+    return stage.port + instance - 1
 
 
 def _split(value: Any, separator: str) -> Any:
@@ -230,13 +270,12 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _optional_timeout(value: Any) -> float | None:
+def _instance(value: Any) -> int:
     if value is None:
-        return None
-    seconds = parse_duration(value)
-    if seconds <= 0:
-        raise ValueError(f"{value!r} must be more than 0")
-    return PositiveSeconds(seconds)
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100:
+        raise ValueError(f"{value!r} must be a whole number from 1 to 100")
+    return value
 
 
 def _seed(value: Any) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,19 +15,25 @@ from cattrs.errors import BaseValidationError, ClassValidationError, ForbiddenEx
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from simulator import units
+from simulator.behaviour.breaker import BreakerRule, parse_breaker
 from simulator.behaviour.delays import no_samples, parse_delay
 from simulator.behaviour.distributions import Delay, ReadSamples
-from simulator.behaviour.faults import Fault, parse_fault
+from simulator.behaviour.faults.base import Fault
+from simulator.behaviour.faults.registry import parse_fault
+from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.pacing import Arrivals
+from simulator.behaviour.payloads import Size, parse_sizes
+from simulator.behaviour.retries import Retries, parse_retries
 from simulator.topology import model
 from simulator.topology.document import Keys
 
 Record = TypeVar("Record")
-_UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes)$")
+_UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
+_OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes"}
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _PATH = re.compile(r"/[A-Za-z0-9/._~-]{0,200}")
-RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/control")
+RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/control", "/injected")
 
 
 def structure(
@@ -40,16 +48,25 @@ def structure(
         return None, [((), _reason(error))]
 
 
-def unstructure(record: Any) -> Any:
-    """Turn a record into the plain values that `structure` makes it from, leaving out what is as by default."""
-    return _converter(no_samples).unstructure(record)
+def unstructure(record: Any, whole: bool = False) -> Any:
+    """Turn a record into the plain values that `structure` makes it from.
+
+    What is as by default is left out, unless `whole`; then it is only left out further inside.
+    """
+    plain = _converter(no_samples).unstructure(record)
+    if not whole:
+        return plain
+    defaults = {field.name: getattr(record, field.name) for field in fields(record)}
+    written = _converter(no_samples)
+    return {key_of(name): plain.get(key_of(name), written.unstructure(value)) for name, value in defaults.items()}
 
 
 def key_of(field_name: str) -> str:
-    """Give a field's key in a file: its name without the unit."""
-    return _UNIT_SUFFIX.sub("", field_name)
+    """Give a field's key in a file: its name without the unit, for nearly all."""
+    return _OTHER_KEYS.get(field_name) or _UNIT_SUFFIX.sub("", field_name)
 
 
+@functools.lru_cache(maxsize=4)
 def _converter(read_samples: ReadSamples) -> Converter:
     converter = Converter(forbid_extra_keys=True)
     for kind, read, write in _SCALARS:
@@ -57,19 +74,76 @@ def _converter(read_samples: ReadSamples) -> Converter:
         if write is not None:
             converter.register_unstructure_hook(kind, write)
     converter.register_structure_hook(Delay, lambda value, _: parse_delay(value, read_samples))
-    converter.register_unstructure_hook(Delay, str)
-    converter.register_structure_hook(Fault, lambda value, _: parse_fault(value))
-    converter.register_unstructure_hook(Fault, str)
-    for choice in (model.Role, model.OnBadLine, Arrivals):
+    for kind, parse in _NOTATIONS:
+        converter.register_structure_hook(kind, _ignoring_type(parse))
+    for kind in (Delay, *(kind for kind, _ in _NOTATIONS)):
+        converter.register_unstructure_hook(kind, str)
+    for choice in (model.Role, model.Forward, model.OnBadLine, Arrivals):
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)
-    calls = _list_of(converter, model.Call, "stages, as in [parse, enrich]")
-    converter.register_structure_hook_func(lambda kind: kind == tuple[model.Call, ...] | None, calls)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')
     converter.register_structure_hook_func(lambda kind: kind == tuple[Fault, ...], faults)
-    for record in (model.Call, model.Load, model.Stage, model.Topology):
+    _register_steps(converter)
+    for record in _RECORDS:
         _register_record(converter, record)
     return converter
+
+
+def _register_steps(converter: Converter) -> None:
+    """Let a call be a name or a mapping, a group a mapping with its own key, and a list steps in order."""
+
+    def read_step(value: Any, _: Any) -> Any:
+        if isinstance(value, list):
+            return model.InOrder(steps=tuple(converter.structure(value, list[model.Step])))
+        group = next((kind for kind in (model.Parallel, model.Choose) if _is_group(value, kind)), model.Call)
+        return converter.structure(value, group)
+
+    def write_step(step: model.Step) -> Any:
+        if isinstance(step, model.InOrder):
+            return [write_step(inner) for inner in step.steps]
+        written = converter.unstructure(step, unstructure_as=type(step))
+        return step.to if isinstance(step, model.Call) and list(written) == ["to"] else written
+
+    def write_steps(steps: Any) -> Any:
+        return None if steps is None else [write_step(step) for step in steps]
+
+    read_calls = _list_of(converter, model.Step, "stages, as in [parse, enrich]")
+    read_choice = _list_of(converter, model.Alternative, "calls with weights")
+    converter.register_structure_hook_func(lambda kind: kind == model.Step, read_step)
+    lists: Any = (tuple[model.Step, ...], tuple[model.Step, ...] | None)
+    converter.register_structure_hook_func(lambda kind: kind in lists, read_calls)
+    converter.register_unstructure_hook_func(lambda kind: kind in lists, write_steps)
+    alternatives: Any = tuple[model.Alternative, ...]
+    converter.register_structure_hook_func(
+        lambda kind: kind == alternatives, lambda value, kind: _checked_choice(read_choice(_as_list(value), kind))
+    )
+    converter.register_unstructure_hook_func(lambda kind: kind == alternatives, write_steps)
+    optional_call: Any = model.Call | None
+    converter.register_structure_hook_func(
+        lambda kind: kind == optional_call,
+        lambda value, _: None if value is None else converter.structure(value, model.Call),
+    )
+    converter.register_unstructure_hook_func(
+        lambda kind: kind == optional_call, lambda call: None if call is None else write_step(call)
+    )
+
+
+def _is_group(value: Any, kind: type[Any]) -> bool:
+    return isinstance(value, dict) and fields(kind)[0].name in value
+
+
+def _as_list(value: Any) -> Any:
+    """Turn `{stable: 90%, canary: 10%}` into the list that it is short for."""
+    if isinstance(value, dict):
+        return [{"to": name, "weight": weight} for name, weight in value.items()]
+    return value
+
+
+def _checked_choice(alternatives: tuple[model.Alternative, ...]) -> tuple[model.Alternative, ...]:
+    total = sum(alternative.weight_ratio for alternative in alternatives)
+    if not math.isclose(total, 1.0, abs_tol=1e-9):
+        raise ValueError(f"the weights must add up to 100%, not {total * 100:.12g}%")
+    return alternatives
 
 
 def _register_record(converter: Converter, record: type[Any]) -> None:
@@ -81,7 +155,7 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
     def read_mapping(value: Any, kind: type[Any]) -> Any:
         if value is None and record is model.Stage:
             value = {}
-        if isinstance(value, str) and record is model.Call:
+        if isinstance(value, str) and record in (model.Call, model.Alternative):
             value = {"to": value}
         if not isinstance(value, dict):
             raise ValueError(f"must be a mapping of keys to values, not {value!r}")
@@ -152,6 +226,14 @@ def _text(value: Any) -> str:
     return value
 
 
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ValueError(f"{value!r} is neither true nor false")
+
+
 def _positive_duration(value: Any) -> float:
     seconds = units.parse_duration(value)
     if seconds <= 0:
@@ -179,8 +261,20 @@ def _path(value: Any) -> str:
     return path
 
 
+# Each after those that it is made of.
+_RECORDS = (model.Call, model.Alternative, model.Parallel, model.Choose, model.Load, model.Stage, model.Topology)
+_NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Fault, parse_fault),
+    (Retries, parse_retries),
+    (BreakerRule, parse_breaker),
+    (RateLimit, parse_limit),
+    (Size, parse_sizes),
+)
 _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
     (str, _text, None),
+    (bool, _truth, None),
+    (model.Ratio, units.parse_ratio, units.format_ratio),
+    (model.Instances, lambda value: _whole(value, 1, 100), None),
     (model.PositiveSeconds, _positive_duration, units.format_duration),
     (model.PerSecond, units.parse_rate, units.format_rate),
     (model.Bytes, _max_body, None),

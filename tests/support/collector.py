@@ -41,13 +41,19 @@ class Collector:
 
     bodies: list[bytes] = field(default_factory=list)
     address: str = ""
+    _decoded: list[ReceivedSpan] = field(default_factory=list)
+    _bodies_decoded: int = 0
 
     @property
     def environment(self) -> dict[str, str]:
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.address}
 
-    def spans(self) -> list[ReceivedSpan]:
-        return [span for body in list(self.bodies) for span in _decode(body)]
+    def spans(self, start: int = 0) -> list[ReceivedSpan]:
+        """Give all spans that have come, or those from number `start` on."""
+        while self._bodies_decoded < len(self.bodies):
+            self._decoded += _decode(self.bodies[self._bodies_decoded])
+            self._bodies_decoded += 1
+        return self._decoded[start:]
 
     def traces(self) -> dict[str, list[ReceivedSpan]]:
         found = defaultdict(list)

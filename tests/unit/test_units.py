@@ -13,6 +13,7 @@ PARSERS = {
     units.parse_ratio: "%",
     units.parse_size: "B",
     units.parse_rate: "/s",
+    units.parse_byte_rate: "B/s",
 }
 
 
@@ -111,6 +112,25 @@ def test_a_rate_is_per_second(text, per_second):
 
 
 @pytest.mark.parametrize(
+    ("text", "per_second"),
+    [
+        ("20B/s", 20.0),
+        ("1KB/s", 1000.0),
+        ("1.5KB/s", 1500.0),
+        (".5B/s", 0.5),
+        ("1KiB/s", 1024.0),
+        ("2MB/s", 2e6),
+        ("1MiB/s", 1_048_576.0),
+        ("1000GB/s", 1e12),
+        ("  20 B/s ", 20.0),
+    ],
+)
+def test_a_byte_rate_is_bytes_per_second(text, per_second):
+    """Every unit of size gives bytes per second."""
+    assert units.parse_byte_rate(text) == per_second
+
+
+@pytest.mark.parametrize(
     ("parse", "value", "reason"),
     [
         (units.parse_duration, "5", "'5' has no unit: write 5ms or 5s"),
@@ -133,6 +153,12 @@ def test_a_rate_is_per_second(text, per_second):
         (units.parse_rate, "50/d", "'50/d' has the unknown unit '/d': allowed are /s, /m, /min, /h"),
         (units.parse_rate, "0/s", "'0/s' is out of range: must be more than 0/s and at most 1000000/s"),
         (units.parse_rate, "1000001/s", "'1000001/s' is out of range"),
+        (units.parse_byte_rate, "20", "'20' is not a number of bytes per second: write 20B/s or 1KB/s"),
+        (units.parse_byte_rate, 20, "20 is not a number of bytes per second: write 20B/s or 1KB/s"),
+        (units.parse_byte_rate, "20B/min", "'20B/min' is not a number of bytes per second"),
+        (units.parse_byte_rate, "20kb/s", "'20kb/s' is not a number of bytes per second"),
+        (units.parse_byte_rate, "0B/s", "'0B/s' is out of range: must be more than 0B/s and at most 1000GB/s"),
+        (units.parse_byte_rate, "1001GB/s", "'1001GB/s' is out of range: must be more than 0B/s and at most 1000GB/s"),
     ],
 )
 def test_a_wrong_quantity_is_refused_with_what_is_allowed(parse, value, reason):
@@ -149,6 +175,7 @@ def test_a_wrong_quantity_is_refused_with_what_is_allowed(parse, value, reason):
         (units.parse_ratio, "is not a share: write 5% or 0.05"),
         (units.parse_size, "is not a size: write 10KB, 1MiB or 512"),
         (units.parse_rate, "is not a rate: write 50/s, 300/min or 10/h"),
+        (units.parse_byte_rate, "is not a number of bytes per second: write 20B/s or 1KB/s"),
     ],
 )
 @pytest.mark.parametrize(
@@ -218,6 +245,52 @@ def test_a_written_rate_reads_back_exactly(per_second):
     assert units.parse_rate(units.format_rate(per_second)) == per_second
 
 
+@given(st.integers(0, 2**63))
+def test_a_written_size_reads_back_exactly(size):
+    """Writing and reading a size loses not one byte."""
+    assert units.parse_size(units.format_size(size)) == size
+
+
+@given(st.integers(1, 10**15).map(lambda number: number / 1000) | st.integers(1, 10**12).map(float))
+def test_a_written_byte_rate_reads_back_exactly(per_second):
+    """Writing and reading bytes per second, to a thousandth of one, loses not one bit."""
+    assert units.parse_byte_rate(units.format_byte_rate(per_second)) == per_second
+
+
+@given(st.from_regex(r"[0-9]{0,15}\.?[0-9]{1,15}(B|KB|MB|GB|KiB|MiB|GiB)/s", fullmatch=True))
+def test_any_byte_rate_that_can_be_read_can_be_written(text):
+    """Whatever was written by a person is read again from what is written of it, to the last bit."""
+    try:
+        per_second = units.parse_byte_rate(text)
+    except ValueError as error:
+        assert "is out of range" in str(error)
+    else:
+        assert units.parse_byte_rate(units.format_byte_rate(per_second)) == per_second
+
+
+def test_a_byte_rate_without_a_unit_is_refused():
+    """20/s may be twenty bytes or twenty kilobytes, and it is how messages are counted."""
+    with pytest.raises(ValueError):
+        units.parse_byte_rate("20/s")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0B"),
+        (1, "1B"),
+        (1500, "1500B"),
+        (2000, "2KB"),
+        (1_048_576, "1048576B"),
+        (50_000_000, "50MB"),
+        (3_000_000_000, "3GB"),
+    ],
+)
+def test_a_size_is_written_in_the_largest_unit_that_it_fills(size, text):
+    """50 million bytes are 50MB, and what is no whole number of thousands is bytes."""
+    assert units.format_size(size) == text
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -243,6 +316,9 @@ def test_shares_and_rates_are_written_without_needless_digits():
     assert units.format_ratio(1.0) == "100%"
     assert units.format_rate(50.0) == "50/s"
     assert units.format_rate(0.5) == "0.5/s"
+    assert units.format_byte_rate(20.0) == "20B/s"
+    assert units.format_byte_rate(1e12) == "1000000000000B/s"
+    assert units.format_byte_rate(0.00001) == "0.00001B/s"
 
 
 @pytest.mark.parametrize(

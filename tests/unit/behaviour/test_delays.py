@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.behaviour.delays import DELAYS, Mixture, parse_delay
+from simulator.behaviour.delays import DELAYS, Growing, Mixture, parse_delay
 from simulator.behaviour.distributions import Constant, Delay, Exponential, Lognormal, Normal, Pareto, Uniform
 from simulator.behaviour.draws import FIRST_VISIT, draw
 from simulator.behaviour.empirical import Percentiles, Samples
@@ -248,6 +248,9 @@ def test_a_mixtures_quantile_is_found_however_far_out_it_lies():
         ("percentiles(p50=10ms)", Percentiles(((0.0, 0.0), (0.5, 0.01), (1.0, 0.01)))),
         ("percentiles(p0=5ms, p50=10ms, max=1s)", Percentiles(((0.0, 0.005), (0.5, 0.01), (1.0, 1.0)))),
         ("mixture(100%: constant(0))", Mixture(((1.0, Constant(0.0)),))),
+        ("growing(exponential(20ms), full=3)", Growing(Exponential(0.02), 3.0)),
+        ("growing(full=3, delay=exponential(20ms))", Growing(Exponential(0.02), 3.0)),
+        ("growing(exponential(20ms), 1.5)", Growing(Exponential(0.02), 1.5)),
     ],
 )
 def test_a_delay_is_read_from_its_text(text, delay):
@@ -261,7 +264,26 @@ def test_a_delay_is_read_from_its_text(text, delay):
         (
             "gaussian(20ms)",
             "^" * 14,
-            "there is no delay 'gaussian'; there are constant, uniform, exponential, normal, ",
+            "there is no delay 'gaussian' here; there are constant, uniform, exponential, normal, ",
+        ),
+        ("growing()", "^" * 9, "growing lacks its delay, as in constant(10ms)"),
+        ("growing(5ms, full=3)", "^" * 20, "growing lacks its delay, as in constant(10ms)"),
+        ("growing(constant(5ms))", "^" * 22, "growing lacks its full"),
+        ("growing(constant(5ms), 0.9)", "^" * 27, "full must be between 1 and 1000, not 0.9"),
+        ("growing(constant(5ms), 1001)", "^" * 28, "full must be between 1 and 1000, not 1001"),
+        ("growing(constant(5ms), full=x)", " " * 28 + "^", "'x' is not a number"),
+        ("growing(constant(5), full=3)", " " * 17 + "^", "'5' has no unit: write 5ms or 5s"),
+        ("growing(constant(5ms), 3, 4)", " " * 26 + "^", "growing does not take this; it takes delay, full"),
+        (
+            "growing(growing(constant(5ms), 3), 3)",
+            " " * 8 + "^" * 25,
+            "there is no delay 'growing' here; there are constant, uniform, exponential, normal, lognormal, "
+            "percentiles, pareto, mixture, samples",
+        ),
+        (
+            "mixture(100%: growing(constant(5ms), 3))",
+            " " * 14 + "^" * 25,
+            "there is no delay 'growing' here; there are constant, ",
         ),
         ("uniform(5ms)", "^" * 12, "uniform lacks its high"),
         ("uniform(50ms, 5ms)", "^" * 18, "high must be more than low: 5ms is not more than 50ms"),
@@ -285,6 +307,75 @@ def test_a_wrong_delay_is_refused_at_its_place(text, carets, reason):
     shown = str(refusal.value).split("\n")
     assert shown[0].startswith(reason)
     assert shown[1:] == ["    " + text, "    " + carets]
+
+
+@settings(deadline=None)
+@given(ANY, US, st.floats(0, 1))
+def test_most_delays_know_nothing_of_the_load(delay, u, utilisation):
+    """However busy the workers are, a delay is its quantile, unless it is one that grows."""
+    assert delay.under_load(u, utilisation) == delay.quantile(u)
+
+
+# What stretches has a few digits, as a person writes them.
+FULLS = st.integers(10, 10_000).map(lambda tenths: tenths / 10)
+
+
+@settings(deadline=None)
+@given(ANY, FULLS, US)
+def test_a_growing_delay_is_stretched_by_the_utilisation(idle, full, u):
+    """It is the idle stage's where nothing is done, `full` times that where all are busy, half the way in between."""
+    growing, seconds = Growing(idle, full), idle.quantile(u)
+    assert growing.under_load(u, 0.0) == growing.quantile(u) == seconds
+    assert growing.under_load(u, 1.0) == pytest.approx(full * seconds, rel=1e-12)
+    assert growing.under_load(u, 0.5) == pytest.approx((1 + full) / 2 * seconds, rel=1e-12)
+
+
+@settings(deadline=None)
+@given(ANY, FULLS, US, st.floats(0, 1), st.floats(0, 1))
+def test_a_growing_delay_never_falls_as_the_load_rises(idle, full, u, first, second):
+    """A busier stage is no faster for the same message."""
+    growing, (low, high) = Growing(idle, full), sorted((first, second))
+    assert growing.under_load(u, low) <= growing.under_load(u, high)
+
+
+@settings(deadline=None)
+@given(ANY, FULLS, BOUNDS)
+def test_the_share_of_a_growing_delay_is_that_of_the_idle_stage(idle, full, seconds):
+    """What is predicted without knowing the load is predicted for none."""
+    assert Growing(idle, full).cdf(seconds) == idle.cdf(seconds)
+
+
+@settings(deadline=None)
+@given(CONTINUOUS | mixtures(CONTINUOUS), FULLS)
+def test_a_growing_delay_reads_back_from_its_text(idle, full):
+    """Writing it and reading it gives an equal one."""
+    growing = Growing(idle, full)
+    if len(str(growing)) <= 1000:
+        assert parse_delay(str(growing)) == growing
+
+
+def test_a_growing_delay_may_be_of_samples():
+    """A file of samples is read inside as it is outside."""
+    assert parse_delay("growing(samples(x), full=2)", read_samples).under_load(0.95, 1.0) == 1.0
+
+
+@pytest.mark.parametrize("full", [1.2345678, 999.9999])
+def test_a_growing_delay_reads_back_to_the_last_bit(full):
+    """What a stage reads from the file that is handed to it is what the user wrote, however many digits it has."""
+    growing = Growing(Constant(1.0), full)
+    assert parse_delay(str(growing)) == growing
+
+
+@pytest.mark.parametrize("text", ["growing(oops=constant(1s), full=3)", "growing(full=constant(1s), 3)"])
+def test_a_growing_delay_takes_no_delay_by_another_name(text):
+    """A slip in a key is refused, not passed over."""
+    with pytest.raises(ValueError):
+        parse_delay(text)
+
+
+def test_no_quantile_is_beyond_all_measure():
+    """The heaviest tail that can be written down gives some delay for every draw."""
+    assert parse_delay("lognormal(p50=1e-300s, p99=1s)").quantile(1 - 2.0**-53) > 1
 
 
 @given(st.text() | st.lists(st.sampled_from([*DELAYS, *"(),=:%. 059", "p50", "ms", "max", "50%"])).map("".join))

@@ -115,6 +115,31 @@ def test_values_are_taken_by_key_or_by_position():
     arguments.finish()
 
 
+def test_counts_rates_and_sizes_are_taken_as_other_values_are():
+    """Whole numbers, rates, sizes and bytes per second have their own units, by key or by position."""
+    arguments = Arguments(parse("x(burst=10, 3, 50/s, 1.5KB, 20B/s, budget=20%)"))
+    assert arguments.count("count") == 3
+    assert arguments.rate("rate") == 50.0
+    assert arguments.size("bytes") == 1500
+    assert arguments.byte_rate("rate_per_second") == 20.0
+    assert arguments.keyed_count("burst") == 10
+    assert arguments.keyed_ratio("budget") == 0.2
+    assert arguments.keyed_count("instance") is None
+    assert arguments.keyed_ratio("share") is None
+    assert arguments.count("times", 1) == 1
+    assert arguments.ratio("rate", 1.0) == 1.0
+    arguments.finish()
+
+
+def test_an_inner_expression_is_taken_for_itself():
+    """A delay within a delay is handed out as it stands, and what is beside it stays."""
+    arguments = Arguments(parse("growing(exponential(20ms), full=3)"))
+    inner = arguments.inner("delay")
+    assert (inner.name, [item.value for item in inner.items]) == ("exponential", ["20ms"])
+    assert arguments.number("full") == 3.0
+    arguments.finish()
+
+
 @pytest.mark.parametrize("value", ["/my data (1)/x, y.txt", "a=b", "95%: x", "f(1)"])
 def test_a_value_in_quotes_is_taken_as_it_stands(value):
     """Between quotes, commas, parentheses, equals signs and colons mean nothing."""
@@ -161,6 +186,17 @@ def test_percentiles_are_taken_in_their_order():
         ("x(5030)", lambda a: a.status("status"), "  ^^^^", "'5030' is not an HTTP error status"),
         ("x( y(1s) )", lambda a: a.duration("mean"), "   ^^^^^", "expected a plain value"),
         ("x(5%: 1s)", lambda a: a.weighted(), "      ^^", "expected a delay, as in constant(1s)"),
+        ("x(0)", lambda a: a.count("count"), "  ^", "'0' is not a whole number from 1 on"),
+        ("x(1.5)", lambda a: a.count("count"), "  ^^^", "'1.5' is not a whole number from 1 on"),
+        ("x(1234567890)", lambda a: a.count("count"), "  ^^^^^^^^^^", "'1234567890' is not a whole number from 1 on"),
+        ("x(burst=-1)", lambda a: a.keyed_count("burst"), "        ^^", "'-1' is not a whole number from 1 on"),
+        ("x(budget=2)", lambda a: a.keyed_ratio("budget"), "         ^", "'2' is more than everything"),
+        ("x(50)", lambda a: a.rate("rate"), "  ^^", "'50' has no unit: write 50/s"),
+        ("x(1.5B)", lambda a: a.size("bytes"), "  ^^^^", "'1.5B' is not a whole number of bytes"),
+        ("x(1073741825)", lambda a: a.size("bytes"), "  ^^^^^^^^^^", "'1073741825' is more than 1GiB"),
+        ("x(20)", lambda a: a.byte_rate("rate"), "  ^^", "'20' is not a number of bytes per second"),
+        ("x(5ms)", lambda a: a.inner("delay"), "^^^^^^", "x lacks its delay, as in constant(10ms)"),
+        ("x(5%: y(1s))", lambda a: a.inner("delay"), "^" * 12, "x lacks its delay, as in constant(10ms)"),
         ("x(p50=y)", lambda a: a.percentiles(), "      ^", "'y' is not a duration"),
     ],
 )

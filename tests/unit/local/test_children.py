@@ -48,20 +48,20 @@ STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + GO
 class Rig:
     """A child of a program, its folder and the runner's pipe."""
 
-    def __init__(self, folder, program, source, not_ready_at_first=0):
+    def __init__(self, folder, program, source, not_ready_at_first=0, instance=1, label="parse"):
         self.folder = folder
         self.program = program
         program.write_text(source.replace("NOT_READY_AT_FIRST", str(not_ready_at_first)))
         self.read, self.write = parent_pipe()
         self.listener = listen("127.0.0.1", 0, "parse")
         self.port = self.listener.getsockname()[1]
-        self.child = Child("parse", self.listener, folder)
+        self.child = Child("parse", instance, label, self.listener, folder)
 
     def start(self, environment=None, stdin=subprocess.DEVNULL):
         self.child.start(self.program, self.read, environment or {"PATH": os.environ["PATH"]}, stdin)
 
     def said(self):
-        return json.loads(self.folder.log("parse").read_text().splitlines()[0])
+        return json.loads(self.folder.log(self.child.label).read_text().splitlines()[0])
 
     def close_pipe(self):
         os.close(self.write)
@@ -93,13 +93,33 @@ def test_a_stage_is_started_with_all_it_needs(make_child):
     rig.child.wait_until_ready()
     said = rig.said()
     assert said["command"] == "stage"
-    assert set(said["arguments"]) == {"--topology", "--stage", "--listen-fd", "--parent-fd", "--tally"}
+    names = {"--topology", "--stage", "--instance", "--listen-fd", "--parent-fd", "--tally"}
+    assert set(said["arguments"]) == names
     assert said["arguments"]["--topology"] == str(rig.folder.topology)
-    assert said["arguments"]["--stage"] == "parse"
+    assert (said["arguments"]["--stage"], said["arguments"]["--instance"]) == ("parse", "1")
     assert said["arguments"]["--tally"] == str(rig.folder.tally("parse"))
     assert said["arguments"]["--parent-fd"] == str(rig.read)
     assert (said["stdin"], said["pid"]) == ("", rig.child.pid)
     assert rig.child.returncode is None
+
+
+def test_an_instance_has_files_of_its_own(make_child):
+    """One of several processes of a stage is started as that instance, and its files bear its label."""
+    rig = make_child(instance=2, label="parse.2")
+    rig.start()
+    rig.child.wait_until_ready()
+    arguments = rig.said()["arguments"]
+    assert (arguments["--stage"], arguments["--instance"]) == ("parse", "2")
+    assert arguments["--tally"] == str(rig.folder.tally("parse.2"))
+    assert {path.name for path in rig.folder.logs.iterdir()} == {"parse.2.jsonl", "parse.2.stderr"}
+
+
+def test_an_instance_that_dies_is_told_by_its_label(make_child):
+    """Of an instance that does not come up the message says which one it is."""
+    rig = make_child(DYING, instance=3, label="parse.3")
+    rig.start()
+    with pytest.raises(StartError, match=r"^stage parse\.3 did not start:\n"):
+        rig.child.wait_until_ready()
 
 
 def test_nobody_else_can_take_its_port(make_child):

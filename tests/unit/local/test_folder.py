@@ -23,13 +23,14 @@ def taken(wanted, name="pipeline"):
 
 
 def test_everything_has_its_place(tmp_path):
-    """Logs, errors, tallies, topology and report of a run stand in its folder under names that tell the stage."""
+    """Logs, errors, tallies, topology, addresses and report stand in a run's folder under names that tell the stage."""
     with taken(tmp_path / "out" / "run") as folder:
         assert folder.path == tmp_path / "out" / "run"
         assert folder.log("parse") == folder.path / "logs" / "parse.jsonl"
         assert folder.errors("parse") == folder.path / "logs" / "parse.stderr"
         assert folder.tally("parse") == folder.path / "tallies" / "parse"
         assert folder.topology == folder.path / "topology.yaml"
+        assert folder.addresses == folder.path / "addresses.json"
         assert folder.report == folder.path / "report.json"
         for path in (folder.log("parse"), folder.errors("parse"), folder.tally("parse"), folder.report):
             path.write_text("it can be written")
@@ -90,13 +91,15 @@ def test_what_the_last_run_left_is_cleared_away(tmp_path):
 
 
 def test_the_last_run_s_report_is_cleared_away(tmp_path):
-    """A report never stands beside the logs of another run."""
+    """A report never stands beside the logs of another run, nor do addresses lead to stages that are gone."""
     with taken(tmp_path / "mine") as folder:
         folder.report.write_text("{}")
         folder.topology.write_text("name: old")
+        folder.addresses.write_text('{"parse": ["http://127.0.0.1:1/messages"]}')
     with taken(tmp_path / "mine") as folder:
         assert not folder.report.exists()
         assert not folder.topology.exists()
+        assert not folder.addresses.exists()
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])

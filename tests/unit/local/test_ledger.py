@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simulator.local.ledger import make_ledger
 from simulator.telemetry import tally
-from simulator.telemetry.record import CallOutcome, Outcome
+from simulator.telemetry.record import Outcome
 from simulator.topology.graph import callers, edges
 from simulator.topology.model import Call, Load, OnBadLine, Role, Stage, Topology
 
@@ -117,7 +117,7 @@ def test_a_message_lost_or_made_up_on_the_way(received):
 
 
 @pytest.mark.parametrize(("received", "balanced"), [(89, False), (90, True), (95, True), (100, True), (101, False)])
-@pytest.mark.parametrize("how", ["timeout", "broken"])
+@pytest.mark.parametrize("how", ["timeout", "broken", "abandoned"])
 def test_what_is_in_doubt_may_have_arrived(how, received, balanced):
     """Of ten tries that ended in doubt none to all may have been received, and not one less or more."""
     counts = {
@@ -165,6 +165,61 @@ def test_the_tries_of_a_killed_caller_are_in_doubt(received, balanced):
     )
     assert call_of(account, "parse").in_doubt == 5
     assert account.balanced is balanced
+
+
+@pytest.mark.parametrize(("received", "balanced"), [(99, False), (100, True), (110, True), (111, False)])
+def test_a_hedged_try_that_was_given_up_may_have_arrived(received, balanced):
+    """Of the second tries that lost against the first, some may have been received, and all of them are no failures."""
+    account = ledger(
+        changed("parse", sent__archive=110, attempt__archive__abandoned=10)
+        | {"archive": {"received.parse": received, "outcome.delivered": received}}
+    )
+    line = call_of(account, "parse")
+    assert (line.sent, line.answered, line.in_doubt, line.without_end) == (110, 100, 10, 0)
+    assert line.balanced is account.balanced is balanced
+    if balanced:
+        assert account.problems == ()
+
+
+def test_a_hedged_try_that_has_no_end_is_found():
+    """A try that was given up has an end like any other: one that is not told of does not balance."""
+    account = ledger(
+        changed("parse", sent__archive=110, attempt__archive__abandoned=9)
+        | {"archive": {"received.parse": 105, "outcome.delivered": 105}}
+    )
+    assert call_of(account, "parse").without_end == 1
+    assert not account.balanced
+    assert account.problems == (
+        "parse -> archive does not balance: 100 answered, 9 in doubt, 1 without an end, but 105 received",
+    )
+
+
+DEAD = "instance 2 was killed (SIGKILL)"
+
+
+@pytest.mark.parametrize(("received", "balanced"), [(96, False), (97, True), (100, True), (101, False)])
+def test_an_instance_that_died_balances(received, balanced):
+    """A stage of several processes, one of which was killed, may have messages in flight and tries in doubt."""
+    account = ledger(
+        {
+            "injector": GOOD["injector"]
+            | {"attempt.parse.ok": 97, "attempt.parse.broken": 3, "outcome.forwarded": 97, "outcome.failed": 3},
+            "parse": GOOD["parse"] | {"outcome.forwarded": 97, "attempt.archive.ok": 97},
+            "archive": {"received.parse": received, "outcome.delivered": received},
+        },
+        {"parse": DEAD},
+    )
+    assert (stage_of(account, "parse").in_flight, stage_of(account, "parse").ended) == (3, DEAD)
+    assert (call_of(account, "parse").in_doubt, call_of(account, "parse").without_end) == (3, 0)
+    assert account.balanced is balanced
+    assert f"parse {DEAD}" in account.problems
+
+
+def test_an_instance_that_died_excuses_no_other_stage():
+    """Where an instance was killed, a message that was lost in a stage that ended well is found all the same."""
+    account = ledger(changed("archive", outcome__delivered=99), {"parse": DEAD})
+    assert not account.balanced
+    assert account.problems == (f"parse {DEAD}", "archive: 1 message still in flight at the end")
 
 
 def test_a_killed_stage_with_messages_in_flight():
@@ -314,6 +369,8 @@ FATES = st.sampled_from(
         ("timeout", False),
         ("broken", True),
         ("broken", False),
+        ("abandoned", True),
+        ("abandoned", False),
         (None, True),
         (None, False),
     ]
@@ -323,7 +380,7 @@ FATES = st.sampled_from(
 def counts_of(fates):
     """Give the counts that tries with these fates leave, the caller killed where it saw no end of some."""
     parse = {"received.injector": len(fates), "sent.archive": len(fates)}
-    for outcome in CallOutcome:
+    for outcome in tally.ATTEMPT_OUTCOMES:
         parse[f"attempt.archive.{outcome}"] = sum(fate == outcome for fate, _ in fates)
     parse["outcome.forwarded"] = sum(fate == "ok" for fate, _ in fates)
     parse["outcome.failed"] = sum(fate not in ("ok", None) for fate, _ in fates)
@@ -343,7 +400,7 @@ def counts_of(fates):
 
 @given(st.lists(FATES, max_size=60))
 def test_whatever_happens_on_the_way_balances(fates):
-    """Any mixture of answers, silences, breaks and a killed caller is accounted for as long as nothing is lost."""
+    """Any mixture of answers, silences, breaks, tries given up and a killed caller balances while nothing is lost."""
     killed = any(fate is None for fate, _ in fates)
     assert ledger(counts_of(fates), {"parse": "was killed (SIGKILL)"} if killed else {}).balanced
 

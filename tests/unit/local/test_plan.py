@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant, Lognormal
 from simulator.behaviour.empirical import Samples
-from simulator.behaviour.faults import Error
+from simulator.behaviour.faults.error import Error
 from simulator.behaviour.pacing import Arrivals
+from simulator.behaviour.retries import Retries
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Wishes, apply_wishes, files_of
-from simulator.topology.model import Load, OnBadLine
+from simulator.topology.graph import calls_of
+from simulator.topology.model import Call, Load, OnBadLine
 from simulator.topology.reader import parse_topology
 
 TEXT = """
@@ -31,6 +34,19 @@ stages:
   other: {role: terminator}
 """
 ENTRY = "stages: {alone: {calls: []}}"
+# A stage that calls `audit` in every way that there is, and others beside it.
+CALLS = """
+stages:
+  front:
+    calls:
+      - audit
+      - parallel: [{to: audit, retries: 2}, price, [stock, audit]]
+      - choose: {audit: 90%, price: 10%}
+      - {to: stock, timeout: 2s, fallback: audit}
+  audit: {calls: []}
+  price: {calls: []}
+  stock: {calls: [audit]}
+"""
 
 
 def topology(text=TEXT):
@@ -88,7 +104,7 @@ LOAD = Load(rate_per_second=20.0, arrivals=Arrivals.CONSTANT, messages=5)
         (
             {"sets": ("parse.faults=error(503, 5%); error(500, 1%)",)},
             "parse",
-            {"faults": (Error(503, 0.05), Error(500, 0.01))},
+            {"faults": (Error(status=503, rate_ratio=0.05), Error(status=500, rate_ratio=0.01))},
         ),
         ({"sets": ("parse.faults=",)}, "parse", {"faults": ()}),
         (
@@ -103,6 +119,47 @@ LOAD = Load(rate_per_second=20.0, arrivals=Arrivals.CONSTANT, messages=5)
             "injector",
             {"load": replace(LOAD, rate_per_second=2.0)},
         ),
+        ({"sets": ("parse.calls.archive.timeout=1s",)}, "parse", {"calls": (Call(to="archive", timeout_seconds=1.0),)}),
+        (
+            {
+                "sets": (
+                    "parse.calls.archive.retries=retries(2, backoff=50ms)",
+                    "parse.calls.archive.breaker=breaker(failures=5, reset=10s)",
+                    "parse.calls.archive.optional=true",
+                    "parse.calls.archive.deadline=3s",
+                    "parse.calls.archive.hedge=20ms",
+                    "parse.calls.archive.times=3",
+                    "parse.calls.archive.probability=25%",
+                )
+            },
+            "parse",
+            {
+                "calls": (
+                    Call(
+                        to="archive",
+                        retries=Retries(2, 0.05),
+                        breaker=BreakerRule(5, 10.0),
+                        optional=True,
+                        deadline_seconds=3.0,
+                        hedge_seconds=0.02,
+                        times=3,
+                        probability_ratio=0.25,
+                    ),
+                )
+            },
+        ),
+        ({"sets": ("parse.calls.archive.retries=2",)}, "parse", {"calls": (Call(to="archive", retries=Retries(2)),)}),
+        (
+            {"sets": ("parse.calls.archive.timeout=1s", "parse.calls.archive.timeout=2s")},
+            "parse",
+            {"calls": (Call(to="archive", timeout_seconds=2.0),)},
+        ),
+        (
+            {"sets": (" injector.calls.parse.timeout = 1s ",)},
+            "injector",
+            {"calls": (Call(to="parse", timeout_seconds=1.0),)},
+        ),
+        ({"sets": ("parse.instances=3",)}, "parse", {"instances": 3}),
     ],
 )
 def test_a_wish_changes_what_it_names_and_nothing_else(wishes, name, changes):
@@ -177,6 +234,30 @@ def test_the_topology_that_was_read_stays_as_it_is():
         ),
         (TEXT, {"sets": ("parse.calls=archive",)}, "flags: parse.calls: must be a list of stages"),
         (TEXT, {"sets": ("injector.load.speed=1",)}, "flags: injector.load.speed: unknown key; allowed are rate, "),
+        (
+            TEXT,
+            {"sets": ("parse.calls.archive.timeout=fast",)},
+            "flags: parse.calls.0.timeout: 'fast' is not a duration",
+        ),
+        (TEXT, {"sets": ("parse.calls.archive.timeout=0s",)}, "flags: parse.calls.0.timeout: '0s' must be more than 0"),
+        (
+            TEXT,
+            {"sets": ("parse.calls.archive.speed=1",)},
+            "flags: parse.calls.0.speed: unknown key; allowed are to, timeout, deadline,",
+        ),
+        (CALLS, {"sets": ("stock.calls.audit.to=nobody",)}, "flags: stock.calls.0: there is no stage 'nobody'; "),
+        (CALLS, {"sets": ("stock.calls.audit.to=front",)}, "flags: front.calls: the calls go round in a circle: "),
+        (
+            TEXT,
+            {"sets": ("archive.calls.parse.timeout=1s",)},
+            "flags: archive: calls.parse.timeout: write calls.STAGE.KEY, with one of no stage",
+        ),
+        (TEXT, {"sets": ("injector.instances=2",)}, "flags: injector.instances: an injector is one process; "),
+        (
+            TEXT,
+            {"sets": ("parse.faults=error(503, 5%, instance=2)",)},
+            "flags: parse.faults.0: there is no instance 2; there are 1",
+        ),
     ],
 )
 def test_a_wish_that_can_not_be_granted_is_refused(text, wishes, problem):
@@ -228,6 +309,49 @@ def test_a_wish_that_makes_a_topology_that_can_not_work_is_refused(sets):
 def test_a_wish_for_a_key_inside_of_a_plain_value_is_refused(wishes):
     """A key that is too deep is a mistake in the flag, not a breakdown."""
     assert refusal_of(**wishes)
+
+
+def timeouts(topology):
+    """Give (called stage, timeout in seconds) of every call of `front`, those in groups and fallbacks too."""
+    return [(call.to, call.timeout_seconds) for _, call in calls_of(topology.stages["front"])]
+
+
+def test_a_wish_for_a_call_reaches_every_call_to_that_stage():
+    """Calls within groups, alternatives and fallbacks are changed too, and calls to other stages are not."""
+    before, after = topology(CALLS), wish(CALLS, sets=("front.calls.audit.timeout=1s",))
+    assert len(timeouts(before)) == 9
+    assert timeouts(after) == [(to, 1.0 if to == "audit" else seconds) for to, seconds in timeouts(before)]
+    assert after.stages["stock"] == before.stages["stock"]
+
+
+def test_what_a_call_was_beside_the_wish_it_stays():
+    """A call keeps its other keys, and its place in its group, where one of them is changed."""
+    before, after = topology(CALLS), wish(CALLS, sets=("front.calls.audit.timeout=1s",))
+    kept = [replace(call, timeout_seconds=30.0, fallback=None) for _, call in calls_of(after.stages["front"])]
+    was = [replace(call, timeout_seconds=30.0, fallback=None) for _, call in calls_of(before.stages["front"])]
+    assert kept == was
+    assert [keys for keys, _ in calls_of(after.stages["front"])] == [
+        keys for keys, _ in calls_of(before.stages["front"])
+    ]
+
+
+def test_wishes_for_several_calls_add_up():
+    """Each wish for a call changes what the ones before it left."""
+    after = wish(
+        CALLS,
+        sets=("front.calls.audit.timeout=1s", "front.calls.price.timeout=3s", "stock.calls.audit.timeout=4s"),
+    )
+    assert set(timeouts(after)) == {("audit", 1.0), ("price", 3.0), ("stock", 30.0), ("stock", 2.0)}
+    [(_, call)] = calls_of(after.stages["stock"])
+    assert call.timeout_seconds == 4.0
+
+
+@pytest.mark.parametrize(
+    "text", ["parse.calls.nobody.timeout=1s", "parse.calls.injector.timeout=1s", "parse.calls.archive=1s"]
+)
+def test_a_wish_for_a_call_that_is_not_made_is_refused(text):
+    """A wish that could have no effect is a mistake: the stage is not called, or no key of the call is named."""
+    assert refusal_of(sets=(text,))
 
 
 def test_a_rate_that_was_set_paces_the_input():

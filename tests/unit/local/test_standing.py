@@ -8,7 +8,7 @@ import pytest
 
 from simulator.local.standing import WINDOW_SECONDS, Watch, percentiles
 from simulator.telemetry import tally
-from simulator.telemetry.tally import Tally, bucket_of
+from simulator.telemetry.tally import Tallies, Tally, bucket_of
 
 
 class Rig:
@@ -16,7 +16,7 @@ class Rig:
 
     def __init__(self, folder):
         self.tally = Tally.create(folder / "parse", tally.slots(["injector"], []))
-        self.watch = Watch(self.tally)
+        self.watch = Watch(Tallies([self.tally]))
 
     def handle(self, count, seconds=0.01, outcome="forwarded"):
         for _ in range(count):
@@ -96,6 +96,25 @@ def test_in_flight_is_what_has_not_ended(rig):
         "forwarded": 5,
         "rejected": 2,
     }
+
+
+def test_several_instances_stand_as_one_stage(tmp_path):
+    """Of a stage with several processes the rate, the percentiles and the totals are those of all of them together."""
+    names = tally.slots(["injector"], [])
+    parts = [Tally.create(tmp_path / f"parse.{number}", names) for number in (1, 2)]
+    watch = Watch(Tallies(parts))
+    watch.look(100.0)
+    for part, count, seconds in zip(parts, (30, 10), (0.01, 1.0), strict=True):
+        part.add("received.injector", count + 1)
+        part.add("outcome.forwarded", count)
+        part.set("queue_depth", count)
+        for _ in range(count):
+            part.observe_handling(seconds)
+    standing = watch.look(102.0)
+    assert (standing.rate_per_second, standing.handled, standing.outcomes["forwarded"]) == (20.0, 40, 40)
+    assert (standing.in_flight, standing.queue_depth) == (2, 40)
+    assert standing.p50_seconds == pytest.approx(0.01, rel=0.01)
+    assert standing.p95_seconds == pytest.approx(1.0, rel=0.01)
 
 
 def test_percentiles_of_a_run():

@@ -40,8 +40,8 @@ def standing(**changes):
     return Standing(**{**values, **changes})
 
 
-def picture(gone=None, elapsed_seconds=12.3, **standings):
-    return Picture(elapsed_seconds, standings or {"parse": standing()}, gone or {})
+def picture(gone=None, elapsed_seconds=12.3, hurt=None, **standings):
+    return Picture(elapsed_seconds, standings or {"parse": standing()}, gone or {}, hurt or {})
 
 
 def drawn(renderable, width=200):
@@ -86,6 +86,35 @@ def test_a_stage_that_is_gone_is_told_aloud():
     assert cells(second)[0] == "archive"
 
 
+HURT = {"parse": "instance 2 was killed (SIGKILL)"}
+
+
+def test_a_stage_that_lost_an_instance_is_told_aloud():
+    """A stage of which some processes are left shows its numbers, and which of them ended, in line and table."""
+    outcomes = OUTCOMES | {"forwarded": 120, "failed": 1}
+    shown = picture(hurt=HURT, parse=standing(outcomes=outcomes), archive=standing())
+    assert plain_line(shown) == (
+        "   12s  parse 19.8/s, p50 12.3ms, p99 1.25s, in flight 3, failed 1, INSTANCE 2 WAS KILLED (SIGKILL)"
+        " | archive 19.8/s, p50 12.3ms, p99 1.25s, in flight 3"
+    )
+    _, first, second = drawn(live_table(shown))
+    numbers = ["19.8/s", "12.3ms", "45.6ms", "1.25s", "3", "2"]
+    assert cells(first) == ["parse", *numbers, "forwarded 120", "failed 1", "INSTANCE 2 WAS KILLED (SIGKILL)"]
+    assert cells(second) == ["archive", *numbers, "forwarded 120"]
+
+
+def test_a_stage_that_lost_an_instance_before_its_first_message():
+    """Where there is no outcome yet the lost instance is told all the same."""
+    shown = picture(hurt=HURT, parse=standing(**NO_TIMES, outcomes=OUTCOMES))
+    assert plain_line(shown).endswith("in flight 3, INSTANCE 2 WAS KILLED (SIGKILL)")
+    assert cells(drawn(live_table(shown))[1])[-1] == "INSTANCE 2 WAS KILLED (SIGKILL)"
+
+
+def test_a_picture_is_of_a_sound_stage_by_itself():
+    """A picture that says nothing of lost instances is of stages that have all of theirs."""
+    assert Picture(1.0, {"parse": standing()}, {}).hurt == {}
+
+
 def test_the_live_table():
     """The table has a line for each stage, with rate, percentiles, saturation and the outcomes that there are."""
     outcomes = OUTCOMES | {"forwarded": 120, "faulted": 7}
@@ -113,6 +142,17 @@ def test_a_plain_line_is_one_line_and_literal():
     console = Console(record=True, width=200, file=io.StringIO())
     PlainView(console).show(picture(**{"a[red]": standing()}))
     assert "a[red] 19.8/s" in console.export_text()
+
+
+def test_what_is_hurt_is_red():
+    """On a terminal a lost instance is told in bold red, beside outcomes in their own colours."""
+    console = Console(
+        file=io.StringIO(), width=200, force_terminal=True, color_system="standard", _environ={"TERM": "xterm"}
+    )
+    console.print(live_table(picture(hurt=HURT)))
+    text = console.file.getvalue()
+    assert "\x1b[1;31mINSTANCE 2 WAS KILLED (SIGKILL)" in text
+    assert "\x1b[32mforwarded 120" in text
 
 
 def live(**options):

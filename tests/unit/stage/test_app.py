@@ -7,10 +7,11 @@ from io import BytesIO
 
 import pytest
 import requests
+from werkzeug.test import EnvironBuilder
 
 from simulator.behaviour.distributions import Constant
-from simulator.behaviour.faults import Error
 from simulator.errors import KeepingFailed
+from simulator.stage.answers import RESET
 from simulator.telemetry.record import OUTSIDE, Outcome, Via
 
 JSON = "application/json"
@@ -267,7 +268,7 @@ def test_no_room(make_web):
 
 def test_an_injected_fault_says_that_it_is_one(make_web):
     """An injected error is answered with its status, and with "injected": true in body and header."""
-    web = make_web(faults=[Error(503, 1.0)])
+    web = make_web(faults=["error(503, 100%)"])
     answer = post(web)
     assert_problem(answer, 503, "Injected fault", message_id="made-1", trace_id=TRACE_ID, injected=True)
     assert answer.headers["X-Simulator-Injected"] == "true"
@@ -294,7 +295,7 @@ def test_a_slow_downstream(make_web):
     def answer(_):
         raise requests.ReadTimeout
 
-    web = make_web(calls=("enrich",), answer=answer, timeout_seconds=0.25)
+    web = make_web(calls=[{"to": "enrich", "timeout": "250ms"}], answer=answer)
     detail = assert_problem(post(web), 504, "Downstream too slow", message_id="made-1", trace_id=TRACE_ID)
     assert detail == "enrich: no answer within 0.25 s"
 
@@ -397,3 +398,70 @@ def test_a_slash_is_no_redirection(make_web, path):
     answer = post(web, path=path)
     assert answer.status_code in (200, 404)
     assert answer.content_type in (JSON, PROBLEM)
+
+
+@pytest.mark.parametrize("size", [1000, 4321, 100_000])
+def test_an_answer_of_a_size(make_web, size):
+    """With a size the receipt has exactly so many bytes, and says all that it says otherwise."""
+    web = make_web(response_bytes=f"{size}B", delay=Constant(0.25))
+    answer = post(web, X_Message_Id="order-7")
+    assert (len(answer.data), answer.headers["Content-Length"]) == (size, str(size))
+    assert json.loads(answer.data)["message_id"] == "order-7"
+
+
+def test_an_error_has_its_own_size(make_web):
+    """The answer to a message that failed is not filled."""
+    web = make_web(response_bytes="10KB", faults=["error(503, 100%)"])
+    assert len(post(web).data) < 1000
+
+
+def test_too_many_messages(make_web):
+    """A message beyond the limit is answered with 429 and when to come again."""
+    web = make_web(rate_limit="limit(1/min, burst=1)")
+    assert post(web).status_code == 200
+    web.rig.time.advance(10.0)
+    answer = post(web)
+    assert_problem(answer, 429, "Too many messages", message_id="made-2", trace_id=TRACE_ID)
+    assert answer.headers["Retry-After"] == "50"
+    assert "X-Simulator-Injected" not in answer.headers
+
+
+def test_a_message_that_comes_too_late(make_web):
+    """A message whose sender waits no longer is answered with 504, without a word on when to come again."""
+    web = make_web(calls=["enrich"])
+    answer = post(web, X_Simulator_Deadline="0")
+    assert_problem(answer, 504, "Deadline passed", message_id="made-1", trace_id=TRACE_ID)
+    assert "Retry-After" not in answer.headers
+    assert web.rig.adapter.requests == []
+
+
+@pytest.mark.parametrize(("given", "deadline"), [("2.5", 2.5), ("soon", None), ("inf", None), (None, None)])
+def test_a_deadline_is_taken_up(make_web, given, deadline):
+    """The deadline that a caller sends along is the message's own, and is passed on, less the time that was used."""
+    web = make_web(delay=Constant(0.5), calls=["enrich"])
+    headers = {} if given is None else {"X_Simulator_Deadline": given}
+    assert post(web, **headers).status_code == 200
+    assert web.rig.record.arrival.deadline_seconds == deadline
+    (request,) = web.rig.adapter.requests
+    assert request.headers.get("X-Simulator-Deadline") == (None if deadline is None else "2.000000")
+
+
+def test_a_reset_is_no_answer(make_web):
+    """A message that meets a reset gets no answer: the server is told to reset the connection."""
+    web = make_web(faults=["reset(100%)"])
+    environ, begun = EnvironBuilder("/messages", method="POST", data=b"x").get_environ(), []
+    assert list(web.app(environ, lambda *response: begun.append(response))) == []
+    assert (begun, environ[RESET]) == ([], True)
+    assert (web.rig.record.outcome, web.rig.record.code) == (Outcome.FAULTED, None)
+
+
+@pytest.mark.parametrize(("fault", "seconds"), [("truncate(100%)", 0.0), ("slow_body(1KB/s, 100%)", 1.0)])
+def test_a_spoiled_answer_says_that_it_is_one(make_web, fault, seconds):
+    """An answer that is cut or slow bears the mark of a fault and all headers of a whole one, and takes its time."""
+    web = make_web(faults=[fault], response_bytes="1000B")
+    answer = post(web, X_Message_Id="order-7")
+    assert (answer.status_code, answer.headers["X-Simulator-Injected"]) == (200, "true")
+    assert (answer.headers["Content-Length"], answer.content_type) == ("1000", JSON)
+    assert (answer.headers["X-Message-Id"], answer.headers["X-Trace-Id"]) == ("order-7", TRACE_ID)
+    assert len(answer.data) == (1000 if seconds else 500)
+    assert web.rig.time.seconds == pytest.approx(seconds)

@@ -207,6 +207,106 @@ def test_closing_rejects_newcomers_and_lets_the_others_finish(wait_for):
         pass
 
 
+def test_the_share_of_busy_workers():
+    """Utilisation is the share of workers that hold a message, 0 to 1, also where there are fewer than are busy."""
+    capacity, seen = Capacity(4, 0, frozen), []
+    with contextlib.ExitStack() as inside:
+        for _ in range(4):
+            seen.append(capacity.utilisation)
+            inside.enter_context(capacity.worker())
+        seen.append(capacity.utilisation)
+        capacity.resize(2, 0)
+        seen.append(capacity.utilisation)
+    assert seen == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+    assert capacity.utilisation == 0.0
+
+
+def test_a_place_before_the_wait():
+    """Whoever is inside has its place at once, and hears of its worker when it waits."""
+    capacity = Capacity(1, 1, frozen)
+    with capacity.enter() as first, capacity.enter() as second:
+        assert (first.called_up, second.called_up) == (True, False)
+        assert (capacity.busy, capacity.waiting) == (1, 1)
+        with pytest.raises(Rejected), capacity.enter():
+            pass
+    assert capacity.inside == 0
+
+
+def test_a_place_that_is_given_up_without_waiting():
+    """A message that leaves the line makes room in it, and takes no worker with it."""
+    capacity = Capacity(1, 1, frozen)
+    with capacity.enter():
+        with pytest.raises(ZeroDivisionError), capacity.enter():
+            raise ZeroDivisionError
+        assert (capacity.busy, capacity.waiting) == (1, 0)
+    with capacity.worker() as wait_seconds:
+        assert wait_seconds == 0.0
+
+
+def test_a_place_that_was_called_up_before_its_wait():
+    """A worker that became free between coming and waiting is had at once."""
+    capacity = Capacity(1, 1, frozen)
+    with contextlib.ExitStack() as first:
+        first.enter_context(capacity.enter())
+        with capacity.enter() as second:
+            first.close()
+            assert second.called_up
+            assert second.wait() == 0.0
+            assert (capacity.busy, capacity.waiting) == (1, 0)
+
+
+def test_more_workers_go_to_those_who_wait(wait_for):
+    """With more workers those who have waited longest are called up at once, and the others go on waiting."""
+    capacity = Capacity(1, 5, frozen)
+    with guests(capacity) as come:
+        assert come().is_in()
+        waiting = []
+        for number in range(1, 4):
+            waiting.append(come())
+            wait_for(lambda number=number: capacity.waiting == number)
+        capacity.resize(3, 5)
+        assert waiting[0].is_in() and waiting[1].is_in()
+        assert (capacity.busy, capacity.waiting) == (3, 1)
+        assert not waiting[2].entered.is_set()
+
+
+def test_fewer_workers_send_nobody_away(wait_for):
+    """With fewer workers those at work go on; a worker that is let go is not given on while there are too many."""
+    capacity = Capacity(3, 5, frozen)
+    with guests(capacity) as come:
+        inside = [come() for _ in range(3)]
+        assert all(guest.is_in() for guest in inside)
+        late = come()
+        wait_for(lambda: capacity.waiting == 1)
+        capacity.resize(1, 5)
+        for busy in (2, 1):
+            inside.pop().leave()
+            assert (capacity.busy, capacity.waiting) == (busy, 1)
+        inside.pop().leave()
+        assert late.is_in()
+        assert (capacity.busy, capacity.waiting) == (1, 0)
+
+
+def test_a_shorter_line_sends_nobody_away(wait_for):
+    """With a shorter queue those who wait keep their place, and nobody else gets one until there is room."""
+    capacity = Capacity(1, 3, frozen)
+    with guests(capacity) as come:
+        holder = come()
+        assert holder.is_in()
+        waiting = []
+        for number in range(1, 4):
+            waiting.append(come())
+            wait_for(lambda number=number: capacity.waiting == number)
+        capacity.resize(1, 1)
+        assert come().is_turned_away()
+        for guest in (holder, *waiting[:2]):
+            guest.leave()
+        assert waiting[2].is_in()
+        come()
+        wait_for(lambda: capacity.waiting == 1)
+        assert come().is_turned_away()
+
+
 def test_under_stress_the_bounds_hold():
     """With twenty threads coming and going, never more than `workers` are in, and each is admitted or rejected once."""
     capacity = Capacity(3, 5, frozen)
@@ -249,6 +349,7 @@ class CapacityMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.capacity = Capacity(2, 2, frozen)
+        self.workers, self.queue = 2, 2
         self.inside, self.line, self.gone = [], [], []
         self.closed = False
         self.numbers = itertools.count()
@@ -262,10 +363,10 @@ class CapacityMachine(RuleBasedStateMachine):
     @rule()
     def come(self):
         guest = Guest(self.capacity)
-        if self.closed or (len(self.inside) == 2 and len(self.line) == 2):
+        if self.closed or (len(self.inside) >= self.workers and len(self.line) >= self.queue):
             assert guest.is_turned_away()
             self.gone.append(guest)
-        elif len(self.inside) < 2:
+        elif len(self.inside) < self.workers:
             assert guest.is_in()
             self.inside.append(guest)
         else:
@@ -274,15 +375,24 @@ class CapacityMachine(RuleBasedStateMachine):
                 assert not guest.left.wait(0.0001)
 
     @precondition(lambda self: self.inside)
-    @rule(which=st.integers(0, 1))
+    @rule(which=st.integers(0, 3))
     def leave(self, which):
         guest = self.inside.pop(which % len(self.inside))
         guest.leave()
         self.gone.append(guest)
-        if self.line:
+        self.call_up()
+
+    def call_up(self):
+        while self.line and len(self.inside) < self.workers:
             first = self.line.pop(0)
             assert first.is_in()
             self.inside.append(first)
+
+    @rule(workers=st.integers(1, 4), queue=st.integers(0, 3))
+    def resize(self, workers, queue):
+        self.capacity.resize(workers, queue)
+        self.workers, self.queue = workers, queue
+        self.call_up()
 
     @rule()
     def close(self):
@@ -291,8 +401,8 @@ class CapacityMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_counts_are_the_model_s(self):
-        assert self.capacity.busy == len(self.inside) <= 2
-        assert self.capacity.waiting == len(self.line) <= 2
+        assert self.capacity.busy == len(self.inside)
+        assert self.capacity.waiting == len(self.line)
         assert not any(guest.entered.is_set() for guest in self.line)
 
 

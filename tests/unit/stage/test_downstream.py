@@ -11,10 +11,13 @@ import ctypes
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from simulator.stage.downstream import Parcel, Sender, TooSlow
+from simulator.stage import downstream
+from simulator.stage.downstream import Parcel, Sender, TooSlow, is_on_purpose
+from simulator.stage.injections import Injections
 from simulator.stage.transport import LeanAdapter
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.settings import Downstream
@@ -22,6 +25,7 @@ from simulator.topology.settings import Downstream
 PARCEL = Parcel(b'{"n": 1}', "application/json", "m-1", "0", 1_700_000_000.5)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BRIEF_SECONDS = 0.3
+LONG_SECONDS = 20.0
 
 
 @contextlib.contextmanager
@@ -66,8 +70,8 @@ def holding(connection):
 
 
 def attempt_at(serve, behave, timeout_seconds=20.0, **options):
-    with serve(behave) as server, sending(server.downstream(timeout_seconds), **options) as sender:
-        return sender.attempt("enrich", PARCEL)
+    with serve(behave) as server, sending(server.downstream(), **options) as sender:
+        return sender.attempt("enrich", PARCEL, timeout_seconds)
 
 
 def test_an_answer(serve):
@@ -75,7 +79,7 @@ def test_an_answer(serve):
     times = iter((10.0, 12.5))
     with serve(answering(OK)) as server:
         sender = Sender("parse", [server.downstream()], 4, lambda: next(times))
-        assert sender.attempt("enrich", PARCEL) == Attempt(CallOutcome.OK, 200, 2.5)
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS) == Attempt(CallOutcome.OK, 200, 2.5)
         sender.close()
 
 
@@ -89,7 +93,9 @@ def test_the_request_on_the_wire(serve):
 
     body = bytes(range(256))
     with serve(behave) as server, sending(server.downstream()) as sender:
-        sender.attempt("enrich", Parcel(body, "application/x-bytes", "order/7", "00ff", 1_700_000_000.123456))
+        sender.attempt(
+            "enrich", Parcel(body, "application/x-bytes", "order/7", "00ff", 1_700_000_000.123456), LONG_SECONDS
+        )
     head, _, sent = requests_read[0].partition(b"\r\n\r\n")
     request_line, *lines = head.decode().split("\r\n")
     assert request_line == "POST /messages HTTP/1.1"
@@ -112,16 +118,16 @@ def test_nobody_there():
     """Where nobody listens the try is unreachable: the other side has not seen the message."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with sending(Downstream("enrich", f"http://127.0.0.1:{port}/messages", 5.0)) as sender:
-        attempt = sender.attempt("enrich", PARCEL)
+    with sending(Downstream("enrich", (f"http://127.0.0.1:{port}/messages",))) as sender:
+        attempt = sender.attempt("enrich", PARCEL, LONG_SECONDS)
     assert (attempt.outcome, attempt.code) == (CallOutcome.UNREACHABLE, None)
     assert "Connection refused" in attempt.error
 
 
 def test_a_name_that_nobody_knows():
     """A host whose name can't be resolved is unreachable too."""
-    with sending(Downstream("enrich", "http://enrich.invalid/messages", 5.0)) as sender:
-        attempt = sender.attempt("enrich", PARCEL)
+    with sending(Downstream("enrich", ("http://enrich.invalid/messages",))) as sender:
+        attempt = sender.attempt("enrich", PARCEL, LONG_SECONDS)
     assert (attempt.outcome, attempt.code) == (CallOutcome.UNREACHABLE, None)
     assert attempt.error
 
@@ -142,8 +148,8 @@ def test_a_server_that_does_not_even_accept():
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
         port = listener.getsockname()[1]
-        with sending(Downstream("enrich", f"http://127.0.0.1:{port}/messages", BRIEF_SECONDS)) as sender:
-            attempt = sender.attempt("enrich", PARCEL)
+        with sending(Downstream("enrich", (f"http://127.0.0.1:{port}/messages",))) as sender:
+            attempt = sender.attempt("enrich", PARCEL, BRIEF_SECONDS)
     assert (attempt.outcome, attempt.code) == (CallOutcome.UNREACHABLE, None)
     assert BRIEF_SECONDS <= attempt.duration_seconds < 5
 
@@ -182,8 +188,8 @@ def test_an_answer_that_drips(serve):
         except OSError:
             gone.set()
 
-    with serve(dripping) as server, sending(server.downstream(BRIEF_SECONDS), time_limit=striking) as sender:
-        attempt = sender.attempt("enrich", PARCEL)
+    with serve(dripping) as server, sending(server.downstream(), time_limit=striking) as sender:
+        attempt = sender.attempt("enrich", PARCEL, BRIEF_SECONDS)
         assert (attempt.outcome, attempt.code, attempt.error) == (CallOutcome.TIMEOUT, None, "no answer within 0.3 s")
         assert BRIEF_SECONDS <= attempt.duration_seconds < 5
         assert gone.wait(20)  # the connection is given up, not left to drip on
@@ -363,7 +369,7 @@ def test_what_comes_after_the_answer_changes_nothing(serve, more):
             connection.sendall(OK + more)
 
     with serve(talkative) as server, sending(server.downstream()) as sender:
-        assert [sender.attempt("enrich", PARCEL).code for _ in range(3)] == [200, 200, 200]
+        assert [sender.attempt("enrich", PARCEL, LONG_SECONDS).code for _ in range(3)] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain\r\nX-Evil: 1", "text/\u4444"])
@@ -375,7 +381,7 @@ def test_a_header_that_can_t_be_sent(serve, content_type):
         seen.append(connection.recv(65536))
 
     with serve(behave) as server, sending(server.downstream()) as sender:
-        attempt = sender.attempt("enrich", Parcel(b"x", content_type, "m-1", "0", 0.0))
+        attempt = sender.attempt("enrich", Parcel(b"x", content_type, "m-1", "0", 0.0), LONG_SECONDS)
     assert (attempt.outcome, attempt.code) == (CallOutcome.BROKEN, None)
     assert b"Evil" not in b"".join(seen)
 
@@ -388,7 +394,7 @@ def echoing(connection):
 def test_connections_are_used_again(serve):
     """A hundred calls one after the other go over a single connection."""
     with serve(echoing) as server, sending(server.downstream()) as sender:
-        outcomes = {sender.attempt("enrich", PARCEL).outcome for _ in range(100)}
+        outcomes = {sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome for _ in range(100)}
         assert outcomes == {CallOutcome.OK}
         assert len(server.accepted) == 1
 
@@ -401,7 +407,7 @@ def test_an_error_s_connection_is_used_again(serve):
             connection.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nsorry")
 
     with serve(refusing) as server, sending(server.downstream()) as sender:
-        assert {sender.attempt("enrich", PARCEL).code for _ in range(20)} == {503}
+        assert {sender.attempt("enrich", PARCEL, LONG_SECONDS).code for _ in range(20)} == {503}
         assert len(server.accepted) == 1
 
 
@@ -417,7 +423,7 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(serve):
 
     with serve(closing) as server, sending(server.downstream()) as sender:
         for _ in range(10):
-            assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
+            assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
             assert closed.acquire(timeout=20)
         assert len(server.accepted) == 10
 
@@ -442,7 +448,7 @@ def test_connections_that_nobody_needs_any_more_are_closed(serve):
             return real_send(*arguments, **options)
 
         adapter.send = send_together
-        burst = [threading.Thread(target=sender.attempt, args=("enrich", PARCEL)) for _ in range(3)]
+        burst = [threading.Thread(target=sender.attempt, args=("enrich", PARCEL, LONG_SECONDS)) for _ in range(3)]
         for thread in burst:
             thread.start()
         for thread in burst:
@@ -450,11 +456,11 @@ def test_connections_that_nobody_needs_any_more_are_closed(serve):
         adapter.send = real_send
         before = len(server.accepted)
         for now[0] in (4.0, 8.0):
-            assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
+            assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
         for _ in range(before - 1):
             assert ended.acquire(timeout=20)
         assert not ended.acquire(blocking=False)
-        assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
         assert len(server.accepted) == before
 
 
@@ -469,11 +475,11 @@ def test_after_a_timeout_no_late_answer_is_taken_for_another(serve):
         else:
             connection.sendall(OK)
 
-    with serve(late) as server, sending(server.downstream(BRIEF_SECONDS)) as sender:
+    with serve(late) as server, sending(server.downstream()) as sender:
         slow = Parcel(b"x", "text/plain", "slow", "0", 0.0)
-        assert sender.attempt("enrich", slow).outcome is CallOutcome.TIMEOUT
+        assert sender.attempt("enrich", slow, BRIEF_SECONDS).outcome is CallOutcome.TIMEOUT
         given_up.set()
-        assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
 
 
 def test_calls_at_once_each_have_their_connection(serve):
@@ -490,7 +496,9 @@ def test_calls_at_once_each_have_their_connection(serve):
     with serve(answering_together) as server, sending(server.downstream()) as sender:
 
         def call(number):
-            codes[number] = sender.attempt("enrich", Parcel(b"x", "text/plain", f"m-{number}", "0", 0.0)).code
+            codes[number] = sender.attempt(
+                "enrich", Parcel(b"x", "text/plain", f"m-{number}", "0", 0.0), LONG_SECONDS
+            ).code
 
         for first in (0, 4):
             threads = [threading.Thread(target=call, args=(first + number,)) for number in range(4)]
@@ -514,18 +522,173 @@ def test_neither_proxies_nor_netrc_are_looked_up(serve, monkeypatch, tmp_path):
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with serve(behave) as server, sending(server.downstream()) as sender:
-        assert sender.attempt("enrich", PARCEL).outcome is CallOutcome.OK
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
     assert b"Authorization" not in seen[0]
 
 
-def test_each_downstream_has_its_own_timeout(serve):
-    """A call is given up after the timeout of the stage it goes to, also on a connection that another has used."""
-    with serve(answering(OK, then=holding)) as server:
-        url = f"http://127.0.0.1:{server.port}/messages"
-        quick, slow = Downstream("quick", url, BRIEF_SECONDS), Downstream("slow", url, 3 * BRIEF_SECONDS)
-        with sending(quick, slow) as sender:
-            assert sender.attempt("slow", PARCEL).outcome is CallOutcome.OK
-            assert BRIEF_SECONDS <= sender.attempt("quick", PARCEL).duration_seconds < 3 * BRIEF_SECONDS
-            assert sender.attempt("quick", PARCEL).outcome is CallOutcome.OK
-            assert sender.attempt("slow", PARCEL).duration_seconds >= 3 * BRIEF_SECONDS
-            assert len(server.accepted) == 2
+def test_each_try_has_its_own_timeout(serve):
+    """A try is given up after its own timeout, also on a connection that another one has used."""
+    with serve(answering(OK, then=holding)) as server, sending(server.downstream()) as sender:
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+        assert BRIEF_SECONDS <= sender.attempt("enrich", PARCEL, BRIEF_SECONDS).duration_seconds < 3 * BRIEF_SECONDS
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+        assert sender.attempt("enrich", PARCEL, 3 * BRIEF_SECONDS).duration_seconds >= 3 * BRIEF_SECONDS
+        assert len(server.accepted) == 2
+
+
+def test_the_deadline_goes_along(serve):
+    """A parcel with a deadline says in a header how many seconds are left, to the microsecond; another has no such."""
+    seen = []
+
+    def behave(connection):
+        while request := read_request(connection):
+            seen.append([line for line in request.split(b"\r\n") if b"Deadline" in line])
+            connection.sendall(OK)
+
+    with serve(behave) as server, sending(server.downstream()) as sender:
+        for left in (None, 2.5, 0.0000014, 1e6):
+            sender.attempt("enrich", replace(PARCEL, deadline_seconds=left), LONG_SECONDS)
+    assert seen == [
+        [],
+        [b"X-Simulator-Deadline: 2.500000"],
+        [b"X-Simulator-Deadline: 0.000001"],
+        [b"X-Simulator-Deadline: 1000000.000000"],
+    ]
+
+
+def test_a_try_knows_its_number(serve):
+    """The attempt bears the number of its parcel."""
+    with serve(answering(OK)) as server, sending(server.downstream()) as sender:
+        assert sender.attempt("enrich", replace(PARCEL, attempt=4), LONG_SECONDS).number == 4
+
+
+def nowhere():
+    """Give a URL at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/messages"
+
+
+def test_instances_on_the_wire(serve):
+    """Of two instances of which one is not there each try that finds it gone passes it over for the next ones."""
+    gone, heard = nowhere(), []
+    with serve(echoing) as server:
+        instances = Downstream("enrich", (gone, server.url))
+        with sending(instances, on_ejection=lambda *what: heard.append(what)) as sender:
+            assert sender.has_another("enrich")
+            outcomes = [sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome for _ in range(4)]
+            assert sender.has_another("enrich")
+    assert outcomes == [CallOutcome.UNREACHABLE, *[CallOutcome.OK] * 3]
+    assert heard == [("enrich", gone, True)]
+
+
+def test_nobody_else_is_left():
+    """A stage of one instance has no other one, whether or not it can be reached."""
+    with sending(Downstream("enrich", (nowhere(),))) as sender:
+        assert not sender.has_another("enrich")
+        sender.attempt("enrich", PARCEL, LONG_SECONDS)
+        assert not sender.has_another("enrich")
+
+
+def telling(status, asked):
+    """Hang up on messages, and answer the question whether that was on purpose with a status."""
+
+    def behave(connection):
+        request = read_head(connection)
+        if request.startswith(b"GET"):
+            asked.append(request.split(b" ")[1].decode())
+            connection.sendall(b"HTTP/1.1 %d Word\r\nContent-Length: 0\r\n\r\n" % status)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    return behave
+
+
+def read_head(connection):
+    text = b""
+    while b"\r\n\r\n" not in text and (chunk := connection.recv(65536)):
+        text += chunk
+    return text
+
+
+@pytest.mark.parametrize(("status", "injected"), [(200, True), (404, False), (500, False)])
+def test_who_gave_no_answer_is_asked_whether_on_purpose(serve, status, injected):
+    """A stage of ours that broke the connection is asked about the very visit, and its word is the attempt's."""
+    asked = []
+    with serve(telling(status, asked)) as server, sending(server.downstream(is_stage=True)) as sender:
+        attempt = sender.attempt("enrich", replace(PARCEL, visit="00ff", message_id="order/7"), LONG_SECONDS)
+    assert (attempt.outcome, attempt.injected) == (CallOutcome.BROKEN, injected)
+    assert asked == ["/injected?message_id=order%2F7&visit=00ff"]
+
+
+def test_who_is_too_slow_is_asked_too(serve):
+    """A stage of ours that does not answer in time is asked as well, over a connection of its own."""
+    asked = []
+
+    def behave(connection):
+        request = read_head(connection)
+        if request.startswith(b"GET"):
+            asked.append(request)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        else:
+            holding(connection)
+
+    with serve(behave) as server, sending(server.downstream(is_stage=True)) as sender:
+        attempt = sender.attempt("enrich", PARCEL, BRIEF_SECONDS)
+    assert (attempt.outcome, attempt.injected, len(asked)) == (CallOutcome.TIMEOUT, True, 1)
+
+
+@pytest.mark.parametrize("is_stage", [True, False])
+@pytest.mark.parametrize(
+    "text", [OK, b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"]
+)
+def test_who_answered_is_not_asked(serve, monkeypatch, text, is_stage):
+    """An answer says itself whether it was on purpose, so nobody asks."""
+    monkeypatch.setattr(downstream, "is_on_purpose", lambda *_: pytest.fail("nobody is to be asked"))
+    with serve(answering(text)) as server, sending(server.downstream(is_stage)) as sender:
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).injected is False
+
+
+@pytest.mark.parametrize("url", ["stranger", "nobody"])
+def test_who_can_t_know_is_not_asked(serve, monkeypatch, url):
+    """Neither a stranger, which knows nothing of our faults, nor whoever can't be reached is asked."""
+    monkeypatch.setattr(downstream, "is_on_purpose", lambda *_: pytest.fail("nobody is to be asked"))
+    with serve(answering(b"")) as server:
+        target = server.downstream() if url == "stranger" else Downstream("enrich", (nowhere(),), True)
+        with sending(target) as sender:
+            assert sender.attempt("enrich", PARCEL, LONG_SECONDS).injected is False
+
+
+@pytest.mark.parametrize("text", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n"])
+def test_a_stage_that_is_mute_means_no(serve, text):
+    """Whoever does not answer the question sensibly is taken not to have failed on purpose; nothing is raised."""
+
+    def behave(connection):
+        read_head(connection)
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with serve(behave) as server:
+        assert is_on_purpose(server.url, "m-1", "0") is False
+    assert is_on_purpose(nowhere(), "m-1", "0") is False
+
+
+def test_a_stage_that_keeps_silent_means_no(serve, monkeypatch):
+    """The question is given up after a while."""
+    monkeypatch.setattr(downstream, "_ASK_SECONDS", 0.05)
+    with serve(holding) as server:
+        assert is_on_purpose(server.url, "m-1", "0") is False
+
+
+def test_what_is_under_way_is_known(serve):
+    """While a message is sent on it is known where to and as which visit, and afterwards it is not."""
+    injections, seen = Injections(), []
+
+    def behave(connection):
+        read_request(connection)
+        injections.is_on_purpose("m-1", "0a", lambda *question: seen.append(question))
+        connection.sendall(OK)
+
+    parcel = replace(PARCEL, visit="0b", from_visit="0a")
+    with serve(behave) as server, sending(server.downstream(), injections=injections) as sender:
+        sender.attempt("enrich", parcel, LONG_SECONDS)
+        assert seen == [(server.url, "m-1", "0b")]
+        assert not injections.is_on_purpose("m-1", "0a", lambda *_: pytest.fail("nobody is to be asked"))

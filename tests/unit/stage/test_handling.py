@@ -19,20 +19,23 @@ from prometheus_client import CollectorRegistry
 from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.draws import draw, next_visit
-from simulator.behaviour.faults import Error
 from simulator.errors import (
+    DeadlinePassed,
     DownstreamFailed,
     DownstreamTooSlow,
     InjectedFault,
     InvalidMessage,
     KeepingFailed,
     MessageError,
+    RateLimited,
     Rejected,
 )
+from simulator.stage.capacity import Place
 from simulator.stage.handling import Behaviour
 from simulator.telemetry.logs import LogSink, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import CallOutcome, Clock, Outcome, Via
+from simulator.topology.model import Stage
 
 BINARY = bytes(range(256)) * 3
 
@@ -85,7 +88,7 @@ def test_the_interval_is_exact():
 def test_a_message_that_ends_here(make_stage, make_message):
     """A terminator processes a message for its delay, keeps it untouched and delivers it."""
     rig = make_stage(delay=Constant(0.25))
-    record = rig.handling.handle(make_message(BINARY, "application/octet-stream"))
+    record = rig.handle(make_message(BINARY, "application/octet-stream"))
     assert rig.kept.messages == [(BINARY, "application/octet-stream")]
     assert rig.sleeps == [0.25]
     assert (record.outcome, record.code) == (Outcome.DELIVERED, 200)
@@ -98,7 +101,7 @@ def test_the_arrival_is_what_came(make_stage, make_message):
     """What is recorded of the arrival is the message's own data, the clocks' and the trace's."""
     rig = make_stage()
     rig.time.advance(2.0)
-    rig.handling.handle(make_message(message_id="m-9", visit="ab12", caller="injector", via=Via.SCHEDULE))
+    rig.handle(make_message(message_id="m-9", visit="ab12", caller="injector", via=Via.SCHEDULE))
     (arrival,) = rig.hearer.arrivals
     assert (arrival.message_id, arrival.visit, arrival.caller, arrival.via) == ("m-9", "ab12", "injector", "schedule")
     assert (arrival.content_type, arrival.body_bytes) == ("application/json", 8)
@@ -124,10 +127,10 @@ def test_the_chapters_come_in_order(make_stage, make_message):
         return b"x"
 
     rig = make_stage(delay=Constant(0.5), calls=("price", "stock", "price", "archive"), answer=answer, sleep=sleep)
-    record = rig.handling.handle(make_message(content_type="text/plain", read=read))
+    record = rig.handle(make_message(content_type="text/plain", read=read))
     assert story == ["reading", "processing", "price", "stock", "price", "archive"]
     assert record.outcome is Outcome.FORWARDED
-    assert rig.hearer.tries == [call.downstream for call in rig.hearer.calls] == story[2:]
+    assert rig.hearer.begun == [call.downstream for call in rig.hearer.calls] == story[2:]
     assert record.calls == tuple(rig.hearer.calls)
     assert rig.kept.messages == []
 
@@ -135,7 +138,7 @@ def test_the_chapters_come_in_order(make_stage, make_message):
 def test_what_is_sent_on_is_what_came(make_stage, make_message):
     """Every call gets the body byte for byte, its content type, the message's id and due time, and nothing besides."""
     rig = make_stage(calls=("price", "stock"))
-    rig.handling.handle(make_message(BINARY, "image/x-made-up; q=1", message_id="order/7", visit="abcd"))
+    rig.handle(make_message(BINARY, "image/x-made-up; q=1", message_id="order/7", visit="abcd"))
     assert [request.body for request in rig.adapter.requests] == [BINARY, BINARY]
     assert [request.url for request in rig.adapter.requests] == [
         "http://price:8080/messages",
@@ -160,7 +163,7 @@ def test_each_call_is_a_visit_of_its_own(make_stage, make_message):
     """Calls of one stage, and a call of another visit, each cause a different visit, and always the same one."""
     rig = make_stage(calls=("price", "price", "price"))
     for visit in ("0", "1", "0"):
-        rig.handling.handle(make_message(visit=visit))
+        rig.handle(make_message(visit=visit))
     visits = [request.headers["X-Simulator-Visit"] for request in rig.adapter.requests]
     assert visits[:3] == visits[6:]
     assert len(set(visits[:6])) == 6
@@ -175,9 +178,9 @@ def test_the_first_call_that_fails_ends_the_story(make_stage, make_message):
 
     rig = make_stage(calls=("price", "stock", "archive"), answer=answer)
     with pytest.raises(DownstreamFailed, match="stock: it answered 500"):
-        rig.handling.handle(make_message())
+        rig.handle(make_message())
     assert [host(request) for request in rig.adapter.requests] == ["price", "stock"]
-    assert [(call.downstream, call.last.outcome) for call in rig.record.calls] == [
+    assert [(call.downstream, call.outcome) for call in rig.record.calls] == [
         ("price", CallOutcome.OK),
         ("stock", CallOutcome.ERROR_STATUS),
     ]
@@ -188,9 +191,9 @@ def test_the_first_call_that_fails_ends_the_story(make_stage, make_message):
 def test_any_success_downstream_is_a_success_here(make_stage, make_message, status):
     """Every status 2xx of a call means that the message was forwarded."""
     rig = make_stage(calls=("enrich",), answer=answering(status))
-    record = rig.handling.handle(make_message())
+    record = rig.handle(make_message())
     assert (record.outcome, record.code) == (Outcome.FORWARDED, 200)
-    assert [call.last.code for call in record.calls] == [status]
+    assert [call.code for call in record.calls] == [status]
 
 
 INJECTED = {"X-Simulator-Injected": "true"}
@@ -216,17 +219,17 @@ def test_a_failure_downstream_is_told_as_what_it_is(make_stage, make_message, an
     """A call's error, silence or break makes this handling fail with 502 or 504, and faulted where it was injected."""
     rig = make_stage(calls=("enrich",), answer=answer)
     with pytest.raises(error) as raised:
-        rig.handling.handle(make_message())
+        rig.handle(make_message())
     assert raised.value.injected is (outcome is Outcome.FAULTED)
-    assert (rig.record.outcome, rig.record.code, rig.record.fault) == (outcome, code, "")
+    assert (rig.record.outcome, rig.record.code, rig.record.faults) == (outcome, code, ())
     (call,) = rig.record.calls
-    assert (call.last.outcome, call.last.code) == tried
+    assert (call.outcome, call.code) == tried
 
 
 def test_a_success_with_the_mark_of_a_fault_is_a_success(make_stage, make_message):
     """An answer 2xx is a success whatever headers it bears."""
     rig = make_stage(calls=("enrich",), answer=answering(200, INJECTED))
-    assert rig.handling.handle(make_message()).outcome is Outcome.FORWARDED
+    assert rig.handle(make_message()).outcome is Outcome.FORWARDED
 
 
 def test_the_time_downstream_is_the_calls_time(make_stage, make_message):
@@ -238,7 +241,7 @@ def test_the_time_downstream_is_the_calls_time(make_stage, make_message):
         return 200, {}, b""
 
     rig.adapter.answer = answer
-    record = rig.handling.handle(make_message())
+    record = rig.handle(make_message())
     assert [call.duration_seconds for call in record.calls] == [0.25, 2.0]
     assert (record.processing_seconds, record.downstream_seconds, record.duration_seconds) == (0.5, 2.25, 2.75)
 
@@ -264,7 +267,7 @@ def test_the_delay_is_the_quantile_that_was_drawn(make_stage, make_message, seed
     """The delay is exactly the distribution's quantile of the draw for this seed, stage, message and visit."""
     distribution = parse_delay(delay)
     rig = make_stage(seed=seed, delay=distribution)
-    record = rig.handling.handle(make_message(message_id=message_id, visit=visit))
+    record = rig.handle(make_message(message_id=message_id, visit=visit))
     drawn = distribution.quantile(draw(seed, "parse", message_id, visit, "delay"))
     assert record.delay_drawn_seconds == record.processing_seconds == drawn
     assert rig.sleeps == ([drawn] if drawn else [])
@@ -279,7 +282,7 @@ def test_a_sleep_that_wakes_early_is_slept_again(make_stage, make_message):
         time.advance(seconds * 0.75 if len(wakings) <= 5 else seconds)
 
     rig = make_stage(delay=Constant(1.0), sleep=too_short)
-    record = rig.handling.handle(make_message())
+    record = rig.handle(make_message())
     assert wakings == [1.0, 0.25, 0.0625, 0.015625, 0.00390625, 0.0009765625]
     assert (record.delay_drawn_seconds, record.processing_seconds) == (1.0, 1.0)
 
@@ -287,14 +290,14 @@ def test_a_sleep_that_wakes_early_is_slept_again(make_stage, make_message):
 def test_a_sleep_that_wakes_late_is_told(make_stage, make_message):
     """Where a sleep took longer than was drawn, the record says both, the drawn and the taken time."""
     rig = make_stage(delay=Constant(1.0), sleep=lambda time, seconds: time.advance(seconds + 0.5))
-    record = rig.handling.handle(make_message())
+    record = rig.handle(make_message())
     assert (record.delay_drawn_seconds, record.processing_seconds) == (1.0, 1.5)
 
 
 def test_no_delay_is_no_sleep(make_stage, make_message):
     """A stage without a delay does not sleep at all."""
     rig = make_stage(delay=Constant(0.0))
-    assert rig.handling.handle(make_message()).delay_drawn_seconds == 0.0
+    assert rig.handle(make_message()).delay_drawn_seconds == 0.0
     assert rig.sleeps == []
 
 
@@ -303,9 +306,9 @@ def test_no_delay_is_no_sleep(make_stage, make_message):
 )
 def test_an_invalid_message_costs_nothing(make_stage, make_message, body, content_type):
     """A message that is empty, or not the JSON it claims to be, gets no worker, no delay, no fault and no call."""
-    rig = make_stage(delay=Constant(1.0), faults=[Error(503, 1.0)], calls=("enrich",), workers=1, queue=0)
+    rig = make_stage(delay=Constant(1.0), faults=["error(503, 100%)"], calls=("enrich",), workers=1, queue=0)
     with rig.capacity.worker(), pytest.raises(InvalidMessage):
-        rig.handling.handle(make_message(body, content_type))
+        rig.handle(make_message(body, content_type))
     assert (rig.sleeps, rig.adapter.requests) == ([], [])
     assert (rig.record.outcome, rig.record.code, rig.record.queue_wait_seconds) == (Outcome.INVALID, 400, None)
 
@@ -318,7 +321,7 @@ def test_a_message_that_can_t_be_read_is_observed(make_stage, make_message):
 
     rig = make_stage()
     with pytest.raises(InvalidMessage):
-        rig.handling.handle(make_message(read=read))
+        rig.handle(make_message(read=read))
     assert [(record.outcome, record.code) for record in rig.hearer.records] == [(Outcome.INVALID, 413)]
 
 
@@ -326,7 +329,7 @@ def test_no_room_is_no_delay(make_stage, make_message):
     """A message for which there is no room is rejected with 503 at once, unprocessed."""
     rig = make_stage(delay=Constant(1.0), workers=1, queue=0)
     with rig.capacity.worker(), pytest.raises(Rejected):
-        rig.handling.handle(make_message())
+        rig.handle(make_message())
     assert rig.sleeps == []
     assert (rig.record.outcome, rig.record.code, rig.record.delay_drawn_seconds) == (Outcome.REJECTED, 503, None)
 
@@ -336,7 +339,7 @@ def test_a_message_that_can_t_be_kept_has_failed(make_stage, make_message):
     rig = make_stage(delay=Constant(0.5))
     rig.kept.error = KeepingFailed("the disk is full")
     with pytest.raises(KeepingFailed):
-        rig.handling.handle(make_message())
+        rig.handle(make_message())
     assert (rig.record.outcome, rig.record.code, rig.record.error) == (Outcome.FAILED, 500, "the disk is full")
     assert rig.record.pipeline_seconds is None
 
@@ -347,18 +350,18 @@ def test_the_worker_is_free_whatever_happened(make_stage, make_message):
     for answer in (answering(500), raising(requests.ReadTimeout()), raising(ZeroDivisionError()), answering(200)):
         rig.adapter.answer = answer
         with contextlib.suppress(MessageError, ZeroDivisionError):
-            rig.handling.handle(make_message())
+            rig.handle(make_message())
         assert rig.capacity.inside == 0
     assert [record.outcome for record in rig.hearer.records] == ["failed", "failed", "failed", "forwarded"]
 
 
 def test_a_fault_strikes_after_the_processing(make_stage, make_message):
     """An injected error takes the time that the processing takes, and nothing is sent on or kept."""
-    rig = make_stage(delay=Constant(0.5), faults=[Error(503, 1.0)], calls=("enrich",))
+    rig = make_stage(delay=Constant(0.5), faults=["error(503, 100%)"], calls=("enrich",))
     with pytest.raises(InjectedFault) as raised:
-        rig.handling.handle(make_message())
+        rig.handle(make_message())
     assert (raised.value.status, raised.value.injected) == (503, True)
-    assert (rig.record.outcome, rig.record.code, rig.record.fault) == (Outcome.FAULTED, 503, "error")
+    assert (rig.record.outcome, rig.record.code, rig.record.faults) == (Outcome.FAULTED, 503, ("error",))
     assert (rig.record.processing_seconds, rig.adapter.requests) == (0.5, [])
 
 
@@ -367,11 +370,11 @@ def test_the_rate_of_a_fault_is_what_was_configured(make_stage, make_message, sh
     """Of 4,000 messages as many are hit as the rate says, and records, metrics and logs count the very same ones."""
     registry, raw = CollectorRegistry(), []
     metrics = Metrics(registry, "parse", "processor", "/messages", Clock(lambda: 0.0, lambda: 0), ())
-    rig = make_stage(faults=[Error(503, float(share))], sinks=(metrics, LogSink(make_logger(raw.append, "info"))))
+    rig = make_stage(faults=[f"error(503, {share})"], sinks=(metrics, LogSink(make_logger(raw.append, "info"))))
     hit = set()
     for number in range(4000):
         try:
-            rig.handling.handle(make_message(message_id=str(uuid.UUID(int=number))))
+            rig.handle(make_message(message_id=str(uuid.UUID(int=number))))
         except InjectedFault:
             hit.add(str(uuid.UUID(int=number)))
     low, high = binomial_interval(4000, share, 0.999)
@@ -393,11 +396,11 @@ def test_the_rate_of_a_fault_is_what_was_configured(make_stage, make_message, sh
 
 def test_each_fault_draws_for_itself(make_stage, make_message):
     """Two faults of 30 % each hit independently: the first 30 % of all, the second 30 % of the rest."""
-    rig = make_stage(faults=[Error(500, 0.3), Error(503, 0.3)])
+    rig = make_stage(faults=["error(500, 30%)", "error(503, 30%)"])
     codes = Counter()
     for number in range(4000):
         try:
-            rig.handling.handle(make_message(message_id=f"m-{number}"))
+            rig.handle(make_message(message_id=f"m-{number}"))
         except InjectedFault as fault:
             codes[fault.status] += 1
     for status, share in ((500, 0.3), (503, 0.7 * 0.3)):
@@ -407,10 +410,10 @@ def test_each_fault_draws_for_itself(make_stage, make_message):
 
 def faulted(make_stage, make_message, ids, visit="0", **stage):
     """Give which of these messages a fault of 30 % hits."""
-    rig, hit = make_stage(faults=[Error(503, 0.3)], **stage), set()
+    rig, hit = make_stage(faults=["error(503, 30%)"], **stage), set()
     for message_id in ids:
         try:
-            rig.handling.handle(make_message(message_id=message_id, visit=visit))
+            rig.handle(make_message(message_id=message_id, visit=visit))
         except InjectedFault:
             hit.add(message_id)
     return hit
@@ -444,7 +447,7 @@ def test_the_message_s_id_is_baggage_of_the_calls(make_stage, make_message):
 
     rig = make_stage(calls=("enrich",), answer=answer)
     with pytest.raises(DownstreamFailed):
-        rig.handling.handle(make_message(message_id="m-42"))
+        rig.handle(make_message(message_id="m-42"))
     assert seen == ["m-42"]
     assert baggage.get_baggage("simulator.message_id") is None
 
@@ -454,15 +457,132 @@ def test_a_change_meets_the_next_message(make_stage, make_message):
 
     def change(time, seconds):
         time.advance(seconds)
-        rig.handling.behaviour = Behaviour("parse", 7, Constant(2.0), (), ())
+        rig.handling.behaviour = Behaviour("parse", 7, Stage(delay=Constant(2.0)))
 
     rig = make_stage(delay=Constant(1.0), calls=("price",), sleep=change)
-    first = rig.handling.handle(make_message())
-    second = rig.handling.handle(make_message())
+    first = rig.handle(make_message())
+    second = rig.handle(make_message())
     assert [(record.delay_drawn_seconds, record.outcome) for record in (first, second)] == [
         (1.0, Outcome.FORWARDED),
         (2.0, Outcome.DELIVERED),
     ]
+
+
+def test_a_limit_turns_away_what_is_too_much(make_stage, make_message):
+    """Beyond the burst a message is turned away unread, with the whole seconds until there is room for it."""
+    rig = make_stage(rate_limit="limit(30/min, burst=2)", delay=Constant(0.0))
+    for _ in range(2):
+        assert rig.handle(make_message()).outcome is Outcome.DELIVERED
+
+    def read():
+        raise AssertionError("it is not to be read")
+
+    with pytest.raises(RateLimited, match=r"this stage takes limit\(0\.5/s, burst=2\) and no more") as raised:
+        rig.handle(make_message(read=read))
+    assert (raised.value.status, raised.value.retry_after_seconds) == (429, 2)
+    assert (rig.record.outcome, rig.record.code) == (Outcome.REJECTED, 429)
+    rig.time.advance(1.5)
+    with pytest.raises(RateLimited) as raised:
+        rig.handle(make_message())
+    assert raised.value.retry_after_seconds == 1
+    rig.time.advance(0.5)
+    rig.handle(make_message())
+    with pytest.raises(RateLimited):
+        rig.handle(make_message())
+
+
+@given(
+    rate=st.integers(1, 50),
+    burst=st.none() | st.integers(1, 20),
+    gaps=st.lists(st.floats(0, 0.5), min_size=1, max_size=60),
+)
+def test_a_limit_is_never_exceeded(make_stage, make_message, rate, burst, gaps):
+    """However messages come, at most the burst and what the rate gives are taken; who waits as told is taken."""
+    rig = make_stage(rate_limit=f"limit({rate}/s, burst={burst})" if burst else f"{rate}/s")
+    taken = 0
+    for gap in gaps:
+        rig.time.advance(gap)
+        try:
+            rig.handle(make_message())
+            taken += 1
+        except RateLimited:
+            pass
+        assert taken <= (burst or rate) + rate * rig.time.seconds + 1e-6
+    with contextlib.suppress(RateLimited):
+        while True:
+            rig.handle(make_message())
+    with pytest.raises(RateLimited) as raised:
+        rig.handle(make_message())
+    rig.time.advance(raised.value.retry_after_seconds)
+    assert rig.handle(make_message()).outcome is Outcome.DELIVERED
+
+
+@pytest.mark.parametrize(("busy", "seconds"), [(0, 1.5), (1, 2.0), (2, 2.5), (3, 3.0)])
+def test_a_delay_grows_with_the_busy_workers(make_stage, make_message, busy, seconds):
+    """A growing delay is stretched by the share of workers that are busy, the message's own among them."""
+    rig = make_stage(delay="growing(constant(1s), full=3)", workers=4)
+    with contextlib.ExitStack() as others:
+        for _ in range(busy):
+            others.enter_context(rig.capacity.worker())
+        record = rig.handle(make_message())
+    assert record.utilisation == (busy + 1) / 4
+    assert record.delay_drawn_seconds == record.processing_seconds == seconds
+    assert record.delay_spec == str(parse_delay("growing(constant(1s), full=3)"))
+
+
+@given(busy=st.integers(0, 7), full=st.integers(1, 20), message_id=st.text("abc", min_size=1, max_size=5))
+def test_a_growing_delay_is_a_stretched_quantile(make_stage, make_message, busy, full, message_id):
+    """What is drawn is the idle stage's quantile of the same draw, stretched in a straight line."""
+    rig = make_stage(delay=f"growing(exponential(20ms), full={full})")
+    with contextlib.ExitStack() as others:
+        for _ in range(busy):
+            others.enter_context(rig.capacity.worker())
+        record = rig.handle(make_message(message_id=message_id))
+    idle = parse_delay("exponential(20ms)").quantile(draw(7, "parse", message_id, "0", "delay"))
+    assert record.delay_drawn_seconds == pytest.approx(idle * (1 + (full - 1) * record.utilisation))
+    assert record.utilisation == (busy + 1) / 8
+
+
+def test_other_delays_do_not_grow(make_stage, make_message):
+    """The delay of a busy stage is that of an idle one, unless it is a growing one."""
+    rig = make_stage(delay=Constant(1.0), workers=2)
+    with rig.capacity.worker():
+        record = rig.handle(make_message())
+    assert (record.delay_drawn_seconds, record.utilisation) == (1.0, 1.0)
+
+
+def test_a_deadline_that_passes_in_the_line(make_stage, make_message):
+    """A message whose deadline passed while it waited for a worker gets no delay, no fault and no call."""
+    time_of = {}
+
+    class Slow(Place):
+        """A place whose worker comes after three seconds."""
+
+        def wait(self):
+            time_of["rig"].time.advance(3.0)
+            return 3.0
+
+    rig = time_of["rig"] = make_stage(delay=Constant(1.0), faults=["memory(1KB)", "error(503, 100%)"], calls=("price",))
+
+    @contextlib.contextmanager
+    def enter():
+        yield Slow(rig.time.clock.monotonic)
+
+    rig.capacity.enter = enter
+    with pytest.raises(DeadlinePassed):
+        rig.handle(make_message(deadline_seconds=3.0))
+    assert (rig.record.outcome, rig.record.code, rig.record.queue_wait_seconds) == (Outcome.REJECTED, 504, 3.0)
+    assert (rig.sleeps, rig.adapter.requests, rig.record.faults, rig.work.held) == ([], [], (), [])
+    assert rig.record.delay_drawn_seconds is None
+
+
+def test_the_size_of_an_answer_is_drawn(make_stage, make_message):
+    """The answer's size is drawn for each message from its distribution, and is none where none is wanted."""
+    rig = make_stage(response_bytes="uniform(1KB, 9KB)")
+    sizes = [rig.handling.handle(make_message(message_id=f"m-{number}")).answer_bytes for number in range(5)]
+    expected = [1000 + 8000 * draw(7, "parse", f"m-{number}", "0", "response size") for number in range(5)]
+    assert sizes == [round(size) for size in expected]
+    assert make_stage().handling.handle(make_message()).answer_bytes is None
 
 
 def test_from_stage_to_stage(make_stage, make_message, make_web):
@@ -477,7 +597,7 @@ def test_from_stage_to_stage(make_stage, make_message, make_web):
         return response.status_code, dict(response.headers), response.data
 
     parse = make_stage(calls=("archive",), answer=answer)
-    parse.handling.handle(make_message(BINARY, "application/octet-stream", message_id="m-5", visit="77"))
+    parse.handle(make_message(BINARY, "application/octet-stream", message_id="m-5", visit="77"))
     (arrival,), (kept,) = archive.rig.hearer.arrivals, archive.rig.kept.messages
     assert kept == (BINARY, "application/octet-stream")
     visit = next_visit("77", "parse/0", 1)

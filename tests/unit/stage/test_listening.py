@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from simulator.errors import StartError
-from simulator.stage.listening import listen
+from simulator.stage.listening import listen, listen_in_a_row
 
 
 def test_port_0_is_any_that_is_free():
@@ -88,3 +88,67 @@ def test_ipv6():
         pytest.skip("this machine has no ::1")
     with contextlib.closing(listener), socket.create_connection(listener.getsockname()[:2], timeout=10):
         assert listener.family is socket.AF_INET6
+
+
+@contextlib.contextmanager
+def in_a_row(port, count):
+    listeners = listen_in_a_row("127.0.0.1", port, count, "parse")
+    try:
+        yield [listener.getsockname()[1] for listener in listeners]
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_ports_in_a_row(count):
+    """For port 0 any row that is free is taken, one port after the other, and clients can connect to each."""
+    with in_a_row(0, count) as ports:
+        assert ports == list(range(ports[0], ports[0] + count))
+        for port in ports:
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
+
+
+def test_a_row_that_was_asked_for():
+    """A row from a given port on is that row."""
+    with in_a_row(0, 3) as free:
+        pass
+    with in_a_row(free[0], 3) as ports:
+        assert ports == free
+
+
+def test_a_row_with_a_port_in_use():
+    """Where one of the ports that were asked for is in use that one is named, and none of the others is kept."""
+    with in_a_row(0, 3) as free:
+        pass
+    taken = listen("127.0.0.1", free[2], "enrich")
+    with contextlib.closing(taken), pytest.raises(StartError, match=f"stage parse: port {free[2]} on"):
+        listen_in_a_row("127.0.0.1", free[0], 3, "parse")
+    with in_a_row(free[0], 3) as ports:
+        assert ports == free
+
+
+def test_any_row_passes_over_ports_in_use(monkeypatch):
+    """For port 0 another row is looked for where one can't be had, and those sockets are closed."""
+    from simulator.stage import listening
+
+    made, plain = [], listening.listen
+
+    def failing_at_first(host, port, name):
+        if len(made) == 2:
+            made.append(None)
+            raise StartError("in use")
+        made.append(plain(host, port, name))
+        return made[-1]
+
+    monkeypatch.setattr(listening, "listen", failing_at_first)
+    with in_a_row(0, 3) as ports:
+        assert ports == list(range(ports[0], ports[0] + 3))
+        assert [listener.fileno() for listener in made[:2]] == [-1, -1]
+        assert len(made) == 6
+
+
+def test_a_row_beyond_the_last_port():
+    """A row that would end beyond the last port there is can't be had."""
+    with pytest.raises(StartError), in_a_row(65535, 2):
+        pass

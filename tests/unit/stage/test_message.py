@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
 from simulator.errors import InvalidMessage
-from simulator.stage.message import caller_from, check_body, due_from, is_json, message_id_from, visit_from
+from simulator.stage.message import (
+    caller_from,
+    check_body,
+    deadline_from,
+    due_from,
+    is_json,
+    message_id_from,
+    visit_from,
+)
 
 ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+=/-"
 NOW = 1_700_000_000.0
@@ -117,6 +125,34 @@ def test_a_due_time_is_never_far_off(value):
 def test_a_due_time_is_sent_exactly(value):
     """A due time that one stage writes is the very same number for the next."""
     assert due_from(headers(X_Simulator_Due=repr(value)), NOW) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "deadline"),
+    [
+        (None, None),
+        ("2.5", 2.5),
+        ("0.000001", 0.000001),
+        ("0", 0.0),
+        ("-3", -3.0),
+        ("", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("-inf", None),
+        ("1e400", None),
+        ("2,5", None),
+    ],
+)
+def test_a_deadline(text, deadline):
+    """A deadline is how many seconds are left, none where they are over; anything else means that there is none."""
+    assert deadline_from(headers() if text is None else headers(X_Simulator_Deadline=text)) == deadline
+
+
+@given(st.floats(1e-3, 1e6))
+def test_a_deadline_is_sent_to_the_microsecond(seconds):
+    """A deadline that one stage writes is the same for the next, to a microsecond."""
+    assert deadline_from(headers(X_Simulator_Deadline=f"{seconds:.6f}")) == pytest.approx(seconds, abs=1e-6)
 
 
 @pytest.mark.parametrize(

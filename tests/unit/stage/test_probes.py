@@ -19,15 +19,19 @@ class Rig:
         self.registry = CollectorRegistry()
         self.ready = False
         self.rolled = 0
-        self.messages = []
-        probes = make_probes(self.registry, self._roll, lambda: self.ready)
+        self.messages, self.asked = [], []
+        probes = make_probes(self.registry, self._roll, lambda: self.ready, self._is_on_purpose)
         messages = Flask("messages")
         messages.add_url_rule("/", view_func=self._take, defaults={"path": ""})
         messages.add_url_rule("/<path:path>", view_func=self._take, methods=["GET", "POST"])
-        self.client = Client(beside(probes, messages, lambda: 12.5))
+        self.client = Client(beside(dict.fromkeys(PATHS, probes), messages, lambda: 12.5))
 
     def _roll(self):
         self.rolled += 1
+
+    def _is_on_purpose(self, message_id, visit):
+        self.asked.append((message_id, visit))
+        return (message_id, visit) == ("order-7", "00ff")
 
     def _take(self, path):
         self.messages.append((request.path, request.environ[RECEIVED_AT]))
@@ -77,9 +81,9 @@ def test_exemplars_are_shown_to_those_who_ask_for_openmetrics():
 
 @pytest.mark.parametrize("path", sorted(PATHS))
 def test_probes_never_come_to_the_messages(path):
-    """None of the three paths reaches the application that takes messages, by whatever method."""
+    """None of the four paths reaches the application that takes messages, by whatever method."""
     rig = Rig()
-    assert rig.client.get(path).status_code in (200, 503)
+    assert rig.client.get(path).status_code in (200, 404, 503)
     assert rig.client.head(path).data == b""
     assert rig.client.post(path, data=b"x").status_code == 405
     assert rig.messages == []
@@ -92,3 +96,30 @@ def test_everything_else_is_a_message(path):
     assert rig.client.get(path).text == "taken"
     assert rig.messages == [(path, 12.5)]
     assert rig.rolled == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "asked"),
+    [
+        ("?message_id=order-7&visit=00ff", 200, ("order-7", "00ff")),
+        ("?message_id=order-7&visit=00fe", 404, ("order-7", "00fe")),
+        ("?message_id=order%2F7%26&visit=0", 404, ("order/7&", "0")),
+        ("?visit=00ff", 404, ("", "00ff")),
+        ("", 404, ("", "")),
+    ],
+)
+def test_a_caller_can_ask_whether_it_was_on_purpose(query, status, asked):
+    """`/injected` answers 200 for a visit that a fault kept from its answer, and 404 for any other."""
+    rig = Rig()
+    assert rig.client.get(f"/injected{query}").status_code == status
+    assert rig.asked == [asked]
+
+
+def test_each_path_has_its_own_application():
+    """Whatever else stands beside the messages gets its own path and no other."""
+    others = {path: Flask(path.strip("/")) for path in ("/a", "/b")}
+    for path, app in others.items():
+        app.add_url_rule(path, view_func=lambda path=path: f"this is {path}")
+    client = Client(beside(others, Flask("messages"), lambda: 0.0))
+    assert [client.get(path).text for path in ("/a", "/b")] == ["this is /a", "this is /b"]
+    assert client.get("/c").status_code == 404

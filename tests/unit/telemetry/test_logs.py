@@ -18,6 +18,7 @@ from simulator.telemetry.record import (
     Attempt,
     CallOutcome,
     CallRecord,
+    FaultTime,
     Outcome,
     StageRecord,
     TraceIds,
@@ -73,23 +74,28 @@ def arrival(**changes):
 
 def record(outcome=Outcome.FORWARDED, code=200, came=None, **changes):
     values = {
-        "fault": "",
+        "faults": (),
         "error": "",
         "admission_seconds": 0.0,
         "queue_wait_seconds": 0.25,
         "delay_drawn_seconds": 0.0123456789,
+        "delay_spec": "constant(10ms)",
+        "utilisation": 0.0,
         "processing_seconds": 0.0125,
+        "fault_times": (),
         "downstream_seconds": 0.5,
         "duration_seconds": 0.7654321987,
+        "answer_seconds": None,
         "pipeline_seconds": None,
         "calls": (),
     }
     return StageRecord(came or arrival(), outcome, code, **{**values, **changes})
 
 
-def call(outcome=CallOutcome.OK, code=200, error="", tries=1):
-    failed = (Attempt(CallOutcome.BROKEN, None, 0.125, error="reset"),) * (tries - 1)
-    return CallRecord("enrich", (*failed, Attempt(outcome, code, 0.25, error=error)), 0.25 + 0.125 * (tries - 1))
+def call(outcome=CallOutcome.OK, code=200, error="", tries=1, **changes):
+    failed = tuple(Attempt(CallOutcome.BROKEN, None, 0.125, False, "reset", n) for n in range(1, tries))
+    attempts = (*failed, Attempt(outcome, code, 0.25, False, error, tries))
+    return CallRecord("enrich", attempts, 0.25 + 0.125 * (tries - 1), outcome, code, error=error, **changes)
 
 
 def test_message_received():
@@ -131,15 +137,17 @@ def test_message_sent():
     ("outcome", "code", "level"),
     [
         (CallOutcome.OK, 204, "info"),
-        (CallOutcome.ERROR_STATUS, 302, "info"),
+        (CallOutcome.ERROR_STATUS, 302, "warning"),
         (CallOutcome.ERROR_STATUS, 404, "warning"),
         (CallOutcome.ERROR_STATUS, 500, "warning"),
         (CallOutcome.TIMEOUT, None, "warning"),
         (CallOutcome.UNREACHABLE, None, "warning"),
+        (CallOutcome.BREAKER_OPEN, None, "warning"),
+        (CallOutcome.EXPIRED, None, "warning"),
     ],
 )
 def test_the_level_and_error_of_a_call(outcome, code, level):
-    """A call that got no answer, or one of 400 and above, is a warning and says why."""
+    """A call that did not end well is a warning and says why."""
     log = Log()
     log.sink.sent(arrival(), call(outcome, code, "why it failed"))
     (line,) = log.lines
@@ -192,19 +200,131 @@ def test_message_handled_says_more_where_there_is_more():
     assert (invalid["queue_wait_seconds"], invalid["delay_drawn_seconds"]) == (None, None)
 
 
-def test_fault_injected_comes_before_the_end():
-    """An injected fault is told by name just before the line of the message that it hit."""
+def test_each_fault_is_a_line_at_once():
+    """Every fault is told by name as it strikes, and the line of the message that they hit names them all in order."""
     log = Log()
-    log.sink.handled(record(Outcome.FAULTED, 503, fault="error", error="on purpose"))
-    first, second = log.lines
-    assert list(first) == [*LEAD, "fault", "code"]
-    assert (first["event"], first["level"], first["fault"], first["code"]) == (
-        "fault.injected",
-        "warning",
-        "error",
-        503,
-    )
-    assert (second["event"], second["fault"], second["message_id"]) == ("message.handled", "error", "m-1")
+    for number, fault in enumerate(("memory", "hang", "error"), 1):
+        log.sink.injected(arrival(), fault)
+        assert len(log.lines) == number
+        line = log.lines[-1]
+        assert list(line) == [*LEAD, "fault"]
+        assert (line["event"], line["level"], line["fault"]) == ("fault.injected", "warning", fault)
+    log.sink.handled(record(Outcome.FAULTED, 503, faults=("memory", "hang", "error"), error="on purpose"))
+    handled = log.lines[3]
+    assert (handled["event"], handled["fault"]) == ("message.handled", "memory,hang,error")
+    assert {line["message_id"] for line in log.lines} == {"m-1"}
+
+
+def test_the_time_of_faults_is_in_the_line():
+    """The time that faults took stands in the line where any did, as their sum to the microsecond."""
+    log = Log()
+    times = (FaultTime("hang", 0.25, 0.125), FaultTime("cpu", 0.5, 0.0123456789))
+    log.sink.handled(record(Outcome.FORWARDED, faults=("hang", "cpu"), fault_times=times))
+    log.sink.handled(record(Outcome.FAULTED, 503, faults=("error",)))
+    slow, quick = log.lines
+    assert (slow["fault"], slow["fault_seconds"]) == ("hang,cpu", 0.137346)
+    assert (quick["fault"], "fault_seconds" in quick) == ("error", False)
+
+
+def test_the_utilisation_is_in_the_line_where_any_is_known():
+    """How busy the workers were stands in the line as a share, and is left out where processing was not reached."""
+    log = Log()
+    log.sink.handled(record(utilisation=0.123456))
+    log.sink.handled(record(Outcome.REJECTED, 503, utilisation=0.0))
+    known, unknown = log.lines
+    assert known["utilisation"] == 0.1235
+    assert "utilisation" not in unknown
+
+
+def test_a_message_without_an_answer_has_no_code():
+    """A message whose connection was reset on purpose has null in the place of a status."""
+    log = Log()
+    log.sink.handled(record(Outcome.FAULTED, None, faults=("reset",), error="on purpose"))
+    (line,) = log.lines
+    assert (line["code"], line["fault"], line["level"]) == (None, "reset", "warning")
+
+
+@pytest.mark.parametrize(("injected", "more"), [(False, []), (True, ["injected"])])
+def test_a_try_that_is_not_the_last_is_a_line(injected, more):
+    """A try after which there is another is told by its number, how it ended and when the next one follows."""
+    log = Log()
+    attempt = Attempt(CallOutcome.ERROR_STATUS, 503, 0.1234567, injected, "it answered 503", 2)
+    log.sink.attempted(arrival(), "enrich", attempt, 0.0345678)
+    (line,) = log.lines
+    keys = ["downstream", "attempt", "outcome", "code", "duration_seconds", "retry_in_seconds", "error", *more]
+    assert list(line) == [*LEAD, *keys]
+    assert {key: line[key] for key in ("level", "event", "message_id", *keys)} == {
+        "level": "warning",
+        "event": "attempt.failed",
+        "message_id": "m-1",
+        "downstream": "enrich",
+        "attempt": 2,
+        "outcome": "error_status",
+        "code": 503,
+        "duration_seconds": 0.123457,
+        "retry_in_seconds": 0.034568,
+        "error": "it answered 503",
+        **({"injected": True} if injected else {}),
+    }
+
+
+@pytest.mark.parametrize("outcome", [CallOutcome.OK, CallOutcome.TIMEOUT, CallOutcome.ABANDONED])
+def test_the_last_try_is_no_line(outcome):
+    """A try after which there is none is silent, however it ended: the call's own line says it all."""
+    log = Log("debug")
+    log.sink.attempted(arrival(), "enrich", Attempt(outcome, None, 0.25), None)
+    assert log.raw == []
+
+
+def test_a_try_that_is_made_again_at_once_is_a_line():
+    """A try that is made again without a pause, at another instance, is told too: 0 is not none."""
+    log = Log()
+    log.sink.attempted(arrival(), "enrich", Attempt(CallOutcome.UNREACHABLE, None, 0.0, error="refused"), 0.0)
+    (line,) = log.lines
+    assert (line["event"], line["code"], line["retry_in_seconds"]) == ("attempt.failed", None, 0.0)
+
+
+def test_a_call_and_its_tries_are_a_line_each():
+    """A call that succeeds at its third try leaves two lines of failed tries and one of its own, at their levels."""
+    log, whole = Log(), call(tries=3)
+    for attempt in whole.attempts:
+        log.sink.sending("enrich")
+        log.sink.attempted(arrival(), "enrich", attempt, 0.5 if attempt.number < 3 else None)
+    log.sink.sent(arrival(), whole)
+    assert [(line["event"], line["level"]) for line in log.lines] == [
+        ("attempt.failed", "warning"),
+        ("attempt.failed", "warning"),
+        ("message.sent", "info"),
+    ]
+    assert [line["attempt"] for line in log.lines[:2]] == [1, 2]
+    assert (log.lines[2]["attempts"], log.lines[2]["outcome"]) == (3, "ok")
+
+
+def test_a_call_without_a_try_is_a_line_too():
+    """A call that was given up before its first try has a line with no tries and no code."""
+    log = Log()
+    log.sink.sent(arrival(), CallRecord("enrich", (), 0.0, CallOutcome.BREAKER_OPEN, None, error="the breaker is open"))
+    (line,) = log.lines
+    assert (line["outcome"], line["attempts"], line["code"]) == ("breaker_open", 0, None)
+    assert (line["error"], line["level"]) == ("the breaker is open", "warning")
+
+
+@pytest.mark.parametrize(
+    ("changes", "more"),
+    [
+        ({}, []),
+        ({"injected": True}, ["injected"]),
+        ({"forgiven": True}, ["forgiven"]),
+        ({"injected": True, "forgiven": True}, ["injected", "forgiven"]),
+    ],
+)
+def test_what_is_on_purpose_or_forgiven_is_said(changes, more):
+    """A call that failed on purpose says so, as does one after which the message goes on; others do not."""
+    log = Log()
+    log.sink.sent(arrival(), call(CallOutcome.ERROR_STATUS, 503, "it answered 503", **changes))
+    (line,) = log.lines
+    assert list(line)[len(LEAD) + 6 :] == more
+    assert [line[key] for key in more] == [True] * len(more)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +343,15 @@ def test_the_level_of_each_outcome(outcome, level):
     log = Log()
     log.sink.handled(record(outcome))
     assert [(line["level"], line["outcome"]) for line in log.lines] == [(level, str(outcome))]
+
+
+def test_a_message_that_was_accepted_has_its_answer_s_code():
+    """A message that was answered before the work has 202 for its code, and its whole duration, however it ended."""
+    log = Log()
+    log.sink.handled(record(Outcome.FAILED, 202, answer_seconds=0.001, error="enrich: it answered 500"))
+    (line,) = log.lines
+    assert (line["code"], line["outcome"], line["level"]) == (202, "failed", "error")
+    assert line["duration_seconds"] == 0.765432
 
 
 def test_a_try_that_begins_is_no_line():
@@ -266,16 +395,17 @@ def test_no_value_can_break_a_line(message_id, content_type, error, caller):
     log = Log()
     came = arrival(message_id=message_id, content_type=content_type, caller=caller)
     log.sink.received(came)
+    log.sink.attempted(came, "enrich", Attempt(CallOutcome.BROKEN, None, 0.25, error=error), 0.5)
     log.sink.sent(came, call(CallOutcome.BROKEN, None, error))
     log.sink.handled(record(Outcome.FAILED, 502, came, error=error))
     assert [raw for raw in log.raw if b"\n" in raw or b"\r" in raw] == []
-    received, sent, handled = log.lines
+    received, tried, sent, handled = log.lines
     assert (received["message_id"], received["content_type"], received["caller"]) == (
         message_id,
         content_type,
         caller,
     )
-    assert sent.get("error", "") == handled.get("error", "") == error
+    assert tried["error"] == sent.get("error", "") == handled.get("error", "") == error
 
 
 @pytest.mark.parametrize(

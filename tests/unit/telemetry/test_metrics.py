@@ -11,8 +11,8 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.behaviour.delays import parse_delay
-from simulator.stage.assembly import _metrics
 from simulator.stage.capacity import Capacity
+from simulator.stage.signals import _metrics
 from simulator.telemetry.metrics import Metrics, code_label
 from simulator.telemetry.record import (
     Arrival,
@@ -50,6 +50,9 @@ TABLE = """
 | simulator_queue_depth                         | gauge                |                     |
 | simulator_queue_capacity                      | gauge                |                     |
 | simulator_faults_injected_total               | counter              | fault               |
+| simulator_downstream_ejections_total          | counter              | downstream          |
+| simulator_breakers_open                       | gauge                | downstream          |
+| simulator_control_requests_total              | counter              | result              |
 | simulator_injector_due_total                  | counter              |                     |
 | simulator_injector_missed_total               | counter              |                     |
 | simulator_injector_lag_seconds                | histogram            |                     |
@@ -106,22 +109,33 @@ def arrival(via=Via.HTTP, body_bytes=100, trace=SAMPLED):
 
 def record(outcome=Outcome.FORWARDED, code=200, came=None, **changes):
     values = {
-        "fault": "",
+        "faults": (),
         "error": "",
         "admission_seconds": 0.0,
         "queue_wait_seconds": 0.002,
         "delay_drawn_seconds": 0.03125,
+        "delay_spec": "constant(31.25ms)",
+        "utilisation": 0.0,
         "processing_seconds": 0.0625,
+        "fault_times": (),
         "downstream_seconds": 0.0,
         "duration_seconds": 0.25,
+        "answer_seconds": None,
         "pipeline_seconds": None,
         "calls": (),
     }
     return StageRecord(came or arrival(), outcome, code, **{**values, **changes})
 
 
-def call(*tries, seconds=0.5):
-    return CallRecord("enrich", tuple(Attempt(outcome, code, 0.25) for outcome, code in tries), seconds)
+def tell(metrics, *tries, seconds=0.5, came=None, downstream="enrich"):
+    """Tell of a call with these tries, (outcome, code) each, as a stage does: try by try, and then the call."""
+    came = came or arrival()
+    attempts = tuple(Attempt(outcome, code, 0.25, number=n) for n, (outcome, code) in enumerate(tries, 1))
+    for attempt in attempts:
+        metrics.sending(downstream)
+        metrics.attempted(came, downstream, attempt, None if attempt is attempts[-1] else 0.125)
+    outcome, code = tries[-1]
+    metrics.sent(came, CallRecord(downstream, attempts, seconds, outcome, code))
 
 
 def test_a_handled_message():
@@ -194,21 +208,53 @@ def test_a_message_of_the_stage_s_own_is_no_request(via):
     assert rig.series("http_server_request_duration_seconds_count") == []
 
 
-def test_a_fault_is_counted_by_its_name():
-    """An injected fault is counted under its name; a message without one adds none."""
+def test_each_fault_is_counted_by_its_name():
+    """Every fault of a message is counted under its name as it strikes, once each, and not again at the end."""
     rig = Rig()
-    rig.metrics.handled(record(Outcome.FAULTED, 503, fault="error"))
+    came = arrival()
+    for fault in ("memory", "hang", "hang", "error"):
+        rig.metrics.injected(came, fault)
+    counts = {fault: rig.sample("simulator_faults_injected_total", fault=fault) for fault in ("memory", "hang")}
+    assert counts == {"memory": 1, "hang": 2}
+    rig.metrics.handled(record(Outcome.FAULTED, 503, faults=("memory", "hang", "hang", "error")))
     rig.metrics.handled(record(Outcome.FAULTED, 502))
-    rig.metrics.handled(record(Outcome.FAILED, 500))
-    assert rig.series("simulator_faults_injected_total") == [{"fault": "error"}]
+    assert rig.series("simulator_faults_injected_total") == [{"fault": name} for name in ("memory", "hang", "error")]
     assert rig.sample("simulator_faults_injected_total", fault="error") == 1
+    assert rig.sample("simulator_messages_total", outcome="faulted") == 2
+
+
+HTTP = {"http_request_method": "POST", "http_route": "/messages"}
+
+
+def test_a_request_without_an_answer_has_no_code():
+    """A request whose connection was reset on purpose is a request like another, with an empty status."""
+    rig = Rig()
+    for _ in range(2):
+        rig.metrics.handled(record(Outcome.FAULTED, None, faults=("reset",)))
+    labels = HTTP | {"http_response_status_code": ""}
+    assert rig.series("http_server_request_duration_seconds_count") == [labels]
+    assert rig.sample("http_server_request_duration_seconds_count", **labels) == 2
+    assert rig.sample("http_server_request_duration_seconds_sum", **labels) == 0.5
+
+
+def test_a_message_that_was_accepted_took_as_long_as_its_answer():
+    """A request that was answered before the work is one of that time with 202; the work is in the other metrics."""
+    rig = Rig()
+    rig.metrics.handled(record(Outcome.FAILED, 202, duration_seconds=8.0, answer_seconds=0.0625))
+    rig.metrics.handled(record(Outcome.FORWARDED, 202, duration_seconds=8.0, answer_seconds=0.0))
+    labels = HTTP | {"http_response_status_code": "202"}
+    assert rig.series("http_server_request_duration_seconds_count") == [labels]
+    assert rig.sample("http_server_request_duration_seconds_count", **labels) == 2
+    assert rig.sample("http_server_request_duration_seconds_sum", **labels) == 0.0625
+    assert rig.sample("simulator_messages_total", outcome="failed") == 1
+    assert rig.sample("simulator_processing_seconds_sum") == 0.125
 
 
 def test_each_try_and_the_call():
     """A call with three tries is three observations by code and one by outcome, as its last try ended."""
     rig = Rig()
     tries = ((CallOutcome.UNREACHABLE, None), (CallOutcome.ERROR_STATUS, 503), (CallOutcome.OK, 200))
-    rig.metrics.sent(arrival(), call(*tries, seconds=0.875))
+    tell(rig.metrics, *tries, seconds=0.875)
     attempts = "simulator_downstream_attempt_duration_seconds"
     for code in ("unreachable", "503", "200"):
         assert rig.sample(f"{attempts}_count", downstream="enrich", code=code) == 1
@@ -216,9 +262,42 @@ def test_each_try_and_the_call():
     calls = "simulator_downstream_call_duration_seconds"
     assert rig.series(f"{calls}_count") == [{"downstream": "enrich", "outcome": "ok"}]
     assert rig.sample(f"{calls}_sum", downstream="enrich", outcome="ok") == 0.875
-    rig.metrics.sent(arrival(), call((CallOutcome.TIMEOUT, None), seconds=1.0))
+    tell(rig.metrics, (CallOutcome.TIMEOUT, None), seconds=1.0)
     assert rig.sample(f"{calls}_count", downstream="enrich", outcome="timeout") == 1
     assert rig.sample(f"{attempts}_count", downstream="enrich", code="timeout") == 1
+
+
+def test_a_try_is_recorded_as_it_ends():
+    """A try is in its metric before the call that it belongs to has ended, whether another one follows or not."""
+    rig = Rig()
+    for retry_in_seconds in (0.5, None):
+        rig.metrics.attempted(
+            arrival(), "enrich", Attempt(CallOutcome.ABANDONED, None, 0.25), retry_in_seconds=retry_in_seconds
+        )
+    name = "simulator_downstream_attempt_duration_seconds_count"
+    assert rig.sample(name, downstream="enrich", code="abandoned") == 2
+    assert rig.sample("simulator_downstream_call_duration_seconds_count", downstream="enrich", outcome="ok") == 0
+
+
+@pytest.mark.parametrize("outcome", [CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED])
+def test_a_call_without_a_try(outcome):
+    """A call that was given up before its first try is a call by its outcome, and adds no try."""
+    rig = Rig()
+    rig.metrics.sent(arrival(), CallRecord("enrich", (), 0.0, outcome, None))
+    calls = "simulator_downstream_call_duration_seconds_count"
+    assert rig.sample(calls, downstream="enrich", outcome=str(outcome)) == 1
+    assert rig.series("simulator_downstream_attempt_duration_seconds_count") == []
+
+
+def test_a_call_counts_as_it_ended_itself():
+    """A call is told by its own outcome, which may be another than that of its last try."""
+    rig = Rig()
+    broken = Attempt(CallOutcome.BROKEN, None, 0.25)
+    rig.metrics.attempted(arrival(), "enrich", broken, 0.5)
+    rig.metrics.sent(arrival(), CallRecord("enrich", (broken,), 1.0, CallOutcome.EXPIRED, None))
+    calls = "simulator_downstream_call_duration_seconds_count"
+    assert rig.sample(calls, downstream="enrich", outcome="expired") == 1
+    assert rig.sample(calls, downstream="enrich", outcome="broken") is None
 
 
 @pytest.mark.parametrize(
@@ -231,6 +310,7 @@ def test_each_try_and_the_call():
         (None, CallOutcome.TIMEOUT, "timeout"),
         (None, CallOutcome.BROKEN, "broken"),
         (None, CallOutcome.UNREACHABLE, "unreachable"),
+        (None, CallOutcome.ABANDONED, "abandoned"),
     ],
 )
 def test_the_code_of_a_try(code, outcome, label):
@@ -301,11 +381,59 @@ def test_a_gauge_is_read_when_it_is_asked_for():
     assert rig.sample("simulator_queue_depth") == 12
 
 
+def test_a_gauge_for_each_downstream():
+    """Such a gauge has a series for each stage that is called, each read by its own name when it is asked for."""
+    rig, values = Rig(), {"enrich": 1, "price": 0}
+    rig.metrics.add_downstream_gauge(
+        "simulator_breakers_open", "Breakers", lambda name: values[name], ("enrich", "price")
+    )
+    name = "simulator_breakers_open"
+    assert rig.series(name) == [{"downstream": "enrich"}, {"downstream": "price"}]
+    assert [rig.sample(name, downstream=downstream) for downstream in values] == [1, 0]
+    values["price"] = 3
+    assert [rig.sample(name, downstream=downstream) for downstream in values] == [1, 3]
+
+
+def test_a_stage_that_calls_nobody_has_no_such_series():
+    """Where no stage is called the gauge is there without a series."""
+    rig = Rig()
+    rig.metrics.add_downstream_gauge("simulator_breakers_open", "Breakers", lambda name: 1, ())
+    assert rig.series("simulator_breakers_open") == []
+
+
+def test_instances_that_are_passed_over():
+    """Each time that an instance is passed over is counted under the stage that it is one of."""
+    rig = Rig()
+    for downstream in ("enrich", "price", "enrich"):
+        rig.metrics.record_ejection(downstream)
+    name = "simulator_downstream_ejections_total"
+    assert [rig.sample(name, downstream=downstream) for downstream in ("enrich", "price")] == [2, 1]
+
+
+def test_requests_to_the_control():
+    """Each request to the live control is counted by its result."""
+    rig = Rig()
+    for result in ("read", "changed", "read", "invalid", "refused", "read"):
+        rig.metrics.record_control(result)
+    counts = {result: rig.sample("simulator_control_requests_total", result=result) for result in ("read", "changed")}
+    assert counts == {"read": 3, "changed": 1}
+    assert len(rig.series("simulator_control_requests_total")) == 4
+
+
 def test_the_configuration_is_a_metric():
     """`simulator_info` is always 1 and bears the configuration as labels."""
     rig = Rig()
-    rig.metrics.add_info(version="1.2.3", seed="7", delay="constant(10ms)")
+    rig.metrics.set_info(version="1.2.3", seed="7", delay="constant(10ms)")
     assert rig.sample("simulator_info", version="1.2.3", seed="7", delay="constant(10ms)") == 1
+
+
+def test_a_configuration_that_is_changed_replaces_the_one_before():
+    """After a change `simulator_info` has one series, that of what holds now, and none of what held before."""
+    rig = Rig()
+    for delay in ("constant(10ms)", "exponential(1s)", "exponential(1s)", "constant(10ms)", "uniform(1ms, 2ms)"):
+        rig.metrics.set_info(version="1.2.3", seed="7", delay=delay)
+        assert rig.series("simulator_info") == [{"version": "1.2.3", "seed": "7", "delay": delay}]
+        assert rig.sample("simulator_info", version="1.2.3", seed="7", delay=delay) == 1
 
 
 def test_exemplars_lead_to_the_trace():
@@ -326,7 +454,7 @@ def test_no_exemplar_without_a_trace_to_lead_to():
     """A message that was not sampled has no exemplar, because there is no trace to be found under its id."""
     rig = Rig()
     rig.metrics.handled(record(Outcome.DELIVERED, came=arrival(trace=UNSAMPLED), pipeline_seconds=1.0))
-    rig.metrics.sent(arrival(trace=UNSAMPLED), call((CallOutcome.OK, 200)))
+    tell(rig.metrics, (CallOutcome.OK, 200), came=arrival(trace=UNSAMPLED))
     assert " # {" not in generate_openmetrics(rig.registry).decode()
 
 
@@ -355,16 +483,22 @@ def whole_stage():
         stage=Stage(role=Role.PROCESSOR, delay=parse_delay("constant(10ms)")),
         host="127.0.0.1",
         port=0,
-        downstreams=(Downstream("enrich", "http://127.0.0.1:1/messages", 1.0),),
+        downstreams=(Downstream("enrich", ("http://127.0.0.1:1/messages",)),),
         callers=(),
+        instance=1,
         seed=7,
         log_level="info",
         drain_seconds=1.0,
     )
     time = Time()
     metrics = _metrics(registry, settings, Capacity(3, 5, time.clock.monotonic), time.clock, 7)
-    metrics.sent(arrival(), call((CallOutcome.OK, 200)))
-    metrics.handled(record(Outcome.DELIVERED, fault="error", pipeline_seconds=1.0))
+    # The breakers are the calls', so their gauge is added where those are put together.
+    metrics.add_downstream_gauge("simulator_breakers_open", "Breakers", lambda name: 0, ("enrich",))
+    tell(metrics, (CallOutcome.OK, 200))
+    metrics.injected(arrival(), "error")
+    metrics.record_ejection("enrich")
+    metrics.record_control("read")
+    metrics.handled(record(Outcome.DELIVERED, faults=("error",), pipeline_seconds=1.0))
     metrics.record_due(0.0)
     time.now += 1
     metrics.roll()
@@ -410,6 +544,7 @@ def test_the_gauges_of_a_stage_say_what_it_has(whole_stage):
         "simulator_workers_busy": 0,
         "simulator_queue_depth": 0,
         "simulator_queue_capacity": 5,
+        "simulator_breakers_open": 0,
         "simulator_info": 1,
     }
 

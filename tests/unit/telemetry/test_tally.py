@@ -27,7 +27,17 @@ from simulator.telemetry.record import (
     TraceIds,
     Via,
 )
-from simulator.telemetry.tally import HANDLING, PIPELINE, Tally, TallySink, bucket_of, bucket_seconds, quantile
+from simulator.telemetry.tally import (
+    ATTEMPT_OUTCOMES,
+    HANDLING,
+    PIPELINE,
+    Tallies,
+    Tally,
+    TallySink,
+    bucket_of,
+    bucket_seconds,
+    quantile,
+)
 
 SHORTEST, LONGEST = 1e-5, 2 * 24 * 3600.0
 DURATIONS = st.floats(math.log(SHORTEST), math.log(LONGEST)).map(math.exp)
@@ -101,8 +111,15 @@ def test_every_count_begins_at_zero(tmp_path):
     assert len(names) == len(set(names))
     assert {"received.injector", "received.outside", "sent.price", "sent.stock"} <= set(counts)
     assert {f"outcome.{outcome}" for outcome in Outcome} <= set(counts)
-    assert {f"attempt.stock.{outcome}" for outcome in CallOutcome} <= set(counts)
+    assert {f"attempt.stock.{outcome}" for outcome in ATTEMPT_OUTCOMES} <= set(counts)
     assert {"due", "missed", "lines", "bad_lines", "load_finished", "queue_depth", "disconnects"} <= set(counts)
+
+
+def test_only_what_a_try_can_come_to_is_counted_of_tries():
+    """Of the ends that a call can have without a try there is no count of tries, and of all others there is."""
+    assert set(CallOutcome) - set(ATTEMPT_OUTCOMES) == {CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED}
+    names = [name for name in tally.slots([], ["price", "stock"]) if name.startswith("attempt.")]
+    assert names == [f"attempt.{called}.{outcome}" for called in ("price", "stock") for outcome in ATTEMPT_OUTCOMES]
 
 
 def test_the_file_survives_reopening(tmp_path):
@@ -173,7 +190,25 @@ def arrival(caller=OUTSIDE):
 
 
 def record(outcome, duration_seconds, pipeline_seconds=None):
-    return StageRecord(arrival(), outcome, 200, "", "", 0.0, 0.0, 0.0, 0.0, 0.0, duration_seconds, pipeline_seconds, ())
+    return StageRecord(
+        arrival(),
+        outcome,
+        200,
+        faults=(),
+        error="",
+        admission_seconds=0.0,
+        queue_wait_seconds=0.0,
+        delay_drawn_seconds=0.0,
+        delay_spec="constant(0s)",
+        utilisation=0.0,
+        processing_seconds=0.0,
+        fault_times=(),
+        downstream_seconds=0.0,
+        duration_seconds=duration_seconds,
+        answer_seconds=None,
+        pipeline_seconds=pipeline_seconds,
+        calls=(),
+    )
 
 
 def test_the_sink_counts_what_it_is_told(tmp_path):
@@ -188,8 +223,11 @@ def test_the_sink_counts_what_it_is_told(tmp_path):
     assert counts.counts()["queue_depth"] == 5
     for _ in range(3):
         sink.sending("price")
-    tries = (Attempt(CallOutcome.BROKEN, None, 0.5), Attempt(CallOutcome.OK, 200, 0.5))
-    sink.sent(arrival(), CallRecord("price", tries, 1.0))
+    tries = (Attempt(CallOutcome.BROKEN, None, 0.5), Attempt(CallOutcome.OK, 200, 0.5, number=2))
+    sink.attempted(arrival(), "price", tries[0], 0.25)
+    sink.attempted(arrival(), "price", tries[1], None)
+    sink.sent(arrival(), CallRecord("price", tries, 1.0, CallOutcome.OK, 200))
+    sink.injected(arrival(), "error")
     waiting[0] = 2
     sink.handled(record(Outcome.DELIVERED, 0.5, pipeline_seconds=1.5))
     sink.handled(record(Outcome.FAULTED, 0.25))
@@ -212,3 +250,63 @@ def test_a_way_that_seems_to_take_less_than_nothing_is_counted(tmp_path):
     counts = Tally.create(tmp_path / "archive", tally.slots([], []))
     TallySink(counts, lambda: 0).handled(record(Outcome.DELIVERED, 0.5, pipeline_seconds=-0.25))
     assert counts.durations(PIPELINE) == {0: 1}
+
+
+@pytest.mark.parametrize("outcome", ATTEMPT_OUTCOMES)
+@pytest.mark.parametrize("retry_in_seconds", [None, 0.5])
+def test_a_try_counts_however_it_ended(tmp_path, outcome, retry_in_seconds):
+    """Every end that a try can have has its count, whether another try follows or not."""
+    counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
+    attempt = Attempt(outcome, None, 0.5)
+    TallySink(counts, lambda: 0).attempted(arrival(), "price", attempt, retry_in_seconds)
+    assert {name for name, count in counts.counts().items() if count} == {f"attempt.price.{outcome}"}
+
+
+@pytest.mark.parametrize("outcome", CallOutcome)
+def test_a_call_as_a_whole_is_not_counted(tmp_path, outcome):
+    """A call adds nothing to its tries, also one that was given up without any."""
+    counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
+    TallySink(counts, lambda: 0).sent(arrival(), CallRecord("price", (), 1.0, outcome, None))
+    assert not any(counts.counts().values())
+
+
+NAMES = tally.slots(["injector"], ["price"])
+ADDED = st.tuples(st.sampled_from(NAMES), st.integers(0, 2**40))
+
+
+@given(
+    instances=st.lists(
+        st.tuples(st.lists(ADDED, max_size=10), st.lists(DURATIONS, max_size=20), st.lists(DURATIONS, max_size=20)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_instances_add_up(tmp_path_factory, instances):
+    """A stage's counts and durations are exactly the sums of its instances', as if one had counted all of it."""
+    folder = tmp_path_factory.mktemp("tallies")
+    one, parts = Tally.create(folder / "one", NAMES), []
+    for number, (added, handled, delivered) in enumerate(instances, 1):
+        part = Tally.create(folder / f"parse.{number}", NAMES)
+        parts.append(part)
+        for counter in (one, part):
+            for name, count in added:
+                counter.add(name, count)
+            for seconds in handled:
+                counter.observe_handling(seconds)
+            for seconds in delivered:
+                counter.observe_pipeline(seconds)
+    together = Tallies(parts)
+    assert together.counts() == one.counts()
+    assert together.durations(HANDLING) == one.durations(HANDLING)
+    assert together.durations(PIPELINE) == one.durations(PIPELINE)
+
+
+def test_a_single_instance_is_its_own_sum(tmp_path):
+    """The sum over one instance is that instance, and it follows as that goes on counting."""
+    part = Tally.create(tmp_path / "parse", NAMES)
+    together = Tallies([part])
+    for number in (1, 2):
+        part.add("due")
+        assert together.counts() == part.counts()
+        assert together.counts()["due"] == number
+    assert together.durations(HANDLING) == {}

@@ -11,10 +11,21 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from simulator.telemetry.record import Arrival, Outcome, StageRecord, TraceIds, Via
+from simulator.telemetry.record import (
+    Arrival,
+    Attempt,
+    CallOutcome,
+    CallRecord,
+    FaultTime,
+    Outcome,
+    StageRecord,
+    TraceIds,
+    Via,
+)
 from simulator.telemetry.traces import (
     SpanSink,
     current_trace,
+    describe_call,
     make_exporter,
     make_provider,
     mend_propagation,
@@ -41,7 +52,7 @@ class Rig:
         self.ended = InMemorySpanExporter()
         self.provider = make_provider("parse", "orders", "instance-1", "1.2.3")
         self.provider.add_span_processor(SimpleSpanProcessor(self.ended))
-        self.sink = SpanSink(self.provider, "parse", "processor", "uniform(5ms, 50ms)")
+        self.sink = SpanSink(self.provider, "parse", "processor")
 
     @contextmanager
     def server_span(self):
@@ -63,14 +74,18 @@ def record(outcome=Outcome.FORWARDED, **changes):
     came = Arrival("m-1", "0", "outside", Via.HTTP, "text/plain", 1, 0.0, RECEIVED_NS, 0.0, trace_ids)
     values = {
         "code": 200,
-        "fault": "",
+        "faults": (),
         "error": "",
         "admission_seconds": 0.125,
         "queue_wait_seconds": 0.5,
         "delay_drawn_seconds": 0.0234,
+        "delay_spec": "uniform(5ms, 50ms)",
+        "utilisation": 0.5,
         "processing_seconds": 0.25,
+        "fault_times": (),
         "downstream_seconds": 1.0,
         "duration_seconds": 2.0,
+        "answer_seconds": None,
         "pipeline_seconds": None,
         "calls": (),
     }
@@ -129,11 +144,125 @@ def test_other_ends_are_no_errors(outcome):
     assert span.status.status_code is StatusCode.UNSET
 
 
-def test_an_injected_fault_bears_its_name():
-    """A span of a message that a fault of this stage hit names the fault."""
-    span = Rig().handle(record(Outcome.FAULTED, fault="error", error="on purpose"))["POST /messages"]
-    assert span.attributes["simulator.fault"] == "error"
+@pytest.mark.parametrize(
+    ("faults", "text"), [(("error",), "error"), (("memory", "hang", "hang", "error"), "memory,hang,hang,error")]
+)
+def test_injected_faults_bear_their_names(faults, text):
+    """A span of a message that faults of this stage hit names them all, in their order."""
+    span = Rig().handle(record(Outcome.FAULTED, faults=faults, error="on purpose"))["POST /messages"]
+    assert span.attributes["simulator.fault"] == text
     assert span.status.status_code is StatusCode.ERROR
+
+
+def test_a_fault_that_fails_nothing_is_no_error():
+    """A message that a fault only held up went well: its span names the fault and has no status ERROR."""
+    spans = Rig().handle(record(faults=("hang",), fault_times=(FaultTime("hang", 0.875, 0.5),)))
+    span = spans["POST /messages"]
+    assert span.attributes["simulator.fault"] == "hang"
+    assert span.status.status_code is StatusCode.UNSET
+
+
+def test_a_fault_that_takes_time_is_a_span_of_its_own():
+    """Each such fault is a child of the server's span, which begins and ends, to the nanosecond, when the fault did."""
+    times = (FaultTime("hang", 0.875, 0.5), FaultTime("cpu", 1.375, 0.0625))
+    spans = Rig().handle(record(faults=("memory", "hang", "cpu"), fault_times=times))
+    assert set(spans) == {"POST /messages", "queue.wait", "process", "fault.hang", "fault.cpu"}
+    hang, cpu = spans["fault.hang"], spans["fault.cpu"]
+    assert (hang.start_time, hang.end_time) == (RECEIVED_NS + SECOND * 7 // 8, RECEIVED_NS + SECOND * 11 // 8)
+    assert (cpu.start_time, cpu.end_time) == (hang.end_time, RECEIVED_NS + SECOND * 23 // 16)
+    server = spans["POST /messages"].context
+    for name, span in (("hang", hang), ("cpu", cpu)):
+        assert (span.parent.span_id, span.context.trace_id) == (server.span_id, server.trace_id)
+        assert dict(span.attributes) == {"simulator.fault": name}
+
+
+def test_the_same_fault_twice_is_two_spans():
+    """Two faults of the same name that strike one message are told apart by their times."""
+    rig = Rig()
+    times = (FaultTime("hang", 0.875, 0.125), FaultTime("hang", 1.0, 0.25))
+    rig.handle(record(faults=("hang", "hang"), fault_times=times))
+    spans = [span for span in rig.ended.get_finished_spans() if span.name == "fault.hang"]
+    assert [(span.start_time - RECEIVED_NS, span.end_time - RECEIVED_NS) for span in spans] == [
+        (SECOND * 7 // 8, SECOND),
+        (SECOND, SECOND * 5 // 4),
+    ]
+
+
+def test_the_span_of_a_reset_is_an_error():
+    """A message whose connection was reset, and that so has no status, is told as an error by its fault's name."""
+    span = Rig().handle(record(Outcome.FAULTED, code=None, faults=("reset",), error="on purpose"))["POST /messages"]
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "on purpose")
+    assert span.attributes["simulator.fault"] == "reset"
+
+
+def test_the_delay_of_each_message_is_its_own():
+    """The span of the processing bears the delay that held for this message, also after it was changed."""
+    for spec in ("constant(1s)", "exponential(20ms)"):
+        spans = Rig().handle(record(delay_spec=spec))
+        assert spans["process"].attributes["simulator.delay.spec"] == spec
+
+
+def test_an_inner_span_is_the_current_one_s_child():
+    """A span of the stage's own is the current one inside, a child of what was current, and ends with its block."""
+    rig = Rig()
+    with rig.server_span() as outer, rig.sink.inner("call enrich") as inner:
+        assert trace.get_current_span() is inner
+    span = rig.spans()["call enrich"]
+    assert span.parent.span_id == outer.get_span_context().span_id
+    assert span.end_time is not None
+
+
+def test_an_error_that_flies_through_an_inner_span_adds_nothing():
+    """An exception leaves an inner span's status and events to whoever describes it, and flies on."""
+    rig = Rig()
+    with pytest.raises(ZeroDivisionError), rig.sink.inner("call enrich"):
+        raise ZeroDivisionError
+    span = rig.spans()["call enrich"]
+    assert (span.status.status_code, span.events) == (StatusCode.UNSET, ())
+
+
+def described(call):
+    """Give the span around a call's tries as the call describes it."""
+    rig = Rig()
+    with rig.sink.inner(f"call {call.downstream}") as span:
+        describe_call(span, call)
+    return rig.spans()[f"call {call.downstream}"]
+
+
+def test_the_span_around_a_call_that_went_well():
+    """The span around a call's tries says who was called, how it ended and after how many tries; that is no error."""
+    tries = (Attempt(CallOutcome.BROKEN, None, 0.25), Attempt(CallOutcome.OK, 200, 0.25, number=2))
+    span = described(CallRecord("enrich", tries, 0.75, CallOutcome.OK, 200))
+    assert dict(span.attributes) == {
+        "peer.service": "enrich",
+        "simulator.call.outcome": "ok",
+        "simulator.call.attempts": 2,
+    }
+    assert span.status.status_code is StatusCode.UNSET
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in CallOutcome if outcome is not CallOutcome.OK])
+def test_the_span_around_a_call_that_failed(outcome):
+    """Whatever a call ended with but an answer of success, the span around its tries is an error and says why."""
+    code = 503 if outcome is CallOutcome.ERROR_STATUS else None
+    span = described(CallRecord("enrich", (), 0.0, outcome, code, error="why it failed"))
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "why it failed")
+    assert span.attributes["simulator.call.outcome"] == str(outcome)
+    assert span.attributes["simulator.call.attempts"] == 0
+
+
+def test_what_is_told_during_the_handling_leaves_no_span():
+    """Of arrivals, faults and tries the trace hears at the end, or from the instrumentation of the calls themselves."""
+    rig = Rig()
+    came, attempt = record().arrival, Attempt(CallOutcome.BROKEN, None, 0.25)
+    with rig.server_span():
+        rig.sink.received(came)
+        rig.sink.injected(came, "hang")
+        rig.sink.sending("enrich")
+        rig.sink.attempted(came, "enrich", attempt, 0.5)
+        rig.sink.sent(came, CallRecord("enrich", (attempt,), 0.25, CallOutcome.BROKEN, None))
+    assert set(rig.spans()) == {"POST /messages"}
+    assert dict(rig.spans()["POST /messages"].attributes) == {}
 
 
 def test_what_was_not_reached_has_no_span():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.topology.addresses import Address, parse_address, stage_url, url_of, with_address
+from simulator.topology.addresses import Address, parse_address, stage_urls, url_of, with_address
 from simulator.topology.model import Stage, Topology
 
 
@@ -22,24 +22,35 @@ def test_a_url_is_made_of_host_port_and_path(host, url):
 
 
 @pytest.mark.parametrize(
-    ("stage", "url"),
+    ("stage", "urls"),
     [
-        (Stage(), "http://parse:8080/messages"),
-        (Stage(host="10.0.0.7"), "http://10.0.0.7:8080/messages"),
-        (Stage(port=9000), "http://parse:9000/messages"),
-        (Stage(host="::1", port=9000, path="/orders"), "http://[::1]:9000/orders"),
+        (Stage(), ["http://parse:8080/messages"]),
+        (Stage(host="10.0.0.7"), ["http://10.0.0.7:8080/messages"]),
+        (Stage(port=9000), ["http://parse:9000/messages"]),
+        (Stage(host="::1", port=9000, path="/orders"), ["http://[::1]:9000/orders"]),
+        (Stage(port=9000, instances=2), ["http://parse:9000/messages", "http://parse:9001/messages"]),
+        (Stage(instances=3), ["http://parse:8080/messages"]),
+        (Stage(port=0, instances=3), ["http://parse:8080/messages"]),
     ],
 )
-def test_callers_find_a_stage_at_its_own_address_or_by_its_name(stage, url):
-    """Without host and port a stage is found by its name at port 8080, as in a container."""
-    assert stage_url(Topology(name="t", stages={"parse": stage}), "parse") == url
+def test_callers_find_a_stage_at_its_own_address_or_by_its_name(stage, urls):
+    """Without a port a stage is found by its name at port 8080, all its instances as one, as in a container."""
+    assert stage_urls(Topology(name="t", stages={"parse": stage}), "parse") == tuple(urls)
+
+
+@given(st.integers(1, 65_000), st.integers(1, 100))
+def test_each_instance_has_a_port_of_its_own(port, instances):
+    """The instances of a stage with a port listen on that one and the next ones, in their order."""
+    stage = Stage(host="127.0.0.1", port=port, instances=instances)
+    expected = [f"http://127.0.0.1:{port + number}/messages" for number in range(instances)]
+    assert stage_urls(Topology(name="t", stages={"parse": stage}), "parse") == tuple(expected)
 
 
 def test_an_assigned_address_changes_nothing_else():
     """Only host and port of the stage become others, and its callers find it there."""
     stage = with_address(Stage(workers=3, path="/orders"), "127.0.0.1", 40001)
     assert stage == Stage(workers=3, path="/orders", host="127.0.0.1", port=40001)
-    assert stage_url(Topology(name="t", stages={"a": stage}), "a") == "http://127.0.0.1:40001/orders"
+    assert stage_urls(Topology(name="t", stages={"a": stage}), "a") == ("http://127.0.0.1:40001/orders",)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.topology.graph import called_first, callers, edges, entries, wiring_problems
-from simulator.topology.model import Call, Load, Role, Stage, Topology
+from simulator.behaviour.faults.registry import parse_fault
+from simulator.topology.graph import called_first, callers, calls_of, edges, entries, wiring_problems
+from simulator.topology.model import (
+    Alternative,
+    Call,
+    Choose,
+    InOrder,
+    Load,
+    Parallel,
+    Role,
+    Stage,
+    Topology,
+)
+from tests.unit.topology.strategies import steps
 
 
 def calling(*names, **others):
@@ -17,6 +29,30 @@ def injector(*names, **others):
 
 
 END = Stage(role=Role.TERMINATOR)
+# A call by itself, and calls within groups of every kind, with fallbacks.
+GROUPED = Stage(
+    calls=(
+        Call(to="a", fallback=Call(to="b", fallback=Call(to="c"))),
+        Parallel(parallel=(Call(to="d"), InOrder(steps=(Call(to="e"), Parallel(parallel=(Call(to="f"),)))))),
+        Choose(
+            choose=(
+                Alternative(to="g", weight_ratio=0.5, fallback=Call(to="h")),
+                Alternative(to="a", weight_ratio=0.5),
+            )
+        ),
+    )
+)
+PLACES = {
+    ("calls", 0): "a",
+    ("calls", 0, "fallback"): "b",
+    ("calls", 0, "fallback", "fallback"): "c",
+    ("calls", 1, "parallel", 0): "d",
+    ("calls", 1, "parallel", 1, 0): "e",
+    ("calls", 1, "parallel", 1, 1, "parallel", 0): "f",
+    ("calls", 2, "choose", 0): "g",
+    ("calls", 2, "choose", 0, "fallback"): "h",
+    ("calls", 2, "choose", 1): "a",
+}
 DIAMOND = {"in": injector("left", "right"), "left": calling("end"), "right": calling("end", "end"), "end": END}
 
 
@@ -33,6 +69,32 @@ def test_every_call_is_an_edge():
         ("right", "end"),
         ("right", "end"),
     ]
+
+
+def test_every_call_has_its_place():
+    """Calls in groups, in groups within groups and as fallbacks are found, each at the keys that lead to it."""
+    assert {keys: call.to for keys, call in calls_of(GROUPED)} == PLACES
+    assert [call.to for _, call in calls_of(GROUPED)] == list(PLACES.values())
+    assert list(calls_of(Stage())) == list(calls_of(Stage(calls=()))) == []
+
+
+@given(st.lists(steps(st.sampled_from("abc")), max_size=4))
+def test_no_two_calls_have_one_place(some):
+    """However groups lie within groups, each call can be told from the others by its keys."""
+    found = list(calls_of(Stage(calls=tuple(some))))
+    assert len({keys for keys, _ in found}) == len(found)
+    assert str(some).count("(to='") == len(found)
+
+
+def test_calls_in_groups_are_edges_too():
+    """Who is called in a group, or as a fallback, is called: it is no entry, and starts first."""
+    stages = {"front": GROUPED, **dict.fromkeys("abcdefgh", END)}
+    topology = Topology(name="t", stages=stages)
+    assert [called for caller, called in edges(stages) if caller == "front"] == list(PLACES.values())
+    assert all(callers(topology, name) == ("front",) for name in "abcdefgh")
+    assert entries(topology) == ("front",)
+    assert called_first(topology)[-1] == "front"
+    assert problems_of(stages) == []
 
 
 def test_callers_are_named_once():
@@ -121,6 +183,31 @@ def test_a_sound_wiring_has_no_problems():
             "port 8081 is already the port of 'a'",
         ),
         (
+            {"a": calling(port=8081, instances=3), "b": calling(port=8083)},
+            ("stages", "b", "port"),
+            "port 8083 is already the port of 'a'",
+        ),
+        (
+            {"a": calling(port=8083), "b": calling(port=8081, instances=3)},
+            ("stages", "b", "port"),
+            "port 8083 is already the port of 'a'",
+        ),
+        (
+            {"in": injector("a", instances=2), "a": END},
+            ("stages", "in", "instances"),
+            "an injector is one process; use a higher rate, or a second injector",
+        ),
+        (
+            {"a": calling(faults=(parse_fault("reset(1%)"), parse_fault("reset(1%, instance=2)")))},
+            ("stages", "a", "faults", 1),
+            "there is no instance 2; there are 1",
+        ),
+        (
+            {"a": calling(instances=3, faults=(parse_fault("cpu(1ms, instance=4)"),))},
+            ("stages", "a", "faults", 0),
+            "there is no instance 4; there are 3",
+        ),
+        (
             {"in": injector("a"), "a": calling(), "end": END},
             ("stages", "end"),
             "no stage calls it, so no message can reach it",
@@ -132,6 +219,46 @@ def test_what_can_not_be_is_said_once_at_its_place(stages, keys, message):
     [(found_keys, found)] = [problem for problem in problems_of(stages) if "circle" not in problem[1]]
     assert found_keys == keys
     assert found.startswith(message)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({}, "there is no stage {name!r}; there are "), ({"role": Role.INJECTOR}, "{name!r} is an injector: nobody can")],
+)
+def test_a_wrong_call_in_a_group_stands_at_its_own_place(place, change, message):
+    """A call to nobody, or to an injector, is shown at the keys that lead to it, however deep it lies."""
+    name = PLACES[place]
+    stages = {"front": GROUPED, **dict.fromkeys("abcdefgh", END)}
+    del stages[name]
+    if change:
+        stages[name] = calling(**change)
+    found = [(keys, told) for keys, told in problems_of(stages) if "can call" in told or "no stage" in told]
+    assert [keys for keys, _ in found] == [("stages", "front", *keys) for keys in PLACES if PLACES[keys] == name]
+    assert all(told.startswith(message.format(name=name)) for _, told in found)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Parallel(parallel=(Call(to="b"),)),
+        InOrder(steps=(Call(to="b"),)),
+        Choose(choose=(Alternative(to="b", weight_ratio=1.0),)),
+        Call(to="end", fallback=Call(to="b")),
+    ],
+)
+def test_a_circle_may_go_through_groups(step):
+    """A call that is made only sometimes, or beside others, closes a circle as any other does."""
+    [(keys, message)] = problems_of({"a": Stage(calls=(step,)), "b": calling("a"), "end": END})
+    assert message in ("the calls go round in a circle: a -> b -> a", "the calls go round in a circle: b -> a -> b")
+    assert keys[2:] == ("calls",)
+
+
+@pytest.mark.parametrize("step", [Parallel(parallel=(Call(to="end"),)), InOrder(steps=(Call(to="end"),))])
+def test_a_terminator_calls_nobody_in_a_group_either(step):
+    """The last stage is the last one, whatever its calls look like."""
+    stages = {"in": injector("a"), "a": Stage(role=Role.TERMINATOR, calls=(step,)), "end": END}
+    assert [keys for keys, _ in problems_of(stages)] == [("stages", "a", "calls")]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +291,24 @@ def test_ports_may_be_alike_on_different_hosts_or_left_to_be_assigned():
     """Only the same port on the same host is a clash; port 0 means any that is free."""
     assert problems_of({"a": calling(port=80, host="10.0.0.1"), "b": calling(port=80, host="10.0.0.2")}) == []
     assert problems_of({"a": calling(port=0), "b": calling(port=0), "c": calling()}) == []
+    assert problems_of({"a": calling(port=80, instances=3), "b": calling(port=83, instances=3)}) == []
+    assert problems_of({"a": calling(instances=3), "b": calling(instances=3)}) == []
+
+
+def test_a_fault_may_name_any_instance_that_there_is():
+    """The last instance is one."""
+    assert problems_of({"a": calling(instances=3, faults=(parse_fault("reset(1%, instance=3)"),))}) == []
+
+
+def test_two_ranges_of_ports_that_overlap_are_one_problem():
+    """A hundred instances beside a hundred others are not a hundred mistakes."""
+    stages = {"a": calling(port=8000, instances=100), "b": calling(port=8001, instances=100)}
+    assert [keys for keys, _ in problems_of(stages)] == [("stages", "b", "port")]
+
+
+def test_the_last_instance_needs_a_port_too():
+    """There is no port beyond 65535, so instances that would need one are a mistake in the file."""
+    assert [keys[:2] for keys, _ in problems_of({"a": calling(port=65535, instances=2)})] == [("stages", "a")]
 
 
 def test_a_terminator_that_nobody_calls_is_an_entry_where_there_is_no_injector():

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant, Exponential, Lognormal, Uniform
 from simulator.behaviour.empirical import Samples
-from simulator.behaviour.faults import Error
+from simulator.behaviour.faults.error import Error
 from simulator.behaviour.pacing import Arrivals
 from simulator.errors import ConfigurationError
-from simulator.topology.model import Call, Load, Role, Stage, Topology
+from simulator.topology.model import Call, Forward, Load, Role, Stage, Topology
 from simulator.topology.reader import parse_topology, read_topology, samples_beside, write_topology
+from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
 
 PIPELINE = Path(__file__).parents[3] / "topologies" / "pipeline.yaml"
 
@@ -44,7 +45,7 @@ stages:
     queue: many
     port: 99999
     calls:
-      - {to: archive, timeout: 5, probability: 5%}
+      - {to: archive, timeout: 5, chance: 5%}
   archive:
     role: terminator
     calls: [parse]
@@ -99,8 +100,6 @@ def test_a_written_topology_reads_back_as_the_same():
     assert read(write_topology(topology)) == topology
 
 
-NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,5}[a-z0-9]", fullmatch=True)
-SECONDS = st.floats(1e-6, 604_800)
 FILES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"), min_size=1)
 
 
@@ -111,14 +110,18 @@ def topologies(draw):
     stages = {}
     for index, name in enumerate(names[:-1]):
         later = st.sampled_from(names[index + 1 :])
-        calls = draw(st.lists(st.builds(Call, to=later, timeout_seconds=SECONDS), max_size=3))
+        calls = draw(st.lists(steps(later), max_size=3))
         first = {"role": Role.INJECTOR, "load": Load(rate_per_second=draw(st.floats(1e-3, 1e6)))} if index == 0 else {}
         stages[name] = Stage(
             **first,
             delay=draw(st.builds(Constant, SECONDS) | st.builds(Exponential, SECONDS)),
-            faults=tuple(draw(st.lists(st.builds(Error, st.integers(400, 599), st.floats(0, 1)), max_size=2))),
+            faults=tuple(draw(st.lists(FAULTS, max_size=2))),
             workers=draw(st.integers(1, 100_000)),
-            port=draw(st.none() | st.just(8081 + index)),
+            rate_limit=draw(st.none() | LIMITS),
+            instances=draw(st.integers(1, 100)) if index else 1,
+            forward=draw(st.sampled_from(Forward)),
+            response_size=draw(st.none() | SIZES),
+            port=draw(st.none() | st.just(8100 + 100 * index)),
             calls=(*calls, Call(to=names[-1])),
         )
     stages[names[-1]] = Stage(role=Role.TERMINATOR, output=draw(st.none() | FILES))
@@ -160,7 +163,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
             (24, 5, "stages.price.queue: 'many' is not a whole number"),
             (25, 5, "stages.price.port: 99999 is out of range: must be between 0 and 65535"),
             (27, 23, "stages.price.calls[0].timeout: 5 has no unit: write 5ms or 5s"),
-            (27, 35, "stages.price.calls[0].probability: unknown key; allowed are to, timeout"),
+            (27, 35, "stages.price.calls[0].chance: unknown key; allowed are to, timeout"),
             (30, 5, "stages.archive.calls: a terminator is the last stage: it can't call another"),
             (31, 3, "stages.Stock: 'Stock' must be lower-case letters, digits and dashes"),
             (33, 3, "stages.nothing: a processor needs calls; write `calls: []`"),
@@ -195,7 +198,79 @@ HEAD = "stages:\n  in:\n    role: injector\n    calls: [end]\n  end:\n    role: 
         ("  a:\n    calls: []\n    input: '-'\n", 9, 5, "only an injector has input; this stage is a processor"),
         ("  a:\n    output: x\n    calls: []\n", 8, 5, "only a terminator has output; this stage is a processor"),
         ("  a:\n    workers: 3\n", 7, 3, "a processor needs calls; write `calls: []` for one that only answers"),
-        ("  a:\n    calls: [{to: end, probability: 5%}]\n", 8, 23, "probability: unknown key; allowed are to, timeout"),
+        (
+            "  a:\n    calls: [{to: end, chance: 5%}]\n",
+            8,
+            23,
+            "chance: unknown key; allowed are to, timeout, deadline, ",
+        ),
+        (
+            "  a:\n    calls:\n      - parallel:\n          - end\n          - nobody\n",
+            11,
+            13,
+            "no stage 'nobody'; there",
+        ),
+        (
+            "  a:\n    calls:\n      - end\n      - - end\n        - in\n",
+            11,
+            11,
+            "'in' is an injector: nobody can call",
+        ),
+        ("  a:\n    calls: [{parallel: [end, [end, nobody]]}]\n", 8, 36, "calls[0].parallel[1][1]: there is no stage"),
+        ("  a:\n    calls: [{to: end, fallback: nobody}]\n", 8, 23, "calls[0].fallback: there is no stage 'nobody'"),
+        (
+            "  a:\n    calls:\n      - to: end\n        fallback:\n          to: end\n          fallback: nobody\n",
+            12,
+            11,
+            "calls[0].fallback.fallback: there is no stage 'nobody'",
+        ),
+        (
+            "  a:\n    calls:\n      - choose:\n          - {to: end, weight: 90%}\n"
+            "          - {to: nobody, weight: 10%}\n",
+            11,
+            13,
+            "calls[0].choose[1]: there is no stage 'nobody'",
+        ),
+        (
+            "  a:\n    calls:\n      - end\n      - choose: {end: 90%}\n",
+            10,
+            9,
+            "stages.a.calls[1].choose: the weights must add up to 100%, not 90%",
+        ),
+        ("  a:\n    calls: [end, {parallel: [a]}]\n", 8, 5, "the calls go round in a circle: a -> a"),
+        ("  a:\n    calls:\n      - parallel: end\n", 9, 9, "calls[0].parallel: must be a list of stages, as in"),
+        (
+            "  a:\n    calls: [{parallel: [end], choose: {}}]\n",
+            8,
+            31,
+            "choose: unknown key; allowed are parallel, limit,",
+        ),
+        (
+            "  a:\n    calls: []\n    instances: 2\n    faults:\n      - reset(1%)\n      - reset(1%, instance=3)\n",
+            12,
+            9,
+            "stages.a.faults[1]: there is no instance 3; there are 2",
+        ),
+        (
+            "  a:\n    calls: []\n    port: 80\n    instances: 2\n  b: {calls: [], port: 81}\n",
+            11,
+            18,
+            "stages.b.port: port 81 is already the port of 'a'",
+        ),
+        (
+            "  in-2:\n    role: injector\n    calls: [end]\n    instances: 2\n",
+            10,
+            5,
+            "stages.in-2.instances: an injector is one process; use a higher rate, or a second injector",
+        ),
+        ("  a: {calls: [], forward: now}\n", 7, 18, "forward: 'now' is not one of wait, accept"),
+        ("  a: {calls: [], rate_limit: 5}\n", 7, 18, "rate_limit: 5 has no unit: write 5/s"),
+        (
+            "  a: {calls: [], response_bytes: 0}\n",
+            7,
+            18,
+            "response_bytes: 0 is out of range: must be between 1B and 16MiB",
+        ),
         ("  a:\n    calls: [{timeout: 5s}]\n", 8, 13, "the key 'to' is missing"),
         ("  a: [end]\n", 7, 3, "must be a mapping of keys to values, not ['end']"),
         ("  1st: {calls: []}\n", 7, 3, "'1st' must be lower-case letters, digits and dashes, beginning with a letter"),
@@ -222,8 +297,30 @@ def test_one_mistake_is_one_problem_at_its_place(more, line, column, fragment):
 def test_delays_and_faults_need_no_quotes_in_brackets(stage):
     """The natural way to write them works, though YAML itself splits a list in brackets at each comma."""
     assert read(f"stages: {{a: {stage}}}").stages == {
-        "a": Stage(delay=Uniform(0.005, 0.04), faults=(Error(503, 0.01), Error(500, 0.02)), calls=())
+        "a": Stage(
+            delay=Uniform(0.005, 0.04),
+            faults=(Error(status=503, rate_ratio=0.01), Error(status=500, rate_ratio=0.02)),
+            calls=(),
+        )
     }
+
+
+def test_calls_need_no_quotes_in_brackets():
+    """Retries, breakers and sizes may be written within braces, though YAML itself splits them at each comma."""
+    stage = read(
+        "stages: {a: {calls: [{parallel: [{to: b, retries: retries(3, backoff=50ms, max=2s, budget=20%), "
+        "breaker: breaker(failures=5, reset=10s), request_bytes: uniform(1KB, 10KB)}, b]}, "
+        "{choose: {b: 90%, c: 10%}}], rate_limit: limit(50/s, burst=10), "
+        "faults: [reset(1%, instance=1), slow_body(20B/s, 5%)]}, b: {calls: []}, c: {calls: []}}"
+    ).stages["a"]
+    call = stage.calls[0].parallel[0]
+    assert str(call.retries) == "retries(3, backoff=50ms, max=2s, budget=20%)"
+    assert str(call.breaker) == "breaker(failures=5, reset=10s)"
+    assert str(call.request_size) == "uniform(1KB, 10KB)"
+    assert stage.calls[0].parallel[1] == Call(to="b")
+    assert [(one.to, one.weight_ratio) for one in stage.calls[1].choose] == [("b", 0.9), ("c", 0.1)]
+    assert str(stage.rate_limit) == "limit(50/s, burst=10)"
+    assert [str(fault) for fault in stage.faults] == ["reset(1%, instance=1)", "slow_body(20B/s, 5%)"]
 
 
 def test_a_mixture_without_quotes_is_told_to_need_them():
@@ -247,11 +344,101 @@ def test_a_processor_may_call_nobody_on_purpose():
         ("  a:\n    workers: 0\n    output: x\n    calls: []\n", [8, 9]),
         ("  a:\n    port: 80\n    calls: []\n  b:\n    workers: 0\n    port: 80\n    calls: []\n", [11, 12]),
         ("  a:\n    calls:\n      - nobody\n      - {to: end, timeout: 5}\n", [9, 10]),
+        ("  a:\n    calls:\n      - {to: end, times: 0}\n      - parallel: [nobody]\n", [9, 10]),
+        ("  a:\n    calls:\n      - {to: nobody, fallback: {to: end, hedge: 0s}}\n", [9, 9]),
+        ("  a:\n    instances: 0\n    calls:\n      - parallel:\n          - end\n          - nobody\n", [8, 12]),
+        ("  a:\n    workers: 0\n    instances: 2\n    faults: ['reset(1%, instance=3)']\n    calls: []\n", [8, 10]),
     ],
 )
 def test_one_mistake_hides_no_other(more, lines):
     """A stage with a wrong value in it is looked at for all its other mistakes too."""
     assert [line for line, _, _ in refusal_of(HEAD + more)] == lines
+
+
+GROUPS_WITH_MISTAKES = """\
+stages:
+  in:
+    role: injector
+    instances: 2
+    calls:
+      - parallel:
+          - {to: a, timeout: 5}
+          - [a, {to: b, retries: many}]
+        limit: 0
+      - choose:
+          - {to: a, weight: 50%, breaker: oops(1)}
+          - {to: b, weight: 60%, fallback: {to: UP, times: 0}}
+  a:
+    port: 80
+    instances: 3
+    rate_limit: 5
+    forward: later
+    faults:
+      - reset(1%, instance=4)
+      - hang(1%)
+    calls:
+      - parallel: [nobody, [end, other]]
+      - choose: {end: 90%, b: 5%}
+  b:
+    port: 82
+    calls:
+      - {to: nowhere, optional: maybe}
+  end:
+    role: terminator
+  other:
+    role: injector
+    calls: [end]
+"""
+
+
+def test_every_mistake_in_groups_is_shown_at_once():
+    """Mistakes of groups, of calls in them and of the wiring stand together, each at its line and column."""
+    assert_shown(
+        refusal_of(GROUPS_WITH_MISTAKES),
+        [
+            (4, 5, "stages.in.instances: an injector is one process"),
+            (7, 21, "stages.in.calls[0].parallel[0].timeout: 5 has no unit"),
+            (8, 25, "stages.in.calls[0].parallel[1][1].retries: 'many' is not a number of retries"),
+            (9, 9, "stages.in.calls[0].limit: 0 is out of range"),
+            (11, 34, "stages.in.calls[1].choose[0].breaker: write breaker(failures=5, reset=10s)"),
+            (12, 45, "stages.in.calls[1].choose[1].fallback.to: 'UP' must be lower-case letters"),
+            (12, 53, "stages.in.calls[1].choose[1].fallback.times: 0 is out of range"),
+            (16, 5, "stages.a.rate_limit: 5 has no unit"),
+            (17, 5, "stages.a.forward: 'later' is not one of wait, accept"),
+            (20, 9, "stages.a.faults[1]: '1%' has the unknown unit '%'"),
+            (22, 20, "stages.a.calls[0].parallel[0]: there is no stage 'nobody'"),
+            (22, 34, "stages.a.calls[0].parallel[1][1]: 'other' is an injector: nobody can call it"),
+            (23, 9, "stages.a.calls[1].choose: the weights must add up to 100%, not 95%"),
+            (25, 5, "stages.b.port: port 82 is already the port of 'a'"),
+            (27, 9, "there is no stage 'nowhere'"),
+            (27, 23, "stages.b.calls[0].optional: 'maybe' is neither true nor false"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("calls", "line", "column"),
+    [
+        ("      - parallel: [end, {to: end, timeout: 5}]\n      - nobody\n", 10, 9),
+        ("      - parallel: [{to: end, timeout: 5}, nobody]\n      - end\n", 9, 43),
+        ("      - [end, {to: end, timeout: 5}]\n      - end\n      - parallel: [nobody]\n", 11, 20),
+        ("      - {to: end, timeout: 5, fallback: end}\n      - nobody\n", 10, 9),
+        ("      - {to: end, times: 0, fallback: nobody}\n", 9, 29),
+        ("      - choose: {end: 10%, a-2: 80%}\n      - nobody\n", 10, 9),
+    ],
+)
+def test_a_mistake_in_a_group_moves_no_other(calls, line, column):
+    """A call to nobody stands at its own place, also behind or within a group with a wrong value."""
+    found = refusal_of(HEAD + "  a:\n    calls:\n" + calls + "  a-2: {calls: []}\n")
+    assert len(found) == 2
+    assert [problem[:2] for problem in found if "no stage 'nobody'" in problem[2]] == [(line, column)]
+
+
+@pytest.mark.parametrize("alternative", ["nobody: 10%", "UP: 10%", "end: x"])
+def test_a_mistake_in_the_short_form_of_a_choice_stands_at_its_line(alternative):
+    """In `{stable: 90%, canary: 10%}` each alternative is a key of its own, with a line of its own."""
+    text = f"  a:\n    calls:\n      - choose:\n          in-2: 90%\n          {alternative}\n  in-2: {{calls: []}}\n"
+    assert refusal_of(HEAD + text)[0][:2] == (11, 11)
 
 
 @pytest.mark.parametrize(

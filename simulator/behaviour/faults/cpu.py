@@ -1,0 +1,32 @@
+"""`cpu(20ms)`: real work for the processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.notation import Arguments
+from simulator.units import format_duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cpu(Fault):
+    """Compute for so much CPU time after the processing, so that profilers and the metrics of the process see it."""
+
+    name: ClassVar[str] = "cpu"
+    phase: ClassVar[Phase] = Phase.AFTER
+    duration_seconds: float
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> Cpu:
+        """Take the duration and the rate, which may be left out for all messages."""
+        return cls(duration_seconds=arguments.duration("duration"), rate_ratio=arguments.ratio("rate", 1.0))
+
+    def effect(self) -> Effect:
+        """Compute."""
+        return Effect(cpu_seconds=self.duration_seconds)
+
+    def own_arguments(self) -> tuple[str, ...]:
+        """Write the duration."""
+        return (format_duration(self.duration_seconds),)

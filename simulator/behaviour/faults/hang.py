@@ -1,0 +1,32 @@
+"""`hang(30s, 1%)`: nothing happens for a while, and then all goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.notation import Arguments
+from simulator.units import format_duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hang(Fault):
+    """Hold the message, and its worker, idle after the processing."""
+
+    name: ClassVar[str] = "hang"
+    phase: ClassVar[Phase] = Phase.AFTER
+    duration_seconds: float
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> Hang:
+        """Take the duration and the rate."""
+        return cls(duration_seconds=arguments.duration("duration"), rate_ratio=arguments.ratio("rate"))
+
+    def effect(self) -> Effect:
+        """Wait."""
+        return Effect(hang_seconds=self.duration_seconds)
+
+    def own_arguments(self) -> tuple[str, ...]:
+        """Write the duration."""
+        return (format_duration(self.duration_seconds),)

@@ -1,0 +1,32 @@
+"""`memory(50MB)`: memory that is held while a message is handled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.notation import Arguments
+from simulator.units import format_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory(Fault):
+    """Take so much memory, really written to, before the processing, and hold it until the message is done."""
+
+    name: ClassVar[str] = "memory"
+    phase: ClassVar[Phase] = Phase.BEFORE
+    bytes: int
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> Memory:
+        """Take the bytes and the rate, which may be left out for all messages."""
+        return cls(bytes=arguments.size("bytes"), rate_ratio=arguments.ratio("rate", 1.0))
+
+    def effect(self) -> Effect:
+        """Hold memory."""
+        return Effect(hold_bytes=self.bytes)
+
+    def own_arguments(self) -> tuple[str, ...]:
+        """Write the bytes."""
+        return (format_size(self.bytes),)

@@ -1,0 +1,32 @@
+"""`slow_body(20B/s, 5%)`: the answer comes byte by byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.notation import Arguments
+from simulator.units import format_byte_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowBody(Fault):
+    """Do all the work, and send the body of the answer at so many bytes per second."""
+
+    name: ClassVar[str] = "slow_body"
+    phase: ClassVar[Phase] = Phase.ANSWER
+    bytes_per_second: float
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> SlowBody:
+        """Take the bytes per second and the rate."""
+        return cls(bytes_per_second=arguments.byte_rate("rate_per_second"), rate_ratio=arguments.ratio("rate"))
+
+    def effect(self) -> Effect:
+        """Slow the body down."""
+        return Effect(body_bytes_per_second=self.bytes_per_second)
+
+    def own_arguments(self) -> tuple[str, ...]:
+        """Write the bytes per second."""
+        return (format_byte_rate(self.bytes_per_second),)

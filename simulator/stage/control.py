@@ -1,0 +1,109 @@
+"""`/control`: what a running stage does, and a way to change it, for those who may."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from flask import Flask, Request, Response, request
+from structlog.typing import FilteringBoundLogger
+
+from simulator.errors import ConfigurationError
+from simulator.stage.live import LiveStage
+from simulator.stage.problems import problem
+
+PATH = "/control"
+TOKEN_VARIABLE = "SIMULATOR_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
+_MOST_BYTES = 64 * 1024
+_JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+def make_control(
+    live: LiveStage, token: str | None, logger: FilteringBoundLogger, record: Callable[[str], None]
+) -> Flask:
+    """Make the application that answers PATH.
+
+    With a `token` it answers whoever bears it, without one whoever asks on the loopback interface. `record(result)`
+    counts every request: `read`, `changed`, `invalid` or `refused`.
+    """
+    app = Flask("simulator.control", static_folder=None)
+
+    def control() -> Response:
+        reason = _refusal(request, token)
+        if reason:
+            record("refused")
+            logger.warning("control.refused", client=request.remote_addr, method=request.method, reason=reason)
+            answer = problem(403, "Forbidden", reason)
+            if token:
+                answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        if request.method == "GET":
+            record("read")
+            return _json(live.settings())
+        try:
+            changes = live.change(_patch(request))
+        except ConfigurationError as error:
+            record("invalid")
+            mistakes = [str(mistake) for mistake in error.problems]
+            return problem(400, "Invalid change", "nothing was changed: " + "; ".join(mistakes), problems=mistakes)
+        record("changed")
+        for key, (before, after) in changes.items():
+            logger.info("control.changed", client=request.remote_addr, key=key, before=before, after=after)
+        return _json(live.settings())
+
+    app.add_url_rule(PATH, view_func=control, methods=["GET", "PATCH"], provide_automatic_options=False)
+    return app
+
+
+def _json(content: Mapping[str, Any]) -> Response:
+    return Response(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n", content_type="application/json")
+
+
+def _refusal(current: Request, token: str | None) -> str:
+    """Say why a client may not; "" where it may."""
+    if token:
+        given = current.headers.get("Authorization", "").encode("latin-1", "replace")
+        # Compared in constant time, so that how long it takes tells nothing about how much of it is right.
+        return (
+            "" if hmac.compare_digest(given, f"Bearer {token}".encode()) else f"the token of {TOKEN_VARIABLE} is needed"
+        )
+    if not _is_loopback(current.remote_addr or ""):
+        return f"without {TOKEN_VARIABLE} only this machine itself is answered"
+    # A page from elsewhere whose name suddenly leads to this machine still bears its own name.
+    if not _is_loopback(_host_of(current)):
+        return "the Host header names another machine than this"
+    return ""
+
+
+def _host_of(current: Request) -> str:
+    host = current.headers.get("Host", "")
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _patch(current: Request) -> Mapping[str, Any]:
+    # Any other type could be sent by a form on a page from elsewhere.
+    if current.mimetype not in _JSON_TYPES:
+        raise ConfigurationError.of(f"the content type must be {_JSON_TYPES[0]}")
+    if (current.content_length or 0) > _MOST_BYTES:
+        raise ConfigurationError.of(f"a change has at most {_MOST_BYTES} bytes")
+    try:
+        patch = orjson.loads(current.get_data())
+    except orjson.JSONDecodeError as error:
+        raise ConfigurationError.of(f"not JSON: {error}") from None
+    if not isinstance(patch, dict) or not patch:
+        raise ConfigurationError.of('write an object of keys to change, as in {"delay": "constant(1s)"}')
+    return patch

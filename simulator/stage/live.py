@@ -1,0 +1,150 @@
+"""What a running stage may have changed, and how: wholly and at once, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from simulator.behaviour.pacing import make_pace
+from simulator.errors import ConfigurationError, Problem
+from simulator.stage.capacity import Capacity
+from simulator.stage.handling import Behaviour, Handling
+from simulator.stage.injector import Injector
+from simulator.topology.document import Keys
+from simulator.topology.graph import calls_of, wiring_problems
+from simulator.topology.model import Role, Stage
+from simulator.topology.settings import with_call_keys
+from simulator.topology.structure import structure, unstructure
+
+CHANGEABLE = (
+    "delay",
+    "faults",
+    "workers",
+    "queue",
+    "rate_limit",
+    "forward",
+    "response_bytes",
+    "calls",
+    "load",
+)
+_LIVE_LOAD_KEYS = frozenset({"rate", "arrivals"})
+
+
+class LiveStage:
+    """The settings of a running stage; `on_change(stage)` hears of each change."""
+
+    def __init__(
+        self,
+        handling: Handling,
+        capacity: Capacity,
+        injector: Injector | None,
+        on_change: Callable[[Stage], None],
+    ) -> None:
+        self._handling = handling
+        self._capacity = capacity
+        self._injector = injector
+        self._on_change = on_change
+
+    def settings(self) -> dict[str, Any]:
+        """Give what can be changed, as plain values that `change` takes back."""
+        behaviour = self._handling.behaviour
+        whole = unstructure(behaviour.model, whole=True)
+        return {
+            "stage": behaviour.stage,
+            "role": str(behaviour.model.role),
+            "instance": behaviour.instance,
+            "seed": behaviour.seed,
+            **{key: whole[key] for key in CHANGEABLE if key != "load" or behaviour.model.role is Role.INJECTOR},
+        }
+
+    def change(self, patch: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Change what `patch` names, and give {key: (before, after)}; None sets a key back to its default.
+
+        `calls` is a whole list, or a mapping from the name of a called stage to the keys to change in every call to it.
+        Raise ConfigurationError with everything that is wrong, and then nothing is changed.
+        """
+        behaviour = self._handling.behaviour
+        before = self.settings()
+        stage = self._changed(behaviour, patch)
+        self._apply(behaviour, stage)
+        after = self.settings()
+        return {key: (before[key], after[key]) for key in CHANGEABLE if key in before and before[key] != after[key]}
+
+    def _changed(self, behaviour: Behaviour, patch: Mapping[str, Any]) -> Stage:
+        problems = [*_unknown_keys(patch), *self._load_problems(patch, behaviour.model)]
+        wrong = {problem.message.partition(":")[0] for problem in problems}
+        patch = {key: value for key, value in patch.items() if key not in wrong}
+        # A delay that stays is not read anew: it may be of a file, which is none of the client's business.
+        plain = {**unstructure(behaviour.model), "delay": None, **_merged(patch, behaviour.model, problems)}
+        stage, found = structure({key: value for key, value in plain.items() if value is not None}, Stage)
+        problems += [_problem(keys, message) for keys, message in found]
+        if stage is not None:
+            if "delay" not in patch:
+                stage = replace(stage, delay=behaviour.model.delay)
+            problems += self._wiring_problems(behaviour, stage)
+        if problems or stage is None:
+            raise ConfigurationError(problems)
+        return stage
+
+    def _apply(self, behaviour: Behaviour, stage: Stage) -> None:
+        if self._injector is not None and stage.load is not None and stage.load != behaviour.model.load:
+            rate = stage.load.rate_per_second or 1.0
+            self._injector.repace(make_pace(stage.load.arrivals, rate, behaviour.seed, behaviour.stage))
+        self._handling.behaviour = replace(behaviour, model=stage)
+        self._capacity.resize(stage.workers, stage.queue)
+        self._on_change(stage)
+
+    def _load_problems(self, patch: Mapping[str, Any], stage: Stage) -> Iterator[Problem]:
+        if "load" not in patch:
+            return
+        load, present = patch["load"], unstructure(stage.load) if stage.load is not None else {}
+        if isinstance(load, Mapping):
+            load = {key: value for key, value in load.items() if key not in present or present[key] != value}
+        if load == {} and patch["load"]:
+            return
+        if self._injector is None or not self._injector.is_paced or stage.load is None:
+            yield Problem("load: this stage makes no messages at a rate of its own")
+        elif (
+            not isinstance(load, Mapping) or not load or not set(load) <= set(_LIVE_LOAD_KEYS) or None in load.values()
+        ):
+            yield Problem(f"load: while it runs only {' and '.join(sorted(_LIVE_LOAD_KEYS))} can be changed")
+
+    def _wiring_problems(self, behaviour: Behaviour, stage: Stage) -> Iterator[Problem]:
+        known = {call.to for _, call in calls_of(behaviour.model)} | self._handling.known_downstreams
+        for keys, call in calls_of(stage):
+            if call.to not in known:
+                callable_now = ", ".join(sorted(known)) or "nobody"
+                yield _problem(keys, f"a running stage can't call another one than it did: {callable_now}")
+        names = frozenset({behaviour.stage, *known})
+        for keys, message in wiring_problems({behaviour.stage: stage}, names | {c.to for _, c in calls_of(stage)}):
+            yield _problem(keys[2:], message)
+
+
+def _unknown_keys(patch: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in patch:
+        if key not in CHANGEABLE:
+            yield Problem(f"{key}: can't be changed while the stage runs; what can: {', '.join(CHANGEABLE)}")
+
+
+def _merged(patch: Mapping[str, Any], stage: Stage, problems: list[Problem]) -> dict[str, Any]:
+    merged = dict(patch)
+    if isinstance(patch.get("load"), Mapping):
+        merged["load"] = {**(unstructure(stage.load) if stage.load else {}), **patch["load"]}
+    if isinstance(patch.get("calls"), Mapping):
+        calls = unstructure(stage).get("calls")
+        called = {call.to for _, call in calls_of(stage)}
+        for name, change in patch["calls"].items():
+            if name not in called:
+                problems.append(Problem(f"calls.{name}: it is not called; {', '.join(sorted(called)) or 'nobody'} is"))
+            elif not isinstance(change, Mapping) or "to" in change:
+                problems.append(Problem(f"calls.{name}: must be a mapping of keys to values, without to"))
+            else:
+                calls = with_call_keys(calls, change, name)
+        merged["calls"] = calls
+    return merged
+
+
+def _problem(keys: Keys, message: str) -> Problem:
+    shown = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    return Problem(f"{shown}: {message}" if shown else message)

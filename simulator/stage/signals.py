@@ -1,0 +1,147 @@
+"""How one stage process shows itself: its log, its metrics and its spans, put together."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from gevent import monkey
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import CollectorRegistry
+from structlog.typing import FilteringBoundLogger
+
+import simulator
+from simulator.stage.capacity import Capacity
+from simulator.stage.downstream import Try
+from simulator.telemetry import traces
+from simulator.telemetry.exporting import BoundedProcessor, PatientExporter
+from simulator.telemetry.lines import LineWriter
+from simulator.telemetry.logs import LogSink, forward_library_warnings, make_logger
+from simulator.telemetry.metrics import Metrics
+from simulator.telemetry.observe import Sink
+from simulator.telemetry.otlp import exports_spans, traces_endpoint
+from simulator.telemetry.record import Clock
+from simulator.telemetry.tally import Tally, TallySink
+from simulator.topology.settings import StageSettings
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The log, the metrics and the spans of a stage; `sinks` is all that is told of messages."""
+
+    logger: FilteringBoundLogger
+    writer: LineWriter
+    registry: CollectorRegistry
+    metrics: Metrics
+    provider: TracerProvider
+    spans: traces.SpanSink
+    sinks: tuple[Sink, ...]
+
+
+def make_signals(
+    settings: StageSettings,
+    seed: int,
+    capacity: Capacity,
+    tally: Tally | None,
+    clock: Clock,
+    environment: Mapping[str, str],
+) -> Signals:
+    """Make what shows a stage."""
+    stage = settings.stage
+    identity = {"service": settings.name, "stage": settings.name, "role": str(stage.role)}
+    if stage.instances > 1:
+        identity["instance"] = str(settings.instance)
+    writer = _line_writer(identity)
+    logger = make_logger(writer.write, settings.log_level, **identity)
+    forward_library_warnings(logger)
+    registry = CollectorRegistry()
+    metrics = _metrics(registry, settings, capacity, clock, seed)
+    traces.mend_propagation(environment)
+    instance_id = f"{settings.name}-{settings.instance}" if stage.instances > 1 else str(uuid.uuid4())
+    provider = traces.make_provider(settings.name, settings.topology, instance_id, simulator.__version__)
+    _export(provider, logger, metrics, clock, environment)
+    spans = traces.SpanSink(provider, settings.name, str(stage.role))
+    sinks: list[Sink] = [LogSink(logger), metrics, spans]
+    if tally is not None:
+        sinks.append(TallySink(tally, lambda: capacity.waiting))
+    return Signals(logger, writer, registry, metrics, provider, spans, tuple(sinks))
+
+
+def info_labels(seed: int, delay: object) -> dict[str, str]:
+    """Give what `simulator_info` says of a stage."""
+    return {"version": simulator.__version__, "seed": str(seed), "delay": str(delay)}
+
+
+def instrument(app: Flask, provider: TracerProvider) -> None:
+    """Let the Flask and requests instrumentations make their spans with the stage's provider.
+
+    The one for requests replaces a method of `requests.Session` for the whole process, so it belongs here and not with
+    the session.
+    """
+
+    def describe(span: Any, request: Any) -> None:
+        if isinstance(request, Try):
+            span.set_attribute("peer.service", request.downstream)
+            if request.attempt > 1:
+                span.set_attribute("http.request.resend_count", request.attempt - 1)
+
+    no_metrics = NoOpMeterProvider()
+    instrument_app: Any = FlaskInstrumentor.instrument_app
+    instrument_app(app, tracer_provider=provider, meter_provider=no_metrics, enable_commenter=False)
+    RequestsInstrumentor().instrument(tracer_provider=provider, meter_provider=no_metrics, request_hook=describe)
+
+
+def _line_writer(identity: Mapping[str, str]) -> LineWriter:
+    """Make the writer of standard output; its thread is one of the operating system, not one of gevent's."""
+    start_new_thread = monkey.get_original("_thread", "start_new_thread")
+
+    def dropped(count: int) -> bytes:
+        lines: list[bytes] = []
+        make_logger(lines.append, "info", **identity).warning("logs.dropped", lines=count)
+        return lines[0]
+
+    return LineWriter(
+        sys.stdout.fileno(),
+        lambda run: start_new_thread(run, ()),
+        monkey.get_original("threading", "Event"),
+        monkey.get_original("time", "sleep"),
+        dropped,
+    )
+
+
+def _metrics(
+    registry: CollectorRegistry, settings: StageSettings, capacity: Capacity, clock: Clock, seed: int
+) -> Metrics:
+    stage = settings.stage
+    names = tuple(downstream.name for downstream in settings.downstreams)
+    metrics = Metrics(registry, settings.name, str(stage.role), stage.path, clock, names)
+    metrics.add_gauge("simulator_in_flight", "Messages inside the stage", lambda: capacity.inside)
+    metrics.add_gauge("simulator_workers", "Messages that can be processed at once", lambda: capacity.workers)
+    metrics.add_gauge("simulator_workers_busy", "Workers that hold a message", lambda: capacity.busy)
+    metrics.add_gauge("simulator_queue_depth", "Messages waiting for a worker", lambda: capacity.waiting)
+    metrics.add_gauge("simulator_queue_capacity", "Messages that may wait", lambda: capacity.queue)
+    metrics.set_info(**info_labels(seed, stage.delay))
+    metrics.add_process_metrics()
+    return metrics
+
+
+def _export(
+    provider: TracerProvider,
+    logger: FilteringBoundLogger,
+    metrics: Metrics,
+    clock: Clock,
+    environment: Mapping[str, str],
+) -> None:
+    if not exports_spans(environment):
+        return
+    endpoint = traces_endpoint(environment)
+    inner = traces.make_exporter(environment)
+    exporter = PatientExporter(inner, logger, metrics.record_dropped_spans, clock.monotonic, endpoint)
+    provider.add_span_processor(BoundedProcessor(exporter, metrics.record_dropped_spans))

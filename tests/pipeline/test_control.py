@@ -1,0 +1,197 @@
+"""Live control: what a running stage does is changed from one message to the next, by those who may."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections import Counter
+
+import pytest
+import requests
+
+from tests.support.processes import run, running_stage, running_topology, wait_for
+from tests.support.wire import exchange, post
+
+TOKEN = "correct horse battery staple"
+
+
+def control(stage, patch=None, **headers):
+    url = f"{stage.base}/control"
+    if patch is None:
+        return requests.get(url, headers=headers, timeout=10)
+    return requests.patch(url, json=patch, headers=headers, timeout=10)
+
+
+def test_a_change_holds_from_one_message_to_the_next(tmp_path):
+    """Under load the status changes at once with the patch, back and forth, and not a message is lost."""
+    with running_stage(tmp_path) as stage:
+        statuses: list[tuple[int, int]] = []  # in the order in which they were sent, by each of four clients
+        stop = threading.Event()
+        epoch = [0]
+
+        def work():
+            while not stop.is_set():
+                before = epoch[0]
+                status = post(stage.port, b"hi").status
+                if before == epoch[0]:  # no patch was under way while this message was
+                    statuses.append((before, status))
+
+        clients = [threading.Thread(target=work) for _ in range(4)]
+        for client in clients:
+            client.start()
+        try:
+            for number in range(1, 11):
+                epoch[0] += 1
+                faults = ["error(503, 100%)"] if number % 2 else []
+                assert control(stage, {"faults": faults}).status_code == 200
+                epoch[0] += 1
+                wait_for(lambda: sum(e == epoch[0] for e, _ in statuses) >= 20, "messages after the patch")
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
+        for number in range(1, 11):
+            assert {status for e, status in statuses if e == 2 * number} == {503 if number % 2 else 200}
+        assert stage.total("simulator_messages_total", outcome="failed") == 0
+        assert stage.total("simulator_control_requests_total", result="changed") == 10
+        changes = wait_for(
+            lambda: len(stage.events("control.changed")) == 10 and stage.events("control.changed"), "lines"
+        )
+    assert (changes[0]["key"], changes[0]["before"], changes[0]["after"]) == ("faults", [], ["error(503, 100%)"])
+
+
+def test_everything_that_can_change(tmp_path):
+    """Delay, faults, workers, queue, limit, forward and sizes are changed together, and shown as they are then."""
+    patch = {
+        "delay": "growing(constant(1ms), full=3)",
+        "faults": ["cpu(1ms, 50%)"],
+        "workers": 3,
+        "queue": 4,
+        "rate_limit": "limit(500/s, burst=50)",
+        "forward": "wait",
+        "response_bytes": "uniform(1KB, 2KB)",
+    }
+    with running_stage(tmp_path) as stage:
+        changed = control(stage, patch).json()
+        assert {key: changed[key] for key in patch} == patch
+        assert control(stage).json() == changed
+        assert (stage.total("simulator_workers"), stage.total("simulator_queue_capacity")) == (3, 4)
+        assert stage.total("simulator_info", delay=patch["delay"]) == 1
+        assert stage.total("simulator_info") == 1
+        assert 1000 <= len(post(stage.port, b"hi").body) <= 2000
+        assert control(stage, {"delay": None, "response_bytes": None}).status_code == 200
+        assert control(stage).json()["delay"] == "constant(0s)"
+        assert len(post(stage.port, b"hi").body) < 500
+
+
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        ({"delay": "constant(1s)", "workers": 0}, "workers"),
+        ({"delay": "konstant(1s)"}, "there is no delay 'konstant'"),
+        ({"port": 1}, "port: can't be changed"),
+        ({"faults": ["error(503, 5%)", "boom(1%)"]}, "there is no fault 'boom'"),
+        ({"calls": ["nowhere"]}, "can't call another one"),
+        ({"load": {"rate": "5/s"}}, "makes no messages"),
+        ({}, "write an object"),
+        (["delay"], "write an object"),
+    ],
+)
+def test_a_bad_patch_changes_nothing_and_says_why(tmp_path, patch, said):
+    with running_stage(tmp_path, "--delay", "constant(1ms)") as stage:
+        before = control(stage).json()
+        answer = control(stage, patch)
+        assert answer.status_code == 400
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert said in answer.json()["detail"] and "nothing was changed" in answer.json()["detail"]
+        assert control(stage).json() == before
+        assert stage.total("simulator_control_requests_total", result="invalid") == 1
+        assert not stage.events("control.changed")
+
+
+def test_what_is_no_json_changes_nothing(tmp_path):
+    with running_stage(tmp_path) as stage:
+        for body, content_type in ((b"{", "application/json"), (b'{"workers": 1}', "text/plain")):
+            headers = {"Content-Type": content_type}
+            answer = requests.patch(f"{stage.base}/control", data=body, headers=headers, timeout=10)
+            assert answer.status_code == 400
+        big = b'{"workers": 1' + b" " * 100_000 + b"}"
+        headers = {"Content-Type": "application/json"}
+        assert requests.patch(f"{stage.base}/control", data=big, headers=headers, timeout=10).status_code == 400
+        assert requests.post(f"{stage.base}/control", json={}, timeout=10).status_code == 405
+
+
+def other_address():
+    """Give an address of this machine that is not the loopback one; None where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # no packet is sent by this
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return None if address.startswith("127.") else address
+
+
+def test_from_another_address_only_the_token_opens(tmp_path):
+    """Without a token another address gets 403; with one everyone needs it, this machine too."""
+    address = other_address()
+    if address is None:
+        pytest.skip("this machine has no address but the loopback one")
+    with running_stage(tmp_path, "--host", "0.0.0.0") as stage:
+        answer = requests.patch(f"http://{address}:{stage.port}/control", json={"workers": 1}, timeout=10)
+        assert answer.status_code == 403
+        assert requests.get(f"http://127.0.0.1:{stage.port}/control", timeout=10).json()["workers"] == 1000
+        refused = wait_for(lambda: stage.events("control.refused"), "the line")
+        assert refused[0]["client"] == address
+        assert stage.total("simulator_control_requests_total", result="refused") == 1
+    environment = {"SIMULATOR_CONTROL_TOKEN": TOKEN}
+    with running_stage(tmp_path, "--host", "0.0.0.0", environment=environment, name="guarded") as stage:
+        for host in (address, "127.0.0.1"):
+            url = f"http://{host}:{stage.port}/control"
+            for given in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
+                assert requests.patch(url, json={"workers": 1}, headers=given, timeout=10).status_code == 403
+            right = {"Authorization": f"Bearer {TOKEN}"}
+            assert requests.patch(url, json={"workers": 7}, headers=right, timeout=10).json()["workers"] == 7
+        assert TOKEN not in stage.log_path.read_text()
+
+
+def test_a_page_whose_name_leads_here_is_refused(tmp_path):
+    """The Host header of a page from elsewhere names that page's machine, whatever address its name leads to."""
+    with running_stage(tmp_path) as stage:
+        for host, status in (("evil.example", 403), ("127.0.0.1", 200), ("localhost:1", 200), ("[::1]:9", 200)):
+            assert exchange(stage.port, f"GET /control HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).status == status
+
+
+LOADED = """
+name: loaded
+seed: 1
+stages:
+  source: {role: injector, load: {rate: 1/m, arrivals: constant}, calls: [sink]}
+  sink: {role: terminator, instances: 2}
+"""
+
+
+def test_set_changes_a_stage_of_the_run_that_is_on(tmp_path):
+    """`set` finds the run by its folder, changes load and all instances of a stage, and shows what is."""
+    with running_topology(tmp_path, LOADED) as running:
+        where = ("--run", "report")
+        shown = run("set", "source", "load.rate=200/s", *where, cwd=tmp_path)
+        assert shown.returncode == 0, shown.stderr
+        assert json.loads(shown.stdout)["load"] == {"rate": "200/s", "arrivals": "constant"}
+        wait_for(lambda: sum(len(running.log(f"sink.{n}")) for n in (1, 2)) > 100, "messages at the new rate")
+        assert run("set", "sink", "faults=error(503, 100%)", *where, cwd=tmp_path).returncode == 0
+        wait_for(lambda: all(faulted(running.log(f"sink.{n}")) for n in (1, 2)), "faults in both")
+        assert run("set", "sink", "faults=", "--instance", "2", *where, cwd=tmp_path).returncode == 0
+        states = run("set", "sink", *where, cwd=tmp_path).stdout
+        assert states.count('"error(503, 100%)"') == 1
+        bad = run("set", "sink", "delay=fast", *where, cwd=tmp_path)
+        assert bad.returncode == 2 and "expected a name" in bad.stderr
+        unknown = run("set", "snik", "workers=1", *where, cwd=tmp_path)
+        assert unknown.returncode == 2 and "there are sink, source" in unknown.stderr
+        assert running.interrupt() == 0, running.errors.read_text()
+    assert run("set", "sink", "workers=1", *where, cwd=tmp_path).returncode == 2
+
+
+def faulted(log):
+    return Counter(line["event"] for line in log)["fault.injected"] > 0

@@ -1,0 +1,46 @@
+"""The ready-made topologies: each runs, balances, teaches something, and takes the changes its comment proposes."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tests.support.processes import ROOT, run, running_topology, wait_for
+
+FILES = sorted((ROOT / "topologies").glob("*.yaml"))
+NAMES = {"pipeline", "checkout", "canary", "retry-storm", "slow-dependency", "sick-replica", "deep-chain"}
+SECONDS = "3s"
+
+
+def comment(path):
+    return [line for line in path.read_text().splitlines() if line.startswith("#")]
+
+
+def proposed_changes(path):
+    """Give the arguments of every `set` command that stands on a line of its own in the comment."""
+    return [shlex.split(line[1:]) for line in comment(path) if line.startswith("#   set ")]
+
+
+def test_all_are_there():
+    assert {path.stem for path in FILES} == NAMES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_ready_made_topology_runs(tmp_path, path):
+    """It says what it teaches, runs for a few seconds, takes the changes that it proposes, and balances."""
+    assert any("What it teaches" in line for line in comment(path))
+    with running_topology(tmp_path, path, "--duration", SECONDS, "--seed", "1") as running:
+        for arguments in proposed_changes(path):
+            changed = run(*arguments, "--run", "report", cwd=tmp_path)
+            assert changed.returncode == 0, (arguments, changed.stderr)
+        assert wait_for(lambda: running.process.poll() is not None, "the end of the run")
+        ledger = running.report()["ledger"]
+    assert ledger["balanced"]
+    assert all(line["received"] > 0 for line in ledger["stages"]), ledger
+    # What fails here fails on purpose, but for the slow dependency, whose queue is there to overflow.
+    failed = sum(line["failed"] for line in ledger["stages"])
+    assert failed == 0 or path.stem == "slow-dependency"
+    assert running.process.returncode == (1 if failed else 0), running.errors.read_text()
+    checked = run("check", str(path), cwd=tmp_path)
+    assert checked.returncode == 0 and "good to run" in checked.stdout

@@ -1,0 +1,424 @@
+"""Changing a running stage: what is asked for, which run it is in, and what the stage says to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.errors import ConfigurationError, StartError
+from simulator.local.folder import open_run_folder
+from simulator.local.setting import change_stage, read_changes
+
+STATE = {"stage": "enrich", "instance": 1, "delay": "constant(1s)"}
+
+
+class Answering:
+    """A stage's place: it gives one answer to everything, and keeps what it was asked."""
+
+    def __init__(self, status, body):
+        self.status = status
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.asked = []
+        self.url = ""
+
+
+@contextlib.contextmanager
+def answering(status=200, body=STATE):
+    """Run a server on this machine for the body of the `with`."""
+    answers = Answering(status, body)
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self):
+            length = int(self.headers.get("Content-Length") or 0)
+            content = json.loads(self.rfile.read(length)) if length else None
+            answers.asked.append((self.command, self.path, content, dict(self.headers)))
+            self.send_response(answers.status)
+            self.send_header("Content-Length", str(len(answers.body)))
+            self.end_headers()
+            self.wfile.write(answers.body)
+
+        do_GET = do_PATCH = answer  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        answers.url = f"http://127.0.0.1:{server.server_address[1]}/messages"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield answers
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextlib.contextmanager
+def running(path, **addresses):
+    """Have a run go on in a folder for the body of the `with`."""
+    folder = open_run_folder(path, "pipeline")
+    try:
+        if addresses:
+            folder.addresses.write_text(json.dumps(addresses))
+        yield folder
+    finally:
+        folder.release()
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Give the folder that holds the runs, in a working directory of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "runs"
+
+
+def change(stage="enrich", changes=(), url=None, run=None, instance=None, token=None):
+    return change_stage(stage, changes, url, run, instance, token)
+
+
+@pytest.mark.parametrize(
+    ("changes", "patch"),
+    [
+        ([], {}),
+        (["delay=constant(1s)"], {"delay": "constant(1s)"}),
+        (["workers=8", "queue=0"], {"workers": 8, "queue": 0}),
+        ([" delay = constant(1s) "], {"delay": "constant(1s)"}),
+        (["delay=lognormal(p50=12ms, p99=80ms)"], {"delay": "lognormal(p50=12ms, p99=80ms)"}),
+        (["delay="], {"delay": None}),
+        (["rate-limit=50/s"], {"rate_limit": "50/s"}),
+        (["response-bytes=512"], {"response_bytes": 512}),
+        (["faults=error(503, 5%)"], {"faults": ["error(503, 5%)"]}),
+        (["faults=error(503, 5%); hang(2s, 1%) ;"], {"faults": ["error(503, 5%)", "hang(2s, 1%)"]}),
+        (["faults="], {"faults": []}),
+        (["load.rate=50/s"], {"load": {"rate": "50/s"}}),
+        (["load.rate=50/s", "load.arrivals=constant"], {"load": {"rate": "50/s", "arrivals": "constant"}}),
+        (["calls.audit.timeout=1s"], {"calls": {"audit": {"timeout": "1s"}}}),
+        (["calls.audit.request-bytes=1KB"], {"calls": {"audit": {"request_bytes": "1KB"}}}),
+        (["calls.a-b.timeout="], {"calls": {"a-b": {"timeout": None}}}),
+        (
+            ["calls.audit.timeout=1s", "calls.audit.retries=2", "calls.price.optional=true", "workers=1"],
+            {"calls": {"audit": {"timeout": "1s", "retries": 2}, "price": {"optional": "true"}}, "workers": 1},
+        ),
+        (["workers=1", "workers=2"], {"workers": 2}),
+        (["workers=-1"], {"workers": "-1"}),
+        (["workers=1.5"], {"workers": "1.5"}),
+        (["workers=" + "9" * 15], {"workers": 10**15 - 1}),
+        (["workers=" + "9" * 5000], {"workers": "9" * 5000}),
+    ],
+)
+def test_what_is_asked_for(changes, patch):
+    """A change is a key with its value; a dot leads inside, no value means the default, faults are a list."""
+    assert read_changes(changes) == patch
+
+
+@pytest.mark.parametrize(
+    "text", ["", "=", "delay", "=1s", " =1s", ".=1s", "load.=1", ".rate=1", "load..rate=1", "a.b.c.d=1"]
+)
+def test_what_is_no_change(text):
+    """What is not KEY=VALUE, or leads too deep, is refused with itself and an example."""
+    with pytest.raises(ConfigurationError) as refusal:
+        read_changes([text])
+    [problem] = refusal.value.problems
+    assert str(problem) == (f"{text!r} must be KEY=VALUE, as in delay='constant(1s)' or calls.audit.timeout=1s")
+
+
+def test_all_that_is_no_change_is_told_at_once():
+    """Every mistake is named, and what is good beside them does not help."""
+    with pytest.raises(ConfigurationError) as refusal:
+        read_changes(["delay", "workers=1", "a.b.c.d=1"])
+    assert [problem.message.partition(" ")[0] for problem in refusal.value.problems] == ["'delay'", "'a.b.c.d=1'"]
+
+
+@given(st.text())
+def test_whatever_is_written_is_a_change_or_a_mistake(text):
+    """One text is either refused as no change, or one key that can be sent as JSON."""
+    try:
+        patch = read_changes([text])
+    except ConfigurationError:
+        return
+    assert len(patch) == 1
+    assert json.loads(json.dumps(patch)) == patch
+
+
+@pytest.mark.parametrize(
+    "changes", [["load=1", "load.rate=5/s"], ["calls=", "calls.audit.timeout=1s"], ["calls.a=1", "calls.a.timeout=1s"]]
+)
+def test_a_key_inside_of_a_value_is_no_change(changes):
+    """A key that was given a value can't be given one inside as well: that is a mistake, not a breakdown."""
+    with pytest.raises(ConfigurationError):
+        read_changes(changes)
+
+
+def test_a_stage_is_asked_for_what_it_does():
+    """Without changes nothing is changed: the stage is read, and what it says is given back."""
+    with answering() as stage:
+        assert change(url=stage.url) == [STATE]
+    [(method, path, content, _)] = stage.asked
+    assert (method, path, content) == ("GET", "/control", None)
+
+
+def test_a_stage_is_changed_in_one_request():
+    """All changes go together as one JSON object, and what the stage does then is given back."""
+    with answering() as stage:
+        assert change(changes=["delay=constant(1s)", "calls.audit.timeout="], url=stage.url) == [STATE]
+    [(method, path, content, headers)] = stage.asked
+    assert (method, path) == ("PATCH", "/control")
+    assert content == {"delay": "constant(1s)", "calls": {"audit": {"timeout": None}}}
+    assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("place", ["", "/", "/messages", "/a/b?c=d"])
+def test_any_address_of_a_stage_will_do(place):
+    """Whichever path a URL has, the control is at its own."""
+    with answering() as stage:
+        change(url=stage.url.removesuffix("/messages") + place)
+    assert [asked[1] for asked in stage.asked] == ["/control"]
+
+
+@pytest.mark.parametrize("changes", [[], ["workers=1"]])
+@pytest.mark.parametrize(("token", "sent"), [("secret", "Bearer secret"), (None, None), ("", None)])
+def test_the_token_is_sent_where_there_is_one(changes, token, sent):
+    """The token goes along as a bearer's, for reading as for changing, and without one there is no such header."""
+    with answering() as stage:
+        change(changes=changes, url=stage.url, token=token)
+    assert stage.asked[0][3].get("Authorization") == sent
+
+
+def test_no_proxy_is_asked(monkeypatch):
+    """A proxy that the environment names for other things does not come between."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with answering() as stage:
+        assert change(url=stage.url) == [STATE]
+
+
+@pytest.mark.parametrize(
+    ("body", "problems"),
+    [
+        (
+            {"detail": "nothing was changed", "problems": ["workers: 0 is out of range", "delay: no"]},
+            ["workers: 0 is out of range", "delay: no"],
+        ),
+        ({"detail": "nothing was changed"}, ["nothing was changed"]),
+        ({"detail": "nothing was changed", "problems": []}, ["nothing was changed"]),
+        (b"<h1>Bad request</h1>", ["<h1>Bad request</h1>"]),
+        (b"x" * 5000, ["x" * 200]),
+    ],
+)
+def test_a_change_that_the_stage_refuses(body, problems):
+    """What the stage finds wrong is told as the mistakes they are, each of them, and never at any length."""
+    with answering(400, body) as stage, pytest.raises(ConfigurationError) as refusal:
+        change(changes=["workers=0"], url=stage.url)
+    assert [str(problem) for problem in refusal.value.problems] == problems
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (403, {"detail": "the token is needed"}, "answered 403: the token is needed"),
+        (403, b"Forbidden", "answered 403: it is no stage of ours"),
+        (404, b"<h1>Not found</h1>", "answered 404: it is no stage of ours"),
+        (404, {}, "answered 404: it is no stage of ours"),
+        (500, {"detail": "it broke"}, "answered 500: it broke"),
+        (204, b"", "answered 204: it is no stage of ours"),
+    ],
+)
+def test_a_stage_that_will_not(status, body, reason):
+    """Whoever refuses, or is no stage, is named with its URL, the status and what it said."""
+    with answering(status, body) as stage, pytest.raises(StartError) as raised:
+        change(url=stage.url)
+    assert str(raised.value) == f"{stage.url.removesuffix('/messages')}/control {reason}"
+
+
+@pytest.mark.parametrize("body", [b"<h1>Welcome</h1>", b"", []])
+def test_a_server_that_is_no_stage_is_not_taken_for_one(body):
+    """A server that answers with something else than a stage's settings is no stage of ours."""
+    with answering(200, body) as stage, pytest.raises(StartError):
+        change(changes=["workers=1"], url=stage.url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, [1], StartError),
+        (200, "welcome", StartError),
+        (200, b"null", StartError),
+        (403, ["no"], StartError),
+        (400, ["no"], ConfigurationError),
+        (400, "no", ConfigurationError),
+    ],
+)
+def test_an_answer_that_is_no_object_is_told_in_a_line(status, body, error):
+    """Whatever JSON a server answers with, what is wrong is told as an error of ours."""
+    with answering(status, body) as stage, pytest.raises(error):
+        change(changes=["workers=1"], url=stage.url)
+
+
+def test_a_stage_that_is_not_there():
+    """Where nobody listens, the URL and the reason are told."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        with pytest.raises(StartError) as raised:
+            change(url=f"http://127.0.0.1:{port}/messages")
+    assert str(raised.value).startswith(f"http://127.0.0.1:{port}/messages can't be reached: ")
+
+
+@pytest.mark.parametrize("url", ["enrich", "127.0.0.1:8080", "ftp://127.0.0.1/", "http://", "http://127.0.0.1:99999/"])
+def test_what_is_no_url(url):
+    """A URL that leads nowhere is told as one that can't be reached."""
+    with pytest.raises(StartError, match="can't be reached"):
+        change(url=url)
+
+
+def test_a_url_that_can_not_be_taken_apart():
+    """A URL with half an IPv6 address is told like every other that leads nowhere."""
+    with pytest.raises(StartError, match="can't be reached"):
+        change(url="http://[::1/messages")
+
+
+def test_the_run_that_goes_on_is_found(runs):
+    """The one run that goes on is the one that is meant; those that have ended and other files are passed over."""
+    with answering() as stage:
+        with running(runs / "ended", enrich=["http://127.0.0.1:9/messages"]):
+            pass
+        (runs / "never").mkdir()
+        (runs / "notes.txt").write_text("of the user")
+        with running(runs / "pipeline", parse=["http://127.0.0.1:9/messages"], enrich=[stage.url]):
+            assert change() == [STATE]
+    assert len(stage.asked) == 1
+
+
+def test_looking_for_a_run_takes_nothing_from_it(runs):
+    """A run that was found still has its folder, and one that has ended leaves its own free."""
+    with answering() as stage:
+        with running(runs / "ended", enrich=[stage.url]):
+            pass
+        with running(runs / "pipeline", enrich=[stage.url]):
+            for _ in range(3):
+                assert change() == [STATE]
+            with pytest.raises(StartError):
+                open_run_folder(runs / "pipeline", "pipeline")
+        with running(runs / "ended"), pytest.raises(StartError):
+            open_run_folder(runs / "ended", "pipeline")
+
+
+def test_where_no_run_goes_on(runs):
+    """Without a run, the place that was looked in and the ways out are told."""
+    message = "no run goes on in {}; start one, or say where the stage is with --url or --run"
+    with pytest.raises(StartError) as raised:
+        change()
+    assert str(raised.value) == message.format("runs")
+    with running(runs / "ended", enrich=["http://127.0.0.1:9/messages"]):
+        pass
+    for run, where in ((None, "runs"), (runs / "ended", runs / "ended"), (runs / "nowhere", runs / "nowhere")):
+        with pytest.raises(StartError) as raised:
+            change(run=run)
+        assert str(raised.value) == message.format(where)
+
+
+@pytest.mark.parametrize("content", [None, "", '{"enrich": ["http'])
+def test_a_run_that_is_only_just_starting_is_none_yet(runs, content):
+    """A run whose addresses are not there yet, or only half, does not go on yet."""
+    with running(runs / "pipeline") as folder:
+        if content is not None:
+            folder.addresses.write_text(content)
+        with pytest.raises(StartError, match="no run goes on in runs"):
+            change()
+
+
+def test_a_run_elsewhere_is_found_by_its_folder(runs, tmp_path):
+    """A run whose folder is named is the one that is meant, wherever it lies and whatever else goes on."""
+    with contextlib.ExitStack() as stack:
+        here, there = (stack.enter_context(answering()) for _ in range(2))
+        stack.enter_context(running(runs / "pipeline", enrich=[here.url]))
+        stack.enter_context(running(tmp_path / "mine", enrich=[there.url]))
+        change(run=tmp_path / "mine")
+    assert (len(here.asked), len(there.asked)) == (0, 1)
+
+
+def test_the_one_of_several_runs_that_has_the_stage(runs):
+    """Where several runs go on, the one that has such a stage is meant."""
+    with (
+        answering() as stage,
+        running(runs / "orders", enrich=[stage.url]),
+        running(runs / "shop", front=["http://x/"]),
+    ):
+        assert change() == [STATE]
+
+
+def test_several_runs_with_the_same_stage(runs):
+    """Where several runs have such a stage, they are named, and none of them is changed."""
+    with answering() as stage, contextlib.ExitStack() as stack:
+        for name in ("b", "a"):
+            stack.enter_context(running(runs / name, enrich=[stage.url]))
+        refusal = stack.enter_context(pytest.raises(ConfigurationError))
+        change(changes=["workers=1"])
+    assert str(refusal.value) == "several runs have a stage 'enrich'; choose one with --run: runs/a, runs/b"
+    assert stage.asked == []
+
+
+def test_a_stage_that_no_run_has(runs):
+    """A name that no run has is told with all that there are, each once."""
+    addresses = {"parse": ["http://127.0.0.1:9/"], "archive": ["http://127.0.0.1:9/"]}
+    with (
+        running(runs / "a", **addresses),
+        running(runs / "b", **addresses),
+        pytest.raises(ConfigurationError) as refusal,
+    ):
+        change("pars")
+    assert str(refusal.value) == "no running stage is called 'pars'; there are archive, parse"
+
+
+def test_every_instance_is_changed(runs):
+    """A change is made in every instance of a stage, and what each does then is given in their order."""
+    with contextlib.ExitStack() as stack:
+        stages = [stack.enter_context(answering(body={"stage": "enrich", "instance": number})) for number in (1, 2, 3)]
+        stack.enter_context(running(runs / "pipeline", enrich=[stage.url for stage in stages]))
+        assert change(changes=["workers=1"]) == [{"stage": "enrich", "instance": number} for number in (1, 2, 3)]
+        assert change(changes=["workers=2"], instance=2) == [{"stage": "enrich", "instance": 2}]
+    sent = [[content for _, _, content, _ in stage.asked] for stage in stages]
+    assert sent == [[{"workers": 1}], [{"workers": 1}, {"workers": 2}], [{"workers": 1}]]
+
+
+def test_an_instance_that_is_gone_does_not_keep_the_others_as_they_were(runs):
+    """Where one instance can't be reached the others are changed all the same, and both is told."""
+    with contextlib.ExitStack() as stack:
+        first, last = (stack.enter_context(answering(body={"stage": "enrich"})) for _ in range(2))
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            gone = f"http://127.0.0.1:{nobody.getsockname()[1]}/messages"
+        stack.enter_context(running(runs / "pipeline", enrich=[first.url, gone, last.url]))
+        with pytest.raises(StartError) as raised:
+            change(changes=["workers=1"])
+    assert str(raised.value).startswith(f"{gone} can't be reached")
+    assert str(raised.value).endswith("The other 2 of 3 instances: done.")
+    assert len(first.asked) == len(last.asked) == 1
+
+
+@pytest.mark.parametrize("instance", [0, 3])
+def test_an_instance_that_there_is_not(runs, instance):
+    """An instance beyond those that there are is refused with their number, and nothing is changed."""
+    with answering() as stage, contextlib.ExitStack() as stack:
+        stack.enter_context(running(runs / "pipeline", enrich=[stage.url, stage.url]))
+        refusal = stack.enter_context(pytest.raises(ConfigurationError))
+        change(changes=["workers=1"], instance=instance)
+    assert str(refusal.value) == "flag --instance: enrich has instances 1 to 2"
+    assert stage.asked == []
+
+
+def test_what_is_no_change_is_sent_nowhere(runs):
+    """A mistake in what is asked for is told before anything is looked for or sent."""
+    with answering() as stage:
+        for url in (stage.url, None):
+            with pytest.raises(ConfigurationError):
+                change(changes=["workers=1", "delay"], url=url)
+    assert stage.asked == []

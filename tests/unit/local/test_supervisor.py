@@ -1,0 +1,326 @@
+"""A run from its start to its account, with a small program of the tests' own in the place of every stage."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import urllib.parse
+
+import pytest
+
+from simulator.behaviour.delays import no_samples
+from simulator.errors import StartError
+from simulator.local.folder import open_run_folder
+from simulator.local.supervisor import Interrupted, StopRequest, Supervisor
+from simulator.stage.listening import listen, listen_in_a_row
+from simulator.telemetry.tally import Tally
+from simulator.topology.reader import parse_topology, read_topology
+
+LONG_SECONDS = 20.0
+TEXT = """
+name: orders
+stages:
+  injector: {role: injector, load: {rate: 20/s, messages: 5}, calls: [work]}
+  work: {instances: 3, path: /orders, calls: [archive]}
+  archive: {role: terminator}
+"""
+# It says what it was given, answers its probe, and ends in order when it is asked to.
+PROGRAM = """
+import http.server, json, os, signal, socket, sys
+arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+print(json.dumps(arguments), flush=True)
+signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_CODE))
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("", 0), Handler, bind_and_activate=False)
+server.socket.close()
+server.socket = socket.socket(fileno=int(arguments["--listen-fd"]))
+server.serve_forever()
+"""
+DYING = "import sys\nif 'archive' in sys.argv: sys.exit('no room')\n"
+
+
+class Seen:
+    """A view that keeps the pictures that it is shown."""
+
+    def __init__(self):
+        self.pictures = []
+
+    def show(self, picture):
+        self.pictures.append(picture)
+
+
+class Rig:
+    """A supervisor with its folder and a program; `start` starts the processes."""
+
+    def __init__(self, folder, program, text, source):
+        self.folder = folder
+        program.write_text(source)
+        self.stop = StopRequest()
+        self.topology = parse_topology(text, "file.yaml", no_samples, "default")
+        self.supervisor = Supervisor(self.topology, folder, program, {"PATH": os.environ["PATH"]}, self.stop)
+
+    def said(self, label):
+        return json.loads(self.folder.log(label).read_text())
+
+    def pid(self, label):
+        """Give the process id of a child by its label."""
+        (child,) = [child for child in self.supervisor._everyone() if child.label == label]
+        return child.pid
+
+    def kill(self, label):
+        """Kill a process and wait until it is gone; it is left to the supervisor to find out."""
+        os.kill(self.pid(label), signal.SIGKILL)
+        os.waitid(os.P_PID, self.pid(label), os.WEXITED | os.WNOWAIT)
+
+    def count(self, label, **counts):
+        """Count in a process's place; `__` stands for the dot."""
+        counter = Tally(self.folder.tally(label))
+        for name, count in counts.items():
+            counter.add(name.replace("__", "."), count)
+
+    def look(self):
+        """Watch the run for a moment; give the last picture."""
+        seen = Seen()
+        self.supervisor.run(seen, 0.0)
+        return seen.pictures[-1]
+
+
+@pytest.fixture
+def make_rig(tmp_path):
+    """Give a function that makes a rig; nothing of it is left at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make(text=TEXT, source=PROGRAM, exit_code=0):
+            folder = open_run_folder(tmp_path / "run", "orders")
+            stack.callback(folder.release)
+            rig = Rig(folder, tmp_path / "program.py", text, source.replace("EXIT_CODE", str(exit_code)))
+            stack.enter_context(rig.supervisor)
+            return rig
+
+        yield make
+
+
+def ports(rig, name):
+    return [urllib.parse.urlsplit(url).port for url in rig.supervisor.addresses(name)]
+
+
+def test_every_instance_has_an_address(make_rig):
+    """The instances of a stage have ports in a row, and the folder of the run says where each process is."""
+    rig = make_rig()
+    first = ports(rig, "work")[0]
+    assert rig.supervisor.addresses("work") == [f"http://127.0.0.1:{first + n}/orders" for n in range(3)]
+    addresses = json.loads(rig.folder.addresses.read_text())
+    assert addresses == {name: rig.supervisor.addresses(name) for name in ("injector", "work", "archive")}
+    assert [len(urls) for urls in addresses.values()] == [1, 3, 1]
+
+
+def test_the_topology_as_it_is_run_has_the_addresses(make_rig):
+    """The stages read a topology with the first port of each, from which those of the other instances follow."""
+    rig = make_rig()
+    written = read_topology(rig.folder.topology)
+    assert written == rig.supervisor.topology
+    assert {name: stage.port for name, stage in written.stages.items()} == {
+        name: ports(rig, name)[0] for name in written.stages
+    }
+    assert written.stages["work"].instances == 3
+
+
+def test_a_port_of_its_own_is_the_first_of_the_row(make_rig):
+    """A stage that names its port has its instances on that one and the next ones."""
+    row = listen_in_a_row("127.0.0.1", 0, 3, "work")
+    port = row[0].getsockname()[1]
+    for listener in row:
+        listener.close()
+    rig = make_rig(TEXT.replace("instances: 3", f"instances: 3, port: {port}"))
+    assert ports(rig, "work") == [port, port + 1, port + 2]
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+def test_a_row_that_is_not_free_is_told(make_rig, taken):
+    """Where one port of the row is taken the run does not start, and lets go of all ports that it had."""
+    row = listen_in_a_row("127.0.0.1", 0, 3, "other")
+    port = row[0].getsockname()[1]
+    for listener in row:
+        if listener is not row[taken]:
+            listener.close()
+    with row[taken], pytest.raises(StartError, match=f"stage work: port {port + taken} on 127.0.0.1 can't be used"):
+        make_rig(TEXT.replace("instances: 3", f"instances: 3, port: {port}"))
+    for number in range(3):
+        listen("127.0.0.1", port + number, "other").close()
+
+
+def test_every_instance_is_a_process_with_files_of_its_own(make_rig):
+    """Each instance is started as the one that it is and has its own log and tally; a single one bears no number."""
+    rig = make_rig()
+    rig.supervisor.start()
+    labels = {"injector": 1, "work.1": 1, "work.2": 2, "work.3": 3, "archive": 1}
+    for label, instance in labels.items():
+        said = rig.said(label)
+        assert (said["--stage"], said["--instance"]) == (label.partition(".")[0], str(instance))
+        assert said["--tally"] == str(rig.folder.tally(label))
+        assert rig.folder.tally(label).exists()
+    assert len({rig.pid(label) for label in labels}) == 5
+
+
+def test_nothing_is_left_behind(make_rig):
+    """Whatever happens in the body of the `with`, no process and no port outlives it."""
+    rig = make_rig()
+    with pytest.raises(ZeroDivisionError), rig.supervisor:
+        rig.supervisor.start()
+        pids = [rig.pid(label) for label in ("injector", "work.1", "work.2", "work.3", "archive")]
+        raise ZeroDivisionError
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    for port in ports(rig, "work"):
+        listen("127.0.0.1", port, "other").close()
+
+
+def test_a_stage_that_does_not_come_up_ends_the_start(make_rig):
+    """A stage that dies at its start is told by name, with its last words."""
+    rig = make_rig(source=DYING + PROGRAM)
+    with pytest.raises(StartError, match="stage archive did not start:\nno room"):
+        rig.supervisor.start()
+
+
+def test_a_start_can_be_stopped(make_rig):
+    """Where the end is asked for before all stages are up, the start is broken off."""
+    rig = make_rig()
+    with rig.stop.listening():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            rig.supervisor.start()
+
+
+def test_a_stage_that_lost_an_instance_is_hurt(make_rig):
+    """A stage some of whose processes are gone is hurt, says which, and is not gone as long as one is left."""
+    rig = make_rig()
+    rig.supervisor.start()
+    picture = rig.look()
+    assert (dict(picture.gone), dict(picture.hurt)) == ({}, {})
+    rig.kill("work.2")
+    picture = rig.look()
+    assert (dict(picture.gone), dict(picture.hurt)) == ({}, {"work": "instance 2 was killed (SIGKILL)"})
+    rig.kill("work.3")
+    hurt = "instance 2 was killed (SIGKILL), instance 3 was killed (SIGKILL)"
+    assert dict(rig.look().hurt) == {"work": hurt}
+    rig.kill("work.1")
+    picture = rig.look()
+    assert dict(picture.gone) == {"work": f"instance 1 was killed (SIGKILL), {hurt}"}
+    assert dict(picture.hurt) == {}
+
+
+def test_a_stage_of_one_process_is_gone(make_rig):
+    """A stage whose only process ended is gone, and no instance is spoken of."""
+    rig = make_rig()
+    rig.supervisor.start()
+    rig.kill("archive")
+    picture = rig.look()
+    assert (dict(picture.gone), dict(picture.hurt)) == ({"archive": "was killed (SIGKILL)"}, {})
+
+
+def test_a_picture_adds_the_instances_up(make_rig):
+    """What a picture shows of a stage is what all of its processes have counted, those that are gone too."""
+    rig = make_rig()
+    rig.supervisor.start()
+    rig.count("work.1", received__injector=5, outcome__forwarded=4)
+    rig.count("work.3", received__injector=3, outcome__forwarded=1, outcome__faulted=2)
+    rig.kill("work.3")
+    standing = rig.look().standings["work"]
+    assert (standing.outcomes["forwarded"], standing.outcomes["faulted"], standing.in_flight) == (5, 2, 1)
+
+
+def test_the_account_of_a_run_that_went_well(make_rig):
+    """At the end every stage has stopped as it was asked to, and the account has what all processes counted."""
+    rig = make_rig()
+    rig.supervisor.start()
+    rig.count("injector", received__outside=5, outcome__forwarded=5, sent__work=5, attempt__work__ok=5)
+    for label, count in (("work.1", 2), ("work.2", 3)):
+        rig.count(
+            label,
+            received__injector=count,
+            outcome__forwarded=count,
+            sent__archive=count,
+            attempt__archive__ok=count,
+        )
+    rig.count("archive", received__work=5, outcome__delivered=5)
+    ledger = rig.supervisor.finish().ledger
+    assert ledger.problems == ()
+    assert [(line.stage, line.received, line.ended) for line in ledger.stages] == [
+        ("injector", 5, ""),
+        ("work", 5, ""),
+        ("archive", 5, ""),
+    ]
+    assert [(call.sent, call.answered, call.received) for call in ledger.calls] == [(5, 5, 5), (5, 5, 5)]
+
+
+def test_the_account_of_a_run_that_lost_an_instance(make_rig):
+    """What a killed instance had in flight is accounted for, and that it was killed is something wrong."""
+    rig = make_rig()
+    rig.supervisor.start()
+    rig.count("work.1", received__injector=2, outcome__forwarded=2, sent__archive=2, attempt__archive__ok=2)
+    rig.count("work.2", received__injector=3, outcome__forwarded=1, sent__archive=3, attempt__archive__ok=1)
+    rig.count("archive", received__work=4, outcome__delivered=4)
+    rig.count(
+        "injector",
+        received__outside=5,
+        outcome__forwarded=5,
+        sent__work=7,
+        attempt__work__ok=3,
+        attempt__work__broken=2,
+        attempt__work__unreachable=2,
+    )
+    rig.kill("work.2")
+    ledger = rig.supervisor.finish().ledger
+    assert ledger.balanced
+    assert ledger.problems == (
+        "work instance 2 was killed (SIGKILL)",
+        "work: 2 messages still in flight at the end",
+    )
+
+
+def test_a_stage_that_ends_badly_when_it_is_stopped(make_rig):
+    """A process that ends with an exit code of its own when it is asked to stop is told, each instance by number."""
+    rig = make_rig(exit_code=3)
+    rig.supervisor.start()
+    problems = rig.supervisor.finish().ledger.problems
+    assert problems[0] == "injector ended (exit code 3)"
+    assert problems[1] == "work " + ", ".join(f"instance {number} ended (exit code 3)" for number in (1, 2, 3))
+
+
+def test_a_run_ends_with_its_load(make_rig):
+    """A run ends by itself when every injector that has an end has come to it, or is gone."""
+    rig = make_rig()
+    rig.supervisor.start()
+    rig.count("injector", load_finished=1)
+    seen = Seen()
+    rig.supervisor.run(seen, None)
+    assert len(seen.pictures) == 2
+
+
+def test_a_run_ends_with_its_injector(make_rig):
+    """An injector that was killed does not keep the run from ending."""
+    rig = make_rig()
+    rig.supervisor.start()
+    rig.kill("injector")
+    seen = Seen()
+    rig.supervisor.run(seen, None)
+    assert dict(seen.pictures[-1].gone) == {"injector": "was killed (SIGKILL)"}
+
+
+def test_the_second_request_is_impatient():
+    """The first signal asks for an orderly end, the second breaks off, and afterwards signals are as before."""
+    stop, before = StopRequest(), signal.getsignal(signal.SIGTERM)
+    with stop.listening():
+        assert not stop.made
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(LONG_SECONDS)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,106 @@
+"""The rotation of instances: each in turn, but for a while none that could not be reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from simulator.stage.rotation import EJECTED_SECONDS, Rotation
+
+URLS = ("a", "b", "c")
+
+
+@given(count=st.integers(1, 8), picks=st.integers(0, 50))
+def test_each_in_turn(count, picks):
+    """Of n instances each gets every nth try."""
+    urls = [f"http://s:{number}/" for number in range(count)]
+    rotation = Rotation(urls)
+    assert [rotation.pick(0.0) for _ in range(picks)] == [urls[number % count] for number in range(picks)]
+
+
+def test_an_ejected_instance_is_passed_over_for_a_while():
+    """An ejected instance is not in turn for five seconds, and then it is again."""
+    rotation = Rotation(URLS)
+    assert rotation.eject("b", 10.0) is True
+    assert Counter(rotation.pick(14.999) for _ in range(100)) == {"a": 50, "c": 50}
+    assert Counter(rotation.pick(10.0 + EJECTED_SECONDS) for _ in range(99)) == {"a": 33, "b": 33, "c": 33}
+
+
+def test_an_instance_that_answers_is_back_at_once():
+    """An instance that is restored is in turn again; to restore one that was not ejected changes nothing."""
+    rotation = Rotation(URLS)
+    rotation.eject("b", 0.0)
+    assert (rotation.restore("b"), rotation.restore("b"), rotation.restore("a")) == (True, False, False)
+    assert {rotation.pick(0.0) for _ in range(3)} == set(URLS)
+
+
+def test_an_ejection_is_told_once():
+    """An instance that is ejected again before it has answered was out already."""
+    rotation = Rotation(URLS)
+    assert [rotation.eject("a", now) for now in (0.0, 0.5, 1.0)] == [True, False, False]
+    rotation.restore("a")
+    assert rotation.eject("a", 2.0) is True
+
+
+def test_a_single_instance_is_never_ejected():
+    """Where there is one instance it gets every try."""
+    rotation = Rotation(("a",))
+    assert rotation.eject("a", 0.0) is False
+    assert (rotation.pick(0.0), rotation.has_another(0.0), rotation.restore("a")) == ("a", False, False)
+
+
+def test_when_all_are_out_the_first_to_come_back_is_tried():
+    """Where every instance is ejected the one that is to come back first gets the try."""
+    rotation = Rotation(URLS)
+    for now, url in ((2.0, "a"), (1.0, "b"), (3.0, "c")):
+        rotation.eject(url, now)
+    assert (rotation.pick(4.0), rotation.has_another(4.0)) == ("b", False)
+    assert rotation.has_another(6.0) is True
+
+
+class RotationMachine(RuleBasedStateMachine):
+    """Instances that go and come back at any time, against a model of when each is back."""
+
+    def __init__(self):
+        super().__init__()
+        self.rotation, self.back_at, self.now = Rotation(URLS), {}, 0.0
+
+    def those_in(self):
+        return {url for url in URLS if self.back_at.get(url, 0.0) <= self.now}
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 2.5, EJECTED_SECONDS]))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @rule(url=st.sampled_from(URLS))
+    def eject(self, url):
+        assert self.rotation.eject(url, self.now) is (self.back_at.get(url, 0.0) <= self.now)
+        self.back_at[url] = self.now + EJECTED_SECONDS
+
+    @rule(url=st.sampled_from(URLS))
+    def restore(self, url):
+        assert self.rotation.restore(url) is (self.back_at.pop(url, None) is not None)
+
+    @rule()
+    def pick(self):
+        if self.those_in():
+            assert self.rotation.pick(self.now) in self.those_in()
+        else:
+            assert self.back_at[self.rotation.pick(self.now)] == min(self.back_at.values())
+
+    @rule()
+    def go_round(self):
+        """Nobody is picked twice before everybody who is in was picked once."""
+        most = len(self.those_in())
+        if most:
+            assert {self.rotation.pick(self.now) for _ in range(most)} == self.those_in()
+
+    @invariant()
+    def it_knows_whether_another_is_left(self):
+        assert self.rotation.has_another(self.now) is bool(self.those_in())
+
+
+TestRotationMachine = RotationMachine.TestCase
