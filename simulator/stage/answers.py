@@ -43,7 +43,8 @@ def _written(content: dict[str, Any], size: int | None) -> bytes:
     if missing <= 0:
         return text
     frame = len(_FILLING % b"") - len(b"}\n")
-    return text[:-2] + _FILLING % (b"x" * (missing - frame)) if missing >= frame else text[:-1] + b" " * missing + b"\n"
+    filling = _FILLING % (b"x" * (missing - frame)) if missing >= frame else b" " * missing + b"}\n"
+    return text[:-2] + filling
 
 
 def spoiled(response: Response, effect: Effect, sleep: Callable[[float], None]) -> Response:
