@@ -121,7 +121,9 @@ def _metrics(
 ) -> Metrics:
     stage = settings.stage
     names = tuple(downstream.name for downstream in settings.downstreams)
-    metrics = Metrics(registry, settings.name, str(stage.role), stage.path, clock, names)
+    objective = stage.slo.latency if stage.slo is not None else None
+    seconds = objective.seconds if objective is not None else None
+    metrics = Metrics(registry, settings.name, str(stage.role), stage.path, clock, names, seconds)
     metrics.add_gauge("simulator_in_flight", "Messages inside the stage", lambda: capacity.inside)
     metrics.add_gauge("simulator_workers", "Messages that can be processed at once", lambda: capacity.workers)
     metrics.add_gauge("simulator_workers_busy", "Workers that hold a message", lambda: capacity.busy)

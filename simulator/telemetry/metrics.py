@@ -43,13 +43,22 @@ class Metrics:
     """The metrics of one stage, each behind a verb, and the sink that is told of messages."""
 
     def __init__(
-        self, registry: CollectorRegistry, stage: str, role: str, route: str, clock: Clock, downstreams: tuple[str, ...]
+        self,
+        registry: CollectorRegistry,
+        stage: str,
+        role: str,
+        route: str,
+        clock: Clock,
+        downstreams: tuple[str, ...],
+        latency_objective_seconds: float | None = None,
     ) -> None:
+        """Make them; where there is an objective, the histogram of requests has a bucket that ends at it."""
         self._registry = registry
         self._always = {"stage": stage, "role": role}
         self._route = route
         self._info: Any = None
-        self._make_http_metrics()
+        objective = () if latency_objective_seconds is None else (latency_objective_seconds,)
+        self._make_http_metrics(tuple(sorted({*HTTP_BUCKETS, *objective})))
         self._make_message_metrics(clock)
         self._make_downstream_metrics(downstreams)
         self._faults = self._family(Counter, "simulator_faults_injected", "Faults injected on purpose", "fault")
@@ -65,7 +74,7 @@ class Metrics:
         self._control = self._family(Counter, "simulator_control_requests", "Requests to the live control", "result")
         self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that no collector took")
 
-    def _make_http_metrics(self) -> None:
+    def _make_http_metrics(self, buckets: tuple[float, ...]) -> None:
         self._http = self._family(
             Histogram,
             "http_server_request_duration_seconds",
@@ -73,7 +82,7 @@ class Metrics:
             "http_request_method",
             "http_route",
             "http_response_status_code",
-            buckets=HTTP_BUCKETS,
+            buckets=buckets,
         )
         self._http_by_code: dict[int | None, Any] = {}
 

@@ -89,6 +89,10 @@ def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     for index, fault in enumerate(stage.faults):
         if fault.instance is not None and fault.instance > stage.instances:
             yield (*keys, "faults", index), f"there is no instance {fault.instance}; there are {stage.instances}"
+    if stage.slo is not None and stage.role is Role.INJECTOR:
+        yield (*keys, "slo"), "an injector's messages are no requests; promise something of the stage that it calls"
+    if stage.slo is not None and stage.slo.latency is None and not stage.slo.errors_ratio:
+        yield (*keys, "slo"), "it promises nothing; write latency: 300ms@99%, errors: 0.1%, or both"
     if stage.role is not Role.INJECTOR:
         for key in ("load", "input"):
             if getattr(stage, key) is not None:

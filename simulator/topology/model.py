@@ -17,6 +17,7 @@ from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.payloads import Size
 from simulator.behaviour.retries import Retries
+from simulator.topology.objectives import LatencyObjective
 
 Ratio = NewType("Ratio", float)
 Instances = NewType("Instances", int)
@@ -121,6 +122,14 @@ Step = Call | Parallel | Choose | InOrder
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slo:
+    """What a stage promises: a latency for a share of its requests, and how many messages may fail at most."""
+
+    latency: LatencyObjective | None = None
+    errors_ratio: Ratio | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Load:
     """The messages that an injector creates by itself.
 
@@ -156,6 +165,7 @@ class Stage:
     forward: Forward = Forward.WAIT
     response_size: Size | None = None
     max_body_bytes: Bytes = DEFAULT_MAX_BODY
+    slo: Slo | None = None
     calls: tuple[Step, ...] | None = None
     load: Load | None = None
     input: str | None = None

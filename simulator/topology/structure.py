@@ -26,6 +26,7 @@ from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
 from simulator.topology import model
 from simulator.topology.document import Keys
+from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 
 Record = TypeVar("Record")
 _UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
@@ -262,13 +263,23 @@ def _path(value: Any) -> str:
 
 
 # Each after those that it is made of.
-_RECORDS = (model.Call, model.Alternative, model.Parallel, model.Choose, model.Load, model.Stage, model.Topology)
+_RECORDS = (
+    model.Call,
+    model.Alternative,
+    model.Parallel,
+    model.Choose,
+    model.Slo,
+    model.Load,
+    model.Stage,
+    model.Topology,
+)
 _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (Fault, parse_fault),
     (Retries, parse_retries),
     (BreakerRule, parse_breaker),
     (RateLimit, parse_limit),
     (Size, parse_sizes),
+    (LatencyObjective, parse_latency_objective),
 )
 _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
     (str, _text, None),

@@ -1,0 +1,1 @@
+"""The same topology for engines that outgrow one process: Prometheus, Jaeger, Grafana, Compose, Kubernetes."""

@@ -1,0 +1,30 @@
+"""Service level objectives: what share of a stage's requests must be quick, and what share may fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.units import format_duration, format_ratio, parse_duration, parse_ratio
+
+
+@dataclass(frozen=True)
+class LatencyObjective:
+    """A share `ratio` of all requests is answered within `seconds`: `300ms@99%`."""
+
+    seconds: float
+    ratio: float
+
+    def __str__(self) -> str:
+        """Write it in the notation that `parse_latency_objective` reads."""
+        return f"{format_duration(self.seconds)}@{format_ratio(self.ratio)}"
+
+
+def parse_latency_objective(text: object) -> LatencyObjective:
+    """Read an objective. Raise ValueError where it is none, or leaves nothing over that may be slow."""
+    seconds, at, ratio = str(text).partition("@")
+    if not isinstance(text, str) or not at:
+        raise ValueError(f"{text!r} is not a latency objective: write 300ms@99%")
+    objective = LatencyObjective(parse_duration(seconds.strip()), parse_ratio(ratio.strip()))
+    if not objective.seconds > 0 or not 0 < objective.ratio < 1:
+        raise ValueError(f"{text!r} can't be kept: the time must be more than 0, the share between 0% and 100%")
+    return objective
