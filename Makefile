@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo stack test lint bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -24,6 +24,9 @@ $(VENV)/.tests: tests/requirements.txt $(VENV)/.run
 # The demo gets the terminal for itself (-m), so that Ctrl-C ends the demo and not make.
 demo: $(VENV)/.run ## run the default pipeline until Ctrl-C
 	@bash -mc '$(BIN)/python run_web_service.py run; exit $$?'
+
+stack: $(VENV)/.run ## the same beside real Prometheus and Jaeger, whichever is installed
+	@bash -mc '$(BIN)/python run_web_service.py run --stack; exit $$?'
 
 test: $(VENV)/.tests ## run every test
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" $(PYTEST_ARGS)

@@ -191,6 +191,9 @@ def check(program: Program, /, topology: Path) -> int:
     metavar="DIR",
     help="Where logs and the report go.  [default: runs/NAME, replaced by the next run]",
 )
+@click.option(
+    "--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger beside it, whichever is installed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
 @click.pass_obj
 def run(
@@ -200,6 +203,7 @@ def run(
     duration: str | None,
     report: Path | None,
     as_json: bool,
+    with_stack: bool,
     **wishes: Any,
 ) -> int:
     """Run a whole topology on this machine, a process per stage.
@@ -215,7 +219,7 @@ def run(
     from simulator.local.command import RunRequest, run_topology
     from simulator.local.plan import Wishes
 
-    request = RunRequest(topology or program.root / PIPELINE, Wishes(**wishes), duration, report, as_json)
+    request = RunRequest(topology or program.root / PIPELINE, Wishes(**wishes), duration, report, as_json, with_stack)
     return run_topology(request, program.file, os.environ)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import secrets
@@ -15,6 +16,7 @@ from rich.console import Console
 from simulator.errors import ConfigurationError
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
+from simulator.local.stack import Stack
 from simulator.local.supervisor import Interrupted, Result, StopRequest, Supervisor, collector_answers
 from simulator.local.view import LiveView, PlainView, Silence, View, ledger_tables, stages_table
 from simulator.telemetry.otlp import exports_spans, traces_endpoint
@@ -36,6 +38,7 @@ class RunRequest:
     duration: str | None
     report: Path | None
     as_json: bool
+    with_stack: bool = False
 
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
@@ -48,13 +51,22 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     out, err = make_console(stderr=False), make_console(stderr=True)
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     stop = StopRequest()
-    with stop.listening(), Supervisor(topology, folder, program, environment, stop) as supervisor:
+    with stop.listening(), contextlib.ExitStack() as open_things:
+        stack = None
+        if request.with_stack:
+            stack = open_things.enter_context(Stack(folder.path / "stack", environment))
+            err.print("Starting the backends ...", style="dim")
+            environment = stack.start_jaeger()
+        supervisor = open_things.enter_context(Supervisor(topology, folder, program, environment, stop))
+        if stack is not None:
+            addresses = {name: supervisor.addresses(name) for name in topology.stages}
+            stack.start_prometheus(supervisor.topology, addresses)
         err.print(f"Starting the {len(topology.stages)} stages of {topology.name} ...", style="dim")
         try:
             supervisor.start()
         except Interrupted:
             return 130
-        _announce(supervisor, folder, environment, err)
+        _announce(supervisor, folder, environment, stack, err)
         view.open()
         try:
             supervisor.run(view, duration)
@@ -78,7 +90,9 @@ def _duration(text: str | None) -> float | None:
         raise ConfigurationError.of(str(error), "flag --duration") from None
 
 
-def _announce(supervisor: Supervisor, folder: RunFolder, environment: Mapping[str, str], err: Console) -> None:
+def _announce(
+    supervisor: Supervisor, folder: RunFolder, environment: Mapping[str, str], stack: Stack | None, err: Console
+) -> None:
     stages = supervisor.topology.stages
     err.print(
         stages_table(
@@ -94,6 +108,10 @@ def _announce(supervisor: Supervisor, folder: RunFolder, environment: Mapping[st
         if not collector_answers(endpoint):
             where = f"no collector at {endpoint}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"
         err.print(where, soft_wrap=True)
+    for backend in stack.backends if stack is not None else ():
+        err.print(f"{backend.program}: {backend.url}", soft_wrap=True)
+    for name, hint in (stack.missing if stack is not None else {}).items():
+        err.print(f"{name} is not installed: {hint}", style="yellow", soft_wrap=True)
     err.print()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def exports_spans(environment: Mapping[str, str]) -> bool:
@@ -15,6 +16,7 @@ def exports_spans(environment: Mapping[str, str]) -> bool:
 
 def traces_endpoint(environment: Mapping[str, str]) -> str:
     """Give the URL that spans go to, by OpenTelemetry's own variables."""
-    if endpoint := environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+    base, traces = ENDPOINT_VARIABLES
+    if endpoint := environment.get(traces):
         return endpoint
-    return (environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/") + "/v1/traces"
+    return (environment.get(base) or DEFAULT_ENDPOINT).rstrip("/") + "/v1/traces"

@@ -1,0 +1,185 @@
+"""Real Prometheus and Jaeger beside a run, where they are installed: configured for it, and ended with it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.errors import StartError
+from simulator.render.jaeger import DEFAULT_PORTS, Ports, jaeger_config
+from simulator.render.prometheus import prometheus_config
+from simulator.render.rules import rules_text
+from simulator.telemetry.otlp import ENDPOINT_VARIABLES
+from simulator.topology.model import Topology
+
+_HOST = "127.0.0.1"
+_READY_SECONDS = 30.0
+_POLL_SECONDS = 0.05
+_STOP_SECONDS = 5.0
+_PROMETHEUS_PORT = 9090
+_RETENTION = "2h"
+_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+HINTS = {
+    "prometheus": "the package prometheus of your system has it",
+    "jaeger": (
+        "go install github.com/jaegertracing/jaeger/cmd/jaeger@798e4b0fcf22609e381df764a01461affd813e1e makes it in "
+        "~/go/bin"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One that is installed: its program, and the address of its page."""
+
+    program: str
+    url: str
+
+
+class Stack:
+    """The backends of one run. Use it as a context manager: whatever happens, they end with it.
+
+    `scale` shortens the windows of the rules, and `interval` is how often metrics are fetched.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], scale: float = 1.0, interval: str = "2s") -> None:
+        self._folder = folder
+        self._environment = environment
+        self._scale = scale
+        self._interval = interval
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._programs = {name: path for name in HINTS if (path := find_program(name, environment)) is not None}
+        if not self._programs:
+            raise StartError("neither is installed:\n" + "\n".join(f"{name}: {hint}" for name, hint in HINTS.items()))
+        self._ports = _jaeger_ports()
+        self._prometheus_port = _free_port(_PROMETHEUS_PORT)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Give what is not installed, with how to get it."""
+        return {name: hint for name, hint in HINTS.items() if name not in self._programs}
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """Give those that run, with the addresses of their pages."""
+        ports = {"jaeger": self._ports.query, "prometheus": self._prometheus_port}
+        return tuple(Backend(name, f"http://{_HOST}:{ports[name]}") for name in ports if name in self._programs)
+
+    def start_jaeger(self) -> dict[str, str]:
+        """Start Jaeger and give the environment for the stages; a collector of the user's own stays the one."""
+        environment = dict(self._environment)
+        if "jaeger" not in self._programs:
+            return environment
+        config = self._folder / "jaeger.yaml"
+        prometheus = f"http://{_HOST}:{self._prometheus_port}"
+        config.write_text(jaeger_config(prometheus, _HOST, self._ports, flush=self._interval))
+        self._start("jaeger", ["--config", f"file:{config}"], self._ports.otlp_http)
+        _wait_until_open("jaeger", self._ports.query, self._processes[-1], self._log("jaeger"))
+        if not any(environment.get(variable) for variable in ENDPOINT_VARIABLES):
+            environment[ENDPOINT_VARIABLES[0]] = f"http://{_HOST}:{self._ports.otlp_http}"
+        return environment
+
+    def start_prometheus(self, topology: Topology, addresses: Mapping[str, Sequence[str]]) -> None:
+        """Start Prometheus for the stages at these addresses, with the rules of the topology."""
+        if "prometheus" not in self._programs:
+            return
+        config, rules = self._folder / "prometheus.yml", self._folder / "rules.yml"
+        rules.write_text(rules_text(topology, self._scale))
+        targets = {name: [urllib.parse.urlsplit(url).netloc for url in urls] for name, urls in addresses.items()}
+        span_metrics = f"{_HOST}:{self._ports.span_metrics}" if "jaeger" in self._programs else None
+        config.write_text(prometheus_config(targets, span_metrics, [str(rules.resolve())], self._interval))
+        arguments = [
+            f"--config.file={config}",
+            f"--storage.tsdb.path={self._folder / 'prometheus'}",
+            f"--storage.tsdb.retention.time={_RETENTION}",
+            f"--web.listen-address={_HOST}:{self._prometheus_port}",
+            "--enable-feature=exemplar-storage",
+        ]
+        self._start("prometheus", arguments, self._prometheus_port)
+
+    def _start(self, name: str, arguments: Sequence[str], port: int) -> None:
+        with self._log(name).open("wb") as log:
+            process = subprocess.Popen(
+                [self._programs[name], *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=functools.partial(_die_with_parent, os.getpid()),  # noqa: PLW1509 - it only asks the kernel
+            )
+        self._processes.append(process)
+        _wait_until_open(name, port, process, self._log(name))
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+
+def find_program(name: str, environment: Mapping[str, str]) -> str | None:
+    """Find an installed program, also where `go install` puts it; None where there is none."""
+    places = [environment.get("PATH", ""), str(Path(environment.get("HOME", "")) / "go" / "bin")]
+    return shutil.which(name, path=os.pathsep.join(places))
+
+
+def _wait_until_open(name: str, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=1.0):
+            return
+        time.sleep(_POLL_SECONDS)
+    raise StartError(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:].strip()}")
+
+
+def _free_port(wanted: int) -> int:
+    """Give the port that people know, or any where that is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((_HOST, port))
+            return int(probe.getsockname()[1])
+    raise StartError(f"no port is free on {_HOST}")
+
+
+def _jaeger_ports() -> Ports:
+    wanted = DEFAULT_PORTS
+    return Ports(
+        query=_free_port(wanted.query),
+        query_grpc=_free_port(wanted.query_grpc),
+        otlp_grpc=_free_port(wanted.otlp_grpc),
+        otlp_http=_free_port(wanted.otlp_http),
+        health=_free_port(wanted.health),
+        span_metrics=_free_port(wanted.span_metrics),
+        telemetry=_free_port(wanted.telemetry),
+    )
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
