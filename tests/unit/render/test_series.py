@@ -1,0 +1,29 @@
+"""What a stage exports is what a rule or a panel may name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from simulator.render.series import UnknownSeries, checked, stage_series
+from tests.support.processes import running_stage
+from tests.support.wire import post
+
+
+def test_the_series_are_those_of_a_live_stage(tmp_path):
+    """A live stage exports the series that are known of it, and none that is not."""
+    with running_stage(tmp_path, "--downstream", "http://127.0.0.1:9/") as stage:
+        post(stage.port, b"hi")
+        names = {name for name, _ in stage.samples() if re.match("simulator|http_server", name)}
+    assert {name for name in names if not name.endswith("_created")} <= stage_series()
+    # What has had no sample yet in this stage has at least its name.
+    text_names = {name.removesuffix("_bucket") for name in stage_series()}
+    assert "simulator_breakers_open" in text_names
+
+
+def test_a_name_that_no_stage_has_is_refused_by_name():
+    assert checked("sum(rate(simulator_messages_total[5m]))") == "sum(rate(simulator_messages_total[5m]))"
+    for wrong in ("simulator_mesages_total", "simulator_messages", "http_server_request_duration_milliseconds_bucket"):
+        with pytest.raises(UnknownSeries, match=wrong):
+            checked(f"sum(rate({wrong}[5m])) / rate(simulator_messages_total[5m])")
