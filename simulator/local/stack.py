@@ -33,10 +33,7 @@ _RETENTION = "2h"
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 HINTS = {
     "prometheus": "the package prometheus of your system has it",
-    "jaeger": (
-        "go install github.com/jaegertracing/jaeger/cmd/jaeger@798e4b0fcf22609e381df764a01461affd813e1e makes it in "
-        "~/go/bin"
-    ),
+    "jaeger": "put the program jaeger of its release, version 2, on the PATH, or build it with .ci/jaeger",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import pytest
 import requests
 import yaml
 
+from simulator.local.stack import find_program
 from tests.support.processes import wait_for
 
 REQUIRED = "REQUIRE_BACKENDS"
@@ -23,7 +23,7 @@ REQUIRED = "REQUIRE_BACKENDS"
 
 def find(program: str) -> str:
     """Give the path of a program; where it is missing, skip the test by name, or fail where backends are required."""
-    path = shutil.which(program)
+    path = find_program(program, os.environ)
     if path is None:
         message = f"{program} is not installed"
         if os.environ.get(REQUIRED):

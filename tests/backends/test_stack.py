@@ -1,0 +1,201 @@
+"""`run --stack`: a pipeline beside real Jaeger and real Prometheus, and what they say of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from simulator.render.jaeger import DEFAULT_PORTS
+from tests.support.backends import Prometheus, find
+from tests.support.collector import ERROR, SERVER
+from tests.support.processes import ROOT, RunningTopology, running_topology, wait_for
+from tests.support.wire import post
+
+PIPELINE = ROOT / "topologies" / "pipeline.yaml"
+STAGES = ("injector", "parse", "enrich", "archive")
+MARKED = 500
+RATE = 50.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run beside its backends: {message id: (status, trace id)} of the marked messages."""
+
+    running: RunningTopology
+    jaeger: str
+    prometheus: Prometheus
+    marked: dict[str, tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """Send 500 messages of our own through a pipeline that has a load of 50 a second, and fails now and then."""
+    for program in ("prometheus", "jaeger"):
+        find(program)
+    flags = ("--stack", "--rate", "50/s", "--seed", "9", "--set", "enrich.faults=error(503, 5%)")
+    environment = {"OTEL_TRACES_EXPORTER": "otlp"}
+    folder = tmp_path_factory.mktemp("stack")
+    with taking_the_known_ports(), running_topology(folder, PIPELINE, *flags, environment=environment) as running:
+        told = wait_for(
+            lambda: re.findall(r"^(jaeger|prometheus): (\S+)", running.errors.read_text(), re.M), "addresses"
+        )
+        addresses = dict(told)
+        port = int(running.stage_base("injector").rsplit(":", 1)[1])
+        yield Seen(running, addresses["jaeger"], Prometheus(addresses["prometheus"]), send_marked(port))
+
+
+@contextlib.contextmanager
+def taking_the_known_ports():
+    """Hold the ports that collectors are known by: the backends take others, and no stranger's spans come in."""
+    with contextlib.ExitStack() as stack:
+        for port in (DEFAULT_PORTS.otlp_http, DEFAULT_PORTS.query, DEFAULT_PORTS.span_metrics, 9090):
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        yield
+
+
+def send_marked(port):
+    marked: dict[str, tuple[int, str]] = {}
+    begin = time.monotonic()
+
+    def send(number):
+        answer = post(port, b'{"marked": true}', f"X-Message-Id: marked-{number}", content_type="application/json")
+        marked[f"marked-{number}"] = (answer.status, answer.headers["x-trace-id"])
+
+    senders = []
+    for number in range(MARKED):
+        time.sleep(max(0.0, begin + number / RATE - time.monotonic()))
+        senders.append(threading.Thread(target=send, args=(number,)))
+        senders[-1].start()
+    for sender in senders:
+        sender.join()
+    return marked
+
+
+def spans_of(seen, trace_id) -> list[dict[str, Any]] | None:
+    """Give the spans of a trace in Jaeger, each with the name of its service; None where it has none of it yet."""
+    answer = requests.get(f"{seen.jaeger}/api/v3/traces/{trace_id}", timeout=10)
+    if answer.status_code == 404:
+        return None
+    return [
+        {**span, "service": attribute(resource["resource"], "service.name")}
+        for resource in answer.json()["result"]["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+
+
+def attribute(bearer, key):
+    found = [entry["value"] for entry in bearer.get("attributes", []) if entry["key"] == key]
+    return next(iter(found[0].values())) if found else None
+
+
+@pytest.mark.backend("jaeger")
+def test_every_marked_message_is_one_trace_of_all_its_stages(seen):
+    """Jaeger has each of the 500 as one trace: right services, right parents, an error where one was injected."""
+    assert Counter(status for status, _ in seen.marked.values()).keys() == {200, 502}
+    failed = 0
+    for message_id, (status, trace_id) in seen.marked.items():
+        stages = STAGES if status == 200 else STAGES[:3]
+        # Each server span has two inside; each but the last a client span.
+        count = 3 * len(stages) + len(stages) - 1
+
+        def whole(trace_id=trace_id, count=count):
+            spans = spans_of(seen, trace_id)
+            return spans if spans is not None and len(spans) >= count else None
+
+        spans = wait_for(whole, f"the trace of {message_id}")
+        assert len(spans) == count, message_id
+        by_id = {span["spanId"]: span for span in spans}
+        servers = {span["service"]: span for span in spans if span["kind"] == SERVER}
+        assert tuple(sorted(servers, key=STAGES.index)) == stages
+        assert [span["service"] for span in spans if not span.get("parentSpanId")] == ["injector"]
+        for caller, called in itertools.pairwise(stages):
+            client = by_id[servers[called]["parentSpanId"]]
+            assert attribute(client, "peer.service") == called
+            assert client["parentSpanId"] == servers[caller]["spanId"]
+        assert {attribute(server, "simulator.message_id") for server in servers.values()} == {message_id}
+        if status == 502:
+            failed += 1
+            enrich = servers["enrich"]
+            assert enrich["status"]["code"] == ERROR and attribute(enrich, "simulator.fault") == "error"
+    assert 5 <= failed <= 60
+
+
+@pytest.mark.backend("jaeger")
+def test_the_dependencies_are_the_topology_s_graph(seen):
+    """Jaeger finds the calls between the stages, those that the topology has and no other."""
+    now = int(time.time() * 1000)
+    answer = requests.get(f"{seen.jaeger}/api/dependencies?endTs={now}&lookback=3600000", timeout=30).json()
+    edges = {(edge["parent"], edge["child"]) for edge in answer["data"] if edge["parent"] != edge["child"]}
+    assert edges == set(itertools.pairwise(STAGES))
+
+
+@pytest.mark.backend("jaeger")
+def test_the_monitor_has_its_series(seen):
+    """Prometheus has the span metrics that Jaeger's Monitor tab draws, for every stage, and Jaeger reads them."""
+
+    def services():
+        found = {
+            result["metric"]["service_name"] for result in seen.prometheus.query("traces_span_metrics_calls_total")
+        }
+        return found == set(STAGES) or None
+
+    wait_for(services, "span metrics of every stage")
+    parameters = {
+        "service": "enrich",
+        "lookback": 600_000,
+        "step": 5000,
+        "ratePer": 60_000,
+        "endTs": int(time.time() * 1000),
+    }
+    answer = requests.get(f"{seen.jaeger}/api/metrics/calls", params=parameters, timeout=10)
+    assert answer.status_code == 200 and answer.json()["metrics"], answer.text
+
+
+@pytest.mark.backend("jaeger")
+def test_an_exemplar_opens_as_its_trace(seen):
+    """The exemplar that Prometheus keeps of a slow request leads to the trace of that request in Jaeger."""
+    selector = 'http_server_request_duration_seconds_bucket{stage="parse"}'
+
+    def some():
+        return seen.prometheus.exemplars(selector, time.time() - 300, time.time()) or None
+
+    exemplar = wait_for(some, "an exemplar")[-1]
+    spans = wait_for(lambda: spans_of(seen, exemplar["labels"]["trace_id"]), "its trace")
+    (server,) = [span for span in spans if span["spanId"] == exemplar["labels"]["span_id"]]
+    assert server["service"] == "parse" and server["kind"] == SERVER
+    seconds = (int(server["endTimeUnixNano"]) - int(server["startTimeUnixNano"])) / 1e9
+    assert seconds >= float(exemplar["value"]) - 0.001
+
+
+@pytest.mark.backend("prometheus")
+def test_the_rules_of_the_topology_are_followed(seen):
+    """Prometheus has loaded them without a mistake, and every recorded ratio has a value."""
+    groups = requests.get(f"{seen.prometheus.base}/api/v1/rules", timeout=10).json()["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+
+    def recorded():
+        values = seen.prometheus.query('stage:error_ratio:rate5m{stage="enrich"}')
+        return values and float(values[0]["value"][1]) > 0.01
+
+    wait_for(recorded, "the error ratio of enrich")
+
+
+def test_the_backends_end_with_the_run(seen):
+    """When the run has ended nothing listens any more where they were. It is the last test of this file."""
+    assert seen.running.interrupt(60) == 0, seen.running.errors.read_text()
+    for base in (seen.jaeger, seen.prometheus.base):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(base, timeout=5)
