@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,16 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def running_prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
-    """Run the real Prometheus, scraping {name: host:port} every second."""
+def running_prometheus(
+    folder: Path, targets: Mapping[str, str], job: str = "simulator", rules: Sequence[str] = ()
+) -> Iterator[Prometheus]:
+    """Run the real Prometheus, scraping {name: host:port} and following rules every second."""
     program, port = find("prometheus"), free_port()
     static = [{"targets": [address], "labels": {"service": name}} for name, address in targets.items()]
     configuration = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [{"job_name": "simulator", "static_configs": static}],
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": list(rules),
+        "scrape_configs": [{"job_name": job, "static_configs": static}],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     subprocess.run(
