@@ -249,3 +249,26 @@ def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path
     for state in change_stage(stage, changes, url, run_folder, instance, token):
         click.echo(json.dumps(state, indent=2))
     return 0
+
+
+@cli.command()
+@click.argument("engine", type=click.Choice(["compose", "kubernetes", "grafana"]))
+@click.argument("topology", type=click.Path(path_type=Path), required=False)
+@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the files go.")
+@click.pass_obj
+def render(program: Program, /, engine: str, topology: Path | None, output: Path) -> int:
+    """Write a topology as files for Docker Compose or Kubernetes, with Jaeger, Prometheus and Grafana beside it.
+
+    A stage in a container or pod reads the same topology as on this machine. The dashboards for Grafana fit every
+    topology.
+
+    \b
+    Try:  run_web_service.py render compose topologies/checkout.yaml --output checkout
+          run_web_service.py render kubernetes topologies/checkout.yaml --output checkout-kubernetes
+          run_web_service.py render grafana --output grafana
+    """
+    from simulator.render.command import render as render_files
+
+    for path in render_files(engine, topology, output, program.root):
+        click.echo(str(path))
+    return 0

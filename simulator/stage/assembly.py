@@ -45,6 +45,7 @@ from simulator.telemetry.observe import Observer
 from simulator.telemetry.record import Clock
 from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import DISCONNECTS, Tally
+from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
 
 _OUTGOING_CONNECTIONS = 4096
@@ -112,7 +113,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         lambda: state.ready,
         lambda message, visit: injections.is_on_purpose(message, visit, is_on_purpose),
     )
-    live = LiveStage(handling, capacity, injector, lambda now: signals.metrics.set_info(**info_labels(seed, now.delay)))
+    live = LiveStage(handling, capacity, injector, lambda now: _show_change(signals, seed, now))
     token = environment.get(control.TOKEN_VARIABLE) or None
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)
     server = StageServer(
@@ -137,6 +138,11 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         injector,
         inject,
     )
+
+
+def _show_change(signals: Signals, seed: int, now: Stage) -> None:
+    signals.metrics.set_info(**info_labels(seed, now.delay))
+    signals.metrics.expect_faults(fault.name for fault in now.faults)
 
 
 def _handling(

@@ -131,6 +131,7 @@ def _metrics(
     metrics.add_gauge("simulator_queue_capacity", "Messages that may wait", lambda: capacity.queue)
     metrics.set_info(**info_labels(seed, stage.delay))
     metrics.add_process_metrics()
+    metrics.expect_faults(fault.name for fault in stage.faults)
     return metrics
 
 

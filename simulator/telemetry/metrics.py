@@ -5,7 +5,7 @@ Every label is from a closed set: outcomes, statuses, the names in the topology.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -35,6 +35,7 @@ DURATION_BUCKETS = (0.0005, 0.001, 0.0025, *HTTP_BUCKETS, 30)
 THROUGHPUT_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SIZE_BUCKETS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
+CONTROL_RESULTS = ("read", "changed", "invalid", "refused")
 OTHER_METHOD = "_OTHER"  # OpenTelemetry's word for a method that is none of the known ones
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 
@@ -72,6 +73,7 @@ class Metrics:
             Counter, "simulator_downstream_ejections", "Times that an instance was passed over", "downstream"
         )
         self._control = self._family(Counter, "simulator_control_requests", "Requests to the live control", "result")
+        self._begin_at_zero(downstreams)
         self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that no collector took")
 
     def _make_http_metrics(self, buckets: tuple[float, ...]) -> None:
@@ -125,6 +127,18 @@ class Metrics:
             for outcome in (CallOutcome.OK,)
         }
         self._call = call
+
+    def _begin_at_zero(self, downstreams: tuple[str, ...]) -> None:
+        """Let counters be there before they count: what appears with its first event hides that event from a rate."""
+        for downstream in downstreams:
+            self._ejections.labels(**self._always, downstream=downstream)
+        for result in CONTROL_RESULTS:
+            self._control.labels(**self._always, result=result)
+
+    def expect_faults(self, names: Iterable[str]) -> None:
+        """Let the counters of these faults begin at zero."""
+        for name in names:
+            self._faults.labels(**self._always, fault=name)
 
     def received(self, arrival: Arrival) -> None:
         """Wait for the end of the handling."""

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ import requests
 from simulator.render.jaeger import DEFAULT_PORTS
 from tests.support.backends import Prometheus, find
 from tests.support.collector import ERROR, SERVER
-from tests.support.processes import ROOT, RunningTopology, running_topology, wait_for
+from tests.support.processes import ROOT, RunningTopology, clean_environment, running_topology, wait_for
 from tests.support.wire import post
 
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
@@ -191,6 +192,35 @@ def test_the_rules_of_the_topology_are_followed(seen):
         return values and float(values[0]["value"][1]) > 0.01
 
     wait_for(recorded, "the error ratio of enrich")
+
+
+@pytest.mark.parametrize("generator", ["k6", "locust"])
+def test_the_traces_that_a_load_generator_starts_are_found(seen, tmp_path, generator):
+    """Each message of k6's and Locust's scripts is handled under its id, in the trace that the script began."""
+    program = find(generator)
+    target = f"{seen.running.stage_base('injector')}/messages"
+    environment = {**clean_environment(), "TARGET": target, "MAX_FAILED": "1", "RATE": "20", "DURATION": "5s"}
+    script = ROOT / "deploy" / "load" / {"k6": "k6.js", "locust": "locustfile.py"}[generator]
+    flags = {
+        "k6": ["run", "--quiet", "--no-usage-report", str(script)],
+        "locust": ["--headless", "--users", "1", "--run-time", "5s", "--only-summary", "--locustfile", str(script)],
+    }[generator]
+    ended = subprocess.run(
+        [program, *flags], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    def handled():
+        lines = seen.running.log("injector")
+        return [x for x in lines if x["event"] == "message.handled" and x["message_id"].startswith(f"{generator}-")]
+
+    lines = wait_for(handled, "its messages")
+    assert len(lines) >= 60
+    for line in lines:
+        spans = wait_for(lambda line=line: spans_of(seen, line["trace_id"]), line["message_id"])
+        (server,) = [s for s in spans if s["service"] == "injector" and s["kind"] == SERVER]
+        # Its parent is the script's own, which is no span in Jaeger.
+        assert server["parentSpanId"] and server["parentSpanId"] not in {span["spanId"] for span in spans}
 
 
 def test_the_backends_end_with_the_run(seen):

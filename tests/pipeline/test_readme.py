@@ -17,7 +17,7 @@ from tests.support.wire import misbehaving, post
 
 README = (ROOT / "README.md").read_text()
 # Commands that are run elsewhere: by test_run_command, by whoever runs the tests, and by the benchmarks themselves.
-ELSEWHERE = {"make demo", "make test", "make bench", "source .venv/bin/activate"}
+ELSEWHERE = {"make demo", "make stack", "make test", "make bench", "source .venv/bin/activate"}
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -28,7 +28,7 @@ def commands(block: str) -> list[str]:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("simulator", "topologies", "instance"):
+    for name in ("simulator", "topologies", "instance", "deploy", "grafana"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "config.py"))
     shutil.copy(ROOT / "run_web_service.py", folder)
     sample = folder / "instance" / "config.py.sample"

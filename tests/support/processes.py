@@ -45,6 +45,20 @@ def wait_for(check: Callable[[], T | None], what: str, timeout_seconds: float = 
         time.sleep(0.01)
 
 
+def eventually(check: Callable[[], object], timeout_seconds: float = START_SECONDS) -> None:
+    """Repeat `check` until it holds; what it says when the time is up is what is raised."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            check()
+        except (AssertionError, LookupError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 @dataclass
 class RunningStage:
     """One stage process, its address and its log."""

@@ -1,0 +1,73 @@
+// Messages at an open rate: the next one leaves when it is due, however long the answers take.
+//
+//   TARGET    where to POST them            RATE        messages a second, a whole number
+//   DURATION  for how long                  MAX_FAILED  the share that may fail without having been made to
+//   P99_MS    what 99 of 100 must beat
+//
+// A fault that leaves no answer, a reset for instance, can't say that it was made: it counts as a failure.
+//
+// Each message begins a trace of its own. The trace of one that failed is in the log, ready to be looked up in Jaeger,
+// and goes as metadata with its samples to any output that keeps them.
+import http from 'k6/http';
+import exec from 'k6/execution';
+import { check } from 'k6';
+import { Counter, Rate } from 'k6/metrics';
+
+const target = __ENV.TARGET || 'http://injector:8080/messages';
+const rate = Number(__ENV.RATE || 20);
+
+const failed = new Rate('messages_failed');
+const injected = new Counter('messages_with_injected_fault');
+
+export const options = {
+  scenarios: {
+    messages: {
+      executor: 'constant-arrival-rate',
+      rate,
+      timeUnit: '1s',
+      duration: __ENV.DURATION || '1m',
+      preAllocatedVUs: Math.max(10, rate),
+      maxVUs: Math.max(100, rate * 30),
+    },
+  },
+  thresholds: {
+    messages_failed: [`rate<=${__ENV.MAX_FAILED || 0.01}`],
+    http_req_duration: [`p(99)<${__ENV.P99_MS || 2000}`],
+    // A message that could not be sent when it was due makes the load lower than it claims to be.
+    dropped_iterations: ['count==0'],
+    checks: ['rate==1'],
+  },
+  summaryTrendStats: ['min', 'med', 'p(95)', 'p(99)', 'max', 'count'],
+};
+
+function hex(bytes) {
+  const random = crypto.getRandomValues(new Uint8Array(bytes));
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export default function () {
+  const traceId = hex(16);
+  const messageId = `k6-${hex(8)}`;
+  exec.vu.metrics.metadata.trace_id = traceId;
+  const body = JSON.stringify({ order: exec.scenario.iterationInTest, sent_at: new Date().toISOString() });
+  const answer = http.post(target, body, {
+    headers: {
+      'Content-Type': 'application/json',
+      'X-Message-Id': messageId,
+      traceparent: `00-${traceId}-${hex(8)}-01`,
+    },
+    timeout: '60s',
+  });
+  const isFailure = answer.status < 200 || answer.status >= 300;
+  const onPurpose = isFailure && 'X-Simulator-Injected' in answer.headers;
+  failed.add(isFailure && !onPurpose);
+  injected.add(onPurpose ? 1 : 0);
+  if (isFailure) {
+    const { status, error } = answer;
+    console.error(JSON.stringify({ trace_id: traceId, message_id: messageId, status, error, injected: onPurpose }));
+  }
+  if (answer.status > 0) {
+    check(answer, { 'the answer is of our trace': (each) => each.headers['X-Trace-Id'] === traceId });
+  }
+  delete exec.vu.metrics.metadata.trace_id;
+}

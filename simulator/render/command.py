@@ -1,0 +1,46 @@
+"""The command `render`: a topology as files for an engine that outgrows one machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from simulator.errors import ConfigurationError, StartError
+from simulator.render.compose import compose_files
+from simulator.render.grafana import grafana_files
+from simulator.render.kubernetes import kubernetes_files
+from simulator.topology.reader import read_topology
+
+ENGINES = ("compose", "kubernetes", "grafana")
+
+
+def render(engine: str, topology: Path | None, output: Path, root: Path) -> list[Path]:
+    """Write the files for an engine into a folder, and give their paths; `root` is the project's folder.
+
+    Other files in the folder stay. Raise ConfigurationError for a topology that can't be, StartError where a file can't
+    be written.
+    """
+    if engine == "grafana":
+        return write_files(grafana_files(), output)
+    if topology is None:
+        raise ConfigurationError.of(f"which topology? render {engine} TOPOLOGY --output DIR")
+    read = read_topology(topology)
+    if engine == "kubernetes":
+        return write_files(kubernetes_files(read, grafana_files()), output)
+    repository = os.path.relpath(root.resolve(), output.resolve())
+    return write_files(compose_files(read, Path(repository).as_posix()), output)
+
+
+def write_files(files: Mapping[str, str], output: Path) -> list[Path]:
+    """Write {relative path: text} below a folder."""
+    paths = []
+    for name, text in files.items():
+        path = output / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StartError(f"{path} can't be written: {error.strerror}") from None
+        paths.append(path)
+    return paths

@@ -1,0 +1,51 @@
+"""`render`: what lies in deploy/ and grafana/ is what it writes, and what it can't write it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.errors import ConfigurationError, StartError
+from simulator.render.command import render
+from simulator.topology.reader import read_topology
+from tests.support.processes import ROOT, run
+
+PIPELINE = ROOT / "topologies" / "pipeline.yaml"
+
+
+@pytest.mark.parametrize(
+    ("engine", "folder"), [("compose", "deploy"), ("kubernetes", "deploy/kubernetes"), ("grafana", "grafana")]
+)
+def test_what_is_checked_in_is_what_is_rendered(tmp_path, engine, folder):
+    """Every file in deploy/ and grafana/ is made anew alike; if not, the command in the test's name mends it."""
+    written = tmp_path / "project" / folder
+    (tmp_path / "project").mkdir()
+    paths = render(engine, PIPELINE, written, tmp_path / "project")
+    assert paths
+    for path in paths:
+        kept = ROOT / folder / path.relative_to(written)
+        assert kept.read_text() == path.read_text(), f"render {engine} topologies/pipeline.yaml --output {folder}"
+
+
+def test_a_stage_in_a_container_reads_the_same_topology():
+    """The topology beside the Compose file is the default one; containers need no hosts or ports in it."""
+    assert read_topology(ROOT / "deploy" / "topology.yaml") == read_topology(PIPELINE)
+
+
+def test_the_command_says_what_it_wrote(tmp_path):
+    written = run("render", "compose", str(ROOT / "topologies" / "checkout.yaml"), "--output", "out", cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert "out/compose.yaml" in written.stdout.splitlines()
+    assert all((tmp_path / line).is_file() for line in written.stdout.splitlines())
+    # The image is built in the project's folder, wherever the files went.
+    assert (
+        f"context: {'../' * len((tmp_path / 'out').parts[1:])}{ROOT.relative_to('/')}"
+        in (tmp_path / "out" / "compose.yaml").read_text()
+    )
+
+
+def test_what_can_not_be_rendered_is_told(tmp_path):
+    with pytest.raises(ConfigurationError, match="which topology"):
+        render("compose", None, tmp_path, ROOT)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match="can't be written"):
+        render("grafana", None, tmp_path / "file", ROOT)

@@ -1,0 +1,288 @@
+"""A topology as a Compose project."""
+
+import ipaddress
+import json
+import re
+import shutil
+import subprocess
+import urllib.parse
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema.validators
+import pytest
+import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
+
+from simulator.behaviour.delays import parse_delay
+from simulator.errors import ConfigurationError
+from simulator.render.compose import compose_files
+from simulator.topology.graph import calls_of, entries
+from simulator.topology.layers import from_environment, from_flags
+from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.reader import parse_topology, read_topology, samples_beside
+from simulator.topology.settings import resolve_topology_stage
+
+ROOT = Path(__file__).resolve().parents[3]
+TOPOLOGIES = [pytest.param(read_topology(path), id=path.stem) for path in sorted((ROOT / "topologies").glob("*.yaml"))]
+every_topology = pytest.mark.parametrize("topology", TOPOLOGIES)
+SICK = read_topology(ROOT / "topologies" / "sick-replica.yaml")
+
+
+def project_of(topology):
+    return yaml.safe_load(compose_files(topology, "..")["compose.yaml"])
+
+
+def stages_of(project):
+    """Give the services that are stages, each with the stage that it is."""
+    return {
+        service: (options, options["labels"]["simulator.stage"])
+        for service, options in project["services"].items()
+        if "simulator.stage" in options.get("labels", {})
+    }
+
+
+def settings_of(files, options):
+    """Settle a stage as its process would: from its arguments, its environment and the topology it is given."""
+    arguments = options["command"]
+    assert arguments[:2] == ["stage", "--topology"]
+    mounted = {config["target"]: config["source"] for config in options["configs"]}
+    source = yaml.safe_load(files["compose.yaml"])["configs"][mounted[arguments[2]]]["file"]
+    topology = parse_topology(files[source.removeprefix("./")], source, samples_beside(ROOT), "none")
+    assert (arguments[3], arguments[5]) == ("--stage", "--host") and len(arguments) == 7
+    given = from_environment(options["environment"]) | from_flags({"HOST": arguments[6]})
+    return resolve_topology_stage(topology, arguments[4], given, samples_beside(ROOT))
+
+
+def complaints(project):
+    schema = get_builtin_schema("vendor.compose-spec")
+    return [error.message for error in jsonschema.validators.validator_for(schema)(schema).iter_errors(project)]
+
+
+@every_topology
+def test_the_project_is_as_the_compose_specification_says(topology):
+    """Nothing is in it that the specification does not know, and no version, which it has no more."""
+    project = project_of(topology)
+    assert complaints(project) == []
+    assert "version" not in project
+
+
+@pytest.mark.parametrize("key", ["depend_on", "read-only", "healtcheck"])
+def test_a_typo_would_be_caught(key):
+    """The check of the specification is one: a key that is wrong by a letter does not pass."""
+    project = project_of(SICK)
+    project["services"]["gateway"][key] = True
+    assert any(key in complaint for complaint in complaints(project))
+
+
+@every_topology
+def test_a_stage_in_its_container_is_the_stage_of_the_file(topology):
+    """Each instance is told of the same stage as on one machine, and listens where the others look for it."""
+    files = compose_files(topology, "..")
+    stages = stages_of(project_of(topology))
+    numbers = {name: [] for name in topology.stages}
+    for options, name in stages.values():
+        settings = settings_of(files, options)
+        assert settings.name == name
+        assert replace(settings.stage, host=None, port=None) == replace(topology.stages[name], host=None, port=None)
+        assert (settings.host, settings.port) == ("0.0.0.0", 8080)
+        numbers[name].append(settings.instance)
+    assert numbers == {name: [*range(1, stage.instances + 1)] for name, stage in topology.stages.items()}
+
+
+@every_topology
+def test_every_call_goes_to_a_service_that_is_that_stage(topology):
+    """A caller knows every instance of what it calls, by a host that exists, and begins after all of them."""
+    files, project = compose_files(topology, ".."), project_of(topology)
+    stages = stages_of(project)
+    for options, name in stages.values():
+        found = {}
+        for downstream in settings_of(files, options).downstreams:
+            urls = [urllib.parse.urlsplit(url) for url in downstream.urls]
+            assert all(stages[url.hostname][1] == downstream.name and url.port == 8080 for url in urls)
+            assert len({url.hostname for url in urls}) == topology.stages[downstream.name].instances
+            found[downstream.name] = {url.hostname for url in urls}
+        assert set(found) == {call.to for _, call in calls_of(topology.stages[name])}
+        healthy = {host for host, how in options["depends_on"].items() if how["condition"] == "service_healthy"}
+        assert healthy == set().union(*found.values())
+
+
+@every_topology
+def test_only_this_machine_gets_in(topology):
+    """What is published is so on loopback, on ports that differ, and of the stages only the entries are."""
+    project = project_of(topology)
+    published = [port for options in project["services"].values() for port in options.get("ports", ())]
+    hosts, ports, _ = zip(*(port.split(":") for port in published), strict=True)
+    assert all(ipaddress.ip_address(host).is_loopback for host in hosts)
+    assert len(set(ports)) == len(ports)
+    assert {name for options, name in stages_of(project).values() if "ports" in options} == set(entries(topology))
+    assert not any("network_mode" in options for options in project["services"].values())
+
+
+@every_topology
+def test_a_stage_can_do_no_more_than_it_needs(topology):
+    """No root, nothing to write to but /tmp, no privilege, and time enough to finish what it has admitted."""
+    for options, _ in stages_of(project_of(topology)).values():
+        user, group = options["user"].split(":")
+        assert int(user) > 0 < int(group)
+        assert options["read_only"] is True
+        assert options["tmpfs"] == ["/tmp"]
+        assert options["cap_drop"] == ["ALL"]
+        assert "cap_add" not in options and "privileged" not in options and "volumes" not in options
+        assert options["security_opt"] == ["no-new-privileges:true"]
+        assert int(options["stop_grace_period"].removesuffix("s")) > 14
+
+
+@every_topology
+def test_the_health_of_a_stage_is_its_readiness(topology):
+    """The check asks /readyz, with the Python that is in the image."""
+    for options, _ in stages_of(project_of(topology)).values():
+        command, python, flag, code = options["healthcheck"]["test"]
+        assert (command, python, flag) == ("CMD", "python", "-c")
+        assert "http://127.0.0.1:8080/readyz" in code
+        compile(code, "healthcheck", "exec")
+
+
+@every_topology
+def test_everything_that_is_mounted_is_there(topology):
+    """Each config is a file that comes with the project, and is one of its configs; images are pinned."""
+    files, project = compose_files(topology, ".."), project_of(topology)
+    for config in project["configs"].values():
+        assert config["file"].removeprefix("./") in files
+    for options in project["services"].values():
+        assert {config["source"] for config in options.get("configs", ())} <= set(project["configs"])
+        assert re.search(r":v?\d+\.\d+\.\d+$", options["image"])
+        for volume in options.get("volumes", ()):
+            assert volume["read_only"] if isinstance(volume, dict) else volume.split(":")[0] in project["volumes"]
+    ours = {source.removeprefix("../").split("/")[0] for source in _bound_sources(project) if source.startswith("../")}
+    assert ours == {"grafana", "deploy"}
+
+
+def _bound_sources(project):
+    for options in project["services"].values():
+        for volume in options.get("volumes", ()):
+            if isinstance(volume, dict):
+                yield volume["source"]
+
+
+@every_topology
+def test_prometheus_asks_every_instance(topology):
+    """Its targets are the services that are stages, each of them, and Jaeger."""
+    files, project = compose_files(topology, ".."), project_of(topology)
+    config = yaml.safe_load(files["prometheus/prometheus.yml"])
+    targets = {
+        target for job in config["scrape_configs"] for static in job["static_configs"] for target in static["targets"]
+    }
+    assert targets == {f"{service}:8080" for service in stages_of(project)} | {"jaeger:8889"}
+    assert [f"prometheus/{name}" for name in config["rule_files"]] == ["prometheus/rules.yml"]
+    assert "--enable-feature=exemplar-storage" in project["services"]["prometheus"]["command"]
+
+
+@every_topology
+def test_nothing_in_it_is_secret(topology):
+    """No password, token or key is written down."""
+    project = project_of(topology)
+    assert "secrets" not in project
+    variables = {name for options in project["services"].values() for name in options.get("environment", {})}
+    assert not [name for name in variables if re.search("PASSWORD|SECRET|TOKEN|KEY", name)]
+
+
+@every_topology
+def test_the_same_topology_gives_the_same_files(topology):
+    """Made twice it is the same to the byte, and no text is left out for standing elsewhere already."""
+    assert compose_files(topology, "..") == compose_files(topology, "..")
+    assert "&id" not in compose_files(topology, "..")["compose.yaml"]
+
+
+@every_topology
+def test_load_goes_to_an_entry(topology):
+    """Every load generator starts only when asked for, and POSTs to an entry at its own path."""
+    project = project_of(topology)
+    loads = {name: options for name, options in project["services"].items() if options.get("profiles") == ["load"]}
+    assert set(loads) == {"k6", "locust", "locust-worker"}
+    for options in loads.values():
+        target = urllib.parse.urlsplit(options["environment"]["TARGET"])
+        name = stages_of(project)[target.hostname][1]
+        assert name in entries(topology)
+        assert (target.port, target.path) == (8080, topology.stages[name].path)
+
+
+def test_an_entry_from_outside_gets_the_load_before_an_injector():
+    """An injector has load of its own already."""
+    last = Stage(role=Role.TERMINATOR)
+    lines = "stages: {a: {role: injector, calls: [c]}, b: {path: /in, calls: [c]}, c: {role: terminator}}"
+    topology = parse_topology(lines, "t", samples_beside(ROOT), "t")
+    assert topology.stages["c"] == last
+    assert project_of(topology)["services"]["k6"]["environment"]["TARGET"] == "http://b:8080/in"
+
+
+def test_addresses_on_one_machine_are_left_out():
+    """In containers a stage is found by its name, whatever host and port it has elsewhere."""
+    topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, host="10.0.0.1", port=9001, path="/in")})
+    files = compose_files(topology, "../..")
+    assert yaml.safe_load(files["topology.yaml"])["stages"] == {"a": {"role": "terminator", "path": "/in"}}
+    project = yaml.safe_load(files["compose.yaml"])
+    assert project["services"]["a"]["build"] == {"context": "../..", "dockerfile": "deploy/Dockerfile"}
+    assert project["services"]["a"]["ports"] == ["127.0.0.1:8080:8080"]
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ({"jaeger": Stage(calls=())}, "stages.jaeger: the name is taken"),
+        ({"a": Stage(role=Role.TERMINATOR, output="kept.jsonl")}, "stages.a: output is a file"),
+        (
+            {"a": Stage(calls=(), delay=parse_delay("samples(x)", lambda path: (path, [1.0])))},
+            "stages.a: samples(FILE)",
+        ),
+        (
+            {"a": Stage(calls=(), instances=2), "a-2": Stage(calls=())},
+            "stages.a: an instance of it would be called a-2",
+        ),
+    ],
+)
+def test_what_can_not_be_in_containers_is_refused(stages, message):
+    """It is refused when it is rendered, and not found out when it runs."""
+    with pytest.raises(ConfigurationError) as refusal:
+        compose_files(Topology(name="t", stages=stages), "..")
+    assert message in str(refusal.value)
+
+
+def test_the_image_gets_the_signals_and_is_not_root():
+    """SIGTERM goes to Python itself, and the user is a number other than 0."""
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert json.loads(re.search(r"^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)[1]) == ["python", "run_web_service.py"]
+    assert int(re.search(r"^USER (\d+):(\d+)$", dockerfile, re.MULTILINE)[1]) > 0
+    assert re.search(r"^ARG PYTHON=3\.13\.\d+-slim$", dockerfile, re.MULTILINE)
+    assert json.loads(re.search(r"HEALTHCHECK .*\\\n\s+CMD (.*)$", dockerfile, re.MULTILINE)[1])[0] == "python"
+
+
+def test_the_image_is_made_of_what_runs_alone():
+    """What the Dockerfile copies reaches the builder; tests, runs and a user's own configuration do not."""
+    copied = set(re.findall(r"^COPY (?!--)(\S+)", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE))
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    assert {line[1:] for line in lines if line.startswith("!")} == copied
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def compose_program():
+    """Give the command of Docker Compose; skip where there is none that knows the specification, version 2 or later."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            asking = [*command, "version", "--short"]
+            asked = subprocess.run(asking, check=False, capture_output=True, text=True, timeout=60)
+            if asked.returncode == 0 and not asked.stdout.lstrip("v").startswith("1."):
+                return command
+    pytest.skip("docker compose, version 2 or later, is not installed")
+
+
+@every_topology
+def test_compose_itself_reads_it(topology, tmp_path):
+    """Where Docker Compose is installed, it finds nothing wrong either."""
+    command = compose_program()
+    for path, text in compose_files(topology, str(ROOT)).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    file = ["--profile", "load", "--file", str(tmp_path / "compose.yaml")]
+    subprocess.run([*command, *file, "config", "--quiet"], check=True, timeout=60)

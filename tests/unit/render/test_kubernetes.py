@@ -1,0 +1,286 @@
+"""A topology as manifests for Kubernetes."""
+
+import re
+import shutil
+import subprocess
+import urllib.parse
+from dataclasses import replace
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from simulator.behaviour.faults.registry import parse_fault
+from simulator.errors import ConfigurationError
+from simulator.render.kubernetes import kubernetes_files
+from simulator.topology.graph import calls_of
+from simulator.topology.layers import from_environment, from_flags
+from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.reader import parse_topology, read_topology, samples_beside
+from simulator.topology.settings import resolve_topology_stage
+
+ROOT = Path(__file__).resolve().parents[3]
+TOPOLOGIES = [pytest.param(read_topology(path), id=path.stem) for path in sorted((ROOT / "topologies").glob("*.yaml"))]
+every_topology = pytest.mark.parametrize("topology", TOPOLOGIES)
+SICK = read_topology(ROOT / "topologies" / "sick-replica.yaml")
+VERSION = "1.37"
+GRAFANA = {"provisioning/datasources/all.yaml": "apiVersion: 1\n", "dashboards/stage.json": "{}"}
+KUSTOMIZATIONS = ("", "base", "observability", "overlays/podmonitor")
+
+
+def documents_of(files):
+    """Give every manifest, with the path of its file."""
+    for path, text in files.items():
+        parts = path.split("/")
+        if path.endswith(".yaml") and (parts[0] in ("base", "overlays") or len(parts) == 2):
+            for document in yaml.safe_load_all(text):
+                if "kind" in document and document["kind"] != "Kustomization":
+                    yield path, document
+
+
+def kinds(files, kind):
+    return {document["metadata"]["name"]: document for _, document in documents_of(files) if document["kind"] == kind}
+
+
+def workloads(files):
+    return kinds(files, "Deployment") | kinds(files, "StatefulSet")
+
+
+def stages_of(files):
+    """Give the workloads that are stages."""
+    everything = workloads(files).items()
+    return {
+        name: workload
+        for name, workload in everything
+        if workload["metadata"]["labels"]["app.kubernetes.io/component"] == "stage"
+    }
+
+
+def environment_of(container, pod_index):
+    return {
+        variable["name"]: variable["value"]
+        if "value" in variable
+        else pod_index[variable["valueFrom"]["fieldRef"]["fieldPath"]]
+        for variable in container["env"]
+    }
+
+
+def settings_of(files, workload, number):
+    """Settle an instance as its process would."""
+    container = workload["spec"]["template"]["spec"]["containers"][0]
+    arguments = container["args"]
+    assert arguments[:3] == ["stage", "--topology", f"{container['volumeMounts'][0]['mountPath']}/topology.yaml"]
+    assert (arguments[3], arguments[5]) == ("--stage", "--host") and len(arguments) == 7
+    topology = parse_topology(files["base/topology.yaml"], "topology.yaml", samples_beside(ROOT), "none")
+    index = {"metadata.labels['apps.kubernetes.io/pod-index']": str(number)}
+    given = from_environment(environment_of(container, index)) | from_flags({"HOST": arguments[6]})
+    return resolve_topology_stage(topology, arguments[4], given, samples_beside(ROOT))
+
+
+def validated(document):
+    kubernetes_validate.validate(document, VERSION, strict=True)
+
+
+@every_topology
+def test_every_manifest_is_valid(topology):
+    """The API knows every key, in the strict sense; a PodMonitor is an operator's and not in its schemas."""
+    for _, document in documents_of(kubernetes_files(topology, GRAFANA)):
+        if document["kind"] != "PodMonitor":
+            validated(document)
+
+
+@pytest.mark.parametrize("where", ["spec", "pod", "container"])
+def test_a_typo_would_be_caught(where):
+    """The check is one: a key that is wrong by a letter does not pass."""
+    workload = workloads(kubernetes_files(SICK))["gateway"]
+    pod = workload["spec"]["template"]["spec"]
+    {"spec": workload["spec"], "pod": pod, "container": pod["containers"][0]}[where]["replicaz"] = 1
+    with pytest.raises(kubernetes_validate.ValidationError):
+        validated(workload)
+
+
+@every_topology
+def test_a_stage_in_its_pods_is_the_stage_of_the_file(topology):
+    """Each instance is the same stage as on one machine, has its number, and listens where the others look for it."""
+    files = kubernetes_files(topology)
+    stages = stages_of(files)
+    assert set(stages) == set(topology.stages)
+    for name, workload in stages.items():
+        expected = topology.stages[name]
+        assert workload["spec"]["replicas"] == expected.instances
+        for number in range(1, expected.instances + 1):
+            settings = settings_of(files, workload, number)
+            assert (settings.name, settings.instance, settings.host, settings.port) == (name, number, "0.0.0.0", 8080)
+            assert replace(settings.stage, host=None, port=None) == replace(expected, host=None, port=None)
+
+
+@every_topology
+def test_every_call_goes_to_a_pod_of_that_stage(topology):
+    """The host is a service, or a pod of a StatefulSet within its headless one, and a stage waits for all of them."""
+    files = kubernetes_files(topology)
+    services, sets, stages = kinds(files, "Service"), kinds(files, "StatefulSet"), stages_of(files)
+    for name, workload in stages.items():
+        hosts = set()
+        for downstream in settings_of(files, workload, 1).downstreams:
+            found = [urllib.parse.urlsplit(url) for url in downstream.urls]
+            hosts |= {f"{url.hostname}:{url.port}" for url in found}
+            pods = [url.hostname.partition(".")[0] for url in found]
+            if downstream.name in sets:
+                spec = sets[downstream.name]["spec"]
+                start = spec["ordinals"]["start"]
+                assert services[spec["serviceName"]]["spec"]["clusterIP"] == "None"
+                assert {url.hostname.partition(".")[2] for url in found} == {spec["serviceName"]}
+                assert pods == [f"{downstream.name}-{start + n}" for n in range(spec["replicas"])]
+            else:
+                assert pods == [downstream.name]
+            labels = stages[downstream.name]["spec"]["template"]["metadata"]["labels"]
+            assert services[downstream.name]["spec"]["selector"].items() <= labels.items()
+        waiting = workload["spec"]["template"]["spec"].get("initContainers", [])
+        awaited = {urllib.parse.urlsplit(url).netloc for each in waiting for url in each["command"][3:]}
+        assert awaited == hosts
+        assert bool(hosts) == any(calls_of(topology.stages[name]))
+
+
+@every_topology
+def test_every_pod_keeps_to_the_restricted_profile(topology):
+    """No root, no privilege, nothing to write to but what is mounted, no token, and no variables of other services."""
+    files = kubernetes_files(topology, GRAFANA)
+    namespace = kinds(files, "Namespace")[topology.name]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for workload in workloads(files).values():
+        pod = workload["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert {"memory"} == set(container["resources"]["limits"])
+            assert {"cpu", "memory"} == set(container["resources"]["requests"])
+            assert re.search(r":v?\d+\.\d+\.\d+$", container["image"])
+
+
+@every_topology
+def test_a_stage_is_asked_how_it_is(topology):
+    """Ready is when it says so, alive is another question, and a stage that stops has the time to finish."""
+    for workload in stages_of(kubernetes_files(topology)).values():
+        pod = workload["spec"]["template"]["spec"]
+        container = pod["containers"][0]
+        paths = {probe: container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
+        assert paths == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/healthz"}
+        assert pod["terminationGracePeriodSeconds"] > container["lifecycle"]["preStop"]["sleep"]["seconds"] + 14
+
+
+@every_topology
+def test_prometheus_asks_every_instance(topology):
+    """In its own pod, by annotation and by the operator's PodMonitor alike."""
+    files = kubernetes_files(topology)
+    config = yaml.safe_load(files["observability/prometheus/prometheus.yml"])
+    targets = [t for job in config["scrape_configs"] for static in job["static_configs"] for t in static["targets"]]
+    assert len(targets) == len(set(targets)) == sum(stage.instances for stage in topology.stages.values()) + 1
+    monitor = kinds(files, "PodMonitor")["stages"]["spec"]
+    for name, workload in workloads(files).items():
+        template = workload["spec"]["template"]
+        is_stage = name in topology.stages
+        assert (monitor["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()) is is_stage
+        if is_stage:
+            assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
+            ports = {port["name"]: port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
+            assert ports[monitor["podMetricsEndpoints"][0]["port"]] == 8080
+
+
+@every_topology
+def test_the_manifests_keep_no_secret_and_are_the_same_each_time(topology):
+    """No Secret, no password, token or key, and made twice it is the same to the byte."""
+    files = kubernetes_files(topology, GRAFANA)
+    assert files == kubernetes_files(topology, GRAFANA)
+    assert not kinds(files, "Secret")
+    for workload in workloads(files).values():
+        variables = workload["spec"]["template"]["spec"]["containers"][0].get("env", [])
+        assert not [each for each in variables if re.search("PASSWORD|SECRET|TOKEN|KEY", each["name"])]
+    assert not any(re.search(r"^\s*- &id|\*id\d", text, re.MULTILINE) for text in files.values())
+
+
+@every_topology
+def test_what_a_kustomization_names_is_there(topology):
+    """Each resource and each file of a ConfigMap comes with it, and each ConfigMap that is mounted is made."""
+    files = kubernetes_files(topology, GRAFANA)
+    made = set()
+    for folder in KUSTOMIZATIONS:
+        kustomization = yaml.safe_load(files[str(Path(folder) / "kustomization.yaml")])
+        for resource in kustomization["resources"]:
+            path = (ROOT / folder / resource).resolve().relative_to(ROOT).as_posix()
+            assert path in files or f"{path}/kustomization.yaml" in files
+        for generated in kustomization.get("configMapGenerator", []):
+            made.add(generated["name"])
+            assert all(str(Path(folder) / name) in files for name in generated["files"])
+    mounted = {
+        volume["configMap"]["name"]
+        for workload in workloads(files).values()
+        for volume in workload["spec"]["template"]["spec"]["volumes"]
+        if "configMap" in volume
+    }
+    assert mounted == made
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+@every_topology
+def test_kustomize_makes_valid_manifests_of_it(topology, folder, tmp_path):
+    """What would be applied is valid too, lies in the topology's namespace, and is all that was written down."""
+    program = shutil.which("kubectl")
+    if program is None:
+        pytest.skip("kubectl is not installed")
+    files = kubernetes_files(topology, GRAFANA)
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    command = [program, "kustomize", str(tmp_path / folder)]
+    made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    assert made.stderr == ""
+    documents = list(yaml.safe_load_all(made.stdout))
+    for document in documents:
+        if document["kind"] != "PodMonitor":
+            validated(document)
+        if document["kind"] != "Namespace":
+            assert document["metadata"]["namespace"] == topology.name
+    if folder == "":
+        names = {d["metadata"]["name"] for d in documents if d["kind"] in ("Deployment", "StatefulSet")}
+        assert names == {*topology.stages, "jaeger", "prometheus", "grafana"}
+    if folder == "overlays/podmonitor":
+        assert [d["metadata"]["name"] for d in documents if d["kind"] == "PodMonitor"] == ["stages"]
+
+
+def test_an_injector_is_never_there_twice():
+    """While one is replaced the old one ends first: two would be twice the load."""
+    deployments = kinds(kubernetes_files(SICK), "Deployment")
+    assert deployments["clients"]["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployments["gateway"]["spec"]["strategy"] == {"type": "RollingUpdate"}
+
+
+def test_memory_that_is_held_on_purpose_is_allowed_for():
+    """A memory fault shows as memory, not as a pod that is killed."""
+    stage = Stage(role=Role.TERMINATOR, workers=4, faults=(parse_fault("memory(50MiB)"),))
+    pod = workloads(kubernetes_files(Topology(name="t", stages={"a": stage})))["a"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"] == {"memory": f"{512 + 4 * 50}Mi"}
+
+
+def test_grafana_gets_the_files_that_it_is_given():
+    """Each folder is a ConfigMap, mounted where Grafana looks for it."""
+    pod = workloads(kubernetes_files(SICK, GRAFANA))["grafana"]["spec"]["template"]["spec"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    assert mounts["grafana-provisioning-datasources"] == "/etc/grafana/provisioning/datasources"
+    assert mounts["grafana-dashboards"] == "/var/lib/grafana/dashboards"
+    files = kubernetes_files(SICK, GRAFANA)
+    assert files["observability/grafana/dashboards/stage.json"] == "{}"
+
+
+def test_what_can_not_be_in_pods_is_refused():
+    """A stage that is called like what stands beside it is refused when it is rendered."""
+    with pytest.raises(ConfigurationError, match=r"stages\.grafana: the name is taken"):
+        kubernetes_files(Topology(name="t", stages={"grafana": Stage(calls=())}))
