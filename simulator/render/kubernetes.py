@@ -3,13 +3,15 @@
 A stage of several instances is a StatefulSet, so that each has its number and its name, which faults, logs and callers
 go by; the pods of a Deployment have neither. Kubernetes 1.31 or later, for it counts them from 1.
 
-There is no HorizontalPodAutoscaler: a stage's instances are one number, which an autoscaler would change behind the
-topology's back. Nor is there a limit on the processor: being held back would look like a delay that nobody configured.
+A stage whose instances are a range is a Deployment with a HorizontalPodAutoscaler behind one Service: its pods come and
+go, and have no numbers. There is no limit on the processor: being held back would look like a delay that nobody
+configured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,10 +40,11 @@ from simulator.render.prometheus import prometheus_config
 from simulator.render.rules import rules_text
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.graph import calls_of
-from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.model import Instances, Role, Stage, Topology
 from simulator.topology.reader import write_topology
 
 Manifest = dict[str, Any]
+Ranges = Mapping[str, tuple[int, int]]
 
 _OTHERS = ("jaeger", "prometheus", "grafana")
 _STAGE = "stage"  # what a stage's pods are labelled as, and nothing else is
@@ -49,6 +52,7 @@ _POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
 _MEBIBYTE = 2**20
 _IDLE_MEBIBYTES = 96
 _BUSY_MEBIBYTES = 512
+_BUSY_PERCENT = 70  # of the processor that a pod asks for
 _MOST_HOLDING = 16  # messages that hold a memory fault's bytes at once, as far as the limit allows for them
 _PROMETHEUS_USER = 65534
 _GRAFANA_USER = 472
@@ -81,21 +85,34 @@ def kubernetes_files(topology: Topology, grafana: Mapping[str, str] | None = Non
     `grafana` are the files of the folder of that name, {path in it: text}; without them Grafana comes up empty. Raise
     ConfigurationError for what can't be in pods.
     """
-    contained = in_containers(topology, _OTHERS)
+    contained, ranges = _without_ranges(in_containers(topology, _OTHERS))
     head = _HEAD.format(image=IMAGE, namespace=topology.name)
     return {
         "kustomization.yaml": head + as_yaml(_kustomization(["base", "observability"])),
-        **_base(contained),
+        **_base(contained, ranges),
         "overlays/podmonitor/kustomization.yaml": as_yaml(
             _kustomization(["../../base", "podmonitor.yaml"], topology.name)
         ),
         "overlays/podmonitor/podmonitor.yaml": as_yaml(_pod_monitor()),
-        **_observability(contained, grafana or {}),
+        **_observability(contained, ranges, grafana or {}),
     }
 
 
-def _base(topology: Topology) -> dict[str, str]:
-    stages = {f"stages/{name}.yaml": _documents(_stage(topology, name)) for name in topology.stages}
+def _without_ranges(topology: Topology) -> tuple[Topology, Ranges]:
+    """Give the topology with one instance of each stage whose number is the autoscaler's business, and their ranges."""
+    ranges = {
+        name: (stage.instances, stage.most_instances)
+        for name, stage in topology.stages.items()
+        if stage.most_instances is not None
+    }
+    single = {name: replace(topology.stages[name], instances=Instances(1), most_instances=None) for name in ranges}
+    return replace(topology, stages={**topology.stages, **single}), ranges
+
+
+def _base(topology: Topology, ranges: Ranges) -> dict[str, str]:
+    stages = {
+        f"stages/{name}.yaml": _documents(_scaled(_stage(topology, name), name, ranges)) for name in topology.stages
+    }
     kustomization = _kustomization(["namespace.yaml", *stages], topology.name) | {
         "labels": [{"pairs": {"app.kubernetes.io/part-of": topology.name}, "includeTemplates": True}],
         "configMapGenerator": [{"name": "topology", "files": ["topology.yaml"]}],
@@ -139,6 +156,30 @@ def _stage(topology: Topology, name: str) -> list[Manifest]:
         "prometheus.io/path": "/metrics",
     }
     return [service, _workload("StatefulSet" if several else "Deployment", name, _STAGE, spec)]
+
+
+def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manifest]:
+    """Let an autoscaler have the number of a stage's pods, and give Prometheus a name that leads to each of them."""
+    if name not in ranges:
+        return manifests
+    least, most = ranges[name]
+    for manifest in manifests:
+        manifest["spec"].pop("replicas", None)
+    pods = _service(f"{name}-pods", _STAGE, {"http": DEFAULT_PORT})
+    pods["spec"] |= {"clusterIP": "None", "selector": _labels(name, _STAGE)}
+    target = {"type": "Utilization", "averageUtilization": _BUSY_PERCENT}
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "labels": _labels(name, _STAGE)},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": least,
+            "maxReplicas": most,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        },
+    }
+    return [*manifests, pods, scaler]
 
 
 def _stage_pod(topology: Topology, name: str) -> Manifest:
@@ -232,8 +273,9 @@ def _pod_monitor() -> Manifest:
     }
 
 
-def _observability(topology: Topology, grafana: Mapping[str, str]) -> dict[str, str]:
-    targets = {name: _hosts(name, stage.instances) for name, stage in topology.stages.items()}
+def _observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]) -> dict[str, str]:
+    targets = {n: _hosts(n, stage.instances) for n, stage in topology.stages.items() if n not in ranges}
+    discovered = {f"{name}-pods": DEFAULT_PORT for name in ranges}
     maps = {folder: f"grafana-{folder.replace('/', '-')}" for folder in sorted({_folder(path) for path in grafana})}
     generated = [
         {"name": "jaeger", "files": ["jaeger/config.yaml"]},
@@ -250,7 +292,7 @@ def _observability(topology: Topology, grafana: Mapping[str, str]) -> dict[str, 
         "prometheus.yaml": _documents(_prometheus()),
         "grafana.yaml": _documents(_grafana(maps)),
         "jaeger/config.yaml": jaeger_config(PROMETHEUS_URL),
-        "prometheus/prometheus.yml": prometheus_config(targets, JAEGER_METRICS, ["rules.yml"]),
+        "prometheus/prometheus.yml": prometheus_config(targets, JAEGER_METRICS, ["rules.yml"], discovered=discovered),
         "prometheus/rules.yml": rules_text(topology),
         **{f"grafana/{path}": text for path, text in grafana.items()},
     }

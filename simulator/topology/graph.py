@@ -64,6 +64,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
     """
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
+        yield from _instance_problems(name, stage)
         for place, call in calls_of(stage):
             keys: Keys = ("stages", name, *place)
             if call.to not in names:
@@ -84,11 +85,6 @@ def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
         yield keys, "a processor needs calls; write `calls: []` for one that only answers, or `role: terminator`"
     if stage.role is Role.INJECTOR and not stage.calls:
         yield keys, "an injector needs calls: its messages go nowhere"
-    if stage.role is Role.INJECTOR and stage.instances > 1:
-        yield (*keys, "instances"), "an injector is one process; use a higher rate, or a second injector"
-    for index, fault in enumerate(stage.faults):
-        if fault.instance is not None and fault.instance > stage.instances:
-            yield (*keys, "faults", index), f"there is no instance {fault.instance}; there are {stage.instances}"
     if stage.slo is not None and stage.role is Role.INJECTOR:
         yield (*keys, "slo"), "an injector's messages are no requests; promise something of the stage that it calls"
     if stage.slo is not None and stage.slo.latency is None and not stage.slo.errors_ratio:
@@ -99,6 +95,20 @@ def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
                 yield (*keys, key), f"only an injector has {key}; this stage is {_with_article(stage.role)}"
     if stage.role is not Role.TERMINATOR and stage.output is not None:
         yield (*keys, "output"), f"only a terminator has output; this stage is {_with_article(stage.role)}"
+
+
+def _instance_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    keys: Keys = ("stages", name)
+    if stage.role is Role.INJECTOR and stage.instances > 1:
+        yield (*keys, "instances"), "an injector is one process; use a higher rate, or a second injector"
+    if stage.most_instances is not None:
+        if stage.most_instances < stage.instances:
+            yield (*keys, "instances"), f"{stage.instances}..{stage.most_instances} ends before it begins"
+        if any(fault.instance is not None for fault in stage.faults):
+            yield (*keys, "faults"), "instances that come and go have no numbers: a fault can't strike one of them"
+    for index, fault in enumerate(stage.faults):
+        if fault.instance is not None and fault.instance > stage.instances:
+            yield (*keys, "faults", index), f"there is no instance {fault.instance}; there are {stage.instances}"
 
 
 def _with_article(role: Role) -> str:

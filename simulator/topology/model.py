@@ -148,7 +148,8 @@ class Stage:
     """One web service.
 
     `calls` of None means that none were written down, an empty tuple that there are none on purpose; they are made one
-    after the other. `workers` messages are processed at once in each of the `instances` and `queue` more may wait.
+    after the other. `workers` messages are processed at once in each of the `instances` and `queue` more may wait. An
+    autoscaler, where there is one, may go up to `most_instances`; `instances: 2..6` in a file says both.
     `input` and `output` are JSON Lines files, `-` standard input.
     """
 
@@ -162,6 +163,7 @@ class Stage:
     queue: Count = DEFAULT_QUEUE
     rate_limit: RateLimit | None = None
     instances: Instances = Instances(1)
+    most_instances: Instances | None = None
     forward: Forward = Forward.WAIT
     response_size: Size | None = None
     max_body_bytes: Bytes = DEFAULT_MAX_BODY

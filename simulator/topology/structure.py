@@ -32,6 +32,7 @@ Record = TypeVar("Record")
 _UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
 _OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes"}
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _PATH = re.compile(r"/[A-Za-z0-9/._~-]{0,200}")
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/control", "/injected")
@@ -160,10 +161,18 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
             value = {"to": value}
         if not isinstance(value, dict):
             raise ValueError(f"must be a mapping of keys to values, not {value!r}")
-        return read(value, kind)
+        return read(_with_range(value) if record is model.Stage else value, kind)
 
     converter.register_structure_hook(record, read_mapping)
     converter.register_unstructure_hook(record, write)
+
+
+def _with_range(value: dict[str, Any]) -> dict[str, Any]:
+    """Turn `instances: 2..6` into the two keys that it is short for."""
+    match = _RANGE.fullmatch(str(value.get("instances")))
+    if match is None:
+        return value
+    return {**value, "instances": int(match[1]), "most_instances": int(match[2])}
 
 
 def _list_of(converter: Converter, kind: Any, example: str) -> Callable[[Any, Any], Any]:
