@@ -12,7 +12,8 @@ from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.pacing import Arrivals
 from simulator.errors import ConfigurationError
-from simulator.topology.model import Call, Forward, Load, Role, Stage, Topology
+from simulator.topology.model import Call, Forward, Load, Role, Slo, Stage, Topology
+from simulator.topology.objectives import LatencyObjective
 from simulator.topology.reader import parse_topology, read_topology, samples_beside, write_topology
 from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
 
@@ -85,7 +86,11 @@ def test_the_shipped_pipeline_is_what_it_says():
                 calls=(Call(to="parse"),),
             ),
             "parse": Stage(
-                delay=Lognormal(0.012, 0.08, 1.0), workers=8, queue=64, calls=(Call(to="enrich", timeout_seconds=30),)
+                delay=Lognormal(0.012, 0.08, 1.0),
+                workers=8,
+                queue=64,
+                slo=Slo(latency=LatencyObjective(0.5, 0.99), errors_ratio=0.01),
+                calls=(Call(to="enrich", timeout_seconds=30),),
             ),
             "enrich": Stage(delay=Uniform(0.005, 0.04), workers=16, queue=64, calls=(Call(to="archive"),)),
             "archive": Stage(role=Role.TERMINATOR, delay=Exponential(0.008)),

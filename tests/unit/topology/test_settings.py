@@ -20,7 +20,8 @@ from simulator.behaviour.retries import Retries
 from simulator.errors import ConfigurationError
 from simulator.topology.graph import calls_of
 from simulator.topology.layers import Given
-from simulator.topology.model import Call, Forward, Load, OnBadLine, Role, Stage
+from simulator.topology.model import Call, Forward, Load, OnBadLine, Role, Slo, Stage
+from simulator.topology.objectives import LatencyObjective
 from simulator.topology.reader import parse_topology, read_topology
 from simulator.topology.settings import Downstream, resolve_stage, resolve_topology_stage, with_call_keys
 from simulator.topology.structure import structure, unstructure
@@ -389,7 +390,11 @@ def test_a_stage_of_a_topology_is_what_the_file_says():
     """Delay, capacity, downstream, callers and names come from the file; its container's address is its name."""
     settings = resolve_in_pipeline("parse")
     assert settings.stage == Stage(
-        delay=Lognormal(0.012, 0.08, 1.0), workers=8, queue=64, calls=(Call(to="enrich", timeout_seconds=30.0),)
+        delay=Lognormal(0.012, 0.08, 1.0),
+        workers=8,
+        queue=64,
+        slo=Slo(latency=LatencyObjective(0.5, 0.99), errors_ratio=0.01),
+        calls=(Call(to="enrich", timeout_seconds=30.0),),
     )
     assert (settings.name, settings.topology, settings.seed) == ("parse", "pipeline", None)
     assert (settings.host, settings.port) == ("127.0.0.1", 8080)
