@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from simulator.render.dashboards import JAEGER_UID, all_dashboards
+from simulator.render.dashboards import all_dashboards
+from simulator.render.frame import JAEGER_UID
 from simulator.render.panels import PROMETHEUS
 from simulator.render.series import checked
 

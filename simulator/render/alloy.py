@@ -1,0 +1,67 @@
+"""What Alloy is told in the Compose project: to read what the stages log, and to send it to Loki."""
+
+from __future__ import annotations
+
+ALLOY_CONFIG = """\
+// Reads what the stages of this Compose project log, and sends it to Loki.
+discovery.docker "stages" {
+  host             = "unix:///var/run/docker.sock"
+  refresh_interval = "5s"
+
+  filter {
+    name   = "label"
+    values = ["com.docker.compose.project=" + sys.env("COMPOSE_PROJECT_NAME"), "simulator.stage"]
+  }
+}
+
+// What is no JSON, a traceback at the start for instance, has its stage from here.
+discovery.relabel "stages" {
+  targets = discovery.docker.stages.targets
+
+  rule {
+    source_labels = ["__meta_docker_container_label_simulator_stage"]
+    target_label  = "stage"
+  }
+}
+
+loki.source.docker "stages" {
+  host       = "unix:///var/run/docker.sock"
+  targets    = discovery.relabel.stages.output
+  forward_to = [loki.process.stages.receiver]
+}
+
+// Labels have few values each; the ids that are different in every line are kept beside it.
+loki.process "stages" {
+  forward_to = [loki.write.loki.receiver]
+
+  stage.json {
+    expressions = {
+      timestamp  = "",
+      level      = "",
+      role       = "",
+      service    = "",
+      trace_id   = "",
+      message_id = "",
+    }
+  }
+
+  stage.timestamp {
+    source = "timestamp"
+    format = "RFC3339Nano"
+  }
+
+  stage.labels {
+    values = {level = "", role = "", service_name = "service"}
+  }
+
+  stage.structured_metadata {
+    values = {trace_id = "", message_id = ""}
+  }
+}
+
+loki.write "loki" {
+  endpoint {
+    url = "http://loki:3100/loki/api/v1/push"
+  }
+}
+"""

@@ -1,0 +1,101 @@
+"""A topology in containers, whatever runs them: images, addresses, and what a stage is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from simulator import __version__
+from simulator.errors import ConfigurationError, Problem
+from simulator.render.jaeger import DEFAULT_PORTS
+from simulator.topology.addresses import DEFAULT_PORT, url_of
+from simulator.topology.graph import calls_of
+from simulator.topology.model import Stage, Topology
+
+IMAGE = f"web-service-simulator:{__version__}"
+JAEGER_IMAGE = "jaegertracing/jaeger:2.20.0"
+PROMETHEUS_IMAGE = "prom/prometheus:v3.14.0"
+GRAFANA_IMAGE = "grafana/grafana:13.2.2"
+LOKI_IMAGE = "grafana/loki:3.7.6"
+ALLOY_IMAGE = "grafana/alloy:v1.18.1"
+K6_IMAGE = "grafana/k6:2.1.0"
+LOCUST_IMAGE = "locustio/locust:2.46.6"
+
+USER = 10001
+TOPOLOGY_FILE = "/etc/simulator/topology.yaml"
+OTLP_ENDPOINT = f"http://jaeger:{DEFAULT_PORTS.otlp_http}"
+PROMETHEUS_URL = "http://prometheus:9090"
+JAEGER_METRICS = f"jaeger:{DEFAULT_PORTS.span_metrics}"
+PROMETHEUS_FLAGS = (
+    "--config.file=/etc/prometheus/prometheus.yml",
+    "--storage.tsdb.path=/prometheus",
+    "--enable-feature=exemplar-storage",
+)
+# Whoever reaches it may look at everything and change nothing; Explore, where an exemplar's trace opens, needs the
+# leave to edit what is not saved.
+GRAFANA_ENVIRONMENT = {
+    "GF_AUTH_ANONYMOUS_ENABLED": "true",
+    "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+    "GF_AUTH_BASIC_ENABLED": "false",
+    "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+    "GF_USERS_VIEWERS_CAN_EDIT": "true",
+    "GF_ANALYTICS_REPORTING_ENABLED": "false",
+    "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+    "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+}
+
+
+def in_containers(topology: Topology, others: tuple[str, ...]) -> Topology:
+    """Give the topology without the addresses of its stages, which are found by their names.
+
+    Raise ConfigurationError for stages that are called like one of `others`, and for those that need a file.
+    """
+    problems = [
+        Problem(f"stages.{name}: {message}", topology.name)
+        for name, stage in topology.stages.items()
+        for message in _obstacles(name, stage, others)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    stages = {name: replace(stage, host=None, port=None) for name, stage in topology.stages.items()}
+    return replace(topology, stages=stages)
+
+
+def _obstacles(name: str, stage: Stage, others: tuple[str, ...]) -> Iterator[str]:
+    if name in others:
+        yield f"the name is taken: in containers {', '.join(others)} stand beside the stages"
+    for key in ("input", "output"):
+        if getattr(stage, key) is not None:
+            yield f"{key} is a file, and a container has none; leave it out"
+    if "samples(" in str(stage.delay):
+        yield "samples(FILE) needs a file, and a container has none; write its percentiles(...)"
+
+
+def stage_arguments(name: str) -> list[str]:
+    """Give the command line of a stage in a container.
+
+    No port: a stage without one listens on 8080, and with one its second instance would listen on the next.
+    """
+    return ["stage", "--topology", TOPOLOGY_FILE, "--stage", name, "--host", "0.0.0.0"]  # noqa: S104 - in a container
+
+
+def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int], str]) -> str:
+    """Tell a caller where the instances are of the stages that have several; `host_of(name, number)` is where one is.
+
+    The others are found by their names, without being told.
+    """
+    called = dict.fromkeys(call.to for _, call in calls_of(topology.stages[caller]))
+    return ",".join(
+        f"{name}={url_of(host_of(name, number), DEFAULT_PORT, topology.stages[name].path)}"
+        for name in called
+        if topology.stages[name].instances > 1
+        for number in range(1, topology.stages[name].instances + 1)
+    )
+
+
+def as_yaml(value: Any) -> str:
+    """Write YAML in the order of its keys."""
+    return str(yaml.safe_dump(value, sort_keys=False, width=120))

@@ -1,0 +1,150 @@
+"""The dashboard of a load test: whether the load was what it was meant to be, and what came of it."""
+
+from __future__ import annotations
+
+from simulator.render.expressions import (
+    CHOSEN,
+    END_TO_END,
+    INJECTOR,
+    TERMINATOR,
+    cpu,
+    quantile,
+    quantiles,
+    rate,
+    top,
+    whole_system,
+)
+from simulator.render.frame import Dashboard, framed
+from simulator.render.panels import Column, Line, Look, Panel, Query, quantile_queries, scatter, stat, time_series
+
+_LAG = "simulator_injector_lag_seconds"
+_DUE, _MISSED = "simulator_injector_due_total", "simulator_injector_missed_total"
+_WELL = "forwarded|delivered"
+
+
+def load_test() -> Dashboard:
+    """Give the dashboard of a load test: whether the load was what it was meant to be, and what came of it."""
+    return framed(
+        "simulator-load-test",
+        "Load test",
+        "Whether the schedule was kept, what the system made of it, and whether the measurement can be trusted.",
+        [
+            Line(_load_numbers(), height=4),
+            Line(_schedule(), heading="The schedule"),
+            Line(_latency_against_rate(), height=10, heading="Latency against rate"),
+            Line(_trust(), heading="Can the measurement be trusted?"),
+        ],
+    )
+
+
+def _load_numbers() -> tuple[Panel, ...]:
+    due, missed = rate(_DUE, INJECTOR), rate(_MISSED, INJECTOR)
+    return (
+        stat("Offered", "Messages due per second by the schedule.", "mps", due),
+        stat("Achieved", "Messages per second that ended well.", "mps", whole_system(_WELL)),
+        stat(
+            "Missed",
+            "Share of the due messages that found no room in the injector.",
+            "percentunit",
+            f"{missed} / {due}",
+            (0.0001, 0.01),
+        ),
+        stat(
+            "Lag p99",
+            "99 of 100 messages are begun within this time of when they were due.",
+            "s",
+            quantile(0.99, _LAG, INJECTOR),
+            (0.01, 0.1),
+        ),
+        stat(
+            "Client disconnects",
+            "Clients that hung up before their answer, in the time shown.",
+            "short",
+            f"sum(increase(simulator_client_disconnects_total{{{CHOSEN}}}[$__range]))",
+            (1, 10),
+        ),
+        stat(
+            "Spans dropped",
+            "Spans that no collector took, in the time shown: so much is missing in Jaeger.",
+            "short",
+            f"sum(increase(simulator_spans_dropped_total{{{CHOSEN}}}[$__range]))",
+            (1, 1000),
+        ),
+    )
+
+
+def _schedule() -> tuple[Panel, ...]:
+    due, missed = rate(_DUE, INJECTOR), rate(_MISSED, INJECTOR)
+    no_schedule = "no injector has a schedule"
+    return (
+        time_series(
+            "Offered and achieved",
+            "What was due by the schedule, and what ended well. They part where the system can't keep up, or where "
+            "faults strike.",
+            "mps",
+            [Query(due, "offered"), Query(whole_system(_WELL), "achieved")],
+            Look(empty=no_schedule),
+        ),
+        time_series(
+            "Lag of the schedule",
+            "How late due messages were begun. The schedule never waits for answers; lag means that the injector "
+            "itself has too much to do.",
+            "s",
+            quantiles(_LAG, INJECTOR),
+            Look(limits=(0.01, 0.1), empty=no_schedule),
+        ),
+        time_series(
+            "Missed",
+            "Due messages per second that were never sent, because the injector had no worker and no room to wait.",
+            "mps",
+            [Query(missed, "missed")],
+            Look(colours={"missed": "red"}, empty=no_schedule),
+        ),
+    )
+
+
+def _latency_against_rate() -> tuple[Panel, ...]:
+    p99 = quantile(0.99, END_TO_END, TERMINATOR)
+    return (
+        scatter(
+            "p99 against rate",
+            "A point for each moment of the time shown: end-to-end p99 over the rate achieved. Where the points turn "
+            "upwards is what the system can do.",
+            Column("rate achieved", whole_system(_WELL), "mps"),
+            Column("p99 end to end", p99, "s"),
+        ),
+        time_series(
+            "Latency and rate over time",
+            "End-to-end quantiles, and the rate offered on the right.",
+            "s",
+            [
+                *quantile_queries(quantile("{ratio}", END_TO_END, TERMINATOR)),
+                Query(rate(_DUE, INJECTOR), "offered"),
+            ],
+            Look(right="offered", right_unit="mps"),
+        ),
+    )
+
+
+def _trust() -> tuple[Panel, ...]:
+    return (
+        time_series(
+            "Client disconnects",
+            "Clients per second that hung up before their answer. With many stages, the 10 with the most.",
+            "cps",
+            [Query(top(10, "stage", rate("simulator_client_disconnects_total", CHOSEN, "stage")), "{{stage}}")],
+        ),
+        time_series(
+            "Spans dropped",
+            "Spans per second that no collector took. With many stages, the 10 with the most.",
+            "cps",
+            [Query(top(10, "stage", rate("simulator_spans_dropped_total", CHOSEN, "stage")), "{{stage}}")],
+        ),
+        time_series(
+            "CPU of the busiest processes",
+            "A process that comes near a whole processor measures itself. The 10 with the most.",
+            "percentunit",
+            cpu(),
+            Look(limits=(0.7, 0.9)),
+        ),
+    )

@@ -1,0 +1,109 @@
+"""What the manifests of Kubernetes have in common, of the stages as of what looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from simulator.topology.addresses import DEFAULT_PORT
+
+Manifest = dict[str, Any]
+Ranges = Mapping[str, tuple[int, int]]
+
+
+def kustomization_of(resources: Sequence[str], namespace: str | None = None) -> Manifest:
+    """Make a kustomization of resources, all in the namespace if there is one."""
+    where = {"namespace": namespace} if namespace else {}
+    kind = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    return {**kind, **where, "resources": list(resources)}
+
+
+def service_of(name: str, component: str, ports: Mapping[str, int]) -> Manifest:
+    """Make a service in front of the pods of a component."""
+    listed = [{"name": key, "port": port, "targetPort": key} for key, port in ports.items()]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "labels": labels_of(name, component)},
+        "spec": {"selector": labels_of(name, component), "ports": listed},
+    }
+
+
+def workload(kind: str, name: str, component: str, spec: Manifest) -> Manifest:
+    """Make what keeps the pods of a component running."""
+    metadata = {"name": name, "labels": labels_of(name, component)}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def pods_of(name: str, component: str, pod: Manifest) -> Manifest:
+    """Make the part of a workload that says which pods are its own, and what they are like."""
+    return {
+        "selector": {"matchLabels": labels_of(name, component)},
+        "template": {"metadata": {"labels": labels_of(name, component)}, "spec": pod},
+    }
+
+
+def labels_of(name: str, component: str) -> dict[str, str]:
+    """Give the labels that tell the pods of a component from all others."""
+    return {"app.kubernetes.io/name": name, "app.kubernetes.io/component": component}
+
+
+def pod_defaults(user: int) -> Manifest:
+    """Give what every pod has; `user` is whom it runs as."""
+    return {
+        # A service called `simulator` would otherwise put SIMULATOR_PORT=tcp://... into every pod.
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "runAsGroup": user,
+            "fsGroup": user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def confined() -> Manifest:
+    """Give what a container may do: nothing beyond its own process."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def probe(path: str, period: int, failures: int) -> Manifest:
+    """Make a probe that asks a container how it is, each `period` seconds."""
+    request = {"path": path, "port": "http"}
+    return {"httpGet": request, "periodSeconds": period, "timeoutSeconds": 3, "failureThreshold": failures}
+
+
+def resources(request_mebibytes: int, limit_mebibytes: int) -> Manifest:
+    """Give what a container asks for, and how much memory it may take."""
+    requests = {"cpu": "50m", "memory": f"{request_mebibytes}Mi"}
+    return {"requests": requests, "limits": {"memory": f"{limit_mebibytes}Mi"}}
+
+
+def empty_volume() -> Manifest:
+    """Make a volume that is empty at first and ends with its pod."""
+    return {"emptyDir": {}}
+
+
+def documents(manifests: Sequence[Manifest]) -> str:
+    """Write manifests as one file of YAML."""
+    return str(yaml.safe_dump_all(manifests, sort_keys=False, width=120))
+
+
+def hosts(name: str, instances: int) -> list[str]:
+    """Give where the instances of a stage are found, HOST:PORT."""
+    if instances == 1:
+        return [f"{name}:{DEFAULT_PORT}"]
+    return [f"{pod_host(name, number)}:{DEFAULT_PORT}" for number in range(1, instances + 1)]
+
+
+def pod_host(name: str, number: int) -> str:
+    """Give the name of a pod of a StatefulSet within its headless service."""
+    return f"{name}-{number}.{name}"

@@ -1,0 +1,198 @@
+"""The dashboard of the system as a whole: how it does, and which stage to look at."""
+
+from __future__ import annotations
+
+from simulator.render.expressions import (
+    BUSY_LIMITS,
+    CALL,
+    CHOSEN,
+    END_TO_END,
+    ERROR_LIMITS,
+    HTTP,
+    INJECTOR,
+    MESSAGES,
+    OUTCOME_COLOURS,
+    PROCESSING,
+    QUEUE_WAIT,
+    TERMINATOR,
+    buckets,
+    outcome_rate,
+    quantile,
+    quantiles,
+    rate,
+    top,
+    utilisation,
+    whole_system,
+)
+from simulator.render.frame import STAGE_UID, Dashboard, framed, jaeger_search
+from simulator.render.panels import (
+    Column,
+    Line,
+    Look,
+    Panel,
+    Query,
+    heatmap,
+    history,
+    quantile_queries,
+    stacked_bars,
+    stat,
+    table,
+    time_series,
+)
+
+
+def pipeline() -> Dashboard:
+    """Give the dashboard of the system as a whole: how it does, and which stage to look at."""
+    return framed(
+        "simulator-pipeline",
+        "Pipeline",
+        "All stages together: what goes through, how long it takes from end to end, and where that time goes.",
+        [
+            Line(_pipeline_numbers(), height=4),
+            Line(_end_to_end(), heading="End to end"),
+            Line(_end_to_end_in_depth()),
+            Line((_waterfall(), _latency_by_stage()), height=11, heading="Where the time goes"),
+            Line((_stages_table(),), height=11, heading="Stages"),
+        ],
+    )
+
+
+def _pipeline_numbers() -> tuple[Panel, ...]:
+    return (
+        stat("Messages", "Messages that the system handles per second.", "mps", whole_system()),
+        stat(
+            "Failed",
+            "Share of messages that failed genuinely: not by a configured fault, and not turned away.",
+            "percentunit",
+            f"({whole_system('failed')}) / ({whole_system()})",
+            ERROR_LIMITS,
+        ),
+        stat(
+            "Faulted",
+            "Share of messages that a configured fault struck, here or further down. What was asked for is no alarm.",
+            "percentunit",
+            f"({whole_system('faulted')}) / ({whole_system()})",
+        ),
+        stat(
+            "p99 end to end",
+            "99 of 100 messages reach a terminator within this time of when they were due.",
+            "s",
+            quantile(0.99, END_TO_END, TERMINATOR),
+        ),
+        stat(
+            "In the system",
+            "Messages inside any stage; one that is sent on is inside each of the stages that wait for it.",
+            "short",
+            "sum(simulator_in_flight)",
+        ),
+        stat("Stages", "Stages whose metrics Prometheus has.", "short", "count(count by (stage) (simulator_info))"),
+    )
+
+
+def _end_to_end() -> tuple[Panel, ...]:
+    return (
+        time_series(
+            "Outcomes",
+            "Messages per second by how they ended, as the injector sees it (without one, as the terminators do): "
+            "`faulted` is on purpose, `failed` is genuine, `rejected` found no room.",
+            "mps",
+            [Query(whole_system(by="outcome"), "{{outcome}}")],
+            Look(stacked=True, colours=OUTCOME_COLOURS),
+        ),
+        time_series(
+            "End-to-end latency",
+            "From when a message was due at its start to its end at a terminator. Waiting for the injector is part of "
+            "it, so a late schedule can't hide. Each dot is a message and opens its trace.",
+            "s",
+            quantile_queries(quantile("{ratio}", END_TO_END, TERMINATOR)),
+        ),
+    )
+
+
+def _end_to_end_in_depth() -> tuple[Panel, ...]:
+    return (
+        heatmap(
+            "End-to-end latency, all of it",
+            "How many messages took how long to a terminator: two bands are two populations, which no quantile shows.",
+            "s",
+            buckets(END_TO_END, TERMINATOR),
+            exemplars=True,
+        ),
+        time_series(
+            "Round trip",
+            "How long the injector waited for its calls, retries included: what a client of the system feels. Longer "
+            "than the end-to-end latency where answers take their time on the way back.",
+            "s",
+            quantiles(CALL, INJECTOR),
+            Look(empty="no injector calls anybody"),
+        ),
+    )
+
+
+def _waterfall() -> Panel:
+    def seconds(name: str) -> str:
+        return f"sum by (stage) (rate({name}_sum{{{CHOSEN}}}[$__range]))"
+
+    messages = f"sum by (stage) (rate({MESSAGES}{{{CHOSEN}}}[$__range]))"
+    waiting, processing = seconds(QUEUE_WAIT), seconds(PROCESSING)
+    downstream = f"({seconds(CALL)} or 0 * {processing})"
+    most = f"topk(25, {waiting} + {processing})"
+
+    def average(expression: str) -> str:
+        return f"({expression}) / {messages} and on (stage) {most}"
+
+    overhead = f"clamp_min({seconds(HTTP)} - {waiting} - {processing} - {downstream}, 0)"
+    return stacked_bars(
+        "Where a message's time goes",
+        "Average seconds per message in each stage, over the time shown. `downstream` is spent in the stages further "
+        "down, and is longer than the wait for them where calls are made at the same time; `overhead and faults` is "
+        "what is left of the request: faults that hang or burn CPU, reading and answering. An injector's own messages "
+        "are no requests, so it has none. With many stages, the 25 with the most time of their own.",
+        "stage",
+        [
+            Column("queue wait", average(waiting), "s"),
+            Column("processing", average(processing), "s"),
+            Column("downstream", average(downstream), "s"),
+            Column("overhead and faults", average(overhead), "s"),
+        ],
+    )
+
+
+def _latency_by_stage() -> Panel:
+    return history(
+        "Latency of each stage",
+        "p95 of each stage's requests over time, the redder the slower: the lowest stage that turns red is where to "
+        "look. With many stages, the 40 slowest.",
+        "s",
+        Query(top(40, "stage", quantile(0.95, HTTP, CHOSEN, "stage")), "{{stage}}"),
+    )
+
+
+def _stages_table() -> Panel:
+    every = rate(MESSAGES, CHOSEN, "stage")
+
+    def share(outcome: str) -> str:
+        return f"{outcome_rate(outcome, 'stage')} / {every}"
+
+    return table(
+        "Stages",
+        "Every stage at the end of the time shown. A stage's name leads to its own dashboard and to its traces. An "
+        "injector's own messages are no requests, so it has no p99.",
+        "stage",
+        [
+            Column("rate", every, "mps"),
+            Column("failed", share("failed"), "percentunit", ERROR_LIMITS),
+            Column("faulted", share("faulted"), "percentunit"),
+            Column("rejected", share("rejected"), "percentunit", ERROR_LIMITS),
+            Column("p99", quantile(0.99, HTTP, CHOSEN, "stage"), "s"),
+            Column("p99 queue wait", quantile(0.99, QUEUE_WAIT, CHOSEN, "stage"), "s"),
+            Column("utilisation", utilisation("stage"), "percentunit", BUSY_LIMITS),
+        ],
+        [
+            {
+                "title": "Dashboard of ${__value.text}",
+                "url": f"/d/{STAGE_UID}?var-stage=${{__value.raw}}&${{__url_time_range}}",
+            },
+            {"title": "Traces of ${__value.text}", "url": jaeger_search("${__value.raw}")},
+        ],
+    )

@@ -1,0 +1,246 @@
+"""The dashboard of the chosen stages: rate, errors, duration and saturation, then what lies behind them."""
+
+from __future__ import annotations
+
+from simulator.render.call_panels import call_panels, call_panels_in_depth
+from simulator.render.expressions import (
+    BUSY_LIMITS,
+    CHOSEN,
+    ERROR_LIMITS,
+    HTTP,
+    INSTANCE,
+    INSTANCE_LEGEND,
+    MESSAGES,
+    OUTCOME_COLOURS,
+    PROCESSING,
+    QUEUE_WAIT,
+    WINDOW,
+    buckets,
+    cpu,
+    mean,
+    of_stage,
+    outcome_rate,
+    quantile,
+    rate,
+    slowest,
+    top,
+    utilisation,
+)
+from simulator.render.frame import STAGE_UID, Dashboard, framed
+from simulator.render.panels import (
+    Line,
+    Look,
+    Panel,
+    Query,
+    bar_gauge,
+    heatmap,
+    label_table,
+    quantile_queries,
+    stat,
+    time_series,
+)
+
+
+def stage() -> Dashboard:
+    """Give the dashboard of the chosen stages: rate, errors, duration, saturation, delay, calls, faults, process."""
+    return framed(
+        STAGE_UID,
+        "Stage",
+        "The stages and instances chosen above: rate, errors, duration and saturation, then what lies behind them.",
+        [
+            Line(_stage_numbers(), height=4),
+            Line(_requests(), heading="Rate, errors, duration"),
+            Line(_requests_in_depth()),
+            Line(_saturation(), heading="Saturation"),
+            Line(_saturation_in_depth()),
+            Line(_delay(), heading="Delay: configured, drawn, taken"),
+            Line(call_panels(), heading="Calls downstream"),
+            Line(call_panels_in_depth()),
+            Line(_faults_and_process(), heading="Faults and process"),
+        ],
+    )
+
+
+def _stage_numbers() -> tuple[Panel, ...]:
+    every = rate(MESSAGES, CHOSEN)
+    failed, faulted = outcome_rate("failed"), outcome_rate("faulted")
+    return (
+        stat("Rate", "Messages handled per second.", "mps", every),
+        stat("Failed", "Share that failed genuinely.", "percentunit", f"{failed} / {every}", ERROR_LIMITS),
+        stat(
+            "Faulted",
+            "Share that a configured fault struck, here or further down.",
+            "percentunit",
+            f"{faulted} / {every}",
+        ),
+        stat("p99", "99 of 100 requests are answered within this time.", "s", quantile(0.99, HTTP, CHOSEN)),
+        stat("Utilisation", "Share of the workers that hold a message.", "percentunit", utilisation(), BUSY_LIMITS),
+        stat("Instances", "Processes whose metrics Prometheus has.", "short", f"count(simulator_info{{{CHOSEN}}})"),
+    )
+
+
+def _requests() -> tuple[Panel, ...]:
+    return (
+        time_series(
+            "Messages by outcome",
+            "Messages handled per second by how they ended; `faulted` is on purpose, `failed` is genuine.",
+            "mps",
+            [Query(rate(MESSAGES, CHOSEN, "outcome"), "{{outcome}}")],
+            Look(stacked=True, colours=OUTCOME_COLOURS),
+        ),
+        time_series(
+            "Answers by status",
+            "Requests per second by the status of their answer; one without a status got no answer.",
+            "reqps",
+            [Query(rate(f"{HTTP}_count", CHOSEN, "http_response_status_code"), "{{http_response_status_code}}")],
+            Look(stacked=True),
+        ),
+        time_series(
+            "Duration",
+            "Quantiles of the time to the answer. Each dot is a message and opens its trace. With many stages, the 5 "
+            "slowest.",
+            "s",
+            quantile_queries(slowest(5, HTTP), "{{stage}}"),
+        ),
+    )
+
+
+def _requests_in_depth() -> tuple[Panel, ...]:
+    bad = outcome_rate("failed|faulted|rejected", INSTANCE)
+    every = rate(MESSAGES, CHOSEN, INSTANCE)
+    return (
+        heatmap(
+            "Duration, all of it",
+            "How many requests took how long, of all the stages chosen.",
+            "s",
+            buckets(HTTP, CHOSEN),
+            exemplars=True,
+        ),
+        time_series(
+            "Not handled well, by instance",
+            "Share of messages that failed, were faulted or were rejected, of each instance: a mean over all hides the "
+            "one that is sick. With many, the 10 worst.",
+            "percentunit",
+            [Query(top(10, INSTANCE, f"{bad} / {every}"), INSTANCE_LEGEND)],
+            Look(limits=ERROR_LIMITS),
+        ),
+        heatmap(
+            "Throughput",
+            "How many seconds had how many messages in them, idle seconds included: a mean rate can't tell an even "
+            "stream from bursts.",
+            "mps",
+            buckets("simulator_messages_per_second", CHOSEN),
+        ),
+    )
+
+
+def _saturation() -> tuple[Panel, ...]:
+    full = f"{mean('simulator_queue_depth', 'stage')} / ({mean('simulator_queue_capacity', 'stage')} > 0)"
+    return (
+        time_series(
+            "Utilisation",
+            "Busy workers of all workers. Near 100 % messages begin to wait. With many stages, the 10 busiest.",
+            "percentunit",
+            [Query(top(10, "stage", utilisation("stage")), "{{stage}}")],
+            Look(limits=BUSY_LIMITS, most=1),
+        ),
+        time_series(
+            "Queue",
+            "Messages that wait, of those that may; at 100 % the next one is rejected. With many, the 10 fullest.",
+            "percentunit",
+            [Query(top(10, "stage", full), "{{stage}}")],
+            Look(limits=BUSY_LIMITS, most=1, empty="no stage has a queue"),
+        ),
+        time_series(
+            "In flight",
+            "Messages inside a stage, at work or waiting. With many stages, the 10 with the most.",
+            "short",
+            [Query(top(10, "stage", mean("simulator_in_flight", "stage")), "{{stage}}")],
+        ),
+    )
+
+
+def _saturation_in_depth() -> tuple[Panel, ...]:
+    return (
+        time_series(
+            "Queue wait",
+            "p99 of the wait for a worker, apart from processing. With many stages, the 10 longest.",
+            "s",
+            [Query(top(10, "stage", quantile(0.99, QUEUE_WAIT, CHOSEN, "stage")), "{{stage}}")],
+        ),
+        bar_gauge(
+            "Utilisation by instance",
+            "Busy workers of each instance at the end of the time shown: uneven bars are uneven load. The 20 busiest.",
+            "percentunit",
+            Query(f"topk(20, {utilisation(INSTANCE)})", INSTANCE_LEGEND),
+            BUSY_LIMITS,
+        ),
+        heatmap(
+            "Sizes",
+            "How many messages had bodies of which size.",
+            "bytes",
+            buckets("simulator_message_bytes", CHOSEN),
+        ),
+    )
+
+
+def _delay() -> tuple[Panel, ...]:
+    drawn, taken = "simulator_delay_drawn_seconds", PROCESSING
+    pairs = [
+        query
+        for name, word in ((drawn, "drawn"), (taken, "taken"))
+        for query in quantile_queries(slowest(3, name, rank=taken), f"{{{{stage}}}} {word}")
+    ]
+    late = (
+        f"({rate(f'{taken}_sum', CHOSEN, 'stage')} - {rate(f'{drawn}_sum', CHOSEN, 'stage')}) "
+        f"/ {rate(f'{taken}_count', CHOSEN, 'stage')}"
+    )
+    return (
+        time_series(
+            "Delay drawn and processing taken",
+            "What the configured distribution said, and what it took. The lines of a pair lie on each other; where "
+            "they part, the machine is too busy to simulate. Each dot is a message and opens its trace. With many "
+            "stages, the 3 slowest.",
+            "s",
+            pairs,
+        ),
+        time_series(
+            "Processing beyond the delay drawn",
+            "How much longer processing takes than the delay that was drawn, on average. Should be next to nothing.",
+            "s",
+            [Query(top(10, "stage", late), "{{stage}}")],
+            Look(limits=(0.005, 0.05)),
+        ),
+        label_table(
+            "Configuration",
+            "What each instance says that it does, now.",
+            f"simulator_info{{{CHOSEN}}}",
+            ("stage", "instance", "role", "delay", "seed", "version"),
+        ),
+    )
+
+
+def _faults_and_process() -> tuple[Panel, ...]:
+    memory = of_stage(f"avg_over_time(process_resident_memory_bytes{WINDOW})")
+    return (
+        time_series(
+            "Faults injected",
+            "Faults that struck on purpose, per second.",
+            "cps",
+            [Query(rate("simulator_faults_injected_total", CHOSEN, "fault"), "{{fault}}")],
+            Look(stacked=True, empty="no fault has struck"),
+        ),
+        time_series(
+            "CPU",
+            "Share of a processor that each instance uses; a process has one at most. With many, the 10 with the most.",
+            "percentunit",
+            cpu(),
+            Look(limits=(0.7, 0.9)),
+        ),
+        time_series(
+            "Memory",
+            "Resident memory of each instance. With many, the 10 with the most.",
+            "bytes",
+            [Query(top(10, INSTANCE, memory), INSTANCE_LEGEND)],
+        ),
+    )
