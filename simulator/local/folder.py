@@ -6,9 +6,11 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.errors import StartError
+from simulator.telemetry.run_files import RunFiles
 
 DEFAULT_PARENT = Path("runs")
 # Whoever looks for the run that is on holds each folder's lock for an instant.
@@ -16,44 +18,18 @@ _TRIES = 3
 _PAUSE_SECONDS = 0.02
 
 
-class RunFolder:
-    """A folder that belongs to one run at a time; the next run of the same name replaces what is in it."""
+@dataclass(frozen=True)
+class RunFolder(RunFiles):
+    """A folder that belongs to one run at a time; the next run of the same name replaces what is in it.
 
-    def __init__(self, path: Path, lock: int) -> None:
-        self.path = path
-        self.logs = path / "logs"
-        self._lock = lock  # held as long as the descriptor is open
+    It is taken as long as the descriptor `lock` is open.
+    """
 
-    @property
-    def topology(self) -> Path:
-        """Give the file with the topology as it is run, addresses and seed included."""
-        return self.path / "topology.yaml"
-
-    @property
-    def report(self) -> Path:
-        """Give the file for the report."""
-        return self.path / "report.json"
-
-    @property
-    def addresses(self) -> Path:
-        """Give the file with the address of every process, {stage: [URL, ...]}."""
-        return self.path / "addresses.json"
-
-    def log(self, stage: str) -> Path:
-        """Give a stage's log, one JSON object a line."""
-        return self.logs / f"{stage}.jsonl"
-
-    def errors(self, stage: str) -> Path:
-        """Give the file of what a stage writes to standard error, which is nothing where all is well."""
-        return self.logs / f"{stage}.stderr"
-
-    def tally(self, stage: str) -> Path:
-        """Give the file that a stage counts in."""
-        return self.path / "tallies" / stage
+    lock: int
 
     def release(self) -> None:
         """Let another run have the folder."""
-        os.close(self._lock)
+        os.close(self.lock)
 
 
 def open_run_folder(wanted: Path | None, name: str) -> RunFolder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import graphlib
+import itertools
 import json
 import os
 import signal
@@ -21,11 +22,12 @@ from simulator.local.children import Child, parent_pipe
 from simulator.local.folder import RunFolder
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.plan import STANDARD_INPUT, files_of
-from simulator.local.standing import Watch, percentiles
 from simulator.local.view import Percentiles, Picture, View
 from simulator.stage.keeping import JsonLinesKeeper
 from simulator.stage.listening import listen_in_a_row
 from simulator.telemetry import tally
+from simulator.telemetry.run_files import labels
+from simulator.telemetry.standing import Watch, percentiles
 from simulator.telemetry.tally import Tallies, Tally
 from simulator.topology.addresses import with_address
 from simulator.topology.graph import called_first, callers, edges
@@ -194,8 +196,8 @@ class Supervisor:
         for name, stage in topology.stages.items():
             listeners = listen_in_a_row(stage.host or DEFAULT_HOST, stage.port or 0, stage.instances, name)
             self._children[name] = [
-                Child(name, number, name if stage.instances == 1 else f"{name}.{number}", listener, self._folder)
-                for number, listener in enumerate(listeners, 1)
+                Child(name, number, label, listener, self._folder)
+                for number, label, listener in zip(itertools.count(1), labels(name, stage.instances), listeners)
             ]
             stages[name] = with_address(stage, stage.host or DEFAULT_HOST, listeners[0].getsockname()[1])
         return replace(topology, stages=stages)

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simulator.local.ledger import Ledger
-from simulator.local.standing import Standing
 from simulator.telemetry.record import Outcome
+from simulator.telemetry.standing import Standing
 from simulator.units import human_duration
 
 _PLAIN_EVERY_SECONDS = 5.0

@@ -57,10 +57,11 @@ def test_thirty_seconds_at_a_hundred_a_second_twice(tmp_path):
                     f.rss_mebibytes for f in first
                 )
                 assert grown < 3, (name, found)
-                # A machine that stalls for a moment piles up messages, with a socket each, which then go away again;
-                # what leaks does not. So the least of a time longer than a connection may stay idle is compared.
-                assert min(f.threads for f in second_half) <= max(f.threads for f in first) + 1, (name, found)
-                assert min(f.files for f in second_half) <= max(f.files for f in first) + 8, (name, found)
+                assert max(f.threads for f in last) <= max(f.threads for f in first) + 1, (name, found)
+                # A machine that stalls for a moment piles up messages, with a socket each, which go away again when
+                # they have been idle for a while; what leaks does not. So it is the middle one that is compared.
+                middle = statistics.median(f.files for f in second_half)
+                assert middle <= max(f.files for f in first) + 8, (name, found)
             ends.append({name: found[-1].rss_mebibytes for name, found in samples.items()})
     for name, first in ends[0].items():
         assert ends[1][name] == pytest.approx(first, abs=5)

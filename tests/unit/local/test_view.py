@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from simulator.local.ledger import CallLine, Ledger, StageLine
-from simulator.local.standing import Standing
 from simulator.local.view import (
     LiveView,
     Picture,
@@ -21,6 +20,7 @@ from simulator.local.view import (
     plain_line,
     stages_table,
 )
+from simulator.telemetry.standing import Standing
 
 OUTCOMES = dict.fromkeys(("delivered", "forwarded", "rejected", "invalid", "faulted", "failed"), 0)
 NO_TIMES = {"rate_per_second": math.nan, "p50_seconds": math.nan, "p95_seconds": math.nan, "p99_seconds": math.nan}

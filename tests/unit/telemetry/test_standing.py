@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from simulator.local.standing import WINDOW_SECONDS, Watch, percentiles
 from simulator.telemetry import tally
+from simulator.telemetry.standing import WINDOW_SECONDS, Watch, percentiles
 from simulator.telemetry.tally import Tallies, Tally, bucket_of
 
 

@@ -40,10 +40,11 @@ class _Moment:
 
 
 class Watch:
-    """Follow one stage's tallies."""
+    """Follow one stage's tallies, over a window that reaches `window_seconds` back."""
 
-    def __init__(self, source: Tallies) -> None:
+    def __init__(self, source: Tallies, window_seconds: float = WINDOW_SECONDS) -> None:
         self._source = source
+        self._window_seconds = window_seconds
         self._moments: deque[_Moment] = deque()
 
     def look(self, now: float) -> Standing:
@@ -52,7 +53,7 @@ class Watch:
         outcomes = {str(outcome): counts[f"outcome.{outcome}"] for outcome in Outcome}
         durations = self._source.durations(tally.HANDLING)
         self._moments.append(_Moment(now, sum(outcomes.values()), durations))
-        while len(self._moments) > 2 and self._moments[1].at <= now - WINDOW_SECONDS:
+        while len(self._moments) > 2 and self._moments[1].at <= now - self._window_seconds:
             self._moments.popleft()
         first, last = self._moments[0], self._moments[-1]
         elapsed = last.at - first.at

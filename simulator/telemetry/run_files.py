@@ -1,0 +1,55 @@
+"""Where the processes of a run leave what they tell: logs, counts, and the topology and addresses they run with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files in the folder of one run; a label is a stage's name, or NAME.N for instance N of several."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        """Give the folder of the logs."""
+        return self.path / "logs"
+
+    @property
+    def tallies(self) -> Path:
+        """Give the folder of the counts."""
+        return self.path / "tallies"
+
+    @property
+    def topology(self) -> Path:
+        """Give the file with the topology as it is run, addresses and seed included."""
+        return self.path / "topology.yaml"
+
+    @property
+    def report(self) -> Path:
+        """Give the file for the report."""
+        return self.path / "report.json"
+
+    @property
+    def addresses(self) -> Path:
+        """Give the file with the address of every process, {stage: [URL, ...]}."""
+        return self.path / "addresses.json"
+
+    def log(self, label: str) -> Path:
+        """Give a process's log, one JSON object a line."""
+        return self.logs / f"{label}.jsonl"
+
+    def errors(self, label: str) -> Path:
+        """Give the file of what a process writes to standard error, which is nothing where all is well."""
+        return self.logs / f"{label}.stderr"
+
+    def tally(self, label: str) -> Path:
+        """Give the file that a process counts in."""
+        return self.tallies / label
+
+
+def labels(name: str, instances: int) -> list[str]:
+    """Give the labels of a stage's processes."""
+    return [name] if instances == 1 else [f"{name}.{number}" for number in range(1, instances + 1)]
