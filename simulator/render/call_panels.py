@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from simulator.render.expressions import CALL, CHOSEN, WINDOW, quantile, rate, top
-from simulator.render.panels import Look, Panel, Query, time_series
+from simulator.render.panel_parts import Panel
+from simulator.render.panels_over_time import Look, time_series
+from simulator.render.queries import Query
 
 _ATTEMPT = "simulator_downstream_attempt_duration_seconds"
 _LINE, _LINE_LEGEND = "stage, downstream", "{{stage}} → {{downstream}}"

@@ -11,38 +11,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.errors import ConfigurationError, Problem
-from simulator.render.alloy import ALLOY_CONFIG
+from simulator.render.compose_load import LOAD_GENERATORS, LOCUST_PORT, load_generators
+from simulator.render.compose_observability import (
+    OBSERVER_CONFIGS,
+    OBSERVER_VOLUMES,
+    OBSERVERS,
+    observer_files,
+    observers,
+)
+from simulator.render.compose_services import Service, confined, mounted, published
 from simulator.render.containers import (
-    ALLOY_IMAGE,
-    GRAFANA_ENVIRONMENT,
-    GRAFANA_IMAGE,
     IMAGE,
-    JAEGER_IMAGE,
-    JAEGER_METRICS,
-    K6_IMAGE,
-    LOCUST_IMAGE,
-    LOKI_IMAGE,
     OTLP_ENDPOINT,
-    PROMETHEUS_FLAGS,
-    PROMETHEUS_IMAGE,
-    PROMETHEUS_URL,
     TOPOLOGY_FILE,
     USER,
     as_yaml,
+    called_by,
     downstream_urls,
     in_containers,
     stage_arguments,
 )
-from simulator.render.jaeger import DEFAULT_PORTS, jaeger_config
-from simulator.render.prometheus import prometheus_config
-from simulator.render.rules import rules_text
 from simulator.topology.addresses import DEFAULT_PORT, url_of
-from simulator.topology.graph import calls_of, entries
+from simulator.topology.graph import entries
 from simulator.topology.model import Role, Topology
 from simulator.topology.reader import write_topology
 
-_OTHERS = ("jaeger", "prometheus", "grafana", "loki", "alloy", "k6", "locust", "locust-worker")
-_LOCUST_PORT = 8089
+_OTHERS = (*OBSERVERS, *LOAD_GENERATORS)
 _READY = (
     "import urllib.request as r; "
     f"r.build_opener(r.ProxyHandler({{}})).open('http://127.0.0.1:{DEFAULT_PORT}/readyz', timeout=3)"
@@ -86,10 +80,7 @@ def compose_files(topology: Topology, repository: str) -> dict[str, str]:
     return {
         "compose.yaml": _HEAD + as_yaml(_project(contained, containers, repository)),
         "topology.yaml": write_topology(contained),
-        "jaeger/config.yaml": jaeger_config(PROMETHEUS_URL),
-        "prometheus/prometheus.yml": prometheus_config(targets, JAEGER_METRICS, ["rules.yml"]),
-        "prometheus/rules.yml": rules_text(contained),
-        "alloy/config.alloy": ALLOY_CONFIG,
+        **observer_files(contained, targets),
     }
 
 
@@ -123,36 +114,32 @@ def _project(topology: Topology, containers: list[Container], repository: str) -
         "name": topology.name,
         "services": {
             **stages,
-            "jaeger": _jaeger(),
-            "prometheus": _prometheus(),
-            "grafana": _grafana(repository),
-            "loki": _loki(),
-            "alloy": _alloy(),
-            "k6": _k6(topology, repository),
-            "locust": _locust(topology, repository),
-            "locust-worker": _locust_worker(topology, repository),
+            **observers(repository),
+            **load_generators(*_entry(topology), repository),
         },
         "configs": {
-            "topology": {"file": "./topology.yaml"},
-            "jaeger": {"file": "./jaeger/config.yaml"},
-            "prometheus": {"file": "./prometheus/prometheus.yml"},
-            "rules": {"file": "./prometheus/rules.yml"},
-            "alloy": {"file": "./alloy/config.alloy"},
+            config: {"file": f"./{path}"} for config, path in {"topology": "topology.yaml", **OBSERVER_CONFIGS}.items()
         },
-        "volumes": {"prometheus": {}, "loki": {}},
+        "volumes": {volume: {} for volume in OBSERVER_VOLUMES},
     }
+
+
+def _entry(topology: Topology) -> tuple[str, str]:
+    """Give host and URL of the entry that gets the load; one that takes messages from outside before an injector."""
+    name = min(entries(topology), key=lambda name: topology.stages[name].role is Role.INJECTOR)
+    host = _containers(topology, name)[0].host
+    return host, url_of(host, DEFAULT_PORT, topology.stages[name].path)
 
 
 def _entry_ports(topology: Topology, containers: list[Container]) -> dict[Container, int]:
     """Give the ports of this machine at which the entries are found: from 8080 on, but not Locust's."""
     inlets = [container for container in containers if container.stage in entries(topology)]
-    free = (port for port in range(DEFAULT_PORT, 65536) if port not in (_LOCUST_PORT, 9090, 16686))
+    free = (port for port in range(DEFAULT_PORT, 65536) if port not in (LOCUST_PORT, 9090, 16686))
     return dict(zip(inlets, free, strict=False))
 
 
-def _stage(topology: Topology, container: Container, repository: str, port: int | None) -> dict[str, Any]:
-    called = dict.fromkeys(call.to for _, call in calls_of(topology.stages[container.stage]))
-    hosts = [other.host for name in called for other in _containers(topology, name)]
+def _stage(topology: Topology, container: Container, repository: str, port: int | None) -> Service:
+    hosts = [other.host for name in called_by(topology, container.stage) for other in _containers(topology, name)]
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": OTLP_ENDPOINT}
     if container.number is not None:
         environment["SIMULATOR_INSTANCE"] = str(container.number)
@@ -164,11 +151,11 @@ def _stage(topology: Topology, container: Container, repository: str, port: int 
         "command": stage_arguments(container.stage),
         "environment": environment,
         "labels": {"simulator.stage": container.stage},
-        "configs": [_mounted("topology", TOPOLOGY_FILE)],
+        "configs": [mounted("topology", TOPOLOGY_FILE)],
         "user": f"{USER}:{USER}",
         "read_only": True,
         "tmpfs": ["/tmp"],  # noqa: S108 - in a container
-        **_confined(),
+        **confined(),
         # Ten seconds to finish what was admitted, and four to tell what is untold.
         "stop_grace_period": "20s",
         "healthcheck": {
@@ -181,129 +168,4 @@ def _stage(topology: Topology, container: Container, repository: str, port: int 
         },
         "depends_on": {"jaeger": {"condition": "service_started"}}
         | {host: {"condition": "service_healthy"} for host in hosts},
-    } | ({"ports": [_published(port, DEFAULT_PORT)]} if port else {})
-
-
-def _jaeger() -> dict[str, Any]:
-    ports = DEFAULT_PORTS
-    return {
-        "image": JAEGER_IMAGE,
-        "command": ["--config", "file:/etc/jaeger/config.yaml"],
-        "configs": [_mounted("jaeger", "/etc/jaeger/config.yaml")],
-        "ports": [_published(port, port) for port in (ports.query, ports.otlp_http)],
-        "read_only": True,
-        **_confined(),
-    }
-
-
-def _prometheus() -> dict[str, Any]:
-    return {
-        "image": PROMETHEUS_IMAGE,
-        "command": list(PROMETHEUS_FLAGS),
-        "configs": [
-            _mounted("prometheus", "/etc/prometheus/prometheus.yml"),
-            _mounted("rules", "/etc/prometheus/rules.yml"),
-        ],
-        "volumes": ["prometheus:/prometheus"],
-        "ports": [_published(9090, 9090)],
-        "read_only": True,
-        **_confined(),
-    }
-
-
-def _grafana(repository: str) -> dict[str, Any]:
-    folders = {"provisioning": "/etc/grafana/provisioning", "dashboards": "/var/lib/grafana/dashboards"}
-    return {
-        "image": GRAFANA_IMAGE,
-        "environment": dict(GRAFANA_ENVIRONMENT),
-        "volumes": [_bound(f"{repository}/grafana/{folder}", target) for folder, target in folders.items()],
-        "ports": [_published(3000, 3000)],
-        **_confined(),
-        "depends_on": ["prometheus", "jaeger", "loki"],
-    }
-
-
-def _loki() -> dict[str, Any]:
-    return {
-        "image": LOKI_IMAGE,
-        "command": ["-config.file=/etc/loki/local-config.yaml", "-reporting.enabled=false"],
-        "volumes": ["loki:/loki"],
-        **_confined(),
-    }
-
-
-def _alloy() -> dict[str, Any]:
-    socket = "/var/run/docker.sock"
-    return {
-        "image": ALLOY_IMAGE,
-        "command": ["run", "--disable-reporting", "--storage.path=/tmp/alloy", "/etc/alloy/config.alloy"],
-        "environment": {"COMPOSE_PROJECT_NAME": "${COMPOSE_PROJECT_NAME}"},
-        "configs": [_mounted("alloy", "/etc/alloy/config.alloy")],
-        "volumes": [_bound(f"${{DOCKER_SOCKET:-{socket}}}", socket)],
-        "user": "0:0",  # whose socket it is
-        "read_only": True,
-        "tmpfs": ["/tmp"],  # noqa: S108 - in a container
-        **_confined(),
-        "depends_on": ["loki"],
-    }
-
-
-def _k6(topology: Topology, repository: str) -> dict[str, Any]:
-    pace = {"RATE": "${RATE:-20}", "DURATION": "${DURATION:-1m}"}
-    return {
-        "image": K6_IMAGE,
-        "command": ["run", "--no-usage-report", "/load/k6.js"],
-        **_load(topology, repository, pace),
-        "read_only": True,
-    }
-
-
-def _locust(topology: Topology, repository: str) -> dict[str, Any]:
-    return {
-        "image": LOCUST_IMAGE,
-        "command": ["--locustfile", "/load/locustfile.py", "--master"],
-        **_load(topology, repository, {}),
-        "ports": [_published(_LOCUST_PORT, _LOCUST_PORT)],
-    }
-
-
-def _locust_worker(topology: Topology, repository: str) -> dict[str, Any]:
-    return {
-        "image": LOCUST_IMAGE,
-        "command": ["--locustfile", "/load/locustfile.py", "--worker", "--master-host", "locust"],
-        **_load(topology, repository, {}),
-        "depends_on": ["locust"],
-    }
-
-
-def _load(topology: Topology, repository: str, pace: dict[str, str]) -> dict[str, Any]:
-    """Give what every load generator has; an entry that takes its messages from outside comes before an injector."""
-    name = min(entries(topology), key=lambda name: topology.stages[name].role is Role.INJECTOR)
-    first = _containers(topology, name)[0].host
-    return {
-        "profiles": ["load"],
-        "environment": {"TARGET": url_of(first, DEFAULT_PORT, topology.stages[name].path), **pace},
-        "volumes": [_bound(f"{repository}/deploy/load", "/load")],
-        **_confined(),
-        "depends_on": {first: {"condition": "service_healthy"}},
-    }
-
-
-def _confined() -> dict[str, Any]:
-    return {
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
-    }
-
-
-def _mounted(config: str, target: str) -> dict[str, str]:
-    return {"source": config, "target": target}
-
-
-def _bound(source: str, target: str) -> dict[str, Any]:
-    return {"type": "bind", "source": source, "target": target, "read_only": True}
-
-
-def _published(port: int, target: int) -> str:
-    return f"127.0.0.1:{port}:{target}"
+    } | ({"ports": [published(port, DEFAULT_PORT)]} if port else {})

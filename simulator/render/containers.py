@@ -46,6 +46,8 @@ GRAFANA_ENVIRONMENT = {
     "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
     "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
 }
+# Where in its container the folders of `grafana/` are.
+GRAFANA_FOLDERS = {"provisioning": "/etc/grafana/provisioning", "dashboards": "/var/lib/grafana/dashboards"}
 
 
 def in_containers(topology: Topology, others: tuple[str, ...]) -> Topology:
@@ -82,15 +84,19 @@ def stage_arguments(name: str) -> list[str]:
     return ["stage", "--topology", TOPOLOGY_FILE, "--stage", name, "--host", "0.0.0.0"]  # noqa: S104 - in a container
 
 
+def called_by(topology: Topology, caller: str) -> list[str]:
+    """Give the stages that a stage calls, each once, in the order in which they first come."""
+    return list(dict.fromkeys(call.to for _, call in calls_of(topology.stages[caller])))
+
+
 def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int], str]) -> str:
     """Tell a caller where the instances are of the stages that have several; `host_of(name, number)` is where one is.
 
     The others are found by their names, without being told.
     """
-    called = dict.fromkeys(call.to for _, call in calls_of(topology.stages[caller]))
     return ",".join(
         f"{name}={url_of(host_of(name, number), DEFAULT_PORT, topology.stages[name].path)}"
-        for name in called
+        for name in called_by(topology, caller)
         if topology.stages[name].instances > 1
         for number in range(1, topology.stages[name].instances + 1)
     )

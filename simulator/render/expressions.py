@@ -5,7 +5,7 @@ An expression is about the stages and instances chosen on the dashboard, unless 
 
 from __future__ import annotations
 
-from simulator.render.panels import QUANTILES, Query
+from simulator.render.queries import QUANTILES, Query
 
 WINDOW = "[$__rate_interval]"
 CHOSEN = 'stage=~"$stage", instance=~"$instance"'

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from simulator.render.panels import PROMETHEUS, Line, arranged
+from simulator.render.grid import Line, arranged
+from simulator.render.queries import PROMETHEUS
 from simulator.render.series import checked
 
 Dashboard = dict[str, Any]

@@ -9,7 +9,7 @@ import yaml
 
 from simulator.render.dashboards import all_dashboards
 from simulator.render.frame import JAEGER_UID
-from simulator.render.panels import PROMETHEUS
+from simulator.render.queries import PROMETHEUS
 from simulator.render.series import checked
 
 DASHBOARDS_PATH = "/var/lib/grafana/dashboards"

@@ -12,60 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 
-from simulator.behaviour.faults.memory import Memory
-from simulator.render.containers import (
-    IMAGE,
-    OTLP_ENDPOINT,
-    TOPOLOGY_FILE,
-    USER,
-    as_yaml,
-    downstream_urls,
-    in_containers,
-    stage_arguments,
-)
+from simulator.render.containers import IMAGE, as_yaml, in_containers
 from simulator.render.kubernetes_observability import OBSERVERS, observability
+from simulator.render.kubernetes_pod import STAGE, stage_pod
 from simulator.render.manifests import (
     Manifest,
     Ranges,
-    confined,
     documents,
-    empty_volume,
-    hosts,
     kustomization_of,
     labels_of,
-    pod_defaults,
-    pod_host,
     pods_of,
-    probe,
-    resources,
     service_of,
     workload,
 )
 from simulator.topology.addresses import DEFAULT_PORT
-from simulator.topology.graph import calls_of
-from simulator.topology.model import Instances, Role, Stage, Topology
+from simulator.topology.model import Instances, Role, Topology
 from simulator.topology.reader import write_topology
 
-_STAGE = "stage"  # what a stage's pods are labelled as, and nothing else is
-_POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
-_MEBIBYTE = 2**20
-_IDLE_MEBIBYTES = 96
-_BUSY_MEBIBYTES = 512
 _BUSY_PERCENT = 70  # of the processor that a pod asks for
-_MOST_HOLDING = 16  # messages that hold a memory fault's bytes at once, as far as the limit allows for them
-_WAIT = """\
-import sys, time, urllib.request as r
-get = r.build_opener(r.ProxyHandler({})).open
-for url in sys.argv[1:]:
-    while True:
-        try:
-            get(url, timeout=3).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-"""
 _HEAD = """\
 # Made from a topology by `run_web_service.py render kubernetes`: change that one, and make this anew.
 #
@@ -134,20 +99,20 @@ def _stage(topology: Topology, name: str) -> list[Manifest]:
     stage = topology.stages[name]
     several = stage.instances > 1
     # Each pod of a headless service is found by its own name, ready or not: whether to pass it over is up to callers.
-    service = service_of(name, _STAGE, {"http": DEFAULT_PORT})
+    service = service_of(name, STAGE, {"http": DEFAULT_PORT})
     if several:
         service["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True}
         own = {"serviceName": name, "podManagementPolicy": "Parallel", "ordinals": {"start": 1}}
     else:
         # Two injectors at once would be twice the load.
         own = {"strategy": {"type": "Recreate" if stage.role is Role.INJECTOR else "RollingUpdate"}}
-    spec = {"replicas": stage.instances, **own, **pods_of(name, _STAGE, _stage_pod(topology, name))}
+    spec = {"replicas": stage.instances, **own, **pods_of(name, STAGE, stage_pod(topology, name))}
     spec["template"]["metadata"]["annotations"] = {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(DEFAULT_PORT),
         "prometheus.io/path": "/metrics",
     }
-    return [service, workload("StatefulSet" if several else "Deployment", name, _STAGE, spec)]
+    return [service, workload("StatefulSet" if several else "Deployment", name, STAGE, spec)]
 
 
 def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manifest]:
@@ -157,13 +122,13 @@ def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manife
     least, most = ranges[name]
     for manifest in manifests:
         manifest["spec"].pop("replicas", None)
-    pods = service_of(f"{name}-pods", _STAGE, {"http": DEFAULT_PORT})
-    pods["spec"] |= {"clusterIP": "None", "selector": labels_of(name, _STAGE)}
+    pods = service_of(f"{name}-pods", STAGE, {"http": DEFAULT_PORT})
+    pods["spec"] |= {"clusterIP": "None", "selector": labels_of(name, STAGE)}
     target = {"type": "Utilization", "averageUtilization": _BUSY_PERCENT}
     scaler = {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": name, "labels": labels_of(name, _STAGE)},
+        "metadata": {"name": name, "labels": labels_of(name, STAGE)},
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": least,
@@ -174,80 +139,13 @@ def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manife
     return [*manifests, pods, scaler]
 
 
-def _stage_pod(topology: Topology, name: str) -> Manifest:
-    volumes: dict[str, Manifest] = {"topology": {"configMap": {"name": "topology"}}, "tmp": empty_volume()}
-    waits = [_waiting(urls)] if (urls := _ready_urls(topology, name)) else []
-    return {
-        **pod_defaults(USER),
-        # Three seconds until nobody sends here any more, ten to finish, four to tell what is untold.
-        "terminationGracePeriodSeconds": 30,
-        **({"initContainers": waits} if waits else {}),
-        "containers": [_stage_container(topology, name)],
-        "volumes": [{"name": key, **volume} for key, volume in volumes.items()],
-    }
-
-
-def _stage_container(topology: Topology, name: str) -> Manifest:
-    return {
-        "name": _STAGE,
-        "image": IMAGE,
-        "imagePullPolicy": "IfNotPresent",
-        "args": stage_arguments(name),
-        "ports": [{"name": "http", "containerPort": DEFAULT_PORT}],
-        "env": _stage_environment(topology, name),
-        "startupProbe": probe("/readyz", period=1, failures=60),
-        "readinessProbe": probe("/readyz", period=5, failures=1),
-        "livenessProbe": probe("/healthz", period=10, failures=6),
-        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
-        "resources": resources(_IDLE_MEBIBYTES, _limit_mebibytes(topology.stages[name])),
-        "securityContext": confined(),
-        "volumeMounts": [
-            {"name": "topology", "mountPath": str(PurePosixPath(TOPOLOGY_FILE).parent), "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in a container
-        ],
-    }
-
-
-def _ready_urls(topology: Topology, name: str) -> list[str]:
-    called = dict.fromkeys(call.to for _, call in calls_of(topology.stages[name]))
-    return [f"http://{host}/readyz" for other in called for host in hosts(other, topology.stages[other].instances)]
-
-
-def _waiting(urls: list[str]) -> Manifest:
-    """Keep a stage from starting before those that it calls: a message that nobody takes would be a genuine failure."""
-    return {
-        "name": "wait",
-        "image": IMAGE,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-c", _WAIT, *urls],
-        "resources": resources(_IDLE_MEBIBYTES, _BUSY_MEBIBYTES),
-        "securityContext": confined(),
-    }
-
-
-def _stage_environment(topology: Topology, name: str) -> list[Manifest]:
-    environment: list[Manifest] = [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": OTLP_ENDPOINT}]
-    if topology.stages[name].instances > 1:
-        index = {"fieldRef": {"fieldPath": _POD_INDEX}}
-        environment.append({"name": "SIMULATOR_INSTANCE", "valueFrom": index})
-    if downstreams := downstream_urls(topology, name, pod_host):
-        environment.append({"name": "SIMULATOR_DOWNSTREAM", "value": downstreams})
-    return environment
-
-
-def _limit_mebibytes(stage: Stage) -> int:
-    """Give the memory that a stage may take, with what its memory faults hold on purpose."""
-    held = sum(fault.bytes for fault in stage.faults if isinstance(fault, Memory))
-    return _BUSY_MEBIBYTES + min(stage.workers, _MOST_HOLDING) * -(-held // _MEBIBYTE)
-
-
 def _pod_monitor() -> Manifest:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
         "metadata": {"name": "stages"},
         "spec": {
-            "selector": {"matchLabels": {"app.kubernetes.io/component": _STAGE}},
+            "selector": {"matchLabels": {"app.kubernetes.io/component": STAGE}},
             "podMetricsEndpoints": [
                 {
                     "port": "http",

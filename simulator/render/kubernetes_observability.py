@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from simulator.render.containers import (
     GRAFANA_ENVIRONMENT,
+    GRAFANA_FOLDERS,
     GRAFANA_IMAGE,
     JAEGER_IMAGE,
     JAEGER_METRICS,
@@ -40,7 +41,6 @@ from simulator.topology.model import Topology
 OBSERVERS = ("jaeger", "prometheus", "grafana")
 _PROMETHEUS_USER = 65534
 _GRAFANA_USER = 472
-_GRAFANA_FOLDERS = {"provisioning": "/etc/grafana/provisioning", "dashboards": "/var/lib/grafana/dashboards"}
 
 
 def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]) -> dict[str, str]:
@@ -120,7 +120,7 @@ def _grafana(maps: Mapping[str, str]) -> list[Manifest]:
 
 def _in_grafana(folder: str) -> str:
     top, *rest = PurePosixPath(folder).parts
-    return "/".join([_GRAFANA_FOLDERS[top], *rest])
+    return "/".join([GRAFANA_FOLDERS[top], *rest])
 
 
 def _observer(

@@ -15,7 +15,10 @@ from simulator.render.expressions import (
     whole_system,
 )
 from simulator.render.frame import Dashboard, framed
-from simulator.render.panels import Column, Line, Look, Panel, Query, quantile_queries, scatter, stat, time_series
+from simulator.render.grid import Line
+from simulator.render.panel_parts import Panel
+from simulator.render.panels_over_time import Look, scatter, stat, time_series
+from simulator.render.queries import Column, Query, quantile_queries
 
 _LAG = "simulator_injector_lag_seconds"
 _DUE, _MISSED = "simulator_injector_due_total", "simulator_injector_missed_total"

@@ -25,20 +25,11 @@ from simulator.render.expressions import (
     whole_system,
 )
 from simulator.render.frame import STAGE_UID, Dashboard, framed, jaeger_search
-from simulator.render.panels import (
-    Column,
-    Line,
-    Look,
-    Panel,
-    Query,
-    heatmap,
-    history,
-    quantile_queries,
-    stacked_bars,
-    stat,
-    table,
-    time_series,
-)
+from simulator.render.grid import Line
+from simulator.render.panel_parts import Panel
+from simulator.render.panels_by_label import stacked_bars, table
+from simulator.render.panels_over_time import Look, heatmap, history, stat, time_series
+from simulator.render.queries import Column, Query, quantile_queries
 
 
 def pipeline() -> Dashboard:

@@ -27,18 +27,11 @@ from simulator.render.expressions import (
     utilisation,
 )
 from simulator.render.frame import STAGE_UID, Dashboard, framed
-from simulator.render.panels import (
-    Line,
-    Look,
-    Panel,
-    Query,
-    bar_gauge,
-    heatmap,
-    label_table,
-    quantile_queries,
-    stat,
-    time_series,
-)
+from simulator.render.grid import Line
+from simulator.render.panel_parts import Panel
+from simulator.render.panels_by_label import bar_gauge, label_table
+from simulator.render.panels_over_time import Look, heatmap, stat, time_series
+from simulator.render.queries import Query, quantile_queries
 
 
 def stage() -> Dashboard:

@@ -15,7 +15,9 @@ from prometheus_client.process_collector import ProcessCollector
 from simulator.render import series
 from simulator.render.dashboards import all_dashboards
 from simulator.render.grafana import grafana_files
-from simulator.render.panels import WIDTH, Query, time_series
+from simulator.render.grid import WIDTH
+from simulator.render.panels_over_time import time_series
+from simulator.render.queries import Query
 from simulator.render.series import UnknownSeries, checked, stage_series
 from tests.support.processes import ROOT
 

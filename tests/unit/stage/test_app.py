@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
 
 import pytest
 import requests
@@ -13,42 +12,9 @@ from simulator.behaviour.distributions import Constant
 from simulator.errors import KeepingFailed
 from simulator.stage.answers import RESET
 from simulator.telemetry.record import OUTSIDE, Outcome, Via
+from tests.support.posting import JSON, PROBLEM, TRACE_ID, assert_problem, http_counts, post
 
-JSON = "application/json"
-PROBLEM = "application/problem+json"
-TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 BINARY = bytes(range(256))
-
-
-def post(web, body=b'{"n": 1}', content_type=JSON, path="/messages", **headers):
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return web.client.post(path, data=body, content_type=content_type, headers=names)
-
-
-def post_announcing(web, content_length, stream):
-    """Post what a stream gives under a length that is said to be its own."""
-    environ = {"CONTENT_LENGTH": str(content_length)}
-    return web.client.post("/messages", input_stream=stream, content_type="text/plain", environ_overrides=environ)
-
-
-def assert_problem(answer, status, title, **more):
-    """Assert that an answer is a problem of RFC 9457 with exactly these members, and give its detail."""
-    assert (answer.status_code, answer.content_type) == (status, PROBLEM)
-    problem = json.loads(answer.data)
-    detail = problem.pop("detail")
-    assert problem == {"type": "about:blank", "title": title, "status": status, "stage": "parse", **more}
-    assert isinstance(detail, str) and detail
-    return detail
-
-
-def http_counts(web):
-    """Give {(method, route, code): requests} of all that was answered."""
-    return {
-        tuple(sample.labels[f"http_{key}"] for key in ("request_method", "route", "response_status_code")): sample.value
-        for family in web.registry.collect()
-        for sample in family.samples
-        if sample.name == "http_server_request_duration_seconds_count"
-    }
 
 
 def test_a_receipt(make_web):
@@ -92,51 +58,6 @@ def test_the_client_s_own_id_is_kept(make_web, message_id):
     assert web.rig.record.arrival.message_id == message_id
 
 
-@pytest.mark.parametrize("message_id", ["", "two words", "x" * 129, "a\tb", "a;b", '{"a"}', "é", "<script>"])
-def test_a_bad_id_is_refused(make_web, message_id):
-    """A message whose id can't be one is refused, counted as invalid, and told under an id of our own."""
-    web = make_web()
-    answer = post(web, X_Message_Id=message_id)
-    detail = assert_problem(answer, 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID)
-    assert "X-Message-Id" in detail
-    assert answer.headers["X-Message-Id"] == "made-1"
-    assert (web.rig.record.outcome, web.rig.record.arrival.message_id) == (Outcome.INVALID, "made-1")
-    assert web.rig.kept.messages == []
-
-
-@pytest.mark.parametrize("content_type", [JSON, "text/plain", None])
-def test_an_empty_body_is_refused(make_web, content_type):
-    """A message without a body is refused, whatever it claims to be."""
-    web = make_web()
-    detail = assert_problem(
-        post(web, b"", content_type), 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID
-    )
-    assert detail == "the body is empty"
-    assert web.rig.record.outcome is Outcome.INVALID
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        JSON,
-        "application/json; charset=utf-8",
-        "Application/JSON",
-        "application/ld+json",
-        "application/vnd.api+json;v=1",
-        "application/problem+json",
-    ],
-)
-@pytest.mark.parametrize("body", [b"{", b"not json", b'{"a": NaN}', b"{'a': 1}", b'"\xff"', b"{} {}"])
-def test_what_is_not_the_json_it_claims_to_be_is_refused(make_web, content_type, body):
-    """A body that claims to be JSON, by any of its types, and is not, is refused and goes no further."""
-    web = make_web(calls=("enrich",))
-    detail = assert_problem(
-        post(web, body, content_type), 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID
-    )
-    assert content_type in detail
-    assert web.rig.adapter.requests == []
-
-
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
@@ -171,88 +92,6 @@ def test_the_largest_body_passes(make_web):
     web = make_web(max_body_bytes=1000)
     assert post(web, b"x" * 1000, "text/plain").status_code == 200
     assert web.rig.kept.messages == [(b"x" * 1000, "text/plain")]
-
-
-def test_one_byte_more_does_not_pass(make_web):
-    """A body of one byte over max_body is refused with 413 before any of it is read."""
-    web = make_web(max_body_bytes=1000)
-    unread = BytesIO(b"x" * 1001)
-    answer = post_announcing(web, 1001, unread)
-    detail = assert_problem(answer, 413, "Content too large", message_id="made-1", trace_id=TRACE_ID)
-    assert "1001" in detail and "1000" in detail
-    assert unread.tell() == 0
-    assert (web.rig.record.outcome, web.rig.record.code) == (Outcome.INVALID, 413)
-    assert web.rig.record.arrival.body_bytes == 1001
-
-
-def test_a_body_in_chunks_needs_its_length(make_web):
-    """A body that comes in chunks, without its length, is refused with 411."""
-    web = make_web()
-    answer = web.client.post("/messages", input_stream=BytesIO(b"x"), headers={"Transfer-Encoding": "chunked"})
-    assert_problem(answer, 411, "Length required", message_id="made-1", trace_id=TRACE_ID)
-
-
-def test_a_body_that_ends_early_is_refused(make_web):
-    """A client that hangs up in the middle of its body is an invalid message, and nothing of it goes on."""
-    web = make_web(calls=("enrich",))
-    answer = post_announcing(web, 10, BytesIO(b"abc"))
-    detail = assert_problem(answer, 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID)
-    assert "10 bytes" in detail
-    assert web.rig.adapter.requests == []
-
-
-class Breaking(BytesIO):
-    """A body whose reading fails."""
-
-    def __init__(self, error):
-        super().__init__(b"")
-        self.error = error
-
-    def read(self, *_):
-        raise self.error
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "title"),
-    [
-        (TimeoutError(), 408, "Request timeout"),
-        (ConnectionResetError(), 400, "Invalid message"),
-    ],
-)
-def test_a_body_that_does_not_come(make_web, error, status, title):
-    """A body that takes too long, or whose connection breaks, is the client's mistake and no failure of ours."""
-    web = make_web()
-    answer = post_announcing(web, 10, Breaking(error))
-    assert_problem(answer, status, title, message_id="made-1", trace_id=TRACE_ID)
-    assert (web.rig.record.outcome, web.rig.record.code) == (Outcome.INVALID, status)
-
-
-@pytest.mark.parametrize("path", ["/", "/messages/1", "/messages/", "/Messages", "/control"])
-def test_there_is_nothing_elsewhere(make_web, path):
-    """Any other path is answered with 404, counted as a request without a route, and is no message."""
-    web = make_web()
-    assert_problem(post(web, path=path), 404, "Not Found")
-    assert http_counts(web) == {("POST", "", "404"): 1}
-    assert web.rig.hearer.arrivals == []
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-def test_only_post(make_web, method):
-    """Any other method is answered with 405 and the one that is allowed, and counted under its name."""
-    web = make_web()
-    answer = web.client.open("/messages", method=method)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    if method != "HEAD":
-        assert_problem(answer, 405, "Method Not Allowed")
-    assert http_counts(web) == {(method, "/messages", "405"): 1}
-    assert web.rig.hearer.arrivals == []
-
-
-def test_an_unknown_method_is_counted_as_other(make_web):
-    """A method that nobody knows can't make a series of its own."""
-    web = make_web()
-    assert web.client.open("/messages", method="BREW").status_code == 405
-    assert http_counts(web) == {("_OTHER", "/messages", "405"): 1}
 
 
 def test_no_room(make_web):

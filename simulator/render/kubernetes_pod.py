@@ -1,0 +1,108 @@
+"""The pod of a stage in Kubernetes: its container, what it waits for, what it is told, and how much it may take."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from simulator.behaviour.faults.memory import Memory
+from simulator.render.containers import (
+    IMAGE,
+    OTLP_ENDPOINT,
+    TOPOLOGY_FILE,
+    USER,
+    called_by,
+    downstream_urls,
+    stage_arguments,
+)
+from simulator.render.manifests import Manifest, confined, empty_volume, hosts, pod_defaults, pod_host, probe, resources
+from simulator.topology.addresses import DEFAULT_PORT
+from simulator.topology.model import Stage, Topology
+
+STAGE = "stage"  # what a stage's pods are labelled as, and nothing else is
+_POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
+_MEBIBYTE = 2**20
+_IDLE_MEBIBYTES = 96
+_BUSY_MEBIBYTES = 512
+_MOST_HOLDING = 16  # messages that hold a memory fault's bytes at once, as far as the limit allows for them
+_WAIT = """\
+import sys, time, urllib.request as r
+get = r.build_opener(r.ProxyHandler({})).open
+for url in sys.argv[1:]:
+    while True:
+        try:
+            get(url, timeout=3).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+"""
+
+
+def stage_pod(topology: Topology, name: str) -> Manifest:
+    """Make the pod of an instance of a stage: what waits for those that it calls, and then the stage itself."""
+    volumes: dict[str, Manifest] = {"topology": {"configMap": {"name": "topology"}}, "tmp": empty_volume()}
+    waits = [_waiting(urls)] if (urls := _ready_urls(topology, name)) else []
+    return {
+        **pod_defaults(USER),
+        # Three seconds until nobody sends here any more, ten to finish, four to tell what is untold.
+        "terminationGracePeriodSeconds": 30,
+        **({"initContainers": waits} if waits else {}),
+        "containers": [_stage_container(topology, name)],
+        "volumes": [{"name": key, **volume} for key, volume in volumes.items()],
+    }
+
+
+def _stage_container(topology: Topology, name: str) -> Manifest:
+    return {
+        "name": STAGE,
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": stage_arguments(name),
+        "ports": [{"name": "http", "containerPort": DEFAULT_PORT}],
+        "env": _stage_environment(topology, name),
+        "startupProbe": probe("/readyz", period=1, failures=60),
+        "readinessProbe": probe("/readyz", period=5, failures=1),
+        "livenessProbe": probe("/healthz", period=10, failures=6),
+        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+        "resources": resources(_IDLE_MEBIBYTES, _limit_mebibytes(topology.stages[name])),
+        "securityContext": confined(),
+        "volumeMounts": [
+            {"name": "topology", "mountPath": str(PurePosixPath(TOPOLOGY_FILE).parent), "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in a container
+        ],
+    }
+
+
+def _ready_urls(topology: Topology, name: str) -> list[str]:
+    return [
+        f"http://{host}/readyz"
+        for other in called_by(topology, name)
+        for host in hosts(other, topology.stages[other].instances)
+    ]
+
+
+def _waiting(urls: list[str]) -> Manifest:
+    """Keep a stage from starting before those that it calls: a message that nobody takes would be a genuine failure."""
+    return {
+        "name": "wait",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-c", _WAIT, *urls],
+        "resources": resources(_IDLE_MEBIBYTES, _BUSY_MEBIBYTES),
+        "securityContext": confined(),
+    }
+
+
+def _stage_environment(topology: Topology, name: str) -> list[Manifest]:
+    environment: list[Manifest] = [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": OTLP_ENDPOINT}]
+    if topology.stages[name].instances > 1:
+        index = {"fieldRef": {"fieldPath": _POD_INDEX}}
+        environment.append({"name": "SIMULATOR_INSTANCE", "valueFrom": index})
+    if downstreams := downstream_urls(topology, name, pod_host):
+        environment.append({"name": "SIMULATOR_DOWNSTREAM", "value": downstreams})
+    return environment
+
+
+def _limit_mebibytes(stage: Stage) -> int:
+    """Give the memory that a stage may take, with what its memory faults hold on purpose."""
+    held = sum(fault.bytes for fault in stage.faults if isinstance(fault, Memory))
+    return _BUSY_MEBIBYTES + min(stage.workers, _MOST_HOLDING) * -(-held // _MEBIBYTE)

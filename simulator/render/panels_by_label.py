@@ -1,0 +1,107 @@
+"""The panels that show the last values, side by side for each value of a label: tables and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulator.render.panel_parts import MANY_COLOURS, Panel, legend, override, panel_of, units
+from simulator.render.queries import Column, Query, instant_targets_of, targets_of
+
+
+def table(
+    title: str, description: str, key: str, columns: Sequence[Column], links: Sequence[Mapping[str, Any]] = ()
+) -> Panel:
+    """Show a row for each value of the label `key`, the last values in the columns, and links at the key."""
+    cells = [override(column.name, **_cells(column)) for column in columns]
+    return panel_of(
+        "table",
+        title,
+        description,
+        targets=instant_targets_of(title, columns),
+        defaults={"custom": {"align": "auto", "filterable": True, "cellOptions": {"type": "auto"}}},
+        overrides=[override(key, links=list(links)), *cells],
+        options={"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": columns[0].name, "desc": True}]},
+        transformations=_rows_by_key(key, columns),
+    )
+
+
+def label_table(title: str, description: str, expression: str, labels: Sequence[str]) -> Panel:
+    """Show a row for each series and its labels, without its value."""
+    return panel_of(
+        "table",
+        title,
+        description,
+        targets=targets_of(title, [Query(expression)], format="table", instant=True, range=False),
+        defaults={"custom": {"align": "auto", "filterable": True, "cellOptions": {"type": "auto"}}},
+        options={"showHeader": True, "cellHeight": "sm"},
+        transformations=[
+            {"id": "filterFieldsByName", "options": {"include": {"names": list(labels)}}},
+            {"id": "organize", "options": {"indexByName": {name: index for index, name in enumerate(labels)}}},
+        ],
+    )
+
+
+def stacked_bars(title: str, description: str, key: str, columns: Sequence[Column]) -> Panel:
+    """Draw a bar for each value of the label `key`, made of the columns."""
+    return panel_of(
+        "barchart",
+        title,
+        description,
+        targets=instant_targets_of(title, columns),
+        defaults={
+            "min": 0,
+            "color": MANY_COLOURS,
+            "custom": {"fillOpacity": 80, "lineWidth": 0, "axisPlacement": "auto"},
+            **units(columns[0].unit, ()),
+        },
+        options={
+            "orientation": "horizontal",
+            "stacking": "normal",
+            "xField": key,
+            "showValue": "auto",
+            "barWidth": 0.9,
+            "groupWidth": 0.8,
+            "fullHighlight": True,
+            "xTickLabelRotation": 0,
+            "xTickLabelMaxLength": 30,
+            "legend": legend(),
+            "tooltip": {"mode": "multi", "sort": "none"},
+        },
+        transformations=[
+            *_rows_by_key(key, columns),
+            {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": key}]}},
+        ],
+    )
+
+
+def bar_gauge(title: str, description: str, unit: str, query: Query, limits: tuple[float, ...] = ()) -> Panel:
+    """Draw a bar for each series, from 0 to 100 % where the unit is a share."""
+    most = {"max": 1} if unit == "percentunit" else {}
+    return panel_of(
+        "bargauge",
+        title,
+        description,
+        targets=targets_of(title, [query], instant=True, range=False),
+        defaults={"min": 0, **most, "color": {"mode": "thresholds"}, **units(unit, limits)},
+        options={
+            "displayMode": "basic",
+            "orientation": "horizontal",
+            "showUnfilled": True,
+            "valueMode": "color",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        },
+    )
+
+
+def _cells(column: Column) -> dict[str, Any]:
+    coloured = {"custom.cellOptions": {"type": "color-text"}} if column.limits else {}
+    return {**units(column.unit, column.limits), **coloured}
+
+
+def _rows_by_key(key: str, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Make one row of all columns for each value of the key, and name them."""
+    names = {f"Value #{chr(ord('A') + index)}": column.name for index, column in enumerate(columns)}
+    order = {name: index for index, name in enumerate([key, *names])}
+    organised = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": names}
+    return [{"id": "merge", "options": {}}, {"id": "organize", "options": organised}]

@@ -1,0 +1,189 @@
+"""A stage without a network: its handling, with downstreams, a keeper and sinks of the test's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+
+from simulator.stage.attempts import Attempts
+from simulator.stage.capacity import Capacity
+from simulator.stage.downstream import Sender
+from simulator.stage.handling import Handling
+from simulator.stage.injections import Injections
+from simulator.topology.model import Stage
+from simulator.topology.structure import structure
+from tests.support.fake_time import FakeTime
+
+
+class Hearer:
+    """A sink that remembers what it was told."""
+
+    def __init__(self):
+        self.arrivals, self.faults, self.begun, self.tries, self.calls, self.records = [], [], [], [], [], []
+
+    def received(self, arrival):
+        self.arrivals.append(arrival)
+
+    def injected(self, arrival, fault):
+        self.faults.append((arrival.message_id, fault))
+
+    def sending(self, downstream):
+        self.begun.append(downstream)
+
+    def attempted(self, arrival, downstream, attempt, retry_in_seconds):
+        self.tries.append((downstream, attempt, retry_in_seconds))
+
+    def sent(self, arrival, call):
+        self.calls.append(call)
+
+    def handled(self, record):
+        self.records.append(record)
+
+
+class Answering(BaseAdapter):
+    """The stages downstream, in this process.
+
+    `answer(request)` gives (status, headers, body), with the seconds that it takes in front where it takes any, or
+    raises. `moments` are the times at which the requests came, `timeouts` how long their answers are waited for.
+    """
+
+    def __init__(self, answer, time):
+        super().__init__()
+        self.answer, self.time = answer, time
+        self.requests, self.moments, self.timeouts = [], [], []
+
+    @property
+    def names(self):
+        """Give the stages that were sent to, in order."""
+        return [requests.utils.urlparse(request.url).hostname for request in self.requests]
+
+    def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
+        self.requests.append(request)
+        self.moments.append(self.time.seconds)
+        self.timeouts.append(timeout[1])
+        *seconds, status, headers, body = self.answer(request)
+        for wait in seconds:
+            self.time.sleep(wait)
+        if isinstance(status, Exception):
+            raise status
+        response = requests.Response()
+        response.status_code, response.request, response.url = status, request, request.url
+        response.headers = CaseInsensitiveDict(headers)
+        response.raw = HTTPResponse(BytesIO(body), headers, status, preload_content=False)
+        return response
+
+    def close(self):
+        pass
+
+
+def fine(_):
+    """Answer as a stage that took the message."""
+    return 200, {"Content-Type": "application/json"}, b"{}"
+
+
+class FakeSpan:
+    """A span that remembers what was said of it."""
+
+    def __init__(self, name):
+        self.name, self.attributes, self.status = name, {}, None
+
+    def set_attributes(self, attributes):
+        self.attributes.update(attributes)
+
+    def set_status(self, status, description=None):
+        self.status = (status, description)
+
+
+class Work:
+    """What a fault held or computed; what is held is known while somebody keeps it."""
+
+    def __init__(self, time):
+        self._time = time
+        self.burnt, self.held, self.holding = [], [], 0
+
+    def burn(self, seconds):
+        self.burnt.append(seconds)
+        self._time.sleep(seconds)
+
+    def hold(self, size):
+        self.held.append(size)
+        return _Held(self, size)
+
+
+class _Held:
+    def __init__(self, work, size):
+        self._work, self._size = work, size
+        work.holding += size
+
+    def __del__(self):
+        self._work.holding -= self._size
+
+
+@dataclass
+class Kept:
+    """A keeper that remembers, or raises `error`."""
+
+    messages: list[tuple[bytes, str]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def keep(self, body, content_type):
+        if self.error is not None:
+            raise self.error
+        self.messages.append((body, content_type))
+
+    def close(self):
+        pass
+
+
+@dataclass
+class Rig:
+    """A stage's handling and all that it was given."""
+
+    handling: Handling
+    capacity: Capacity
+    attempts: Attempts
+    sender: Sender
+    injections: Injections
+    time: FakeTime
+    hearer: Hearer
+    adapter: Answering
+    kept: Kept
+    work: Work
+    sleeps: list[float]
+    spans: list[FakeSpan]
+    ejections: list[tuple[str, str, bool]]
+
+    def handle(self, message):
+        """Handle a message and give its record."""
+        return self.handling.handle(message).record
+
+    @property
+    def record(self):
+        """Give the record of the last message."""
+        return self.hearer.records[-1]
+
+    @property
+    def tried(self):
+        """Give (number, outcome, code) of each try, in the order in which they were told."""
+        return [(attempt.number, attempt.outcome, attempt.code) for _, attempt, _ in self.hearer.tries]
+
+
+def model_of(delay, faults, calls, plain):
+    """Make the model of a stage; `faults` and `calls` are written as in a file."""
+    role = "processor" if calls else "terminator"
+    values = {"role": role, "faults": list(faults), **({"calls": list(calls)} if calls else {}), **plain}
+    if isinstance(delay, str):
+        values["delay"] = delay
+    stage, problems = structure(values, Stage)
+    assert problems == []
+    return stage if isinstance(delay, str) else replace(stage, delay=delay)
+
+
+def urls_of(name, count):
+    """Give the URLs of a stage: of one instance its name, of more their ports too."""
+    return tuple(f"http://{name}:{8080 + number}/messages" for number in range(count))

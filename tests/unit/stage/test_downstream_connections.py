@@ -1,0 +1,187 @@
+"""Sending on over connections that are kept, used again, and never mistaken for each other."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from simulator.stage.downstream import Parcel
+from simulator.stage.transport import LeanAdapter
+from simulator.telemetry.record import CallOutcome
+from simulator.topology.settings import Downstream
+from tests.support.sending import (
+    BRIEF_SECONDS,
+    LONG_SECONDS,
+    OK,
+    PARCEL,
+    answering,
+    echoing,
+    holding,
+    nowhere,
+    read_request,
+    sending,
+)
+
+
+@pytest.mark.parametrize("more", [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"garbage"])
+def test_what_comes_after_the_answer_changes_nothing(serve, more):
+    """The first answer counts, and what a server sends beyond it is neither this call's answer nor the next one's."""
+
+    def talkative(connection):
+        while read_request(connection):
+            connection.sendall(OK + more)
+
+    with serve(talkative) as server, sending(server.downstream()) as sender:
+        assert [sender.attempt("enrich", PARCEL, LONG_SECONDS).code for _ in range(3)] == [200, 200, 200]
+
+
+def test_connections_are_used_again(serve):
+    """A hundred calls one after the other go over a single connection."""
+    with serve(echoing) as server, sending(server.downstream()) as sender:
+        outcomes = {sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome for _ in range(100)}
+        assert outcomes == {CallOutcome.OK}
+        assert len(server.accepted) == 1
+
+
+def test_an_error_s_connection_is_used_again(serve):
+    """An answer with an error status leaves its connection fit for the next call."""
+
+    def refusing(connection):
+        while read_request(connection):
+            connection.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nsorry")
+
+    with serve(refusing) as server, sending(server.downstream()) as sender:
+        assert {sender.attempt("enrich", PARCEL, LONG_SECONDS).code for _ in range(20)} == {503}
+        assert len(server.accepted) == 1
+
+
+def test_a_connection_that_was_closed_while_idle_is_replaced(serve):
+    """When the server has closed an idle connection the next call takes a new one and works."""
+    closed = threading.Semaphore(0)
+
+    def closing(connection):
+        if read_request(connection):
+            connection.sendall(OK)
+            connection.shutdown(socket.SHUT_RDWR)
+            closed.release()
+
+    with serve(closing) as server, sending(server.downstream()) as sender:
+        for _ in range(10):
+            assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+            assert closed.acquire(timeout=20)
+        assert len(server.accepted) == 10
+
+
+def test_connections_that_nobody_needs_any_more_are_closed(serve):
+    """After a burst the connections that it took end, while the one in use stays."""
+    now = [0.0]
+
+    def answering_all(connection):
+        while read_request(connection):
+            connection.sendall(OK)
+        ended.release()
+
+    ended = threading.Semaphore(0)
+    adapter = LeanAdapter(4, 1000, monotonic=lambda: now[0])
+    with serve(answering_all) as server, sending(server.downstream(), adapter=adapter) as sender:
+        together = threading.Barrier(3)
+        real_send = adapter.send
+
+        def send_together(*arguments, **options):
+            together.wait(20)
+            return real_send(*arguments, **options)
+
+        adapter.send = send_together
+        burst = [threading.Thread(target=sender.attempt, args=("enrich", PARCEL, LONG_SECONDS)) for _ in range(3)]
+        for thread in burst:
+            thread.start()
+        for thread in burst:
+            thread.join()
+        adapter.send = real_send
+        before = len(server.accepted)
+        for now[0] in (4.0, 8.0):
+            assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+        for _ in range(before - 1):
+            assert ended.acquire(timeout=20)
+        assert not ended.acquire(blocking=False)
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+        assert len(server.accepted) == before
+
+
+def test_after_a_timeout_no_late_answer_is_taken_for_another(serve):
+    """An answer that comes after its call was given up is never taken for that of the next call."""
+    given_up = threading.Event()
+
+    def late(connection):
+        if b"X-Message-Id: slow" in read_request(connection):
+            given_up.wait(20)
+            connection.sendall(b"HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n")
+        else:
+            connection.sendall(OK)
+
+    with serve(late) as server, sending(server.downstream()) as sender:
+        slow = Parcel(b"x", "text/plain", "slow", "0", 0.0)
+        assert sender.attempt("enrich", slow, BRIEF_SECONDS).outcome is CallOutcome.TIMEOUT
+        given_up.set()
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+
+
+def test_calls_at_once_each_have_their_connection(serve):
+    """Four calls at once get four connections and each its own answer; four more use the same ones again."""
+    together = threading.Barrier(4)
+
+    def answering_together(connection):
+        while request := read_request(connection):
+            together.wait(20)
+            number = int(request.partition(b"X-Message-Id: m-")[2].split(b"\r\n")[0])
+            connection.sendall(b"HTTP/1.1 %d Fine\r\nContent-Length: 0\r\n\r\n" % (200 + number))
+
+    codes = {}
+    with serve(answering_together) as server, sending(server.downstream()) as sender:
+
+        def call(number):
+            codes[number] = sender.attempt(
+                "enrich", Parcel(b"x", "text/plain", f"m-{number}", "0", 0.0), LONG_SECONDS
+            ).code
+
+        for first in (0, 4):
+            threads = [threading.Thread(target=call, args=(first + number,)) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+        assert codes == {number: 200 + number for number in range(8)}
+        assert len(server.accepted) == 4
+
+
+def test_each_try_has_its_own_timeout(serve):
+    """A try is given up after its own timeout, also on a connection that another one has used."""
+    with serve(answering(OK, then=holding)) as server, sending(server.downstream()) as sender:
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+        assert BRIEF_SECONDS <= sender.attempt("enrich", PARCEL, BRIEF_SECONDS).duration_seconds < 3 * BRIEF_SECONDS
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+        assert sender.attempt("enrich", PARCEL, 3 * BRIEF_SECONDS).duration_seconds >= 3 * BRIEF_SECONDS
+        assert len(server.accepted) == 2
+
+
+def test_instances_on_the_wire(serve):
+    """Of two instances of which one is not there each try that finds it gone passes it over for the next ones."""
+    gone, heard = nowhere(), []
+    with serve(echoing) as server:
+        instances = Downstream("enrich", (gone, server.url))
+        with sending(instances, on_ejection=lambda *what: heard.append(what)) as sender:
+            assert sender.has_another("enrich")
+            outcomes = [sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome for _ in range(4)]
+            assert sender.has_another("enrich")
+    assert outcomes == [CallOutcome.UNREACHABLE, *[CallOutcome.OK] * 3]
+    assert heard == [("enrich", gone, True)]
+
+
+def test_nobody_else_is_left():
+    """A stage of one instance has no other one, whether or not it can be reached."""
+    with sending(Downstream("enrich", (nowhere(),))) as sender:
+        assert not sender.has_another("enrich")
+        sender.attempt("enrich", PARCEL, LONG_SECONDS)
+        assert not sender.has_another("enrich")

@@ -1,0 +1,125 @@
+"""What an injector sends: messages that it makes up, or the lines of its input."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+
+import pytest
+
+from simulator.errors import StartError
+from simulator.stage.injector import Draft, bounded_lines, from_lines, made_up, open_lines
+from simulator.topology.model import OnBadLine
+from tests.support.injecting import Watching
+
+
+def test_made_up_drafts_have_no_end():
+    """Without a number of messages there is always another, numbered on from 1."""
+    drafts = made_up(None)
+    assert [next(drafts) for _ in range(1000)] == [Draft(number, b"") for number in range(1, 1001)]
+
+
+@pytest.mark.parametrize("messages", [0, 1, 5])
+def test_so_many_drafts_and_no_more(messages):
+    """With a number of messages there are exactly so many drafts."""
+    assert [draft.number for draft in made_up(messages)] == list(range(1, messages + 1))
+
+
+def read(*lines, on_bad_line=OnBadLine.STOP, max_body_bytes=100, messages=None):
+    """Read lines to their end; give the drafts and the watcher."""
+    watcher = Watching()
+    return list(from_lines(iter(lines), watcher, on_bad_line, max_body_bytes, messages)), watcher
+
+
+def test_each_line_is_a_draft():
+    """Each line is a message byte for byte, without its line break, numbered as in the file."""
+    drafts, watcher = read(b'{"a": 1}\n', b"  [1,  2]\r\n", b'"last"')
+    assert drafts == [Draft(1, b'{"a": 1}'), Draft(2, b"  [1,  2]\r"), Draft(3, b'"last"')]
+    assert (watcher.lines, watcher.bad_lines) == (3, [])
+
+
+def test_blank_lines_are_passed_over():
+    """Blank lines are no messages, but count for the numbers of the lines after them."""
+    drafts, watcher = read(b"\n", b"1\n", b"  \t\n", b"\r\n", b"2\n", b"\n")
+    assert drafts == [Draft(2, b"1"), Draft(5, b"2")]
+    assert watcher.lines == 2
+
+
+def test_a_bad_line_ends_the_input():
+    """A line that is not JSON ends the input there, and is told with its number and the reason."""
+    drafts, watcher = read(b"1\n", b"\n", b"{broken\n", b"2\n")
+    assert drafts == [Draft(1, b"1")]
+    ((number, reason),) = watcher.bad_lines
+    assert (number, watcher.lines) == (3, 2)
+    assert reason.startswith("not JSON: ")
+
+
+def test_a_bad_line_is_skipped():
+    """Told to skip bad lines, the input goes on after each of them."""
+    drafts, watcher = read(b"nope\n", b"1\n", b"\xff\n", b"{} {}\n", b"2\n", on_bad_line=OnBadLine.SKIP)
+    assert drafts == [Draft(2, b"1"), Draft(5, b"2")]
+    assert [number for number, _ in watcher.bad_lines] == [1, 3, 4]
+    assert watcher.lines == 5
+
+
+def test_a_line_that_is_too_long():
+    """A line of exactly max_body passes; one of a byte more is a bad one, with its size and the bound."""
+    fits, too_long = b'"' + b"x" * 98 + b'"\n', b'"' + b"x" * 99 + b'"\n'
+    drafts, watcher = read(fits, too_long, fits, on_bad_line=OnBadLine.SKIP)
+    assert [draft.number for draft in drafts] == [1, 3]
+    assert watcher.bad_lines == [(2, "it has more than max_body (100 bytes)")]
+    drafts, watcher = read(too_long, fits)
+    assert (drafts, watcher.lines) == ([], 1)
+
+
+@pytest.mark.parametrize(("messages", "numbers"), [(0, []), (1, [2]), (2, [2, 4]), (9, [2, 4, 5])])
+def test_no_more_messages_than_were_asked_for(messages, numbers):
+    """With a number of messages the input ends after so many good lines."""
+    drafts, _ = read(b"nope\n", b"1\n", b"\n", b"2\n", b"3\n", on_bad_line=OnBadLine.SKIP, messages=messages)
+    assert [draft.number for draft in drafts] == numbers
+
+
+@pytest.mark.parametrize("messages", [0, 1, 2])
+def test_no_line_is_read_beyond_the_last_message(messages):
+    """When there have been enough messages no further line is asked for, which may never come."""
+
+    def lines():
+        for _ in range(messages):
+            yield b"1\n"
+        raise AssertionError("a further line was asked for")
+
+    drafts = list(from_lines(lines(), Watching(), OnBadLine.STOP, 100, messages))
+    assert len(drafts) == messages
+
+
+def test_a_file_of_lines(tmp_path):
+    """A file is read line by line."""
+    path = tmp_path / "orders.jsonl"
+    path.write_bytes(b'{"n": 1}\n{"n": 2}\n')
+    with closing(open_lines(str(path))) as lines:
+        assert list(lines) == [b'{"n": 1}\n', b'{"n": 2}\n']
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing.jsonl", "No such file"), ("", "Is a directory")])
+def test_a_file_that_can_t_be_read_is_named(tmp_path, name, reason):
+    """A file that can't be read is told by its name and with the reason."""
+    path = tmp_path / name
+    with pytest.raises(StartError) as raised:
+        open_lines(str(path))
+    assert str(raised.value).startswith(f"the input file {path} can't be read: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"", []),
+        (b"12345\n1234\n", [b"12345\n", b"1234\n"]),
+        (b"1234", [b"1234"]),
+        (b"123456\n1\n", [b"123456\n", b"1\n"]),
+        (b"x" * 500_000 + b"\n1\n", [b"xxxxxxx", b"1\n"]),
+        (b"x" * 500_000, [b"xxxxxxx"]),
+    ],
+)
+def test_a_line_without_an_end_is_not_kept_whole(text, lines):
+    """Of a line longer than the bound of 5 only the beginning is given, enough to see that it is too long."""
+    assert list(bounded_lines(io.BytesIO(text), 5)) == lines

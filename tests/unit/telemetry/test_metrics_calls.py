@@ -1,0 +1,87 @@
+"""What metrics say of calls: each try by its code, and each call by its outcome."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.telemetry.metrics import code_label
+from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
+from tests.support.measuring import Rig, arrival, tell
+
+
+def test_each_try_and_the_call():
+    """A call with three tries is three observations by code and one by outcome, as its last try ended."""
+    rig = Rig()
+    tries = ((CallOutcome.UNREACHABLE, None), (CallOutcome.ERROR_STATUS, 503), (CallOutcome.OK, 200))
+    tell(rig.metrics, *tries, seconds=0.875)
+    attempts = "simulator_downstream_attempt_duration_seconds"
+    for code in ("unreachable", "503", "200"):
+        assert rig.sample(f"{attempts}_count", downstream="enrich", code=code) == 1
+        assert rig.sample(f"{attempts}_sum", downstream="enrich", code=code) == 0.25
+    calls = "simulator_downstream_call_duration_seconds"
+    assert rig.series(f"{calls}_count") == [{"downstream": "enrich", "outcome": "ok"}]
+    assert rig.sample(f"{calls}_sum", downstream="enrich", outcome="ok") == 0.875
+    tell(rig.metrics, (CallOutcome.TIMEOUT, None), seconds=1.0)
+    assert rig.sample(f"{calls}_count", downstream="enrich", outcome="timeout") == 1
+    assert rig.sample(f"{attempts}_count", downstream="enrich", code="timeout") == 1
+
+
+def test_a_try_is_recorded_as_it_ends():
+    """A try is in its metric before the call that it belongs to has ended, whether another one follows or not."""
+    rig = Rig()
+    for retry_in_seconds in (0.5, None):
+        rig.metrics.attempted(
+            arrival(), "enrich", Attempt(CallOutcome.ABANDONED, None, 0.25), retry_in_seconds=retry_in_seconds
+        )
+    name = "simulator_downstream_attempt_duration_seconds_count"
+    assert rig.sample(name, downstream="enrich", code="abandoned") == 2
+    assert rig.sample("simulator_downstream_call_duration_seconds_count", downstream="enrich", outcome="ok") == 0
+
+
+@pytest.mark.parametrize("outcome", [CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED])
+def test_a_call_without_a_try(outcome):
+    """A call that was given up before its first try is a call by its outcome, and adds no try."""
+    rig = Rig()
+    rig.metrics.sent(arrival(), CallRecord("enrich", (), 0.0, outcome, None))
+    calls = "simulator_downstream_call_duration_seconds_count"
+    assert rig.sample(calls, downstream="enrich", outcome=str(outcome)) == 1
+    assert rig.series("simulator_downstream_attempt_duration_seconds_count") == []
+
+
+def test_a_call_counts_as_it_ended_itself():
+    """A call is told by its own outcome, which may be another than that of its last try."""
+    rig = Rig()
+    broken = Attempt(CallOutcome.BROKEN, None, 0.25)
+    rig.metrics.attempted(arrival(), "enrich", broken, 0.5)
+    rig.metrics.sent(arrival(), CallRecord("enrich", (broken,), 1.0, CallOutcome.EXPIRED, None))
+    calls = "simulator_downstream_call_duration_seconds_count"
+    assert rig.sample(calls, downstream="enrich", outcome="expired") == 1
+    assert rig.sample(calls, downstream="enrich", outcome="broken") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "label"),
+    [
+        (200, CallOutcome.OK, "200"),
+        (418, CallOutcome.ERROR_STATUS, "418"),
+        (599, CallOutcome.ERROR_STATUS, "other"),
+        (999, CallOutcome.ERROR_STATUS, "other"),
+        (None, CallOutcome.TIMEOUT, "timeout"),
+        (None, CallOutcome.BROKEN, "broken"),
+        (None, CallOutcome.UNREACHABLE, "unreachable"),
+        (None, CallOutcome.ABANDONED, "abandoned"),
+    ],
+)
+def test_the_code_of_a_try(code, outcome, label):
+    """The label is the status where HTTP knows it, `other` where it does not, and the way it ended without one."""
+    assert code_label(code, outcome) == label
+
+
+@given(codes=st.lists(st.integers(100, 999), max_size=200))
+def test_whatever_is_answered_the_codes_are_a_closed_set(codes):
+    """However a downstream answers, the code is one that HTTP knows or `other`: the series can't grow without end."""
+    known = {str(code) for code in (*range(100, 104), *range(200, 209), 226, *range(300, 309), *range(400, 512))}
+    assert {code_label(code, CallOutcome.ERROR_STATUS) for code in codes} <= known | {"other"}
+    assert [code_label(code, CallOutcome.OK) for code in (204, 404, 503)] == ["204", "404", "503"]
