@@ -26,6 +26,7 @@ from simulator.topology.layers import KEYS
 CONFIG = Path("instance") / "config.py"
 PIPELINE = Path("topologies") / "pipeline.yaml"
 CONTROL_VARIABLES = ("SIMULATOR_CONTROL_TOKEN",)
+CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def cli(context: click.Context) -> int | None:
         return int(context.invoke(stage))
     click.echo(f"There is no {CONFIG}, so this runs the default pipeline, {PIPELINE}.", err=True)
     click.echo(f"For a stage of your own: cp {CONFIG}.sample {CONFIG}, edit it, and start again.\n", err=True)
-    return int(context.invoke(run))
+    with run.make_context("run", [], parent=context) as run_context:
+        return int(run.invoke(run_context))
 
 
 def _key_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,7 +152,7 @@ def _stage_settings(
     from simulator.topology.settings import resolve_stage, resolve_topology_stage
 
     given = from_environment(os.environ) | from_flags(flags)
-    ignored = unknown_variables(os.environ, CONTROL_VARIABLES)
+    ignored = unknown_variables(os.environ, (*CONTROL_VARIABLES, CONSOLE_VARIABLE))
     if topology is not None and name is not None:
         return resolve_topology_stage(read_topology(topology), name, given, samples_beside(topology.parent), ignored)
     path = config or program.root / CONFIG
@@ -192,6 +194,20 @@ def check(program: Program, /, topology: Path) -> int:
     help="Where logs and the report go.  [default: runs/NAME, replaced by the next run]",
 )
 @click.option(
+    "--console/--no-console",
+    "with_console",
+    default=True,
+    envvar=CONSOLE_VARIABLE,
+    show_envvar=True,
+    help="Show the running system on a page of its own.  [default: --console]",
+)
+@click.option(
+    "--console-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Where the console listens on this machine.  [default: 8090, or any where that is taken]",
+)
+@click.option(
     "--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger beside it, whichever is installed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
@@ -204,6 +220,8 @@ def run(
     report: Path | None,
     as_json: bool,
     with_stack: bool,
+    with_console: bool,
+    console_port: int | None,
     **wishes: Any,
 ) -> int:
     """Run a whole topology on this machine, a process per stage.
@@ -219,8 +237,31 @@ def run(
     from simulator.local.command import RunRequest, run_topology
     from simulator.local.plan import Wishes
 
-    request = RunRequest(topology or program.root / PIPELINE, Wishes(**wishes), duration, report, as_json, with_stack)
+    request = RunRequest(
+        topology or program.root / PIPELINE,
+        Wishes(**wishes),
+        duration,
+        report,
+        as_json,
+        with_stack,
+        with_console,
+        console_port,
+    )
     return run_topology(request, program.file, os.environ)
+
+
+@cli.command(hidden=True)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--listen-fd", type=int, required=True)
+@click.option("--parent-fd", type=int, required=True)
+def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
+    """Be the console of the run in a folder, for the run that starts it."""
+    from gevent import monkey
+
+    monkey.patch_all()
+    from simulator.console.process import run_console
+
+    return run_console(folder, listen_fd, parent_fd, os.environ)
 
 
 @cli.command(name="set")

@@ -14,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from simulator.errors import ConfigurationError
+from simulator.local.console import ConsoleProcess
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
 from simulator.local.stack import Stack
 from simulator.local.supervisor import Interrupted, Result, StopRequest, Supervisor, collector_answers
 from simulator.local.view import LiveView, PlainView, Silence, View, ledger_tables, stages_table
-from simulator.telemetry.otlp import exports_spans, traces_endpoint
+from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
 from simulator.topology.model import Count, Topology
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration
@@ -39,6 +40,8 @@ class RunRequest:
     report: Path | None
     as_json: bool
     with_stack: bool = False
+    with_console: bool = True
+    console_port: int | None = None
 
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
@@ -57,7 +60,15 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             stack = open_things.enter_context(Stack(folder.path / "stack", environment))
             err.print("Starting the backends ...", style="dim")
             environment = stack.start_jaeger()
-        supervisor = open_things.enter_context(Supervisor(topology, folder, program, environment, stop))
+        console, stage_environment = None, environment
+        if request.with_console:
+            console = ConsoleProcess(folder, program, environment, request.console_port)
+            open_things.enter_context(console)
+            err.print(f"Console: {console.url}", style="bold", soft_wrap=True)
+            stage_environment = console.stage_environment()
+        supervisor = open_things.enter_context(Supervisor(topology, folder, program, stage_environment, stop))
+        if console is not None:
+            console.start(supervisor.parent_fd)
         if stack is not None:
             addresses = {name: supervisor.addresses(name) for name in topology.stages}
             stack.start_prometheus(supervisor.topology, addresses)
@@ -66,7 +77,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             supervisor.start()
         except Interrupted:
             return 130
-        _announce(supervisor, folder, environment, stack, err)
+        _announce(supervisor, folder, environment, stack, console, err)
         view.open()
         try:
             supervisor.run(view, duration)
@@ -91,7 +102,12 @@ def _duration(text: str | None) -> float | None:
 
 
 def _announce(
-    supervisor: Supervisor, folder: RunFolder, environment: Mapping[str, str], stack: Stack | None, err: Console
+    supervisor: Supervisor,
+    folder: RunFolder,
+    environment: Mapping[str, str],
+    stack: Stack | None,
+    console: ConsoleProcess | None,
+    err: Console,
 ) -> None:
     stages = supervisor.topology.stages
     err.print(
@@ -101,18 +117,28 @@ def _announce(
             for address in supervisor.addresses(name)
         )
     )
+    trouble = console.wait_until_ready() if console is not None else None
+    if trouble is not None:
+        err.print(f"The console is not there: {trouble}", style="yellow", soft_wrap=True)
     err.print(f"\nseed {supervisor.topology.seed}; logs and report in {folder.path}", soft_wrap=True)
     if exports_spans(environment):
-        endpoint = traces_endpoint(environment)
-        where = f"spans go to {endpoint}"
-        if not collector_answers(endpoint):
-            where = f"no collector at {endpoint}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"
-        err.print(where, soft_wrap=True)
+        err.print(_where_spans_go(environment, console is not None), soft_wrap=True)
     for backend in stack.backends if stack is not None else ():
         err.print(f"{backend.program}: {backend.url}", soft_wrap=True)
     for name, hint in (stack.missing if stack is not None else {}).items():
         err.print(f"{name} is not installed: {hint}", style="yellow", soft_wrap=True)
     err.print()
+
+
+def _where_spans_go(environment: Mapping[str, str], to_console: bool) -> str:
+    endpoint = traces_endpoint(environment)
+    if to_console and not any(environment.get(variable) for variable in ENDPOINT_VARIABLES):
+        return "spans go to the console; set OTEL_EXPORTER_OTLP_ENDPOINT to have them in a collector of yours as well"
+    if collector_answers(endpoint):
+        return f"spans go to the console and on to {endpoint}" if to_console else f"spans go to {endpoint}"
+    if to_console:
+        return f"no collector at {endpoint}: spans go to the console alone"
+    return f"no collector at {endpoint}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def _conclude(result: Result, topology: Topology, folder: RunFolder, as_json: bool, out: Console, err: Console) -> int:

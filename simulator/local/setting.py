@@ -5,18 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from simulator.errors import ConfigurationError, Problem, StartError
 from simulator.local.folder import DEFAULT_PARENT
-
-_SECONDS = 10.0
-_CONTROL_PATH = "/control"
+from simulator.stage.remote import exchange, read_value
 
 
 def change_stage(
@@ -36,7 +31,7 @@ def change_stage(
     states, failures = [], []
     for address in addresses:
         try:
-            states.append(_exchange(address, patch, token))
+            states.append(exchange(address, patch, token))
         except StartError as error:  # one that is gone does not keep the others as they were
             failures.append(str(error))
     if failures:
@@ -60,7 +55,7 @@ def read_changes(changes: Sequence[str]) -> dict[str, Any]:
             problems.append(Problem(f"{text!r} must be KEY=VALUE, as in {example}"))
             continue
         keys[-1] = keys[-1].replace("-", "_")
-        if not _put(patch, keys, _value(keys[-1], value.strip())):
+        if not _put(patch, keys, read_value(keys[-1], value.strip())):
             problems.append(Problem(f"{text!r} contradicts another change"))
     if problems:
         raise ConfigurationError(problems)
@@ -78,14 +73,6 @@ def _put(patch: dict[str, Any], keys: Sequence[str], value: Any) -> bool:
         return False
     target[keys[-1]] = value
     return True
-
-
-def _value(key: str, text: str) -> Any:
-    if key == "faults":
-        return [part.strip() for part in text.split(";") if part.strip()]
-    if not text:
-        return None
-    return int(text) if text.isdecimal() and len(text) < 16 else text
 
 
 def _addresses(stage: str, run: Path | None) -> list[str]:
@@ -119,32 +106,3 @@ def _running(folders: Sequence[Path]) -> Iterator[tuple[Path, Mapping[str, list[
                 continue  # it is only just starting
         finally:
             os.close(lock)
-
-
-def _exchange(address: str, patch: Mapping[str, Any], token: str | None) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        url = urllib.parse.urljoin(address, _CONTROL_PATH)
-        with requests.Session() as session:
-            session.trust_env = False
-            if patch:
-                answer = session.patch(url, json=patch, headers=headers, timeout=_SECONDS)
-            else:
-                answer = session.get(url, headers=headers, timeout=_SECONDS)
-    except (requests.RequestException, ValueError) as error:
-        raise StartError(f"{address} can't be reached: {error}") from None
-    content = _object_in(answer)
-    if answer.status_code == 400:
-        mistakes = content.get("problems") or [content.get("detail", answer.text[:200])]
-        raise ConfigurationError([Problem(str(mistake)) for mistake in mistakes])
-    if answer.status_code != 200 or "stage" not in content:
-        raise StartError(f"{url} answered {answer.status_code}: {content.get('detail', 'it is no stage of ours')}")
-    return content
-
-
-def _object_in(answer: requests.Response) -> dict[str, Any]:
-    try:
-        content = answer.json()
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -120,6 +120,11 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
+    @property
+    def parent_fd(self) -> int:
+        """Give the descriptor that is at its end when this process is gone, for whoever is to end with it."""
+        return self._parent_read
+
     def addresses(self, name: str) -> list[str]:
         """Give the URLs at which the instances of a stage take messages."""
         return [child.address(self.topology.stages[name].path) for child in self._children[name]]
@@ -194,12 +199,13 @@ class Supervisor:
     def _assign_addresses(self, topology: Topology) -> Topology:
         stages = {}
         for name, stage in topology.stages.items():
-            listeners = listen_in_a_row(stage.host or DEFAULT_HOST, stage.port or 0, stage.instances, name)
+            host = stage.host or DEFAULT_HOST
+            listeners = listen_in_a_row(host, stage.port or 0, stage.instances, f"stage {name}")
             self._children[name] = [
                 Child(name, number, label, listener, self._folder)
                 for number, label, listener in zip(itertools.count(1), labels(name, stage.instances), listeners)
             ]
-            stages[name] = with_address(stage, stage.host or DEFAULT_HOST, listeners[0].getsockname()[1])
+            stages[name] = with_address(stage, host, listeners[0].getsockname()[1])
         return replace(topology, stages=stages)
 
     def _check_files(self, topology: Topology) -> None:

@@ -178,7 +178,7 @@ def _handling(
 def _listener(settings: StageSettings, listen_fd: int | None) -> socket.socket:
     if listen_fd is not None:
         return socket.socket(fileno=listen_fd)
-    return listen(settings.host, settings.port, settings.name)
+    return listen(settings.host, settings.port, f"stage {settings.name}")
 
 
 def _sender(settings: StageSettings, signals: Signals, injections: Injections, clock: Clock) -> Sender:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from simulator.errors import ConfigurationError
 from simulator.stage.live import LiveStage
+from simulator.stage.loopback import host_of, is_loopback
 from simulator.stage.problems import problem
 
 PATH = "/control"
@@ -70,28 +70,12 @@ def _refusal(current: Request, token: str | None) -> str:
         return (
             "" if hmac.compare_digest(given, f"Bearer {token}".encode()) else f"the token of {TOKEN_VARIABLE} is needed"
         )
-    if not _is_loopback(current.remote_addr or ""):
+    if not is_loopback(current.remote_addr or ""):
         return f"without {TOKEN_VARIABLE} only this machine itself is answered"
     # A page from elsewhere whose name suddenly leads to this machine still bears its own name.
-    if not _is_loopback(_host_of(current)):
+    if not is_loopback(host_of(current.headers.get("Host", ""))):
         return "the Host header names another machine than this"
     return ""
-
-
-def _host_of(current: Request) -> str:
-    host = current.headers.get("Host", "")
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def _patch(current: Request) -> Mapping[str, Any]:

@@ -12,21 +12,21 @@ _TRIES = 50
 _LAST_PORT = 65535
 
 
-def listen_in_a_row(host: str, port: int, count: int, name: str) -> list[socket.socket]:
+def listen_in_a_row(host: str, port: int, count: int, who: str) -> list[socket.socket]:
     """Listen on `count` ports, `port` and the next ones; 0 means any row that is free.
 
-    Raise StartError, naming the stage, where that can't be.
+    Raise StartError, saying `who` wants it, where that can't be.
     """
     if port + count - 1 > _LAST_PORT:
-        raise StartError(f"stage {name}: there are no {count} ports from {port} on")
+        raise StartError(f"{who}: there are no {count} ports from {port} on")
     for last_try in [False] * _TRIES + [True]:
-        listeners = [listen(host, port, name)]
+        listeners = [listen(host, port, who)]
         try:
             first = listeners[0].getsockname()[1]
             if first + count - 1 > _LAST_PORT:
-                raise StartError(f"stage {name}: there are no {count} free ports in a row")
+                raise StartError(f"{who}: there are no {count} free ports in a row")
             for number in range(1, count):
-                listeners.append(listen(host, first + number, name))
+                listeners.append(listen(host, first + number, who))
         except StartError:
             for listener in listeners:
                 listener.close()
@@ -37,14 +37,17 @@ def listen_in_a_row(host: str, port: int, count: int, name: str) -> list[socket.
     raise AssertionError("the last try returns or raises")
 
 
-def listen(host: str, port: int, name: str) -> socket.socket:
-    """Listen on host and port, 0 meaning any that is free. Raise StartError, naming the stage, where that can't be."""
+def listen(host: str, port: int, who: str) -> socket.socket:
+    """Listen on host and port, 0 meaning any that is free.
+
+    Raise StartError, saying `who` wants it, where that can't be.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StartError(f"stage {name}: can't listen on {host}: {reason}") from None
+        raise StartError(f"{who}: can't listen on {host}: {reason}") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted connections inherit it. With Nagle's algorithm every answer would take 40 ms longer.
@@ -53,7 +56,5 @@ def listen(host: str, port: int, name: str) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise StartError(
-            f"stage {name}: port {port} on {host} can't be used: {os.strerror(error.errno or 0)}"
-        ) from None
+        raise StartError(f"{who}: port {port} on {host} can't be used: {os.strerror(error.errno or 0)}") from None
     return listener

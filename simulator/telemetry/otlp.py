@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+# What all the settings of the OTLP exporter begin with: endpoint, headers, certificate, timeout, compression.
+OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 

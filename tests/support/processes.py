@@ -24,9 +24,12 @@ START_SECONDS = 30.0
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the environment without anything that would change the product, plus `extra`; no span leaves by default."""
+    """Give the environment without anything that would change the product, plus `extra`.
+
+    By default no span leaves, and a run has no console.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIMULATOR_", "OTEL_"))}
-    return {**kept, "OTEL_TRACES_EXPORTER": "none", **(extra or {})}
+    return {**kept, "OTEL_TRACES_EXPORTER": "none", "SIMULATOR_CONSOLE": "0", **(extra or {})}
 
 
 def with_collector(address: str) -> dict[str, str]:

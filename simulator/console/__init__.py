@@ -1,0 +1,1 @@
+"""The console: a run seen in a browser, without anything installed."""

@@ -1,0 +1,85 @@
+"""Who may what: loopback only, nothing by a page from elsewhere, and changes for those who have the run's token."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from simulator.stage.loopback import host_of, is_loopback
+from simulator.stage.problems import problem
+
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_SAME_SITE = ("same-origin", "none")
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cache-Control", "no-cache"),
+)
+
+
+class Guard:
+    """Stand before an application. `policy()` gives the Content-Security-Policy of its pages.
+
+    Who opens a page with the token in its address gets it as a cookie, and the address without it.
+    """
+
+    def __init__(self, application: WSGIApplication, token: str, port: int, policy: Callable[[], str]) -> None:
+        self._application = application
+        self._token = token
+        # Cookies are shared by all ports of a machine: two runs beside each other need two names.
+        self._cookie = f"simulator-console-{port}"
+        self._policy = policy
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or have it answered."""
+        reason = refusal(environ)
+        if reason:
+            return problem(403, "Forbidden", reason)(environ, start_response)
+        given = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[-1]
+        if given and environ["REQUEST_METHOD"] == "GET":
+            return self._welcome(given, environ.get("PATH_INFO", "/"), start_response)
+        policy = self._policy()
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            have = {name.lower() for name, _ in headers}
+            added = [(name, value) for name, value in _HEADERS if name.lower() not in have]
+            return start_response(status, [*headers, *added, ("Content-Security-Policy", policy)], *rest)
+
+        return self._application(environ, start)
+
+    def may_change(self, cookies: Mapping[str, str]) -> bool:
+        """Tell whether whoever sends these cookies has the token."""
+        return self._is_token(cookies.get(self._cookie, ""))
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
+
+    def _welcome(self, given: str, path: str, start_response: StartResponse) -> Iterable[bytes]:
+        headers = [("Location", path if path.startswith("/") and not path.startswith("//") else "/")]
+        headers += [("Content-Length", "0"), *_HEADERS]
+        if self._is_token(given):
+            headers.append(("Set-Cookie", f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"))
+        start_response("303 See Other", headers)
+        return [b""]
+
+
+def refusal(environ: WSGIEnvironment) -> str:
+    """Say why a request is not answered; "" where it is."""
+    host = environ.get("HTTP_HOST", "")
+    # A page from elsewhere whose name suddenly leads to this machine still bears its own name.
+    if not is_loopback(host_of(host)):
+        return "the Host header names another machine than this"
+    if environ["REQUEST_METHOD"] in _SAFE_METHODS:
+        return ""
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None and origin != f"http://{host}":
+        return "a page from elsewhere can't change anything here"
+    if environ.get("HTTP_SEC_FETCH_SITE", "none") not in _SAME_SITE:
+        return "a page from elsewhere can't change anything here"
+    return ""

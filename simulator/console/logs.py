@@ -1,0 +1,171 @@
+"""The stages' logs, read from their files: the lines of one trace, and the last lines of a stage.
+
+There is no index: a file is in the order of time, nearly, so the lines of a moment are found by bisecting it, and it is
+never read as a whole. The files are being written, and may end in half a line, be emptied, or be gone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+# Requests that run at the same time write their lines out of order by less than this.
+_MARGIN_SECONDS = 2.0
+_MOST_LINE_BYTES = 32 * 1024
+_MOST_SCANNED_BYTES = 64 * 2**20
+_MOST_TAIL_BYTES = 4 * 2**20
+_BLOCK_BYTES = 2**20
+_TAIL_BLOCK_BYTES = 64 * 1024
+# Nearly always the next line begins in the first piece; the second one passes over what something else has written.
+_PROBES_BYTES = (8 * 1024, 256 * 1024)
+_CLOSE_BYTES = 16 * 1024
+_LATEST_UNIX_SECONDS = 253_402_300_799.0  # the end of the year 9999
+# The stages write the time first and in one form, so that its text sorts as the times do.
+_TIMESTAMP = re.compile(rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT[\d:.]+Z)"')
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line: who wrote it (a stage's name, or NAME.N of several instances), when, and what else it has."""
+
+    timestamp: str
+    unix_seconds: float
+    level: str
+    event: str
+    label: str
+    fields: Mapping[str, object]
+
+
+def lines_of_trace(
+    files: Mapping[str, Path], trace_id: str, start_unix_seconds: float, end_unix_seconds: float, most: int = 500
+) -> list[LogLine]:
+    """Give the lines that bear a trace's id and were written in its time, the earliest `most` in their order.
+
+    `files` are by label. A file that can't be read has none.
+    """
+    if not trace_id:
+        return []
+    first = _timestamp(start_unix_seconds - _MARGIN_SECONDS)
+    last = _timestamp(end_unix_seconds + _MARGIN_SECONDS)
+    found: list[LogLine] = []
+    for label, path in files.items():
+        lines = (read_line(raw, label) for raw in _raw_lines_with(path, trace_id.encode(), first, last))
+        fitting = (line for line in lines if line is not None and line.fields.get("trace_id") == trace_id)
+        found += itertools.islice(fitting, most)
+    return sorted(found, key=lambda line: line.unix_seconds)[:most]
+
+
+def last_lines(path: Path, count: int, label: str | None = None) -> list[LogLine]:
+    """Give the last lines of a log, the oldest first; a file that is gone has none. Without a label its name is it."""
+    name = path.stem if label is None else label
+    found: list[LogLine] = []
+    for raw in _raw_lines_from_end(path):
+        if len(found) >= count:
+            break
+        line = read_line(raw, name)
+        if line is not None:
+            found.append(line)
+    return found[::-1]
+
+
+def read_line(raw: bytes, label: str) -> LogLine | None:
+    """Read a line; None for one that is too long, or no JSON object with a time."""
+    if len(raw) > _MOST_LINE_BYTES:
+        return None
+    try:
+        fields = orjson.loads(raw)
+        timestamp = fields.pop("timestamp")
+        unix_seconds = datetime.fromisoformat(timestamp).timestamp()
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError):
+        return None
+    level, event = str(fields.pop("level", "")), str(fields.pop("event", ""))
+    return LogLine(timestamp, unix_seconds, level, event, label, fields)
+
+
+def _timestamp(unix_seconds: float) -> bytes:
+    """Write a time as the stages do."""
+    bounded = min(max(0.0, unix_seconds), _LATEST_UNIX_SECONDS)
+    return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="microseconds")[:-6].encode() + b"Z"
+
+
+def _raw_lines_with(path: Path, needle: bytes, first: bytes, last: bytes) -> Iterator[bytes]:
+    """Give the lines with a text in them that were written between two times, and some around them."""
+    try:
+        with path.open("rb") as file:
+            descriptor = file.fileno()
+            size = os.fstat(descriptor).st_size
+            start, _ = _bisect(descriptor, size, first)
+            _, end = _bisect(descriptor, size, last)
+            # The line that the end lies in is read whole.
+            end = min(size, end + _MOST_LINE_BYTES, start + _MOST_SCANNED_BYTES)
+            for block in _blocks(descriptor, start, end):
+                yield from _lines_with(block, needle)
+    except OSError:
+        return
+
+
+def _bisect(descriptor: int, size: int, wanted: bytes) -> tuple[int, int]:
+    """Give two offsets close to each other: lines before the first are earlier than `wanted`, after the second not."""
+    low, high = 0, size
+    while high - low > _CLOSE_BYTES:
+        middle = (low + high) // 2
+        seen = _next_timestamp(descriptor, middle, high)
+        if seen is None or seen >= wanted:
+            high = middle
+        else:
+            low = middle
+    return low, high
+
+
+def _next_timestamp(descriptor: int, start: int, end: int) -> bytes | None:
+    """Give the time of the first line that begins after `start`; None where there is none before `end`, or far off."""
+    for probe_bytes in _PROBES_BYTES:
+        found = _TIMESTAMP.search(os.pread(descriptor, min(probe_bytes, end - start), start))
+        if found is not None:
+            return found[1]
+    return None
+
+
+def _blocks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+    """Give what lies between two offsets in blocks of whole lines, but for the first and the last line of all."""
+    rest = b""
+    for offset in range(start, end, _BLOCK_BYTES):
+        block = rest + os.pread(descriptor, min(_BLOCK_BYTES, end - offset), offset)
+        whole = block.rfind(b"\n") + 1
+        yield block[:whole]
+        rest = block[whole:] if len(block) - whole <= _MOST_LINE_BYTES else b""
+    yield rest
+
+
+def _lines_with(block: bytes, needle: bytes) -> Iterator[bytes]:
+    position = block.find(needle)
+    while position >= 0:
+        begin = block.rfind(b"\n", 0, position) + 1
+        end = block.find(b"\n", position)
+        end = len(block) if end < 0 else end
+        yield block[begin:end]
+        position = block.find(needle, end)
+
+
+def _raw_lines_from_end(path: Path) -> Iterator[bytes]:
+    """Give the lines from the last one backwards, as far as a bound."""
+    try:
+        with path.open("rb") as file:
+            size = offset = os.fstat(file.fileno()).st_size
+            rest = b""
+            while offset > max(0, size - _MOST_TAIL_BYTES):
+                length = min(_TAIL_BLOCK_BYTES, offset)
+                offset -= length
+                rest, *lines = (os.pread(file.fileno(), length, offset) + rest).split(b"\n")
+                yield from reversed(lines)
+                rest = rest if len(rest) <= _MOST_LINE_BYTES else b""
+            yield rest
+    except OSError:
+        return

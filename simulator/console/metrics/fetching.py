@@ -1,0 +1,85 @@
+"""Fetch a page by HTTP with a bound on the time that it takes in all, whatever the other side does.
+
+An HTTP library bounds the wait for each piece; one who sends a byte now and then would keep it for ever.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import cast
+
+TIMEOUT_SECONDS = 1.0
+MOST_BYTES = 4 * 2**20
+_CHUNK_BYTES = 64 * 1024
+
+
+class FetchError(Exception):
+    """Say in a few words why a page was not got."""
+
+
+def fetch(
+    url: str,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    most_bytes: int = MOST_BYTES,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> str:
+    """Give the page at an `http://` URL. Raise FetchError where there is none, in time and of at most that size."""
+    parts = urllib.parse.urlsplit(url)
+    path = parts.path or "/"
+    request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/plain\r\nConnection: close\r\n\r\n"
+    deadline = monotonic() + timeout_seconds
+    try:
+        with socket.create_connection((parts.hostname, parts.port or 80), timeout_seconds) as connection:
+            connection.sendall(request.encode())
+            received = _read_to_end(connection, lambda: deadline - monotonic(), most_bytes)
+        return _body(received)
+    except TimeoutError:
+        raise FetchError(f"no answer within {timeout_seconds:g} s") from None
+    except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
+        raise FetchError(_in_words(error)) from None
+
+
+def _read_to_end(connection: socket.socket, left_seconds: Callable[[], float], most_bytes: int) -> bytes:
+    received = bytearray()
+    while True:
+        left = left_seconds()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        chunk = connection.recv(_CHUNK_BYTES)
+        if not chunk:
+            return bytes(received)
+        received += chunk
+        if len(received) > most_bytes:
+            raise FetchError(f"the answer has more than {most_bytes:,} bytes")
+
+
+def _body(received: bytes) -> str:
+    response = http.client.HTTPResponse(cast(socket.socket, _Received(received)))
+    response.begin()
+    if response.status != http.client.OK:
+        raise FetchError(f"it answered {response.status}")
+    return response.read().decode()
+
+
+class _Received:
+    """What has been received, as much of a socket as HTTPResponse asks for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    if isinstance(error, (http.client.HTTPException, UnicodeDecodeError)):
+        return "the answer is no HTTP, or breaks off"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,134 @@
+"""How a stage stands at a moment, all its instances together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from simulator.console.metrics import counters
+from simulator.console.metrics.history import History
+from simulator.telemetry.record import CallOutcome, Outcome
+from simulator.telemetry.standing import Standing
+
+WINDOW_SECONDS = 5.0
+BAD_OUTCOMES = (Outcome.REJECTED, Outcome.FAULTED, Outcome.FAILED)
+_CALL = "simulator_downstream_call_duration_seconds"
+
+
+@dataclass(frozen=True)
+class CallFigures:
+    """One call of a stage: calls per second, the share that went wrong (0 to 1), p99 in seconds; NaN where unknown."""
+
+    rate_per_second: float = math.nan
+    error_ratio: float = math.nan
+    p99_seconds: float = math.nan
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """How a stage stands; NaN where something is not known.
+
+    Of `instances` processes `up` answer. `outcomes` are messages per second by outcome, `error_ratio` the share that
+    was rejected, faulted or failed, 0 to 1. `workers` and queues are those of all instances that answer, added up.
+    `delay` is its notation, `calls` are by the name of who is called.
+    """
+
+    instances: int = 1
+    up: int = 1
+    rate_per_second: float = math.nan
+    p50_seconds: float = math.nan
+    p99_seconds: float = math.nan
+    outcomes: Mapping[str, float] = field(default_factory=dict)
+    error_ratio: float = math.nan
+    missed_per_second: float = 0.0
+    in_flight: float = 0.0
+    workers: float = 0.0
+    workers_busy: float = 0.0
+    queue_depth: float = 0.0
+    queue_capacity: float = 0.0
+    delay: str = ""
+    calls: Mapping[str, CallFigures] = field(default_factory=dict)
+
+
+def stage_figures(
+    instances: Sequence[History], standing: Standing | None, window_seconds: float = WINDOW_SECONDS
+) -> StageFigures:
+    """Make the figures of a stage from what its processes counted.
+
+    The percentiles are those of `standing`, which are finer; None means that there is no tally, and what is counted in
+    the buckets for HTTP has to do.
+    """
+    up = [history for history in instances if history.is_up]
+    outcomes = {str(outcome): _rate(up, "simulator_messages_total", window_seconds, outcome) for outcome in Outcome}
+    rate = _added(outcomes.values())
+    p50, p99 = _percentiles(up, standing, window_seconds)
+    return StageFigures(
+        instances=len(instances),
+        up=len(up),
+        rate_per_second=rate,
+        p50_seconds=p50,
+        p99_seconds=p99,
+        outcomes=outcomes,
+        error_ratio=_share(_added(outcomes[outcome] for outcome in BAD_OUTCOMES), rate),
+        missed_per_second=_known(_rate(up, "simulator_injector_missed_total", window_seconds)),
+        in_flight=_gauge(up, "simulator_in_flight"),
+        workers=_gauge(up, "simulator_workers"),
+        workers_busy=_gauge(up, "simulator_workers_busy"),
+        queue_depth=_gauge(up, "simulator_queue_depth"),
+        queue_capacity=_gauge(up, "simulator_queue_capacity"),
+        delay=next(iter(_label_values([*up, *instances], "simulator_info", "delay")), ""),
+        calls={
+            name: _call_figures(up, name, window_seconds) for name in _label_values(up, f"{_CALL}_count", "downstream")
+        },
+    )
+
+
+def _percentiles(up: Sequence[History], standing: Standing | None, window_seconds: float) -> tuple[float, float]:
+    if standing is not None:
+        return standing.p50_seconds, standing.p99_seconds
+    buckets = _buckets(up, "http_server_request_duration_seconds", window_seconds)
+    return counters.quantile(buckets, 0.5), counters.quantile(buckets, 0.99)
+
+
+def _call_figures(up: Sequence[History], downstream: str, window_seconds: float) -> CallFigures:
+    name = f"{_CALL}_count"
+    rate = _added(history.rate(name, window_seconds, downstream=downstream) for history in up)
+    good = _added(history.rate(name, window_seconds, downstream=downstream, outcome=CallOutcome.OK) for history in up)
+    buckets = _buckets(up, _CALL, window_seconds, downstream=downstream)
+    return CallFigures(rate, _share(rate - good, rate), counters.quantile(buckets, 0.99))
+
+
+def _rate(up: Sequence[History], name: str, window_seconds: float, outcome: str | None = None) -> float:
+    labels = {} if outcome is None else {"outcome": outcome}
+    return _added(history.rate(name, window_seconds, **labels) for history in up)
+
+
+def _buckets(up: Sequence[History], name: str, window_seconds: float, **labels: str) -> dict[float, float]:
+    found: dict[float, float] = {}
+    for history in up:
+        for bound, count in history.bucket_increases(name, window_seconds, **labels).items():
+            found[bound] = found.get(bound, 0.0) + count
+    return found
+
+
+def _gauge(up: Sequence[History], name: str) -> float:
+    return _known(_added(history.last(name) for history in up))
+
+
+def _label_values(histories: Sequence[History], name: str, label: str) -> list[str]:
+    return list(dict.fromkeys(value for history in histories for value in history.label_values(name, label)))
+
+
+def _added(values: Iterable[float]) -> float:
+    """Add up what is known; NaN where nothing is."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) if known else math.nan
+
+
+def _known(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
+
+
+def _share(part: float, whole: float) -> float:
+    return max(0.0, part) / whole if whole > 0 else math.nan

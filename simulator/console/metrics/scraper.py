@@ -1,0 +1,98 @@
+"""Fetch what every process counts, again and again, without being a burden."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from simulator.console.metrics.exposition import ExpositionReader
+from simulator.console.metrics.fetching import FetchError
+from simulator.console.metrics.history import History
+from simulator.telemetry.run_files import labels
+
+_INTERVAL_SECONDS = 1.0
+_INTERVAL_A_TARGET_SECONDS = 0.05
+_UNWATCHED_FACTOR = 5
+# A page asks every second or two; one that is hidden for a moment is not gone.
+_WATCHED_FOR_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """One process of a stage: its label, and the URL of its /metrics."""
+
+    stage: str
+    label: str
+    url: str
+
+
+def targets_of(addresses: Mapping[str, Sequence[str]]) -> list[Target]:
+    """Give the processes of a run, from {stage: [URL that takes messages, ...]}."""
+    return [
+        Target(stage, label, urllib.parse.urljoin(url, "/metrics"))
+        for stage, urls in addresses.items()
+        for label, url in zip(labels(stage, len(urls)), urls, strict=True)
+    ]
+
+
+def interval_seconds(targets: int, is_watched: bool) -> float:
+    """Give the time from one round to the next: longer for more processes, and where nobody looks."""
+    interval = max(_INTERVAL_SECONDS, _INTERVAL_A_TARGET_SECONDS * targets)
+    return interval if is_watched else interval * _UNWATCHED_FACTOR
+
+
+def one_by_one(visit: Callable[[Target], None], targets: Iterable[Target]) -> None:
+    """Visit one after the other."""
+    for target in targets:
+        visit(target)
+
+
+class Scraper:
+    """Keep the histories of some processes up to date.
+
+    `fetch(url)` gives a text or raises FetchError; `monotonic` is the clock of the histories.
+    """
+
+    def __init__(self, targets: Sequence[Target], fetch: Callable[[str], str], monotonic: Callable[[], float]) -> None:
+        self._targets = tuple(targets)
+        self._fetch = fetch
+        self._monotonic = monotonic
+        self._readers = {target: ExpositionReader() for target in targets}
+        self._histories = {target: History() for target in targets}
+        self._began_at: float | None = None
+        self._watched_at: float | None = None
+
+    def watched(self) -> None:
+        """Note that somebody looks."""
+        self._watched_at = self._monotonic()
+
+    def due_in_seconds(self) -> float:
+        """Give how long it is until the next round should begin; 0 where it should now."""
+        if self._began_at is None:
+            return 0.0
+        now = self._monotonic()
+        is_watched = self._watched_at is not None and now - self._watched_at <= _WATCHED_FOR_SECONDS
+        return max(0.0, self._began_at + interval_seconds(len(self._targets), is_watched) - now)
+
+    def round(self, for_each: Callable[[Callable[[Target], None], Iterable[Target]], object] = one_by_one) -> None:
+        """Fetch from all; `for_each(visit, targets)` may do so at the same time. It returns when all have been."""
+        self._began_at = self._monotonic()
+        for_each(self._visit, self._targets)
+
+    def histories(self, stage: str) -> list[History]:
+        """Give the histories of a stage's processes, in their order."""
+        return [self._histories[target] for target in self._targets if target.stage == stage]
+
+    def down(self) -> dict[str, str]:
+        """Give {label: why} of the processes that did not answer the last time."""
+        return {target.label: history.reason for target, history in self._histories.items() if not history.is_up}
+
+    def _visit(self, target: Target) -> None:
+        history = self._histories[target]
+        try:
+            samples = self._readers[target].read(self._fetch(target.url))
+        except (FetchError, ValueError) as error:
+            history.mark_down(str(error))
+        else:
+            history.record(self._monotonic(), samples)

@@ -1,0 +1,1 @@
+"""The console's page: made with Dash, which brings its own JavaScript."""

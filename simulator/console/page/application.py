@@ -1,0 +1,148 @@
+"""The page: what is laid out where, and what is asked of the server when. Every callback is listed in `make_page`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, no_update
+from flask import Flask
+
+from simulator.console.page.frame_answers import FrameAnswers
+from simulator.console.page.paths import item_of
+from simulator.console.page.shell import shell
+from simulator.console.page.stage_view import CHARTS
+from simulator.console.page.system_view import CHARTS as WHOLE_CHARTS
+from simulator.console.page.traces_view import Search
+
+_ASSETS = Path(__file__).parent / "assets"
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M3 8h10' "
+    "stroke='%233577d4' stroke-width='2'/%3E%3Ccircle cx='3' cy='8' r='2.5' fill='%233577d4'/%3E%3Ccircle cx='13' "
+    "cy='8' r='2.5' fill='%231a8a52'/%3E%3C/svg%3E"
+)
+_PAGE = f"""<!DOCTYPE html>
+<html lang="en">
+<head>{{%metas%}}<title>{{%title%}}</title><link rel="icon" href="{_ICON}">{{%css%}}</head>
+<body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body>
+</html>"""
+_SEARCH = ("text", "stage", "longer", "shorter", "errors")
+
+
+def make_page(server: Flask, answers: FrameAnswers) -> Dash:
+    """Make the page and put it on a Flask application."""
+    app = Dash(
+        "simulator.console",
+        server=cast(Any, server),
+        title=f"{answers.run_name} - Web service simulator",
+        update_title=cast(Any, None),  # the title stays while a callback runs
+        assets_folder=str(_ASSETS),
+        index_string=_PAGE,
+        serve_locally=True,
+        suppress_callback_exceptions=True,  # the parts of a view are there only while it is
+        add_log_handler=False,
+    )
+    app.layout = shell(answers.run_name)
+    _script_callbacks(app)
+    _frame_callbacks(app, answers)
+    _trace_callbacks(app, answers)
+    _stage_callbacks(app, answers)
+    _control_callbacks(app, answers)
+    return app
+
+
+def _script_callbacks(app: Dash) -> None:
+    """List what the script on the page does by itself."""
+
+    def by_script(name: str, *places: Any) -> None:
+        app.clientside_callback(ClientsideFunction("console", name), *places)  # type: ignore[no-untyped-call]
+
+    by_script("tick", Output("tick", "data"), Input("timer", "n_intervals"), State("tick", "data"))
+    by_script("theme", Output("theme", "children"), Input("theme", "n_clicks"))
+    by_script("show", Output("shown", "data"), Input("news", "data"))
+    by_script("list_tick", Output("list-tick", "data"), Input("timer", "n_intervals"), State("list-tick", "data"))
+    by_script("lines_tick", Output("lines-tick", "data"), Input("timer", "n_intervals"), State("lines-tick", "data"))
+    by_script("trace_tick", Output("trace-tick", "data"), Input("timer", "n_intervals"), State("trace-tick", "data"))
+    by_script("charts_tick", Output("charts-tick", "data"), Input("timer", "n_intervals"), State("charts-tick", "data"))
+    by_script("charts_tick", Output("whole-tick", "data"), Input("timer", "n_intervals"), State("whole-tick", "data"))
+    by_script("note_search", Output("search-noted", "data"), Input("search-asked", "data"))
+
+
+def _frame_callbacks(app: Dash, answers: FrameAnswers) -> None:
+    app.callback(
+        Output("view", "children"),
+        Output("laid", "data"),
+        Input("place", "pathname"),
+        Input("place", "search"),
+        Input("stale", "data"),
+    )(lambda path, search, _: answers.lay_out(path or "/", search or ""))
+    app.callback(
+        Output("news", "data"),
+        Output("stale", "data"),
+        Input("tick", "data"),
+        Input("laid", "data"),
+        State("place", "pathname"),
+        State("place", "search"),
+        State("shown", "data"),
+    )(lambda _, laid, path, search, shown: answers.news(path or "/", search or "", laid or {}, shown))
+
+
+def _trace_callbacks(app: Dash, answers: FrameAnswers) -> None:
+    app.callback(
+        Output("trace-list", "children"),
+        Output("search-asked", "data"),
+        Input("list-tick", "data"),
+        *(Input(f"search-{key}", "value") for key in _SEARCH),
+        State("search-asked", "data"),
+    )(
+        lambda _, text, stage, longer, shorter, errors, asked: answers.traces.rows(
+            Search(text or "", stage or "", longer or "", shorter or "", bool(errors)), asked
+        )
+    )
+    app.callback(
+        Output("trace-box", "children"),
+        Output("trace-shown", "data"),
+        Input("trace-tick", "data"),
+        State("trace-shown", "data"),
+        State("place", "pathname"),
+        State("place", "search"),
+        prevent_initial_call=True,
+    )(lambda _, shown, path, search: answers.traces.trace_again(item_of(path or ""), search or "", shown))
+
+
+def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
+    app.callback(
+        *(Output(element, "figure") for element in CHARTS),
+        Output("delay-note", "children"),
+        Input("charts-tick", "data"),
+        State("place", "pathname"),
+    )(lambda _, path: answers.stages.charts(item_of(path or "")))
+    app.callback(*(Output(element, "figure") for element in WHOLE_CHARTS), Input("whole-tick", "data"))(
+        lambda _: answers.stages.whole_charts()
+    )
+    app.callback(Output("stage-lines", "children"), Input("lines-tick", "data"), State("place", "pathname"))(
+        lambda _, path: answers.stages.lines(item_of(path or ""))
+    )
+
+
+def _control_callbacks(app: Dash, answers: FrameAnswers) -> None:
+    def apply(
+        clicks: int, submits: list[int], values: list[str | None], ids: list[Any], button: Any
+    ) -> tuple[Any, Any]:
+        if not clicks and not any(submits):  # they were only just laid out
+            return no_update, no_update
+        typed = {place["key"]: value or "" for place, value in zip(ids, values, strict=True)}
+        return answers.controls.apply(button["stage"], typed)
+
+    said, button = {"type": "said", "stage": MATCH}, {"type": "apply", "stage": MATCH}
+    boxes = {"type": "control", "stage": MATCH, "key": ALL}
+    app.callback(
+        Output(said, "children"),
+        Output(said, "className"),
+        Input(button, "n_clicks"),
+        Input(boxes, "n_submit"),
+        State(boxes, "value"),
+        State(boxes, "id"),
+        State(button, "id"),
+        prevent_initial_call=True,
+    )(apply)

@@ -1,0 +1,126 @@
+// What the page does by itself: the theme, when to ask for news, and putting news in their places.
+// The server says what every place shows; here nothing is computed but where it goes.
+
+(function () {
+  "use strict";
+
+  const THEME = "simulator-theme";
+  const SMALLEST = 0.7;
+  const SVG = "http://www.w3.org/2000/svg";
+  const stored = (() => { try { return localStorage.getItem(THEME); } catch { return null; } })();
+  if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
+
+  function dark() {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
+  // A list does not move under a pointer or away from the focus.
+  function held(id) {
+    const list = document.getElementById(id);
+    return !!list && (list.matches(":hover") || list.contains(document.activeElement));
+  }
+
+  // The first tick counts at once, so that a view that was just laid out does not stay empty.
+  function every(so_many, count, before, list) {
+    if (before === undefined || before === null) return count || 0;
+    return document.hidden || count % so_many || (list && held(list)) ? nothing() : count;
+  }
+
+  function put(entries, write) {
+    for (const [id, value] of Object.entries(entries || {})) {
+      const element = document.getElementById(id);
+      if (element) write(element, value);
+    }
+  }
+
+  function setText(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  function drawEdges(box, edges) {
+    let svg = box.querySelector("svg");
+    if (!svg) {
+      svg = box.appendChild(document.createElementNS(SVG, "svg"));
+      svg.setAttribute("width", "100%");
+      svg.setAttribute("height", "100%");
+    }
+    for (const edge of edges) {
+      let group = svg.querySelector(`[data-edge="${CSS.escape(edge.id)}"]`);
+      if (!group) {
+        group = svg.appendChild(document.createElementNS(SVG, "g"));
+        group.dataset.edge = edge.id;
+        group.appendChild(document.createElementNS(SVG, "path"));
+        group.appendChild(document.createElementNS(SVG, "text"));
+      }
+      const [path, label] = group.children;
+      path.setAttribute("d", edge.d);
+      path.setAttribute("class", edge.kind);
+      path.setAttribute("stroke-width", edge.width);
+      label.setAttribute("x", edge.x);
+      label.setAttribute("y", edge.y);
+      label.setAttribute("class", edge.kind);
+      setText(label, edge.label);
+    }
+  }
+
+  // A large picture shrinks to the width there is, but never so far that it can't be read.
+  function fit() {
+    const canvas = document.getElementById("canvas");
+    if (!canvas) return;
+    const scene = canvas.closest(".scene"), wrap = canvas.parentElement;
+    const width = canvas.offsetWidth, height = canvas.offsetHeight;
+    const room = [(scene.clientWidth - 48) / width, (innerHeight - 220) / height];
+    const scale = Math.max(SMALLEST, Math.min(1, ...room));
+    canvas.style.transform = `scale(${scale})`;
+    wrap.style.width = `${width * scale}px`;
+    wrap.style.height = `${height * scale}px`;
+  }
+  addEventListener("resize", fit);
+
+  const nothing = () => window.dash_clientside.no_update;
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    console: {
+      tick: (count, before) => (document.hidden ? nothing() : (before || 0) + 1),
+      list_tick: (count, before) => every(2, count, before, "trace-list"),
+      lines_tick: (count, before) => every(4, count, before, "stage-lines"),
+      trace_tick: (count, before) => every(2, count, before, "trace-box"),
+      charts_tick: (count, before) => every(4, count, before),
+      // The address of a search can be kept and sent to somebody; the view stays as it is.
+      note_search: (asked) => {
+        if (asked && location.pathname === "/traces") history.replaceState(history.state, "", `/traces${asked.search}`);
+        return nothing();
+      },
+      theme: (clicks) => {
+        if (clicks) {
+          const theme = dark() ? "light" : "dark";
+          document.documentElement.dataset.theme = theme;
+          try { localStorage.setItem(THEME, theme); } catch { /* it holds until the page is left */ }
+        }
+        return dark() ? "Light" : "Dark";
+      },
+      show: (news) => {
+        if (!news) return nothing();
+        put(news.texts, setText);
+        put(news.kinds, (element, kind) => { if (element.className !== kind) element.className = kind; });
+        put(news.widths, (element, percent) => { element.style.width = `${percent}%`; });
+        put(news.titles, (element, text) => { element.title = text; });
+        const box = document.getElementById("edges");
+        if (box && news.edges && box.dataset.drawing === news.drawing) drawEdges(box, news.edges);
+        fit();
+        return news.version;
+      },
+    },
+  });
+
+  addEventListener("keydown", (event) => {
+    if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const link = { 1: "view-system", 2: "view-traces", 3: "view-stages", 4: "view-controls" }[event.key];
+    if (link) document.getElementById(link)?.click();
+    if (event.key === "/") {
+      const box = document.getElementById("search-text");
+      if (box) { event.preventDefault(); box.focus(); }
+    }
+  });
+})();

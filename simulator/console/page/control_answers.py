@@ -1,0 +1,92 @@
+"""What the controls get when they ask, and what becomes of what is typed into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from simulator.console.page.controls_view import MOST_AT_ONCE, Controlled, controls_view, patch_of
+from simulator.console.page.paths import parameter_of
+from simulator.console.system.picture import Node
+from simulator.console.watching import Watching
+from simulator.errors import ConfigurationError, StartError
+from simulator.stage.remote import exchange
+
+_ASKED_AT_ONCE = 8
+
+
+class ControlAnswers:
+    """Answer for the stages at `addresses`.
+
+    `may_change()` tells whether whoever asks has the run's token; `control_token` is what the stages want, None for
+    nothing.
+    """
+
+    def __init__(
+        self,
+        watching: Watching,
+        addresses: Mapping[str, Sequence[str]],
+        may_change: Callable[[], bool],
+        control_token: str | None,
+    ) -> None:
+        self._watching = watching
+        self._addresses = addresses
+        self._may_change = may_change
+        self._control_token = control_token
+        self._names = list(watching.topology.stages)
+
+    def lay_out(self, search: str) -> Any:
+        """Lay out the controls of the stage that is asked for, or of all where they are not too many."""
+        shown = self.shown(search)
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            asked = list(pool.map(self._ask, [node.name for _, node in shown]))
+        numbered = [(number, stage) for (number, _), stage in zip(shown, asked, strict=True)]
+        return controls_view(self._names, self._chosen(search), numbered, self._may_change())
+
+    def shown(self, search: str) -> list[tuple[int, Node]]:
+        """Give the stages whose controls are shown, each with its number in the topology."""
+        chosen = self._chosen(search)
+        return [(number, self._watching.node(name)) for number, name in enumerate(self._names) if chosen in ("", name)]
+
+    def apply(self, number: int, typed: Mapping[str, str]) -> tuple[str, str]:
+        """Change a stage as typed, in every instance; give what came of it, and the kind of that text."""
+        if not self._may_change():
+            return "The token is needed: open the address that `run` printed.", "said bad"
+        name = self._names[number]
+        stage = self._ask(name)
+        if stage.trouble:
+            return stage.trouble, "said bad"
+        patch = patch_of(typed, stage)
+        if not patch:
+            return "That is what it does already.", "said soft"
+        troubles = [trouble for address in self._addresses[name] if (trouble := self._change(address, patch))]
+        self._watching.nudge()
+        if troubles:
+            return "\n".join(dict.fromkeys(troubles)), "said bad"
+        changed = [*(key for key in patch if key != "load"), *patch.get("load", {})]
+        return f"Changed: {', '.join(changed)}.", "said good"
+
+    def _change(self, address: str, patch: Mapping[str, Any]) -> str:
+        """Change one instance; give what went wrong, "" where nothing did."""
+        try:
+            exchange(address, patch, self._control_token)
+        except (ConfigurationError, StartError) as error:
+            return str(error)
+        return ""
+
+    def _ask(self, name: str) -> Controlled:
+        """Ask a stage what it does: the first of its instances that answers."""
+        trouble = "It has no address."
+        for address in self._addresses[name]:
+            try:
+                return Controlled(self._watching.node(name), exchange(address, {}, self._control_token))
+            except (ConfigurationError, StartError) as error:
+                trouble = str(error)
+        return Controlled(self._watching.node(name), {}, trouble)
+
+    def _chosen(self, search: str) -> str:
+        chosen = parameter_of(search, "stage")
+        if chosen in self._names:
+            return chosen
+        return "" if len(self._names) <= MOST_AT_ONCE else self._names[0]

@@ -1,0 +1,60 @@
+"""Where everything of the system's picture goes, in pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from simulator.console.system.picture import Picture
+from simulator.console.system.placing import Placing, place
+
+_COMPACT_FROM = 18
+
+
+@dataclass(frozen=True)
+class CardSize:
+    """The measures of a drawing, in pixels."""
+
+    width: int
+    height: int
+    column_gap: int
+    row_gap: int
+    is_compact: bool
+
+    def left(self, column: float) -> float:
+        """Give where a column begins."""
+        return column * (self.width + self.column_gap)
+
+    def top(self, row: float) -> float:
+        """Give where a row begins."""
+        return row * (self.height + self.row_gap)
+
+
+FULL = CardSize(width=244, height=150, column_gap=92, row_gap=28, is_compact=False)
+COMPACT = CardSize(width=148, height=54, column_gap=74, row_gap=12, is_compact=True)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Where everything of a picture goes; `name` tells one drawing from another."""
+
+    name: str
+    nodes: tuple[str, ...]
+    edges: tuple[tuple[str, str], ...]
+    placing: Placing
+    size: CardSize
+
+    def fits(self, picture: Picture) -> bool:
+        """Tell whether a picture has the nodes and edges of this drawing."""
+        return (self.nodes, self.edges) == _wiring(picture)
+
+
+def draw(picture: Picture) -> Drawing:
+    """Find a place for each node; pictures of the same nodes and edges have the same drawing."""
+    nodes, edges = _wiring(picture)
+    name = hashlib.blake2b(repr((nodes, edges)).encode(), digest_size=8).hexdigest()
+    return Drawing(name, nodes, edges, place(nodes, edges), COMPACT if len(nodes) >= _COMPACT_FROM else FULL)
+
+
+def _wiring(picture: Picture) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    return tuple(node.name for node in picture.nodes), tuple((edge.caller, edge.called) for edge in picture.edges)

@@ -1,0 +1,41 @@
+"""Log lines on the page: the event and what matters of it, the whole line on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+
+from simulator.console.logs import LogLine
+from simulator.console.page.words import short
+
+_TOLD = ("outcome", "downstream", "fault", "key", "code", "error", "reason", "duration_seconds", "delay_drawn_seconds")
+_MOST_LINE = 4000
+
+
+def log_lines(lines: Sequence[LogLine], empty: str) -> list[Any]:
+    """Lay out lines in their order; `empty` is said where there are none."""
+    return [_line(line) for line in lines] or [html.Div(empty, className="empty")]
+
+
+def _line(line: LogLine) -> html.Details:
+    told = "  ".join(f"{key}={line.fields[key]}" for key in _TOLD if line.fields.get(key) is not None)
+    whole = json.dumps(dict(line.fields), indent=1, ensure_ascii=False, default=str)
+    return html.Details(
+        [
+            html.Summary(
+                [
+                    html.Span(line.timestamp[11:23], className="mono soft"),
+                    html.B(short(line.label, 30)),
+                    html.Span(
+                        [html.Span(short(line.event, 60)), " ", html.Span(short(told, 200), className="soft mono")],
+                        className="event",
+                    ),
+                ]
+            ),
+            html.Pre(short(whole, _MOST_LINE)),
+        ],
+        className=f"line {line.level if line.level in ('warning', 'error') else ''}".strip(),
+    )

@@ -1,0 +1,68 @@
+"""What the views of the traces get when they ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html, no_update
+
+from simulator.console.logs import LogLine, lines_of_trace
+from simulator.console.page.paths import parameter_of
+from simulator.console.page.trace_view import trace_box, trace_view
+from simulator.console.page.traces_view import Search, trace_rows, traces_view
+from simulator.console.traces.spans import Span, read_spans
+from simulator.console.traces.waterfall import waterfall
+from simulator.console.watching import Watching
+
+_MOST_LINES = 500
+
+
+class TraceAnswers:
+    """Answer for the traces of the run that is watched."""
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+
+    def lay_out_list(self, search: str) -> Any:
+        """Lay out the search that an address stands for."""
+        return traces_view(Search.of(search), self._watching.store.services())
+
+    def rows(self, search: Search, asked: Any) -> tuple[Any, Any]:
+        """Give the rows that fit a search, unless they are those of `asked`, and what was asked now."""
+        now = {"search": search.query_string, "version": self._watching.store.version}
+        if now == asked:
+            return no_update, no_update
+        try:
+            found = self._watching.store.find(search.query(self._watching.unix_ns()))
+        except ValueError as error:
+            return [html.Div(str(error), className="empty bad")], now
+        return trace_rows(found, search), now
+
+    def lay_out_trace(self, trace_id: str, search: str) -> Any:
+        """Lay out the view of a trace."""
+        spans = self._spans(trace_id)
+        return trace_view(self._box(trace_id, spans, search), len(spans))
+
+    def trace_again(self, trace_id: str, search: str, spans_shown: Any) -> tuple[Any, Any]:
+        """Give a trace anew where spans have come to it since it was laid out."""
+        spans = self._spans(trace_id)
+        if not trace_id or len(spans) == spans_shown:
+            return no_update, no_update
+        return self._box(trace_id, spans, search), len(spans)
+
+    def _spans(self, trace_id: str) -> list[Span]:
+        return read_spans(self._watching.store.get(trace_id) or ())
+
+    def _box(self, trace_id: str, spans: list[Span], search: str) -> Any:
+        every = parameter_of(search, "every") == "1"
+        fall = waterfall(spans, every) if spans else None
+        return trace_box(trace_id, fall, self._lines(trace_id, spans), every, len(spans))
+
+    def _lines(self, trace_id: str, spans: list[Span]) -> list[LogLine]:
+        if not spans:
+            return []
+        ours = dict.fromkeys(span.service for span in spans if span.service in self._watching.topology.stages)
+        files = {label: self._watching.files.log(label) for name in ours for label in self._watching.labels(name)}
+        start = min(span.start_unix_ns for span in spans) / 1e9
+        end = max(span.end_unix_ns for span in spans) / 1e9
+        return lines_of_trace(files, trace_id, start, end, _MOST_LINES)

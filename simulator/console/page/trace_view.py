@@ -1,0 +1,181 @@
+"""One trace: its waterfall, what each span says, and the log lines of that trace beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import dcc, html
+
+from simulator.console.logs import LogLine
+from simulator.console.page.log_lines import log_lines
+from simulator.console.page.paths import trace_path
+from simulator.console.page.traces_view import clock_text
+from simulator.console.page.words import aria, short, time_text
+from simulator.console.traces.spans import Span
+from simulator.console.traces.waterfall import Row, Segment, SegmentKind, Waterfall
+
+_TICKS = 5
+_INDENT_PIXELS = 14
+_DEEPEST = 12
+_MOST_ROWS = 1000
+_KIND_NAMES = {
+    SegmentKind.QUEUE: "queue",
+    SegmentKind.PROCESSING: "processing",
+    SegmentKind.DOWNSTREAM: "downstream",
+    SegmentKind.FAULT: "fault",
+}
+
+
+def trace_view(box: Any, spans: int) -> html.Div:
+    """Lay out the view of a trace around `trace_box`, which is made anew where more spans come."""
+    return html.Div(
+        [html.Div(box, id="trace-box"), dcc.Store(id="trace-tick"), dcc.Store(id="trace-shown", data=spans)]
+    )
+
+
+def trace_box(
+    trace_id: str, waterfall: Waterfall | None, lines: Sequence[LogLine], every_span: bool, spans: int
+) -> list[Any]:
+    """Lay out a trace; `waterfall` of None means that it is not, or no longer, here."""
+    if waterfall is None:
+        gone = "This trace is not here. It may be on its way still, or have made room for newer ones."
+        return [html.Div(gone, className="empty"), html.Div(dcc.Link("To the list", href="/traces"), className="empty")]
+    rows = html.Section([_axis(waterfall), *_rows(waterfall), _legend()], className="panel", id="waterfall")
+    said = [html.H2("Log lines"), html.Div(log_lines(lines, "No log line bears this trace."), className="lines")]
+    return [
+        _head(trace_id, waterfall, every_span, spans),
+        html.Div([rows, html.Section(said, className="panel", id="trace-lines")], className="trace"),
+    ]
+
+
+def _head(trace_id: str, waterfall: Waterfall, every_span: bool, spans: int) -> html.Div:
+    other = "Fold what a stage does" if every_span else "Every span"
+    ids = dict.fromkeys(
+        str(row.span.attributes["simulator.message_id"])
+        for row in waterfall.rows
+        if "simulator.message_id" in row.span.attributes
+    )
+    return html.Div(
+        [
+            html.Div(
+                [html.H1(short(", ".join(list(ids)[:3]) or "Trace", 200)), html.Span(trace_id, className="mono soft")]
+            ),
+            html.Div([html.B(time_text(waterfall.duration_seconds)), html.Span("in all")], className="figure"),
+            html.Div([html.B(str(spans)), html.Span("spans")], className="figure"),
+            html.Div([html.B(clock_text(waterfall.start_unix_ns)), html.Span("began, UTC")], className="figure"),
+            html.Div(
+                [
+                    dcc.Link(other, href=trace_path(trace_id, not every_span), className="button"),
+                    html.A(
+                        "Download",
+                        href=f"/download/traces/{trace_id}.json",
+                        className="button",
+                        title="OTLP JSON, which Jaeger's page takes by upload",
+                    ),
+                ],
+                className="actions",
+            ),
+        ],
+        className="trace-head",
+    )
+
+
+def _axis(waterfall: Waterfall) -> html.Div:
+    ticks = [number / (_TICKS - 1) for number in range(_TICKS)]
+    return html.Div(
+        [
+            html.Span(time_text(tick * waterfall.duration_seconds) if tick else "0", style={"left": f"{100 * tick:g}%"})
+            for tick in ticks
+        ],
+        className="axis",
+        **aria(hidden="true"),
+    )
+
+
+def _rows(waterfall: Waterfall) -> list[Any]:
+    shown = [_row(row) for row in waterfall.rows[:_MOST_ROWS]]
+    left = len(waterfall.rows) - len(shown)
+    return (
+        [*shown, html.Div(f"and {left:,} more rows: download the trace to see them", className="empty")]
+        if left
+        else shown
+    )
+
+
+def _row(row: Row) -> html.Details:
+    span = row.span
+    indent = {"paddingLeft": f"{_INDENT_PIXELS * min(row.depth, _DEEPEST) + 6}px"}
+    marks = [html.Span("error", className="badge bad")] if span.is_error else []
+    if fault := span.attributes.get("simulator.fault"):
+        marks = [html.Span(short(str(fault), 30), className="badge fault")]
+    name = html.Div(
+        [html.B(short(span.service, 60)), html.Span(short(span.name, 120)), *marks], className="span-name", style=indent
+    )
+    return html.Details(
+        [
+            html.Summary([name, _lane(row), html.Span(time_text(span.duration_seconds), className="took")]),
+            _about(span),
+            *(_folded(inner) for inner in row.folded),
+        ],
+        className="span",
+    )
+
+
+def _lane(row: Row) -> html.Div:
+    whole = html.Div(
+        className=f"whole {'error' if row.span.is_error else ''}".strip(),
+        style={"left": _percent(row.start_ratio), "width": _percent(row.length_ratio)},
+    )
+    return html.Div([whole, *(_segment(segment) for segment in row.segments)], className="lane")
+
+
+def _segment(segment: Segment) -> html.Div:
+    kind = _KIND_NAMES[segment.kind]
+    return html.Div(
+        className=f"segment {kind}",
+        style={"left": _percent(segment.start_ratio), "width": _percent(segment.length_ratio)},
+        title=f"{kind}: {short(segment.span.name, 80)}, {time_text(segment.span.duration_seconds)}",
+    )
+
+
+def _about(span: Span) -> html.Dl:
+    facts: list[tuple[str, object]] = [
+        ("span", span.span_id),
+        ("kind", span.kind),
+        ("began", clock_text(span.start_unix_ns)),
+    ]
+    facts.append(("took", time_text(span.duration_seconds)))
+    if span.instance:
+        facts.append(("instance", span.instance))
+    if span.is_error:
+        facts.append(("status", f"error {span.status_message}".strip()))
+    facts += list(span.attributes.items())
+    facts += [(f"event at {clock_text(at)}", f"{name} {dict(attributes)}") for at, name, attributes in span.events]
+    return html.Dl(
+        [part for key, value in facts for part in (html.Dt(short(str(key))), html.Dd(short(str(value), 2000)))],
+        className="about",
+    )
+
+
+def _folded(span: Span) -> html.Div:
+    title = html.Div(
+        [html.B(short(span.name, 120)), html.Span(f" {span.kind}", className="soft")], style={"paddingLeft": "24px"}
+    )
+    return html.Div([title, _about(span)])
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.3f}%"
+
+
+def _legend() -> html.Div:
+    kinds = {
+        "queue": "waiting for a worker",
+        "processing": "processing",
+        "downstream": "waiting for downstream",
+        "fault": "a fault on purpose",
+    }
+    return html.Div(
+        [html.Span([html.I(className=f"segment {kind}"), text]) for kind, text in kinds.items()], className="legend"
+    )

@@ -1,0 +1,181 @@
+"""The traces that came: a search, and a list with the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from dash import dcc, html
+
+from simulator.console.page.paths import trace_path
+from simulator.console.page.words import aria, short, time_text
+from simulator.console.traces.search import Query
+from simulator.console.traces.summary import TraceSummary
+from simulator.units import parse_duration
+
+_ROWS = 50
+_SETTLED_SECONDS = 1.5
+_IDS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was typed, as it was typed: "" for what was left open."""
+
+    text: str = ""
+    stage: str = ""
+    longer: str = ""
+    shorter: str = ""
+    errors: bool = False
+
+    @classmethod
+    def of(cls, query_string: str) -> Search:
+        """Read the search from a page's address."""
+        given = {key: values[-1] for key, values in parse_qs(query_string.lstrip("?")).items()}
+        texts = {key: given.get(key, "") for key in ("text", "stage", "longer", "shorter")}
+        return cls(**texts, errors=given.get("errors") == "1")
+
+    @property
+    def query_string(self) -> str:
+        """Write it so that `of` gives it back."""
+        given = {key: value for key, value in vars(self).items() if value}
+        return f"?{urlencode({**given, **({'errors': '1'} if self.errors else {})})}" if given else ""
+
+    def query(self, now_unix_ns: int) -> Query:
+        """Give what to look for. Raise ValueError, with what would be right, for a duration that is none.
+
+        Without an id the very latest are left out: of them some spans are still on their way.
+        """
+        settled = now_unix_ns - int(_SETTLED_SECONDS * 1e9)
+        return Query(
+            service=self.stage,
+            text=self.text.strip(),
+            min_duration_seconds=_seconds(self.longer),
+            max_duration_seconds=_seconds(self.shorter),
+            errors_only=self.errors,
+            start_max_unix_ns=None if self.text.strip() else settled,
+            limit=_ROWS,
+        )
+
+
+def _seconds(text: str) -> float | None:
+    return parse_duration(text.strip()) if text.strip() else None
+
+
+def traces_view(search: Search, services: Sequence[str]) -> html.Div:
+    """Lay out the search; the list comes by itself, and anew with every tick."""
+    options = [{"label": "any", "value": ""}, *({"label": short(name, 60), "value": name} for name in services)]
+    return html.Div(
+        [
+            html.H1("Traces", className="visually-hidden"),
+            html.Div(
+                [
+                    _labelled(
+                        "Message id or trace id",
+                        dcc.Input(
+                            id="search-text",
+                            value=search.text,
+                            type="text",
+                            debounce=0.3,
+                            placeholder="the whole id, or how it begins",
+                        ),
+                        "wide",
+                    ),
+                    _labelled("Stage", _select("search-stage", options, search.stage)),
+                    _labelled(
+                        "Longer than",
+                        dcc.Input(
+                            id="search-longer", value=search.longer, type="text", debounce=0.3, placeholder="100ms"
+                        ),
+                    ),
+                    _labelled(
+                        "Shorter than",
+                        dcc.Input(
+                            id="search-shorter", value=search.shorter, type="text", debounce=0.3, placeholder="2s"
+                        ),
+                    ),
+                    dcc.Checklist(
+                        id="search-errors",
+                        options=[{"label": " only with errors", "value": "1"}],
+                        value=["1"] if search.errors else [],
+                        className="tick",
+                    ),
+                    html.A(
+                        "Download all",
+                        href="/download/traces.json",
+                        className="button",
+                        title="OTLP JSON, which Jaeger's page takes by upload",
+                    ),
+                ],
+                className="search",
+                role="search",
+            ),
+            html.Div(id="trace-list", className="list", role="table", **aria(label="Traces")),
+            *(dcc.Store(id=name) for name in ("list-tick", "search-asked", "search-noted")),
+        ]
+    )
+
+
+def trace_rows(found: Sequence[TraceSummary], search: Search) -> list[Any]:
+    """Lay out the rows of the list."""
+    if not found:
+        asked = "No trace fits the search." if search != Search() else "No trace has come yet."
+        return [html.Div(asked, className="empty")]
+    heads = ("when", "begins at", "stages", "message", "spans", "took")
+    head = html.Div(
+        [html.Span(text, className="right" if text in ("spans", "took") else "") for text in heads],
+        className="list-row head",
+    )
+    return [head, *(_row(summary) for summary in found)]
+
+
+def _row(summary: TraceSummary) -> Any:
+    marks = (
+        [html.Span(f"{summary.errors} error{'s' if summary.errors > 1 else ''}", className="badge bad")]
+        if summary.errors
+        else []
+    )
+    marks += [html.Span(short(fault, 30), className="badge fault") for fault in summary.faults[:_IDS_SHOWN]]
+    ids = ", ".join(short(message_id, 80) for message_id in summary.message_ids[:_IDS_SHOWN]) or summary.trace_id
+    stages = ", ".join(f"{short(name, 40)}" for name, _ in summary.services)
+    return dcc.Link(
+        [
+            html.Span(clock_text(summary.start_unix_ns), className="mono"),
+            html.Span(
+                [
+                    html.B(short(summary.root_service, 40)),
+                    " ",
+                    html.Span(short(summary.root_name, 60), className="soft"),
+                    " ",
+                    *marks,
+                ]
+            ),
+            html.Span(stages, className="ids soft", title=stages),
+            html.Span(ids, className="ids mono", title=ids),
+            html.Span(str(summary.spans), className="right"),
+            html.B(time_text(summary.duration_seconds), className="right"),
+        ],
+        href=trace_path(summary.trace_id),
+        className="list-row",
+    )
+
+
+def clock_text(unix_ns: int) -> str:
+    """Write the time of day, UTC, to the millisecond."""
+    try:
+        return datetime.fromtimestamp(unix_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return "-"  # what a foreign service calls its time may be none
+
+
+def _labelled(text: str, field: Any, kind: str = "") -> html.Label:
+    return html.Label([html.Span(text), field], className=kind)
+
+
+def _select(element: str, options: Sequence[Mapping[str, str]], value: str) -> Any:
+    return dcc.Dropdown(
+        id=element, options=list(options), value=value, clearable=False, searchable=False, style={"minWidth": "150px"}
+    )

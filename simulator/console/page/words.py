@@ -1,0 +1,41 @@
+"""Figures as a person reads them; "-" for what is not known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from simulator.units import human_duration
+
+_MISSING = "-"
+_MOST_TEXT = 300
+
+
+def rate_text(per_second: float) -> str:
+    """Write a rate: 0.4/s, 20.1/s, 1,234/s."""
+    if math.isnan(per_second):
+        return _MISSING
+    return f"{per_second:.1f}/s" if per_second < 100 else f"{per_second:,.0f}/s"
+
+
+def share_text(ratio: float) -> str:
+    """Write a share: 0 %, 0.4 %, 12 %."""
+    if math.isnan(ratio):
+        return _MISSING
+    percent = 100 * ratio
+    return f"{percent:.0f} %" if percent == 0 or percent >= 10 else f"{percent:.1f} %"
+
+
+def time_text(seconds: float) -> str:
+    """Write a duration."""
+    return "0" if seconds == 0 else human_duration(seconds)
+
+
+def aria(**texts: str) -> Any:
+    """Give attributes for those who don't see the page: `aria(label="Views")` is {"aria-label": "Views"}."""
+    return {f"aria-{name}": text for name, text in texts.items()}
+
+
+def short(text: str, most: int = _MOST_TEXT) -> str:
+    """Cut a text that somebody else wrote to a length that a page can bear."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

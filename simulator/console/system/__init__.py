@@ -1,0 +1,1 @@
+"""What the System view shows: who there is, who calls whom, how each stands, and where each is drawn."""

@@ -1,0 +1,139 @@
+"""Where each stage is drawn: columns from left to right by layers, rows so that few lines cross and most run straight.
+
+The order within each column is that of igraph's Sugiyama layout. Its distances are not used: it gives a line that
+passes a column as much room as a stage, and a picture of sixty stages would be twice as high as it has to be.
+"""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import igraph
+
+from simulator.console.system.rows import straight_rows
+
+Edge = tuple[str, str]
+Point = tuple[int, float]
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Where everything is: `positions` are (column, row), both from 0; the whole is `columns` wide and `rows` high.
+
+    `routes` gives for each edge the points that its line passes between its ends: one in each column that it crosses.
+    An edge to the left, as in a circle of calls, has its points from right to left; one to where it starts has none.
+    """
+
+    columns: int
+    rows: float
+    positions: Mapping[str, Point]
+    routes: Mapping[Edge, tuple[Point, ...]]
+
+
+def place(nodes: Sequence[str], edges: Sequence[Edge]) -> Placing:
+    """Place the nodes, each to the right of all that call it but where the calls go round in a circle.
+
+    The same nodes and edges in the same order always give the same picture. Both ends of an edge must be nodes.
+    """
+    names = tuple(dict.fromkeys(nodes))
+    forward = _without_circles(names, edges)
+    graph = _in_steps(names, forward)
+    rows = straight_rows(_order(graph), graph.links, len(names))
+    top = min(rows, default=0.0)
+    points = [(column, round(row - top, 3)) for column, row in zip(graph.columns, rows, strict=True)]
+    return Placing(
+        columns=max(graph.columns, default=-1) + 1,
+        rows=max((row + 1 for _, row in points), default=0.0),
+        positions=dict(zip(names, points, strict=False)),
+        routes={edge: tuple(points[vertex] for vertex in _passed(graph, edge)) for edge in edges},
+    )
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """A graph whose every link goes from a column to the next: the nodes first, then the points of longer edges."""
+
+    columns: tuple[int, ...]
+    links: tuple[tuple[int, int], ...]
+    passed: Mapping[Edge, tuple[int, ...]]
+
+
+def _without_circles(names: Sequence[str], edges: Sequence[Edge]) -> tuple[Edge, ...]:
+    """Give the edges, those that close a circle turned round and those to their own start left out."""
+    followers: dict[str, list[str]] = {name: [] for name in names}
+    for start, end in dict.fromkeys(edges):
+        followers[start].append(end)
+    forward: dict[Edge, None] = {}
+    ended: set[str] = set()
+    for entry in _entries_first(names, edges):
+        way = {entry: iter(followers[entry])} if entry not in ended else {}
+        while way:
+            caller, rest = next(reversed(way.items()))
+            called = next(rest, None)
+            if called is None:
+                del way[caller]
+                ended.add(caller)
+            elif called in way:
+                if called != caller:
+                    forward[called, caller] = None
+            else:
+                forward[caller, called] = None
+                if called not in ended:
+                    way[called] = iter(followers[called])
+    return tuple(forward)
+
+
+def _entries_first(names: Sequence[str], edges: Sequence[Edge]) -> list[str]:
+    """Give the names, those that nobody else calls first: a circle is entered from where its messages come."""
+    called = {to for caller, to in edges if caller != to}
+    return sorted(names, key=lambda name: name in called)
+
+
+def _columns(names: Sequence[str], forward: Sequence[Edge]) -> dict[str, int]:
+    """Give each its column: how many calls the longest way to it has."""
+    callers: dict[str, list[str]] = {name: [] for name in names}
+    for caller, called in forward:
+        callers[called].append(caller)
+    columns: dict[str, int] = {}
+    for name in graphlib.TopologicalSorter(callers).static_order():
+        columns[name] = max((columns[caller] + 1 for caller in callers[name]), default=0)
+    return columns
+
+
+def _in_steps(names: Sequence[str], forward: Sequence[Edge]) -> _Steps:
+    column_of = _columns(names, forward)
+    number = {name: index for index, name in enumerate(names)}
+    columns = [column_of[name] for name in names]
+    links: list[tuple[int, int]] = []
+    passed: dict[Edge, tuple[int, ...]] = {}
+    for caller, called in forward:
+        between = range(column_of[caller] + 1, column_of[called])
+        passed[caller, called] = tuple(range(len(columns), len(columns) + len(between)))
+        columns += between
+        chain = (number[caller], *passed[caller, called], number[called])
+        links += pairwise(chain)
+    return _Steps(tuple(columns), tuple(links), passed)
+
+
+def _order(graph: _Steps) -> list[list[int]]:
+    """Give the vertices of each column from above, in an order in which few links cross."""
+    if not graph.columns:
+        return []
+    drawn = igraph.Graph(n=len(graph.columns), edges=graph.links, directed=True)
+    places = [place for place, _ in drawn.layout_sugiyama(layers=graph.columns)]
+    order: list[list[int]] = [[] for _ in range(max(graph.columns) + 1)]
+    for vertex in sorted(range(len(places)), key=lambda vertex: (places[vertex], vertex)):
+        order[graph.columns[vertex]].append(vertex)
+    return order
+
+
+def _passed(graph: _Steps, edge: Edge) -> Iterator[int]:
+    """Give the vertices between the ends of an edge, which may have been turned round."""
+    caller, called = edge
+    if edge in graph.passed:
+        yield from graph.passed[edge]
+    else:
+        yield from reversed(graph.passed.get((called, caller), ()))

@@ -1,0 +1,1 @@
+"""The traces of a run: taken in, kept, found and laid out."""

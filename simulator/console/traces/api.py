@@ -1,0 +1,111 @@
+"""Jaeger's trace API over the console's own store, so that what reads Jaeger reads this; and traces to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import orjson
+from flask import Blueprint, Response, request
+
+from simulator.console.traces.api_parameters import (
+    BadParameter,
+    read_optional,
+    read_query,
+    read_time,
+    read_trace_id,
+    read_truth,
+)
+from simulator.console.traces.otlp_json import as_json
+from simulator.console.traces.store import TraceStore
+
+_JSON = "application/json"
+
+
+def make_api(store: TraceStore) -> Blueprint:
+    """Make the routes: /api/v3/services, operations, traces and traces/{id}, and /download/traces.
+
+    Answers are Jaeger's, and so are errors: 400 for a parameter that is none, 404 for no trace. Bodies of traces are
+    OTLP's JSON, written while they are sent.
+    """
+    api = Blueprint("traces", __name__)
+    handlers = _Handlers(store)
+    api.add_url_rule("/api/v3/services", "services", handlers.services)
+    api.add_url_rule("/api/v3/operations", "operations", handlers.operations)
+    api.add_url_rule("/api/v3/traces", "find", handlers.find)
+    api.add_url_rule("/api/v3/traces/<trace_id>", "trace", handlers.trace)
+    api.add_url_rule("/download/traces.json", "download_all", handlers.download_all)
+    api.add_url_rule("/download/traces/<trace_id>.json", "download", handlers.download)
+    api.register_error_handler(BadParameter, lambda error: _error(400, str(error)))
+    return api
+
+
+class _Handlers:
+    """What is done for each route."""
+
+    def __init__(self, store: TraceStore) -> None:
+        self._store = store
+
+    def services(self) -> Response:
+        return _json({"services": self._store.services()})
+
+    def operations(self) -> Response:
+        found = self._store.operations(request.args.get("service", ""))
+        wanted = request.args.get("span_kind") or request.args.get("spanKind")
+        return _json({"operations": [{"name": n, "spanKind": kind} for n, kind in found if wanted in (None, "", kind)]})
+
+    def find(self) -> Response:
+        found = self._store.find(read_query(request.args))
+        return self._result([summary.trace_id for summary in found])
+
+    def trace(self, trace_id: str) -> Response:
+        full_id = read_trace_id(trace_id)
+        # Jaeger, too, only checks that they are times: a trace is given as a whole.
+        read_optional(request.args, "start_time", read_time)
+        read_optional(request.args, "end_time", read_time)
+        read_optional(request.args, "raw_traces", read_truth)
+        return self._result([full_id])
+
+    def download(self, trace_id: str) -> Response:
+        full_id = read_trace_id(trace_id)
+        return self._file([full_id], f"trace-{full_id}.json") if self._store.has(full_id) else _no_traces()
+
+    def download_all(self) -> Response:
+        return self._file(self._store.trace_ids(), "traces.json")
+
+    def _result(self, trace_ids: Sequence[str]) -> Response:
+        if not any(map(self._store.has, trace_ids)):
+            return _no_traces()
+        return Response(_wrapped(b'{"result":', self._written(trace_ids), b"}"), mimetype=_JSON)
+
+    def _file(self, trace_ids: Sequence[str], name: str) -> Response:
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(self._written(trace_ids), mimetype=_JSON, headers=headers)
+
+    def _written(self, trace_ids: Iterable[str]) -> Iterator[bytes]:
+        """Write traces as one OTLP document, piece by piece; those that make room meanwhile are left out."""
+        yield b'{"resourceSpans":['
+        separator = b""
+        for trace_id in trace_ids:
+            for resource_spans in self._store.get(trace_id) or ():
+                (written,) = as_json([resource_spans])["resourceSpans"]
+                yield separator + orjson.dumps(written)
+                separator = b","
+        yield b"]}"
+
+
+def _wrapped(before: bytes, pieces: Iterator[bytes], after: bytes) -> Iterator[bytes]:
+    yield before
+    yield from pieces
+    yield after
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status=status, mimetype=_JSON)
+
+
+def _error(status: int, message: str) -> Response:
+    return _json({"error": {"httpCode": status, "message": message}}, status)
+
+
+def _no_traces() -> Response:
+    return _error(404, "No traces found")

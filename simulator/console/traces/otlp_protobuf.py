@@ -1,0 +1,98 @@
+"""OTLP's protobuf messages, read so that a body made to be large in memory is refused first.
+
+A message that is empty takes two bytes in a body and some 200 when it is read. So what a body costs depends on how
+many parts it has, and in one that is large enough for it to matter they are counted before it is read.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from simulator.console.traces.malformed import Malformed, TooManyParts
+
+# Messages and repeated values in one body. Each takes two bytes or more, so bodies below twice this need no counting.
+MOST_PARTS = 2**19
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+
+# The fields of a message that count as parts, by number, each with those of the message that it holds.
+Parts = dict[int, "Parts"]
+
+
+def read_request(body: bytes) -> ExportTraceServiceRequest:
+    """Read a request in protobuf. Raise Malformed, or TooManyParts where there are more than MOST_PARTS in it."""
+    if len(body) > 2 * MOST_PARTS:
+        _count_parts(body)
+    try:
+        return ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        raise Malformed("not the protobuf message ExportTraceServiceRequest, or not all of it") from None
+
+
+def _count_parts(body: bytes) -> int:
+    """Walk over the fields of a body and count its parts. Raise TooManyParts once there are more than MOST_PARTS."""
+    counted = 0
+    left = [(0, len(body), _PARTS_OF_REQUEST)]
+    try:
+        while left:
+            at, end, parts = left.pop()
+            while at < end:
+                tag, at = _varint(body, at)
+                length, at = _length(body, at, tag & 7)
+                below = parts.get(tag >> 3) if tag & 7 == _LENGTH else None
+                if below is not None:
+                    counted += 1
+                    if counted > MOST_PARTS:
+                        raise TooManyParts(f"more than {MOST_PARTS} messages in one request; send smaller ones")
+                    if below:
+                        left.append((at, at + length, below))
+                at += length
+            if at > end:
+                raise Malformed("a field ends after the message that it is in")
+    except IndexError:
+        raise Malformed("the message ends within a field") from None
+    return counted
+
+
+def _length(body: bytes, at: int, wire_type: int) -> tuple[int, int]:
+    """Give how long a field's value is, and where it begins."""
+    if wire_type == _LENGTH:
+        return _varint(body, at)
+    if wire_type == _VARINT:
+        return 0, _varint(body, at)[1]
+    if wire_type == _FIXED64:
+        return 8, at
+    if wire_type == _FIXED32:
+        return 4, at
+    raise Malformed(f"a field of wire type {wire_type}, which OTLP does not have")
+
+
+def _varint(body: bytes, at: int) -> tuple[int, int]:
+    """Read the number at a place, and give it with the place after it."""
+    value = body[at]
+    at += 1
+    if value < 0x80:
+        return value, at
+    value &= 0x7F
+    for shift in range(7, 70, 7):
+        byte = body[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise Malformed("a number of more than ten bytes")
+
+
+def _parts_of(message: Descriptor, known: dict[str, Parts]) -> Parts:
+    if message.full_name not in known:
+        known[message.full_name] = parts = Parts()
+        for field in message.fields:
+            if field.message_type is not None:
+                parts[field.number] = _parts_of(field.message_type, known)
+            elif field.is_repeated and field.type == FieldDescriptor.TYPE_STRING:
+                parts[field.number] = Parts()
+    return known[message.full_name]
+
+
+_PARTS_OF_REQUEST = _parts_of(ExportTraceServiceRequest.DESCRIPTOR, {})

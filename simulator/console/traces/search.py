@@ -1,0 +1,161 @@
+"""Which traces are looked for.
+
+A trace is found, as in Jaeger, where one of its spans is of the service and operation, bears the attributes, has an
+error, starts and lasts as asked, all at once. Where neither service, operation nor attributes are asked for, start,
+duration and errors are those of the whole trace.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from simulator.console.traces.origins import Origin
+from simulator.console.traces.spans import ERROR_STATUS, read_value
+from simulator.console.traces.summary import RunningSummary
+
+_SHORTEST_PREFIX = 4
+_WRITES_OTHERS = re.compile(r"true|false|None|-?inf|nan|[0-9a-f]*|[-+.0-9e]+|[\[{].*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for; "" and None ask for nothing.
+
+    `text` is a trace id or a message id, or the beginning of one, 4 characters and more. `attributes` compares as text:
+    "200" finds the number 200. Durations and starts include both bounds. At most `limit` traces are found.
+    """
+
+    service: str = ""
+    operation: str = ""
+    text: str = ""
+    min_duration_seconds: float | None = None
+    max_duration_seconds: float | None = None
+    errors_only: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    start_min_unix_ns: int | None = None
+    start_max_unix_ns: int | None = None
+    limit: int = 20
+
+    @property
+    def asks_for_spans(self) -> bool:
+        """Tell whether a span of its own must meet it."""
+        return bool(self.service or self.operation or self.attributes)
+
+
+class Matcher:
+    """A query made ready to be compared with many traces."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._text = query.text.strip()
+        self._text_as_id = self._text.lower()
+        self._is_prefix = len(self._text) >= _SHORTEST_PREFIX
+        self._durations_ns = _nanoseconds(query.min_duration_seconds), _nanoseconds(query.max_duration_seconds)
+        self._starts_ns = query.start_min_unix_ns, query.start_max_unix_ns
+        self._needles: dict[Origin, tuple[bytes, ...] | None] = {}
+
+    def fits(self, summary: RunningSummary, trace_id: bytes) -> bool:
+        """Tell whether the trace as a whole fits; where the query asks for spans, whether one of them may."""
+        if self._text and not self._is_named(summary, trace_id):
+            return False
+        if self._query.asks_for_spans:
+            return self._may_have_span(summary)
+        return (
+            (summary.errors > 0 or not self._query.errors_only)
+            and _is_within(summary.start_unix_ns, self._starts_ns)
+            and _is_within(summary.duration_ns, self._durations_ns)
+        )
+
+    def may_meet(self, origin: Origin, serialized: bytes) -> bool:
+        """Tell from the bytes of a span of this origin whether it can meet the query."""
+        if origin not in self._needles:
+            self._needles[origin] = self._needles_of(origin)
+        needles = self._needles[origin]
+        return needles is not None and all(needle in serialized for needle in needles)
+
+    def meets(self, span: Span, origin: Origin) -> bool:
+        """Tell whether a span that may meet the query does."""
+        query = self._query
+        start, end = span.start_time_unix_nano, span.end_time_unix_nano
+        return (
+            (not query.operation or span.name == query.operation)
+            and (not query.errors_only or span.status.code == ERROR_STATUS)
+            and _is_within(start, self._starts_ns)
+            and _is_within(max(0, end - start), self._durations_ns)
+            and all(
+                _has(span.attributes, *wanted) or _has(origin.attributes(), *wanted)
+                for wanted in query.attributes.items()
+            )
+        )
+
+    def _needles_of(self, origin: Origin) -> tuple[bytes, ...] | None:
+        """Give what must stand in the bytes of a span of this origin; None where no span of it can meet the query.
+
+        Protobuf keeps texts as they are.
+        """
+        if self._query.service and origin.service != self._query.service:
+            return None
+        around = origin.resource[0] + origin.scope[0]
+        wanted = self._query.attributes
+        texts = [*wanted, *(value for value in wanted.values() if _is_text(value))]
+        needles = [text.encode(errors="replace") for text in texts]
+        operation = self._query.operation.encode(errors="replace")
+        return (operation, *(needle for needle in needles if needle not in around))
+
+    def _is_named(self, summary: RunningSummary, trace_id: bytes) -> bool:
+        hex_id = trace_id.hex()
+        if self._is_prefix:
+            return hex_id.startswith(self._text_as_id) or any(i.startswith(self._text) for i in summary.message_ids)
+        return self._text in summary.message_ids
+
+    def _may_have_span(self, summary: RunningSummary) -> bool:
+        """Rule out, by what the summary knows, most traces whose spans need not be read."""
+        query, (shortest, _) = self._query, self._durations_ns
+        if not _overlaps(summary, self._starts_ns):
+            return False
+        parts = summary.parts
+        if query.service:
+            part = parts.get(query.service)
+            return (
+                part is not None
+                and (part.errors > 0 or not query.errors_only)
+                and (shortest is None or part.longest_ns >= shortest)
+            )
+        return (summary.errors > 0 or not query.errors_only) and (
+            shortest is None or any(part.longest_ns >= shortest for part in parts.values())
+        )
+
+
+def as_text(value: object) -> str:
+    """Write an attribute's value as a person would type it in a search: true, 200, 0.5."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _is_text(written: str) -> bool:
+    """Tell whether what `as_text` wrote so must have been a text, and no number, truth value, bytes or container."""
+    return not _WRITES_OTHERS.fullmatch(written)
+
+
+def _has(attributes: Iterable[KeyValue], key: str, text: str) -> bool:
+    return any(attribute.key == key and as_text(read_value(attribute.value)) == text for attribute in attributes)
+
+
+def _nanoseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e9, 3)
+
+
+def _is_within(value: int, bounds: tuple[float | None, float | None]) -> bool:
+    least, most = bounds
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def _overlaps(summary: RunningSummary, bounds: tuple[int | None, int | None]) -> bool:
+    first, last = bounds
+    return (last is None or summary.start_unix_ns <= last) and (first is None or summary.end_unix_ns >= first)

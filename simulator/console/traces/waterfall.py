@@ -1,0 +1,190 @@
+"""The rows of a trace, one below the other, as a person reads them: who called whom, when, and what took the time.
+
+What a stage does inside itself (waiting for a worker, processing, its calls) is told by spans of its own. They are
+folded into segments of the stage's row, so that a trace of 4 stages has 4 rows and not 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from simulator.console.traces.spans import CLIENT, CONSUMER, INTERNAL, SERVER, Span
+
+
+class SegmentKind(StrEnum):
+    """What a part of a row's time went into."""
+
+    QUEUE = "queue"
+    PROCESSING = "processing"
+    DOWNSTREAM = "downstream"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a row, and the span that tells of it; ratios are of the whole trace, 0 to 1."""
+
+    kind: SegmentKind
+    start_ratio: float
+    length_ratio: float
+    span: Span
+
+
+@dataclass(frozen=True)
+class Row:
+    """One span that has a row; `folded` are those that are shown in it. `depth` 0 is a root."""
+
+    span: Span
+    depth: int
+    start_ratio: float
+    length_ratio: float
+    segments: tuple[Segment, ...]
+    folded: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """A trace laid out, from its first start to its last end."""
+
+    start_unix_ns: int
+    duration_seconds: float
+    rows: tuple[Row, ...]
+
+
+def waterfall(spans: Sequence[Span], every_span: bool = False) -> Waterfall:
+    """Lay the spans of a trace out, callers above those they call, in the order of their starts.
+
+    Where `every_span` is set, each has a row of its own. A span whose parent has not come is a root, and so is the
+    first of spans that are each other's parents.
+    """
+    if not spans:
+        return Waterfall(0, 0.0, ())
+    start = min(span.start_unix_ns for span in spans)
+    end = max(max(span.start_unix_ns, span.end_unix_ns) for span in spans)
+    tree = _Tree(spans)
+    scale = _Scale(start, max(1, end - start))
+    rows = tuple(_row(draft, scale) for draft in _drafts(tree, every_span))
+    return Waterfall(start, (end - start) / 1e9, rows)
+
+
+class _Tree:
+    """Spans by their numbers, with each one's children in the order of their starts."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self.spans = spans
+        first: dict[str, int] = {}
+        for number, span in enumerate(spans):
+            first.setdefault(span.span_id, number)
+        self.parents = [first.get(span.parent_id) if span.parent_id else None for span in spans]
+        self.in_order = sorted(range(len(spans)), key=lambda number: (spans[number].start_unix_ns, number))
+        self.children: list[list[int]] = [[] for _ in spans]
+        for number in self.in_order:
+            parent = self.parents[number]
+            if parent is not None:
+                self.children[parent].append(number)
+
+    def roots(self) -> list[int]:
+        """Give where to begin: the spans without a parent here, then all others, for those in circles."""
+        orphans = [number for number in self.in_order if self.parents[number] is None]
+        return orphans + [number for number in self.in_order if self.parents[number] is not None]
+
+    def inner_kind(self, number: int) -> SegmentKind | None:
+        """Tell what a span says of the inside of its parent's service; None where it stands for itself."""
+        span, parent = self.spans[number], self.parents[number]
+        if parent is None or self.spans[parent].service != span.service:
+            return None
+        if span.kind == CLIENT or self.is_call(number):
+            return SegmentKind.DOWNSTREAM
+        if span.kind != INTERNAL or self.children[number]:
+            return None
+        if span.name.startswith("fault."):
+            return SegmentKind.FAULT
+        return {"queue.wait": SegmentKind.QUEUE, "process": SegmentKind.PROCESSING}.get(span.name)
+
+    def is_call(self, number: int) -> bool:
+        """Tell whether a span is what a stage puts around the tries of a call."""
+        span = self.spans[number]
+        return span.kind == INTERNAL and span.name.startswith("call ") and "simulator.call.outcome" in span.attributes
+
+    def folds(self, number: int) -> bool:
+        """Tell whether an inner span needs no row: what it led to has one, or it led to nothing."""
+        children = self.children[number]
+        if self.spans[number].kind == CLIENT:
+            return any(self.spans[child].kind in (SERVER, CONSUMER) for child in children)
+        return bool(children) or not self.is_call(number)
+
+
+@dataclass
+class _Draft:
+    """A row that is still being filled."""
+
+    span: Span
+    depth: int
+    segments: list[tuple[SegmentKind, Span]] = field(default_factory=list)
+    folded: list[Span] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """A span to come to: how deep its row would be, whose inside it may tell of, and whether a call around it does."""
+
+    number: int
+    depth: int
+    owner: _Draft | None
+    is_in_call: bool
+
+
+def _drafts(tree: _Tree, every_span: bool) -> list[_Draft]:
+    """Walk the tree without recursion, as a chain may have thousands of spans."""
+    drafts: list[_Draft] = []
+    seen: set[int] = set()
+    for root in tree.roots():
+        waiting = [_Visit(root, 0, None, False)]
+        while waiting:
+            visit = waiting.pop()
+            if visit.number not in seen:
+                seen.add(visit.number)
+                waiting += reversed(_come_to(tree, visit, drafts, every_span))
+    return drafts
+
+
+def _come_to(tree: _Tree, visit: _Visit, drafts: list[_Draft], every_span: bool) -> list[_Visit]:
+    """Give a span its row or its place in its owner's, and tell what to come to next."""
+    number, owner = visit.number, visit.owner
+    span = tree.spans[number]
+    kind = tree.inner_kind(number)
+    folds = False
+    if owner is not None and kind is not None:
+        folds = tree.folds(number)
+        if not visit.is_in_call:
+            owner.segments.append((kind, span))
+    if folds and owner is not None and not every_span:
+        owner.folded.append(span)
+        depth = visit.depth
+    else:
+        drafts.append(_Draft(span, visit.depth))
+        depth = visit.depth + 1
+    inside = owner if folds else drafts[-1]
+    is_in_call = folds and tree.is_call(number)
+    return [_Visit(child, depth, inside, is_in_call) for child in tree.children[number]]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Times of a trace as ratios of it."""
+
+    start_unix_ns: int
+    duration_ns: int
+
+    def place(self, span: Span) -> tuple[float, float]:
+        """Give a span's start and length."""
+        length_ns = max(0, span.end_unix_ns - span.start_unix_ns)
+        return (span.start_unix_ns - self.start_unix_ns) / self.duration_ns, length_ns / self.duration_ns
+
+
+def _row(draft: _Draft, scale: _Scale) -> Row:
+    in_order = sorted(draft.segments, key=lambda segment: segment[1].start_unix_ns)
+    segments = tuple(Segment(kind, *scale.place(span), span) for kind, span in in_order)
+    return Row(draft.span, draft.depth, *scale.place(draft.span), segments, tuple(draft.folded))

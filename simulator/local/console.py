@@ -1,0 +1,127 @@
+"""The console beside a run: a process of its own, which the run neither waits for nor depends on."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from simulator.errors import StartError
+from simulator.stage.listening import listen
+from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, exports_spans
+from simulator.telemetry.run_files import RunFiles
+
+DEFAULT_PORT = 8090
+TOKEN_VARIABLE = "SIMULATOR_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
+_HOST = "127.0.0.1"
+_READY_SECONDS = 15.0
+_POLL_SECONDS = 0.02
+# It passes on to the user's collector what the last stages sent.
+_STOP_SECONDS = 5.0
+_TOKEN_BYTES = 16
+
+
+class ConsoleProcess:
+    """The console of one run. Use it as a context manager: whatever happens, it ends with the run.
+
+    It listens from the start, on `port`; None means the usual one, or any where that is taken.
+    """
+
+    def __init__(self, files: RunFiles, program: Path, environment: Mapping[str, str], port: int | None) -> None:
+        self._files = files
+        self._program = program
+        self._environment = environment
+        self._listener = _listen(port)
+        self._token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._base = f"http://{_HOST}:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> ConsoleProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def url(self) -> str:
+        """Give the address to open, with the token that its controls ask for."""
+        return f"{self._base}/?token={self._token}"
+
+    @property
+    def log(self) -> Path:
+        """Give the file of what it complains about."""
+        return self._files.path / "console.log"
+
+    def stage_environment(self) -> dict[str, str]:
+        """Give the environment for the stages: their spans go to the console, which has the user's own settings."""
+        environment = dict(self._environment)
+        if exports_spans(environment):
+            environment = {name: text for name, text in environment.items() if not name.startswith(OTLP_PREFIX)}
+            environment[ENDPOINT_VARIABLES[0]] = self._base
+        return environment
+
+    def start(self, parent_fd: int) -> None:
+        """Start the process; it gets the listening socket."""
+        command = [sys.executable, str(self._program), "console", str(self._files.path)]
+        command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(self._listener.fileno(), parent_fd),
+                env={**self._environment, TOKEN_VARIABLE: self._token},
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> str | None:
+        """Wait for the console to answer; give None then, and otherwise what is the matter, which hurts no run."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                return f"it ended: {self._last_words()}"
+            if self._answers():
+                self._listener.close()  # from here on a console that is gone refuses connections
+                return None
+            time.sleep(_POLL_SECONDS)
+        return f"it did not answer within {_READY_SECONDS:g} s; see {self.log}"
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(_HOST, self._listener.getsockname()[1], timeout=1.0)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            return self.log.read_text(errors="replace").strip()[-500:] or f"see {self.log}"
+        return f"see {self.log}"
+
+
+def _listen(port: int | None) -> socket.socket:
+    if port is not None:
+        return listen(_HOST, port, "the console")
+    try:
+        return listen(_HOST, DEFAULT_PORT, "the console")
+    except StartError:
+        return listen(_HOST, 0, "the console")

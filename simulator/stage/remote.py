@@ -1,0 +1,57 @@
+"""The other side of /control: ask a running stage what it does, or change it, from another process."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from simulator.errors import ConfigurationError, Problem, StartError
+
+_PATH = "/control"
+_SECONDS = 10.0
+_LONGEST_NUMBER = 15
+
+
+def exchange(address: str, patch: Mapping[str, Any], token: str | None) -> dict[str, Any]:
+    """Make changes in the stage that an address belongs to, and give what it does then; no changes only ask.
+
+    Raise ConfigurationError where a change can't be, StartError where the stage can't be reached or refuses.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        url = urllib.parse.urljoin(address, _PATH)
+        with requests.Session() as session:
+            session.trust_env = False
+            if patch:
+                answer = session.patch(url, json=patch, headers=headers, timeout=_SECONDS)
+            else:
+                answer = session.get(url, headers=headers, timeout=_SECONDS)
+    except (requests.RequestException, ValueError) as error:
+        raise StartError(f"{address} can't be reached: {error}") from None
+    content = _object_in(answer)
+    if answer.status_code == 400:
+        mistakes = content.get("problems") or [content.get("detail", answer.text[:200])]
+        raise ConfigurationError([Problem(str(mistake)) for mistake in mistakes])
+    if answer.status_code != 200 or "stage" not in content:
+        raise StartError(f"{url} answered {answer.status_code}: {content.get('detail', 'it is no stage of ours')}")
+    return content
+
+
+def read_value(key: str, text: str) -> Any:
+    """Turn what was typed for a key into a value for /control; an empty text is the key's default."""
+    if key == "faults":
+        return [part.strip() for part in text.split(";") if part.strip()]
+    if not text:
+        return None
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else text
+
+
+def _object_in(answer: requests.Response) -> dict[str, Any]:
+    try:
+        content = answer.json()
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,132 @@
+"""How a stage stands, all its instances together."""
+
+import math
+
+import pytest
+
+from simulator.console.metrics.exposition import Key
+from simulator.console.metrics.figures import CallFigures, StageFigures, stage_figures
+from simulator.console.metrics.history import History
+from simulator.telemetry.standing import Standing
+
+CALLS = "simulator_downstream_call_duration_seconds"
+
+
+def key(name, **labels):
+    return Key(name, tuple(sorted(labels.items())))
+
+
+def reading(outcomes=None, calls=None, gauges=None, delay="constant(1s)", missed=0):
+    """Give what a process counted; `calls` are {(downstream, outcome): (those of at most 0.1 s, all)}."""
+    samples = {key("simulator_info", delay=delay): 1.0, key("simulator_injector_missed_total"): float(missed)}
+    for outcome, count in (outcomes or {}).items():
+        samples[key("simulator_messages_total", outcome=outcome)] = float(count)
+    for (downstream, outcome), (fast, all_of_them) in (calls or {}).items():
+        for bound, count in (("0.1", fast), ("1.0", all_of_them), ("+Inf", all_of_them)):
+            samples[key(f"{CALLS}_bucket", downstream=downstream, outcome=outcome, le=bound)] = float(count)
+        samples[key(f"{CALLS}_count", downstream=downstream, outcome=outcome)] = float(all_of_them)
+    return samples | {key(f"simulator_{name}"): float(value) for name, value in (gauges or {}).items()}
+
+
+def history(*readings, step=2.0):
+    found = History()
+    for number, samples in enumerate(readings):
+        found.record(number * step, samples)
+    return found
+
+
+def standing(p50, p99):
+    return Standing(1.0, p50, p99, p99, 0, 0, {})
+
+
+def test_outcomes_and_errors_are_those_of_the_window():
+    """Messages per second by outcome; rejected, faulted and failed ones are errors, invalid ones the client's own."""
+    before = {"forwarded": 1000, "delivered": 0, "rejected": 500, "invalid": 0, "faulted": 0, "failed": 0}
+    after = {"forwarded": 1012, "delivered": 0, "rejected": 501, "invalid": 4, "faulted": 2, "failed": 1}
+    figures = stage_figures([history(reading(before), reading(after))], None)
+    assert figures.outcomes == {
+        "forwarded": 6.0, "delivered": 0.0, "rejected": 0.5, "invalid": 2.0, "faulted": 1.0, "failed": 0.5
+    }  # fmt: skip
+    assert figures.rate_per_second == 10
+    assert figures.error_ratio == pytest.approx(0.2)
+
+
+def test_instances_are_added_up():
+    """Rates, workers and queues of a stage are those of all its instances that answer."""
+    gauges = {"in_flight": 2, "workers": 8, "workers_busy": 3, "queue_depth": 5, "queue_capacity": 64}
+    first = history(reading({"forwarded": 0}, gauges=gauges), reading({"forwarded": 20}, gauges=gauges))
+    second = history(reading({"forwarded": 0}, gauges=gauges), reading({"forwarded": 4}, gauges=gauges))
+    figures = stage_figures([first, second], None)
+    assert (figures.instances, figures.up, figures.rate_per_second) == (2, 2, 12)
+    assert (figures.in_flight, figures.workers, figures.workers_busy) == (4, 16, 6)
+    assert (figures.queue_depth, figures.queue_capacity) == (10, 128)
+
+
+def test_an_instance_that_is_gone_counts_as_such_only():
+    """What an instance that does not answer last said is no figure any more, but its configuration is still known."""
+    gone = history(reading({"forwarded": 0}, gauges={"workers": 8}), reading({"forwarded": 9}, gauges={"workers": 8}))
+    gone.mark_down("nothing listens there")
+    alive = history(reading({"forwarded": 0}, gauges={"workers": 8}), reading({"forwarded": 2}, gauges={"workers": 8}))
+    figures = stage_figures([gone, alive], None)
+    assert (figures.instances, figures.up, figures.rate_per_second, figures.workers) == (2, 1, 1, 8)
+    dead = stage_figures([gone], None)
+    assert (dead.up, dead.workers, dead.delay) == (0, 0, "constant(1s)")
+    assert math.isnan(dead.rate_per_second) and math.isnan(dead.error_ratio)
+
+
+def test_at_first_nothing_is_known():
+    """Before the first reading all is unknown, and no instance is said to be gone."""
+    figures = stage_figures([History()], None)
+    assert (figures.instances, figures.up, figures.calls, figures.delay) == (1, 1, {}, "")
+    assert math.isnan(figures.rate_per_second) and math.isnan(figures.p50_seconds)
+    assert (figures.missed_per_second, figures.queue_capacity) == (0, 0)
+
+
+def test_an_idle_stage_has_a_rate_of_0_and_no_share_of_errors():
+    """Where nothing was handled there is no share of it."""
+    figures = stage_figures([history(*[reading({"forwarded": 7}, {("enrich", "ok"): (7, 7)})] * 2)], None)
+    assert figures.rate_per_second == 0
+    assert math.isnan(figures.error_ratio)
+    assert figures.calls["enrich"].rate_per_second == 0
+    assert math.isnan(figures.calls["enrich"].error_ratio) and math.isnan(figures.calls["enrich"].p99_seconds)
+
+
+def test_percentiles_are_those_of_the_tally_where_there_is_one():
+    """The tally's percentiles are right to 1 %, so they go before those that the buckets give."""
+    assert stage_figures([history(reading())], standing(0.0123, 0.0801)).p99_seconds == 0.0801
+    buckets = {
+        key("http_server_request_duration_seconds_bucket", http_route="/messages", le=bound): count
+        for bound, count in (("0.1", 80.0), ("0.5", 100.0), ("+Inf", 100.0))
+    }
+    figures = stage_figures([history(dict.fromkeys(buckets, 0.0), buckets)], None)
+    assert (figures.p50_seconds, figures.p99_seconds) == pytest.approx((0.0625, 0.48))
+
+
+def test_calls_are_told_by_whom_they_go_to():
+    """Each call has its rate, the share that did not end well, and p99 over all outcomes."""
+    before = {("enrich", "ok"): (0, 0), ("audit", "ok"): (0, 0)}
+    after = {("enrich", "ok"): (15, 15), ("enrich", "timeout"): (0, 5), ("audit", "ok"): (2, 2)}
+    calls = stage_figures([history(reading(calls=before), reading(calls=after))], None).calls
+    assert calls["enrich"].rate_per_second == 10
+    assert calls["enrich"].error_ratio == pytest.approx(0.25)
+    assert calls["enrich"].p99_seconds == pytest.approx(0.1 + 0.9 * (19.8 - 15) / 5)
+    assert calls["audit"] == CallFigures(1.0, 0.0, pytest.approx(0.099))
+
+
+def test_missed_messages_and_the_delay():
+    """What the schedule missed per second, and the delay as it is configured now."""
+    figures = stage_figures([history(reading(missed=0), reading(missed=3, delay="uniform(1ms, 2ms)"))], None)
+    assert (figures.missed_per_second, figures.delay) == (1.5, "uniform(1ms, 2ms)")
+
+
+def test_the_window_may_be_chosen():
+    """A shorter window tells of the last moments only."""
+    readings = [reading({"forwarded": count}) for count in (0, 100, 110, 120)]
+    assert stage_figures([history(*readings)], None, window_seconds=2.0).rate_per_second == 5
+    assert stage_figures([history(*readings)], None, window_seconds=60.0).rate_per_second == 20
+
+
+def test_figures_by_themselves_say_that_nothing_is_known():
+    """Figures without anything known are those of one process of which nothing bad is known either."""
+    assert (StageFigures().instances, StageFigures().up) == (1, 1)
+    assert math.isnan(StageFigures().rate_per_second)

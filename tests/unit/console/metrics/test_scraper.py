@@ -1,0 +1,111 @@
+"""Fetching what every process counts."""
+
+import math
+
+import pytest
+
+from simulator.console.metrics.fetching import FetchError
+from simulator.console.metrics.scraper import Scraper, Target, interval_seconds, targets_of
+
+MESSAGES = "simulator_messages_total"
+
+
+class Processes:
+    """What answers at each URL, and the clock."""
+
+    def __init__(self):
+        self.now = 50.0
+        self.count = 0
+        self.gone = set()
+        self.fetched = []
+
+    def fetch(self, url):
+        self.fetched.append(url)
+        if url in self.gone:
+            raise FetchError("nothing listens there")
+        self.count += 1
+        return f'simulator_messages_total{{outcome="forwarded",stage="parse"}} {self.count}\n'
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def processes():
+    return Processes()
+
+
+@pytest.fixture
+def scraper(processes):
+    targets = targets_of({"injector": ["http://127.0.0.1:1/messages"], "parse": ["http://h:2/m", "http://h:3/m"]})
+    return Scraper(targets, processes.fetch, processes.monotonic)
+
+
+def test_the_processes_of_a_run():
+    """Each process is found at its own address, whatever its path, and bears the label that its files bear."""
+    addresses = {"injector": ["http://127.0.0.1:81/messages"], "parse": ["http://[::1]:82/x/y", "http://h:83"]}
+    assert targets_of(addresses) == [
+        Target("injector", "injector", "http://127.0.0.1:81/metrics"),
+        Target("parse", "parse.1", "http://[::1]:82/metrics"),
+        Target("parse", "parse.2", "http://h:83/metrics"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "is_watched", "seconds"),
+    [(0, True, 1.0), (4, True, 1.0), (20, True, 1.0), (60, True, 3.0), (4, False, 5.0), (60, False, 15.0)],
+)
+def test_the_more_processes_the_fewer_rounds(targets, is_watched, seconds):
+    """A round a second for up to twenty processes, one in three for sixty, and a fifth of that where nobody looks."""
+    assert interval_seconds(targets, is_watched) == pytest.approx(seconds)
+
+
+def test_a_round_asks_all(scraper, processes):
+    """One round reads every process once; the next one makes rates."""
+    scraper.round()
+    assert processes.fetched == ["http://127.0.0.1:1/metrics", "http://h:2/metrics", "http://h:3/metrics"]
+    processes.now += 2
+    scraper.round()
+    assert [history.rate(MESSAGES, 5.0) for history in scraper.histories("parse")] == [1.5, 1.5]
+    assert len(scraper.histories("injector")) == 1
+
+
+def test_one_that_does_not_answer_is_down_and_hurts_no_other(scraper, processes):
+    """It is told with the reason, the others are read, and it is up again with its next answer."""
+    processes.gone = {"http://h:2/metrics"}
+    scraper.round()
+    assert scraper.down() == {"parse.1": "nothing listens there"}
+    assert [history.is_up for history in scraper.histories("parse")] == [False, True]
+    processes.gone = set()
+    scraper.round()
+    assert scraper.down() == {}
+
+
+def test_one_that_answers_with_something_else_is_down(processes):
+    """A page that is no text of a stage's metrics is no sign of life of a stage."""
+    scraper = Scraper([Target("a", "a", "http://h/metrics")], lambda url: "<p>hello</p>\n", processes.monotonic)
+    scraper.round()
+    assert scraper.down() == {"a": "there is no metric of a stage in the text"}
+    assert math.isnan(scraper.histories("a")[0].last(MESSAGES))
+
+
+def test_the_order_of_asking_may_be_anyones(scraper, processes):
+    """Who runs the round says how the processes are visited: all at the same time, for instance."""
+    scraper.round(lambda visit, targets: [visit(target) for target in reversed(list(targets))])
+    assert processes.fetched[0] == "http://h:3/metrics"
+
+
+def test_when_the_next_round_is_due(scraper, processes):
+    """At first at once, then each second while somebody looks, and every five when nobody has for a while."""
+    assert scraper.due_in_seconds() == 0
+    scraper.round()
+    assert scraper.due_in_seconds() == 5
+    scraper.watched()
+    assert scraper.due_in_seconds() == 1
+    processes.now += 0.25
+    assert scraper.due_in_seconds() == 0.75
+    processes.now += 2
+    assert scraper.due_in_seconds() == 0
+    processes.now += 10
+    scraper.round()
+    assert scraper.due_in_seconds() == 5

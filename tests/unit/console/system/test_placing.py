@@ -1,0 +1,155 @@
+"""Where each stage is drawn."""
+
+import itertools
+import random
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.console.system.placing import place
+from simulator.console.system.rows import straight_rows
+
+NODES = "abcdefghij"
+EDGES = st.lists(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)), max_size=30)
+
+
+def check_room(placing):
+    """See that no two stages or lines are drawn upon each other, and that all is within the picture."""
+    columns = defaultdict(list)
+    for column, row in placing.positions.values():
+        columns[column].append(row)
+        assert 0 <= column < placing.columns and 0 <= row < placing.rows - 0.99
+    for rows in columns.values():
+        assert all(lower - upper > 0.99 for upper, lower in itertools.pairwise(sorted(rows)))
+    for route in placing.routes.values():
+        for column, row in route:
+            assert min(abs(row - other) for other in columns[column]) > 0.69
+            assert 0 <= row <= placing.rows
+
+
+def layered(sizes, seed):
+    """Make a system of layers in which each stage is called by one or two of the layer before."""
+    chance = random.Random(seed)
+    nodes, edges, before = [], [], []
+    for layer, size in enumerate(sizes):
+        names = [f"stage-{layer}-{number}" for number in range(size)]
+        edges += [(caller, name) for name in names for caller in chance.sample(before, min(len(before), 2))]
+        nodes += names
+        before = names
+    return nodes, edges
+
+
+def test_a_pipeline_is_a_straight_line():
+    """Stages that call one another in a row stand in a row."""
+    placing = place(["a", "b", "c"], [("a", "b"), ("b", "c")])
+    assert placing.positions == {"a": (0, 0.0), "b": (1, 0.0), "c": (2, 0.0)}
+    assert placing.routes == {("a", "b"): (), ("b", "c"): ()}
+    assert (placing.columns, placing.rows) == (3, 1.0)
+
+
+def test_a_fan_is_even():
+    """The one who calls several stands in their middle, and they are one row apart."""
+    placing = place(["a", "x", "y", "z"], [("a", "x"), ("a", "y"), ("a", "z")])
+    assert placing.positions["a"] == (0, 1.0)
+    assert sorted(row for _, row in placing.positions.values() if _ == 1) == [0.0, 1.0, 2.0]
+    assert placing.rows == 3
+
+
+def test_a_stage_stands_behind_the_longest_way_to_it():
+    """A call over several layers has a point in each column that it passes, beside the stages there."""
+    placing = place(["a", "b", "c", "d"], [("a", "b"), ("b", "c"), ("c", "d"), ("a", "d")])
+    assert [placing.positions[name][0] for name in "abcd"] == [0, 1, 2, 3]
+    assert [column for column, _ in placing.routes["a", "d"]] == [1, 2]
+    check_room(placing)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "columns", "rows"), [([], 0, 0.0), (["a"], 1, 1.0), (["a", "b", "c"], 1, 3.0), (["a", "a"], 1, 1.0)]
+)
+def test_stages_without_calls(nodes, columns, rows):
+    """Nothing at all, one stage alone, and stages that nothing binds together are placed too."""
+    placing = place(nodes, [])
+    assert (placing.columns, placing.rows) == (columns, rows)
+    assert set(placing.positions) == set(nodes)
+    check_room(placing)
+
+
+def test_a_circle_of_calls_is_opened():
+    """The call that closes a circle goes to the left, its points in the order in which it passes them."""
+    placing = place(["in", "a", "b", "c"], [("in", "a"), ("a", "b"), ("b", "c"), ("c", "a")])
+    assert [placing.positions[name][0] for name in ("in", "a", "b", "c")] == [0, 1, 2, 3]
+    assert [column for column, _ in placing.routes["c", "a"]] == [2]
+    mutual = place(["a", "b"], [("a", "b"), ("b", "a"), ("a", "a")])
+    assert mutual.positions == {"a": (0, 0.0), "b": (1, 0.0)}
+    assert mutual.routes == {("a", "b"): (), ("b", "a"): (), ("a", "a"): ()}
+
+
+def test_a_circle_is_entered_from_where_its_messages_come():
+    """It is not the order of the names that says where a circle begins, but who calls into it."""
+    placing = place(["b", "a", "in"], [("in", "a"), ("a", "b"), ("b", "a")])
+    assert [placing.positions[name][0] for name in ("in", "a", "b")] == [0, 1, 2]
+
+
+def test_two_that_would_cross_do_not():
+    """Stages are put in an order in which their calls do not cross."""
+    placing = place(["a", "b", "x", "y"], [("a", "y"), ("b", "x")])
+    upper_calls = placing.positions["a"][1] < placing.positions["b"][1]
+    assert upper_calls == (placing.positions["y"][1] < placing.positions["x"][1])
+    assert placing.positions["a"][1] == placing.positions["y"][1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "columns", "rows"),
+    [((1, 3, 5, 3), 4, 8), ((1, 6, 12, 18, 15, 8), 6, 30), ((2, 20, 50, 60, 48, 20), 6, 100)],
+)
+def test_large_systems_stay_compact(sizes, columns, rows):
+    """Twelve, sixty and two hundred stages have room, and not much more than the fullest column needs."""
+    placing = place(*layered(sizes, seed=7))
+    assert placing.columns == columns
+    assert max(sizes) <= placing.rows <= rows
+    check_room(placing)
+
+
+def test_the_same_system_is_always_drawn_the_same():
+    """A picture that is drawn anew does not jump."""
+    system = layered((1, 6, 12, 18, 15, 8), seed=3)
+    assert place(*system) == place(*system)
+
+
+@given(EDGES)
+def test_every_system_can_be_drawn(edges):
+    """Whatever calls there are, circles included, all stages have room and each route goes column by column."""
+    placing = place(NODES, edges)
+    assert set(placing.positions) == set(NODES)
+    assert set(placing.routes) == set(edges)
+    check_room(placing)
+    for (caller, called), route in placing.routes.items():
+        way = [placing.positions[caller][0], *(column for column, _ in route), placing.positions[called][0]]
+        step = 1 if way[0] <= way[-1] else -1
+        assert way == list(range(way[0], way[-1] + step, step)) or caller == called
+
+
+@given(st.sets(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)).filter(lambda edge: edge[0] < edge[1])))
+def test_without_circles_all_calls_go_to_the_right(edges):
+    """Each stage is one column behind the last of those that call it, and first where nobody does."""
+    columns = {name: column for name, (column, _) in place(NODES, sorted(edges)).positions.items()}
+    for name in NODES:
+        callers = [columns[caller] for caller, called in edges if called == name]
+        assert columns[name] == max(callers, default=-1) + 1
+
+
+def test_a_long_chain_is_no_trouble():
+    """Three thousand stages in a row need no recursion."""
+    names = [str(number) for number in range(3000)]
+    placing = place(names, list(itertools.pairwise(names)))
+    assert (placing.columns, placing.rows) == (3000, 1.0)
+
+
+def test_rows_keep_the_order_and_the_room():
+    """Vertices that want to be at the same place stand about it in their order, lines closer than nodes."""
+    rows = straight_rows([[0], [1, 3, 4, 2]], [(0, 1), (0, 3), (0, 4), (0, 2)], nodes=3)
+    assert rows[1] < rows[3] < rows[4] < rows[2]
+    assert [round(rows[3] - rows[1], 6), round(rows[4] - rows[3], 6), round(rows[2] - rows[4], 6)] == [0.7, 0.4, 0.7]
+    assert rows[0] == pytest.approx((rows[1] + rows[2]) / 2)

@@ -1,0 +1,93 @@
+"""The delays that stages' spans tell of."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from simulator.console.traces.delays_seen import DelaySample, DelaysSeen
+from tests.support.otlp import MS, START, span
+
+SPEC = "uniform(5ms, 40ms)"
+
+
+def process(drawn=0.02, spec=SPEC, at_ms=0.0, ms=25.0):
+    attributes = {"simulator.delay.drawn_seconds": drawn, "simulator.delay.spec": spec}
+    return span(name="process", kind="internal", at_ms=at_ms, ms=ms, attributes=attributes)
+
+
+def test_a_delay_is_what_was_drawn_and_what_it_took():
+    """A sample has the span's end, the configured distribution, the drawn delay and the time that passed."""
+    delays = DelaysSeen()
+    delays.take(process(), "enrich")
+    assert delays.samples("enrich", SPEC) == [DelaySample((START + 25 * MS) / 1e9, SPEC, 0.02, 0.025)]
+
+
+def test_services_and_configurations_are_apart():
+    """A service has only its own delays, and those of one configuration only."""
+    delays = DelaysSeen()
+    delays.take(process(0.01), "enrich")
+    delays.take(process(0.02), "parse")
+    delays.take(process(0.03, "constant(30ms)"), "enrich")
+    assert [sample.drawn_seconds for sample in delays.samples("enrich", SPEC)] == [0.01]
+    assert [sample.drawn_seconds for sample in delays.samples("enrich", "constant(30ms)")] == [0.03]
+    assert delays.samples("archive", SPEC) == []
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+def test_the_latest_stay(count):
+    """Of more than there is room for the last ones are kept, in their order."""
+    delays = DelaysSeen(most=3)
+    for number in range(count):
+        delays.take(process(float(number)), "enrich")
+    kept = [sample.drawn_seconds for sample in delays.samples("enrich", SPEC)]
+    assert kept == [float(number) for number in range(count)][-3:]
+
+
+def test_the_configuration_that_was_met_longest_ago_goes():
+    """Of more services and configurations than there is room for, the ones in use stay."""
+    delays = DelaysSeen(most_series=2)
+    for service in ("a", "b", "a", "c"):
+        delays.take(process(), service)
+    assert [len(delays.samples(service, SPEC)) for service in "abc"] == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        span(name="process"),
+        process(drawn=-1.0),
+        process(drawn=float("nan")),
+        process(drawn=float("inf")),
+        process(spec=""),
+        process(spec="x" * 1001),
+        span(name="process", attributes={"simulator.delay.spec": SPEC}),
+    ],
+)
+def test_what_is_no_delay_is_left_out(sent):
+    """A span without a drawn delay or its configuration, or with an impossible one, gives no sample."""
+    delays = DelaysSeen()
+    delays.take(sent, "enrich")
+    assert delays.samples("enrich", SPEC) == delays.samples("enrich", "") == delays.samples("enrich", "x" * 1001) == []
+
+
+def test_a_processing_that_ends_before_it_starts_took_no_time():
+    """Clocks that were set back give a time of 0, not a negative one."""
+    delays = DelaysSeen()
+    delays.take(process(ms=-3.0), "enrich")
+    assert delays.samples("enrich", SPEC)[0].took_seconds == 0.0
+
+
+def test_memory_is_bounded():
+    """Whatever services and configurations are sent, 30 full series take a tenth of 15 MB."""
+    tracemalloc.start()
+    try:
+        delays = DelaysSeen(most=2000, most_series=30)
+        for number in range(40):
+            sent = process(spec=f"constant({number}ms)")
+            for _ in range(2100):
+                delays.take(sent, f"service-{number}")
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
