@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+from gevent import Timeout
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
@@ -24,6 +25,7 @@ SPARE_CONNECTIONS = 2000
 # A connection on which nothing comes for this long is closed.
 _IDLE_SECONDS = 120.0
 _MAX_DISCARDED_BYTES = 16 * 2**20
+_DISCARD_SECONDS = 2.0
 
 
 class StageServer(WSGIServer):
@@ -58,6 +60,20 @@ class StageServer(WSGIServer):
 class _NothingToDiscard:
     def _discard(self) -> None:
         pass
+
+
+class _DiscardedInTime:
+    """What is left of a body that was answered without being read to its end: whoever sends it has a moment for it."""
+
+    def __init__(self, body: Any, on_late: Callable[[], None]) -> None:
+        self._body = body
+        self._on_late = on_late
+
+    def _discard(self) -> None:
+        with Timeout(_DISCARD_SECONDS, False):
+            self._body._discard()
+            return
+        self._on_late()
 
 
 class _Handler(WSGIHandler):
@@ -96,6 +112,11 @@ class _Handler(WSGIHandler):
             # What is left of the body may have no end: rather a closed connection than reading it to nowhere.
             self.close_connection = True
             self.wsgi_input = _NothingToDiscard()
+        elif unread > 0:
+            self.wsgi_input = _DiscardedInTime(self.wsgi_input, self._end_connection)
+
+    def _end_connection(self) -> None:
+        self.close_connection = True
 
     def _reset(self) -> None:
         """End the connection with a TCP reset, as a process that dies does."""

@@ -151,6 +151,26 @@ def test_a_slow_client_holds_up_nobody(tmp_path):
             connection.close()
 
 
+def test_a_refused_body_that_drips_is_not_read_for_ever(stage):
+    """Whoever goes on sending a refused body, bit by bit, has the connection ended after a moment."""
+    with connect(stage.port) as connection:
+        connection.sendall(post_bytes(b"x" * (MAX_BODY + 1000))[: -MAX_BODY // 2])
+        assert read_answer(connection).status == 413
+        begin = time.monotonic()
+
+        def ended() -> bool:
+            try:
+                connection.sendall(b"x" if time.monotonic() - begin < 20 else b"")
+                return connection.recv(1, socket.MSG_DONTWAIT) == b""
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+
+        wait_for(ended, "the end of the connection", 20)
+    assert post(stage.port, b"hi").status == 200
+
+
 def test_many_requests_on_one_connection(stage):
     """Requests sent in one go on one connection are answered one by one, in order, bad ones among them."""
     bodies = [b"one", b"", b"three", b"x" * (MAX_BODY + 1), b"five"]
