@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.console.metrics.figures import stage_figures
 from simulator.console.metrics.scraper import Scraper, Target, one_by_one
@@ -23,6 +23,7 @@ from simulator.topology.model import Topology
 
 # Short, so that a change is seen within a second or two; rates over a little longer, so that they stand still.
 LATENCY_WINDOW_SECONDS = 2.0
+PATIENT_WINDOW_SECONDS = 10.0
 RATE_WINDOW_SECONDS = 4.0
 _FOREIGN_TRACES = 60
 _FOREIGN_EVERY_SECONDS = 2.0
@@ -37,6 +38,25 @@ class Moment:
     number: int
     picture: Picture
     whole: Standing
+
+
+class _Course:
+    """How one source of counts goes: now, and over the last minutes."""
+
+    def __init__(self, source: Tallies) -> None:
+        self.track = Track(source)
+        self._watch = Watch(source, LATENCY_WINDOW_SECONDS)
+        self._patient = Watch(source, PATIENT_WINDOW_SECONDS)
+
+    def look(self, monotonic: float, unix_seconds: float) -> Standing:
+        """Read the source; percentiles reach further back where nothing was handled lately."""
+        self.track.note(unix_seconds)
+        now, longer = self._watch.look(monotonic), self._patient.look(monotonic)
+        if not math.isnan(now.p50_seconds):
+            return now
+        return replace(
+            now, p50_seconds=longer.p50_seconds, p95_seconds=longer.p95_seconds, p99_seconds=longer.p99_seconds
+        )
 
 
 class Watching:
@@ -64,11 +84,8 @@ class Watching:
             name: [Tally(files.tally(label)) for label in labels(name, stage.instances)]
             for name, stage in topology.stages.items()
         }
-        tallies = {name: Tallies(some) for name, some in parts.items()}
-        self._watches = {name: Watch(source, LATENCY_WINDOW_SECONDS) for name, source in tallies.items()}
-        self._tracks = {name: Track(source) for name, source in tallies.items()}
-        whole = Tallies([part for name in entries(topology) for part in parts[name]])
-        self._whole, self._whole_track = Watch(whole, LATENCY_WINDOW_SECONDS), Track(whole)
+        self._courses = {name: _Course(Tallies(some)) for name, some in parts.items()}
+        self._whole = _Course(Tallies([part for name in entries(topology) for part in parts[name]]))
         self._foreign: Foreign = NOTHING_FOREIGN
         self._foreign_at = -math.inf
         self.moment = Moment(0, picture(topology, {}), _NOTHING)
@@ -78,18 +95,18 @@ class Watching:
         self._scraper.round(for_each)
         monotonic, unix_seconds = self._clock.monotonic(), self._clock.unix_ns() / 1e9
         figures = {
-            name: stage_figures(self._scraper.histories(name), watch.look(monotonic), RATE_WINDOW_SECONDS)
-            for name, watch in self._watches.items()
+            name: stage_figures(
+                self._scraper.histories(name), course.look(monotonic, unix_seconds), RATE_WINDOW_SECONDS
+            )
+            for name, course in self._courses.items()
         }
-        for track in (self._whole_track, *self._tracks.values()):
-            track.note(unix_seconds)
         drawn = picture(self.topology, figures, self._foreign_now(monotonic))
-        self.moment = Moment(self.moment.number + 1, drawn, self._whole.look(monotonic))
+        self.moment = Moment(self.moment.number + 1, drawn, self._whole.look(monotonic, unix_seconds))
 
     def timeline(self, stage: str | None = None) -> Timeline:
         """Give how a stage did over the last minutes; None means the whole way, from an entry and back."""
-        track = self._whole_track if stage is None else self._tracks[stage]
-        return track.timeline(self._clock.unix_ns() / 1e9)
+        course = self._whole if stage is None else self._courses[stage]
+        return course.track.timeline(self._clock.unix_ns() / 1e9)
 
     def seen(self) -> None:
         """Note that somebody looks, so that figures are kept fresh."""

@@ -21,7 +21,7 @@ from simulator.telemetry.run_files import RunFiles
 DEFAULT_PORT = 8090
 TOKEN_VARIABLE = "SIMULATOR_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
 _HOST = "127.0.0.1"
-_READY_SECONDS = 15.0
+_READY_SECONDS = 8.0
 _POLL_SECONDS = 0.02
 # It passes on to the user's collector what the last stages sent.
 _STOP_SECONDS = 5.0

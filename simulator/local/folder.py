@@ -77,5 +77,6 @@ def _candidates(name: str) -> Iterator[Path]:
 
 def _clear(path: Path) -> None:
     olds = [*(path / "logs").glob("*.jsonl"), *(path / "logs").glob("*.stderr"), *(path / "tallies").iterdir()]
-    for old in [*olds, path / "report.json", path / "topology.yaml", path / "addresses.json"]:
+    olds += [path / name for name in ("report.json", "topology.yaml", "addresses.json", "console.log")]
+    for old in olds:
         old.unlink(missing_ok=True)

@@ -22,13 +22,19 @@ class FetchError(Exception):
     """Say in a few words why a page was not got."""
 
 
+class TooLate(FetchError):
+    """Say that no page came in time: whoever should give it may be busy."""
+
+
 def fetch(
     url: str,
     timeout_seconds: float = TIMEOUT_SECONDS,
     most_bytes: int = MOST_BYTES,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> str:
-    """Give the page at an `http://` URL. Raise FetchError where there is none, in time and of at most that size."""
+    """Give the page at an `http://` URL. Raise FetchError where there is none of at most that size, TooLate
+    where it does not come in time.
+    """
     parts = urllib.parse.urlsplit(url)
     path = parts.path or "/"
     request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/plain\r\nConnection: close\r\n\r\n"
@@ -39,7 +45,7 @@ def fetch(
             received = _read_to_end(connection, lambda: deadline - monotonic(), most_bytes)
         return _body(received)
     except TimeoutError:
-        raise FetchError(f"no answer within {timeout_seconds:g} s") from None
+        raise TooLate(f"no answer within {timeout_seconds:g} s") from None
     except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
         raise FetchError(_in_words(error)) from None
 

@@ -29,13 +29,14 @@ class CallFigures:
 class StageFigures:
     """How a stage stands; NaN where something is not known.
 
-    Of `instances` processes `up` answer. `outcomes` are messages per second by outcome, `error_ratio` the share that
-    was rejected, faulted or failed, 0 to 1. `workers` and queues are those of all instances that answer, added up.
-    `delay` is its notation, `calls` are by the name of who is called.
+    Of `instances` processes `up` answer; with `is_awaited` none of them ever did so far. `outcomes` are messages per
+    second by outcome, `error_ratio` the share that was rejected, faulted or failed, 0 to 1. `workers` and queues are
+    those of all instances that answer, added up. `delay` is its notation, `calls` are by the name of who is called.
     """
 
     instances: int = 1
     up: int = 1
+    is_awaited: bool = False
     rate_per_second: float = math.nan
     p50_seconds: float = math.nan
     p99_seconds: float = math.nan
@@ -66,6 +67,7 @@ def stage_figures(
     return StageFigures(
         instances=len(instances),
         up=len(up),
+        is_awaited=not any(history.has_been_read for history in instances),
         rate_per_second=rate,
         p50_seconds=p50,
         p99_seconds=p99,

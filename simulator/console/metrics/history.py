@@ -65,6 +65,11 @@ class History:
         """Note that the process could not be read, and why."""
         self.is_up, self.reason = False, reason
 
+    @property
+    def has_been_read(self) -> bool:
+        """Tell whether there ever was a reading."""
+        return bool(self._fine)
+
     def age_seconds(self, now: float) -> float:
         """Give how long ago the last reading was; infinite where there is none."""
         return now - self._fine[-1].at if self._fine else math.inf

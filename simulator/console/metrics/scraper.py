@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from simulator.console.metrics.exposition import ExpositionReader
-from simulator.console.metrics.fetching import FetchError
+from simulator.console.metrics.fetching import FetchError, TooLate
 from simulator.console.metrics.history import History
 from simulator.telemetry.run_files import labels
 
@@ -16,6 +16,8 @@ _INTERVAL_A_TARGET_SECONDS = 0.05
 _UNWATCHED_FACTOR = 5
 # A page asks every second or two; one that is hidden for a moment is not gone.
 _WATCHED_FOR_SECONDS = 10.0
+# A process that is busy answers late now and then; so often in a row is another matter.
+_LATE_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Scraper:
         self._monotonic = monotonic
         self._readers = {target: ExpositionReader() for target in targets}
         self._histories = {target: History() for target in targets}
+        self._late_rounds = dict.fromkeys(targets, 0)
         self._began_at: float | None = None
         self._watched_at: float | None = None
 
@@ -90,8 +93,13 @@ class Scraper:
 
     def _visit(self, target: Target) -> None:
         history = self._histories[target]
+        late_rounds, self._late_rounds[target] = self._late_rounds[target] + 1, 0
         try:
             samples = self._readers[target].read(self._fetch(target.url))
+        except TooLate as error:
+            self._late_rounds[target] = late_rounds
+            if late_rounds >= _LATE_ROUNDS:
+                history.mark_down(str(error))
         except (FetchError, ValueError) as error:
             history.mark_down(str(error))
         else:

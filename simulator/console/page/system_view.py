@@ -38,7 +38,7 @@ def system_view(picture: Picture, drawing: Drawing) -> html.Div:
                 html.Div(html.Div([edges, *cards], id="canvas", className="canvas", style=canvas), className="fit"),
                 className="scene",
             ),
-            _legend(),
+            _legend(size),
             html.Div(
                 [
                     html.Section([html.H2(title), chart(element)], className="panel")
@@ -87,9 +87,9 @@ def _tell_summary(news: News, picture: Picture, whole: Standing) -> None:
     news.text("sum-p50", time_text(whole.p50_seconds))
     news.text("sum-p99", time_text(whole.p99_seconds))
     news.text("sum-inside", f"{whole.in_flight:,}")
-    wrong = [node for node in picture.nodes if node.state in (State.DEAD, State.DEGRADED)]
+    wrong = [node for state in (State.DEAD, State.DEGRADED) for node in picture.nodes if node.state is state]
     worst = "dead" if any(node.state is State.DEAD for node in wrong) else "degraded"
-    said = "; ".join(f"{short(node.name, 40)}: {node.reason}" for node in wrong)
+    said = "; ".join(f"{short(node.name, 40)}: {_state_text(node)}" for node in wrong)
     news.text("verdict", short(said, 400) if wrong else "All is well.")
     news.kind("verdict", "verdict", worst if wrong else "ok")
 
@@ -154,14 +154,14 @@ def _kinds(node: Node, size: CardSize) -> list[str]:
 
 
 def _state_text(node: Node) -> str:
-    return node.reason.upper() if node.state is State.DEAD else node.reason
+    return f"DEAD, {node.reason}" if node.state is State.DEAD else node.reason
 
 
 def _part(some: float, whole: float) -> float:
     return some / whole if whole and not math.isnan(some) else 0.0
 
 
-def _legend() -> html.Div:
+def _legend(size: CardSize) -> html.Div:
     colours: Mapping[str, str] = {
         "well": "var(--good)",
         "something is wrong": "var(--warn)",
@@ -170,7 +170,7 @@ def _legend() -> html.Div:
         "waiting": "var(--queue)",
     }
     parts: list[Any] = [html.Span([html.I(style={"background": c}), text]) for text, c in colours.items()]
-    parts.append(
-        html.Span("An edge is as thick as its traffic, and red where calls fail. Keys 1 to 4 change the view.")
-    )
+    cards = "On a card: messages a second, and p99. " if size.is_compact else ""
+    hint = f"{cards}A line is as thick as its traffic, and red where calls fail. Keys 1 to 4 change the view."
+    parts.append(html.Span(hint))
     return html.Div(parts, className="legend")

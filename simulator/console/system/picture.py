@@ -25,7 +25,7 @@ class State(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"  # it works, and something is wrong
     DEAD = "dead"  # none of its instances answers
-    IDLE = "idle"  # nothing came
+    IDLE = "idle"  # nothing came, or it is not up yet
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def picture(topology: Topology, figures: Mapping[str, StageFigures], foreign: Fo
 
 def state_of(figures: StageFigures) -> tuple[State, str]:
     """Tell how a stage is and, where something is wrong, what, in words."""
+    if figures.is_awaited:
+        return State.IDLE, "not up yet"
     if figures.instances and not figures.up:
         return State.DEAD, "no instance answers" if figures.instances > 1 else "it does not answer"
     wrong = "; ".join(_troubles(figures))

@@ -5,7 +5,7 @@
   "use strict";
 
   const THEME = "simulator-theme";
-  const SMALLEST = 0.7;
+  const SMALLEST = 0.82;
   const SVG = "http://www.w3.org/2000/svg";
   const stored = (() => { try { return localStorage.getItem(THEME); } catch { return null; } })();
   if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;

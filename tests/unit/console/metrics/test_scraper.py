@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from simulator.console.metrics.fetching import FetchError
+from simulator.console.metrics.fetching import FetchError, TooLate
 from simulator.console.metrics.scraper import Scraper, Target, interval_seconds, targets_of
 
 MESSAGES = "simulator_messages_total"
@@ -79,6 +79,24 @@ def test_one_that_does_not_answer_is_down_and_hurts_no_other(scraper, processes)
     processes.gone = set()
     scraper.round()
     assert scraper.down() == {}
+
+
+def test_one_that_is_late_now_and_then_is_busy_and_not_down():
+    """Only the third answer in a row that does not come in time makes a process count as down."""
+    text = 'simulator_messages_total{stage="a",role="processor",outcome="delivered"} 1.0\n'
+    comes: list[bool] = [True, False, False, True, False, False, False, True]
+
+    def fetch(_: str) -> str:
+        if not comes.pop(0):
+            raise TooLate("no answer within 1 s")
+        return text
+
+    scraper = Scraper([Target("a", "a", "http://h/metrics")], fetch, lambda: 0.0)
+    down = []
+    for _ in range(8):
+        scraper.round()
+        down.append(not scraper.histories("a")[0].is_up)
+    assert down == [False] * 6 + [True, False]
 
 
 def test_one_that_answers_with_something_else_is_down(processes):

@@ -114,3 +114,9 @@ def test_foreign_services_and_calls_stand_behind_the_systems_own():
         ("parse", "archive", 20.0, False),
         ("web", "parse", 2.0, True),
     ]
+
+
+def test_a_stage_that_was_never_heard_of_is_awaited_and_not_dead():
+    """While a run starts, a stage that has not answered yet is idle, and says so."""
+    assert state_of(StageFigures(instances=2, up=0, is_awaited=True)) == (State.IDLE, "not up yet")
+    assert state_of(StageFigures(instances=2, up=0)) == (State.DEAD, "no instance answers")
