@@ -40,10 +40,9 @@ from simulator.console.watching import Watching
 from simulator.stage.control import TOKEN_VARIABLE as CONTROL_TOKEN_VARIABLE
 from simulator.stage.server import StageServer
 from simulator.telemetry.record import Clock
-from simulator.telemetry.run_files import RunFiles
+from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
 from simulator.topology.reader import read_topology
 
-TOKEN_VARIABLE = "SIMULATOR_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
 _CONNECTIONS = 1000
 _AT_ONCE = 16
 _BODY_SECONDS = 10.0
@@ -91,7 +90,7 @@ def _application(
     environment: Mapping[str, str],
 ) -> Guard:
     page_server = flask.Flask("simulator.console.page", static_folder=None)
-    token = environment.get(TOKEN_VARIABLE, "")
+    token = environment.get(CONSOLE_TOKEN_VARIABLE, "")
     control_token = environment.get(CONTROL_TOKEN_VARIABLE) or None
 
     def may_change() -> bool:

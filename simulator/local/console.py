@@ -16,10 +16,9 @@ from pathlib import Path
 from simulator.errors import StartError
 from simulator.stage.listening import listen
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, exports_spans
-from simulator.telemetry.run_files import RunFiles
+from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
 
 DEFAULT_PORT = 8090
-TOKEN_VARIABLE = "SIMULATOR_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
 _HOST = "127.0.0.1"
 _READY_SECONDS = 8.0
 _POLL_SECONDS = 0.02
@@ -86,7 +85,7 @@ class ConsoleProcess:
                 stdout=log,
                 stderr=log,
                 pass_fds=(self._listener.fileno(), parent_fd),
-                env={**self._environment, TOKEN_VARIABLE: self._token},
+                env={**self._environment, CONSOLE_TOKEN_VARIABLE: self._token},
                 start_new_session=True,
             )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# By which a run tells its console the token that the controls ask for: arguments can be seen by everybody.
+CONSOLE_TOKEN_VARIABLE = "SIMULATOR_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
+
 
 @dataclass(frozen=True)
 class RunFiles:
