@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test lint bench lock clean
+.PHONY: demo stack test lint bench pictures lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -40,6 +40,9 @@ lint: $(VENV)/.tests ## ruff, mypy and the import arrows
 
 bench: $(VENV)/.tests ## measure against the plainest program that does the same
 	$(BIN)/python -m benchmarks
+
+pictures: $(VENV)/.tests ## make the pictures of the console in docs/ anew
+	$(BIN)/python -m tests.pictures
 
 lock: ## make requirements.txt and tests/requirements.txt anew from pyproject.toml
 	$(PYTHON) tests/lock.py
