@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl, quote, urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from simulator.stage.loopback import host_of, is_loopback
@@ -38,19 +38,19 @@ class Guard:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or have it answered."""
-        reason = refusal(environ)
-        if reason:
-            return problem(403, "Forbidden", reason)(environ, start_response)
-        given = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[-1]
-        if given and environ["REQUEST_METHOD"] == "GET":
-            return self._welcome(given, environ.get("PATH_INFO", "/"), start_response)
-        policy = self._policy()
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             have = {name.lower() for name, _ in headers}
-            added = [(name, value) for name, value in _HEADERS if name.lower() not in have]
-            return start_response(status, [*headers, *added, ("Content-Security-Policy", policy)], *rest)
+            always = (*_HEADERS, ("Content-Security-Policy", self._policy()))
+            return start_response(status, [*headers, *(h for h in always if h[0].lower() not in have)], *rest)
 
+        reason = refusal(environ)
+        if reason:
+            return problem(403, "Forbidden", reason)(environ, start)
+        query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        given = dict(query).get("token")
+        if given and environ["REQUEST_METHOD"] == "GET":
+            return self._welcome(given, _address(environ.get("PATH_INFO", ""), query), start)
         return self._application(environ, start)
 
     def may_change(self, cookies: Mapping[str, str]) -> bool:
@@ -58,15 +58,21 @@ class Guard:
         return self._is_token(cookies.get(self._cookie, ""))
 
     def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
+        return bool(self._token) and hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
 
-    def _welcome(self, given: str, path: str, start_response: StartResponse) -> Iterable[bytes]:
-        headers = [("Location", path if path.startswith("/") and not path.startswith("//") else "/")]
-        headers += [("Content-Length", "0"), *_HEADERS]
+    def _welcome(self, given: str, address: str, start_response: StartResponse) -> Iterable[bytes]:
+        headers = [("Location", address), ("Content-Length", "0")]
         if self._is_token(given):
             headers.append(("Set-Cookie", f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"))
         start_response("303 See Other", headers)
         return [b""]
+
+
+def _address(path: str, query: Sequence[tuple[str, str]]) -> str:
+    """Give the address without the token, and sure to be one of ours: no browser takes it for another machine's."""
+    quoted = quote(path.encode("latin-1").lstrip(b"/\\"), safe="/")
+    rest = urlencode([(name, value) for name, value in query if name != "token"])
+    return f"/{quoted}?{rest}" if rest else f"/{quoted}"
 
 
 def refusal(environ: WSGIEnvironment) -> str:

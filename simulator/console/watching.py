@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from simulator.console.metrics.figures import stage_figures
 from simulator.console.metrics.scraper import Scraper, Target, one_by_one
 from simulator.console.metrics.timeline import Timeline, Track
-from simulator.console.system.foreign import NOTHING_FOREIGN, Foreign, foreign_system
+from simulator.console.system.foreign import MOST_NAME_CHARACTERS, NOTHING_FOREIGN, Foreign, foreign_system
 from simulator.console.system.picture import Node, Picture, picture
 from simulator.console.traces.search import Query
 from simulator.console.traces.spans import read_spans
@@ -25,7 +25,7 @@ from simulator.topology.model import Topology
 LATENCY_WINDOW_SECONDS = 2.0
 PATIENT_WINDOW_SECONDS = 10.0
 RATE_WINDOW_SECONDS = 4.0
-_FOREIGN_TRACES = 60
+_FOREIGN_TRACES = 200
 _FOREIGN_EVERY_SECONDS = 2.0
 _FOREIGN_WINDOW_SECONDS = 60.0
 _NOTHING = Standing(math.nan, math.nan, math.nan, math.nan, 0, 0, {})
@@ -139,17 +139,17 @@ class Watching:
             return self._foreign
         self._foreign_at = monotonic
         known = frozenset(self.topology.stages)
-        strangers = [name for name in self.store.services() if name not in known]
+        strangers = [n for n in self.store.services() if n not in known and len(n) <= MOST_NAME_CHARACTERS]
         if not strangers:
             self._foreign = NOTHING_FOREIGN
             return self._foreign
-        since = self._clock.unix_ns() - int(_FOREIGN_WINDOW_SECONDS * 1e9)
-        most = max(1, _FOREIGN_TRACES // len(strangers))
-        found = dict.fromkeys(
+        now = self._clock.unix_ns()
+        since, most = now - int(_FOREIGN_WINDOW_SECONDS * 1e9), max(1, _FOREIGN_TRACES // len(strangers))
+        found = {
             summary.trace_id
             for name in strangers[:_FOREIGN_TRACES]
             for summary in self.store.find(Query(service=name, start_min_unix_ns=since, limit=most))
-        )
+        }
         traces = (read_spans(self.store.get(trace_id) or ()) for trace_id in found)
-        self._foreign = foreign_system(traces, known)
+        self._foreign = foreign_system(traces, known, now / 1e9)
         return self._foreign

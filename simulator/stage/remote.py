@@ -15,7 +15,9 @@ _SECONDS = 10.0
 _LONGEST_NUMBER = 15
 
 
-def exchange(address: str, patch: Mapping[str, Any], token: str | None) -> dict[str, Any]:
+def exchange(
+    address: str, patch: Mapping[str, Any], token: str | None, timeout_seconds: float = _SECONDS
+) -> dict[str, Any]:
     """Make changes in the stage that an address belongs to, and give what it does then; no changes only ask.
 
     Raise ConfigurationError where a change can't be, StartError where the stage can't be reached or refuses.
@@ -26,9 +28,12 @@ def exchange(address: str, patch: Mapping[str, Any], token: str | None) -> dict[
         with requests.Session() as session:
             session.trust_env = False
             if patch:
-                answer = session.patch(url, json=patch, headers=headers, timeout=_SECONDS)
+                answer = session.patch(url, json=patch, headers=headers, timeout=timeout_seconds, allow_redirects=False)
             else:
-                answer = session.get(url, headers=headers, timeout=_SECONDS)
+                answer = session.get(url, headers=headers, timeout=timeout_seconds, allow_redirects=False)
+    except requests.exceptions.InvalidHeader:
+        # The error would tell the token.
+        raise StartError("the token can't be sent: it has characters that no header may have") from None
     except (requests.RequestException, ValueError) as error:
         raise StartError(f"{address} can't be reached: {error}") from None
     content = _object_in(answer)

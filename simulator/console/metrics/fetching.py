@@ -69,7 +69,7 @@ def _body(received: bytes) -> str:
     response = http.client.HTTPResponse(cast(socket.socket, _Received(received)))
     response.begin()
     if response.status != http.client.OK:
-        raise FetchError(f"it answered {response.status}")
+        raise FetchError(f"HTTP status {response.status}")
     return response.read().decode()
 
 

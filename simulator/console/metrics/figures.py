@@ -13,30 +13,31 @@ from simulator.telemetry.standing import Standing
 
 WINDOW_SECONDS = 5.0
 BAD_OUTCOMES = (Outcome.REJECTED, Outcome.FAULTED, Outcome.FAILED)
-_CALL = "simulator_downstream_call_duration_seconds"
+_CALLS = "simulator_downstream_call_duration_seconds_count"
 
 
 @dataclass(frozen=True)
 class CallFigures:
-    """One call of a stage: calls per second, the share that went wrong (0 to 1), p99 in seconds; NaN where unknown."""
+    """One call of a stage: calls per second, and the share that went wrong, 0 to 1; NaN where unknown."""
 
     rate_per_second: float = math.nan
     error_ratio: float = math.nan
-    p99_seconds: float = math.nan
 
 
 @dataclass(frozen=True)
 class StageFigures:
     """How a stage stands; NaN where something is not known.
 
-    Of `instances` processes `up` answer; with `is_awaited` none of them ever did so far. `outcomes` are messages per
-    second by outcome, `error_ratio` the share that was rejected, faulted or failed, 0 to 1. `workers` and queues are
-    those of all instances that answer, added up. `delay` is its notation, `calls` are by the name of who is called.
+    Of `instances` processes `up` answer; with `is_awaited` none of them ever did so far, and `why_down` is why the
+    first of those that do not answer does not, "" where all do. `outcomes` are messages per second by outcome,
+    `error_ratio` the share that was rejected, faulted or failed, 0 to 1. `workers` and queues are those of all
+    instances that answer, added up. `delay` is its notation, `calls` are by the name of who is called.
     """
 
     instances: int = 1
     up: int = 1
     is_awaited: bool = False
+    why_down: str = ""
     rate_per_second: float = math.nan
     p50_seconds: float = math.nan
     p99_seconds: float = math.nan
@@ -68,6 +69,7 @@ def stage_figures(
         instances=len(instances),
         up=len(up),
         is_awaited=not any(history.has_been_read for history in instances),
+        why_down=next((history.reason for history in instances if not history.is_up), ""),
         rate_per_second=rate,
         p50_seconds=p50,
         p99_seconds=p99,
@@ -80,9 +82,7 @@ def stage_figures(
         queue_depth=_gauge(up, "simulator_queue_depth"),
         queue_capacity=_gauge(up, "simulator_queue_capacity"),
         delay=next(iter(_label_values([*up, *instances], "simulator_info", "delay")), ""),
-        calls={
-            name: _call_figures(up, name, window_seconds) for name in _label_values(up, f"{_CALL}_count", "downstream")
-        },
+        calls={name: _call_figures(up, name, window_seconds) for name in _label_values(up, _CALLS, "downstream")},
     )
 
 
@@ -94,11 +94,9 @@ def _percentiles(up: Sequence[History], standing: Standing | None, window_second
 
 
 def _call_figures(up: Sequence[History], downstream: str, window_seconds: float) -> CallFigures:
-    name = f"{_CALL}_count"
-    rate = _added(history.rate(name, window_seconds, downstream=downstream) for history in up)
-    good = _added(history.rate(name, window_seconds, downstream=downstream, outcome=CallOutcome.OK) for history in up)
-    buckets = _buckets(up, _CALL, window_seconds, downstream=downstream)
-    return CallFigures(rate, _share(rate - good, rate), counters.quantile(buckets, 0.99))
+    rate = _added(history.rate(_CALLS, window_seconds, downstream=downstream) for history in up)
+    good = _added(history.rate(_CALLS, window_seconds, downstream=downstream, outcome=CallOutcome.OK) for history in up)
+    return CallFigures(rate, _share(rate - good, rate))
 
 
 def _rate(up: Sequence[History], name: str, window_seconds: float, outcome: str | None = None) -> float:
@@ -106,10 +104,10 @@ def _rate(up: Sequence[History], name: str, window_seconds: float, outcome: str 
     return _added(history.rate(name, window_seconds, **labels) for history in up)
 
 
-def _buckets(up: Sequence[History], name: str, window_seconds: float, **labels: str) -> dict[float, float]:
+def _buckets(up: Sequence[History], name: str, window_seconds: float) -> dict[float, float]:
     found: dict[float, float] = {}
     for history in up:
-        for bound, count in history.bucket_increases(name, window_seconds, **labels).items():
+        for bound, count in history.bucket_increases(name, window_seconds).items():
             found[bound] = found.get(bound, 0.0) + count
     return found
 

@@ -1,7 +1,7 @@
-"""Some minutes of what every process counted: each reading for a minute, one in five seconds for ten.
+"""The last minute of what every process counted.
 
 Readings are kept as rows of bare numbers, and which number stands for which series is kept once, so that sixty
-processes take some megabytes.
+processes take a few megabytes.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from simulator.console.metrics import counters
 from simulator.console.metrics.exposition import Key
 
-FINE_SECONDS = 60.0
-COARSE_SECONDS = 600.0
-COARSE_STEP_SECONDS = 5.0
+KEPT_SECONDS = 60.0
 _MOST_KEYS = 2000
 # The value of such a metric is always 1: what it says are its labels, which change, and would be new series each time.
 _INFO = "_info"
@@ -26,11 +23,10 @@ _INFO = "_info"
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One reading; `after_gap` says that the process did not answer just before it."""
+    """One reading."""
 
     at: float
     values: array[float]
-    after_gap: bool
 
     def value(self, column: int) -> float:
         return self.values[column] if column < len(self.values) else math.nan
@@ -44,22 +40,18 @@ class History:
         self._columns: dict[Key, int] = {}
         self._names: dict[str, list[Key]] = {}
         self._latest: Mapping[Key, float] = {}
-        self._fine: deque[_Row] = deque()
-        self._coarse: deque[_Row] = deque()
+        self._rows: deque[_Row] = deque()
         self.is_up = True
         self.reason = ""
 
     def record(self, at: float, samples: Mapping[Key, float]) -> None:
         """Take in a reading: the process is up."""
-        row = _Row(at, self._values(samples), after_gap=not self.is_up)
+        self._rows.append(_Row(at, self._values(samples)))
         self._latest = samples
         self.is_up, self.reason = True, ""
-        self._fine.append(row)
-        if not self._coarse or at - self._coarse[-1].at >= COARSE_STEP_SECONDS or row.after_gap:
-            self._coarse.append(row)
         # Two always stay, for a rate needs two, however long ago the one before was.
-        _forget(self._fine, at - FINE_SECONDS)
-        _forget(self._coarse, at - COARSE_SECONDS)
+        while len(self._rows) > 2 and self._rows[1].at <= at - KEPT_SECONDS:
+            self._rows.popleft()
 
     def mark_down(self, reason: str) -> None:
         """Note that the process could not be read, and why."""
@@ -68,11 +60,7 @@ class History:
     @property
     def has_been_read(self) -> bool:
         """Tell whether there ever was a reading."""
-        return bool(self._fine)
-
-    def age_seconds(self, now: float) -> float:
-        """Give how long ago the last reading was; infinite where there is none."""
-        return now - self._fine[-1].at if self._fine else math.inf
+        return bool(self._rows)
 
     def last(self, name: str, **labels: str) -> float:
         """Give the last values of the series of that name with those labels, added up; NaN where there is none."""
@@ -94,11 +82,6 @@ class History:
             return math.nan
         return self._increase(rows, self.keys(name, **labels)) / (rows[-1].at - rows[0].at)
 
-    def increase(self, name: str, window_seconds: float, **labels: str) -> float:
-        """Give by how much counters of that name with those labels grew in the window, together; NaN where unknown."""
-        rows = self._recent(window_seconds)
-        return self._increase(rows, self.keys(name, **labels)) if len(rows) > 1 else math.nan
-
     def bucket_increases(self, name: str, window_seconds: float, **labels: str) -> dict[float, float]:
         """Give {upper bound: by how much it grew} of the histograms `name` with those labels, added up."""
         rows = self._recent(window_seconds)
@@ -106,30 +89,6 @@ class History:
         for key in self.keys(f"{name}_bucket", **labels):
             bound = float(dict(key.labels)["le"])
             found[bound] = found.get(bound, 0.0) + self._increase(rows, [key])
-        return found
-
-    def quantile(self, name: str, q: float, window_seconds: float, **labels: str) -> float:
-        """Give the q-quantile of what the histograms of that name with those labels counted in the window."""
-        return counters.quantile(self.bucket_increases(name, window_seconds, **labels), q)
-
-    def rates(self, name: str, **labels: str) -> list[tuple[float, float]]:
-        """Give (when, how fast counters grew per second since the point before) over all the time that is kept.
-
-        The points are the coarse readings and the newest one; NaN where the process did not answer in between.
-        """
-        rows, keys = [*self._coarse, *self._newer_than_coarse()], self.keys(name, **labels)
-        return [
-            (now.at, math.nan if now.after_gap else self._increase([before, now], keys) / (now.at - before.at))
-            for before, now in pairwise(rows)
-        ]
-
-    def values(self, name: str, **labels: str) -> list[tuple[float, float]]:
-        """Give (when, the gauges' values added up) over all the time that is kept; NaN where there was none."""
-        columns = [self._columns[key] for key in self.keys(name, **labels)]
-        found = []
-        for row in (*self._coarse, *self._newer_than_coarse()):
-            known = [value for value in map(row.value, columns) if not math.isnan(value)]
-            found.append((row.at, sum(known) if known else math.nan))
         return found
 
     def keys(self, name: str, **labels: str) -> list[Key]:
@@ -145,30 +104,16 @@ class History:
 
     def _recent(self, window_seconds: float) -> list[_Row]:
         """Give the readings of the window and the one before it, the oldest first."""
-        if not self._fine:
-            return []
-        since = self._fine[-1].at - window_seconds
-        is_fine_enough = self._fine[0].at <= max(since, self._coarse[0].at)
-        kept: Sequence[_Row] = self._fine if is_fine_enough else [*self._coarse, *self._newer_than_coarse()]
         rows: list[_Row] = []
-        for row in reversed(kept):
+        for row in reversed(self._rows):
             rows.append(row)
-            if row.at <= since and len(rows) > 1:
+            if row.at <= rows[0].at - window_seconds and len(rows) > 1:
                 break
         return rows[::-1]
-
-    def _newer_than_coarse(self) -> Iterator[_Row]:
-        if self._fine and self._fine[-1] is not self._coarse[-1]:
-            yield self._fine[-1]
 
     def _increase(self, rows: Sequence[_Row], keys: Sequence[Key]) -> float:
         columns = [self._columns[key] for key in keys]
         return sum(counters.increase(row.value(column) for row in rows) for column in columns)
-
-
-def _forget(rows: deque[_Row], before: float) -> None:
-    while len(rows) > 2 and rows[1].at <= before:
-        rows.popleft()
 
 
 def _has(key: Key, labels: Mapping[str, str]) -> bool:

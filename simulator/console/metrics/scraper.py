@@ -87,10 +87,6 @@ class Scraper:
         """Give the histories of a stage's processes, in their order."""
         return [self._histories[target] for target in self._targets if target.stage == stage]
 
-    def down(self) -> dict[str, str]:
-        """Give {label: why} of the processes that did not answer the last time."""
-        return {target.label: history.reason for target, history in self._histories.items() if not history.is_up}
-
     def _visit(self, target: Target) -> None:
         history = self._histories[target]
         late_rounds, self._late_rounds[target] = self._late_rounds[target] + 1, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -90,7 +91,7 @@ def _shares_of(values: Iterable[float]) -> tuple[list[float], list[float]]:
     """Give the points of the curve of shares, no more than a chart can show."""
     ordered = sorted(values)
     count = len(ordered)
-    step = max(1, count // _MOST_POINTS)
+    step = max(1, math.ceil(count / _MOST_POINTS))
     # Few points for the bulk, every one for the last hundredth.
     ranks = sorted({*range(step, count + 1, step), *range(max(1, count - count // 100), count + 1)})
     return [max(_SHORTEST_SECONDS, ordered[rank - 1]) for rank in ranks], [rank / count for rank in ranks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.console.page.controls_view import MOST_AT_ONCE, Controlled, controls_view, patch_of
@@ -14,6 +15,16 @@ from simulator.errors import ConfigurationError, StartError
 from simulator.stage.remote import exchange
 
 _ASKED_AT_ONCE = 8
+_TIMEOUT_SECONDS = 3.0
+_NO_ADDRESS = "It has no address."
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What came of a change in one instance: the keys that are otherwise now, or what went wrong."""
+
+    keys: tuple[str, ...] = ()
+    trouble: str = ""
 
 
 class ControlAnswers:
@@ -53,34 +64,43 @@ class ControlAnswers:
         """Change a stage as typed, in every instance; give what came of it, and the kind of that text."""
         if not self._may_change():
             return "The token is needed: open the address that `run` printed.", "said bad"
+        if not 0 <= number < len(self._names):
+            return "There is no such stage.", "said bad"
         name = self._names[number]
-        stage = self._ask(name)
-        if stage.trouble:
-            return stage.trouble, "said bad"
-        patch = patch_of(typed, stage)
-        if not patch:
-            return "That is what it does already.", "said soft"
-        troubles = [trouble for address in self._addresses[name] if (trouble := self._change(address, patch))]
-        self._watching.nudge()
+        if not self._addresses[name]:
+            return _NO_ADDRESS, "said bad"
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            changes = list(pool.map(lambda address: self._change(name, address, typed), self._addresses[name]))
+        changed = dict.fromkeys(key for change in changes for key in change.keys)
+        if changed:
+            self._watching.nudge()
+        troubles = dict.fromkeys(change.trouble for change in changes if change.trouble)
         if troubles:
-            return "\n".join(dict.fromkeys(troubles)), "said bad"
-        changed = [*(key for key in patch if key != "load"), *patch.get("load", {})]
+            return "\n".join(troubles), "said bad"
+        if not changed:
+            return "That is what it does already.", "said soft"
         return f"Changed: {', '.join(changed)}.", "said good"
 
-    def _change(self, address: str, patch: Mapping[str, Any]) -> str:
-        """Change one instance; give what went wrong, "" where nothing did."""
+    def _change(self, name: str, address: str, typed: Mapping[str, str]) -> _Change:
+        """Change one instance as typed, where it does otherwise."""
         try:
-            exchange(address, patch, self._control_token)
+            present = Controlled(self._watching.node(name), self._exchange(address, {}))
+            patch = patch_of(typed, present)
+            if patch:
+                self._exchange(address, patch)
         except (ConfigurationError, StartError) as error:
-            return str(error)
-        return ""
+            return _Change(trouble=str(error))
+        return _Change(keys=(*(key for key in patch if key != "load"), *patch.get("load", {})))
+
+    def _exchange(self, address: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        return exchange(address, patch, self._control_token, _TIMEOUT_SECONDS)
 
     def _ask(self, name: str) -> Controlled:
         """Ask a stage what it does: the first of its instances that answers."""
-        trouble = "It has no address."
+        trouble = _NO_ADDRESS
         for address in self._addresses[name]:
             try:
-                return Controlled(self._watching.node(name), exchange(address, {}, self._control_token))
+                return Controlled(self._watching.node(name), self._exchange(address, {}))
             except (ConfigurationError, StartError) as error:
                 trouble = str(error)
         return Controlled(self._watching.node(name), {}, trouble)

@@ -28,7 +28,7 @@ def _line(line: LogLine) -> html.Details:
             html.Summary(
                 [
                     html.Span(line.timestamp[11:23], className="mono soft"),
-                    html.B(short(line.label, 30)),
+                    html.B(short(line.label, 100)),
                     html.Span(
                         [html.Span(short(line.event, 60)), " ", html.Span(short(told, 200), className="soft mono")],
                         className="event",

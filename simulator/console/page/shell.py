@@ -8,7 +8,7 @@ from dash import dcc, html
 
 from simulator.console.page.news import News
 from simulator.console.page.paths import VIEWS, view_of
-from simulator.console.page.words import aria
+from simulator.console.page.words import aria, counted
 from simulator.console.traces.passing import Standing as PassingStanding
 
 TICK_SECONDS = 0.5
@@ -62,10 +62,10 @@ def tell_standing(news: News, standing: ConsoleStanding, path: str) -> None:
     here = view_of(path)
     for name in VIEWS:
         news.kind(f"view-{name}", "here" if name == here else "")
-    news.text("status-traces", f"{standing.traces:,} traces, {standing.spans:,} spans")
+    news.text("status-traces", f"{counted(standing.traces, 'trace')}, {counted(standing.spans, 'span')}")
     losses = [
-        f"{standing.traces_evicted:,} older traces have made room" if standing.traces_evicted else "",
-        f"{standing.spans_refused:,} spans were refused" if standing.spans_refused else "",
+        f"made room: {counted(standing.traces_evicted, 'older trace')}" if standing.traces_evicted else "",
+        f"refused: {counted(standing.spans_refused, 'span')}" if standing.spans_refused else "",
     ]
     news.title("status-traces", "; ".join(filter(None, losses)) or "everything that came is here")
     news.text("status-passing", "" if standing.passing is None else _passing_text(standing.passing))
@@ -73,7 +73,9 @@ def tell_standing(news: News, standing: ConsoleStanding, path: str) -> None:
 
 
 def _passing_text(passing: PassingStanding) -> str:
-    parts = [f"{passing.spans_passed_on:,} spans passed on"]
+    parts = [f"{counted(passing.spans_passed_on, 'span')} passed on"]
+    if passing.spans_waiting and passing.problem:
+        parts.append(f"{passing.spans_waiting:,} waiting")
     if passing.spans_dropped:
         parts.append(f"{passing.spans_dropped:,} dropped")
     if passing.problem:

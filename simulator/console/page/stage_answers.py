@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from simulator.behaviour.delays import no_samples, parse_delay
+from simulator.behaviour.delays import Growing, no_samples, parse_delay
 from simulator.behaviour.distributions import Delay
 from simulator.console.logs import last_lines
 from simulator.console.metrics.agreement import explained_by_chance, largest_gap
@@ -35,7 +35,9 @@ class StageAnswers:
         configured = self._configured(node.name, spec)
         samples = self._watching.store.delays.samples(node.name, spec)
         drawn = [sample.drawn_seconds for sample in samples]
-        gap = largest_gap(drawn, configured) if configured is not None else math.nan
+        # A delay that grows with the load has no one distribution that its draws could be compared with.
+        is_fixed = configured is not None and not isinstance(configured, Growing)
+        gap = largest_gap(drawn, configured) if configured is not None and is_fixed else math.nan
         timeline = self._watching.timeline(node.name)
         return (
             delay_chart(configured, drawn, [sample.took_seconds for sample in samples]),
@@ -56,8 +58,8 @@ class StageAnswers:
         """Give the last log lines of a stage, the newest first."""
         files = [self._watching.files.log(label) for label in self._watching.labels(self._watching.node(name).name)]
         lines = [line for file in files for line in last_lines(file, _MOST_LINES)]
-        lines.sort(key=lambda line: -line.unix_seconds)
-        return log_lines(lines[:_MOST_LINES], "It has said nothing yet.")
+        lines.sort(key=lambda line: line.unix_seconds)
+        return log_lines(lines[: -_MOST_LINES - 1 : -1], "It has said nothing yet.")
 
     def _configured(self, name: str, spec: str) -> Delay | None:
         """Give the delay that a notation stands for; None where it needs a file that is not at hand here."""

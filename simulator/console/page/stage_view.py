@@ -11,7 +11,7 @@ from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.charts import CHART_PIXELS, chart
 from simulator.console.page.news import News
 from simulator.console.page.paths import controls_path, stage_path, traces_path
-from simulator.console.page.words import aria, rate_text, share_text, time_text
+from simulator.console.page.words import aria, counted, rate_text, share_text, short, time_text
 from simulator.console.system.foreign import ForeignFigures
 from simulator.console.system.picture import Node, State
 
@@ -97,11 +97,13 @@ def tell_stage(news: News, node: Node) -> None:
 
 def agreement_text(spec: str, gap_ratio: float, count: int, explained_ratio: float) -> str:
     """Say how far what was injected is from what is configured, and how far chance alone explains."""
-    if not count or math.isnan(gap_ratio):
-        return f"{spec or 'no delay'}: nothing was seen of it yet"
+    if not count:
+        return f"{short(spec) or 'no delay'}: nothing was seen of it yet"
+    if math.isnan(gap_ratio):
+        return f"{short(spec)}: what it comes to depends on more than can be told here"
     verdict = "as chance has it" if gap_ratio <= explained_ratio else "more than chance explains"
     apart = f"configured and injected are at most {share_text(gap_ratio)} apart"
-    return f"{spec}: over {count:,} messages {apart}, {verdict} (up to {share_text(explained_ratio)})"
+    return f"{short(spec)}: over {counted(count, 'message')} {apart}, {verdict} (up to {share_text(explained_ratio)})"
 
 
 def _chart(element: str, title: str) -> html.Section:

@@ -11,6 +11,7 @@ from simulator.console.page.paths import parameter_of
 from simulator.console.page.trace_view import trace_box, trace_view
 from simulator.console.page.traces_view import Search, trace_rows, traces_view
 from simulator.console.traces.spans import Span, read_spans
+from simulator.console.traces.summary import TraceSummary
 from simulator.console.traces.waterfall import waterfall
 from simulator.console.watching import Watching
 
@@ -29,22 +30,28 @@ class TraceAnswers:
 
     def rows(self, search: Search, asked: Any) -> tuple[Any, Any]:
         """Give the rows that fit a search, unless they are those of `asked`, and what was asked now."""
-        now = {"search": search.query_string, "version": self._watching.store.version}
-        if now == asked:
-            return no_update, no_update
+        now = {"search": search.query_string, "found": "", "wrong": ""}
+        found: list[TraceSummary] = []
         try:
             found = self._watching.store.find(search.query(self._watching.unix_ns()))
         except ValueError as error:
-            return [html.Div(str(error), className="empty bad")], now
+            now["wrong"] = str(error)
+        now["found"] = " ".join(f"{summary.trace_id}:{summary.spans}" for summary in found)
+        if now == asked:
+            return no_update, no_update
+        if now["wrong"]:
+            return [html.Div(now["wrong"], className="empty bad")], now
         return trace_rows(found, search), now
 
     def lay_out_trace(self, trace_id: str, search: str) -> Any:
         """Lay out the view of a trace."""
+        trace_id = _as_written(trace_id)
         spans = self._spans(trace_id)
         return trace_view(self._box(trace_id, spans, search), len(spans))
 
     def trace_again(self, trace_id: str, search: str, spans_shown: Any) -> tuple[Any, Any]:
         """Give a trace anew where spans have come to it since it was laid out."""
+        trace_id = _as_written(trace_id)
         spans = self._spans(trace_id)
         if not trace_id or len(spans) == spans_shown:
             return no_update, no_update
@@ -66,3 +73,8 @@ class TraceAnswers:
         start = min(span.start_unix_ns for span in spans) / 1e9
         end = max(span.end_unix_ns for span in spans) / 1e9
         return lines_of_trace(files, trace_id, start, end, _MOST_LINES)
+
+
+def _as_written(trace_id: str) -> str:
+    """Write an id as logs and links do: somebody may have typed it."""
+    return trace_id.strip().lower()

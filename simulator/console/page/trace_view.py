@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,15 +11,15 @@ from dash import dcc, html
 from simulator.console.logs import LogLine
 from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import trace_path
-from simulator.console.page.traces_view import clock_text
-from simulator.console.page.words import aria, short, time_text
-from simulator.console.traces.spans import Span
+from simulator.console.page.span_details import MOST_FOLDED, about_folded, about_span
+from simulator.console.page.words import aria, clock_text, short, time_text
 from simulator.console.traces.waterfall import Row, Segment, SegmentKind, Waterfall
 
 _TICKS = 5
 _INDENT_PIXELS = 14
 _DEEPEST = 12
-_MOST_ROWS = 1000
+_MOST_SPANS = 1000
+_MOST_SEGMENTS = 200
 _KIND_NAMES = {
     SegmentKind.QUEUE: "queue",
     SegmentKind.PROCESSING: "processing",
@@ -94,13 +95,12 @@ def _axis(waterfall: Waterfall) -> html.Div:
 
 
 def _rows(waterfall: Waterfall) -> list[Any]:
-    shown = [_row(row) for row in waterfall.rows[:_MOST_ROWS]]
+    """Lay out as many rows as a page can bear, which goes by the spans that are told of in them."""
+    told = list(itertools.accumulate(1 + len(row.folded[:MOST_FOLDED]) for row in waterfall.rows))
+    shown = [_row(row) for row, spans in zip(waterfall.rows, told, strict=True) if spans <= _MOST_SPANS]
     left = len(waterfall.rows) - len(shown)
-    return (
-        [*shown, html.Div(f"and {left:,} more rows: download the trace to see them", className="empty")]
-        if left
-        else shown
-    )
+    more = f"and {left:,} more rows: download the trace to see them"
+    return [*shown, html.Div(more, className="empty")] if left else [*shown]
 
 
 def _row(row: Row) -> html.Details:
@@ -115,8 +115,8 @@ def _row(row: Row) -> html.Details:
     return html.Details(
         [
             html.Summary([name, _lane(row), html.Span(time_text(span.duration_seconds), className="took")]),
-            _about(span),
-            *(_folded(inner) for inner in row.folded),
+            about_span(span),
+            *about_folded(row.folded),
         ],
         className="span",
     )
@@ -127,7 +127,7 @@ def _lane(row: Row) -> html.Div:
         className=f"whole {'error' if row.span.is_error else ''}".strip(),
         style={"left": _percent(row.start_ratio), "width": _percent(row.length_ratio)},
     )
-    return html.Div([whole, *(_segment(segment) for segment in row.segments)], className="lane")
+    return html.Div([whole, *(_segment(segment) for segment in row.segments[:_MOST_SEGMENTS])], className="lane")
 
 
 def _segment(segment: Segment) -> html.Div:
@@ -137,32 +137,6 @@ def _segment(segment: Segment) -> html.Div:
         style={"left": _percent(segment.start_ratio), "width": _percent(segment.length_ratio)},
         title=f"{kind}: {short(segment.span.name, 80)}, {time_text(segment.span.duration_seconds)}",
     )
-
-
-def _about(span: Span) -> html.Dl:
-    facts: list[tuple[str, object]] = [
-        ("span", span.span_id),
-        ("kind", span.kind),
-        ("began", clock_text(span.start_unix_ns)),
-    ]
-    facts.append(("took", time_text(span.duration_seconds)))
-    if span.instance:
-        facts.append(("instance", span.instance))
-    if span.is_error:
-        facts.append(("status", f"error {span.status_message}".strip()))
-    facts += list(span.attributes.items())
-    facts += [(f"event at {clock_text(at)}", f"{name} {dict(attributes)}") for at, name, attributes in span.events]
-    return html.Dl(
-        [part for key, value in facts for part in (html.Dt(short(str(key))), html.Dd(short(str(value), 2000)))],
-        className="about",
-    )
-
-
-def _folded(span: Span) -> html.Div:
-    title = html.Div(
-        [html.B(short(span.name, 120)), html.Span(f" {span.kind}", className="soft")], style={"paddingLeft": "24px"}
-    )
-    return html.Div([title, _about(span)])
 
 
 def _percent(ratio: float) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from dash import dcc, html
 
 from simulator.console.page.paths import trace_path
-from simulator.console.page.words import aria, short, time_text
+from simulator.console.page.words import aria, clock_text, counted, short, time_text
 from simulator.console.traces.search import Query
 from simulator.console.traces.summary import TraceSummary
 from simulator.units import parse_duration
@@ -19,6 +18,7 @@ from simulator.units import parse_duration
 _ROWS = 50
 _SETTLED_SECONDS = 1.5
 _IDS_SHOWN = 3
+_STAGES_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Search:
     def query_string(self) -> str:
         """Write it so that `of` gives it back."""
         given = {key: value for key, value in vars(self).items() if value}
-        return f"?{urlencode({**given, **({'errors': '1'} if self.errors else {})})}" if given else ""
+        return f"?{urlencode({**given, **({'errors': '1'} if self.errors else {})}, errors='replace')}" if given else ""
 
     def query(self, now_unix_ns: int) -> Query:
         """Give what to look for. Raise ValueError, with what would be right, for a duration that is none.
@@ -133,14 +133,12 @@ def trace_rows(found: Sequence[TraceSummary], search: Search) -> list[Any]:
 
 
 def _row(summary: TraceSummary) -> Any:
-    marks = (
-        [html.Span(f"{summary.errors} error{'s' if summary.errors > 1 else ''}", className="badge bad")]
-        if summary.errors
-        else []
-    )
+    marks = [html.Span(counted(summary.errors, "error"), className="badge bad")] if summary.errors else []
     marks += [html.Span(short(fault, 30), className="badge fault") for fault in summary.faults[:_IDS_SHOWN]]
     ids = ", ".join(short(message_id, 80) for message_id in summary.message_ids[:_IDS_SHOWN]) or summary.trace_id
-    stages = ", ".join(f"{short(name, 40)}" for name, _ in summary.services)
+    names = [short(name, 40) for name, _ in summary.services[:_STAGES_SHOWN]]
+    left = len(summary.services) - len(names)
+    stages = ", ".join([*names, f"and {left:,} more"] if left else names)
     return dcc.Link(
         [
             html.Span(clock_text(summary.start_unix_ns), className="mono"),
@@ -161,14 +159,6 @@ def _row(summary: TraceSummary) -> Any:
         href=trace_path(summary.trace_id),
         className="list-row",
     )
-
-
-def clock_text(unix_ns: int) -> str:
-    """Write the time of day, UTC, to the millisecond."""
-    try:
-        return datetime.fromtimestamp(unix_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
-    except (ValueError, OverflowError, OSError):
-        return "-"  # what a foreign service calls its time may be none
 
 
 def _labelled(text: str, field: Any, kind: str = "") -> html.Label:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from simulator.units import human_duration
@@ -15,7 +16,7 @@ def rate_text(per_second: float) -> str:
     """Write a rate: 0.4/s, 20.1/s, 1,234/s."""
     if math.isnan(per_second):
         return _MISSING
-    return f"{per_second:.1f}/s" if per_second < 100 else f"{per_second:,.0f}/s"
+    return f"{per_second:.1f}/s" if per_second < 99.95 else f"{per_second:,.0f}/s"
 
 
 def share_text(ratio: float) -> str:
@@ -23,12 +24,27 @@ def share_text(ratio: float) -> str:
     if math.isnan(ratio):
         return _MISSING
     percent = 100 * ratio
-    return f"{percent:.0f} %" if percent == 0 or percent >= 10 else f"{percent:.1f} %"
+    if 0 < percent < 0.05:
+        return "< 0.1 %"
+    return f"{percent:.0f} %" if percent == 0 or percent >= 9.95 else f"{percent:.1f} %"
 
 
 def time_text(seconds: float) -> str:
     """Write a duration."""
     return "0" if seconds == 0 else human_duration(seconds)
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something: 1 trace, 1,234 traces."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def clock_text(unix_ns: int) -> str:
+    """Write the time of day, UTC, to the millisecond."""
+    try:
+        return datetime.fromtimestamp(unix_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return "-"  # what a foreign service calls its time may be none
 
 
 def aria(**texts: str) -> Any:

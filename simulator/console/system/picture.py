@@ -77,13 +77,18 @@ def state_of(figures: StageFigures) -> tuple[State, str]:
     if figures.is_awaited:
         return State.IDLE, "not up yet"
     if figures.instances and not figures.up:
-        return State.DEAD, "no instance answers" if figures.instances > 1 else "it does not answer"
+        return State.DEAD, _silence(figures)
     wrong = "; ".join(_troubles(figures))
     if wrong:
         return State.DEGRADED, wrong
     if not figures.rate_per_second > 0 and not figures.in_flight:
         return State.IDLE, "no messages"
     return State.OK, ""
+
+
+def _silence(figures: StageFigures) -> str:
+    words = "no instance answers" if figures.instances > 1 else "it does not answer"
+    return f"{words} ({figures.why_down})" if figures.why_down else words
 
 
 def _troubles(figures: StageFigures) -> Iterator[str]:

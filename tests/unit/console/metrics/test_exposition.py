@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from simulator.console.metrics.exposition import SHOWN, ExpositionReader, Key, read_exposition
+from simulator.console.metrics.exposition import SHOWN, ExpositionReader, Key
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import Clock
 
@@ -21,6 +21,7 @@ def stage_text(**info):
     metrics = Metrics(registry, "parse", "processor", "/messages", Clock(), ("enrich",))
     metrics.set_info(version="0.1.0", seed="7", **(info or {"delay": "constant(1s)"}))
     metrics.add_gauge("simulator_queue_depth", "Waiting", lambda: 3)
+    metrics.record_unrouted_request("GET", "/nowhere", 404, 0.03)
     metrics.add_process_metrics()
     return generate_latest(registry).decode()
 
@@ -31,17 +32,19 @@ def key(name, **labels):
 
 def test_what_a_stage_counts_is_read():
     """Counters, buckets, gauges and labels of a real stage are there under their names."""
-    found = read_exposition(stage_text())
+    found = ExpositionReader().read(stage_text())
     assert found[key("simulator_messages_total", outcome="forwarded")] == 0
     assert found[key("simulator_queue_depth")] == 3
-    name = "simulator_downstream_call_duration_seconds_bucket"
-    assert found[key(name, downstream="enrich", outcome="ok", le="+Inf")] == 0
+    assert found[key("simulator_downstream_call_duration_seconds_count", downstream="enrich", outcome="ok")] == 0
+    request = {"http_request_method": "GET", "http_route": "/nowhere", "http_response_status_code": "404"}
+    assert found[key("http_server_request_duration_seconds_bucket", **request, le="0.005")] == 0
+    assert found[key("http_server_request_duration_seconds_bucket", **request, le="+Inf")] == 1
     assert found[key("simulator_info", version="0.1.0", seed="7", delay="constant(1s)")] == 1
 
 
 def test_what_the_console_does_not_show_is_left_out():
     """Neither the process's nor the interpreter's metrics, times of creation nor comments are read."""
-    names = {found.name for found in read_exposition(stage_text())}
+    names = {found.name for found in ExpositionReader().read(stage_text())}
     assert names <= {shown.rstrip("{") for shown in SHOWN}
 
 
@@ -86,7 +89,7 @@ def test_beyond_what_it_remembers_it_still_reads():
     """A text with more series than the reader keeps in mind is read in full, again and again."""
     text = stage_text()
     reader = ExpositionReader(most_series=3)
-    assert reader.read(text) == reader.read(text) == read_exposition(text)
+    assert reader.read(text) == reader.read(text) == ExpositionReader().read(text)
 
 
 @pytest.mark.parametrize(
@@ -106,22 +109,33 @@ def test_beyond_what_it_remembers_it_still_reads():
 def test_what_is_no_text_of_a_stage_is_refused(text):
     """A text that breaks off, another page and a malformed line raise ValueError."""
     with pytest.raises(ValueError, match=r"\w"):
-        read_exposition(text)
+        ExpositionReader().read(text)
 
 
 def test_a_known_series_with_a_bad_value_is_refused():
     """Also where the series is known its value must be a number."""
     reader = ExpositionReader()
     reader.read(f"simulator_in_flight{{{ALWAYS}}} 1\n")
-    with pytest.raises(ValueError, match="could not convert"):
+    with pytest.raises(ValueError, match="is no line of metrics"):
         reader.read(f"simulator_in_flight{{{ALWAYS}}} one\n")
+
+
+@pytest.mark.parametrize("line", ["{}" + "x" * 10**6, "{} " + "7x" * 10**6])
+def test_a_long_line_makes_no_long_reason(line):
+    """The reason, which people will read, has the beginning of the line only, also where the series is known."""
+    series = f"simulator_in_flight{{{ALWAYS}}}"
+    reader = ExpositionReader()
+    reader.read(f"{series} 1\n")
+    with pytest.raises(ValueError, match="is no line of metrics") as refusal:
+        reader.read(line.format(series) + "\n")
+    assert len(str(refusal.value)) < 250
 
 
 @given(st.sampled_from(SHOWN), st.text(max_size=60))
 def test_nothing_but_a_value_error_is_raised(start, rest):
     """Whatever follows the name of a metric, the text is read or refused with ValueError."""
     try:
-        found = read_exposition(f"{start}{rest}\n")
+        found = ExpositionReader().read(f"{start}{rest}\n")
     except ValueError:
         return
     assert all(isinstance(value, float) for value in found.values())

@@ -53,7 +53,7 @@ def test_a_page_is_given_however_its_end_is_told(serve, answer):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"HTTP/1.1 503 Busy\r\n\r\n", "it answered 503"),
+        (b"HTTP/1.1 503 Busy\r\n\r\n", "HTTP status 503"),
         (b"", "the answer is no HTTP, or breaks off"),
         (b"\x16\x03\x01 what?\r\n", "the answer is no HTTP, or breaks off"),
         (OK + b"Content-Length: 50\r\n\r\na 12\n", "the answer is no HTTP, or breaks off"),

@@ -9,7 +9,7 @@ from simulator.console.metrics.figures import CallFigures, StageFigures, stage_f
 from simulator.console.metrics.history import History
 from simulator.telemetry.standing import Standing
 
-CALLS = "simulator_downstream_call_duration_seconds"
+CALLS = "simulator_downstream_call_duration_seconds_count"
 
 
 def key(name, **labels):
@@ -17,14 +17,12 @@ def key(name, **labels):
 
 
 def reading(outcomes=None, calls=None, gauges=None, delay="constant(1s)", missed=0):
-    """Give what a process counted; `calls` are {(downstream, outcome): (those of at most 0.1 s, all)}."""
+    """Give what a process counted; `calls` are {(downstream, outcome): how many}."""
     samples = {key("simulator_info", delay=delay): 1.0, key("simulator_injector_missed_total"): float(missed)}
     for outcome, count in (outcomes or {}).items():
         samples[key("simulator_messages_total", outcome=outcome)] = float(count)
-    for (downstream, outcome), (fast, all_of_them) in (calls or {}).items():
-        for bound, count in (("0.1", fast), ("1.0", all_of_them), ("+Inf", all_of_them)):
-            samples[key(f"{CALLS}_bucket", downstream=downstream, outcome=outcome, le=bound)] = float(count)
-        samples[key(f"{CALLS}_count", downstream=downstream, outcome=outcome)] = float(all_of_them)
+    for (downstream, outcome), count in (calls or {}).items():
+        samples[key(CALLS, downstream=downstream, outcome=outcome)] = float(count)
     return samples | {key(f"simulator_{name}"): float(value) for name, value in (gauges or {}).items()}
 
 
@@ -74,6 +72,19 @@ def test_an_instance_that_is_gone_counts_as_such_only():
     assert math.isnan(dead.rate_per_second) and math.isnan(dead.error_ratio)
 
 
+def test_why_an_instance_does_not_answer_is_told():
+    """It is the reason of the first that does not; where all answer there is none, also when one was down before."""
+    first, second, third = (history(reading({"forwarded": 0})) for _ in range(3))
+    assert stage_figures([first, second, third], None).why_down == ""
+    third.mark_down("HTTP status 503")
+    assert stage_figures([first, second, third], None).why_down == "HTTP status 503"
+    second.mark_down("nothing listens there")
+    assert stage_figures([first, second, third], None).why_down == "nothing listens there"
+    for each in (second, third):
+        each.record(2.0, reading({"forwarded": 1}))
+    assert stage_figures([first, second, third], None).why_down == ""
+
+
 def test_at_first_nothing_is_known():
     """Before the first reading all is unknown, and no instance is said to be gone."""
     figures = stage_figures([History()], None)
@@ -84,11 +95,11 @@ def test_at_first_nothing_is_known():
 
 def test_an_idle_stage_has_a_rate_of_0_and_no_share_of_errors():
     """Where nothing was handled there is no share of it."""
-    figures = stage_figures([history(*[reading({"forwarded": 7}, {("enrich", "ok"): (7, 7)})] * 2)], None)
+    figures = stage_figures([history(*[reading({"forwarded": 7}, {("enrich", "ok"): 7})] * 2)], None)
     assert figures.rate_per_second == 0
     assert math.isnan(figures.error_ratio)
     assert figures.calls["enrich"].rate_per_second == 0
-    assert math.isnan(figures.calls["enrich"].error_ratio) and math.isnan(figures.calls["enrich"].p99_seconds)
+    assert math.isnan(figures.calls["enrich"].error_ratio)
 
 
 def test_percentiles_are_those_of_the_tally_where_there_is_one():
@@ -103,14 +114,11 @@ def test_percentiles_are_those_of_the_tally_where_there_is_one():
 
 
 def test_calls_are_told_by_whom_they_go_to():
-    """Each call has its rate, the share that did not end well, and p99 over all outcomes."""
-    before = {("enrich", "ok"): (0, 0), ("audit", "ok"): (0, 0)}
-    after = {("enrich", "ok"): (15, 15), ("enrich", "timeout"): (0, 5), ("audit", "ok"): (2, 2)}
+    """Each call has its rate, and the share that did not end well."""
+    before = {("enrich", "ok"): 0, ("audit", "ok"): 0}
+    after = {("enrich", "ok"): 15, ("enrich", "timeout"): 5, ("audit", "ok"): 2}
     calls = stage_figures([history(reading(calls=before), reading(calls=after))], None).calls
-    assert calls["enrich"].rate_per_second == 10
-    assert calls["enrich"].error_ratio == pytest.approx(0.25)
-    assert calls["enrich"].p99_seconds == pytest.approx(0.1 + 0.9 * (19.8 - 15) / 5)
-    assert calls["audit"] == CallFigures(1.0, 0.0, pytest.approx(0.099))
+    assert calls == {"enrich": CallFigures(10.0, 0.25), "audit": CallFigures(1.0, 0.0)}
 
 
 def test_missed_messages_and_the_delay():

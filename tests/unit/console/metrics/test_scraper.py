@@ -41,6 +41,11 @@ def scraper(processes):
     return Scraper(targets, processes.fetch, processes.monotonic)
 
 
+def standing(scraper, stage):
+    """Give whether each process of a stage is up, and why it is not."""
+    return [(history.is_up, history.reason) for history in scraper.histories(stage)]
+
+
 def test_the_processes_of_a_run():
     """Each process is found at its own address, whatever its path, and bears the label that its files bear."""
     addresses = {"injector": ["http://127.0.0.1:81/messages"], "parse": ["http://[::1]:82/x/y", "http://h:83"]}
@@ -74,11 +79,11 @@ def test_one_that_does_not_answer_is_down_and_hurts_no_other(scraper, processes)
     """It is told with the reason, the others are read, and it is up again with its next answer."""
     processes.gone = {"http://h:2/metrics"}
     scraper.round()
-    assert scraper.down() == {"parse.1": "nothing listens there"}
-    assert [history.is_up for history in scraper.histories("parse")] == [False, True]
+    assert standing(scraper, "parse") == [(False, "nothing listens there"), (True, "")]
+    assert standing(scraper, "injector") == [(True, "")]
     processes.gone = set()
     scraper.round()
-    assert scraper.down() == {}
+    assert standing(scraper, "parse") == [(True, ""), (True, "")]
 
 
 def test_one_that_is_late_now_and_then_is_busy_and_not_down():
@@ -103,7 +108,7 @@ def test_one_that_answers_with_something_else_is_down(processes):
     """A page that is no text of a stage's metrics is no sign of life of a stage."""
     scraper = Scraper([Target("a", "a", "http://h/metrics")], lambda url: "<p>hello</p>\n", processes.monotonic)
     scraper.round()
-    assert scraper.down() == {"a": "there is no metric of a stage in the text"}
+    assert standing(scraper, "a") == [(False, "there is no metric of a stage in the text")]
     assert math.isnan(scraper.histories("a")[0].last(MESSAGES))
 
 

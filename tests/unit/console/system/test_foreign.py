@@ -1,11 +1,11 @@
 """Services and calls that the topology does not name."""
 
 import itertools
-import math
 
 import pytest
 
-from simulator.console.system.foreign import Foreign, foreign_system
+from simulator.console.metrics.figures import CallFigures
+from simulator.console.system.foreign import MOST_NAME_CHARACTERS, Foreign, foreign_system
 from simulator.console.traces.spans import Span
 
 KNOWN = frozenset({"parse", "enrich"})
@@ -52,27 +52,25 @@ def test_a_system_without_strangers_has_none():
     trace = Trace()
     client = trace.add("parse", "client", trace.add("parse", "server"), peer_service="enrich")
     trace.add("enrich", "server", client)
-    assert foreign_system([trace.spans], KNOWN) == Foreign({}, {})
-    assert foreign_system([], KNOWN) == Foreign({}, {})
+    assert foreign_system([trace.spans], KNOWN, 1.0) == Foreign({}, {})
+    assert foreign_system([], KNOWN, 1.0) == Foreign({}, {})
 
 
 def test_a_service_that_calls_a_stage():
     """It is a service with its requests, and its call is one with what the stage's own span says of it."""
     traces = [web_calls_parse().spans] * 8 + [web_calls_parse(seconds=0.5, is_error=True).spans] * 2
-    found = foreign_system(traces, KNOWN, window_seconds=5.0)
+    found = foreign_system(traces, KNOWN, until_unix_seconds=5.0)
     assert list(found.services) == ["web"]
     assert found.services["web"].rate_per_second == 2.0
     assert found.services["web"].error_ratio == 0.0
-    call = found.calls["web", "parse"]
-    assert (call.rate_per_second, call.error_ratio, call.p99_seconds) == (2.0, 0.2, 0.5)
-    assert list(found.calls) == [("web", "parse")]
+    assert found.calls == {("web", "parse"): CallFigures(2.0, 0.2)}
 
 
 def test_a_service_without_spans_is_known_from_its_callers():
     """A client's span without a server's names the other side as its peer."""
     trace = Trace()
     trace.add("parse", "client", trace.add("parse", "server"), seconds=0.3, is_error=True, peer_service="bank")
-    found = foreign_system([trace.spans], KNOWN, window_seconds=1.0)
+    found = foreign_system([trace.spans], KNOWN, until_unix_seconds=1.0)
     assert (found.services["bank"].rate_per_second, found.services["bank"].error_ratio) == (1.0, 1.0)
     assert found.services["bank"].p50_seconds == pytest.approx(0.3)
     assert list(found.calls) == [("parse", "bank")]
@@ -83,7 +81,7 @@ def test_a_peer_without_a_name_is_none(peer):
     """What is not the name of a service is not shown as one."""
     trace = Trace()
     trace.add("parse", "client", peer_service=peer)
-    assert foreign_system([trace.spans], KNOWN) == Foreign({}, {})
+    assert foreign_system([trace.spans], KNOWN, 1.0) == Foreign({}, {})
 
 
 def test_inner_spans_are_no_requests():
@@ -92,7 +90,7 @@ def test_inner_spans_are_no_requests():
     root = trace.add("web", "server")
     trace.add("web", "internal", trace.add("web", "internal", root))
     trace.add("web", "internal", "f" * 16)
-    assert foreign_system([trace.spans], KNOWN, window_seconds=1.0).services["web"].rate_per_second == 1
+    assert foreign_system([trace.spans], KNOWN, until_unix_seconds=1.0).services["web"].rate_per_second == 1
 
 
 def test_a_server_whose_caller_has_no_spans_is_one():
@@ -100,7 +98,7 @@ def test_a_server_whose_caller_has_no_spans_is_one():
     trace = Trace()
     trace.add("web", "server", "f" * 16)
     trace.add("web", "consumer", "e" * 16)
-    found = foreign_system([trace.spans], KNOWN, window_seconds=1.0)
+    found = foreign_system([trace.spans], KNOWN, until_unix_seconds=1.0)
     assert (found.services["web"].rate_per_second, found.calls) == (2.0, {})
 
 
@@ -111,19 +109,51 @@ def test_percentiles_are_those_of_the_requests():
         trace = Trace()
         trace.add("web", "server", seconds=number / 100)
         traces.append(trace.spans)
-    figures = foreign_system(traces, KNOWN).services["web"]
+    figures = foreign_system(traces, KNOWN, 1.0).services["web"]
     assert (figures.p50_seconds, figures.p99_seconds) == (0.5, 0.99)
 
 
-def test_without_a_window_rates_are_over_the_time_of_the_spans():
-    """The time reaches from the first start to the last end; where it is none there is no rate."""
+@pytest.mark.parametrize(
+    ("requests", "seconds", "rate"), [(1, 20.0, 0.05), (1, 1.0, 1.0), (30, 20.0, 1.5), (1, 0.0, 1.0)]
+)
+def test_rates_are_requests_by_the_time_since_the_first(requests, seconds, rate):
+    """However short the requests are and however close together, they are spread over all the time since then."""
+    traces = []
+    for number in range(requests):
+        trace = Trace()
+        trace.add("web", "client", start=100 + number / 1000, seconds=0.01, peer_service="bank")
+        traces.append(trace.spans)
+    found = foreign_system(traces, KNOWN, until_unix_seconds=100.0 + seconds)
+    rates = [found.services["web"], found.services["bank"], found.calls["web", "bank"]]
+    assert [each.rate_per_second for each in rates] == pytest.approx([rate] * 3)
+
+
+def test_a_busy_service_has_its_rate_beside_a_quiet_one():
+    """Of a busy one only the latest requests are at hand: its rate is over the time of those."""
+    traces = []
+    for service, starts in (("busy", [59 + n / 100 for n in range(100)]), ("quiet", [0.0, 30.0])):
+        for start in starts:
+            trace = Trace()
+            trace.add(service, "server", start=start)
+            traces.append(trace.spans)
+    found = foreign_system(traces, KNOWN, until_unix_seconds=60.0).services
+    assert {name: figures.rate_per_second for name, figures in found.items()} == pytest.approx(
+        {"busy": 100.0, "quiet": 2 / 60}
+    )
+
+
+def test_a_service_with_an_endless_name_is_left_out():
+    """Neither one with spans nor one that is only called is shown where nobody could read its name; others are."""
+    endless, longest = "x" * 2**20, "y" * MOST_NAME_CHARACTERS
     trace = Trace()
-    trace.add("web", "server", start=100.0, seconds=1.0)
-    trace.add("web", "server", start=103.0, seconds=1.0)
-    assert foreign_system([trace.spans], KNOWN).services["web"].rate_per_second == 0.5
-    instant = Trace()
-    instant.add("web", "server", start=100.0, seconds=0.0)
-    assert math.isnan(foreign_system([instant.spans], KNOWN).services["web"].rate_per_second)
+    client = trace.add(endless, "client", trace.add(endless, "server"), peer_service="web")
+    server = trace.add("web", "server", client)
+    for peer in (endless, longest, longest + "y"):
+        trace.add("web", "client", server, peer_service=peer)
+    trace.add(endless, "server", trace.add("web", "client", server))
+    found = foreign_system([trace.spans], KNOWN, until_unix_seconds=1.0)
+    assert {name: figures.rate_per_second for name, figures in found.services.items()} == {"web": 1.0, longest: 1.0}
+    assert list(found.calls) == [("web", longest)]
 
 
 def test_services_may_call_in_circles_and_spans_be_their_own_parents():
@@ -132,14 +162,14 @@ def test_services_may_call_in_circles_and_spans_be_their_own_parents():
     first = trace.add("a", "server", "0000000000000002")
     trace.add("b", "server", first)
     trace.add("a", "server", "0000000000000003")
-    found = foreign_system([trace.spans], KNOWN, window_seconds=1.0)
+    found = foreign_system([trace.spans], KNOWN, until_unix_seconds=1.0)
     assert set(found.calls) == {("a", "b"), ("b", "a")}
 
 
 def test_a_span_that_came_twice_counts_once():
     """An exporter that tries again doubles no traffic."""
     trace = web_calls_parse()
-    found = foreign_system([trace.spans * 2], KNOWN, window_seconds=1.0)
+    found = foreign_system([trace.spans * 2], KNOWN, until_unix_seconds=1.0)
     assert found.calls["web", "parse"].rate_per_second == 1
 
 
@@ -150,5 +180,5 @@ def test_only_the_busiest_of_many_are_shown():
         trace = Trace()
         trace.add(f"web-{number}", "client", peer_service=f"peer-{number}")
         traces.append(trace.spans)
-    found = foreign_system(traces, KNOWN, most_services=1)
+    found = foreign_system(traces, KNOWN, 1.0, most_services=1)
     assert (list(found.services), list(found.calls)) == (["web"], [("web", "parse")])

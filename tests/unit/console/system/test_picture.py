@@ -11,6 +11,8 @@ from simulator.topology.model import Call, Parallel, Role, Stage, Topology
 
 WELL = {"rate_per_second": 20.0, "error_ratio": 0.0, "queue_capacity": 64.0, "workers": 8.0}
 
+GONE = "nothing listens there"
+
 
 def figures(**changes):
     return StageFigures(**{**WELL, **changes})
@@ -28,7 +30,7 @@ def topology(**calls):
 
 
 def calling(called, rate, error_ratio=0.0):
-    return figures(calls={called: CallFigures(rate, error_ratio, 0.05)})
+    return figures(calls={called: CallFigures(rate, error_ratio)})
 
 
 def test_every_stage_is_there_in_the_order_of_the_topology():
@@ -52,7 +54,11 @@ def test_every_stage_is_there_in_the_order_of_the_topology():
         ({"rate_per_second": 0.0, "in_flight": 2.0}, State.OK, ""),  # they hang, and have not come to their end
         ({"up": 0}, State.DEAD, "it does not answer"),
         ({"up": 0, "instances": 3}, State.DEAD, "no instance answers"),
+        ({"up": 0, "why_down": GONE}, State.DEAD, "it does not answer (nothing listens there)"),
+        ({"up": 0, "instances": 3, "why_down": GONE}, State.DEAD, "no instance answers (nothing listens there)"),
+        ({"up": 0, "is_awaited": True, "why_down": GONE}, State.IDLE, "not up yet"),
         ({"up": 1, "instances": 2}, State.DEGRADED, "1 of 2 instances gone"),
+        ({"up": 1, "instances": 2, "why_down": GONE}, State.DEGRADED, "1 of 2 instances gone"),
         ({"error_ratio": 0.12}, State.DEGRADED, "12 % errors"),
         ({"error_ratio": 0.05}, State.DEGRADED, "5 % errors"),
         ({"error_ratio": 0.049}, State.OK, ""),
@@ -102,7 +108,7 @@ def test_foreign_services_and_calls_stand_behind_the_systems_own():
             "bank": ForeignFigures(1.0, 0.1, 0.2, 0.3),
             "quiet": ForeignFigures(math.nan, 0.1, 0.2, 0.0),
         },
-        {("web", "parse"): CallFigures(2.0, 0.0, 0.2), ("parse", "archive"): CallFigures(9.0, 0.0, 0.1)},
+        {("web", "parse"): CallFigures(2.0, 0.0), ("parse", "archive"): CallFigures(9.0, 0.0)},
     )
     found = picture(topology(), {"parse": calling("archive", 20.0)}, foreign)
     assert [(node.name, node.role, node.is_foreign, node.state, node.reason) for node in found.nodes[3:]] == [

@@ -1,0 +1,24 @@
+"""What answers for a console's page, of a run without processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from simulator.console.page.control_answers import ControlAnswers
+from simulator.console.page.frame_answers import FrameAnswers
+from simulator.console.page.stage_answers import StageAnswers
+from simulator.console.page.trace_answers import TraceAnswers
+from simulator.console.traces.passing import Passer
+from tests.support.watched import Watched
+
+
+def answers_for(
+    run: Watched,
+    addresses: Mapping[str, Sequence[str]] | None = None,
+    may_change: Callable[[], bool] = lambda: True,
+    passer: Passer | None = None,
+) -> FrameAnswers:
+    """Put together what answers; without `addresses` no stage can be asked what it does."""
+    where = addresses or {name: [] for name in run.topology.stages}
+    controls = ControlAnswers(run.watching, where, may_change, None)
+    return FrameAnswers(run.watching, passer, TraceAnswers(run.watching), StageAnswers(run.watching), controls)

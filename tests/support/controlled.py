@@ -1,0 +1,94 @@
+"""Stages that answer /control over HTTP: the real one, and one that says whatever a test wants."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from simulator.stage.attempts import Attempts
+from simulator.stage.calls import Calls
+from simulator.stage.capacity import Capacity
+from simulator.stage.control import make_control
+from simulator.stage.downstream import Sender
+from simulator.stage.handling import Behaviour, Handling, World
+from simulator.stage.injections import Injections
+from simulator.stage.live import LiveStage
+from simulator.telemetry.logs import make_logger
+from simulator.telemetry.observe import Observer
+from simulator.topology.model import Stage
+from tests.support.fake_time import FakeTime
+from tests.support.stage_rig import Kept
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - its name in werkzeug
+        pass
+
+
+@contextlib.contextmanager
+def served(application: WSGIApplication) -> Iterator[str]:
+    """Serve an application on 127.0.0.1 until the end of the `with`; give the address for messages there."""
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/messages"
+    finally:
+        server.shutdown()
+        thread.join(20)
+        server.server_close()
+
+
+def live_stage(name: str, model: Stage) -> LiveStage:
+    """Make what /control changes, of a stage that calls nobody."""
+    time, injections = FakeTime(), Injections()
+    capacity = Capacity(model.workers, model.queue, time.clock.monotonic)
+    sender = Sender(name, [], 1, time.clock.monotonic, time.limit, None, injections, lambda *_: None)
+    calls = Calls(Attempts(sender, time, time.clock.monotonic, time.sleep), time, time.clock.monotonic, None)
+    handling = Handling(
+        Behaviour(name, 7, model, 1),
+        capacity,
+        calls,
+        Kept(),
+        Observer([], time.clock),
+        injections,
+        World(time.clock, time.sleep, None, None, None, None, time),
+    )
+    return LiveStage(handling, capacity, None, lambda stage: None)
+
+
+def control_of(live: LiveStage, token: str | None = None) -> WSGIApplication:
+    """Make the real /control of a stage."""
+    return make_control(live, token, make_logger(lambda line: None, "error"), lambda result: None)
+
+
+class Scripted:
+    """A stage that answers /control as `answer(method, patch)` says: (status, content).
+
+    What it was asked is in `asked`, as (method, patch, Authorization).
+    """
+
+    def __init__(self, answer: Callable[[str, Any], tuple[int, Any]]) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Any, str | None]] = []
+        self.paths: list[str] = []
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        request = Request(environ)
+        patch = json.loads(request.get_data()) if request.method == "PATCH" else None
+        self.asked.append((request.method, patch, request.headers.get("Authorization")))
+        self.paths.append(request.path)
+        status, content = self.answer(request.method, patch)
+        body = content if isinstance(content, str) else json.dumps(content)
+        return Response(body, status, content_type="application/json")(environ, start_response)
+
+    @property
+    def patches(self) -> list[Any]:
+        return [patch for method, patch, _ in self.asked if method == "PATCH"]

@@ -1,0 +1,103 @@
+"""Where everything of the picture goes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+
+import pytest
+
+from simulator.console.page.drawing import COMPACT, FULL, draw
+from simulator.console.system.foreign import Foreign, ForeignFigures
+from simulator.console.system.picture import Picture, picture
+from simulator.topology.model import Call, Stage, Topology
+from tests.support.watched import shipped
+
+TOPOLOGIES = ["pipeline", "checkout", "deep-chain", "canary", "retry-storm", "sick-replica", "slow-dependency"]
+
+
+def fan(count):
+    """Make a system of a stage that calls all others, three of which are called by the first of them too."""
+    names = [f"stage-{number}" for number in range(1, count)]
+    calls = {"first": tuple(Call(to=name) for name in names)}
+    if count > 4:
+        calls[names[0]] = tuple(Call(to=name) for name in names[1:4])
+    return Topology(name="fan", stages={name: Stage(calls=calls.get(name, ())) for name in ("first", *names)})
+
+
+def boxes(drawing):
+    """Give each card as (left, top, right, bottom)."""
+    size = drawing.size
+    return {
+        name: (
+            size.left(column),
+            size.top(row),
+            size.left(column) + size.width,
+            size.top(row) + size.height,
+        )
+        for name, (column, row) in drawing.placing.positions.items()
+    }
+
+
+@pytest.mark.parametrize(("nodes", "size"), [(1, FULL), (12, FULL), (17, FULL), (18, COMPACT), (60, COMPACT)])
+def test_many_stages_get_small_cards(nodes, size):
+    """From 18 stages on the cards are small ones, so that the picture can still be seen as one."""
+    assert draw(picture(fan(nodes), {})).size is size
+    assert size.is_compact == (size is COMPACT)
+
+
+def test_a_small_card_is_smaller():
+    """In both directions."""
+    assert COMPACT.width < FULL.width and COMPACT.height < FULL.height
+
+
+@pytest.mark.parametrize("system", [*map(shipped, TOPOLOGIES), *map(fan, (2, 17, 18, 60, 200))], ids=lambda s: s.name)
+def test_no_card_lies_upon_another(system):
+    """Cards of one column are a gap apart, those of the next column are beside them, and all begins at 0."""
+    drawing = draw(picture(system, {}))
+    found = boxes(drawing)
+    assert set(found) == set(system.stages)
+    columns = defaultdict(list)
+    for left, top, right, bottom in found.values():
+        columns[left].append((top, bottom))
+        assert right - left == drawing.size.width
+    for cards in columns.values():
+        for (_, bottom), (top, _) in itertools.pairwise(sorted(cards)):
+            assert top - bottom >= drawing.size.row_gap - 0.5
+    for left, right in itertools.pairwise(sorted(columns)):
+        assert right - left >= drawing.size.width + drawing.size.column_gap
+    assert min(columns) == 0
+    assert min(top for cards in columns.values() for top, _ in cards) >= 0
+
+
+def test_the_same_system_has_the_same_drawing():
+    """However it stands, and however often it is drawn, a system is drawn alike and under the same name."""
+    first, again = draw(picture(shipped(), {})), draw(picture(shipped(), {}))
+    assert first == again
+    assert first.fits(picture(shipped(), {}))
+
+
+FOREIGN = Foreign({"web": ForeignFigures(1.0, 0.1, 0.1, 0.0)}, {})
+
+
+def test_another_system_has_another_drawing():
+    """A drawing fits no picture with a node or an edge more or less, and each has a name of its own."""
+    plain, more = picture(shipped(), {}), picture(shipped(), {}, FOREIGN)
+    fewer = Picture(plain.nodes, plain.edges[1:])
+    drawings = [draw(some) for some in (plain, more, fewer)]
+    assert len({drawing.name for drawing in drawings}) == 3
+    for drawing, own in zip(drawings, (plain, more, fewer), strict=True):
+        assert [drawing.fits(some) for some in (plain, more, fewer)] == [some is own for some in (plain, more, fewer)]
+
+
+def test_the_name_of_a_drawing_is_short_and_plain():
+    """It stands in the page, and nothing of the services' own names is in it."""
+    nasty = Foreign({'"><script>' * 1000: ForeignFigures(1.0, 0.1, 0.1, 0.0)}, {})
+    name = draw(picture(shipped(), {}, nasty)).name
+    assert len(name) == 16 and set(name) <= set("0123456789abcdef")
+
+
+def test_a_picture_of_nothing():
+    """There may be nothing to draw."""
+    drawing = draw(Picture((), ()))
+    assert (drawing.placing.columns, drawing.nodes, drawing.size) == (0, (), FULL)

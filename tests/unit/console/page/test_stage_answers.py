@@ -1,0 +1,181 @@
+"""What the view of a stage gets when it asks."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from simulator.behaviour.delays import parse_delay
+from simulator.console.page.stage_answers import StageAnswers
+from simulator.topology.reader import read_topology
+from tests.support.components import addresses, assert_harmless, of_class, text_of, texts
+from tests.support.otlp import request, span
+from tests.support.watched import shipped, watched
+
+PARSE = "lognormal(p50=12ms, p99=80ms, max=1s)"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Give a run of the pipeline."""
+    return watched(tmp_path)
+
+
+def delayed(stage, text):
+    """Give the pipeline with another delay of a stage."""
+    system = shipped()
+    changed = replace(system.stages[stage], delay=parse_delay(text))
+    return replace(system, stages={**system.stages, stage: changed})
+
+
+def process(run, stage, spec, drawn, took=None, first=1):
+    """Have a stage tell of the delays that it drew, and how long it took for each."""
+    spans = [
+        span(
+            first + number,
+            1,
+            name="process",
+            kind="internal",
+            ms=1000 * (took or seconds),
+            attributes={"simulator.delay.drawn_seconds": seconds, "simulator.delay.spec": spec},
+        )
+        for number, seconds in enumerate(drawn)
+    ]
+    run.store.add(request(**{stage: spans}))
+
+
+def quantiles(text, count=500):
+    chance = random.Random(1)
+    return [parse_delay(text).quantile(chance.random()) for _ in range(count)]
+
+
+def charts(run, stage):
+    """Give {curve: curve} of the stage's delays, and what is said of them."""
+    delay, _, _, note = StageAnswers(run.watching).charts(stage)
+    return {curve["name"]: curve for curve in delay["data"]}, note
+
+
+def test_configured_injected_and_observed(run):
+    """The curves are the notation's own, what the spans say was drawn, and how long they took."""
+    run.look()
+    process(run, "parse", PARSE, [0.01, 0.02], took=0.5)
+    curves, note = charts(run, "parse")
+    assert curves["configured"]["x"][0] == run.topology.stages["parse"].delay.quantile(curves["configured"]["y"][0])
+    assert (curves["injected"]["x"], curves["observed"]["x"]) == ([0.01, 0.02], [0.5, 0.5])
+    assert note.startswith(f"{PARSE}: over 2 messages ")
+
+
+@pytest.mark.parametrize(("drawn", "verdict"), [(PARSE, "as chance has it"), ("exponential(8ms)", "more than chance")])
+def test_whether_they_agree(run, drawn, verdict):
+    """What was drawn from the delay agrees with it, and what was drawn from another does not."""
+    run.look()
+    process(run, "parse", PARSE, quantiles(drawn))
+    assert verdict in charts(run, "parse")[1]
+
+
+def test_before_anything_is_known(run):
+    """There are charts at once, and it is said that nothing was seen."""
+    curves, note = charts(run, "parse")
+    assert list(curves) == ["injected", "observed"]
+    assert note == "no delay: nothing was seen of it yet"
+
+
+def test_a_delay_that_was_changed_is_the_one_that_is_shown(run):
+    """After a change the curves are those of the new delay, without what was drawn from the old one."""
+    process(run, "parse", PARSE, [0.01] * 10)
+    run.delays["parse"] = "constant(1s)"
+    run.look()
+    process(run, "parse", "constant(1s)", [1.0], first=11)
+    curves, note = charts(run, "parse")
+    assert set(curves["configured"]["x"]) == {1.0}
+    assert (curves["injected"]["x"], note.partition(",")[0]) == (
+        [1.0],
+        "constant(1s): over 1 message configured and injected are at most 0 % apart",
+    )
+
+
+def test_a_delay_of_measured_ones(tmp_path):
+    """The samples of the topology's own file are known here; of another file nothing is, and no curve is drawn."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (tmp_path / "measured.txt").write_text("10ms\n20ms\n")
+    (tmp_path / "t.yaml").write_text("stages:\n  parse:\n    delay: samples(measured.txt)\n    calls: []\n")
+    run = watched(folder, read_topology(tmp_path / "t.yaml"))
+    run.look()
+    assert set(charts(run, "parse")[0]["configured"]["x"]) == {0.01, 0.02}
+    run.delays["parse"] = "samples(elsewhere.txt)"
+    run.look()
+    process(run, "parse", "samples(elsewhere.txt)", [0.01])
+    curves, note = charts(run, "parse")
+    assert (list(curves), curves["injected"]["x"]) == (["injected", "observed"], [0.01])
+    assert note == "samples(elsewhere.txt): what it comes to depends on more than can be told here"
+
+
+def test_a_delay_that_grows_with_the_load_agrees_with_itself(tmp_path):
+    """A busy stage whose delay grows as it should is not said to do what it was not told."""
+    text = "growing(exponential(20ms), full=3)"
+    run = watched(tmp_path, delayed("parse", text))
+    run.look()
+    delay, chance = parse_delay(text), random.Random(1)
+    process(run, "parse", text, [delay.under_load(chance.random(), 0.9) for _ in range(500)])
+    assert "more than chance" not in charts(run, "parse")[1]
+
+
+def test_over_time(run):
+    """Latency and outcomes are those of the stage's own tally, and the whole way has its own."""
+    for _ in range(7):
+        run.look()
+        run.handle("parse", 10, 0.1)
+        run.handle("injector", 5, 0.2)
+    answers = StageAnswers(run.watching)
+    _, latency, outcomes, _ = answers.charts("parse")
+    whole_latency, whole_outcomes = answers.whole_charts()
+    assert latency["data"][0]["y"][0] == pytest.approx(100, rel=0.01)
+    assert whole_latency["data"][0]["y"][0] == pytest.approx(200, rel=0.01)
+    assert [(curve["name"], curve["y"][0]) for curve in outcomes["data"]] == [("forwarded", 10)]
+    assert [(curve["name"], curve["y"][0]) for curve in whole_outcomes["data"]] == [("forwarded", 5)]
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "<script>", "../parse"])
+def test_a_name_that_no_stage_has(run, name):
+    """Whatever stands in the address, the first stage is shown."""
+    answers = StageAnswers(run.watching)
+    assert texts(of_class(answers.lay_out(name), "stage-head"))[0] == "injector"
+    assert len(answers.charts(name)) == 4
+    assert text_of(answers.lines(name)) == "It has said nothing yet."
+
+
+def test_the_view_of_a_stage(run):
+    """Every stage can be come to from it."""
+    view = StageAnswers(run.watching).lay_out("enrich")
+    assert_harmless(view)
+    assert addresses(view)[:4] == [f"/stages/{name}" for name in run.topology.stages]
+    assert texts(of_class(view, "stage-head"))[:2] == ["enrich", "processor"]
+
+
+def line(second, event):
+    return {"timestamp": f"2026-03-01T12:00:{second:02}.000000Z", "level": "info", "event": event}
+
+
+def test_the_last_lines(run):
+    """The newest first, and of a long log the last two hundred."""
+    for number in range(300):
+        run.log(
+            "parse",
+            **line(number % 60, f"e{number}") | {"timestamp": f"2026-03-01T12:{number // 60:02}:{number % 60:02}Z"},
+        )
+    lines = StageAnswers(run.watching).lines("parse")
+    assert len(lines) == 200
+    assert [texts(one)[2] for one in lines[:2]] == ["e299", "e298"]
+
+
+def test_the_lines_of_all_instances_are_told_together(tmp_path):
+    """Those of several processes are in the order of their times, each with its label."""
+    run = watched(tmp_path, shipped("sick-replica"))
+    name = next(name for name, stage in run.topology.stages.items() if stage.instances > 1)
+    for second, number in ((1, 1), (2, 2), (3, 1)):
+        run.log(f"{name}.{number}", **line(second, f"e{second}"))
+    lines = StageAnswers(run.watching).lines(name)
+    assert [texts(one)[1:3] for one in lines] == [[f"{name}.1", "e3"], [f"{name}.2", "e2"], [f"{name}.1", "e1"]]

@@ -1,0 +1,147 @@
+"""The view of a stage."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from simulator.console.metrics.figures import StageFigures
+from simulator.console.page.news import News
+from simulator.console.page.paths import controls_path, stage_path
+from simulator.console.page.stage_view import (
+    CHARTS,
+    agreement_text,
+    figures_text,
+    stage_picker,
+    stage_view,
+    tell_stage,
+)
+from simulator.console.system.foreign import ForeignFigures
+from simulator.console.system.picture import Node, State
+from tests.support.components import addresses, assert_harmless, ids, of_class, text_of, texts
+
+NAMES = ["injector", "parse", "archive"]
+WELL = StageFigures(
+    rate_per_second=20.0,
+    p50_seconds=0.0123,
+    p99_seconds=1.25,
+    error_ratio=0.123,
+    workers=8.0,
+    workers_busy=2.0,
+    queue_capacity=1000.0,
+    queue_depth=0.0,
+    in_flight=1234.0,
+)
+
+
+def node(state=State.OK, reason="", figures=WELL, name="parse"):
+    return Node(name, "processor", False, state, reason, figures)
+
+
+def told(one):
+    news = News(None)
+    tell_stage(news, one)
+    return news
+
+
+def test_the_view_leads_to_what_belongs_to_it():
+    """To the other stages, to the stage's traces and to its controls; the stage that is shown is marked."""
+    view = stage_view(NAMES, node())
+    assert_harmless(view)
+    assert addresses(view) == [*(f"/stages/{name}" for name in NAMES), "/traces?stage=parse", "/controls?stage=parse"]
+    assert [text_of(link) for link in of_class(view, "here")] == ["parse"]
+
+
+def test_everything_that_is_told_has_its_place():
+    """Figures, charts and lines have places of their own."""
+    places = ids(stage_view(NAMES, node()))
+    assert len(set(places)) == len(places)
+    news = told(node())
+    assert {*news.texts, *news.kinds, *CHARTS, "delay-note", "stage-lines"} <= set(places)
+
+
+def test_the_figures():
+    """As a person reads them."""
+    assert told(node()).texts == {
+        "stage-state": "well",
+        "stage-rate": "20.0/s",
+        "stage-p50": "12.3ms",
+        "stage-p99": "1.25s",
+        "stage-errors": "12 %",
+        "stage-busy": "2 of 8",
+        "stage-queue": "0 of 1,000",
+        "stage-inside": "1,234",
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "text", "kind"),
+    [
+        (State.OK, "", "well", "good"),
+        (State.IDLE, "no messages", "no messages", "good"),
+        (State.DEGRADED, "queue full", "queue full", "warn"),
+        (State.DEAD, "it does not answer", "it does not answer", "bad"),
+    ],
+)
+def test_how_it_is(state, reason, text, kind):
+    """In words, and in a colour."""
+    news = told(node(state, reason))
+    assert (news.texts["stage-state"], news.kinds["stage-state"]) == (text, kind)
+
+
+def test_of_a_foreign_service_less_is_known():
+    """It has no workers and no queue."""
+    figures = ForeignFigures(1.0, 0.1, math.nan, 0.0)
+    assert set(told(node(figures=figures)).texts) == {
+        "stage-state",
+        "stage-rate",
+        "stage-p50",
+        "stage-p99",
+        "stage-errors",
+    }
+    assert figures_text(figures) == {"rate": "1.0/s", "p50": "100ms", "p99": "-", "errors": "0 %"}
+
+
+@pytest.mark.parametrize(("path", "first"), [(stage_path, "/stages/a%2Fb"), (controls_path, "/controls?stage=a%2Fb")])
+def test_the_links_to_the_stages(path, first):
+    """They lead where the view wants them to, names quoted, and none is marked where none is chosen."""
+    picker = stage_picker(["a/b", "c"], "", path)
+    assert addresses(picker)[0] == first
+    assert texts(picker) == ["a/b", "c"]
+    assert of_class(picker, "here") == []
+
+
+@pytest.mark.parametrize(
+    ("gap", "count", "text"),
+    [
+        (
+            0.02,
+            2000,
+            "constant(1s): over 2,000 messages configured and injected are at most 2.0 % apart, "
+            "as chance has it (up to 4.4 %)",
+        ),
+        (
+            0.044,
+            2000,
+            "constant(1s): over 2,000 messages configured and injected are at most 4.4 % apart, "
+            "as chance has it (up to 4.4 %)",
+        ),
+        (
+            0.3,
+            2000,
+            "constant(1s): over 2,000 messages configured and injected are at most 30 % apart, "
+            "more than chance explains (up to 4.4 %)",
+        ),
+        (math.nan, 2000, "constant(1s): what it comes to depends on more than can be told here"),
+        (0.0, 0, "constant(1s): nothing was seen of it yet"),
+    ],
+)
+def test_how_well_configured_and_injected_agree(gap, count, text):
+    """In a sentence, with the bound that chance alone explains."""
+    assert agreement_text("constant(1s)", gap, count, 0.044) == text
+
+
+def test_a_stage_without_a_delay():
+    """That there is none known is said so."""
+    assert agreement_text("", math.nan, 0, 1.0) == "no delay: nothing was seen of it yet"

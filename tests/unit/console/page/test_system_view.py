@@ -1,0 +1,190 @@
+"""The view of the system."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from simulator.console.metrics.figures import CallFigures, StageFigures
+from simulator.console.page.drawing import draw
+from simulator.console.page.news import News
+from simulator.console.page.system_view import CHARTS, system_view, tell_system
+from simulator.console.system.foreign import Foreign, ForeignFigures
+from simulator.console.system.picture import picture
+from simulator.telemetry.standing import Standing
+from tests.support.components import addresses, assert_harmless, by_id, ids, of_class, size_of, text_of, texts
+from tests.support.watched import shipped
+
+NAN = math.nan
+WHOLE = Standing(20.12, 0.0123, 0.05, 1.25, 1234, 0, {})
+WELL = StageFigures(
+    rate_per_second=20.0,
+    p50_seconds=0.0123,
+    p99_seconds=1.25,
+    error_ratio=0.0,
+    workers=8.0,
+    workers_busy=2.0,
+    queue_capacity=64.0,
+    queue_depth=16.0,
+    delay="constant(10ms)",
+    calls={"enrich": CallFigures(20.0, 0.25)},
+)
+FAILING = StageFigures(rate_per_second=1.0, error_ratio=0.5)
+DEAD = StageFigures(up=0)
+NASTY = ["javascript:alert(1)", '"><script>alert(1)</script>', "//evil.example/", "a b/c?d#e"]
+
+
+def laid(system, figures=None, foreign=None):
+    drawn = picture(system, figures or {}, foreign or Foreign())
+    drawing = draw(drawn)
+    news = News(None)
+    tell_system(news, drawn, WHOLE, drawing)
+    return system_view(drawn, drawing), news
+
+
+def foreign_of(*names, calls=()):
+    return Foreign({name: ForeignFigures(1.0, 0.1, 0.2, 0.0) for name in names}, dict(calls))
+
+
+@pytest.mark.parametrize("name", ["pipeline", "checkout", "deep-chain", "canary"])
+def test_every_stage_has_its_card(name):
+    """Each stage of a system stands on a card with its name and role, which leads to it."""
+    system = shipped(name)
+    view, _ = laid(system)
+    cards = of_class(view, "card")
+    assert [card.href for card in cards] == [f"/stages/{stage}" for stage in system.stages]
+    for card, (stage, model) in zip(cards, system.stages.items(), strict=True):
+        assert texts(card)[:2] == [stage, model.role]
+    assert_harmless(view)
+
+
+def test_everything_that_is_told_has_its_place():
+    """Nothing is told to an element that is not laid out, and no element's id is there twice."""
+    view, news = laid(shipped("checkout"), foreign=foreign_of("web"))
+    places = ids(view)
+    assert len(set(places)) == len(places)
+    assert {*news.texts, *news.kinds, *news.widths, *news.titles} <= set(places)
+    assert set(CHARTS) <= set(places)
+
+
+def test_what_a_card_says():
+    """Rate, percentiles, errors, workers, queue and delay are those of the stage."""
+    _, news = laid(shipped(), {"parse": WELL})
+    said = {place.removeprefix("n1-"): text for place, text in news.texts.items() if place.startswith("n1-")}
+    assert said == {
+        "state": "",
+        "rate": "20.0/s",
+        "p50": "12.3ms",
+        "p99": "1.25s",
+        "errors": "0 %",
+        "busy": "2 of 8",
+        "queue": "16 of 64",
+        "delay": "constant(10ms)",
+    }
+    assert (news.widths["n1-busy-bar"], news.widths["n1-queue-bar"]) == (25.0, 25.0)
+    assert (news.kinds["n1"], news.titles["n1"]) == ("card ok", "parse: well")
+
+
+def test_of_what_nothing_is_known():
+    """Before the first figures every card has its dashes, and bars without a bound are empty."""
+    view, news = laid(shipped())
+    assert {news.texts[f"n1-{key}"] for key in ("rate", "p50", "p99", "errors")} == {"-"}
+    assert (news.texts["n1-busy"], news.widths["n1-busy-bar"], news.widths["n1-queue-bar"]) == ("0 of 0", 0.0, 0.0)
+    assert text_of(by_id(view, "verdict")) == "Waiting for the first figures."
+
+
+def test_what_is_wrong_stands_out():
+    """A dead stage and one that fails are of a kind of their own, and the verdict names them, the worst first."""
+    _, news = laid(shipped(), {"parse": FAILING, "enrich": DEAD})
+    assert (news.kinds["n1"], news.kinds["n2"]) == ("card degraded", "card dead")
+    assert (news.texts["n1-state"], news.texts["n2-state"]) == ("50 % errors", "DEAD, it does not answer")
+    assert news.texts["verdict"] == "enrich: DEAD, it does not answer; parse: 50 % errors"
+    assert news.kinds["verdict"] == "verdict dead"
+    assert news.titles["n2"] == "enrich: it does not answer"
+
+
+def test_a_stage_that_fails_is_no_dead_one():
+    """Where none is dead the verdict is milder."""
+    assert laid(shipped(), {"parse": FAILING})[1].kinds["verdict"] == "verdict degraded"
+
+
+def test_all_is_well():
+    """Where nothing is wrong that is said."""
+    _, news = laid(shipped(), {"parse": WELL})
+    assert (news.texts["verdict"], news.kinds["verdict"]) == ("All is well.", "verdict ok")
+
+
+def test_the_whole_is_told_in_numbers():
+    """What comes in, how long it takes from end to end, and what is under way."""
+    _, news = laid(shipped())
+    told = [news.texts[f"sum-{key}"] for key in ("in", "p50", "p99", "inside")]
+    assert told == ["20.1/s", "12.3ms", "1.25s", "1,234"]
+
+
+def test_a_verdict_is_never_long():
+    """Sixty stages that are gone fill no page with it."""
+    system = shipped("checkout")
+    _, news = laid(system, dict.fromkeys(system.stages, DEAD), foreign_of(*(f"{'x' * 60}{n}" for n in range(20))))
+    assert len(news.texts["verdict"]) <= 400
+
+
+def test_every_call_is_a_line():
+    """The lines are those of the picture, in its order, as they run on this drawing."""
+    _, news = laid(shipped(), {"parse": WELL})
+    assert [(line["id"], line["label"], line["kind"]) for line in news.edges] == [
+        ("e0", "", "quiet"),
+        ("e1", "25 %", "bad"),
+        ("e2", "", "quiet"),
+    ]
+    assert all(line["d"].startswith("M") for line in news.edges)
+
+
+def test_the_lines_belong_to_the_drawing():
+    """The page tells by its name whether the lines are of the drawing that it has."""
+    view, news = laid(shipped())
+    edges = by_id(view, "edges").to_plotly_json()["props"]
+    assert (edges["data-drawing"], edges["aria-hidden"]) == (news.drawing, "true")
+
+
+def test_the_canvas_holds_all_cards():
+    """It is as wide and high as the cards need."""
+    view, _ = laid(shipped("checkout"))
+    canvas = by_id(view, "canvas").style
+    for card in of_class(view, "card"):
+        for start, length in (("left", "width"), ("top", "height")):
+            pixels = [float(card.style[side].removesuffix("px")) for side in (start, length)]
+            assert pixels[0] >= 0 and sum(pixels) <= float(canvas[length].removesuffix("px")) + 1
+
+
+def test_a_foreign_service_has_a_smaller_card():
+    """Of a service that is no stage there is neither a delay nor workers; its card leads to its traces."""
+    view, news = laid(shipped(), foreign=foreign_of("web", calls={("web", "parse"): CallFigures(1.0, 0.0)}))
+    card = by_id(view, "n4")
+    assert (card.href, card.className) == ("/traces?stage=web", "card ok foreign")
+    assert [part for part in ids(card) if part.endswith(("-busy", "-queue", "-delay"))] == []
+    assert (news.texts["n4-p99"], news.edges[-1]["kind"]) == ("200ms", "foreign")
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_foreign_name_is_text(name):
+    """Whatever a service calls itself stands there as its name, and leads to its traces."""
+    view, news = laid(shipped(), foreign=foreign_of(name))
+    assert_harmless(view)
+    assert name in texts(view)
+    assert [address for address in addresses(view) if address.startswith("/traces?stage=")]
+    assert not {"<", '"'} & set("".join([*news.texts, *news.kinds, *news.kinds.values(), news.drawing]))
+
+
+def test_a_long_name_is_cut():
+    """A name of any length takes a line of a card, and of what is shown on top of it."""
+    view, news = laid(shipped(), foreign=foreign_of("x" * 5000))
+    assert max(map(len, texts(view))) <= 200
+    assert max(map(len, news.titles.values())) <= 400
+
+
+def test_sixty_stages_are_told_quickly_enough_to_be_small():
+    """The news of a large system stay within some kilobytes a stage: they come twice a second."""
+    view, news = laid(shipped("checkout"), foreign=foreign_of(*(f"service-{number}" for number in range(60))))
+    assert by_id(view, "n30").className.endswith("compact")
+    assert size_of(news.as_plain()) < 100_000

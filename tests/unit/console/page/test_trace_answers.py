@@ -1,0 +1,170 @@
+"""What the views of the traces get when they ask."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from dash import no_update
+
+from simulator.console.page.trace_answers import TraceAnswers
+from simulator.console.page.traces_view import Search
+from tests.support.components import assert_harmless, by_id, of_class, text_of, texts
+from tests.support.fake_time import UNIX_START
+from tests.support.otlp import START, request, span, trace_hex
+from tests.support.watched import shipped, watched
+
+NOW_MS = (UNIX_START * 10**9 - START) / 1e6
+ID = trace_hex(1)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Give a run of the pipeline."""
+    return watched(tmp_path)
+
+
+@pytest.fixture
+def answers(run):
+    """Give what answers for its traces."""
+    return TraceAnswers(run.watching)
+
+
+def send(run, trace=1, number=1, service="parse", ago_seconds=5.0, **changes):
+    at_ms = NOW_MS + 1000 * (run.time.seconds - ago_seconds)
+    run.store.add(request(**{service: [span(trace, number, at_ms=at_ms, **changes)]}))
+
+
+def found(answer):
+    return [row.href.rpartition("/")[2] for row in of_class(answer[0], "list-row") if hasattr(row, "href")]
+
+
+def written_at(unix_seconds):
+    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def test_the_list_has_what_the_search_asks_for(run, answers):
+    """The newest first, by stage, by id and by what was wrong."""
+    send(run, 1, ago_seconds=9)
+    send(run, 2, service="web", ago_seconds=8, error="")
+    send(run, 3, ago_seconds=7, attributes={"simulator.message_id": "order-17"})
+    assert found(answers.rows(Search(), None)) == [trace_hex(3), trace_hex(2), trace_hex(1)]
+    assert found(answers.rows(Search(stage="parse"), None)) == [trace_hex(3), trace_hex(1)]
+    assert found(answers.rows(Search(errors=True), None)) == [trace_hex(2)]
+    assert found(answers.rows(Search(text="order-17"), None)) == [trace_hex(3)]
+
+
+def test_nothing_is_sent_twice(run, answers):
+    """Who has asked the same before, and nothing has come since, gets nothing."""
+    send(run)
+    _, asked = answers.rows(Search(), None)
+    assert answers.rows(Search(), asked) == (no_update, no_update)
+    assert found(answers.rows(Search(stage="parse"), asked)) == [ID]
+    send(run, 2)
+    assert len(found(answers.rows(Search(), asked))) == 2
+
+
+def test_the_last_trace_comes_to_the_list(run, answers):
+    """A single message to a quiet system is in the list as soon as it has settled, though nothing comes after it."""
+    send(run, ago_seconds=0.2, ms=10)
+    rows, asked = answers.rows(Search(), None)
+    assert text_of(rows) == "No trace has come yet."
+    run.time.advance(3.0)
+    assert found(answers.rows(Search(), asked)) == [ID]
+
+
+def test_a_trace_is_found_by_its_id_at_once(run, answers):
+    """Who has its id does not wait for it to settle."""
+    send(run, ago_seconds=0.0)
+    assert found(answers.rows(Search(text=ID), None)) == [ID]
+    assert found(answers.rows(Search(text=ID[:30]), None)) == [ID]
+
+
+def test_a_duration_that_is_none_is_told(answers):
+    """Instead of rows there is what would be right, once."""
+    rows, asked = answers.rows(Search(longer="<b>5"), None)
+    assert_harmless(rows)
+    assert text_of(rows).startswith("'<b>5' is not a duration: write ")
+    assert answers.rows(Search(longer="<b>5"), asked) == (no_update, no_update)
+
+
+def test_the_search_is_laid_out_as_its_address_says(run, answers):
+    """With the services that there are to choose from."""
+    send(run, service="web")
+    view = answers.lay_out_list("?stage=web&errors=1")
+    assert [option["value"] for option in by_id(view, "search-stage").options] == ["", "web"]
+    assert (by_id(view, "search-stage").value, by_id(view, "search-errors").value) == ("web", ["1"])
+
+
+def test_a_trace_is_laid_out(run, answers):
+    """With its rows, and how many spans it was made of."""
+    send(run)
+    send(run, number=2, parent=1, name="process", kind="internal")
+    view = answers.lay_out_trace(ID, "")
+    assert by_id(view, "trace-shown").data == 2
+    assert len(of_class(view, "span")) == 1
+    assert len(of_class(answers.lay_out_trace(ID, "?every=1"), "span")) == 2
+
+
+@pytest.mark.parametrize("trace_id", ["", "0" * 32, "nothing", "<script>", "é", "..", "1"])
+def test_a_trace_that_is_not_here(answers, trace_id):
+    """Whatever stands in the address, it is said that there is no such trace."""
+    view = answers.lay_out_trace(trace_id, "")
+    assert_harmless(view)
+    assert "This trace is not here." in text_of(view)
+    assert by_id(view, "trace-shown").data == 0
+
+
+def test_a_trace_is_made_anew_when_spans_come(run, answers):
+    """And only then: what was opened in it stays open."""
+    send(run)
+    assert answers.trace_again(ID, "", 1) == (no_update, no_update)
+    send(run, number=2, service="archive", parent=1)
+    box, shown = answers.trace_again(ID, "", 1)
+    assert (len(of_class(box, "span")), shown) == (2, 2)
+    assert answers.trace_again(ID, "?every=1", 2) == (no_update, no_update)
+
+
+def test_a_trace_that_was_awaited_comes(run, answers):
+    """Who opened the address before the first span sees the trace when it is here."""
+    assert answers.trace_again(ID, "", 0) == (no_update, no_update)
+    send(run)
+    assert answers.trace_again(ID, "", 0)[1] == 1
+
+
+def test_of_no_trace_there_is_nothing_new(answers):
+    """The list is no trace."""
+    assert answers.trace_again("", "", 7) == (no_update, no_update)
+
+
+def test_its_log_lines_stand_beside_it(run, answers):
+    """Those of the stages that it passed, in their order, and not those of other traces."""
+    at = UNIX_START - 5
+    for label, trace_id, after in (("parse", ID, 0.2), ("archive", ID, 0.1), ("parse", trace_hex(2), 0.1)):
+        run.log(label, timestamp=written_at(at + after), level="info", event=f"{label}.{after}", trace_id=trace_id)
+    send(run)
+    send(run, number=2, parent=1, service="archive")
+    send(run, number=3, parent=1, service="../../secret")
+    lines = of_class(answers.lay_out_trace(ID, ""), "line")
+    assert [texts(line)[2] for line in lines] == ["archive.0.1", "parse.0.2"]
+
+
+def test_of_every_instance_the_lines_are_there(tmp_path):
+    """A stage of several processes has several logs."""
+    run = watched(tmp_path, shipped("sick-replica"))
+    name = next(name for name, stage in run.topology.stages.items() if stage.instances > 1)
+    for label in run.watching.labels(name):
+        run.log(label, timestamp=written_at(UNIX_START - 5), level="info", event=label, trace_id=ID)
+    send(run, service=name)
+    lines = of_class(TraceAnswers(run.watching).lay_out_trace(ID, ""), "line")
+    assert sorted(texts(line)[2] for line in lines) == sorted(run.watching.labels(name))
+
+
+def test_an_id_in_capitals_is_the_same_one(run, answers):
+    """Whoever writes the id in capitals sees the same trace, with its log lines."""
+    trace = bytes.fromhex("ab" * 16)
+    run.log("parse", timestamp=written_at(UNIX_START - 5), level="info", event="there", trace_id=trace.hex())
+    send(run, trace)
+    view = answers.lay_out_trace(trace.hex().upper(), "")
+    assert len(of_class(view, "span")) == 1
+    assert len(of_class(view, "line")) == 1

@@ -1,0 +1,262 @@
+"""One trace on the page."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.console.logs import LogLine
+from simulator.console.page.trace_view import trace_box, trace_view
+from simulator.console.traces.spans import read_spans
+from simulator.console.traces.waterfall import waterfall
+from tests.support.components import (
+    addresses,
+    assert_harmless,
+    by_id,
+    classes,
+    components,
+    of_class,
+    text_of,
+    texts,
+)
+from tests.support.otlp import START, request, span, trace_hex
+
+SCRIPT = '"><script>alert(1)</script>'
+ID = trace_hex(1)
+MESSAGE = {"simulator.message_id": "m-1"}
+SPANS = {
+    "injector": [
+        span(1, 1, name="inject", kind="internal", ms=100, attributes=MESSAGE),
+        span(1, 2, 1, name="POST", kind="client", at_ms=5, ms=90),
+    ],
+    "parse": [
+        span(1, 3, 2, at_ms=10, ms=80, attributes={**MESSAGE, "http.route": "/messages"}),
+        span(1, 4, 3, name="queue.wait", kind="internal", at_ms=10, ms=20),
+        span(1, 5, 3, name="process", kind="internal", at_ms=30, ms=50),
+    ],
+}
+
+
+def box_of(spans=SPANS, every=False, lines=(), trace_id=ID):
+    found = read_spans(request(**spans).resource_spans)
+    return trace_box(trace_id, waterfall(found, every), lines, every, len(found))
+
+
+def rows_of(box):
+    return of_class(box, "span")
+
+
+def about(row):
+    """Give what a row tells of its own span, by key."""
+    [first, *_] = of_class(row, "about")
+    told = texts(first)
+    return dict(zip(told[::2], told[1::2], strict=True))
+
+
+def test_the_head_of_a_trace():
+    """Its messages, its id, how long it took, its spans and when it began, and the ways to its other forms."""
+    head, _ = box_of()
+    assert texts(head) == [
+        "m-1",
+        ID,
+        "100ms",
+        "in all",
+        "5",
+        "spans",
+        "02:13:20.000",
+        "began, UTC",
+        "Every span",
+        "Download",
+    ]
+    assert addresses(head) == [f"/traces/{ID}?every=1", f"/download/traces/{ID}.json"]
+    assert "Fold what a stage does" in texts(box_of(every=True))
+    assert addresses(box_of(every=True)[0])[0] == f"/traces/{ID}"
+
+
+def test_many_messages_and_none():
+    """Up to three different messages are named, and a trace without one is just a trace."""
+    spans = [span(1, n, attributes={"simulator.message_id": f"m-{n // 2}"}) for n in range(1, 12)]
+    assert texts(box_of({"a": spans}))[0] == "m-0, m-1, m-2"
+    assert texts(box_of({"a": [span(1, 1)]}))[0] == "Trace"
+
+
+def test_a_trace_that_is_not_here():
+    """It is said that it may come, or is gone, and how to come back."""
+    box = trace_box(ID, None, [], False, 0)
+    assert text_of(box[0]).startswith("This trace is not here.")
+    assert addresses(box) == ["/traces"]
+
+
+def test_every_service_has_its_row():
+    """Folded, each stage has a row with its name, its span's and how long it took; otherwise each span has one."""
+    rows = rows_of(box_of())
+    assert [texts(of_class(row, "span-name")[0]) for row in rows] == [
+        ["injector", "inject"],
+        ["parse", "POST /messages"],
+    ]
+    assert [text_of(of_class(row, "took")) for row in rows] == ["100ms", "80.0ms"]
+    assert len(rows_of(box_of(every=True))) == 5
+
+
+def test_what_a_stage_does_is_shaded():
+    """Waiting, processing and downstream are of different kinds, where they were and as long as they took."""
+    [injector, parse] = rows_of(box_of())
+    assert [(part.className, part.style) for part in of_class(parse, "segment")] == [
+        ("segment queue", {"left": "10.000%", "width": "20.000%"}),
+        ("segment processing", {"left": "30.000%", "width": "50.000%"}),
+    ]
+    assert [(part.className, part.style) for part in of_class(injector, "segment")] == [
+        ("segment downstream", {"left": "5.000%", "width": "90.000%"})
+    ]
+    assert of_class(parse, "segment")[1].title == "processing: process, 50.0ms"
+    assert of_class(parse, "whole")[0].style == {"left": "10.000%", "width": "80.000%"}
+
+
+def test_every_kind_of_segment_is_explained():
+    """The kinds of shade that there can be are in the legend."""
+    [legend] = of_class(box_of(), "legend")
+    assert [name for name in classes(legend) if name.startswith("segment")] == [
+        "segment queue",
+        "segment processing",
+        "segment downstream",
+        "segment fault",
+    ]
+
+
+def test_the_axis():
+    """It goes from 0 to the whole duration."""
+    [axis] = of_class(box_of(), "axis")
+    assert texts(axis) == ["0", "25.0ms", "50.0ms", "75.0ms", "100ms"]
+
+
+def test_what_a_span_says():
+    """Its id, kind and times, its instance, its attributes, its status and its events."""
+    failed = span(1, 1, ms=10, error="out of stock", attributes={"n": 7, "ok": True, "list": ["a", 1]})
+    failed.events.add(time_unix_nano=START, name="exception")
+    [row] = rows_of(box_of({"shop": [failed]}))
+    told = about(row)
+    assert told.pop("began") == next(key for key in told if key.startswith("event at ")).removeprefix("event at ")
+    assert {key: value for key, value in told.items() if not key.startswith("event")} == {
+        "span": "0000000000000001",
+        "kind": "server",
+        "took": "10.0ms",
+        "instance": "shop-1",
+        "status": "error out of stock",
+        "n": "7",
+        "ok": "True",
+        "list": "['a', 1]",
+    }
+    assert [value for key, value in told.items() if key.startswith("event")] == ["exception {}"]
+
+
+def test_folded_spans_are_told_in_their_row():
+    """What was folded into a row is told in it, by name and kind, with all that it says."""
+    [_, parse] = rows_of(box_of())
+    assert {"queue.wait", "process"} <= set(texts(parse))
+    assert len(of_class(parse, "about")) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "marks", "whole"),
+    [
+        ({}, [], "whole"),
+        ({"error": ""}, ["error"], "whole error"),
+        ({"error": "", "attributes": {"simulator.fault": "hang"}}, ["hang"], "whole error"),
+        ({"attributes": {"simulator.fault": "x" * 100}}, ["x" * 29 + "…"], "whole"),
+    ],
+)
+def test_what_went_wrong_is_marked(changes, marks, whole):
+    """An error is marked, and a fault on purpose by its name."""
+    [row] = rows_of(box_of({"shop": [span(1, 1, **changes)]}))
+    assert [text_of(part) for part in of_class(row, "badge")] == marks
+    assert [name for name in classes(row) if name.startswith("whole")] == [whole]
+
+
+def test_rows_are_indented_to_a_bound():
+    """Whoever is called stands further in, a chain of fifty no further than the first twelve."""
+    rows = rows_of(box_of({f"s{n}": [span(1, n, n - 1 if n > 1 else b"")] for n in range(1, 51)}))
+    indents = [int(of_class(row, "span-name")[0].style["paddingLeft"].removesuffix("px")) for row in rows]
+    assert indents[:3] == [6, 20, 34]
+    assert indents[12:] == [174] * 38
+
+
+def test_log_lines_stand_beside_it():
+    """The lines that bear the trace, or that there are none."""
+    line = LogLine("2026-03-01T12:34:56.789012Z", 0.0, "info", "message.handled", "parse", {"code": 200})
+    assert "message.handled" in texts(by_id(box_of(lines=[line]), "trace-lines"))
+    assert "No log line bears this trace." in texts(by_id(box_of(), "trace-lines"))
+
+
+def test_what_others_wrote_is_text():
+    """Names, ids, attributes, events and messages are shown as they are, and lead nowhere."""
+    evil = span(1, 1, name=SCRIPT, error=SCRIPT, attributes={SCRIPT: SCRIPT, "simulator.message_id": "javascript:x"})
+    evil.attributes.add(key="url.full").value.string_value = "javascript:alert(1)"
+    evil.events.add(name=SCRIPT).attributes.add(key="href").value.string_value = "javascript:alert(1)"
+    inner = span(1, 2, 1, name="process", kind="internal", attributes={SCRIPT: SCRIPT, "simulator.fault": SCRIPT})
+    for every in (False, True):
+        box = box_of({SCRIPT: [evil, inner]}, every)
+        assert_harmless(box)
+        assert {SCRIPT, "javascript:x", "javascript:alert(1)"} <= set(texts(box))
+        assert not [name for name in classes(box) if "script" in name]
+        assert len(addresses(box)) == 2
+
+
+def test_what_others_wrote_is_cut():
+    """No text is longer than two thousand characters, whatever a span says."""
+    long = "x" * 100_000
+    spans = [span(1, n, name=long, error=long, attributes={long: long, "simulator.message_id": long}) for n in (1, 2)]
+    spans[0].events.add(name=long)
+    box = box_of({long: spans})
+    assert max(map(len, texts(box))) <= 2000
+    assert max(len(str(getattr(part, "title", ""))) for part in components(box)) < 150
+
+
+def test_a_large_trace_says_that_there_is_more():
+    """Of thousands of rows the first thousand are shown, and how many are left."""
+    box = box_of({"shop": [span(1, n) for n in range(1, 1503)]})
+    assert len(rows_of(box)) == 1000
+    assert "and 502 more rows: download the trace to see them" in texts(box)
+
+
+def test_a_large_row_says_that_there_is_more():
+    """Spans that are folded into a row are bounded as rows are."""
+    inner = [span(1, n, 1, name="process", kind="internal", at_ms=n % 100, ms=1) for n in range(2, 2000)]
+    assert len(list(components(box_of({"shop": [span(1, 1, ms=100), *inner]})))) < 20_000
+
+
+def test_a_span_of_very_many_attributes_is_cut():
+    """A single span does not make a page of megabytes."""
+    many = {f"key-{number}": "" for number in range(5000)}
+    assert len(list(components(box_of({"shop": [span(1, 1, attributes=many)]})))) < 5000
+
+
+ODD = st.builds(
+    span,
+    trace=st.just(1),
+    number=st.integers(1, 6),
+    parent=st.integers(0, 6),
+    name=st.sampled_from(["process", "queue.wait", "fault.x", "call b", "", SCRIPT]),
+    kind=st.sampled_from(["internal", "server", "client", "unspecified"]),
+    at_ms=st.integers(0, 100),
+    ms=st.integers(-50, 100),
+    error=st.none() | st.text(),
+    attributes=st.dictionaries(st.text(), st.text() | st.integers(-5, 5) | st.booleans() | st.binary(max_size=4)),
+)
+
+
+@given(st.lists(ODD, min_size=1, max_size=8), st.booleans())
+def test_no_trace_hurts(spans, every):
+    """Whatever spans come, in circles, ending before they start, or twice, there is a page of them."""
+    box = box_of({"shop": spans}, every)
+    assert_harmless(box)
+    for part in [*of_class(box, "segment"), *of_class(box, "whole")]:
+        for value in (getattr(part, "style", None) or {}).values():
+            assert 0 <= float(value.removesuffix("%")) <= 100
+
+
+def test_the_view_holds_the_box():
+    """The box can be made anew, and how many spans it was made of is kept beside it."""
+    view = trace_view(box_of(), 5)
+    assert by_id(view, "trace-shown").data == 5
+    assert len(rows_of(by_id(view, "trace-box"))) == 2

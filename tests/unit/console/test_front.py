@@ -1,0 +1,58 @@
+"""What is answered by whom."""
+
+import pytest
+from werkzeug.test import Client
+
+from simulator.console.front import HEALTH, by_path, health
+
+
+def named(name):
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [name.encode()]
+
+    return application
+
+
+FRONT = Client(by_path({"/v1/traces": named("receiver"), HEALTH: health}, named("page")))
+
+
+@pytest.mark.parametrize(
+    ("path", "who"),
+    [
+        ("/", "page"),
+        ("/traces", "page"),
+        ("/v1/traces", "receiver"),
+        ("/v1/traces/", "receiver"),
+        ("/v1/traces/more", "receiver"),
+        ("/v1/tracesque", "page"),
+        ("/v1", "page"),
+        ("/V1/TRACES", "page"),
+        ("/x/v1/traces", "page"),
+        ("/healthzebra", "page"),
+        ("/healthz", "ok\n"),
+    ],
+)
+def test_each_path_has_its_application(path, who):
+    """A path goes to the application of the prefix that it is under, part by part, and every other to the page."""
+    assert FRONT.get(path).get_data(as_text=True) == who
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_every_method_goes_the_same_way(method):
+    """It is for the application to say which methods it takes."""
+    assert FRONT.open("/v1/traces", method=method).get_data() == b"receiver"
+
+
+def test_a_request_without_a_path_is_the_page_s():
+    """A path may be missing altogether, as in the request of a server's own."""
+    found = []
+    assert by_path({"/x": named("x")}, named("page"))({}, lambda *started: found.append(started)) == [b"page"]
+    assert len(found) == 1
+
+
+def test_the_console_says_that_it_is_up():
+    """The answer to a health check is short and plain, and HEAD has only its headers."""
+    answer = FRONT.get("/healthz")
+    assert (answer.status_code, answer.content_type) == (200, "text/plain")
+    assert FRONT.head("/healthz").get_data() == b""
