@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test lint bench pictures lock clean
+.PHONY: demo stack test lint bench bench-console pictures lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
@@ -40,6 +40,9 @@ lint: $(VENV)/.tests ## ruff, mypy and the import arrows
 
 bench: $(VENV)/.tests ## measure against the plainest program that does the same
 	$(BIN)/python -m benchmarks
+
+bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 messages a second
+	$(BIN)/python -m benchmarks.console $(BENCH_ARGS)
 
 pictures: $(VENV)/.tests ## make the pictures of the console in docs/ anew
 	$(BIN)/python -m tests.pictures

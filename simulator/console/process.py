@@ -9,6 +9,7 @@ import gc
 import json
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -32,7 +33,7 @@ from simulator.console.page.stage_answers import StageAnswers
 from simulator.console.page.trace_answers import TraceAnswers
 from simulator.console.traces.api import make_api
 from simulator.console.traces.destination import destination_from
-from simulator.console.traces.passing import Passer
+from simulator.console.traces.passing import Passer, Standing
 from simulator.console.traces.receiver import PATH as RECEIVER
 from simulator.console.traces.receiver import make_receiver
 from simulator.console.traces.store import TraceStore
@@ -77,9 +78,17 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
     stop.wait()
     server.stop(timeout=0)
     stop_passing.set()
-    if passing is not None:
+    if passing is not None and passer is not None:
         passing.join(_PASS_ON_SECONDS)
+        _tell_losses(passer.standing())
     return 0
+
+
+def _tell_losses(standing: Standing) -> None:
+    lost = standing.spans_dropped + standing.spans_waiting
+    if lost:
+        why = f": {standing.problem}" if standing.problem else ""
+        sys.stderr.write(f"{lost:,} spans were not passed on to {standing.endpoint}{why}\n")
 
 
 def _application(

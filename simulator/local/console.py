@@ -50,6 +50,7 @@ class ConsoleProcess:
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGCONT)  # one that was stopped would not hear of it
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

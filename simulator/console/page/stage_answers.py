@@ -15,7 +15,8 @@ from simulator.console.page.log_lines import log_lines
 from simulator.console.page.stage_view import agreement_text, stage_view
 from simulator.console.watching import Watching
 
-_MOST_LINES = 200
+# Each line is some ten parts that a browser has to make anew every two seconds.
+_MOST_LINES = 40
 
 
 class StageAnswers:

@@ -15,7 +15,7 @@ from simulator.console.traces.search import Query
 from simulator.console.traces.summary import TraceSummary
 from simulator.units import parse_duration
 
-_ROWS = 50
+_ROWS = 30
 _SETTLED_SECONDS = 1.5
 _IDS_SHOWN = 3
 _STAGES_SHOWN = 12

@@ -83,7 +83,7 @@
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     console: {
       tick: (count, before) => (document.hidden ? nothing() : (before || 0) + 1),
-      list_tick: (count, before) => every(2, count, before, "trace-list"),
+      list_tick: (count, before) => every(3, count, before, "trace-list"),
       lines_tick: (count, before) => every(4, count, before, "stage-lines"),
       trace_tick: (count, before) => every(2, count, before, "trace-box"),
       charts_tick: (count, before) => every(4, count, before),

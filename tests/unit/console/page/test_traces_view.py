@@ -89,7 +89,7 @@ def test_what_is_looked_for():
         max_duration_seconds=2.0,
         errors_only=True,
         start_max_unix_ns=None,
-        limit=50,
+        limit=30,
     )
 
 

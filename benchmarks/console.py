@@ -1,0 +1,264 @@
+"""`python -m benchmarks.console`: does the console stay small while a run goes on and its page is open?"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import median
+
+import click
+
+from benchmarks import processes
+from benchmarks.console_pages import PAGES, VIEWS, Held, Page, default_page, open_page
+from benchmarks.console_run import ConsoleRun
+from benchmarks.errors import BenchmarkFailed
+from simulator.units import parse_duration
+
+MIB = 2**20
+CPU_BOUND_RATIO = 0.15
+# What the console may hold, by its own bounds; each is named so that a broken bound says which part is to be looked at.
+MEMORY_PARTS_MIB = {
+    "interpreter, libraries and page before the first message": 100.0,
+    "64 MiB of traces, and a quarter more for what the allocator can't give back": 64 * 1.25,
+    "delays seen, 300 series of 2,000": 15.0,
+    "histories of 4 processes and 5 tracks, ten minutes each": 5.0,
+    "answers and requests under way: lists, charts, batches of spans": 20.0,
+}
+MEMORY_BOUND_MIB = sum(MEMORY_PARTS_MIB.values())
+GROWTH_BOUND_MIB_PER_MINUTE = 1.0
+# Below this share of the load the machine was too busy to say anything.
+_LEAST_LOAD_RATIO = 0.9
+_SPANS_A_MESSAGE = 15  # three in each of four stages, and three calls
+_SAMPLE_SECONDS = 5.0
+_MINUTE_SECONDS = 60.0
+_COLUMNS = ("minute", "view", "CPU %", "RSS MiB", "traces held", "traces evicted", "spans/s", "requests/s")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The console at a moment: seconds since the start, CPU seconds used since then, memory, requests of the page."""
+
+    at_seconds: float
+    cpu_seconds: float
+    resident_mib: float
+    requests: int
+    view: str
+    held: Held
+
+
+@dataclass(frozen=True)
+class Row:
+    """One minute, or what there was of it."""
+
+    minute: int
+    view: str
+    cpu_ratio: float
+    resident_mib: float
+    held: Held
+    spans_per_second: float
+    requests_per_second: float
+
+    def cells(self) -> tuple[str, ...]:
+        """Write it as a line of the table."""
+        return (
+            f"{self.minute}",
+            self.view,
+            f"{100 * self.cpu_ratio:.1f}",
+            f"{self.resident_mib:.1f}",
+            f"{self.held.traces:,}",
+            f"{self.held.traces_evicted:,}",
+            f"{self.spans_per_second:,.0f}",
+            f"{self.requests_per_second:.1f}",
+        )
+
+
+def row_of(samples: Sequence[Sample], minute: int) -> Row:
+    """Sum a minute up: its first sample is the last one of the minute before."""
+    first, last = samples[0], samples[-1]
+    seconds = last.at_seconds - first.at_seconds
+    return Row(
+        minute=minute,
+        view=last.view,
+        cpu_ratio=(last.cpu_seconds - first.cpu_seconds) / seconds,
+        resident_mib=max(sample.resident_mib for sample in samples),
+        held=last.held,
+        spans_per_second=(last.held.spans - first.held.spans) / seconds,
+        requests_per_second=(last.requests - first.requests) / seconds,
+    )
+
+
+def growth_mib_per_minute(samples: Sequence[Sample]) -> float | None:
+    """Give the slope of the memory over the second half; None where the store was not full by then.
+
+    It is the median of the slopes between any two samples (Sen, "Estimates of the regression coefficient based on
+    Kendall's tau", 1968): one answer that took much for a moment does not tilt it.
+    """
+    half = samples[-1].at_seconds / 2
+    second = [sample for sample in samples if sample.at_seconds >= half]
+    if len(second) < 3 or not second[0].held.traces_evicted:
+        return None
+    slopes = [(b.resident_mib - a.resident_mib) / (b.at_seconds - a.at_seconds) for a, b in combinations(second, 2)]
+    return 60 * median(slopes)
+
+
+def broken_bounds(samples: Sequence[Sample], rows: Sequence[Row], rate_per_second: float) -> list[str]:
+    """Give a line for each bound that was broken, and for a load that was not reached."""
+    lines = [
+        f"minute {row.minute} ({row.view}): {100 * row.cpu_ratio:.1f} % of a core; less than {CPU_BOUND_RATIO:.0%} is "
+        "wanted"
+        for row in rows
+        if row.cpu_ratio >= CPU_BOUND_RATIO
+    ]
+    most = max(sample.resident_mib for sample in samples)
+    if most > MEMORY_BOUND_MIB:
+        lines.append(f"memory: {most:.1f} MiB; at most {MEMORY_BOUND_MIB:.0f} are wanted")
+    growth = growth_mib_per_minute(samples)
+    if growth is not None and growth > GROWTH_BOUND_MIB_PER_MINUTE:
+        lines.append(
+            f"memory grew by {growth:.2f} MiB a minute in the second half; at most {GROWTH_BOUND_MIB_PER_MINUTE:g} "
+            "are wanted"
+        )
+    wanted = _LEAST_LOAD_RATIO * _SPANS_A_MESSAGE * rate_per_second
+    had = (samples[-1].held.spans - samples[0].held.spans) / (samples[-1].at_seconds - samples[0].at_seconds)
+    if had < wanted:
+        lines.append(f"the load: {had:,.0f} spans a second came, and {wanted:,.0f} are wanted; is the machine busy?")
+    return lines
+
+
+def verdict(samples: Sequence[Sample], rows: Sequence[Row]) -> list[str]:
+    """Say what it came to, beside the bounds."""
+    first, last = samples[0], samples[-1]
+    cpu_ratio = (last.cpu_seconds - first.cpu_seconds) / (last.at_seconds - first.at_seconds)
+    most_cpu_ratio, most_mib = max(row.cpu_ratio for row in rows), max(sample.resident_mib for sample in samples)
+    growth = growth_mib_per_minute(samples)
+    flat = "not judged, for the store was not full" if growth is None else f"{growth:+.2f} MiB a minute"
+    parts = " + ".join(f"{mib:g} ({what})" for what, mib in MEMORY_PARTS_MIB.items())
+    return [
+        f"CPU: {100 * cpu_ratio:.1f} % of a core, at most {100 * most_cpu_ratio:.1f} % in a minute; "
+        f"less than {CPU_BOUND_RATIO:.0%} is wanted in each.",
+        f"Memory: {first.resident_mib:.1f} MiB at first, {most_mib:.1f} at the most; "
+        f"at most {MEMORY_BOUND_MIB:.0f} MiB are wanted: {parts}.",
+        f"Growth in the second half: {flat}; at most {GROWTH_BOUND_MIB_PER_MINUTE:g} MiB a minute is wanted.",
+    ]
+
+
+def watch(run: ConsoleRun, page: Page, seconds: float, told: Callable[[Sequence[str]], None]) -> Watched:
+    """Sample the console for a time, with the next view open every minute; `told` gets each minute's cells."""
+    watched = Watched([], [])
+    begin, cpu_before = time.monotonic(), processes.cpu_seconds(run.console_pid)
+    watched.samples.append(_sample(run, page, begin, cpu_before, VIEWS[0]))
+    while (now := time.monotonic() - begin) < seconds:
+        minute = len(watched.rows)
+        view = VIEWS[minute % len(VIEWS)]
+        page.show(view)
+        until, since = min(seconds, (minute + 1) * _MINUTE_SECONDS), len(watched.samples) - 1
+        while (now := time.monotonic() - begin) < until:
+            page.wait(min(_SAMPLE_SECONDS, until - now))
+            watched.samples.append(_sample(run, page, begin, cpu_before, view))
+        watched.rows.append(row_of(watched.samples[since:], minute + 1))
+        told(watched.rows[-1].cells())
+    return watched
+
+
+@dataclass(frozen=True)
+class Watched:
+    """All samples, and a row a minute."""
+
+    samples: list[Sample]
+    rows: list[Row]
+
+
+def _sample(run: ConsoleRun, page: Page, begin: float, cpu_before: float, view: str) -> Sample:
+    run.check()
+    return Sample(
+        at_seconds=time.monotonic() - begin,
+        cpu_seconds=processes.cpu_seconds(run.console_pid) - cpu_before,
+        resident_mib=processes.resident_bytes(run.console_pid) / MIB,
+        requests=page.requests,
+        view=view,
+        held=page.held(),
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "  ".join(
+        cell.ljust(12) if number == 1 else cell.rjust(max(8, len(_COLUMNS[number])))
+        for number, cell in enumerate(cells)
+    )
+
+
+@contextlib.contextmanager
+def _measured(rate: str, page_kind: str, keep: Path | None) -> Iterator[tuple[ConsoleRun, Page]]:
+    with contextlib.ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-console-")))
+        run = stack.enter_context(ConsoleRun(folder, rate))
+        yield run, stack.enter_context(open_page(page_kind, run.url))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--duration", default="10m", show_default=True, metavar="TIME", help="How long to measure.")
+@click.option("--rate", default=100, show_default=True, type=click.IntRange(1, 1000), help="Messages a second.")
+@click.option(
+    "--page",
+    "page_kind",
+    type=click.Choice(list(PAGES)),
+    help="Who looks: real Chromium, or its requests without it.  [default: chromium where it is installed]",
+)
+@click.option(
+    "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Leave what the run writes in this folder."
+)
+def main(duration: str, rate: int, page_kind: str | None, keep: Path | None) -> int:
+    """Measure CPU time and memory of the console of the default pipeline, with its page open.
+
+    A view is open for a minute, then the next: System, Traces, a stage, Controls. What is measured is the console's
+    process alone; the run has to keep up with the load, which is checked. A browser on a busy machine asks less than
+    it should; --page replay asks what the page asks, as often as it should.
+
+    \b
+    Exit codes: 0 good, 1 a bound was broken or something did not run, 2 bad usage, 130 Ctrl-C.
+    Try:  python -m benchmarks.console --duration 10m
+          python -m benchmarks.console --duration 30s --page replay
+    """
+    try:
+        seconds = parse_duration(duration)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--duration") from None
+    kind = page_kind or default_page()
+    click.echo(f"{rate} messages a second for {duration}, the page in {kind}.", err=True)
+    with _measured(f"{rate}/s", kind, keep) as (run, page):
+        click.echo(_line(_COLUMNS))
+        watched = watch(run, page, seconds, lambda cells: click.echo(_line(cells)))
+        complaints = run.complaints()
+    click.echo("\n" + "\n".join(verdict(watched.samples, watched.rows)))
+    broken = [*broken_bounds(watched.samples, watched.rows, rate), *complaints]
+    for line in broken:
+        click.echo(f"Broken: {line}", err=True)
+    return 1 if broken else 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    for signal_number in _SIGNALS:
+        signal.signal(signal_number, _interrupt)
+    try:
+        sys.exit(main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BenchmarkFailed as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
