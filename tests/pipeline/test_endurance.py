@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.collector import collector
+from tests.support.load import send_all
 from tests.support.processes import running_stage, running_topology, wait_for, with_collector
 
 PIPELINE = """
@@ -69,6 +70,18 @@ def test_thirty_seconds_at_a_hundred_a_second_twice(tmp_path):
 
 def handled(running, stage: str) -> int:
     return sum(line["event"] == "message.handled" for line in running.log(stage))
+
+
+def test_a_burst_leaves_no_threads_behind(tmp_path):
+    """A hundred calls that set out at once, each on a connection of its own, start no threads."""
+    with running_stage(tmp_path, "--delay", "constant(300ms)", name="last") as last, running_stage(
+        tmp_path, "--downstream", last.url, name="first"
+    ) as first:  # fmt: skip
+        assert set(send_all(first.port, ["warm-up"], connections=1).values()) == {200}
+        before = footprint(first.process.pid).threads
+        answers = send_all(first.port, [f"m{number}" for number in range(100)], connections=100)
+        assert set(answers.values()) == {200}
+        assert footprint(first.process.pid).threads == before
 
 
 @pytest.mark.alone

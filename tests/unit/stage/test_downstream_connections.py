@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from simulator.stage.downstream import Parcel
-from simulator.stage.transport import LeanAdapter
+from simulator.stage.transport import LeanAdapter, connect
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.settings import Downstream
 from tests.support.sending import (
@@ -185,3 +185,26 @@ def test_nobody_else_is_left():
         assert not sender.has_another("enrich")
         sender.attempt("enrich", PARCEL, LONG_SECONDS)
         assert not sender.has_another("enrich")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_in_numbers_is_not_looked_up(monkeypatch, host):
+    """No resolver is asked for an address in numbers, which under gevent would take a thread for each connection."""
+    try:
+        listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError:
+        pytest.skip(f"there is no {host} here")
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    with listener, connect((host, listener.getsockname()[1]), 5.0) as connection:
+        assert connection.getpeername()[:2] == listener.getsockname()[:2]
+        assert connection.gettimeout() == 5.0
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_name_is_looked_up_and_a_refusal_is_an_error():
+    """A name leads where it leads, and where nobody listens there is an error and no open socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        connect(("localhost", port), 5.0).close()
+    with pytest.raises(ConnectionRefusedError):
+        connect(("127.0.0.1", port), 5.0)
