@@ -28,8 +28,9 @@ demo: $(VENV)/.run ## run the default pipeline until Ctrl-C
 stack: $(VENV)/.run ## the same beside real Prometheus and Jaeger, whichever is installed
 	@bash -mc '$(BIN)/python run_web_service.py run --stack; exit $$?'
 
+# Many tests wait for a process most of their time, so there is one worker more than the smallest machine has cores.
 test: $(VENV)/.tests ## run every test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
 lint: $(VENV)/.tests ## ruff, mypy and the import arrows

@@ -22,7 +22,7 @@ from simulator.topology.graph import entries
 from simulator.topology.model import Topology
 
 # Short, so that a change is seen within a second or two; rates over a little longer, so that they stand still.
-LATENCY_WINDOW_SECONDS = 2.0
+LATENCY_WINDOW_SECONDS = 1.5
 PATIENT_WINDOW_SECONDS = 10.0
 RATE_WINDOW_SECONDS = 4.0
 _FOREIGN_TRACES = 200
@@ -115,6 +115,11 @@ class Watching:
     def look_soon(self) -> None:
         """Note that somebody has come to look, who should not wait for figures."""
         self.seen()
+        self.nudge()
+
+    def hurry(self) -> None:
+        """Note that somebody has changed something, and waits for what comes of it."""
+        self._scraper.hurry()
         self.nudge()
 
     def due_in_seconds(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from simulator.telemetry.run_files import labels
 _INTERVAL_SECONDS = 1.0
 _INTERVAL_A_TARGET_SECONDS = 0.05
 _UNWATCHED_FACTOR = 5
+# Whoever has changed something waits for what comes of it.
+_HURRIED_FACTOR = 0.5
+_HURRIED_FOR_SECONDS = 6.0
 # A page asks every second or two; one that is hidden for a moment is not gone.
 _WATCHED_FOR_SECONDS = 10.0
 # A process that is busy answers late now and then; so often in a row is another matter.
@@ -64,19 +68,25 @@ class Scraper:
         self._histories = {target: History() for target in targets}
         self._late_rounds = dict.fromkeys(targets, 0)
         self._began_at: float | None = None
-        self._watched_at: float | None = None
+        self._watched_at = self._hurried_at = -math.inf
 
     def watched(self) -> None:
         """Note that somebody looks."""
         self._watched_at = self._monotonic()
+
+    def hurry(self) -> None:
+        """Note that something was changed: for a few seconds rounds come twice as often."""
+        self._watched_at = self._hurried_at = self._monotonic()
 
     def due_in_seconds(self) -> float:
         """Give how long it is until the next round should begin; 0 where it should now."""
         if self._began_at is None:
             return 0.0
         now = self._monotonic()
-        is_watched = self._watched_at is not None and now - self._watched_at <= _WATCHED_FOR_SECONDS
-        return max(0.0, self._began_at + interval_seconds(len(self._targets), is_watched) - now)
+        interval = interval_seconds(len(self._targets), now - self._watched_at <= _WATCHED_FOR_SECONDS)
+        if now - self._hurried_at <= _HURRIED_FOR_SECONDS:
+            interval *= _HURRIED_FACTOR
+        return max(0.0, self._began_at + interval - now)
 
     def round(self, for_each: Callable[[Callable[[Target], None], Iterable[Target]], object] = one_by_one) -> None:
         """Fetch from all; `for_each(visit, targets)` may do so at the same time. It returns when all have been."""

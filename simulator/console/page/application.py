@@ -13,6 +13,7 @@ from simulator.console.page.paths import item_of
 from simulator.console.page.shell import shell
 from simulator.console.page.stage_view import CHARTS
 from simulator.console.page.system_view import CHARTS as WHOLE_CHARTS
+from simulator.console.page.system_view import whole_charts
 from simulator.console.page.traces_view import Search
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -65,6 +66,7 @@ def _script_callbacks(app: Dash) -> None:
     by_script("trace_tick", Output("trace-tick", "data"), Input("timer", "n_intervals"), State("trace-tick", "data"))
     by_script("charts_tick", Output("charts-tick", "data"), Input("timer", "n_intervals"), State("charts-tick", "data"))
     by_script("charts_tick", Output("whole-tick", "data"), Input("timer", "n_intervals"), State("whole-tick", "data"))
+    by_script("once", Output("whole-shown", "data"), Input("shown", "data"), State("whole-shown", "data"))
     by_script("note_search", Output("search-noted", "data"), Input("search-asked", "data"))
 
 
@@ -117,6 +119,9 @@ def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
         Input("charts-tick", "data"),
         State("place", "pathname"),
     )(lambda _, path: answers.stages.charts(item_of(path or "")))
+    app.callback(Output("whole-charts", "children"), Input("whole-shown", "data"), prevent_initial_call=True)(
+        lambda _: whole_charts()
+    )
     app.callback(*(Output(element, "figure") for element in WHOLE_CHARTS), Input("whole-tick", "data"))(
         lambda _: answers.stages.whole_charts()
     )

@@ -73,7 +73,7 @@ class ControlAnswers:
             changes = list(pool.map(lambda address: self._change(name, address, typed), self._addresses[name]))
         changed = dict.fromkeys(key for change in changes for key in change.keys)
         if changed:
-            self._watching.nudge()
+            self._watching.hurry()
         troubles = dict.fromkeys(change.trouble for change in changes if change.trouble)
         if troubles:
             return "\n".join(troubles), "said bad"

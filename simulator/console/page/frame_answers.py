@@ -53,8 +53,9 @@ class FrameAnswers:
             case "controls":
                 view = self.controls.lay_out(search)
             case _:
-                laid["drawing"] = self._current_drawing().name
-                view = system_view(self._watching.moment.picture, self._current_drawing())
+                moment, drawing = self._watching.moment, self._current_drawing()
+                laid["drawing"] = drawing.name
+                view = system_view(moment.picture, moment.whole, drawing)
         return view, laid
 
     def news(self, path: str, search: str, laid: Mapping[str, Any], shown: Any) -> tuple[Any, Any]:

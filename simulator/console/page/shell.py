@@ -42,7 +42,7 @@ def shell(run_name: str) -> html.Div:
                             html.Span(id="status-traces"),
                             html.Span(id="status-passing"),
                             html.Span(id="status-stale", className="stale", role="status"),
-                            html.Button("Dark", id="theme", title="Change between light and dark"),
+                            html.Button("Theme", id="theme", title="Change between light and dark"),
                         ],
                         className="status",
                     ),

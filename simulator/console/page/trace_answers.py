@@ -15,7 +15,7 @@ from simulator.console.traces.summary import TraceSummary
 from simulator.console.traces.waterfall import waterfall
 from simulator.console.watching import Watching
 
-_MOST_LINES = 500
+_MOST_LINES = 200
 
 
 class TraceAnswers:

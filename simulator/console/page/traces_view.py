@@ -79,7 +79,7 @@ def traces_view(search: Search, services: Sequence[str]) -> html.Div:
                             id="search-text",
                             value=search.text,
                             type="text",
-                            debounce=0.3,
+                            debounce=False,
                             placeholder="the whole id, or how it begins",
                         ),
                         "wide",
@@ -88,13 +88,13 @@ def traces_view(search: Search, services: Sequence[str]) -> html.Div:
                     _labelled(
                         "Longer than",
                         dcc.Input(
-                            id="search-longer", value=search.longer, type="text", debounce=0.3, placeholder="100ms"
+                            id="search-longer", value=search.longer, type="text", debounce=True, placeholder="100ms"
                         ),
                     ),
                     _labelled(
                         "Shorter than",
                         dcc.Input(
-                            id="search-shorter", value=search.shorter, type="text", debounce=0.3, placeholder="2s"
+                            id="search-shorter", value=search.shorter, type="text", debounce=True, placeholder="2s"
                         ),
                     ),
                     dcc.Checklist(
@@ -113,7 +113,7 @@ def traces_view(search: Search, services: Sequence[str]) -> html.Div:
                 className="search",
                 role="search",
             ),
-            html.Div(id="trace-list", className="list", role="table", **aria(label="Traces")),
+            html.Div(id="trace-list", className="list", role="region", **aria(label="Traces")),
             *(dcc.Store(id=name) for name in ("list-tick", "search-asked", "search-noted")),
         ]
     )

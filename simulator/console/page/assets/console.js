@@ -78,14 +78,21 @@
   }
   addEventListener("resize", fit);
 
+  function focusSoon(id, frames) {
+    const element = document.getElementById(id);
+    if (element) element.focus();
+    else if (frames) requestAnimationFrame(() => focusSoon(id, frames - 1));
+  }
+
   const nothing = () => window.dash_clientside.no_update;
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     console: {
       tick: (count, before) => (document.hidden ? nothing() : (before || 0) + 1),
-      list_tick: (count, before) => every(3, count, before, "trace-list"),
+      list_tick: (count, before) => every(2, count, before, "trace-list"),
       lines_tick: (count, before) => every(4, count, before, "stage-lines"),
-      trace_tick: (count, before) => every(2, count, before, "trace-box"),
+      trace_tick: (count, before) => every(2, count, before),
+      once: (shown, before) => (shown && !before ? true : nothing()),
       charts_tick: (count, before) => every(4, count, before),
       // The address of a search can be kept and sent to somebody; the view stays as it is.
       note_search: (asked) => {
@@ -98,7 +105,7 @@
           document.documentElement.dataset.theme = theme;
           try { localStorage.setItem(THEME, theme); } catch { /* it holds until the page is left */ }
         }
-        return dark() ? "Light" : "Dark";
+        return nothing();
       },
       show: (news) => {
         if (!news) return nothing();
@@ -119,8 +126,9 @@
     const link = { 1: "view-system", 2: "view-traces", 3: "view-stages", 4: "view-controls" }[event.key];
     if (link) document.getElementById(link)?.click();
     if (event.key === "/") {
-      const box = document.getElementById("search-text");
-      if (box) { event.preventDefault(); box.focus(); }
+      event.preventDefault();
+      if (!document.getElementById("search-text")) document.getElementById("view-traces")?.click();
+      focusSoon("search-text", 60);
     }
   });
 })();

@@ -132,3 +132,13 @@ def test_when_the_next_round_is_due(scraper, processes):
     processes.now += 10
     scraper.round()
     assert scraper.due_in_seconds() == 5
+
+
+def test_who_changed_something_waits_half_as_long(scraper, processes):
+    """For six seconds after a change rounds come twice as often, and then as before."""
+    scraper.round()
+    scraper.hurry()
+    assert scraper.due_in_seconds() == 0.5
+    processes.now += 6.5
+    scraper.round()
+    assert scraper.due_in_seconds() == 1

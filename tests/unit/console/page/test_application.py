@@ -9,6 +9,7 @@ import flask
 import pytest
 
 from simulator.console.page.application import make_page
+from simulator.console.page.system_view import whole_charts
 from simulator.telemetry.record import Outcome
 from tests.support.components import ids
 from tests.support.consoled import answers_for
@@ -129,6 +130,7 @@ def test_whatever_a_callback_needs_is_laid_out_somewhere(run, page):
     views = ["/", "/traces", f"/traces/{trace_hex(1)}", "/stages/parse", "/controls"]
     there = {place for place in ids(page.app.layout) if isinstance(place, str)}
     there |= {place for path in views for place in ids(page.answers.lay_out(path, "")[0]) if isinstance(place, str)}
+    there |= {place for part in whole_charts() for place in ids(part)}
     named = set()
     for one in page.dependencies:
         outputs = one["output"].strip(".").split("...")

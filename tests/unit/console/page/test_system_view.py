@@ -9,7 +9,7 @@ import pytest
 from simulator.console.metrics.figures import CallFigures, StageFigures
 from simulator.console.page.drawing import draw
 from simulator.console.page.news import News
-from simulator.console.page.system_view import CHARTS, system_view, tell_system
+from simulator.console.page.system_view import CHARTS, system_view, tell_system, whole_charts
 from simulator.console.system.foreign import Foreign, ForeignFigures
 from simulator.console.system.picture import picture
 from simulator.telemetry.standing import Standing
@@ -40,7 +40,7 @@ def laid(system, figures=None, foreign=None):
     drawing = draw(drawn)
     news = News(None)
     tell_system(news, drawn, WHOLE, drawing)
-    return system_view(drawn, drawing), news
+    return system_view(drawn, WHOLE, drawing), news
 
 
 def foreign_of(*names, calls=()):
@@ -65,7 +65,7 @@ def test_everything_that_is_told_has_its_place():
     places = ids(view)
     assert len(set(places)) == len(places)
     assert {*news.texts, *news.kinds, *news.widths, *news.titles} <= set(places)
-    assert set(CHARTS) <= set(places)
+    assert set(CHARTS) <= {place for part in whole_charts() for place in ids(part)}
 
 
 def test_what_a_card_says():
@@ -101,7 +101,7 @@ def test_what_is_wrong_stands_out():
     assert (news.texts["n1-state"], news.texts["n2-state"]) == ("50 % errors", "DEAD, it does not answer")
     assert news.texts["verdict"] == "enrich: DEAD, it does not answer; parse: 50 % errors"
     assert news.kinds["verdict"] == "verdict dead"
-    assert news.titles["n2"] == "enrich: it does not answer"
+    assert news.titles["n2"] == "enrich: DEAD, it does not answer"
 
 
 def test_a_stage_that_fails_is_no_dead_one():
