@@ -11,43 +11,32 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from pathlib import Path
-from wsgiref.types import WSGIApplication
 
-import flask
 import gevent
 import gevent.event
 import gevent.os
 from gevent.pool import Pool
 
-from simulator.console.front import HEALTH, by_path, health
-from simulator.console.guard import Guard
+from simulator.console.assembly import assemble
 from simulator.console.metrics.fetching import fetch
 from simulator.console.metrics.scraper import Scraper, targets_of
-from simulator.console.page.application import make_page
-from simulator.console.page.control_answers import ControlAnswers
-from simulator.console.page.frame_answers import FrameAnswers
-from simulator.console.page.stage_answers import StageAnswers
-from simulator.console.page.trace_answers import TraceAnswers
-from simulator.console.traces.api import make_api
 from simulator.console.traces.destination import destination_from
 from simulator.console.traces.passing import Passer, Standing
-from simulator.console.traces.receiver import PATH as RECEIVER
-from simulator.console.traces.receiver import make_receiver
 from simulator.console.traces.store import TraceStore
 from simulator.console.watching import Watching
-from simulator.stage.control import TOKEN_VARIABLE as CONTROL_TOKEN_VARIABLE
 from simulator.stage.server import StageServer
 from simulator.telemetry.record import Clock
-from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
+from simulator.telemetry.run_files import RunFiles
 from simulator.topology.reader import read_topology
 
 _CONNECTIONS = 1000
 _AT_ONCE = 16
 _BODY_SECONDS = 10.0
 _PASS_ON_SECONDS = 4.0
+_AFTER_MISTAKE_SECONDS = 5.0
 
 
 def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mapping[str, str]) -> int:
@@ -66,7 +55,7 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
     passer = Passer(destination) if destination is not None else None
     listener = socket.socket(fileno=listen_fd)
     listener.setblocking(False)
-    application = _application(watching, addresses, passer, listener.getsockname()[1], environment)
+    application = assemble(watching, addresses, passer, listener.getsockname()[1], environment, _body_time_limit)
     server = StageServer(listener, application, _CONNECTIONS, lambda: None, lambda _: None)
     server.start()
     gc.collect()
@@ -84,56 +73,15 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
     return 0
 
 
+def _body_time_limit() -> gevent.Timeout:
+    return gevent.Timeout(_BODY_SECONDS, TimeoutError)
+
+
 def _tell_losses(standing: Standing) -> None:
     lost = standing.spans_dropped + standing.spans_waiting
     if lost:
         why = f": {standing.problem}" if standing.problem else ""
         sys.stderr.write(f"{lost:,} spans were not passed on to {standing.endpoint}{why}\n")
-
-
-def _application(
-    watching: Watching,
-    addresses: Mapping[str, list[str]],
-    passer: Passer | None,
-    port: int,
-    environment: Mapping[str, str],
-) -> Guard:
-    page_server = flask.Flask("simulator.console.page", static_folder=None)
-    token = environment.get(CONSOLE_TOKEN_VARIABLE, "")
-    control_token = environment.get(CONTROL_TOKEN_VARIABLE) or None
-
-    def may_change() -> bool:
-        return guard.may_change(flask.request.cookies)
-
-    controls = ControlAnswers(watching, addresses, may_change, control_token)
-    answers = FrameAnswers(watching, passer, TraceAnswers(watching), StageAnswers(watching), controls)
-    page = make_page(page_server, answers)
-    policy = partial(_policy, " ".join(f"'{digest.strip(chr(39))}'" for digest in page.csp_hashes()))
-    page_server.register_blueprint(make_api(watching.store))
-    receiver = make_receiver(
-        watching.store.add,
-        passer.offer if passer is not None else None,
-        time_limit=lambda: gevent.Timeout(_BODY_SECONDS, TimeoutError),
-    )
-    others: dict[str, WSGIApplication] = {RECEIVER: receiver, HEALTH: health}
-    guard = Guard(by_path(others, page_server), token, port, policy)
-    return guard
-
-
-def _policy(hashes: str) -> str:
-    """Give the policy of the page: nothing from anywhere else, and no script but those that belong to it."""
-    allowed = {
-        "default-src": "'none'",
-        "script-src": f"'self' {hashes}",
-        "style-src": "'self' 'unsafe-inline'",
-        "img-src": "'self' data: blob:",
-        "font-src": "'self' data:",
-        "connect-src": "'self'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-    }
-    return "; ".join(f"{what} {sources}" for what, sources in allowed.items())
 
 
 def _look_again_and_again(watching: Watching, nudged: gevent.event.Event) -> None:
@@ -142,7 +90,11 @@ def _look_again_and_again(watching: Watching, nudged: gevent.event.Event) -> Non
             pass
 
     while True:
-        watching.look(for_each)  # type: ignore[arg-type]
+        try:
+            watching.look(for_each)  # type: ignore[arg-type]
+        except Exception:  # noqa: BLE001 - a figure that can't be made today must not be the last one
+            traceback.print_exc()
+            gevent.sleep(_AFTER_MISTAKE_SECONDS)
         nudged.clear()
         nudged.wait(watching.due_in_seconds())
 

@@ -21,7 +21,7 @@ QUIET_SECONDS = 20 * 60 * SCALE
 SLACK_SECONDS = 20  # for scraping, evaluating, and a machine that is busy
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 @pytest.mark.backend("prometheus")
 def test_a_fault_raises_its_alert_and_the_alert_clears(tmp_path):
     """The shipped pipeline at twice its load raises no alert; with a fault the page fires in its time, then ends."""

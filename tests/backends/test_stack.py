@@ -22,6 +22,7 @@ from tests.support.collector import ERROR, SERVER
 from tests.support.processes import ROOT, RunningTopology, clean_environment, running_topology, wait_for
 from tests.support.wire import post
 
+pytestmark = pytest.mark.calm
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
 STAGES = ("injector", "parse", "enrich", "archive")
 MARKED = 500

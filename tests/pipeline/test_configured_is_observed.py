@@ -163,7 +163,7 @@ def sampled_mean_wait(seed: int, count: int, rate: float, mean_service: float, w
     return mean_wait(list(itertools.accumulate(pace.gap(n + 1) for n in range(count))), services, workers)
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_waiting_for_a_worker_is_erlangs(tmp_path):
     """An M/M/4 stage at 70 %: the measured mean wait agrees with Erlang C's, and with its own draws played through.
 

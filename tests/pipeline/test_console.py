@@ -444,7 +444,7 @@ def test_without_traces_it_shows_the_system(tmp_path):
         assert running.interrupt() == 0
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_twenty_seconds_at_a_hundred_a_second_are_cheap(tmp_path):
     """At 100 messages a second with its page open it takes less than 15 % of a core, and memory within its bound."""
     finished = subprocess.run(

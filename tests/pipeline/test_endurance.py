@@ -36,7 +36,7 @@ def footprint(pid: int) -> Footprint:
     )
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_thirty_seconds_at_a_hundred_a_second_twice(tmp_path):
     """Between 5 s and the end of 30 s at 100 messages a second nothing grows; and the same in a second run."""
     ends = []

@@ -5,6 +5,7 @@
   "use strict";
 
   const THEME = "simulator-theme";
+  const QUIET_SECONDS = 8;
   const SMALLEST = 0.82;
   const SVG = "http://www.w3.org/2000/svg";
   const stored = (() => { try { return localStorage.getItem(THEME); } catch { return null; } })();
@@ -84,6 +85,16 @@
     else if (frames) requestAnimationFrame(() => focusSoon(id, frames - 1));
   }
 
+  // Figures come every few seconds at the least: where none do, what stands there is of the past.
+  let toldAt = Date.now();
+  addEventListener("visibilitychange", () => { toldAt = Date.now(); });
+  setInterval(() => {
+    const place = document.getElementById("status-stale");
+    if (!place || document.hidden) return;
+    const seconds = Math.round((Date.now() - toldAt) / 1000);
+    setText(place, seconds > QUIET_SECONDS ? `no news for ${seconds} s: the run may have ended` : "");
+  }, 1000);
+
   const nothing = () => window.dash_clientside.no_update;
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
@@ -109,6 +120,7 @@
       },
       show: (news) => {
         if (!news) return nothing();
+        toldAt = Date.now();
         put(news.texts, setText);
         put(news.kinds, (element, kind) => { if (element.className !== kind) element.className = kind; });
         put(news.widths, (element, percent) => { element.style.width = `${percent}%`; });

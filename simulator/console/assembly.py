@@ -1,0 +1,78 @@
+"""The console put together: what it answers, and who stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from wsgiref.types import WSGIApplication
+
+import flask
+
+from simulator.console.front import HEALTH, by_path, health
+from simulator.console.guard import Guard
+from simulator.console.page.application import make_page
+from simulator.console.page.control_answers import ControlAnswers
+from simulator.console.page.frame_answers import FrameAnswers
+from simulator.console.page.stage_answers import StageAnswers
+from simulator.console.page.trace_answers import TraceAnswers
+from simulator.console.traces.api import make_api
+from simulator.console.traces.passing import Passer
+from simulator.console.traces.receiver import PATH as RECEIVER
+from simulator.console.traces.receiver import make_receiver
+from simulator.console.watching import Watching
+from simulator.stage.control import TOKEN_VARIABLE as CONTROL_TOKEN_VARIABLE
+from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE
+
+_MOST_ASKED_BYTES = 2**20
+
+
+def assemble(
+    watching: Watching,
+    addresses: Mapping[str, list[str]],
+    passer: Passer | None,
+    port: int,
+    environment: Mapping[str, str],
+    time_limit: Callable[[], AbstractContextManager[object]],
+) -> Guard:
+    """Put the application of the console at `port` together.
+
+    `passer` of None means that spans are not passed on; `time_limit()` bounds how long a body may take to come.
+    """
+    page_server = flask.Flask("simulator.console.page", static_folder=None)
+    page_server.config["MAX_CONTENT_LENGTH"] = _MOST_ASKED_BYTES
+    token = environment.get(CONSOLE_TOKEN_VARIABLE, "")
+    control_token = environment.get(CONTROL_TOKEN_VARIABLE) or None
+
+    def may_change() -> bool:
+        return guard.may_change(flask.request.cookies)
+
+    controls = ControlAnswers(watching, addresses, may_change, control_token)
+    answers = FrameAnswers(watching, passer, TraceAnswers(watching), StageAnswers(watching), controls)
+    page = make_page(page_server, answers)
+    policy = partial(_policy, " ".join(f"'{digest.strip(chr(39))}'" for digest in page.csp_hashes()))
+    page_server.register_blueprint(make_api(watching.store))
+    receiver = make_receiver(
+        watching.store.add,
+        passer.offer if passer is not None else None,
+        time_limit=time_limit,
+    )
+    others: dict[str, WSGIApplication] = {RECEIVER: receiver, HEALTH: health}
+    guard = Guard(by_path(others, page_server), token, port, policy)
+    return guard
+
+
+def _policy(hashes: str) -> str:
+    """Give the policy of the page: nothing from anywhere else, and no script but those that belong to it."""
+    allowed = {
+        "default-src": "'none'",
+        "script-src": f"'self' {hashes}",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return "; ".join(f"{what} {sources}" for what, sources in allowed.items())
