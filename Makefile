@@ -31,7 +31,7 @@ stack: $(VENV)/.run ## the same beside real Prometheus and Jaeger, whichever is 
 # Many tests wait for a process most of their time, so there is one worker more than the smallest machine has cores.
 test: $(VENV)/.tests ## run every test
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone and not calm" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m calm $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m calm tests/pipeline tests/backends $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
 lint: $(VENV)/.tests ## ruff, mypy and the import arrows
