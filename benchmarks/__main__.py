@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
-import sys
 import time
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
 
-from benchmarks.errors import BenchmarkFailed
 from benchmarks.figures import missed_targets
 from benchmarks.measure import FULL, QUICK
+from benchmarks.program import run_as_program
 from benchmarks.report import table, write_results
 from benchmarks.rounds import run_rounds
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,24 +72,5 @@ def main(rounds: int | None, quick: bool, no_targets: bool, output: Path) -> int
     return 1 if missed else 0
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End everything in order; a second signal must not keep that from happening."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    for number in _SIGNALS:
-        signal.signal(number, _interrupt)
-    try:
-        sys.exit(main(standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except BenchmarkFailed as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped; nothing was written.", err=True)
-        sys.exit(130)
+    run_as_program(main, "Stopped; nothing was written.")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +16,7 @@ import click
 from benchmarks import processes
 from benchmarks.console_pages import PAGES, VIEWS, Held, Page, default_page, open_page
 from benchmarks.console_run import ConsoleRun
-from benchmarks.errors import BenchmarkFailed
+from benchmarks.program import run_as_program
 from simulator.units import parse_duration
 
 MIB = 2**20
@@ -39,7 +37,6 @@ _SPANS_A_MESSAGE = 15  # three in each of four stages, and three calls
 _SAMPLE_SECONDS = 5.0
 _MINUTE_SECONDS = 60.0
 _COLUMNS = ("minute", "view", "CPU %", "RSS MiB", "traces held", "traces evicted", "spans/s", "requests/s")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -244,21 +241,5 @@ def main(duration: str, rate: int, page_kind: str | None, keep: Path | None) -> 
     return 1 if broken else 0
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    for signal_number in _SIGNALS:
-        signal.signal(signal_number, _interrupt)
-    try:
-        sys.exit(main(standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except BenchmarkFailed as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped.", err=True)
-        sys.exit(130)
+    run_as_program(main, "Stopped.")

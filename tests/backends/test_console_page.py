@@ -12,7 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser import PHONE, SCREEN, opened, running_chromium
+from tests.support.browser import PHONE, SCREEN, opened
 from tests.support.consoles import running_console, wait_for_figures
 from tests.support.contrast import faint_examples, faint_texts
 from tests.support.otlp import request, span
@@ -26,12 +26,6 @@ VIEWS = {"System": "/", "Traces": "/traces", "Stages": "/stages", "Controls": "/
 MAIN_PART = {"System": "#canvas .card", "Traces": "#trace-list a", "Stages": ".main-svg", "Controls": ".control"}
 
 pytestmark = pytest.mark.backend("chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with running_chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

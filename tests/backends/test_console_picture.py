@@ -12,7 +12,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import opened, running_chromium
+from tests.support.browser import opened
 from tests.support.consoles import console_of_a_made_up_run, wait_for_figures
 from tests.support.contrast import faint_texts
 from tests.support.pictures import measure
@@ -43,12 +43,6 @@ def layered(stages: int, layers: int) -> tuple[str, list[tuple[str, str]]]:
     for name, below in list(calls.items())[1:]:
         text += f"\n  {name}: {{calls: [{', '.join(below)}]}}"
     return text + "\n", [(caller, to) for caller, below in calls.items() for to in below]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with running_chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=[12, 60])

@@ -14,7 +14,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.support.browser import opened, running_chromium
+from tests.support.browser import opened
 from tests.support.consoles import running_console, wait_for_figures
 from tests.support.pictures import measure
 from tests.support.processes import ROOT
@@ -31,12 +31,6 @@ TRACE = "5" * 31 + "a"
 MADE_OF_TEXT = "#made-of-text, #view iframe, #view script, #view img, [onerror], [onload], [onmouseover]"
 
 pytestmark = pytest.mark.backend("chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with running_chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

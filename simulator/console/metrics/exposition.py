@@ -13,7 +13,6 @@ from prometheus_client.samples import Sample
 
 # What the console shows. Everything else, of the process and the interpreter above all, is passed over unread.
 SHOWN = (
-    "http_server_request_duration_seconds_bucket{",
     "simulator_messages_total{",
     "simulator_downstream_call_duration_seconds_count{",
     "simulator_injector_missed_total{",

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from simulator.console.metrics import counters
 from simulator.console.metrics.history import History
 from simulator.telemetry.record import CallOutcome, Outcome
 from simulator.telemetry.standing import Standing
@@ -54,25 +53,24 @@ class StageFigures:
 
 
 def stage_figures(
-    instances: Sequence[History], standing: Standing | None, window_seconds: float = WINDOW_SECONDS
+    instances: Sequence[History], standing: Standing, window_seconds: float = WINDOW_SECONDS
 ) -> StageFigures:
     """Make the figures of a stage from what its processes counted.
 
-    The percentiles are those of `standing`, which are finer; None means that there is no tally, and what is counted in
-    the buckets for HTTP has to do.
+    The percentiles are those of `standing`, from the tallies: they are right to 1 %, where the buckets for HTTP would
+    tell a constant second as 1.75.
     """
     up = [history for history in instances if history.is_up]
     outcomes = {str(outcome): _rate(up, "simulator_messages_total", window_seconds, outcome) for outcome in Outcome}
     rate = _added(outcomes.values())
-    p50, p99 = _percentiles(up, standing, window_seconds)
     return StageFigures(
         instances=len(instances),
         up=len(up),
         is_awaited=not any(history.has_been_read for history in instances),
         why_down=next((history.reason for history in instances if not history.is_up), ""),
         rate_per_second=rate,
-        p50_seconds=p50,
-        p99_seconds=p99,
+        p50_seconds=standing.p50_seconds,
+        p99_seconds=standing.p99_seconds,
         outcomes=outcomes,
         error_ratio=_share(_added(outcomes[outcome] for outcome in BAD_OUTCOMES), rate),
         missed_per_second=_known(_rate(up, "simulator_injector_missed_total", window_seconds)),
@@ -86,13 +84,6 @@ def stage_figures(
     )
 
 
-def _percentiles(up: Sequence[History], standing: Standing | None, window_seconds: float) -> tuple[float, float]:
-    if standing is not None:
-        return standing.p50_seconds, standing.p99_seconds
-    buckets = _buckets(up, "http_server_request_duration_seconds", window_seconds)
-    return counters.quantile(buckets, 0.5), counters.quantile(buckets, 0.99)
-
-
 def _call_figures(up: Sequence[History], downstream: str, window_seconds: float) -> CallFigures:
     rate = _added(history.rate(_CALLS, window_seconds, downstream=downstream) for history in up)
     good = _added(history.rate(_CALLS, window_seconds, downstream=downstream, outcome=CallOutcome.OK) for history in up)
@@ -102,14 +93,6 @@ def _call_figures(up: Sequence[History], downstream: str, window_seconds: float)
 def _rate(up: Sequence[History], name: str, window_seconds: float, outcome: str | None = None) -> float:
     labels = {} if outcome is None else {"outcome": outcome}
     return _added(history.rate(name, window_seconds, **labels) for history in up)
-
-
-def _buckets(up: Sequence[History], name: str, window_seconds: float) -> dict[float, float]:
-    found: dict[float, float] = {}
-    for history in up:
-        for bound, count in history.bucket_increases(name, window_seconds).items():
-            found[bound] = found.get(bound, 0.0) + count
-    return found
 
 
 def _gauge(up: Sequence[History], name: str) -> float:

@@ -82,15 +82,6 @@ class History:
             return math.nan
         return self._increase(rows, self.keys(name, **labels)) / (rows[-1].at - rows[0].at)
 
-    def bucket_increases(self, name: str, window_seconds: float, **labels: str) -> dict[float, float]:
-        """Give {upper bound: by how much it grew} of the histograms `name` with those labels, added up."""
-        rows = self._recent(window_seconds)
-        found: dict[float, float] = {}
-        for key in self.keys(f"{name}_bucket", **labels):
-            bound = float(dict(key.labels)["le"])
-            found[bound] = found.get(bound, 0.0) + self._increase(rows, [key])
-        return found
-
     def keys(self, name: str, **labels: str) -> list[Key]:
         """Give the series of that name that have those labels, among others."""
         return [key for key in self._names.get(name, ()) if _has(key, labels)]

@@ -33,7 +33,7 @@ def test_at_first_nothing_is_known():
     """Before the first reading there are no values and no rates, and nothing bad is said of the process."""
     history = History()
     assert math.isnan(history.last(MESSAGES)) and math.isnan(history.rate(MESSAGES, 5.0))
-    assert history.label_values(MESSAGES, "outcome") == [] and history.bucket_increases("x_seconds", 5.0) == {}
+    assert history.label_values(MESSAGES, "outcome") == []
     assert history.is_up and not history.has_been_read
 
 
@@ -89,25 +89,6 @@ def test_a_process_that_does_not_answer_is_down_until_it_does():
     assert (history.is_up, history.reason, history.last(MESSAGES)) == (False, "nothing listens there", 5)
     history.record(111.0, messages(6))
     assert (history.is_up, history.reason, history.last(MESSAGES)) == (True, "", 6)
-
-
-def test_buckets_are_those_of_the_window():
-    """What the buckets counted in the window is given by their bounds, that of all series with the labels together."""
-
-    def reading(fast, slow):
-        name = "x_seconds_bucket"
-        return {
-            key(name, code=code, le=bound): float(count)
-            for code, share in (("200", 0.5), ("503", 0.5))
-            for bound, count in (("0.1", fast * share), ("1.0", (fast + slow) * share), ("+Inf", (fast + slow) * share))
-        }
-
-    history = History()
-    history.record(0.0, reading(1000, 0))
-    history.record(1.0, reading(1000, 100))
-    history.record(2.0, reading(1050, 150))
-    assert history.bucket_increases("x_seconds", 1.0) == {0.1: 50, 1.0: 100, math.inf: 100}
-    assert history.bucket_increases("x_seconds", 1.0, code="503") == {0.1: 25, 1.0: 50, math.inf: 50}
 
 
 def test_an_info_is_its_labels_of_now():
