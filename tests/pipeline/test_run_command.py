@@ -286,6 +286,7 @@ stages:
 def test_a_diamond_is_called_in_order(tmp_path):
     """Two calls of one stage are made in order; a shared stage below gets both, and draws anew for each."""
     topology = """
+seed: 7
 stages:
   source: {role: injector, load: {messages: 20, concurrency: 4}, calls: [split]}
   split: {calls: [left, right]}
@@ -303,7 +304,9 @@ stages:
             called[line["message_id"]].append(line["downstream"])
     assert list(called.values()) == [["left", "right"]] * 20
     drawn = {line["delay_drawn_seconds"] for line in running.log("shared") if line["event"] == "message.handled"}
-    assert len(drawn) == 40
+    # One draw for both visits would leave 20. Of 40 on a scale of 4,000 microseconds, 780 pairs have 0.2 equals to
+    # expect; more than five come once in ten million seeds.
+    assert len(drawn) >= 35
 
 
 def test_interrupting_before_it_is_up_is_130(tmp_path):
