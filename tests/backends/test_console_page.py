@@ -10,14 +10,14 @@ import time
 
 import pytest
 import requests
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.support.browser import PHONE, SCREEN, opened
 from tests.support.consoles import running_console, wait_for_figures
 from tests.support.contrast import faint_examples, faint_texts
 from tests.support.otlp import request, span
 from tests.support.pictures import measure
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, wait_for
 from tests.support.wire import post
 
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
@@ -323,6 +323,33 @@ def test_the_list_does_not_move_away_from_the_focus(page):
     expect(row).to_be_focused()
     page.evaluate("() => document.activeElement.blur()")
     expect(page.locator("#trace-list")).not_to_have_text(held, use_inner_text=True)
+
+
+def test_an_answer_that_was_on_its_way_does_not_move_the_list(page):
+    """A row that gets the focus after the list was asked for keeps it when the answer comes."""
+    waiting: list[Route] = []
+
+    def keep_lists(route: Route) -> None:
+        if "rows-found.data" in (route.request.post_data or ""):
+            waiting.append(route)
+        else:
+            route.continue_()
+
+    open_view(page, "Traces")
+    page.mouse.move(0, 0)
+    page.route(re.compile("/_dash-update-component"), keep_lists)
+    # Every call of the page has the browser's events handled.
+    wait_for(lambda: page.title() and waiting, "the next question for the list")
+    row = page.locator("#trace-list a").nth(4)
+    row.focus()
+    held = page.locator("#trace-list").inner_text()
+    answer = waiting[0].fetch()
+    assert answer.json()["response"]["rows-found"]["data"]["asked"]["found"], "there is something new to show"
+    waiting[0].fulfill(response=answer)
+    page.unroute_all()
+    news_has_come(page, 2)
+    assert page.locator("#trace-list").inner_text() == held
+    expect(row).to_be_focused()
 
 
 def test_the_focus_stays_where_it_is_when_news_come(page):

@@ -84,7 +84,7 @@ def bodies_of_a_run(folder: Path) -> list[bytes]:
     """Give what the stages of a real run sent to their collector."""
     with collector() as received:
         environment = with_collector(received.address) | {"SIMULATOR_CONSOLE": "false"}
-        flags = ("--messages", str(MESSAGES), "--report", str(folder / "report"))
+        flags = ("--messages", str(MESSAGES), "--seed", "1", "--report", str(folder / "report"))
         ended = run("run", str(CHECKOUT), *flags, cwd=folder, environment=environment)
         assert ended.returncode == 0, ended.stderr
         return list(received.bodies)
@@ -118,6 +118,7 @@ def running_jaeger(folder: Path) -> Iterator[tuple[TraceApi, str]]:
     """Run the real Jaeger on ports of its own; give its API and where it takes spans."""
     program = find("jaeger")
     ports = Ports(*(free_port() for _ in range(7)))
+    otlp = f"http://127.0.0.1:{ports.otlp_http}"
     config = folder / "jaeger.yaml"
     config.write_text(jaeger_config("http://127.0.0.1:9", "127.0.0.1", ports))
     with (folder / "jaeger.log").open("wb") as log:
@@ -126,13 +127,15 @@ def running_jaeger(folder: Path) -> Iterator[tuple[TraceApi, str]]:
 
     def ready() -> bool:
         assert process.poll() is None, (folder / "jaeger.log").read_text()
+        # It answers questions before it takes spans.
         with contextlib.suppress(requests.ConnectionError):
-            return api.get("/api/v3/services")[0] == 200
+            nothing = requests.post(f"{otlp}/v1/traces", headers={"Content-Type": "application/x-protobuf"}, timeout=10)
+            return nothing.ok and api.get("/api/v3/services")[0] == 200
         return False
 
     try:
         wait_for(ready, "Jaeger")
-        yield api, f"http://127.0.0.1:{ports.otlp_http}"
+        yield api, otlp
     finally:
         process.kill()  # it keeps nothing, and would take ten seconds to say goodbye
         process.wait(20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from simulator.local.stack import find_program
 from tests.support.processes import wait_for
 
 REQUIRED = "REQUIRE_BACKENDS"
+_NO_CLIENT_S = (20_000, 32_000)  # Linux gives clients those from 32,768 on
 
 
 def find(program: str) -> str:
@@ -33,8 +35,11 @@ def find(program: str) -> str:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Find a port for a program that can't choose one itself, among those that no outgoing connection is given."""
+    while True:
+        port = _NO_CLIENT_S[0] + secrets.randbelow(_NO_CLIENT_S[1] - _NO_CLIENT_S[0])
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass(frozen=True)

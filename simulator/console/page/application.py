@@ -63,6 +63,14 @@ def _script_callbacks(app: Dash) -> None:
     by_script("show", Output("shown", "data"), Input("news", "data"))
     by_script("list_tick", Output("list-tick", "data"), Input("timer", "n_intervals"), State("list-tick", "data"))
     by_script("lines_tick", Output("lines-tick", "data"), Input("timer", "n_intervals"), State("lines-tick", "data"))
+    by_script(
+        "show_rows",
+        Output("trace-list", "children"),
+        Output("search-asked", "data"),
+        Input("rows-found", "data"),
+        State("search-asked", "data"),
+    )
+    by_script("show_lines", Output("stage-lines", "children"), Input("lines-found", "data"))
     by_script("trace_tick", Output("trace-tick", "data"), Input("timer", "n_intervals"), State("trace-tick", "data"))
     by_script("charts_tick", Output("charts-tick", "data"), Input("timer", "n_intervals"), State("charts-tick", "data"))
     by_script("charts_tick", Output("whole-tick", "data"), Input("timer", "n_intervals"), State("whole-tick", "data"))
@@ -91,8 +99,7 @@ def _frame_callbacks(app: Dash, answers: FrameAnswers) -> None:
 
 def _trace_callbacks(app: Dash, answers: FrameAnswers) -> None:
     app.callback(
-        Output("trace-list", "children"),
-        Output("search-asked", "data"),
+        Output("rows-found", "data"),
         Input("list-tick", "data"),
         *(Input(f"search-{key}", "value") for key in _SEARCH),
         State("search-asked", "data"),
@@ -125,7 +132,7 @@ def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
     app.callback(*(Output(element, "figure") for element in WHOLE_CHARTS), Input("whole-tick", "data"))(
         lambda _: answers.stages.whole_charts()
     )
-    app.callback(Output("stage-lines", "children"), Input("lines-tick", "data"), State("place", "pathname"))(
+    app.callback(Output("lines-found", "data"), Input("lines-tick", "data"), State("place", "pathname"))(
         lambda _, path: answers.stages.lines(item_of(path or ""))
     )
 

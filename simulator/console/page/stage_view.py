@@ -74,7 +74,7 @@ def stage_view(names: Sequence[str], node: Node) -> html.Div:
                 ],
                 className="charts",
             ),
-            *(dcc.Store(id=name) for name in ("charts-tick", "lines-tick")),
+            *(dcc.Store(id=name) for name in ("charts-tick", "lines-tick", "lines-found")),
         ]
     )
 

@@ -28,8 +28,8 @@ class TraceAnswers:
         """Lay out the search that an address stands for."""
         return traces_view(Search.of(search), self._watching.store.services())
 
-    def rows(self, search: Search, asked: Any) -> tuple[Any, Any]:
-        """Give the rows that fit a search, unless they are those of `asked`, and what was asked now."""
+    def rows(self, search: Search, asked: Any) -> Any:
+        """Give the `rows` that fit a search and what was `asked` now, unless that is what was asked before."""
         now = {"search": search.query_string, "found": "", "wrong": ""}
         found: list[TraceSummary] = []
         try:
@@ -38,10 +38,10 @@ class TraceAnswers:
             now["wrong"] = str(error)
         now["found"] = " ".join(f"{summary.trace_id}:{summary.spans}" for summary in found)
         if now == asked:
-            return no_update, no_update
+            return no_update
         if now["wrong"]:
-            return [html.Div(now["wrong"], className="empty bad")], now
-        return trace_rows(found, search), now
+            return {"rows": [html.Div(now["wrong"], className="empty bad")], "asked": now}
+        return {"rows": trace_rows(found, search), "asked": now}
 
     def lay_out_trace(self, trace_id: str, search: str) -> Any:
         """Lay out the view of a trace."""

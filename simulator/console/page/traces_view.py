@@ -114,7 +114,7 @@ def traces_view(search: Search, services: Sequence[str]) -> html.Div:
                 role="search",
             ),
             html.Div(id="trace-list", className="list", role="region", **aria(label="Traces")),
-            *(dcc.Store(id=name) for name in ("list-tick", "search-asked", "search-noted")),
+            *(dcc.Store(id=name) for name in ("list-tick", "rows-found", "search-asked", "search-noted")),
         ]
     )
 

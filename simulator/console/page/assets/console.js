@@ -16,10 +16,12 @@
     return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   }
 
-  // A list does not move under a pointer or away from the focus.
+  // A list does not move under a pointer or away from the focus, once there is something in it: neither is it asked
+  // for then, nor is an answer put in that was on its way.
   function held(id) {
     const list = document.getElementById(id);
-    return !!list && (list.matches(":hover") || list.contains(document.activeElement));
+    if (!list || !list.firstElementChild || list.querySelector(".empty")) return false;
+    return list.matches(":hover") || list.contains(document.activeElement);
   }
 
   // The first tick counts at once, so that a view that was just laid out does not stay empty.
@@ -105,6 +107,11 @@
       trace_tick: (count, before) => every(2, count, before),
       once: (shown, before) => (shown && !before ? true : nothing()),
       charts_tick: (count, before) => every(4, count, before),
+      show_rows: (found, asked) => {
+        const same = found && asked && found.asked.search === asked.search;
+        return !found || (same && held("trace-list")) ? [nothing(), nothing()] : [found.rows, found.asked];
+      },
+      show_lines: (lines) => (!lines || held("stage-lines") ? nothing() : lines),
       // The address of a search can be kept and sent to somebody; the view stays as it is.
       note_search: (asked) => {
         if (asked && location.pathname === "/traces") history.replaceState(history.state, "", `/traces${asked.search}`);

@@ -165,9 +165,9 @@ def test_an_address_that_is_not_there_yet_is_the_system_s(page):
 def test_the_list_is_searched(run, page):
     """What is typed into the fields is what is looked for, an empty one being nothing."""
     run.store.add(request(parse=[span(1, 1, at_ms=NOW_MS - 9000)], web=[span(2, 1, at_ms=NOW_MS - 8000)]))
-    all_of_them = page.ask("trace-list.children", "search-text.value").get_data(as_text=True)
+    all_of_them = page.ask("rows-found.data", "search-text.value").get_data(as_text=True)
     assert trace_hex(1) in all_of_them and trace_hex(2) in all_of_them
-    some = page.ask("trace-list.children", "search-stage.value", **{"search_stage.value": "web"}).get_data(as_text=True)
+    some = page.ask("rows-found.data", "search-stage.value", **{"search_stage.value": "web"}).get_data(as_text=True)
     assert trace_hex(1) not in some and trace_hex(2) in some
 
 
@@ -188,7 +188,7 @@ def test_a_stage_s_charts_and_lines(run, page):
     answer = page.ask("chart-delay.figure", "charts-tick.data", **{"place.pathname": "/stages/parse"}).get_json()
     assert [curve["name"] for curve in answer["response"]["chart-outcomes"]["figure"]["data"]] == ["failed"]
     assert answer["response"]["delay-note"]["children"].startswith("lognormal(p50=12ms")
-    lines = page.ask("stage-lines.children", "lines-tick.data", **{"place.pathname": "/stages/parse"})
+    lines = page.ask("lines-found.data", "lines-tick.data", **{"place.pathname": "/stages/parse"})
     assert "of-parse" in lines.get_data(as_text=True)
     whole = page.ask("whole-latency.figure", "whole-tick.data").get_json()["response"]
     assert [curve["name"] for curve in whole["whole-latency"]["figure"]["data"]] == ["p50", "p99"]

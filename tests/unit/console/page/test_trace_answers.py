@@ -36,7 +36,7 @@ def send(run, trace=1, number=1, service="parse", ago_seconds=5.0, **changes):
 
 
 def found(answer):
-    return [row.href.rpartition("/")[2] for row in of_class(answer[0], "list-row") if hasattr(row, "href")]
+    return [row.href.rpartition("/")[2] for row in of_class(answer["rows"], "list-row") if hasattr(row, "href")]
 
 
 def written_at(unix_seconds):
@@ -57,8 +57,8 @@ def test_the_list_has_what_the_search_asks_for(run, answers):
 def test_nothing_is_sent_twice(run, answers):
     """Who has asked the same before, and nothing has come since, gets nothing."""
     send(run)
-    _, asked = answers.rows(Search(), None)
-    assert answers.rows(Search(), asked) == (no_update, no_update)
+    asked = answers.rows(Search(), None)["asked"]
+    assert answers.rows(Search(), asked) is no_update
     assert found(answers.rows(Search(stage="parse"), asked)) == [ID]
     send(run, 2)
     assert len(found(answers.rows(Search(), asked))) == 2
@@ -67,10 +67,10 @@ def test_nothing_is_sent_twice(run, answers):
 def test_the_last_trace_comes_to_the_list(run, answers):
     """A single message to a quiet system is in the list as soon as it has settled, though nothing comes after it."""
     send(run, ago_seconds=0.2, ms=10)
-    rows, asked = answers.rows(Search(), None)
-    assert text_of(rows) == "No trace has come yet."
+    answer = answers.rows(Search(), None)
+    assert text_of(answer["rows"]) == "No trace has come yet."
     run.time.advance(3.0)
-    assert found(answers.rows(Search(), asked)) == [ID]
+    assert found(answers.rows(Search(), answer["asked"])) == [ID]
 
 
 def test_a_trace_is_found_by_its_id_at_once(run, answers):
@@ -82,10 +82,10 @@ def test_a_trace_is_found_by_its_id_at_once(run, answers):
 
 def test_a_duration_that_is_none_is_told(answers):
     """Instead of rows there is what would be right, once."""
-    rows, asked = answers.rows(Search(longer="<b>5"), None)
-    assert_harmless(rows)
-    assert text_of(rows).startswith("'<b>5' is not a duration: write ")
-    assert answers.rows(Search(longer="<b>5"), asked) == (no_update, no_update)
+    answer = answers.rows(Search(longer="<b>5"), None)
+    assert_harmless(answer["rows"])
+    assert text_of(answer["rows"]).startswith("'<b>5' is not a duration: write ")
+    assert answers.rows(Search(longer="<b>5"), answer["asked"]) is no_update
 
 
 def test_the_search_is_laid_out_as_its_address_says(run, answers):
