@@ -18,6 +18,7 @@ from tests.support.wire import misbehaving, post
 README = (ROOT / "README.md").read_text()
 # Commands that are run elsewhere: by test_run_command, by whoever runs the tests, and by the benchmarks themselves.
 ELSEWHERE = {"make demo", "make stack", "make test", "make bench", "source .venv/bin/activate"}
+UNTIL_READY = "until curl -sf http://127.0.0.1:%s/readyz; do sleep 0.1; done"
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -38,17 +39,21 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def script(block: str) -> str:
-    """Make a shell script of a block: what runs in the background is waited for, and what runs for ever interrupted."""
-    lines = ["set -e"]
+def script(block: str, configured_port: int) -> str:
+    """Make a shell script of a block: what runs in the background is waited for, and what runs for ever interrupted.
+
+    Both only once they are ready. With job control (-m) a background job can be interrupted.
+    """
+    lines = ["set -em"]
     for command in commands(block):
         if command in ELSEWHERE:
             continue
-        forever = command == "python run_web_service.py"
-        lines.append(f"timeout --preserve-status --signal INT 3 {command}" if forever else command)
+        if command == "python run_web_service.py":
+            lines += [f"{command} &", UNTIL_READY % configured_port, "kill -INT %1", "wait %1"]
+            continue
+        lines.append(command)
         if command.endswith("&"):
-            port = re.search(r"--port (\d+)", command)[1]
-            lines.append(f"until curl -sf http://127.0.0.1:{port}/readyz; do sleep 0.1; done")
+            lines.append(UNTIL_READY % re.search(r"--port (\d+)", command)[1])
     text = "\n".join(lines).replace("kill %1 %2", "kill $(jobs -p); wait")
     for port in set(re.findall(r"\b808\d\b", text)):
         text = text.replace(port, str(free_port()))
@@ -58,9 +63,10 @@ def script(block: str) -> str:
 @pytest.mark.parametrize("block", BLOCKS, ids=[commands(block)[0][:40] for block in BLOCKS])
 def test_the_commands_of_the_readme_work(checkout: Path, block: str):
     """A block of commands, run as it stands, comes to a good end."""
+    configured = re.search(r"^PORT = (\d+)", (checkout / "instance" / "config.py.sample").read_text(), re.MULTILINE)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     finished = subprocess.run(
-        ["bash", "-c", script(block)],
+        ["bash", "-c", script(block, int(configured[1]))],
         cwd=checkout,
         env={**clean_environment(), "PATH": path},
         stdin=subprocess.DEVNULL,

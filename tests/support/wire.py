@@ -77,10 +77,10 @@ def misbehaving(behave: Callable[[socket.socket], None]) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)  # after it no connection is added any more
         listener.close()
         for connection in open_connections:
             connection.close()
-        thread.join(5)
 
 
 def _quietly(behave: Callable[[socket.socket], None], connection: socket.socket) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import jsonschema.validators
 import pytest
-import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 
 from simulator.behaviour.delays import parse_delay
@@ -22,6 +21,7 @@ from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.reader import parse_topology, read_topology, samples_beside
 from simulator.topology.settings import resolve_topology_stage
+from tests.support.documents import read_document
 
 ROOT = Path(__file__).resolve().parents[3]
 TOPOLOGIES = [pytest.param(read_topology(path), id=path.stem) for path in sorted((ROOT / "topologies").glob("*.yaml"))]
@@ -30,7 +30,7 @@ SICK = read_topology(ROOT / "topologies" / "sick-replica.yaml")
 
 
 def project_of(topology):
-    return yaml.safe_load(compose_files(topology, "..")["compose.yaml"])
+    return read_document(compose_files(topology, "..")["compose.yaml"])
 
 
 def stages_of(project):
@@ -47,7 +47,7 @@ def settings_of(files, options):
     arguments = options["command"]
     assert arguments[:2] == ["stage", "--topology"]
     mounted = {config["target"]: config["source"] for config in options["configs"]}
-    source = yaml.safe_load(files["compose.yaml"])["configs"][mounted[arguments[2]]]["file"]
+    source = read_document(files["compose.yaml"])["configs"][mounted[arguments[2]]]["file"]
     topology = parse_topology(files[source.removeprefix("./")], source, samples_beside(ROOT), "none")
     assert (arguments[3], arguments[5]) == ("--stage", "--host") and len(arguments) == 7
     given = from_environment(options["environment"]) | from_flags({"HOST": arguments[6]})
@@ -169,7 +169,7 @@ def _bound_sources(project):
 def test_prometheus_asks_every_instance(topology):
     """Its targets are the services that are stages, each of them, and Jaeger."""
     files, project = compose_files(topology, ".."), project_of(topology)
-    config = yaml.safe_load(files["prometheus/prometheus.yml"])
+    config = read_document(files["prometheus/prometheus.yml"])
     targets = {
         target for job in config["scrape_configs"] for static in job["static_configs"] for target in static["targets"]
     }
@@ -220,8 +220,8 @@ def test_addresses_on_one_machine_are_left_out():
     """In containers a stage is found by its name, whatever host and port it has elsewhere."""
     topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, host="10.0.0.1", port=9001, path="/in")})
     files = compose_files(topology, "../..")
-    assert yaml.safe_load(files["topology.yaml"])["stages"] == {"a": {"role": "terminator", "path": "/in"}}
-    project = yaml.safe_load(files["compose.yaml"])
+    assert read_document(files["topology.yaml"])["stages"] == {"a": {"role": "terminator", "path": "/in"}}
+    project = read_document(files["compose.yaml"])
     assert project["services"]["a"]["build"] == {"context": "../..", "dockerfile": "deploy/Dockerfile"}
     assert project["services"]["a"]["ports"] == ["127.0.0.1:8080:8080"]
 

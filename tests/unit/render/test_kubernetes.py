@@ -9,7 +9,6 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.errors import ConfigurationError
@@ -19,6 +18,7 @@ from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.reader import parse_topology, read_topology, samples_beside
 from simulator.topology.settings import resolve_topology_stage
+from tests.support.documents import read_document, read_documents
 
 ROOT = Path(__file__).resolve().parents[3]
 TOPOLOGIES = [pytest.param(read_topology(path), id=path.stem) for path in sorted((ROOT / "topologies").glob("*.yaml"))]
@@ -34,7 +34,7 @@ def documents_of(files):
     for path, text in files.items():
         parts = path.split("/")
         if path.endswith(".yaml") and (parts[0] in ("base", "overlays") or len(parts) == 2):
-            for document in yaml.safe_load_all(text):
+            for document in read_documents(text):
                 if "kind" in document and document["kind"] != "Kustomization":
                     yield path, document
 
@@ -181,7 +181,7 @@ def test_a_stage_is_asked_how_it_is(topology):
 def test_prometheus_asks_every_instance(topology):
     """In its own pod, by annotation and by the operator's PodMonitor alike."""
     files = kubernetes_files(topology)
-    config = yaml.safe_load(files["observability/prometheus/prometheus.yml"])
+    config = read_document(files["observability/prometheus/prometheus.yml"])
     targets = [t for job in config["scrape_configs"] for static in job["static_configs"] for t in static["targets"]]
     assert len(targets) == len(set(targets)) == sum(stage.instances for stage in topology.stages.values()) + 1
     monitor = kinds(files, "PodMonitor")["stages"]["spec"]
@@ -213,7 +213,7 @@ def test_what_a_kustomization_names_is_there(topology):
     files = kubernetes_files(topology, GRAFANA)
     made = set()
     for folder in KUSTOMIZATIONS:
-        kustomization = yaml.safe_load(files[str(Path(folder) / "kustomization.yaml")])
+        kustomization = read_document(files[str(Path(folder) / "kustomization.yaml")])
         for resource in kustomization["resources"]:
             path = (ROOT / folder / resource).resolve().relative_to(ROOT).as_posix()
             assert path in files or f"{path}/kustomization.yaml" in files
@@ -243,7 +243,7 @@ def test_kustomize_makes_valid_manifests_of_it(topology, folder, tmp_path):
     command = [program, "kustomize", str(tmp_path / folder)]
     made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     assert made.stderr == ""
-    documents = list(yaml.safe_load_all(made.stdout))
+    documents = list(read_documents(made.stdout))
     for document in documents:
         if document["kind"] != "PodMonitor":
             validated(document)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from simulator.behaviour.delays import no_samples
 from simulator.errors import ConfigurationError
 from simulator.render.compose import compose_files
 from simulator.render.kubernetes import kubernetes_files
 from simulator.topology.reader import parse_topology, write_topology
+from tests.support.documents import read_document, read_documents
 
 
 def topology(instances: str, more: str = ""):
@@ -46,7 +46,7 @@ def test_a_range_that_can_not_be_is_refused(instances, more, said):
 
 
 def manifests(files):
-    return [m for path, text in files.items() if "/stages/work" in path for m in yaml.safe_load_all(text)]
+    return [m for path, text in files.items() if "/stages/work" in path for m in read_documents(text)]
 
 
 def test_kubernetes_scales_within_the_range():
@@ -63,7 +63,7 @@ def test_kubernetes_scales_within_the_range():
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 6)
     assert "replicas" not in by_kind["Deployment", "work"]["spec"]
     assert by_kind["Service", "work-pods"]["spec"]["selector"] == by_kind["Service", "work"]["spec"]["selector"]
-    scraped = yaml.safe_load(files["observability/prometheus/prometheus.yml"])["scrape_configs"][0]
+    scraped = read_document(files["observability/prometheus/prometheus.yml"])["scrape_configs"][0]
     assert scraped["dns_sd_configs"][0]["names"] == ["work-pods"]
     # In a pod the stage is one of many alike, without a number.
     inside = parse_topology(files["base/topology.yaml"], "r.yaml", no_samples, "r")
@@ -71,5 +71,5 @@ def test_kubernetes_scales_within_the_range():
 
 
 def test_compose_runs_the_least():
-    services = yaml.safe_load(compose_files(topology("2..6"), "..")["compose.yaml"])["services"]
+    services = read_document(compose_files(topology("2..6"), "..")["compose.yaml"])["services"]
     assert {"work-1", "work-2"} <= set(services) and "work-3" not in services
