@@ -7,6 +7,8 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import running_stage, running_topology, wait_for
 from tests.support.wire import Answer, connect, post, post_bytes, read_answer
 
@@ -151,6 +153,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.alone
 def test_a_thousand_messages_sleep_in_one_process(tmp_path):
     """1,000 messages in flight on a 2 s delay in one stage process: all are answered, none early, none very late."""
     count = 1000

@@ -33,7 +33,12 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def with_collector(address: str) -> dict[str, str]:
-    return {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": address}
+    """Have spans sent to a collector of the tests, which may be slow where it shares its process with the load."""
+    return {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": address,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "30",
+    }
 
 
 def wait_for(check: Callable[[], T | None], what: str, timeout_seconds: float = START_SECONDS) -> T:
