@@ -119,7 +119,8 @@ class Calls:
                 self._call(call, key or place, f"{place}#{number}", journey)
 
     def _call(self, call: Call, key: str, place: str, journey: Journey) -> None:
-        record = self._tried(call, key, place, journey)
+        order = self._order(call, key, place, journey)
+        record = self._tried(order, journey)
         failed = record.outcome is not CallOutcome.OK
         forgivable = call.optional or call.fallback is not None
         journey.seen.called(replace(record, forgiven=True) if failed and forgivable else record)
@@ -129,17 +130,22 @@ class Calls:
             if call.fallback is not None:
                 self._perhaps(call.fallback, f"{place}.fallback", journey, f"{key}.fallback")
                 return
-            error = DownstreamTooSlow if record.outcome in _TOO_SLOW else DownstreamFailed
+            # Stages of one deadline give up one right after the other, and a caller that is busy then may hear of the
+            # other's before it has noticed its own.
+            is_late = record.outcome in _TOO_SLOW or self._is_past(order.deadline_at)
+            error = DownstreamTooSlow if is_late else DownstreamFailed
             raise error(f"{call.to}: {record.error}", record.injected)
         except (DownstreamFailed, DownstreamTooSlow):
             if not call.optional:
                 raise
 
-    def _tried(self, call: Call, key: str, place: str, journey: Journey) -> CallRecord:
-        order = self._order(call, key, place, journey)
-        if not (call.retries.count or call.hedge_seconds):
+    def _is_past(self, deadline_at: float | None) -> bool:
+        return deadline_at is not None and self._monotonic() >= deadline_at
+
+    def _tried(self, order: Order, journey: Journey) -> CallRecord:
+        if not (order.call.retries.count or order.call.hedge_seconds):
             return self._attempts.make(order, journey.seen)
-        with self._inner_span(f"call {call.to}") as span:
+        with self._inner_span(f"call {order.call.to}") as span:
             record = self._attempts.make(order, journey.seen)
             describe_call(span, record)
             return record

@@ -147,7 +147,7 @@ def test_no_stage_starts_work_for_a_message_whose_deadline_has_passed(tmp_path):
         }
         ledger = running.report()["ledger"]
     assert ledger["balanced"]
-    assert seen[504] >= 8 and seen[200] + seen[504] + seen[502] == 10
+    assert seen[504] >= 8 and seen[200] + seen[504] == 10, seen
     begun = [line for line in lines["slow"] if line["delay_drawn_seconds"] is not None]
     refused = [line for line in lines["slow"] if line["delay_drawn_seconds"] is None]
     assert 1 <= len(begun) <= 2

@@ -116,6 +116,17 @@ def test_no_try_after_the_deadline(make_stage, make_message, calls):
     assert (rig.record.outcome, rig.record.code) == (Outcome.FAILED, 504)
 
 
+@pytest.mark.parametrize(("seconds", "error", "code"), [(2.9, DownstreamFailed, 502), (3.0, DownstreamTooSlow, 504)])
+def test_an_error_after_the_deadline_is_lateness(make_stage, make_message, seconds, error, code):
+    """Where a downstream gives up and the caller hears of it before its own clock rings, both say the same."""
+    rig = make_stage(calls=["price"], answer=in_turn((seconds, 504)))
+    with pytest.raises(error):
+        rig.handle(make_message(deadline_seconds=3.0))
+    call = rig.record.calls[0]
+    assert (call.outcome, call.code) == (CallOutcome.ERROR_STATUS, 504)
+    assert (rig.record.outcome, rig.record.code) == (Outcome.FAILED, code)
+
+
 def test_an_expired_call_may_be_optional(make_stage, make_message):
     """A call that is optional may expire too."""
     rig = make_stage(calls=["a", {"to": "b", "optional": True}], answer=in_turn((3.0, 200)))
