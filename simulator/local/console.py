@@ -15,7 +15,7 @@ from pathlib import Path
 
 from simulator.errors import StartError
 from simulator.stage.listening import listen
-from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, exports_spans
+from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, TIMEOUT_VARIABLE, exports_spans
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
 
 DEFAULT_PORT = 8090
@@ -25,6 +25,8 @@ _POLL_SECONDS = 0.02
 # It passes on to the user's collector what the last stages sent.
 _STOP_SECONDS = 5.0
 _TOKEN_BYTES = 16
+# A console that is busy with something large answers late, but it does answer.
+_PATIENCE_SECONDS = "10"
 
 
 class ConsoleProcess:
@@ -73,6 +75,7 @@ class ConsoleProcess:
         if exports_spans(environment):
             environment = {name: text for name, text in environment.items() if not name.startswith(OTLP_PREFIX)}
             environment[ENDPOINT_VARIABLES[0]] = self._base
+            environment[TIMEOUT_VARIABLE] = _PATIENCE_SECONDS
         return environment
 
     def start(self, parent_fd: int) -> None:

@@ -211,7 +211,8 @@ class _Making:
         for attempt in sorted(ended, key=lambda attempt: attempt.number):
             if attempt is not decisive:
                 # A try that failed, and was not given up, failed before the one that decides had ended.
-                self._note(attempt, None if attempt.outcome is CallOutcome.ABANDONED else 0.0)
+                came_to_nothing = attempt.outcome not in (CallOutcome.ABANDONED, CallOutcome.OK)
+                self._note(attempt, 0.0 if came_to_nothing else None)
         return decisive
 
     def _rival(self) -> _Rival:

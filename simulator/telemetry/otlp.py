@@ -8,6 +8,7 @@ DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 # What all the settings of the OTLP exporter begin with: endpoint, headers, certificate, timeout, compression.
 OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+TIMEOUT_VARIABLE = "OTEL_EXPORTER_OTLP_TIMEOUT"
 
 
 def exports_spans(environment: Mapping[str, str]) -> bool:

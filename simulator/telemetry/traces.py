@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import Span, StatusCode
 
 from simulator.telemetry.exporting import LeanOtlpExporter
-from simulator.telemetry.otlp import traces_endpoint
+from simulator.telemetry.otlp import TIMEOUT_VARIABLE, traces_endpoint
 from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
 
 MESSAGE_ID_BAGGAGE = "simulator.message_id"
@@ -64,7 +64,7 @@ class _NoPropagation(TextMapPropagator):
 
 def make_exporter(environment: Mapping[str, str]) -> SpanExporter:
     """Make the exporter: OTLP over HTTP, set up by OTEL_EXPORTER_OTLP_*."""
-    timeout_set = "OTEL_EXPORTER_OTLP_TIMEOUT" in environment or "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT" in environment
+    timeout_set = TIMEOUT_VARIABLE in environment or "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT" in environment
     return LeanOtlpExporter(
         endpoint=traces_endpoint(environment), timeout=None if timeout_set else _EXPORT_TIMEOUT_SECONDS
     )

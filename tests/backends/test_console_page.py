@@ -426,6 +426,7 @@ def test_the_search_may_be_left_while_one_types(tab, page):
         tab.troubles.clear()
 
 
+@pytest.mark.alone
 def test_a_killed_stage_looks_dead(browser, tmp_path):
     """Within a few seconds its card is dead and says so, the verdict names it, and the calls to it are red."""
     with running_console(tmp_path, PIPELINE) as shown, opened(browser, shown.origin) as tab:

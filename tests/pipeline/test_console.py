@@ -32,7 +32,7 @@ from tests.support.processes import (
     running_topology,
     wait_for,
 )
-from tests.support.wire import connect, exchange, misbehaving, post
+from tests.support.wire import connect, exchange, misbehaving, nobody, post
 
 WITH_CONSOLE = {"SIMULATOR_CONSOLE": "1", "OTEL_TRACES_EXPORTER": "otlp"}
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
@@ -211,18 +211,18 @@ def _head(header: str) -> bytes:
 def test_idle_connections_and_half_requests_do_not_stop_the_page(console):
     """With 200 connections idle and 100 that stopped within a request the page, its news and spans come at once."""
     with contextlib.ExitStack() as stack:
+        begin = time.monotonic()
         for _ in range(200):
             stack.enter_context(connect(console.port))
         for half in (b"POST /v1/traces HT", _head("Content-Length: 5000") + b"\n"):
             for _ in range(50):
                 stack.enter_context(connect(console.port)).sendall(half)
-        begin = time.monotonic()
         assert console.get("/").status_code == 200
         page = ReplayedPage(console.address)
         page.wait(1.0)
         assert page.texts()["status-traces"]
         assert console.send(export().SerializeToString()).status_code == 200
-        assert time.monotonic() - begin < 6  # a body has ten seconds, and none of it was waited for
+        assert time.monotonic() - begin < 10  # which is what a body may take, so none of them was waited for
     assert console.log == ""
 
 
@@ -280,13 +280,17 @@ def test_two_runs_have_two_consoles_and_each_ends_with_its_run(tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # another program has it already: all the better
+        has_known_port = False
+        with contextlib.suppress(OSError):  # another program may have it, and let go of it meanwhile
             stack.enter_context(socket.create_server(("127.0.0.1", 8090)))
+            has_known_port = True
         first, second = (
             ConsoleOf(stack.enter_context(running_topology(tmp_path / name, TWO_STAGES, environment=WITH_CONSOLE)))
             for name in ("first", "second")
         )
-        assert len({first.port, second.port, 8090}) == 3
+        assert first.port != second.port
+        if has_known_port:
+            assert 8090 not in (first.port, second.port)
         [trace_id] = first.send_messages(1)
         eventually(lambda: _assert_found(first, trace_id), 10)
         assert second.get(f"/api/v3/traces/{trace_id}").status_code == 404
@@ -304,6 +308,7 @@ def _assert_found(console: ConsoleOf, trace_id: str) -> None:
     assert console.get(f"/api/v3/traces/{trace_id}").status_code == 200
 
 
+@pytest.mark.calm
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_console_that_dies_or_hangs_hurts_nothing(tmp_path, number):
     """In the middle of a run: every message is handled in time, the ledger balances, no log line is missing."""
@@ -401,26 +406,24 @@ def test_every_span_is_also_in_the_collector_of_the_user(tmp_path):
 
 def test_without_a_collector_the_console_has_every_span(tmp_path):
     """Where nothing listens, the run says so, the console has every span, and its page says what is the matter."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    environment = WITH_CONSOLE | {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-    with running_topology(tmp_path, TWO_STAGES, environment=environment) as running:
+    with nobody() as port, running_topology(
+        tmp_path, TWO_STAGES, environment=WITH_CONSOLE | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+    ) as running:  # fmt: skip
         console = ConsoleOf(running)
-        assert "no collector at" in running.errors.read_text()
+        wait_for(lambda: "no collector at" in running.errors.read_text(), "the news")
         trace_ids = console.send_messages(20)
         eventually(lambda: _assert_all_spans(console, trace_ids), 15)
         page = ReplayedPage(console.address)
         wait_for(lambda: _after_news(page, "no connection to the collector"), "what is the matter", 10)
-        assert page.news["titles"]["status-passing"] == f"to {endpoint}/v1/traces"
+        assert page.news["titles"]["status-passing"] == f"to http://127.0.0.1:{port}/v1/traces"
         assert running.interrupt() == 0
 
 
 def test_what_was_not_passed_on_is_told_at_the_end(tmp_path):
     """Where a collector was away to the end, the console's log says how many spans it did not get."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    environment = WITH_CONSOLE | {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-    with running_topology(tmp_path, TWO_STAGES, environment=environment) as running:
+    with nobody() as port, running_topology(
+        tmp_path, TWO_STAGES, environment=WITH_CONSOLE | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+    ) as running:  # fmt: skip
         console = ConsoleOf(running)
         trace_ids = console.send_messages(20)
         eventually(lambda: _assert_all_spans(console, trace_ids), 15)
@@ -431,14 +434,14 @@ def test_what_was_not_passed_on_is_told_at_the_end(tmp_path):
 def test_without_traces_it_shows_the_system(tmp_path):
     """With OTEL_TRACES_EXPORTER=none the picture is there, with rates, and there are no traces."""
     environment = WITH_CONSOLE | {"OTEL_TRACES_EXPORTER": "none"}
-    with running_topology(tmp_path, PIPELINE, "--rate", "50/s", environment=environment) as running:
+    with running_topology(tmp_path, PIPELINE, "--rate", "10/s", environment=environment) as running:
         page = ReplayedPage(ConsoleOf(running).address)
 
         def shows_rates() -> bool:
             page.wait(0.5)
             return any(re.search(r"\d/s", text) for text in page.texts().values())
 
-        wait_for(shows_rates, "rates", 10)
+        wait_for(shows_rates, "rates")
         assert page.texts()["status-traces"] == "0 traces, 0 spans"
         assert ConsoleOf(running).get("/api/v3/services").json()["services"] == []
         assert running.interrupt() == 0

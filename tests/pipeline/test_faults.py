@@ -103,8 +103,8 @@ def test_slow_body(traced):
     _, stage = traced
     set_faults(stage, "slow_body(200B/s, 100%)")
     with connect(stage.port) as connection:
-        connection.sendall(post_bytes(b"hi", "X-Message-Id: slow-1"))
         begin = time.monotonic()
+        connection.sendall(post_bytes(b"hi", "X-Message-Id: slow-1"))
         answer = read_answer(connection)
         took = time.monotonic() - begin
     assert answer.status == 200 and answer.json()["message_id"] == "slow-1"
@@ -124,7 +124,9 @@ def test_hang(traced):
     inner = [s for s in received.spans() if s.parent_id == span.span_id and s.name == "fault.hang"]
     assert len(inner) == 1 and inner[0].duration_seconds >= 0.3
     line = handled(stage, "hang-1")
-    assert line["fault_seconds"] >= 0.3 and line["processing_seconds"] < 0.25
+    assert line["fault_seconds"] >= 0.3
+    # The hang is not counted as processing too.
+    assert line["processing_seconds"] + line["fault_seconds"] <= line["duration_seconds"] + 1e-5
 
 
 def test_cpu(traced):
@@ -141,7 +143,7 @@ def test_memory(traced):
     """The memory is really taken while the message is processed, and given back."""
     _, stage = traced
     before = stage.total("process_resident_memory_bytes")
-    set_faults(stage, "memory(100MB)", delay="constant(1s)")
+    set_faults(stage, "memory(100MB)", delay="constant(5s)")
     try:
         with connect(stage.port) as connection:
             connection.sendall(post_bytes(b"hi", "X-Message-Id: memory-1"))
@@ -168,24 +170,31 @@ CHAIN = """
 name: chain
 seed: 5
 stages:
-  first: {calls: [{to: middle, timeout: 400ms}]}
-  middle: {calls: [{to: last, timeout: 400ms}]}
-  last: {role: terminator, faults: [%s]}
+  first: {calls: [{to: middle, timeout: %(timeout)s}]}
+  middle: {calls: [{to: last, timeout: %(timeout)s}]}
+  last: {role: terminator, faults: ["%(fault)s"]}
 """
 
 
 @pytest.mark.parametrize(
-    "fault",
-    ["error(503, 50%)", "reset(50%)", "truncate(50%)", "hang(1s, 50%)", "slow_body(20B/s, 50%)"],
-    ids=lambda fault: fault.partition("(")[0],
+    ("fault", "timeout", "messages"),
+    [
+        ("error(503, 50%)", "30s", 20),
+        ("reset(50%)", "30s", 20),
+        ("truncate(50%)", "30s", 20),
+        ("hang(6s, 50%)", "2s", 8),
+        ("slow_body(20B/s, 50%)", "2s", 8),
+    ],
+    ids=["error", "reset", "truncate", "hang", "slow_body"],
 )
-def test_a_fault_is_on_purpose_all_the_way_up(tmp_path, fault):
+def test_a_fault_is_on_purpose_all_the_way_up(tmp_path, fault, timeout, messages):
     """Whatever way a fault takes to keep callers from their answer, they know that it was on purpose, each of them.
 
     Every stage waits equally long, so the first one gives up before the second knows why.
     """
-    with running_topology(tmp_path, CHAIN % fault) as running:
-        answers = [post(int(running.stage_base("first").rsplit(":", 1)[1]), b"hi").status for _ in range(20)]
+    with running_topology(tmp_path, CHAIN % {"fault": fault, "timeout": timeout}) as running:
+        port = int(running.stage_base("first").rsplit(":", 1)[1])
+        answers = [post(port, b"hi").status for _ in range(messages)]
         assert set(answers) <= {200, 502, 504} and 200 in answers and len(set(answers)) > 1
         assert running.interrupt() == 0, running.errors.read_text()
         lines = {line["stage"]: line for line in running.report()["ledger"]["stages"]}

@@ -61,7 +61,7 @@ def single_call(draw, targets):
         "hedge": "15ms",
         "breaker": "breaker(failures=3, reset=50ms)",
         "request_bytes": "uniform(10B, 5KB)",
-        "timeout": "5s",
+        "timeout": "25s",
     }
     for key in draw(st.sets(st.sampled_from(sorted(options)), max_size=3)):
         call[key] = options[key]

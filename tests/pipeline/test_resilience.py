@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from simulator.stage.rotation import EJECTED_SECONDS
 from tests.support.collector import CLIENT, SERVER, collector
 from tests.support.load import send_all
 from tests.support.processes import running_topology, wait_for, with_collector
@@ -137,6 +138,7 @@ stages:
 """
 
 
+@pytest.mark.alone
 def test_no_stage_starts_work_for_a_message_whose_deadline_has_passed(tmp_path):
     """Of ten messages at once a slow stage with one worker begins only those whose callers still wait."""
     with running_topology(tmp_path, DEADLINE) as running:
@@ -204,7 +206,7 @@ HEDGE = """
 name: hedge
 seed: 11
 stages:
-  caller: {calls: [{to: called, hedge: 100ms}]}
+  caller: {calls: [{to: called, hedge: 400ms}]}
   called: {role: terminator, faults: ["hang(3s, 20%)"]}
 """
 
@@ -219,10 +221,14 @@ def test_a_hedged_call_does_not_wait_for_the_slow_one(tmp_path):
         (call,) = running.report()["ledger"]["calls"]
         sent = [line for line in running.log("caller") if line["event"] == "message.sent"]
         found = spans.spans()
+        hung = {line["message_id"] for line in running.log("called") if line["event"] == "fault.injected"}
+    # A call that was merely late on a busy machine is made twice too, and may be answered twice.
     hedged = [line for line in sent if line["attempts"] == 2]
     assert 3 <= len(hedged) <= 15 and len(sent) == 40
     assert call["sent"] == call["received"] == 40 + len(hedged)
-    assert call["answered"] == 40 and call["in_doubt"] == len(hedged)
+    assert hung <= {line["message_id"] for line in hedged}
+    assert call["answered"] >= 40 and call["in_doubt"] >= len(hung)
+    assert call["answered"] + call["in_doubt"] == call["sent"]
     assert len([span for span in found if span.kind == CLIENT]) == 40 + len(hedged)
 
 
@@ -230,7 +236,7 @@ ACCEPT = """
 name: accept
 seed: 1
 stages:
-  front: {forward: accept, workers: 2, queue: 100, delay: constant(60ms), calls: [back]}
+  front: {forward: accept, workers: 2, queue: 100, delay: constant(200ms), calls: [back]}
   back: {role: terminator}
 """
 
@@ -241,11 +247,12 @@ def test_a_stage_that_accepts_answers_at_once_and_works_later(tmp_path):
         begin = time.monotonic()
         assert set(send_all(port_of(running, "front"), (f"m-{n}" for n in range(50))).values()) == {202}
         accepted = time.monotonic() - begin
+        wait_for(lambda: handled(running, "front") == 50, "the end of the work")
         assert running.interrupt() == 0, running.errors.read_text()
         lines = [line for line in running.log("front") if line["event"] == "message.handled"]
         assert received(running) == {"front": 50, "back": 50}
         traces = spans.traces()
-    assert accepted < 1.5  # what 50 messages take in two workers
+    assert accepted < 5  # what 50 messages take in two workers
     assert {(line["outcome"], line["code"]) for line in lines} == {("forwarded", 202)}
     assert max(line["queue_wait_seconds"] for line in lines) > 0.2
     assert len(traces) == 50
@@ -260,10 +267,12 @@ def test_a_limit_turns_away_what_is_too_much(tmp_path):
     """Of forty messages at once a stage with a limit takes its burst, and tells the others when to come again."""
     text = 'name: limit\nseed: 1\nstages:\n  s: {role: terminator, rate_limit: "limit(1/s, burst=10)"}\n'
     with running_topology(tmp_path, text) as running:
+        begin = time.monotonic()
         answers = [post(port_of(running, "s"), b"hi") for _ in range(40)]
+        took = time.monotonic() - begin
         assert running.interrupt() == 0
     counts = Counter(answer.status for answer in answers)
-    assert 10 <= counts[200] <= 15 and counts[200] + counts[429] == 40
+    assert 10 <= counts[200] <= 11 + took and counts[200] + counts[429] == 40
     assert all(int(answer.headers["retry-after"]) == 1 for answer in answers if answer.status == 429)
 
 
@@ -287,14 +296,16 @@ def test_instances_take_turns_and_a_dead_one_is_passed_over(tmp_path):
         os.kill(pid, signal.SIGKILL)
         # Its first thread may have ended while others still hold its sockets; when it is reaped all have.
         wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the end of an instance")
+        begin = time.monotonic()
         assert {post(port, b"hi").status for _ in range(60)} == {200}
+        took = time.monotonic() - begin
         assert running.interrupt() == 1  # a process of the run was killed
         report = running.report()["ledger"]
         ejected = [line for line in running.log("caller") if line["event"] == "instance.ejected"]
         failed_over = [line for line in running.log("caller") if line["event"] == "attempt.failed"]
     assert report["balanced"]
     assert report["stages"][1]["ended"] == "instance 2 was killed (SIGKILL)"
-    assert len(ejected) == 1 and len(failed_over) >= 1
+    assert 1 <= len(ejected) <= 1 + took / EJECTED_SECONDS and len(failed_over) >= 1
     assert {line["retry_in_seconds"] for line in failed_over} == {0.0}
 
 

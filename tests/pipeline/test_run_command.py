@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import ROOT, clean_environment, read_log, run, running_topology, wait_for
+from tests.support.wire import nobody
 
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
 STAGES = ["injector", "parse", "enrich", "archive"]
@@ -132,10 +133,9 @@ def test_a_pipe_gets_plain_lines(tmp_path):
 
 def test_no_collector_is_said_once(tmp_path):
     """Where nothing takes the spans, the run says so in one line and works."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    environment = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-    finished = run("run", str(PIPELINE), "--messages", "5", cwd=tmp_path, environment=environment)
+    with nobody() as port:
+        environment = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+        finished = run("run", str(PIPELINE), "--messages", "5", cwd=tmp_path, environment=environment)
     assert finished.returncode == 0
     assert finished.stderr.count("no collector at") == 1
 
@@ -192,6 +192,7 @@ def test_standard_input_is_an_input(tmp_path):
     assert sorted((tmp_path / "out.jsonl").read_text().splitlines()) == ['{"a": 1}', '{"a": 2}']
 
 
+@pytest.mark.alone
 def test_a_rate_paces_an_input(tmp_path):
     """With --rate the lines of an input go by the schedule: 40 at 20/s, evenly, take about 2 s."""
     (tmp_path / "in.jsonl").write_text('{"a": 1}\n' * 40)
@@ -210,7 +211,8 @@ def test_a_rate_paces_an_input(tmp_path):
 
 def test_two_runs_beside_each_other_do_not_share_a_folder(tmp_path):
     """A second run of the same topology gets a folder of its own."""
-    with running_topology(tmp_path, PIPELINE, "--report", str(tmp_path / "runs" / "pipeline")) as first:
+    folder = str(tmp_path / "runs" / "pipeline")
+    with running_topology(tmp_path, PIPELINE, "--rate", "2/s", "--report", folder) as first:
         finished = run("run", str(PIPELINE), "--messages", "3", "--rate", "50/s", cwd=tmp_path)
         assert finished.returncode == 0
         assert "runs/pipeline-2" in finished.stderr

@@ -15,7 +15,7 @@ import pytest
 
 from simulator.topology.layers import KEYS
 from tests.support.processes import ROOT, clean_environment, read_log, run, running_stage, wait_for
-from tests.support.wire import post
+from tests.support.wire import nobody, post
 
 SAMPLE = ROOT / "instance" / "config.py.sample"
 
@@ -172,10 +172,13 @@ def test_a_full_disk_is_no_delivery(tmp_path):
 
 def test_an_absent_collector_costs_one_warning(tmp_path):
     """With no collector everything works; the log warns once and says at the end how many spans were lost."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    environment = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-    with running_stage(tmp_path, environment=environment) as stage:
+    with (
+        nobody() as port,
+        running_stage(
+            tmp_path,
+            environment={"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"},
+        ) as stage,
+    ):
         for _ in range(50):
             assert post(stage.port, b"hi").status == 200
         wait_for(lambda: stage.total("simulator_spans_dropped_total") == 150, "150 lost spans")

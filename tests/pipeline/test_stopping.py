@@ -57,7 +57,8 @@ def test_sigterm_on_a_middle_stage_loses_nothing(tmp_path):
 
 def test_sigkill_on_a_middle_stage_counts_nothing_as_delivered_that_was_not(tmp_path):
     """What was inside the killed stage is in flight at its end, in doubt for its caller, and delivered nowhere."""
-    with running_topology(tmp_path, CHAIN, "--output", "out.jsonl") as running:
+    with_a_few_hundred_inside = CHAIN.replace("uniform(50ms, 150ms)", "uniform(50ms, 4s)")
+    with running_topology(tmp_path, with_a_few_hundred_inside, "--output", "out.jsonl") as running:
         wait_for(lambda: len(handled(running, "middle")) > 100, "traffic")
         os.kill(running.pid("middle"), signal.SIGKILL)
         seen = len(handled(running, "first"))
@@ -78,7 +79,7 @@ def test_sigkill_on_a_middle_stage_counts_nothing_as_delivered_that_was_not(tmp_
 
 def test_a_stopping_stage_answers_what_it_admitted_and_refuses_the_rest(tmp_path):
     """After SIGTERM: /readyz says no, new messages get 503, those at work and waiting get 200, exit code 0."""
-    with running_stage(tmp_path, "--workers", "2", "--delay", "constant(600ms)") as stage:
+    with running_stage(tmp_path, "--workers", "2", "--delay", "constant(4s)", "--drain-timeout", "30s") as stage:
         inside = [connect(stage.port) for _ in range(4)]
         for connection in inside:
             connection.sendall(post_bytes(b"hi"))
@@ -91,7 +92,7 @@ def test_a_stopping_stage_answers_what_it_admitted_and_refuses_the_rest(tmp_path
         assert (answer.status, answer.headers["connection"]) == (503, "close")
         assert "shutting down" in answer.json()["detail"]
         assert [read_answer(connection).status for connection in inside] == [200] * 4
-        assert stage.process.wait(10) == 0
+        assert stage.process.wait(30) == 0
         for connection in [*inside, late]:
             connection.close()
     stopped = stage.events("stage.stopped")
@@ -176,13 +177,13 @@ def test_a_thousand_messages_sleep_in_one_process(tmp_path):
 
 def test_posts_and_probes_go_on_beside_each_other(tmp_path):
     """While every worker is busy, the probes answer at once."""
-    with running_stage(tmp_path, "--workers", "1", "--delay", "constant(1s)") as stage:
+    with running_stage(tmp_path, "--workers", "1", "--delay", "constant(8s)") as stage:
         answers: list[Answer] = []
         thread = threading.Thread(target=lambda: answers.append(post(stage.port, b"hi")))
         thread.start()
         wait_for(lambda: stage.total("simulator_workers_busy") == 1, "a busy worker")
         for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 200)):
-            with connect(stage.port, timeout_seconds=0.8) as connection:
+            with connect(stage.port, timeout_seconds=6) as connection:
                 connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
                 assert read_answer(connection).status == status
         thread.join()

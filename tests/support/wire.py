@@ -83,6 +83,14 @@ def misbehaving(behave: Callable[[socket.socket], None]) -> Iterator[int]:
             connection.close()
 
 
+@contextlib.contextmanager
+def nobody() -> Iterator[int]:
+    """Hold a port at which nobody listens, nor can anybody meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
 def _quietly(behave: Callable[[socket.socket], None], connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         behave(connection)

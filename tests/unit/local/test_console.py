@@ -75,7 +75,12 @@ def test_the_stages_send_their_spans_to_it(tmp_path):
     with beside(tmp_path, own) as there:
         given = there.stage_environment()
         base = there.url.partition("/?")[0]
-    assert given == {"PATH": "/bin", "OTEL_TRACES_SAMPLER": "always_on", "OTEL_EXPORTER_OTLP_ENDPOINT": base}
+    assert given == {
+        "PATH": "/bin",
+        "OTEL_TRACES_SAMPLER": "always_on",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": base,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "10",
+    }
     assert own["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=secret"
 
 
