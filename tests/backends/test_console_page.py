@@ -106,7 +106,7 @@ def test_a_message_is_found_by_its_own_id_and_its_waterfall_shows_every_stage_in
     open_view(page, "Traces")
     page.get_by_label("Message id or trace id").fill("order-4711")
     found = page.locator("#trace-list a", has_text="order-4711")
-    expect(found.locator("xpath=self::*[contains(., '15')]")).to_have_count(1)
+    expect(found.get_by_text("15", exact=True)).to_have_count(1)
     found.click()
     rows = page.locator("#waterfall details.span")
     expect(rows.locator(".span-name b")).to_have_text(STAGES)
@@ -121,7 +121,7 @@ def test_a_message_is_found_by_its_own_id_and_its_waterfall_shows_every_stage_in
         assert lane.locator(".segment.processing").get_attribute("title").startswith("processing: process, ")
         bounds += lane.locator(".whole").evaluate_all(SIDES)
     for (left, right), (inner_left, inner_right) in itertools.pairwise(bounds):
-        assert left <= inner_left and inner_right <= right + 1
+        assert left <= inner_left and inner_right <= right + 2  # the least that a bar is wide
     lines = [line for stage in STAGES for line in shown.running.log(stage)]
     of_this = [line for line in lines if line.get("trace_id") == answer.headers["x-trace-id"]]
     beside = page.locator("#trace-lines .line")
@@ -343,7 +343,12 @@ def test_an_answer_that_was_on_its_way_does_not_move_the_list(page):
     row = page.locator("#trace-list a").nth(4)
     row.focus()
     held = page.locator("#trace-list").inner_text()
-    answer = waiting[0].fetch()
+
+    def something_new():
+        answer = waiting[0].fetch()
+        return answer if answer.status == 200 else None  # 204: no trace has come since the list was last asked for
+
+    answer = wait_for(something_new, "something new to show")
     assert answer.json()["response"]["rows-found"]["data"]["asked"]["found"], "there is something new to show"
     waiting[0].fulfill(response=answer)
     page.unroute_all()
@@ -367,7 +372,7 @@ def test_a_phone_is_wide_enough(page):
     try:
         for view in VIEWS:
             open_view(page, view)
-            page.wait_for_function("(most) => document.scrollingElement.scrollWidth <= most", arg=390, timeout=4000)
+            page.wait_for_function("(most) => document.scrollingElement.scrollWidth <= most", arg=390)
     finally:
         page.set_viewport_size(SCREEN)
 
@@ -405,7 +410,7 @@ def test_a_trace_that_was_opened_early_becomes_whole(page, shown):
     box = rows.bounding_box()
     page.mouse.move(box["x"] + 20, box["y"] + 10)
     send(shown, request(injector=[span(trace=77, number=1, ms=20)]))
-    expect(rows).to_have_count(2, timeout=4000)
+    expect(rows).to_have_count(2)
 
 
 def send(shown, spans):

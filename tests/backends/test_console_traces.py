@@ -20,7 +20,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from simulator.console.traces.api import make_api
 from simulator.console.traces.store import TraceStore
 from simulator.render.jaeger import Ports, jaeger_config
-from tests.support.backends import find, free_port
+from tests.support.backends import find, free_ports
 from tests.support.collector import collector
 from tests.support.otlp import START, add_attributes, request, span, trace_hex
 from tests.support.processes import ROOT, run, wait_for, with_collector
@@ -117,7 +117,7 @@ def rich_request() -> ExportTraceServiceRequest:
 def running_jaeger(folder: Path) -> Iterator[tuple[TraceApi, str]]:
     """Run the real Jaeger on ports of its own; give its API and where it takes spans."""
     program = find("jaeger")
-    ports = Ports(*(free_port() for _ in range(7)))
+    ports = Ports(*free_ports(7))
     otlp = f"http://127.0.0.1:{ports.otlp_http}"
     config = folder / "jaeger.yaml"
     config.write_text(jaeger_config("http://127.0.0.1:9", "127.0.0.1", ports))

@@ -152,6 +152,5 @@ def test_the_quantiles_of_a_panel_lead_to_traces(watched):
     asked = {substituted(target["expr"]) for _, panel in PANELS for target in panel["targets"] if target["exemplar"]}
     assert asked
     for expression in sorted(asked):
-        found = prometheus.exemplars(expression, begin, time.time())
-        assert found, expression
+        found = wait_for(lambda e=expression: prometheus.exemplars(e, begin, time.time()), expression)
         assert all(len(exemplar["labels"]["trace_id"]) == 32 for exemplar in found)

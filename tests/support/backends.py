@@ -36,10 +36,19 @@ def find(program: str) -> str:
 
 def free_port() -> int:
     """Find a port for a program that can't choose one itself, among those that no outgoing connection is given."""
-    while True:
-        port = _NO_CLIENT_S[0] + secrets.randbelow(_NO_CLIENT_S[1] - _NO_CLIENT_S[0])
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Find several, each another."""
+    found: list[int] = []
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            port = _NO_CLIENT_S[0] + secrets.randbelow(_NO_CLIENT_S[1] - _NO_CLIENT_S[0])
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+    return found
 
 
 @dataclass(frozen=True)

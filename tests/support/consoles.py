@@ -19,7 +19,7 @@ from playwright.sync_api import Page
 from simulator.local.console import ConsoleProcess
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import RunFiles
-from tests.support.processes import PROGRAM, RunningTopology, clean_environment, running_topology
+from tests.support.processes import PROGRAM, RunningTopology, clean_environment, running_topology, wait_for
 
 CONSOLE = {"SIMULATOR_CONSOLE": "1", "OTEL_TRACES_EXPORTER": "otlp"}
 PER_SECOND = 1234.0
@@ -87,8 +87,7 @@ def console_of_a_made_up_run(folder: Path, text: str, mortal: str, struggling: s
         open_things.callback(os.close, read_end)
         console = open_things.enter_context(ConsoleProcess(files, PROGRAM, clean_environment(), 0))
         console.start(read_end)
-        trouble = console.wait_until_ready()
-        assert trouble is None, trouble
+        wait_for(lambda: console.wait_until_ready() is None, "a console that is up")
         yield MadeUp(console.url, life.close)
 
 
