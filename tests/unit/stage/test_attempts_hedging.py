@@ -49,6 +49,24 @@ def test_the_first_try_may_win_after_all(make_stage, make_message):
     assert (call.outcome, call.duration_seconds, rig.time.seconds) == (OK, 1.5, 1.5)
 
 
+def test_two_good_answers_at_once_are_no_failure(make_stage, make_message, monkeypatch):
+    """Where both tries are answered well before the stage looks again, neither is told as one that is tried again."""
+    rig = hedging(make_stage, (2.0, 200), (1.0, 201))
+    wait_for_one = rig.time.wait_for_one
+
+    def wait_for_all(tasks, timeout_seconds):
+        wait_for_one(tasks, timeout_seconds)
+        if timeout_seconds is None:
+            for task in tasks:
+                task.result()
+
+    monkeypatch.setattr(rig.time, "wait_for_one", wait_for_all)
+    (call,) = rig.handle(make_message()).calls
+    assert [(attempt.number, attempt.outcome) for attempt in call.attempts] == [(1, OK), (2, OK)]
+    assert (call.outcome, call.duration_seconds) == (OK, 2.0)
+    assert [pause for _, _, pause in rig.hearer.tries] == [None, None]
+
+
 def test_a_failure_waits_for_the_other_try(make_stage, make_message):
     """When one of two tries fails the answer of the other is still waited for."""
     rig = hedging(make_stage, (2.0, 503), (4.0, 200))
