@@ -126,8 +126,9 @@ def test_a_pipe_gets_plain_lines(tmp_path):
     finished = run("run", str(PIPELINE), "--duration", "3s", "--set", "parse.workers=4", cwd=tmp_path)
     assert finished.returncode == 0
     assert "\x1b" not in finished.stdout + finished.stderr
-    first = finished.stdout.splitlines()[0]
-    assert re.match(r" +\ds  injector [\d.]+/s, p50 .*\| archive ", first)
+    # Where the first line comes late there is nothing yet that its rates could be counted from.
+    lines = finished.stdout.splitlines()[:2]
+    assert any(re.match(r" +\ds  injector [\d.]+/s, p50 .*\| archive ", line) for line in lines), lines
     assert "no collector" not in finished.stderr  # spans are switched off in the tests
 
 
