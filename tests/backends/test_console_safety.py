@@ -28,13 +28,13 @@ KEY, VALUE = "<svg onload=hurt()>", '"><iframe srcdoc="<script>parent.hurt()</sc
 MESSAGE = "'\"><b onmouseover=hurt() id=made-of-text>m</b>{{7*7}}"
 TRACE = "5" * 31 + "a"
 # Elements that only a text taken for HTML would make; Plotly's pictures of charts are its own.
+MADE_OF_TEXT = "#made-of-text, #view iframe, #view script, #view img, [onerror], [onload], [onmouseover]"
 FOCUS_INVALID = """() => {
     const lines = [...document.querySelectorAll("#stage-lines .line")];
     const summary = lines.find((line) => line.textContent.includes("invalid"))?.querySelector("summary");
     summary?.focus();
     return !!summary;
 }"""
-MADE_OF_TEXT = "#made-of-text, #view iframe, #view script, #view img, [onerror], [onload], [onmouseover]"
 
 pytestmark = pytest.mark.backend("chromium")
 
