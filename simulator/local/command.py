@@ -24,6 +24,7 @@ from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_e
 from simulator.topology.model import Count, Topology
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration
+from simulator.urls import redacted
 
 _PIPE_WIDTH = 200
 _BAD_LINES_NAMED = 5
@@ -134,11 +135,12 @@ def _where_spans_go(environment: Mapping[str, str], to_console: bool) -> str:
     endpoint = traces_endpoint(environment)
     if to_console and not any(environment.get(variable) for variable in ENDPOINT_VARIABLES):
         return "spans go to the console; set OTEL_EXPORTER_OTLP_ENDPOINT to have them in a collector of yours as well"
+    shown = redacted(endpoint)
     if collector_answers(endpoint):
-        return f"spans go to the console and on to {endpoint}" if to_console else f"spans go to {endpoint}"
+        return f"spans go to the console and on to {shown}" if to_console else f"spans go to {shown}"
     if to_console:
-        return f"no collector at {endpoint}: spans go to the console alone"
-    return f"no collector at {endpoint}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"
+        return f"no collector at {shown}: spans go to the console alone"
+    return f"no collector at {shown}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def _conclude(result: Result, topology: Topology, folder: RunFolder, as_json: bool, out: Console, err: Console) -> int:

@@ -20,6 +20,7 @@ from simulator.stage.assembly import Parts, Surroundings, assemble
 from simulator.telemetry.otlp import exports_spans, traces_endpoint
 from simulator.topology.addresses import url_of
 from simulator.topology.settings import StageSettings
+from simulator.urls import redacted
 
 FLUSH_SECONDS = 2.0
 _POLL_SECONDS = 0.005
@@ -99,7 +100,7 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
         queue=stage.queue,
         calls={downstream.name: ", ".join(downstream.urls) for downstream in settings.downstreams},
         sampler=parts.provider.sampler.get_description(),
-        traces_endpoint=traces_endpoint(environment) if exports_spans(environment) else None,
+        traces_endpoint=redacted(traces_endpoint(environment)) if exports_spans(environment) else None,
         pid=os.getpid(),
     )
     for variable in settings.ignored:

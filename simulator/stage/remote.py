@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from simulator.errors import ConfigurationError, Problem, StartError
+from simulator.urls import redacted, redacted_in
 
 _PATH = "/control"
 _SECONDS = 10.0
@@ -35,13 +36,16 @@ def exchange(
         # The error would tell the token.
         raise StartError("the token can't be sent: it has characters that no header may have") from None
     except (requests.RequestException, ValueError) as error:
-        raise StartError(f"{address} can't be reached: {error}") from None
+        reason = redacted_in(str(error), address)
+        raise StartError(f"{redacted(address)} can't be reached: {reason}") from None
     content = _object_in(answer)
     if answer.status_code == 400:
         mistakes = content.get("problems") or [content.get("detail", answer.text[:200])]
         raise ConfigurationError([Problem(str(mistake)) for mistake in mistakes])
     if answer.status_code != 200 or "stage" not in content:
-        raise StartError(f"{url} answered {answer.status_code}: {content.get('detail', 'it is no stage of ours')}")
+        raise StartError(
+            f"{redacted(url)} answered {answer.status_code}: {content.get('detail', 'it is no stage of ours')}"
+        )
     return content
 
 

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from structlog.typing import FilteringBoundLogger
 
 from simulator.telemetry.encoding import SpanEncoder
+from simulator.urls import redacted
 
 PAUSE_SECONDS = 5.0
 # A batch holds up everything else in the process while it is encoded, some 10 microseconds a span, and each costs a
@@ -52,7 +53,7 @@ class PatientExporter(SpanExporter):
         self._logger = logger
         self._record_dropped = record_dropped
         self._monotonic = monotonic
-        self._endpoint = endpoint
+        self._endpoint = redacted(endpoint)
         self._paused_until = float("-inf")
         self._dropped = 0
         self.taken = 0  # spans that came here, exported or not

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from opentelemetry.util.re import parse_env_headers
 
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
+from simulator.urls import redacted
 
 _MOST_TIMEOUT_SECONDS = 10.0
 _PREFIX, _TRACES_PREFIX = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
@@ -31,12 +31,8 @@ class Destination:
 
     @property
     def shown_endpoint(self) -> str:
-        """Give the URL without what may be secret in it: a user with a password, a query."""
-        try:
-            parts = urlsplit(self.endpoint)
-        except ValueError:
-            return "an endpoint that is not a URL"
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+        """Return the URL without what may be secret in it."""
+        return redacted(self.endpoint)
 
 
 def wants_passing(environment: Mapping[str, str]) -> str | None:

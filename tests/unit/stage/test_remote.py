@@ -77,6 +77,15 @@ def test_nobody_there():
     assert str(refusal.value).startswith(f"{address} can't be reached: ")
 
 
+@pytest.mark.parametrize("address", ["http://ann:s3cret@127.0.0.1:1/messages", "ann:s3cret@127.0.0.1:1/messages"])
+def test_an_address_is_told_without_its_password(address):
+    """A URL with a user and a password is named in the error without them."""
+    with pytest.raises(StartError) as refusal:
+        exchange(address, {}, None)
+    assert "127.0.0.1" in str(refusal.value)
+    assert "s3cret" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("address", ["http://[", "nowhere", "ftp://127.0.0.1/", "http://127.0.0.1:99999/"])
 def test_an_address_that_is_none(address):
     """An address that nothing can be sent to is told as such."""

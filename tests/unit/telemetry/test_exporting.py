@@ -41,13 +41,13 @@ class Inner(SpanExporter):
 class Rig:
     """A patient exporter with all around it."""
 
-    def __init__(self):
+    def __init__(self, endpoint=ENDPOINT):
         self.inner = Inner()
         self.now = 1000.0
         self.dropped = []
         self.raw = []
         self.exporter = PatientExporter(
-            self.inner, make_logger(self.raw.append, "info"), self.dropped.append, lambda: self.now, ENDPOINT
+            self.inner, make_logger(self.raw.append, "info"), self.dropped.append, lambda: self.now, endpoint
         )
 
     def export(self, count):
@@ -82,6 +82,16 @@ def test_the_first_failure_is_a_warning_and_later_ones_are_counted():
     (line,) = rig.lines
     assert line["endpoint"] == ENDPOINT
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in line["hint"]
+
+
+def test_a_password_in_the_endpoint_is_not_logged():
+    """A collector's URL with a user and a password is logged without them, at a failure and at the end."""
+    rig = Rig(endpoint="http://ann:s3cret@127.0.0.1:4318/v1/traces")
+    rig.inner.result = BAD
+    rig.export(1)
+    rig.exporter.shutdown()
+    assert b"s3cret" not in b"".join(rig.raw)
+    assert {line["endpoint"] for line in rig.lines} == {"http://***@127.0.0.1:4318/v1/traces"}
 
 
 def test_the_collector_is_left_in_peace_for_a_while():
