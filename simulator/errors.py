@@ -116,8 +116,8 @@ class InjectedFault(MessageError):
 
     injected = True
 
-    def __init__(self, fault: str, status: int | None) -> None:
-        super().__init__(f"the fault {fault} was injected here on purpose")
+    def __init__(self, fault: str, status: int | None, reason: str = "") -> None:
+        super().__init__(f"the fault {fault} was injected here on purpose{reason and f': {reason}'}")
         self.no_answer = status is None
         self.status = status or 500
         self.title = "Injected fault"

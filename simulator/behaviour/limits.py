@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 
 from simulator.behaviour.notation import Arguments, parse
-from simulator.units import format_rate, parse_rate
+from simulator.units import MAX_DURATION_SECONDS, format_rate, parse_rate
+
+_MAX_BURST = 10**15  # more than any stage takes, and a number that floats can count down one by one
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class RateLimit:
     @property
     def most(self) -> float:
         """Give the size of the bucket."""
-        return float(self.burst) if self.burst is not None else max(1.0, self.rate_per_second)
+        return float(min(self.burst, _MAX_BURST)) if self.burst is not None else max(1.0, self.rate_per_second)
 
     def __str__(self) -> str:
         """Write it in the notation that `parse_limit` reads."""
@@ -49,8 +51,8 @@ class Bucket:
 
 
 def retry_after_seconds(wait_seconds: float) -> int:
-    """Give what Retry-After says: whole seconds, one at least."""
-    return max(1, math.ceil(wait_seconds))
+    """Return what Retry-After says: whole seconds, at least one and at most a week, also for an endless wait."""
+    return max(1, math.ceil(min(wait_seconds, MAX_DURATION_SECONDS)))
 
 
 def parse_limit(text: object) -> RateLimit:

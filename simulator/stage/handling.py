@@ -24,7 +24,7 @@ from simulator.telemetry.record import Arrival, Clock, Outcome, StageRecord, Tra
 from simulator.telemetry.traces import with_message_id
 from simulator.topology.graph import calls_of
 from simulator.topology.model import Stage
-from simulator.units import MAX_DURATION_SECONDS
+from simulator.units import MAX_DURATION_SECONDS, format_size
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,13 @@ class Handling:
             seen.suffered(fault.name, begin, self._world.clock.monotonic() - begin)
         if effect.status is not None or effect.reset:
             raise InjectedFault(fault.name, effect.status)
-        return self._world.hold(effect.hold_bytes) if effect.hold_bytes else None
+        return self._hold(fault, effect.hold_bytes) if effect.hold_bytes else None
+
+    def _hold(self, fault: Fault, size: int) -> object:
+        try:
+            return self._world.hold(size)
+        except (MemoryError, OverflowError):
+            raise InjectedFault(fault.name, 503, f"there was no memory for {format_size(size)}") from None
 
     def _send_on(self, journey: Journey, behaviour: Behaviour) -> None:
         calls = behaviour.model.calls

@@ -6,7 +6,7 @@ stage. That one knows of its own faults, and where the message has gone on from 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,7 +22,9 @@ class Injections:
 
     def __init__(self) -> None:
         self._struck: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._under_way: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        # Counted, because a client may send a message twice under one id: what ends for one is still under way for
+        # the other.
+        self._under_way: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
 
     def strike(self, message_id: str, visit: str) -> None:
         """Remember a visit that may end without an answer, on purpose."""
@@ -33,13 +35,15 @@ class Injections:
     @contextmanager
     def under_way(self, message_id: str, visit: str, url: str, next_visit: str) -> Iterator[None]:
         """Know, in the body of the `with`, that a visit waits for another one, at `url`."""
-        tries = self._under_way.setdefault((message_id, visit), set())
-        tries.add((url, next_visit))
+        attempts = self._under_way.setdefault((message_id, visit), Counter())
+        attempts[url, next_visit] += 1
         try:
             yield
         finally:
-            tries.discard((url, next_visit))
-            if not tries:
+            attempts[url, next_visit] -= 1
+            if not attempts[url, next_visit]:
+                del attempts[url, next_visit]
+            if not attempts:
                 self._under_way.pop((message_id, visit), None)
 
     def is_on_purpose(self, message_id: str, visit: str, ask: Ask) -> bool:

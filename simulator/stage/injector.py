@@ -22,6 +22,8 @@ from simulator.telemetry.record import OUTSIDE, Clock, Via
 from simulator.topology.model import OnBadLine
 
 _CHUNK_BYTES = 2**16
+# Waited for piece by piece: at a tiny rate the next message is further off than any timer can count.
+_MAX_WAIT_SECONDS = 3600.0
 Spawn = Callable[[Callable[[], None]], object]
 
 
@@ -152,7 +154,7 @@ class Injector:
             while not self._stopped and pace is self._pace:
                 left = due - self._clock.monotonic()
                 # Also where there is nothing to wait for: who is behind the schedule must let others run.
-                if self._wake.wait(max(0.0, left)):
+                if self._wake.wait(min(max(0.0, left), _MAX_WAIT_SECONDS)):
                     self._wake.clear()
                 elif left <= 0:
                     return due

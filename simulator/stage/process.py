@@ -28,7 +28,7 @@ _MOST_FILES = 65536
 
 
 def run_stage(settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> int:
-    """Run a stage until SIGTERM or SIGINT, and give its exit code. Raise StartError where it can't start."""
+    """Run a stage until SIGTERM, SIGINT or SIGHUP, and return its exit code. Raise StartError where it can't start."""
     _allow_many_files()
     parts = assemble(settings, surroundings, environment)
     stop = _StopRequest()
@@ -46,12 +46,18 @@ def run_stage(settings: StageSettings, surroundings: Surroundings, environment: 
 
 
 class _StopRequest:
-    """SIGTERM or SIGINT, or the end of the runner that started this process; a second signal ends it at once."""
+    """SIGTERM, SIGINT, SIGHUP or the end of the runner that started this process.
+
+    A second SIGTERM or SIGINT ends the process at once. A second SIGHUP does not: a terminal that is closed may send
+    it twice, once by its shell. Where SIGHUP is ignored from the start, as `nohup` has it, it stays ignored.
+    """
 
     def __init__(self) -> None:
         self._event = gevent.event.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            gevent.signal_handler(signal.SIGHUP, self._event.set)
 
     def wait(self) -> None:
         self._event.wait()

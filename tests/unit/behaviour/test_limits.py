@@ -163,3 +163,17 @@ def test_no_text_raises_anything_but_a_value_error(text):
         assert str(error)
     else:
         assert parse_limit(str(limit)) == limit
+
+
+@pytest.mark.parametrize("rate", ["1e-320/s", "5e-324/s", "1e-300/h"])
+def test_a_tiny_rate_is_a_long_wait_and_no_error(rate):
+    """However long the wait, it is a number, and Retry-After says a week at most."""
+    bucket = Bucket(RateLimit(float(rate.partition("/")[0])), 0.0)
+    assert bucket.take(0.0) == 0.0
+    for now in (0.0, 1.0, 1e9):
+        assert retry_after_seconds(bucket.take(now)) == 7 * 24 * 3600
+
+
+def test_a_burst_beyond_every_float():
+    """A burst of 400 digits is no error: it lets through whatever comes."""
+    assert Bucket(RateLimit(50.0, burst=10**400), 0.0).take(0.0) == 0.0

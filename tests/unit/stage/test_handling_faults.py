@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from simulator.behaviour.distributions import Constant
 from simulator.errors import InjectedFault
+from simulator.stage.labour import hold
 from simulator.telemetry.logs import LogSink, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import Clock, Outcome
@@ -106,3 +108,14 @@ def test_another_visit_draws_anew(make_stage, make_message):
     first, second = (faulted(make_stage, make_message, ids, visit=visit) for visit in ("0", "1"))
     low, high = binomial_range(4000, 0.09, 0.999)
     assert low <= len(first & second) <= high
+
+
+@pytest.mark.parametrize("size", [2**62, 2**80])
+def test_memory_that_is_not_there_is_still_an_injected_fault(make_stage, make_message, size):
+    """A memory fault that finds no memory ends the message as faulted, counted as the fault that it is."""
+    rig = make_stage(faults=["memory(1MB, 100%)"])
+    rig.handling._world = replace(rig.handling._world, hold=lambda _: hold(size))
+    with pytest.raises(InjectedFault, match="there was no memory for"):
+        rig.handle(make_message())
+    assert (rig.record.outcome, rig.record.code, rig.record.faults) == (Outcome.FAULTED, 503, ("memory",))
+    assert rig.capacity.inside == 0

@@ -86,3 +86,13 @@ def test_the_path_is_one_of_the_probes():
     from simulator.stage.probes import PATHS
 
     assert PATH in PATHS
+
+
+def test_the_same_message_twice_at_the_same_time():
+    """A client sent a message twice under one id: while one of the two still waits for a stage, that stage is asked."""
+    injections = Injections()
+    with injections.under_way("m-1", "a", "http://b/", "b1"):
+        with injections.under_way("m-1", "a", "http://b/", "b1"):
+            pass
+        assert injections.is_on_purpose("m-1", "a", lambda url, message_id, visit: visit == "b1")
+    assert injections._under_way == {}
