@@ -16,9 +16,10 @@ from simulator.console.page.control_answers import ControlAnswers
 from simulator.console.page.frame_answers import FrameAnswers
 from simulator.console.page.stage_answers import StageAnswers
 from simulator.console.page.trace_answers import TraceAnswers
+from simulator.console.traces.api import PREFIXES as API
 from simulator.console.traces.api import make_api
 from simulator.console.traces.passing import Passer
-from simulator.console.traces.receiver import PATH as RECEIVER
+from simulator.console.traces.receiver import PREFIX as RECEIVER
 from simulator.console.traces.receiver import make_receiver
 from simulator.console.watching import Watching
 from simulator.stage.control import TOKEN_VARIABLE as CONTROL_TOKEN_VARIABLE
@@ -51,13 +52,13 @@ def assemble(
     answers = FrameAnswers(watching, passer, TraceAnswers(watching), StageAnswers(watching), controls)
     page = make_page(page_server, answers)
     policy = partial(_policy, " ".join(f"'{digest.strip(chr(39))}'" for digest in page.csp_hashes()))
-    page_server.register_blueprint(make_api(watching.store))
+    api = make_api(watching.store)
     receiver = make_receiver(
         watching.store.add,
         passer.offer if passer is not None else None,
         time_limit=time_limit,
     )
-    others: dict[str, WSGIApplication] = {RECEIVER: receiver, HEALTH: health}
+    others: dict[str, WSGIApplication] = {RECEIVER: receiver, **dict.fromkeys(API, api), HEALTH: health}
     guard = Guard(by_path(others, page_server), token, port, policy)
     return guard
 

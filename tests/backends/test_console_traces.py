@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import requests
-from flask import Flask
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -150,9 +149,7 @@ class Silent(WSGIRequestHandler):
 
 @contextlib.contextmanager
 def serving(store: TraceStore) -> Iterator[TraceApi]:
-    app = Flask("simulator")
-    app.register_blueprint(make_api(store))
-    server = make_server("127.0.0.1", 0, app, request_handler=Silent)
+    server = make_server("127.0.0.1", 0, make_api(store), request_handler=Silent)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -15,6 +15,7 @@ from simulator.console.page.stage_view import CHARTS
 from simulator.console.page.system_view import CHARTS as WHOLE_CHARTS
 from simulator.console.page.system_view import whole_charts
 from simulator.console.page.traces_view import Search
+from simulator.console.page.unknown import answer_unknown
 
 _ASSETS = Path(__file__).parent / "assets"
 _ICON = (
@@ -43,6 +44,7 @@ def make_page(server: Flask, answers: FrameAnswers) -> Dash:
         suppress_callback_exceptions=True,  # the parts of a view are there only while it is
         add_log_handler=False,
     )
+    answer_unknown(server)
     app.layout = shell(answers.run_name)
     _script_callbacks(app)
     _frame_callbacks(app, answers)

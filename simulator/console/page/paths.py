@@ -12,6 +12,17 @@ VIEWS = {
 }
 
 
+_WITH_ITEMS = ("traces", "stages")
+
+
+def is_page(path: str) -> bool:
+    """Return whether there is a page at a path: a view, or one item of a view that has some."""
+    first, *items = path.strip("/").split("/")
+    if not items:
+        return first == "" or VIEWS.get(first, ("", ""))[1] == f"/{first}"
+    return first in _WITH_ITEMS and len(items) == 1
+
+
 def view_of(path: str) -> str:
     """Tell which view a path belongs to; an unknown one is the system's."""
     first = path.strip("/").partition("/")[0]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import orjson
-from flask import Blueprint, Response, request
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
 
 from simulator.console.traces.api_parameters import (
     BadParameter,
@@ -21,21 +22,30 @@ from simulator.console.traces.store import TraceStore
 _JSON = "application/json"
 
 
-def make_api(store: TraceStore) -> Blueprint:
-    """Make the routes: /api/v3/services, operations, traces and traces/{id}, and /download/traces.
+PREFIXES = ("/api", "/download")
 
-    Answers are Jaeger's, and so are errors: 400 for a parameter that is none, 404 for no trace. Bodies of traces are
-    OTLP's JSON, written while they are sent.
+
+def make_api(store: TraceStore) -> Flask:
+    """Make the application that answers under PREFIXES.
+
+    It has /api/v3/services, operations, traces and traces/{id}, and /download/traces. Answers are Jaeger's, and so are
+    errors: 400 for a parameter that is none, 404 for no trace and for any other path, 405 for another method. Bodies
+    of traces are OTLP's JSON, written while they are sent.
     """
-    api = Blueprint("traces", __name__)
+    api = Flask("simulator.console.api", static_folder=None)
     handlers = _Handlers(store)
-    api.add_url_rule("/api/v3/services", "services", handlers.services)
-    api.add_url_rule("/api/v3/operations", "operations", handlers.operations)
-    api.add_url_rule("/api/v3/traces", "find", handlers.find)
-    api.add_url_rule("/api/v3/traces/<trace_id>", "trace", handlers.trace)
-    api.add_url_rule("/download/traces.json", "download_all", handlers.download_all)
-    api.add_url_rule("/download/traces/<trace_id>.json", "download", handlers.download)
+    routes: dict[str, Callable[..., Response]] = {
+        "/api/v3/services": handlers.services,
+        "/api/v3/operations": handlers.operations,
+        "/api/v3/traces": handlers.find,
+        "/api/v3/traces/<trace_id>": handlers.trace,
+        "/download/traces.json": handlers.download_all,
+        "/download/traces/<trace_id>.json": handlers.download,
+    }
+    for path, view in routes.items():
+        api.add_url_rule(path, path, view, methods=["GET"], provide_automatic_options=False)
     api.register_error_handler(BadParameter, lambda error: _error(400, str(error)))
+    api.register_error_handler(HTTPException, _http_error)
     return api
 
 
@@ -105,6 +115,13 @@ def _json(body: object, status: int = 200) -> Response:
 
 def _error(status: int, message: str) -> Response:
     return _json({"error": {"httpCode": status, "message": message}}, status)
+
+
+def _http_error(error: HTTPException) -> Response:
+    """Answer what Flask refuses; a wrong method is told with those that are right."""
+    answer = _error(error.code or 500, error.description or error.name)
+    answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return answer
 
 
 def _no_traces() -> Response:

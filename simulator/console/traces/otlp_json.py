@@ -45,8 +45,7 @@ def read_request(body: bytes) -> ExportTraceServiceRequest:
     Fields that are not known are ignored, null is no value. Raise Malformed where it is not one, with the place in it;
     TooManyParts where there are more than MOST_PARTS values in it.
     """
-    if body.count(b",") + body.count(b"{") + body.count(b"[") > MOST_PARTS:
-        raise TooManyParts(f"more than {MOST_PARTS} values in one request; send smaller ones")
+    check_parts(body)
     try:
         root = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -57,6 +56,12 @@ def read_request(body: bytes) -> ExportTraceServiceRequest:
     except Malformed as error:
         raise Malformed(str(error).removeprefix(": ")) from None
     return request
+
+
+def check_parts(body: bytes) -> None:
+    """Raise TooManyParts where a body has more than MOST_PARTS values in it."""
+    if body.count(b",") + body.count(b"{") + body.count(b"[") > MOST_PARTS:
+        raise TooManyParts(f"more than {MOST_PARTS} values in one request; send smaller ones")
 
 
 def as_json(resource_spans: Iterable[ResourceSpans]) -> dict[str, Any]:

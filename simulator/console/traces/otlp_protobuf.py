@@ -6,8 +6,11 @@ many parts it has, and in one that is large enough for it to matter they are cou
 
 from __future__ import annotations
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from simulator.console.traces.malformed import Malformed, TooManyParts
@@ -18,22 +21,31 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 # The fields of a message that count as parts, by number, each with those of the message that it holds.
 Parts = dict[int, "Parts"]
+M = TypeVar("M", bound=Message)
 
 
-def read_request(body: bytes) -> ExportTraceServiceRequest:
-    """Read a request in protobuf. Raise Malformed, or TooManyParts where there are more than MOST_PARTS in it."""
-    if len(body) > 2 * MOST_PARTS:
-        _count_parts(body)
-    try:
-        return ExportTraceServiceRequest.FromString(body)
-    except DecodeError:
-        raise Malformed("not the protobuf message ExportTraceServiceRequest, or not all of it") from None
+def protobuf_reader(message: type[M]) -> Callable[[bytes], M]:
+    """Return what reads a message of this type.
+
+    It raises Malformed, or TooManyParts where there are more than MOST_PARTS in it.
+    """
+    parts = _parts_of(message.DESCRIPTOR, {})
+
+    def read(body: bytes) -> M:
+        if len(body) > 2 * MOST_PARTS:
+            _count_parts(body, parts)
+        try:
+            return message.FromString(body)
+        except DecodeError:
+            raise Malformed(f"not the protobuf message {message.DESCRIPTOR.name}, or not all of it") from None
+
+    return read
 
 
-def _count_parts(body: bytes) -> int:
+def _count_parts(body: bytes, parts_of_request: Parts) -> int:
     """Walk over the fields of a body and count its parts. Raise TooManyParts once there are more than MOST_PARTS."""
     counted = 0
-    left = [(0, len(body), _PARTS_OF_REQUEST)]
+    left = [(0, len(body), parts_of_request)]
     try:
         while left:
             at, end, parts = left.pop()
@@ -84,7 +96,7 @@ def _varint(body: bytes, at: int) -> tuple[int, int]:
     raise Malformed("a number of more than ten bytes")
 
 
-def _parts_of(message: Descriptor, known: dict[str, Parts]) -> Parts:
+def _parts_of(message: Any, known: dict[str, Parts]) -> Parts:
     if message.full_name not in known:
         known[message.full_name] = parts = Parts()
         for field in message.fields:
@@ -95,4 +107,4 @@ def _parts_of(message: Descriptor, known: dict[str, Parts]) -> Parts:
     return known[message.full_name]
 
 
-_PARTS_OF_REQUEST = _parts_of(ExportTraceServiceRequest.DESCRIPTOR, {})
+read_request = protobuf_reader(ExportTraceServiceRequest)

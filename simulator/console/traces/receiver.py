@@ -1,40 +1,31 @@
-"""`POST /v1/traces`: OTLP over HTTP, with the answers it prescribes (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP")."""
+"""`POST /v1/traces`, `/v1/metrics` and `/v1/logs`: OTLP over HTTP, of which the spans are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import orjson
 from flask import Flask, Request, Response, request
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # the package is not typed
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from werkzeug.exceptions import HTTPException
 
 from simulator.console.traces import otlp_json, otlp_protobuf
 from simulator.console.traces.bodies import BodyReader, Refused, unpacked
 from simulator.console.traces.malformed import Malformed, TooManyParts
+from simulator.console.traces.other_signals import OTHER_SIGNALS, checks_of
+from simulator.console.traces.otlp_http import JSON, PROTOBUF, content_type_of, encoding_of, make_otlp_application
 from simulator.console.traces.posting import Parcel
 from simulator.console.traces.refusals import Refusals
 
+PREFIX = "/v1"
 PATH = "/v1/traces"
-PROTOBUF, JSON = "application/x-protobuf", "application/json"
 MOST_BYTES = 16 * 2**20
 _READERS = {PROTOBUF: otlp_protobuf.read_request, JSON: otlp_json.read_request}
-_ENCODINGS = ("gzip", "identity")
-_MOST_REASON = 500
-# google.rpc.Code of each status, for the bodies of errors.
-_INVALID_ARGUMENT, _DEADLINE_EXCEEDED, _RESOURCE_EXHAUSTED, _UNIMPLEMENTED, _INTERNAL = 3, 4, 8, 12, 13
-_CODES = {
-    405: _UNIMPLEMENTED,
-    408: _DEADLINE_EXCEEDED,
-    413: _RESOURCE_EXHAUSTED,
-    429: _RESOURCE_EXHAUSTED,
-    500: _INTERNAL,
-}
+T = TypeVar("T")
 
 
 def make_receiver(
@@ -44,67 +35,47 @@ def make_receiver(
     most_held_bytes: int | None = None,
     time_limit: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Flask:
-    """Make the application that answers PATH.
+    """Make the application that answers everything under PREFIX.
 
-    `take(request)` gets each request that could be read and says what it did not want of it; `pass_on(parcel)` gets
-    it afterwards, as it came. A body has at most `most_bytes`, packed and unpacked, and those being read at once have
-    `most_held_bytes` together, four times as many by default. `time_limit()` gives what raises TimeoutError inside a
-    body that takes too long, as in `lambda: gevent.Timeout(30, TimeoutError)`; without one the server's limit holds.
+    `take(request)` gets each request of traces that could be read and says what it did not want of it;
+    `pass_on(parcel)` gets it afterwards, as it came. Metrics and logs are read, and dropped. A body has at most
+    `most_bytes`, packed and unpacked, and those being read at once have `most_held_bytes` together, four times as many
+    by default. `time_limit()` gives what raises TimeoutError inside a body that takes too long, as in
+    `lambda: gevent.Timeout(30, TimeoutError)`; without one the server's limit holds.
     """
-    app = Flask("simulator.console.receiver", static_folder=None)
     bodies = BodyReader(most_bytes, most_held_bytes or 4 * most_bytes, time_limit)
 
     def receive() -> Response:
-        return _receive(request, bodies, most_bytes, take, pass_on)
+        packed, exported = _read(request, bodies, most_bytes, _READERS)
+        refusals = take(exported)
+        if pass_on is not None:
+            via = request.headers.get("Via", "")
+            pass_on(Parcel(packed, request.mimetype, encoding_of(request), _spans_in(exported), via))
+        return _success(request.mimetype, refusals)
 
-    def refuse(error: Refused) -> Response:
-        return _refusal(error.status, str(error), error.headers)
+    def dropper(readers: Mapping[str, Callable[[bytes], object]]) -> Callable[[], Response]:
+        def drop() -> Response:
+            _read(request, bodies, most_bytes, readers)
+            return _success(request.mimetype, Refusals())
 
-    def refuse_http(error: HTTPException) -> Response:
-        headers = {name: value for name, value in error.get_headers() if name == "Allow"}
-        return _refusal(error.code or 500, error.description or error.name, headers)
+        return drop
 
-    app.add_url_rule(PATH, view_func=receive, methods=["POST"], provide_automatic_options=False)
-    app.register_error_handler(Refused, refuse)
-    app.register_error_handler(HTTPException, refuse_http)
-    return app
+    others = {path: dropper(checks_of(message)) for path, message in OTHER_SIGNALS.items()}
+    return make_otlp_application({PATH: receive, **others})
 
 
-def _receive(
-    current: Request,
-    bodies: BodyReader,
-    most_bytes: int,
-    take: Callable[[ExportTraceServiceRequest], Refusals],
-    pass_on: Callable[[Parcel], object] | None,
-) -> Response:
-    read, encoding = _READERS[_content_type(current)], _encoding(current)
+def _read(
+    current: Request, bodies: BodyReader, most_bytes: int, readers: Mapping[str, Callable[[bytes], T]]
+) -> tuple[bytes, T]:
+    """Return a body as it came, and what is in it. Raise Refused."""
+    read, encoding = readers[content_type_of(current)], encoding_of(current)
     packed = bodies.read(current)
     try:
-        exported = read(unpacked(packed, encoding, most_bytes))
+        return packed, read(unpacked(packed, encoding, most_bytes))
     except TooManyParts as error:
         raise Refused(413, str(error)) from None
     except Malformed as error:
         raise Refused(400, str(error)) from None
-    refusals = take(exported)
-    if pass_on is not None:
-        via = current.headers.get("Via", "")
-        pass_on(Parcel(packed, current.mimetype, encoding, _spans_in(exported), via))
-    return _success(current.mimetype, refusals)
-
-
-def _content_type(current: Request) -> str:
-    if current.mimetype not in _READERS:
-        wanted = " or ".join(_READERS)
-        raise Refused(415, f"the Content-Type must be {wanted}", {"Accept-Post": ", ".join(_READERS)})
-    return current.mimetype
-
-
-def _encoding(current: Request) -> str:
-    encoding = current.headers.get("Content-Encoding", "").strip().lower() or "identity"
-    if encoding not in _ENCODINGS:
-        wanted = " or ".join(_ENCODINGS)
-        raise Refused(415, f"the Content-Encoding must be {wanted}", {"Accept-Encoding": ", ".join(_ENCODINGS)})
-    return encoding
 
 
 def _spans_in(exported: ExportTraceServiceRequest) -> int:
@@ -112,6 +83,7 @@ def _spans_in(exported: ExportTraceServiceRequest) -> int:
 
 
 def _success(content_type: str, refusals: Refusals) -> Response:
+    """Answer with an Export...ServiceResponse, which is the same for every signal where all was taken: an empty one."""
     if content_type == PROTOBUF:
         answer = ExportTraceServiceResponse()
         if refusals.spans or refusals.reason:
@@ -121,16 +93,3 @@ def _success(content_type: str, refusals: Refusals) -> Response:
     partial = {"rejectedSpans": str(refusals.spans), "errorMessage": refusals.reason}
     body = {"partialSuccess": partial} if refusals.spans or refusals.reason else {}
     return Response(orjson.dumps(body), content_type=JSON)
-
-
-def _refusal(status: int, reason: str, headers: dict[str, str]) -> Response:
-    """Answer with a google.rpc.Status in the format of the request, or with plain text where it has neither."""
-    reason, code = reason[:_MOST_REASON], _CODES.get(status, _INVALID_ARGUMENT)
-    content_type = request.mimetype
-    if content_type == PROTOBUF:
-        body = Status(code=code, message=reason).SerializeToString()
-    elif content_type == JSON:
-        body = orjson.dumps({"code": code, "message": reason})
-    else:
-        content_type, body = "text/plain; charset=utf-8", reason.encode() + b"\n"
-    return Response(body, status, headers, content_type=content_type)

@@ -112,7 +112,7 @@ def test_every_script_and_style_is_there(page):
             assert answer.status_code == 200, place
 
 
-@pytest.mark.parametrize("path", ["/traces", "/stages/parse", "/controls", "/nothing"])
+@pytest.mark.parametrize("path", ["/traces", "/stages/parse", "/controls"])
 def test_every_view_can_be_opened_by_its_address(page, path):
     """An address that was kept or sent to somebody gives the page."""
     answer = page.client.get(path)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from simulator.console.page.paths import (
     VIEWS,
     controls_path,
+    is_page,
     item_of,
     parameter_of,
     stage_path,
@@ -87,3 +88,19 @@ def test_no_address_hurts(path, search, name):
     assert view_of(path) in VIEWS
     assert isinstance(item_of(path), str)
     assert isinstance(parameter_of(search, name), str)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/traces", "/traces/", "/traces/4bf92f", "/stages", "/stages/parse", "/stages/parse/", "/controls"]
+)
+def test_the_addresses_of_views_and_their_items_are_pages(path):
+    """Every address that a link of the page leads to is one."""
+    assert is_page(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/system", "/metrics", "/trace/1", "/traces/1/2", "/controls/parse", "/Traces", "/index.html", "/x/traces"]
+)
+def test_other_addresses_are_no_pages(path):
+    """What no link leads to has no page that could be taken for an answer."""
+    assert not is_page(path)

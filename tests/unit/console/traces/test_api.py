@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,9 +31,7 @@ def client(store):
 
 
 def client_of(store):
-    app = Flask("simulator")
-    app.register_blueprint(make_api(store))
-    return app.test_client()
+    return make_api(store).test_client()
 
 
 def traces_of(answer):
@@ -192,3 +189,34 @@ def test_no_request_breaks_it(client, path, query):
     for base in ("/api/v3/traces/", "/api/v3/traces", "/api/v3/operations", "/download/traces/"):
         answer = client.get(base + (path if base.endswith("/") else ""), query_string=query)
         assert answer.status_code in (200, 308, 400, 404), answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/services",
+        "/api/v3",
+        "/api/v3/nonsense",
+        "/api/v3/services/",
+        "/api/v1/query",
+        "/download",
+    ],
+)
+def test_an_unknown_path_is_told_as_an_error_of_the_api(client, method, path):
+    """Whoever tries another API, or a slip of a path, gets 404 in JSON and not a page."""
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (404, "application/json")
+    assert method == "HEAD" or answer.json["error"]["httpCode"] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
+@pytest.mark.parametrize("path", ["/api/v3/services", "/api/v3/traces", "/api/v3/traces/1", "/download/traces.json"])
+def test_another_method_is_told_with_those_that_are_right(client, method, path):
+    """What can only be read is 405, in JSON, with what is allowed."""
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (405, "application/json")
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+    assert answer.json["error"]["httpCode"] == 405

@@ -10,14 +10,24 @@ from contextlib import contextmanager
 
 import orjson
 import pytest
+from google.protobuf.json_format import MessageToJson
 from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 
+from simulator.console.traces.other_signals import LOGS_PATH, METRICS_PATH
+from simulator.console.traces.otlp_http import JSON, PROTOBUF
 from simulator.console.traces.otlp_json import as_json
 from simulator.console.traces.posting import Parcel
-from simulator.console.traces.receiver import JSON, PATH, PROTOBUF, make_receiver
+from simulator.console.traces.receiver import PATH, make_receiver
 from simulator.console.traces.refusals import Refusals
 from tests.support.exports import export, exports
 
@@ -59,10 +69,8 @@ def reason_of(answer):
     if answer.content_type == PROTOBUF:
         status = Status.FromString(answer.data)
         return status.code, status.message
-    if answer.content_type == JSON:
-        return answer.json["code"], answer.json["message"]
-    assert answer.content_type == "text/plain; charset=utf-8"
-    return None, answer.text.rstrip("\n")
+    assert answer.content_type == JSON
+    return answer.json["code"], answer.json["message"]
 
 
 class Broken(io.BytesIO):
@@ -201,11 +209,11 @@ def test_a_bad_request_is_told_where():
     "content_type", [None, "", "text/plain", "application/grpc", "application/x-ndjson", "*/*", "é"]
 )
 def test_another_content_type_is_refused(content_type):
-    """Neither protobuf nor JSON is 415, in plain text, with what is taken; a page's form can send nothing here."""
+    """Neither protobuf nor JSON is 415, told in JSON, with what is taken; a page's form can send nothing here."""
     receiver = Receiver()
     answer = receiver.post(content_type=content_type)
     assert (answer.status_code, answer.headers["Accept-Post"]) == (415, f"{PROTOBUF}, {JSON}")
-    assert reason_of(answer) == (None, f"the Content-Type must be {PROTOBUF} or {JSON}")
+    assert answer.json == {"code": 3, "message": f"the Content-Type must be {PROTOBUF} or {JSON}"}
     assert receiver.taken == []
 
 
@@ -225,10 +233,83 @@ def test_another_method_is_refused(method):
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/traces/", "/v1/metrics", "/v1/traces/x"])
-def test_another_path_is_not_there(path):
-    """There is nothing else here."""
-    assert Receiver().post(path=path).status_code == 404
+@pytest.mark.parametrize("path", [PATH, METRICS_PATH, LOGS_PATH])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+def test_another_method_is_told_in_json(path, method):
+    """A probe without a content type can read why it is refused."""
+    answer = Receiver().post(None, None, path=path, method=method)
+    assert (answer.status_code, answer.headers["Allow"], answer.content_type) == (405, "POST", JSON)
+    assert answer.json["code"] == 12
+
+
+METRICS = ExportMetricsServiceRequest(
+    resource_metrics=[ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[Metric(name="orders")])])]
+)
+LOGS = ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord()])])])
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "response"),
+    [
+        (METRICS_PATH, METRICS, ExportMetricsServiceResponse),
+        (LOGS_PATH, LOGS, ExportLogsServiceResponse),
+    ],
+)
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_metrics_and_logs_are_taken_and_dropped(path, message, response, encoding):
+    """An SDK that sends all of its signals here gets for each the answer that it waits for."""
+    receiver, pack = Receiver(), (lambda body: body) if encoding is None else gzip.compress
+    body = message.SerializeToString()
+    answer = receiver.post(pack(body), encoding=encoding, path=path)
+    assert (answer.status_code, answer.content_type) == (200, PROTOBUF)
+    assert response.FromString(answer.data) == response()
+    answer = receiver.post(pack(MessageToJson(message).encode()), JSON, encoding, path=path)
+    assert (answer.status_code, answer.content_type, answer.data) == (200, JSON, b"{}")
+    assert [receiver.post(b"", path=path).status_code, receiver.post(b"{}", JSON, path=path).status_code] == [200, 200]
+    assert (receiver.taken, receiver.parcels) == ([], [])
+
+
+@pytest.mark.parametrize("path", [METRICS_PATH, LOGS_PATH])
+@pytest.mark.parametrize(
+    ("body", "content_type", "encoding", "status"),
+    [
+        (b"no protobuf", PROTOBUF, None, 400),
+        (b"[]", JSON, None, 400),
+        (b'{"resourceMetrics"', JSON, None, 400),
+        (b"", JSON, None, 400),
+        (METRICS.SerializeToString(), PROTOBUF, "gzip", 400),
+        (METRICS.SerializeToString(), PROTOBUF, "br", 415),
+        (b"orders 1", "text/plain", None, 415),
+        (bytes(SMALL + 1), PROTOBUF, None, 413),
+        (gzip.compress(bytes(2 * SMALL)), PROTOBUF, "gzip", 413),
+    ],
+)
+def test_metrics_and_logs_have_the_bounds_of_spans(path, body, content_type, encoding, status):
+    """What would be refused of spans is refused of them, in the same form."""
+    answer = Receiver(most_bytes=SMALL).post(body, content_type, encoding, path=path)
+    assert answer.status_code == status
+    assert answer.content_type in (PROTOBUF, JSON)
+
+
+@pytest.mark.parametrize("path", [METRICS_PATH, LOGS_PATH])
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b"\x0a\x00" * 600_000, PROTOBUF), (b"[" + b"[]," * 600_000 + b"[]]", JSON)]
+)
+def test_metrics_and_logs_that_would_be_large_in_memory_are_refused(path, body, content_type):
+    """A body of empty parts is 413 here too."""
+    assert Receiver().post(body, content_type, path=path).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/traces/", "/v1/metrics/x", "/v1/profiles", "/v1/traces/x"])
+@pytest.mark.parametrize(
+    ("method", "content_type"), [("POST", PROTOBUF), ("POST", JSON), ("GET", None), ("PUT", "a/b")]
+)
+def test_another_path_is_not_there(path, method, content_type):
+    """There is nothing else here, and that is told as OTLP tells it, in JSON to whoever speaks none of it."""
+    answer = Receiver().post(path=path, method=method, content_type=content_type)
+    assert (answer.status_code, answer.content_type) == (404, content_type if content_type == PROTOBUF else JSON)
+    if answer.content_type == JSON:
+        assert answer.json["code"] == 5
 
 
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON])

@@ -1,0 +1,40 @@
+"""`POST /v1/metrics` and `/v1/logs`: taken as OTLP prescribes, and dropped.
+
+An SDK sends all three signals to one endpoint. A refusal of two of them would be an error in its log every minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from simulator.console.traces.malformed import Malformed
+from simulator.console.traces.otlp_http import JSON, PROTOBUF
+from simulator.console.traces.otlp_json import check_parts
+from simulator.console.traces.otlp_protobuf import protobuf_reader
+
+METRICS_PATH, LOGS_PATH = "/v1/metrics", "/v1/logs"
+OTHER_SIGNALS: dict[str, type[Message]] = {
+    METRICS_PATH: ExportMetricsServiceRequest,
+    LOGS_PATH: ExportLogsServiceRequest,
+}
+
+
+def checks_of(message: type[Message]) -> dict[str, Callable[[bytes], object]]:
+    """Return what reads a body of this message, by content type; each raises Malformed where it is none."""
+    return {PROTOBUF: protobuf_reader(message), JSON: _check_json}
+
+
+def _check_json(body: bytes) -> None:
+    """Raise Malformed where a body is no JSON object. Its fields are not read, as nothing is done with them."""
+    check_parts(body)
+    try:
+        is_object = isinstance(orjson.loads(body), dict)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"not JSON: {error}") from None
+    if not is_object:
+        raise Malformed("an object is wanted")
