@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from simulator.console.sessions import Sessions
 from simulator.stage.loopback import host_of, is_loopback
 from simulator.stage.problems import problem
 
+# The only path at which a session is asked for. A cookie for it alone is not sent to the other services of this
+# machine, but for pages of theirs at the very same path.
+CHANGES = "/_dash-update-component"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _SAME_SITE = ("same-origin", "none")
 _HEADERS = (
@@ -26,12 +29,13 @@ _HEADERS = (
 class Guard:
     """Stand before an application. `policy()` gives the Content-Security-Policy of its pages.
 
-    Who opens a page with the token in its address gets it as a cookie, and the address without it.
+    Opening a page with the token in its address opens a session, whose id is the cookie, and leads to the address
+    without the token.
     """
 
     def __init__(self, application: WSGIApplication, token: str, port: int, policy: Callable[[], str]) -> None:
         self._application = application
-        self._token = token
+        self._sessions = Sessions(token)
         # Cookies are shared by all ports of a machine: two runs beside each other need two names.
         self._cookie = f"simulator-console-{port}"
         self._policy = policy
@@ -54,16 +58,14 @@ class Guard:
         return self._application(environ, start)
 
     def may_change(self, cookies: Mapping[str, str]) -> bool:
-        """Tell whether whoever sends these cookies has the token."""
-        return self._is_token(cookies.get(self._cookie, ""))
-
-    def _is_token(self, given: str) -> bool:
-        return bool(self._token) and hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
+        """Return whether these cookies name an open session."""
+        return self._sessions.has(cookies.get(self._cookie, ""))
 
     def _welcome(self, given: str, address: str, start_response: StartResponse) -> Iterable[bytes]:
         headers = [("Location", address), ("Content-Length", "0")]
-        if self._is_token(given):
-            headers.append(("Set-Cookie", f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"))
+        session = self._sessions.open(given)
+        if session is not None:
+            headers.append(("Set-Cookie", f"{self._cookie}={session}; Path={CHANGES}; HttpOnly; SameSite=Strict"))
         start_response("303 See Other", headers)
         return [b""]
 

@@ -172,12 +172,13 @@ def test_a_page_from_elsewhere_is_refused(console):
 
 
 def test_only_the_token_gets_the_cookie(console):
-    """Who opens the printed address gets a cookie for this port alone; a wrong token gets none."""
+    """Who opens the printed address gets a session, in a cookie that is not the token; a wrong token gets none."""
     right = requests.get(console.address, timeout=10, allow_redirects=False)
     assert right.status_code == 303 and right.headers["Location"] == "/"
-    assert re.match(
-        rf"simulator-console-{console.port}=\S+; Path=/; HttpOnly; SameSite=Strict$", right.headers["Set-Cookie"]
-    )
+    session, rest = right.headers["Set-Cookie"].split("; ", 1)
+    assert re.match(rf"simulator-console-{console.port}=\S+$", session)
+    assert rest == "Path=/_dash-update-component; HttpOnly; SameSite=Strict"
+    assert console.address.partition("token=")[2] not in session
     wrong = requests.get(console.address + "x", timeout=10, allow_redirects=False)
     assert wrong.status_code == 303 and "Set-Cookie" not in wrong.headers
 

@@ -129,16 +129,39 @@ def test_a_link_from_elsewhere_may_be_followed(method):
     assert refusal(environ_of(method=method, origin="http://evil.example", sec_fetch_site="cross-site")) == ""
 
 
-def test_who_has_the_token_gets_a_cookie():
-    """The address with the token leads to the one without it, and the cookie is for this page's server alone."""
-    answer = ask(guarded(), path="/traces", query=f"token={TOKEN}")
-    assert (answer.status, answer.all_of("Location")) == ("303 See Other", ["/traces"])
+def cookie_of(answer):
     [written] = answer.all_of("Set-Cookie")
-    cookie = SimpleCookie(written)["simulator-console-8090"]
-    assert cookie.value == TOKEN
-    assert cookie["httponly"] and cookie["samesite"] == "Strict" and cookie["path"] == "/"
+    return SimpleCookie(written)["simulator-console-8090"]
+
+
+def test_who_has_the_token_gets_a_session():
+    """The address with the token leads to the one without it, and the cookie is for this page's changes alone."""
+    guard = guarded()
+    answer = ask(guard, path="/traces", query=f"token={TOKEN}")
+    assert (answer.status, answer.all_of("Location")) == ("303 See Other", ["/traces"])
+    cookie = cookie_of(answer)
+    assert cookie["httponly"] and cookie["samesite"] == "Strict" and cookie["path"] == "/_dash-update-component"
     assert cookie["domain"] == ""
-    assert guarded().may_change({"simulator-console-8090": cookie.value})
+    assert guard.may_change({"simulator-console-8090": cookie.value})
+
+
+def test_the_token_is_in_no_cookie():
+    """Cookies reach every port of this machine: what another service gets is not the token, nor of use elsewhere."""
+    guard = guarded()
+    answer = ask(guard, query=f"token={TOKEN}")
+    value = cookie_of(answer).value
+    assert TOKEN not in str(answer.headers) and len(value) >= 32
+    assert ask(guard, query=f"token={value}").all_of("Set-Cookie") == []
+    assert not guarded().may_change({"simulator-console-8090": value})
+    assert not guard.may_change({"simulator-console-8090": TOKEN})
+
+
+def test_every_browser_has_its_own_session():
+    """Opened again, the address gives another session, and the one before stays good."""
+    guard = guarded()
+    first, second = (cookie_of(ask(guard, query=f"token={TOKEN}")).value for _ in range(2))
+    assert first != second
+    assert all(guard.may_change({"simulator-console-8090": value}) for value in (first, second))
 
 
 @pytest.mark.parametrize("given", ["wrong", TOKEN[:-1], f"{TOKEN}x", TOKEN.upper(), "s3cret-Tok%C3%A9n", "%FF", "%00"])
