@@ -72,7 +72,19 @@ def test_this_machine_is_answered(host):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
 @pytest.mark.parametrize(
-    "host", [None, "", "evil.example", "evil.example:8090", "localhost.evil.example", "10.0.0.1:8090", "0.0.0.0:8090"]
+    "host",
+    [
+        None,
+        "",
+        "evil.example",
+        "evil.example:8090",
+        "localhost.evil.example",
+        "10.0.0.1:8090",
+        "0.0.0.0:8090",
+        "[::1].evil.com",
+        "127.0.0.1:80@evil.com",
+        "localhost:80.evil",
+    ],
 )
 def test_a_name_from_elsewhere_is_refused(host, method):
     """A page whose name was made to lead to this machine gets nothing, and the application is not asked."""

@@ -88,6 +88,9 @@ def test_without_a_token_nobody_else_is(control, remote):
         "10.0.0.1",
         "",
         "[2001:db8::1]:80",
+        "[::1].evil.com",
+        "127.0.0.1:80@evil.com",
+        "localhost:80.evil",
     ],
 )
 def test_a_page_from_elsewhere_is_refused(control, host):

@@ -21,14 +21,43 @@ from simulator.stage.loopback import host_of, is_loopback
         ("", ""),
         (":80", ""),
         ("[", ""),
+        ("LOCALHOST:8090", "LOCALHOST"),
+        ("localhost.:80", "localhost."),
+        ("[::1].evil.com", ""),
+        ("[::1]:80.evil.com", ""),
+        ("[::1]evil.com", ""),
+        ("[::1", ""),
+        ("::1", ""),
+        ("[localhost]", ""),
+        ("[]", ""),
+        ("127.0.0.1:80@evil.com", ""),
+        ("127.0.0.1@evil.com", ""),
+        ("evil.com@127.0.0.1", ""),
+        ("localhost:80.evil", ""),
+        ("localhost:80:80", ""),
+        ("localhost:http", ""),
+        ("localhost:+80", ""),
+        ("localhost:-1", ""),
+        ("localhost:65536", ""),
+        ("localhost:\u0668\u0660", ""),
+        ("localhost:", ""),
+        ("localhost/", ""),
+        ("localhost#:80", ""),
+        ("localhost?", ""),
+        ("127.0.0.1 evil.com", ""),
+        (" localhost", ""),
+        ("localhost\n", ""),
+        ("localhost,evil.com:80", "localhost,evil.com"),
     ],
 )
 def test_the_host_of_a_header(header, host):
-    """A Host header's port and brackets are left out, and a broken one raises nothing."""
+    """A Host header's port and brackets are left out; one that is not of its form names no host."""
     assert host_of(header) == host
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost", "localhost.", "127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1"]
+)
 def test_this_machine(host):
     """All of 127.0.0.0/8, ::1 and its mapped form are this machine, and so is its usual name."""
     assert is_loopback(host)
@@ -50,6 +79,10 @@ def test_this_machine(host):
         "0x7f000001",
         "2130706433",
         "127.0.0.1 ",
+        "127.0.0.1.",
+        "localhost..",
+        "localhost,evil.example",
+        "%6cocalhost",
     ],
 )
 def test_another_machine(host):
