@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from flask import Flask, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -77,6 +79,51 @@ def test_exemplars_are_shown_to_those_who_ask_for_openmetrics():
     assert asked.text.endswith("# EOF\n")
     plain = rig.client.get("/metrics", headers={"Accept": "text/plain"})
     assert "trace_id" not in plain.text
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_packed"),
+    [
+        ("gzip", True),
+        ("deflate, gzip;q=0.5", True),
+        ("br, *", True),
+        (None, False),
+        ("", False),
+        ("deflate", False),
+        ("gzip;q=0", False),
+        ("identity, gzip;q=0.5", False),
+    ],
+)
+def test_metrics_are_packed_for_those_who_ask_for_it(accepted, is_packed):
+    """`/metrics` answers in gzip whoever accepts it and asks for nothing else rather, in either format."""
+    rig = Rig()
+    Counter("simulator_seconds", "Seconds.", registry=rig.registry).inc(3)
+    for format_ in ("text/plain", "application/openmetrics-text; version=1.0.0"):
+        headers = {"Accept": format_} if accepted is None else {"Accept": format_, "Accept-Encoding": accepted}
+        answer = rig.client.get("/metrics", headers=headers)
+        assert (answer.headers.get("Content-Encoding") == "gzip") is is_packed
+        assert answer.content_length == len(answer.data)
+        assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+        text = gzip.decompress(answer.data) if is_packed else answer.data
+        assert b"simulator_seconds_total 3.0\n" in text
+
+
+def test_metrics_by_name():
+    """`name[]` chooses the series that are shown, as often as it is given; with no such series nothing is."""
+    rig = Rig()
+    for name in ("a", "b", "c"):
+        Counter(f"simulator_{name}", "X.", registry=rig.registry).inc(3)
+    Histogram("simulator_h", "H.", registry=rig.registry).observe(1)
+
+    def shown(query):
+        text = rig.client.get(f"/metrics?{query}").text
+        return {line.split("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
+
+    assert shown("name[]=simulator_a_total") == {"simulator_a_total"}
+    assert shown("name%5B%5D=simulator_a_total&name[]=simulator_c_total") == {"simulator_a_total", "simulator_c_total"}
+    assert shown("name[]=simulator_h_count") == {"simulator_h_count"}
+    assert shown("name[]=nothing") == set()
+    assert "simulator_b_total" in shown("name=simulator_a_total")
 
 
 @pytest.mark.parametrize("path", sorted(PATHS))
