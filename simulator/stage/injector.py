@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-import orjson
-
 from simulator.behaviour.draws import FIRST_VISIT, message_id
 from simulator.behaviour.pacing import Pace
 from simulator.behaviour.payloads import CONTENT_TYPE, payload
 from simulator.errors import MessageError, Rejected, StartError
 from simulator.stage.handling import Handling
+from simulator.stage.json_text import json_flaw
 from simulator.stage.message import Message
 from simulator.telemetry.record import OUTSIDE, Clock, Via
 from simulator.topology.model import OnBadLine
@@ -223,11 +222,8 @@ def bounded_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
 def _flaw(body: bytes, max_body_bytes: int) -> str | None:
     if len(body) > max_body_bytes:
         return f"it has more than max_body ({max_body_bytes} bytes)"
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        return f"not JSON: {error}"
-    return None
+    flaw = json_flaw(body)
+    return None if flaw is None else f"not JSON: {flaw}"
 
 
 def _rfc3339(unix_ns: int) -> str:

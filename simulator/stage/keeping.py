@@ -12,6 +12,7 @@ from typing import Protocol
 import orjson
 
 from simulator.errors import KeepingFailed, StartError
+from simulator.stage.json_text import without_mark
 from simulator.stage.message import is_json
 
 # A carriage return at the end belongs to the line break of a file from elsewhere, and stays.
@@ -41,8 +42,9 @@ class Discarding:
 class JsonLinesKeeper:
     """Append every message to a JSON Lines file, and say so only when it is in the file.
 
-    JSON is its own line, byte for byte; line breaks, which in JSON can only stand between its tokens, become spaces.
-    Other text becomes a JSON string, and what is no text an object with `content_type` and `base64`.
+    JSON is its own line, byte for byte; line breaks, which in JSON can only stand between its tokens, become spaces,
+    and a byte order mark before it is left out. Other text becomes a JSON string, and what is no text an object with
+    `content_type` and `base64`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,7 +77,7 @@ class JsonLinesKeeper:
 def to_line(body: bytes, content_type: str) -> bytes:
     """Write a body as one line of JSON Lines."""
     if is_json(content_type):
-        return _LINE_BREAK.sub(b" ", body) + b"\n"
+        return _LINE_BREAK.sub(b" ", without_mark(body)) + b"\n"
     try:
         return orjson.dumps(body.decode()) + b"\n"
     except UnicodeDecodeError:

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import orjson
 from werkzeug.datastructures import Headers
 
 from simulator.behaviour.draws import FIRST_VISIT
 from simulator.errors import InvalidMessage
+from simulator.stage.json_text import json_flaw
 from simulator.telemetry.record import OUTSIDE, Via
 
 MESSAGE_ID = "X-Message-Id"
@@ -92,12 +92,9 @@ def check_body(body: bytes, content_type: str) -> None:
     if not body:
         raise InvalidMessage("the body is empty")
     if is_json(content_type):
-        try:
-            orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise InvalidMessage(
-                f"the content type is {content_type[:100]} but the body is not JSON: {error}"
-            ) from None
+        flaw = json_flaw(body)
+        if flaw is not None:
+            raise InvalidMessage(f"the content type is {content_type[:100]} but the body is not JSON: {flaw}")
 
 
 def is_json(content_type: str) -> bool:

@@ -34,6 +34,7 @@ def invalid_before(stage):
         (post_bytes(b"{'a': 1}", content_type="application/json"), 400, "not JSON"),
         (post_bytes(b'{"a": NaN}', content_type="application/vnd.order+json; charset=utf-8"), 400, "not JSON"),
         (post_bytes(b"[" * 1500, content_type="application/json"), 400, "not JSON"),
+        (post_bytes(b'["\\ud83d", 1e400', content_type="application/json"), 400, "not JSON"),
         (post_bytes(b"x" * (MAX_BODY + 1)), 413, f"{MAX_BODY + 1} bytes; at most {MAX_BODY}"),
         (CHUNKED, 411, "Content-Length"),
         (post_bytes(b"hi", "X-Message-Id: two words"), 400, "X-Message-Id"),

@@ -54,6 +54,13 @@ def test_a_bad_line_ends_the_input():
     assert reason.startswith("not JSON: ")
 
 
+def test_a_line_beyond_a_parser_s_limits_is_none_that_is_bad():
+    """Half a surrogate pair, a huge number and deep nesting are JSON, and end no input."""
+    lines = [b'"\\ud83d"\n', b"1e400\n", b"9" * 2000 + b"\n", b"[" * 1500 + b"]" * 1500 + b"\n"]
+    drafts, watcher = read(*lines, max_body_bytes=10_000)
+    assert (len(drafts), watcher.bad_lines) == (len(lines), [])
+
+
 def test_a_bad_line_is_skipped():
     """Told to skip bad lines, the input goes on after each of them."""
     drafts, watcher = read(b"nope\n", b"1\n", b"\xff\n", b"{} {}\n", b"2\n", on_bad_line=OnBadLine.SKIP)

@@ -56,6 +56,13 @@ def test_only_the_line_breaks_are_changed():
     assert line.split() == [b'{"a":', b"1.50,", b'"b', b'\\n":', b"1e2}"]
 
 
+def test_a_byte_order_mark_is_left_out():
+    """A byte order mark before JSON belongs to no line of the file, one in a text of any other type stays."""
+    mark = b"\xef\xbb\xbf"
+    assert to_line(mark + b'{"a": 1}', JSON) == b'{"a": 1}\n'
+    assert json.loads(to_line(mark + b"text", "text/plain")) == "\ufefftext"
+
+
 def test_a_carriage_return_does_not_break_a_line(tmp_path):
     """JSON whose lines end with a carriage return alone is one line for every reader."""
     path = tmp_path / "kept.jsonl"
