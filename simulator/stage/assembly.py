@@ -1,7 +1,7 @@
 """Everything a stage process is made of, put together.
 
-With `signals`, `load`, `greenlets`, `process` and `server` this is all that knows gevent: the other modules get their
-sleep, tasks and time limits from here.
+With `signals`, `outgoing`, `load`, `greenlets`, `process` and `server` this is all that knows gevent: the other modules
+get their sleep, tasks and time limits from here.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import itertools
 import secrets
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
-from gevent import monkey
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
@@ -25,7 +23,7 @@ from simulator.stage.app import Front, create_app
 from simulator.stage.attempts import Attempts
 from simulator.stage.calls import Calls
 from simulator.stage.capacity import Capacity
-from simulator.stage.downstream import MAX_ANSWER_BYTES, Sender, TooSlow, is_on_purpose
+from simulator.stage.downstream import Sender
 from simulator.stage.greenlets import Greenlets
 from simulator.stage.handling import Behaviour, Handling, World
 from simulator.stage.injections import Injections
@@ -35,10 +33,10 @@ from simulator.stage.labour import burn, hold
 from simulator.stage.listening import listen
 from simulator.stage.live import LiveStage
 from simulator.stage.load import input_lines, make_load
+from simulator.stage.outgoing import asking, make_sender, tls_for
 from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
 from simulator.stage.signals import Signals, info_labels, instrument, make_signals
-from simulator.stage.transport import LeanAdapter
 from simulator.telemetry import traces
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.observe import Observer
@@ -47,8 +45,6 @@ from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import DISCONNECTS, Tally
 from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
-
-_OUTGOING_CONNECTIONS = 4096
 
 
 @dataclass(frozen=True)
@@ -93,6 +89,7 @@ class Parts:
 def assemble(settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> Parts:
     """Make all the parts of a stage. Raise StartError where a port or a file can't be had."""
     stage, clock, state = settings.stage, Clock(), State()
+    tls = tls_for(settings.downstreams, environment)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     listener = _listener(settings, surroundings.listen_fd)
     keeper: Keeper = JsonLinesKeeper(Path(stage.output)) if stage.output else Discarding()
@@ -100,8 +97,9 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     capacity = Capacity(stage.workers, stage.queue, clock.monotonic)
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
     signals = make_signals(settings, seed, capacity, tally, clock, environment)
-    injections = Injections()
-    handling = _handling(settings, seed, signals, capacity, keeper, injections, clock)
+    injections, ask = Injections(), asking(tls)
+    sender = make_sender(settings, signals, injections, clock, tls)
+    handling = _handling(settings, seed, signals, capacity, keeper, injections, sender, clock)
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
     load = make_load(stage, settings.name, seed, lines, handling, watcher, clock, signals.spans.root)
     injector, inject = load or (None, None)
@@ -111,7 +109,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         signals.registry,
         signals.metrics.roll,
         lambda: state.ready,
-        lambda message, visit: injections.is_on_purpose(message, visit, is_on_purpose),
+        lambda message, visit: injections.is_on_purpose(message, visit, ask),
     )
     live = LiveStage(handling, capacity, injector, lambda now: _show_change(signals, seed, now))
     token = environment.get(control.TOKEN_VARIABLE) or None
@@ -152,6 +150,7 @@ def _handling(
     capacity: Capacity,
     keeper: Keeper,
     injections: Injections,
+    sender: Sender,
     clock: Clock,
 ) -> Handling:
     tasks = Greenlets()
@@ -164,7 +163,6 @@ def _handling(
         inner_span=signals.spans.inner,
         tasks=tasks,
     )
-    sender = _sender(settings, signals, injections, clock)
     attempts = Attempts(sender, tasks, clock.monotonic, gevent.sleep)
     names = tuple(downstream.name for downstream in settings.downstreams)
     signals.metrics.add_downstream_gauge(
@@ -179,33 +177,6 @@ def _listener(settings: StageSettings, listen_fd: int | None) -> socket.socket:
     if listen_fd is not None:
         return socket.socket(fileno=listen_fd)
     return listen(settings.host, settings.port, f"stage {settings.name}")
-
-
-def _sender(settings: StageSettings, signals: Signals, injections: Injections, clock: Clock) -> Sender:
-    connections = min(_OUTGOING_CONNECTIONS, settings.stage.workers)
-    adapter = LeanAdapter(connections, MAX_ANSWER_BYTES, monkey.get_original("select", "poll"))
-
-    def on_ejection(downstream: str, url: str, ejected: bool) -> None:
-        if ejected:
-            signals.metrics.record_ejection(downstream)
-            signals.logger.warning("instance.ejected", downstream=downstream, url=url)
-        else:
-            signals.logger.info("instance.restored", downstream=downstream, url=url)
-
-    return Sender(
-        settings.name,
-        settings.downstreams,
-        connections,
-        clock.monotonic,
-        _time_limit,
-        adapter,
-        injections,
-        on_ejection,
-    )
-
-
-def _time_limit(seconds: float) -> AbstractContextManager[object]:
-    return gevent.Timeout(seconds, TooSlow)  # type: ignore[no-any-return]
 
 
 def _front(

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import urllib.parse
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 import simulator
 from simulator.behaviour.draws import FIRST_VISIT
-from simulator.stage.injections import PATH, Injections
+from simulator.stage.injections import PATH, Ask, Injections
 from simulator.stage.message import CALLER, DEADLINE, DUE, INJECTED, MESSAGE_ID, VISIT
 from simulator.stage.rotation import Rotation
 from simulator.stage.transport import LeanAdapter, Unreachable
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.settings import Downstream
 
-# An answer is read to its end, so that the connection can be used again, but no further than this.
-MAX_ANSWER_BYTES = 2**20
-_CHUNK_BYTES = 2**16
 # How long a called stage may take to say whether it kept an answer back on purpose.
 _ASK_SECONDS = 1.0
 _ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
 _WITHOUT_ANSWER = (CallOutcome.TIMEOUT, CallOutcome.BROKEN)
 _USER_AGENT = f"simulator/{simulator.__version__}"
-# What urllib3, which carries https://, calls it when no connection comes about.
-_NO_CONNECTION = {"NewConnectionError", "NameResolutionError"}
 
 
 class TooSlow(BaseException):
@@ -63,18 +59,42 @@ class Parcel:
 
 
 class Try(requests.PreparedRequest):
-    """A request that knows to which stage it goes, and which try of the call it is."""
+    """A request that knows to which stage it goes, and which try of the call it is.
+
+    `is_stage` says that it goes to a stage of the same topology.
+    """
 
     downstream = ""
     attempt = 1
+    is_stage = False
+
+
+def is_on_purpose(url: str, message_id: str, visit: str, tls: ssl.SSLContext | None = None) -> bool:
+    """Ask the stage at `url` whether a fault there kept a visit of a message from its answer; mute means no."""
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=_ASK_SECONDS, context=tls)
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(host, port, timeout=_ASK_SECONDS)
+    )
+    query = urllib.parse.urlencode({"message_id": message_id, "visit": visit})
+    try:
+        connection.request("GET", f"{PATH}?{query}")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
 
 
 class Sender:
     """Send messages to the stages downstream.
 
     `time_limit(seconds)` makes a context manager that raises TooSlow inside when the time is up: the timeouts of a
-    socket only bound the pause between two bytes. `on_ejection(downstream, url, ejected)` hears of instances that could
-    not be reached and are passed over, and of those that are back.
+    socket only bound the pause between two bytes. `on_ejection(downstream, url, ejected)` is called for instances that
+    could not be reached and are passed over, and for those that are back. `ask` asks a stage whether a fault of its own
+    kept an answer back.
     """
 
     def __init__(
@@ -87,11 +107,9 @@ class Sender:
         adapter: BaseAdapter | None = None,
         injections: Injections | None = None,
         on_ejection: Callable[[str, str, bool], None] = lambda downstream, url, ejected: None,
+        ask: Ask = is_on_purpose,
     ) -> None:
-        self._session = make_session(
-            adapter or LeanAdapter(connections, MAX_ANSWER_BYTES),
-            HTTPAdapter(pool_connections=len(downstreams), pool_maxsize=connections),
-        )
+        self._session = make_session(adapter or LeanAdapter(connections))
         self._monotonic = monotonic
         self._time_limit = time_limit
         self._caller = caller
@@ -99,6 +117,7 @@ class Sender:
         self._stages = {downstream.name for downstream in downstreams if downstream.is_stage}
         self._injections = injections or Injections()
         self._on_ejection = on_ejection
+        self._ask = ask
 
     def attempt(self, downstream: str, parcel: Parcel, timeout_seconds: float) -> Attempt:
         """Send a message once and wait for the answer; whatever happens is told by the Attempt, nothing is raised."""
@@ -108,7 +127,7 @@ class Sender:
         with self._injections.under_way(parcel.message_id, parcel.from_visit, url, parcel.visit):
             outcome, code, injected, error = self._exchange(downstream, url, parcel, timeout_seconds)
             if outcome in _WITHOUT_ANSWER and downstream in self._stages:
-                injected = is_on_purpose(url, parcel.message_id, parcel.visit)
+                injected = self._ask(url, parcel.message_id, parcel.visit)
         now = self._monotonic()
         if outcome is CallOutcome.UNREACHABLE:
             if rotation.eject(url, now):
@@ -143,7 +162,6 @@ class Sender:
                     cert=None,
                     proxies={},
                 )
-                _drain(response)
         except (TooSlow, requests.Timeout):
             return CallOutcome.TIMEOUT, None, False, f"no answer within {timeout_seconds:.3g} s"
         except requests.ConnectionError as error:
@@ -159,6 +177,7 @@ class Sender:
         # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart anew.
         request = Try()
         request.downstream, request.attempt = downstream, parcel.attempt
+        request.is_stage = downstream in self._stages
         request.method = "POST"
         request.url = url
         request.body = parcel.body
@@ -179,21 +198,6 @@ class Sender:
         return request
 
 
-def is_on_purpose(url: str, message_id: str, visit: str) -> bool:
-    """Ask the stage at `url` whether a fault there kept a visit of a message from its answer; mute means no."""
-    parts = urllib.parse.urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_ASK_SECONDS)
-    query = urllib.parse.urlencode({"message_id": message_id, "visit": visit})
-    try:
-        connection.request("GET", f"{PATH}?{query}")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
-    finally:
-        connection.close()
-
-
 def as_sent(url: str) -> str:
     """Give a URL as requests sends it: escaped, and with a path."""
     return requests.Request("POST", url).prepare().url or url
@@ -206,46 +210,40 @@ class _Session(requests.Session):
         return None
 
 
-def make_session(plain: BaseAdapter, secure: BaseAdapter) -> requests.Session:
-    """Make the session with its adapters for http:// and https://.
+def make_session(adapter: BaseAdapter) -> requests.Session:
+    """Make the session with its adapter, which reads every answer to its end.
 
     Proxies and .netrc are not looked up, which would cost more than the call itself.
     """
     session = _Session()
     session.trust_env = False
-    session.mount("http://", plain)
-    session.mount("https://", secure)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
     return session
 
 
-def _drain(response: requests.Response) -> None:
-    with response:
-        left = MAX_ANSWER_BYTES
-        for chunk in response.iter_content(_CHUNK_BYTES):
-            left -= len(chunk)
-            if left < 0:
-                raise requests.ConnectionError(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+def resending(on_resend: Callable[[Try], None]) -> Callable[[requests.PreparedRequest], bool]:
+    """Return what decides whether a request that ended unanswered on a used connection is sent once more.
+
+    Only a request to an external service is, and `on_resend` is called with it. A stage closes no idle connection
+    without a word of it before, so that its silence may be a fault that resets connections, and it counts what it gets.
+    """
+
+    def may_resend(request: requests.PreparedRequest) -> bool:
+        if not isinstance(request, Try) or request.is_stage:
+            return False
+        on_resend(request)
+        return True
+
+    return may_resend
 
 
 def _broken(error: requests.ConnectionError) -> tuple[CallOutcome, int | None, bool]:
-    never_connected = isinstance(error, Unreachable | requests.ConnectTimeout) or bool(_NO_CONNECTION & _names(error))
-    return (CallOutcome.UNREACHABLE if never_connected else CallOutcome.BROKEN), None, False
-
-
-def _names(error: BaseException) -> set[str]:
-    return {type(link).__name__ for link in _chain(error)}
+    return (CallOutcome.UNREACHABLE if isinstance(error, Unreachable) else CallOutcome.BROKEN), None, False
 
 
 def _root(error: BaseException) -> BaseException:
-    return _chain(error)[-1]
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Give an error and what lies beneath it: requests wraps urllib3's errors, which wrap the socket's."""
-    links = [error]
-    while True:
-        inner = links[-1]
-        beneath = getattr(inner, "reason", None) or next((a for a in inner.args if isinstance(a, BaseException)), None)
-        if not isinstance(beneath, BaseException) or beneath in links or len(links) > 10:
-            return links
-        links.append(beneath)
+    """Return the error that lies beneath: the adapter's errors wrap the socket's."""
+    while error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    return error

@@ -1,15 +1,15 @@
 """A lean transport for `requests`: HTTP/1.1 on kept-alive connections, parsed by httptools.
 
 The adapter that comes with requests spends more on each call than the rest of a stage together. This one does what a
-stage needs: POST a body to http://, read the answer to its end, and keep the connection. It never sends a message a
-second time by itself: whether a try is repeated is the caller's decision.
+stage needs: POST a body, read the answer to its end without keeping it, and keep the connection. A server may close an
+idle connection just as a request sets out on it: whether that request is sent once more is the caller's decision.
 """
 
 from __future__ import annotations
 
 import io
 import select
-import socket
+import ssl
 import time
 import urllib.parse
 from collections import deque
@@ -18,73 +18,53 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserError
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-_CHUNK_BYTES = 2**16
-_MAX_HEAD_BYTES = 2**16
-_INFORMATIONAL = range(100, 200)
-_IDLE_SECONDS = 5.0
+from simulator.stage.connection import Connect, Connection, EndedUnanswered, connect, secured
+from simulator.stage.reply import BadReply, Reply
+
+# Connections beyond those in use are closed after so long, so that a burst leaves nothing behind.
+_SPARE_SECONDS = 5.0
+# How long a connection may be idle and still be used again where its server announces nothing. A stage's server waits
+# for twice as long, and what lies in between (NAT, load balancers) for longer still.
+_IDLE_SECONDS = 60.0
+# The server's time began to run before ours, and a request takes a moment to get there.
+_IDLE_MARGIN_SECONDS = 1.0
+_PORTS = {"http": 80, "https": 443}
 
 
 class Unreachable(requests.ConnectionError):
     """Say that no connection came about: the other side has not seen the message."""
 
 
-Connect = Callable[[tuple[str, int], float], socket.socket]
-
-
-def connect(address: tuple[str, int], timeout_seconds: float) -> socket.socket:
-    """Connect to an address; small packets leave at once."""
-    family = family_of(address[0])
-    # Under gevent every look-up of a name is a thread's work: a number needs none, however many connect at once.
-    connection = socket.create_connection(address, timeout_seconds) if family is None else socket.socket(family)
-    try:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if family is not None:
-            connection.settimeout(timeout_seconds)
-            connection.connect(address)
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def family_of(host: str) -> socket.AddressFamily | None:
-    """Give the family of an address in numbers; None for a name."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            continue
-        return family
-    return None
-
-
 class LeanAdapter(BaseAdapter):
-    """Send prepared requests to http:// URLs.
+    """Send prepared requests to http:// and https:// URLs; the body of an answer is read and thrown away.
 
     `new_poll()` makes a poll object that is only ever asked without waiting: under gevent it must be the real one, not
-    gevent's. An answer of more than `max_answer_bytes` is refused. Idle connections beyond `max_idle` are closed, and
-    those that nobody needed for some seconds, so that a burst leaves nothing behind.
+    gevent's. Idle connections beyond `max_idle` are closed, and those that nobody needed for some seconds.
+    `may_resend(request)` decides whether a request is sent once more, on a new connection, where the used connection
+    that it went out on has ended without a byte of an answer. `tls` of None means Python's own trust.
     """
 
     def __init__(
         self,
         max_idle: int,
-        max_answer_bytes: int,
         new_poll: Callable[[], Any] = select.poll,
         connect: Connect = connect,
         monotonic: Callable[[], float] = time.monotonic,
+        may_resend: Callable[[requests.PreparedRequest], bool] = lambda request: False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__()
-        self._max_answer_bytes = max_answer_bytes
         self._new_poll = new_poll
         self._connect = connect
         self._monotonic = monotonic
         self._max_idle = max_idle
-        self._idle: dict[tuple[str, int], deque[_Connection]] = {}
+        self._may_resend = may_resend
+        self._tls = tls
+        self._idle: dict[_Origin, deque[Connection]] = {}
         self._targets: dict[str, _Target] = {}
 
     def send(
@@ -102,22 +82,20 @@ class LeanAdapter(BaseAdapter):
         """
         target = self._target(request.url or "")
         connect_seconds, read_seconds = timeout
-        connection = self._take(target.address, connect_seconds)
+        message = _head(request, target) + _body(request)
+        connection = self._take(target.origin) or self._open(target.origin, connect_seconds)
         try:
-            connection.socket.settimeout(read_seconds)
-            connection.socket.sendall(_head(request, target) + _body(request))
-            answer = connection.read(self._max_answer_bytes)
-        except TimeoutError as error:
-            connection.close()
-            raise requests.ReadTimeout(error, request=request) from None
-        except (OSError, HttpParserError, _BadAnswer) as error:
-            connection.close()
-            raise requests.ConnectionError(error, request=request) from None
-        except BaseException:
-            connection.close()
-            raise
-        self._give_back(target.address, connection, answer)
-        return _response(answer, request, self)
+            reply = self._exchange(connection, message, read_seconds)
+        except EndedUnanswered as error:
+            if not (connection.was_used and self._may_resend(request)):
+                raise requests.ConnectionError(error.reason, request=request) from None
+            connection = self._open(target.origin, connect_seconds)
+            try:
+                reply = self._exchange(connection, message, read_seconds)
+            except EndedUnanswered as again:
+                raise requests.ConnectionError(again.reason, request=request) from None
+        self._give_back(target.origin, connection, reply)
+        return _response(reply, request, self)
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -131,39 +109,60 @@ class LeanAdapter(BaseAdapter):
             found = self._targets[url] = _Target.of(url)
         return found
 
-    def _take(self, address: tuple[str, int], timeout_seconds: float) -> _Connection:
-        idle = self._idle.setdefault(address, deque())
+    def _take(self, origin: _Origin) -> Connection | None:
+        """Return an idle connection that can be used, None where there is none."""
+        idle = self._idle.setdefault(origin, deque())
         while idle:
             connection = idle.pop()
-            if not connection.has_ended():
+            if self._monotonic() < connection.usable_until and not connection.has_ended():
                 return connection
             connection.close()
+        return None
+
+    def _open(self, origin: _Origin, timeout_seconds: float) -> Connection:
+        host, port, is_secure = origin
         try:
-            return _Connection(self._connect(address, timeout_seconds), self._new_poll())
+            connected = self._connect((host, port), timeout_seconds)
+            if is_secure:
+                self._tls = self._tls or ssl.create_default_context()
+                connected = secured(connected, self._tls, host)
         except OSError as error:
             raise Unreachable(error) from None
+        return Connection(connected, self._new_poll())
 
-    def _give_back(self, address: tuple[str, int], connection: _Connection, answer: _Answer) -> None:
-        idle, now = self._idle[address], self._monotonic()
-        if answer.keep_alive and len(idle) < self._max_idle:
-            connection.idle_since = now
+    def _exchange(self, connection: Connection, message: bytes, timeout_seconds: float) -> Reply:
+        try:
+            return connection.exchange(message, timeout_seconds)
+        except TimeoutError as error:
+            connection.close()
+            raise requests.ReadTimeout(error) from None
+        except (OSError, HttpParserError, BadReply) as error:
+            connection.close()
+            raise requests.ConnectionError(error) from None
+        except BaseException:
+            connection.close()
+            raise
+
+    def _give_back(self, origin: _Origin, connection: Connection, reply: Reply) -> None:
+        idle, now = self._idle[origin], self._monotonic()
+        if reply.keep_alive and len(idle) < self._max_idle:
+            connection.idle_since, connection.usable_until = now, now + _usable_seconds(reply.idle_seconds)
             idle.append(connection)
         else:
             connection.close()
         # The last one in is the first one out, so those that are too many wait at the other end.
-        while idle and idle[0].idle_since < now - _IDLE_SECONDS:
+        while idle and idle[0].idle_since < now - _SPARE_SECONDS:
             idle.popleft().close()
 
 
-class _BadAnswer(Exception):
-    pass
+_Origin = tuple[str, int, bool]
 
 
 @dataclass(frozen=True)
 class _Target:
     """Where a URL leads, taken apart once."""
 
-    address: tuple[str, int]
+    origin: _Origin
     path: bytes
     host: bytes
 
@@ -171,99 +170,15 @@ class _Target:
     def of(cls, url: str) -> _Target:
         parts = urllib.parse.urlsplit(url)
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        return cls((parts.hostname or "", parts.port or 80), path.encode(), parts.netloc.rpartition("@")[2].encode())
+        origin = (parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https")
+        return cls(origin, path.encode(), parts.netloc.rpartition("@")[2].encode())
 
 
-class _Answer:
-    """What httptools tells of an answer."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.parts: list[bytes] = []
-        self.bytes = 0
-        self.in_body = self.complete = self.keep_alive = False
-        self._parser = HttpResponseParser(self)
-
-    def feed(self, data: bytes) -> None:
-        """Parse what has come; whatever comes with the answer but after its end is no part of it."""
-        self.bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            raise _BadAnswer("it wants to speak another protocol") from None
-        except HttpParserError:
-            if not self.complete:
-                raise
-            self.keep_alive = False
-
-    def end(self) -> None:
-        """Take note of the end of the connection, which ends an answer of unknown length and breaks any other."""
-        if self.complete:
-            return
-        names = {name.lower() for name, _ in self.headers}
-        if not self.in_body or names & {b"content-length", b"transfer-encoding"}:
-            raise _BadAnswer("the connection ended before the answer was whole")
-        self.complete, self.keep_alive = True, False
-
-    def on_message_begin(self) -> None:
-        if self.complete:
-            self.keep_alive = False  # more than one answer to one request: the next call would get the wrong one
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.complete:
-            self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self.complete:
-            return
-        self.status = self._parser.get_status_code()
-        self.keep_alive = self._parser.should_keep_alive()
-        self.in_body = True
-
-    def on_body(self, data: bytes) -> None:
-        if not self.complete:
-            self.parts.append(data)
-
-    def on_message_complete(self) -> None:
-        if self.complete:
-            return
-        if self.status in _INFORMATIONAL:
-            self.headers.clear()
-            self.in_body = False
-        else:
-            self.complete = True
-
-
-class _Connection:
-    """One connection, and a way to see whether the other side has ended it while it was idle."""
-
-    def __init__(self, connected: socket.socket, poll: Any) -> None:
-        self.socket = connected
-        self.idle_since = 0.0
-        self._poll = poll
-        self._poll.register(connected.fileno(), select.POLLIN)
-
-    def has_ended(self) -> bool:
-        """Tell whether the connection can't be used again: nothing may come on it while nothing was asked."""
-        return bool(self._poll.poll(0))
-
-    def read(self, max_bytes: int) -> _Answer:
-        """Read one answer."""
-        answer = _Answer()
-        while not answer.complete:
-            data = self.socket.recv(_CHUNK_BYTES)
-            if data:
-                answer.feed(data)
-            else:
-                answer.end()
-            if answer.bytes > max_bytes + _MAX_HEAD_BYTES:
-                raise _BadAnswer(f"the answer is longer than {max_bytes} bytes")
-        return answer
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.socket.close()
+def _usable_seconds(announced: float | None) -> float:
+    """Return how long an idle connection may be used whose server closes it after `announced` seconds."""
+    if announced is None:
+        return _IDLE_SECONDS
+    return max(announced - _IDLE_MARGIN_SECONDS, announced / 2)
 
 
 def _head(request: requests.PreparedRequest, target: _Target) -> bytes:
@@ -283,16 +198,16 @@ def _body(request: requests.PreparedRequest) -> bytes:
     return request.body
 
 
-def _response(answer: _Answer, request: requests.PreparedRequest, adapter: BaseAdapter) -> requests.Response:
+def _response(reply: Reply, request: requests.PreparedRequest, adapter: BaseAdapter) -> requests.Response:
     response = requests.Response()
-    response.status_code = answer.status
-    response.headers = CaseInsensitiveDict((n.decode("latin-1"), v.decode("latin-1")) for n, v in answer.headers)
+    response.status_code = reply.status
+    response.headers = CaseInsensitiveDict((n.decode("latin-1"), v.decode("latin-1")) for n, v in reply.headers)
     response.url = request.url or ""
     response.request = request
     response.connection = adapter  # type: ignore[assignment]
-    response.raw = _Body(b"".join(answer.parts))
+    response.raw = _NoBody()
     return response
 
 
-class _Body(io.BytesIO):
+class _NoBody(io.BytesIO):
     version = 11  # HTTP/1.1; the instrumentation writes it into the span

@@ -72,6 +72,9 @@ class Metrics:
         self._ejections = self._family(
             Counter, "simulator_downstream_ejections", "Times that an instance was passed over", "downstream"
         )
+        self._resends = self._family(
+            Counter, "simulator_downstream_resends", "Requests sent again after an idle connection ended", "downstream"
+        )
         self._control = self._family(Counter, "simulator_control_requests", "Requests to the live control", "result")
         self._begin_at_zero(downstreams)
         self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that no collector took")
@@ -132,6 +135,7 @@ class Metrics:
         """Let counters be there before they count: what appears with its first event hides that event from a rate."""
         for downstream in downstreams:
             self._ejections.labels(**self._always, downstream=downstream)
+            self._resends.labels(**self._always, downstream=downstream)
         for result in CONTROL_RESULTS:
             self._control.labels(**self._always, result=result)
 
@@ -211,6 +215,10 @@ class Metrics:
     def record_ejection(self, downstream: str) -> None:
         """Record that an instance of a downstream could not be reached and is passed over for a while."""
         self._ejections.labels(**self._always, downstream=downstream).inc()
+
+    def record_resend(self, downstream: str) -> None:
+        """Record that a request went out on an idle connection that had been closed, and was sent once more."""
+        self._resends.labels(**self._always, downstream=downstream).inc()
 
     def record_control(self, result: str) -> None:
         """Record a request to the control: `read`, `changed`, `invalid` or `refused`."""

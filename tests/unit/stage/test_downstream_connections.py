@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
+from simulator.stage.connection import connect
 from simulator.stage.downstream import Parcel
-from simulator.stage.transport import LeanAdapter, connect
+from simulator.stage.transport import LeanAdapter
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.settings import Downstream
 from tests.support.sending import (
@@ -84,7 +85,7 @@ def test_connections_that_nobody_needs_any_more_are_closed(serve):
         ended.release()
 
     ended = threading.Semaphore(0)
-    adapter = LeanAdapter(4, 1000, monotonic=lambda: now[0])
+    adapter = LeanAdapter(4, monotonic=lambda: now[0])
     with serve(answering_all) as server, sending(server.downstream(), adapter=adapter) as sender:
         together = threading.Barrier(3)
         real_send = adapter.send

@@ -35,6 +35,7 @@ TABLE = """
 | simulator_queue_capacity                      | gauge                |                     |
 | simulator_faults_injected_total               | counter              | fault               |
 | simulator_downstream_ejections_total          | counter              | downstream          |
+| simulator_downstream_resends_total            | counter              | downstream          |
 | simulator_breakers_open                       | gauge                | downstream          |
 | simulator_control_requests_total              | counter              | result              |
 | simulator_injector_due_total                  | counter              |                     |
@@ -76,6 +77,7 @@ def whole_stage():
     tell(metrics, (CallOutcome.OK, 200))
     metrics.injected(arrival(), "error")
     metrics.record_ejection("enrich")
+    metrics.record_resend("enrich")
     metrics.record_control("read")
     metrics.handled(record(Outcome.DELIVERED, faults=("error",), pipeline_seconds=1.0))
     metrics.record_due(0.0)

@@ -1,0 +1,102 @@
+"""One connection to a stage or service, plain or by TLS, and whether it can be used again."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from simulator.stage.reply import BadReply, Reply
+
+_CHUNK_BYTES = 2**16
+
+Connect = Callable[[tuple[str, int], float], socket.socket]
+
+
+def connect(address: tuple[str, int], timeout_seconds: float) -> socket.socket:
+    """Connect to an address; small packets leave at once."""
+    family = family_of(address[0])
+    # Under gevent every look-up of a name is a thread's work: a number needs none, however many connect at once.
+    connection = socket.create_connection(address, timeout_seconds) if family is None else socket.socket(family)
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family is not None:
+            connection.settimeout(timeout_seconds)
+            connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def family_of(host: str) -> socket.AddressFamily | None:
+    """Return the family of an address in numbers; None for a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return family
+    return None
+
+
+def secured(plain: socket.socket, tls: ssl.SSLContext, host: str) -> socket.socket:
+    """Return the connection after a TLS handshake. Raise OSError, and close it, where `host` can't prove itself."""
+    try:
+        return tls.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+class EndedUnanswered(Exception):
+    """Say that a connection has ended without a byte of an answer, and why."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Connection:
+    """One connection; `usable_until` and `idle_since` are monotonic, in seconds, and hold while it is idle."""
+
+    def __init__(self, connected: socket.socket, poll: Any) -> None:
+        self.socket = connected
+        self.was_used = False
+        self.idle_since = self.usable_until = 0.0
+        self._poll = poll
+        self._poll.register(connected.fileno(), select.POLLIN)
+
+    def has_ended(self) -> bool:
+        """Return whether the connection can't be used again: nothing may come on it while nothing was asked."""
+        return bool(self._poll.poll(0))
+
+    def exchange(self, message: bytes, timeout_seconds: float) -> Reply:
+        """Send a request and read its answer; no pause between two bytes may be longer than the timeout.
+
+        Raise EndedUnanswered, TimeoutError, OSError, BadReply or HttpParserError.
+        """
+        reply = Reply()
+        self.socket.settimeout(timeout_seconds)
+        try:
+            self.socket.sendall(message)
+            while not reply.complete:
+                data = self.socket.recv(_CHUNK_BYTES)
+                if data:
+                    reply.feed(data)
+                else:
+                    reply.end()
+        except TimeoutError:
+            raise
+        except (OSError, BadReply) as error:
+            if reply.begun:
+                raise
+            raise EndedUnanswered(error) from None
+        self.was_used = True
+        return reply
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.socket.close()

@@ -1,0 +1,90 @@
+"""The answer to a request, parsed by httptools as its bytes come; its body is counted out and thrown away."""
+
+from __future__ import annotations
+
+import re
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+# A head, and what stands between two pieces of a body, is kept in memory until it ends.
+_MAX_HEAD_BYTES = 2**16
+_INFORMATIONAL = range(100, 200)
+_KEEP_ALIVE = b"keep-alive"
+_TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
+
+
+class BadReply(Exception):
+    """Say that what came is no whole answer."""
+
+
+class Reply:
+    """One answer. `idle_seconds` is how long the server keeps the idle connection, None where it does not say."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.idle_seconds: float | None = None
+        self.begun = self.complete = self.keep_alive = False
+        self._in_body = False
+        self._bytes_since_body = 0
+        self._parser = HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Parse what has come; what comes after the answer's end is no part of it. Raise BadReply, HttpParserError."""
+        self.begun = True
+        self._bytes_since_body += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            raise BadReply("it wants to speak another protocol") from None
+        except HttpParserError:
+            if not self.complete:
+                raise
+            self.keep_alive = False
+        if self._bytes_since_body > _MAX_HEAD_BYTES and not self.complete:
+            raise BadReply(f"the head of the answer is longer than {_MAX_HEAD_BYTES} bytes")
+
+    def end(self) -> None:
+        """Take note of the end of the connection, which ends an answer of unknown length and breaks any other."""
+        if self.complete:
+            return
+        names = {name.lower() for name, _ in self.headers}
+        if not self._in_body or names & {b"content-length", b"transfer-encoding"}:
+            raise BadReply("the connection ended before the answer was whole")
+        self.complete, self.keep_alive = True, False
+
+    def on_message_begin(self) -> None:
+        """Called by the parser when an answer begins."""
+        if self.complete:
+            self.keep_alive = False  # more than one answer to one request: the next call would get the wrong one
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser for each header, and for what stands like one after a body in chunks."""
+        if self.complete or self._in_body:
+            return
+        self.headers.append((name, value))
+        if len(name) == len(_KEEP_ALIVE) and name.lower() == _KEEP_ALIVE:
+            found = _TIMEOUT.search(value)
+            self.idle_seconds = float(found[1]) if found else self.idle_seconds
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser at the end of the head."""
+        if self.complete:
+            return
+        self.status = self._parser.get_status_code()
+        self.keep_alive = self._parser.should_keep_alive()
+        self._in_body = True
+
+    def on_body(self, data: bytes) -> None:
+        """Called by the parser for each piece of the body."""
+        self._bytes_since_body = 0
+
+    def on_message_complete(self) -> None:
+        """Called by the parser at the end of an answer, or of what a server says before it."""
+        if self.complete:
+            return
+        if self.status in _INFORMATIONAL:
+            self.headers.clear()
+            self._in_body = False
+        else:
+            self.complete = True
