@@ -49,7 +49,7 @@ bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 mess
 pictures: $(VENV)/.tests ## make the pictures of the console in docs/ anew
 	$(BIN)/python -m tests.pictures
 
-lock: ## make requirements.txt and tests/requirements.txt anew from pyproject.toml
+lock: ## make requirements.txt, and those of deploy/ and tests/, from pyproject.toml
 	$(PYTHON) tests/lock.py
 
 clean: ## remove what the commands made

@@ -259,7 +259,10 @@ def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
     from gevent import monkey
 
     monkey.patch_all()
-    from simulator.console.process import run_console
+    try:
+        from simulator.console.process import run_console
+    except ModuleNotFoundError as missing:
+        raise StartError(f"the console needs {missing.name}, which is not installed: see requirements.txt") from None
 
     return run_console(folder, listen_fd, parent_fd, os.environ)
 

@@ -1,4 +1,8 @@
-"""Make requirements.txt and tests/requirements.txt anew from the dependencies in pyproject.toml: `make lock`."""
+"""Make the locks from the dependencies in pyproject.toml: `make lock`.
+
+deploy/requirements.txt is what a stage needs, and so its image; requirements.txt adds the console, and
+tests/requirements.txt what the tests need beyond that.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +18,31 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> None:
     """Install what is asked for into a new environment, and write down what came of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = Path(folder) / "bin" / "python"
-        run = frozen_after(python, project["dependencies"])
-        tests = frozen_after(python, project["optional-dependencies"]["tests"])
+        # Python 3.11 comes with it and 3.12 does not: taken away, it is locked where a package requires it.
+        subprocess.run([*pip(python), "uninstall", "--quiet", "--yes", "setuptools"], check=True)
+        stage = frozen_after(python, project["dependencies"])
+        run = frozen_after(python, extras["console"])
+        tests = frozen_after(python, extras["tests"])
+    write(ROOT / "deploy" / "requirements.txt", stage)
     write(ROOT / "requirements.txt", run)
     write(ROOT / "tests" / "requirements.txt", [line for line in tests if line not in run])
 
 
 def frozen_after(python: Path, wanted: list[str]) -> list[str]:
-    """Install the wanted packages and give everything that is installed then, a pinned line each."""
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--quiet", *wanted], check=True)
-    frozen = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True)
+    """Install the wanted packages and return everything that is installed then but pip, a pinned line each."""
+    subprocess.run([*pip(python), "install", "--quiet", *wanted], check=True)
+    command = [*pip(python), "freeze", "--all", "--exclude", "pip"]
+    frozen = subprocess.run(command, check=True, capture_output=True, text=True)
     return sorted(frozen.stdout.lower().splitlines())
+
+
+def pip(python: Path) -> list[str]:
+    """Return the command of an environment's pip."""
+    return [str(python), "-m", "pip", "--disable-pip-version-check"]
 
 
 def write(path: Path, lines: list[str]) -> None:
