@@ -19,20 +19,19 @@ from simulator.render.compose_observability import (
     observer_files,
     observers,
 )
-from simulator.render.compose_services import Service, confined, mounted, published
+from simulator.render.compose_services import Service, confined, healthy, mounted, published
 from simulator.render.containers import (
     IMAGE,
     OTLP_ENDPOINT,
     TOPOLOGY_FILE,
     USER,
     as_yaml,
-    called_by,
     downstream_urls,
     in_containers,
     stage_arguments,
 )
 from simulator.topology.addresses import DEFAULT_PORT, url_of
-from simulator.topology.graph import entries
+from simulator.topology.graph import entries, reached_from
 from simulator.topology.model import Role, Topology
 from simulator.topology.reader import write_topology
 
@@ -115,7 +114,7 @@ def _project(topology: Topology, containers: list[Container], repository: str) -
         "services": {
             **stages,
             **observers(repository),
-            **load_generators(*_entry(topology), repository),
+            **load_generators(_entry_url(topology), _needed_by(topology, _entry(topology)), repository),
         },
         "configs": {
             config: {"file": f"./{path}"} for config, path in {"topology": "topology.yaml", **OBSERVER_CONFIGS}.items()
@@ -124,11 +123,19 @@ def _project(topology: Topology, containers: list[Container], repository: str) -
     }
 
 
-def _entry(topology: Topology) -> tuple[str, str]:
-    """Give host and URL of the entry that gets the load; one that takes messages from outside before an injector."""
-    name = min(entries(topology), key=lambda name: topology.stages[name].role is Role.INJECTOR)
-    host = _containers(topology, name)[0].host
-    return host, url_of(host, DEFAULT_PORT, topology.stages[name].path)
+def _entry(topology: Topology) -> str:
+    """Return the entry that gets the load; one that takes messages from outside before an injector."""
+    return min(entries(topology), key=lambda name: topology.stages[name].role is Role.INJECTOR)
+
+
+def _entry_url(topology: Topology) -> str:
+    name = _entry(topology)
+    return url_of(_containers(topology, name)[0].host, DEFAULT_PORT, topology.stages[name].path)
+
+
+def _needed_by(topology: Topology, name: str) -> list[str]:
+    """Return the hosts of a stage and of all that its messages may come to."""
+    return [one.host for stage in (name, *reached_from(topology, name)) for one in _containers(topology, stage)]
 
 
 def _entry_ports(topology: Topology, containers: list[Container]) -> dict[Container, int]:
@@ -139,7 +146,6 @@ def _entry_ports(topology: Topology, containers: list[Container]) -> dict[Contai
 
 
 def _stage(topology: Topology, container: Container, repository: str, port: int | None) -> Service:
-    hosts = [other.host for name in called_by(topology, container.stage) for other in _containers(topology, name)]
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": OTLP_ENDPOINT}
     if container.number is not None:
         environment["SIMULATOR_INSTANCE"] = str(container.number)
@@ -156,8 +162,8 @@ def _stage(topology: Topology, container: Container, repository: str, port: int 
         "read_only": True,
         "tmpfs": ["/tmp"],  # noqa: S108 - in a container
         **confined(),
-        # Ten seconds to finish what was admitted, and four to tell what is untold.
-        "stop_grace_period": "20s",
+        # Ten seconds to finish what was admitted, and four to tell what is untold: twice that.
+        "stop_grace_period": "30s",
         "healthcheck": {
             "test": ["CMD", "python", "-c", _READY],
             "interval": "15s",
@@ -166,6 +172,16 @@ def _stage(topology: Topology, container: Container, repository: str, port: int 
             "start_period": "60s",
             "start_interval": "1s",
         },
-        "depends_on": {"jaeger": {"condition": "service_started"}}
-        | {host: {"condition": "service_healthy"} for host in hosts},
+        "depends_on": {"jaeger": {"condition": "service_started"}} | _awaited(topology, container),
     } | ({"ports": [published(port, DEFAULT_PORT)]} if port else {})
+
+
+def _awaited(topology: Topology, container: Container) -> dict[str, dict[str, str]]:
+    """Return what an injector waits for: all that its messages may come to.
+
+    No other stage waits: a chain would start one after the other, and what comes from outside comes when all is up.
+    """
+    if topology.stages[container.stage].role is not Role.INJECTOR:
+        return {}
+    reached = reached_from(topology, container.stage)
+    return healthy(one.host for name in reached for one in _containers(topology, name))

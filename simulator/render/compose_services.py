@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 Service = dict[str, Any]
@@ -29,3 +30,8 @@ def bound(source: str, target: str) -> dict[str, Any]:
 def published(port: int, target: int) -> str:
     """Publish a service's port on this machine alone."""
     return f"127.0.0.1:{port}:{target}"
+
+
+def healthy(hosts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return what lets a service start once the services of these hosts are healthy."""
+    return {host: {"condition": "service_healthy"} for host in hosts}

@@ -15,8 +15,10 @@ from dataclasses import replace
 
 from simulator.render.containers import IMAGE, as_yaml, in_containers
 from simulator.render.kubernetes_observability import OBSERVERS, observability
-from simulator.render.kubernetes_pod import STAGE, stage_pod
+from simulator.render.kubernetes_pod import stage_pod
 from simulator.render.manifests import (
+    OBSERVER,
+    STAGE,
     Manifest,
     Ranges,
     documents,
@@ -26,6 +28,7 @@ from simulator.render.manifests import (
     service_of,
     workload,
 )
+from simulator.render.network_policies import operator_policy, stage_policies
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.model import Instances, Role, Topology
 from simulator.topology.reader import write_topology
@@ -38,7 +41,12 @@ _HEAD = """\
 #   kubectl apply --server-side -k .          the stages, Jaeger, Prometheus and Grafana; `-k base` the stages alone
 #   kubectl -n {namespace} port-forward service/grafana 3000
 #
-# With the Prometheus operator: `kubectl apply -k overlays/podmonitor`.
+# With the Prometheus operator: `kubectl apply -k overlays/podmonitor`. Where the cluster's network enforces policies,
+# stages talk to stages, Prometheus scrapes, entries can be reached, and nothing else goes in or out.
+"""
+_NEEDS_METRICS = """\
+# The autoscaler learns how busy the pods are from metrics-server, which not every cluster has: `kubectl top pods` fails
+# without it, and then there are as many pods as the range begins with, whatever the load.
 """
 
 
@@ -54,8 +62,9 @@ def kubernetes_files(topology: Topology, grafana: Mapping[str, str] | None = Non
         "kustomization.yaml": head + as_yaml(kustomization_of(["base", "observability"])),
         **_base(contained, ranges),
         "overlays/podmonitor/kustomization.yaml": as_yaml(
-            kustomization_of(["../../base", "podmonitor.yaml"], topology.name)
+            kustomization_of(["../../base", "podmonitor.yaml", "networkpolicy.yaml"], topology.name)
         ),
+        "overlays/podmonitor/networkpolicy.yaml": documents([operator_policy(STAGE)]),
         "overlays/podmonitor/podmonitor.yaml": as_yaml(_pod_monitor()),
         **observability(contained, ranges, grafana or {}),
     }
@@ -74,15 +83,18 @@ def _without_ranges(topology: Topology) -> tuple[Topology, Ranges]:
 
 def _base(topology: Topology, ranges: Ranges) -> dict[str, str]:
     stages = {
-        f"stages/{name}.yaml": documents(_scaled(_stage(topology, name), name, ranges)) for name in topology.stages
+        f"stages/{name}.yaml": (_NEEDS_METRICS if name in ranges else "")
+        + documents(_scaled(_stage(topology, name), name, ranges))
+        for name in topology.stages
     }
-    kustomization = kustomization_of(["namespace.yaml", *stages], topology.name) | {
+    kustomization = kustomization_of(["namespace.yaml", "networkpolicy.yaml", *stages], topology.name) | {
         "labels": [{"pairs": {"app.kubernetes.io/part-of": topology.name}, "includeTemplates": True}],
         "configMapGenerator": [{"name": "topology", "files": ["topology.yaml"]}],
     }
     files = {
         "kustomization.yaml": as_yaml(kustomization),
         "namespace.yaml": as_yaml(_namespace(topology.name)),
+        "networkpolicy.yaml": documents(stage_policies(topology, STAGE, OBSERVER)),
         "topology.yaml": write_topology(topology),
         **stages,
     }
@@ -123,7 +135,8 @@ def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manife
     for manifest in manifests:
         manifest["spec"].pop("replicas", None)
     pods = service_of(f"{name}-pods", STAGE, {"http": DEFAULT_PORT})
-    pods["spec"] |= {"clusterIP": "None", "selector": labels_of(name, STAGE)}
+    # Ready or not: a pod that is busy or still starting is measured as well.
+    pods["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": labels_of(name, STAGE)}
     target = {"type": "Utilization", "averageUtilization": _BUSY_PERCENT}
     scaler = {
         "apiVersion": "autoscaling/v2",

@@ -19,6 +19,8 @@ from simulator.render.containers import (
 )
 from simulator.render.jaeger import DEFAULT_PORTS, jaeger_config
 from simulator.render.manifests import (
+    OBSERVER,
+    STAGE,
     Manifest,
     Ranges,
     confined,
@@ -33,6 +35,7 @@ from simulator.render.manifests import (
     service_of,
     workload,
 )
+from simulator.render.network_policies import observer_policies
 from simulator.render.prometheus import prometheus_config
 from simulator.render.rules import rules_text
 from simulator.topology.addresses import DEFAULT_PORT
@@ -56,12 +59,14 @@ def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]
             for folder, name in maps.items()
         ),
     ]
-    kustomization = kustomization_of([f"{name}.yaml" for name in OBSERVERS], topology.name)
+    listed = [*(f"{name}.yaml" for name in OBSERVERS), "networkpolicy.yaml"]
+    kustomization = kustomization_of(listed, topology.name)
     files = {
         "kustomization.yaml": as_yaml(kustomization | {"configMapGenerator": generated}),
         "jaeger.yaml": documents(_jaeger()),
         "prometheus.yaml": documents(_prometheus()),
         "grafana.yaml": documents(_grafana(maps)),
+        "networkpolicy.yaml": documents(observer_policies(STAGE, OBSERVER)),
         "jaeger/config.yaml": jaeger_config(PROMETHEUS_URL),
         "prometheus/prometheus.yml": prometheus_config(targets, JAEGER_METRICS, ["rules.yml"], discovered=discovered),
         "prometheus/rules.yml": rules_text(topology),
@@ -139,5 +144,5 @@ def _observer(
         ],
         "volumes": [{"name": key, **volume} for key, volume in volumes.items()],
     }
-    spec = {"replicas": 1, "strategy": {"type": "Recreate"}, **pods_of(name, "observability", pod)}
-    return [service_of(name, "observability", ports), workload("Deployment", name, "observability", spec)]
+    spec = {"replicas": 1, "strategy": {"type": "Recreate"}, **pods_of(name, OBSERVER, pod)}
+    return [service_of(name, OBSERVER, ports), workload("Deployment", name, OBSERVER, spec)]

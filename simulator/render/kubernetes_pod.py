@@ -10,15 +10,24 @@ from simulator.render.containers import (
     OTLP_ENDPOINT,
     TOPOLOGY_FILE,
     USER,
-    called_by,
     downstream_urls,
     stage_arguments,
 )
-from simulator.render.manifests import Manifest, confined, empty_volume, hosts, pod_defaults, pod_host, probe, resources
+from simulator.render.manifests import (
+    STAGE,
+    Manifest,
+    confined,
+    empty_volume,
+    hosts,
+    pod_defaults,
+    pod_host,
+    probe,
+    resources,
+)
 from simulator.topology.addresses import DEFAULT_PORT
-from simulator.topology.model import Stage, Topology
+from simulator.topology.graph import reached_from
+from simulator.topology.model import Role, Stage, Topology
 
-STAGE = "stage"  # what a stage's pods are labelled as, and nothing else is
 _POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
 _MEBIBYTE = 2**20
 _IDLE_MEBIBYTES = 96
@@ -38,7 +47,7 @@ for url in sys.argv[1:]:
 
 
 def stage_pod(topology: Topology, name: str) -> Manifest:
-    """Make the pod of an instance of a stage: what waits for those that it calls, and then the stage itself."""
+    """Make the pod of an instance of a stage; an injector's waits first for all that its messages may come to."""
     volumes: dict[str, Manifest] = {"topology": {"configMap": {"name": "topology"}}, "tmp": empty_volume()}
     waits = [_waiting(urls)] if (urls := _ready_urls(topology, name)) else []
     return {
@@ -73,15 +82,18 @@ def _stage_container(topology: Topology, name: str) -> Manifest:
 
 
 def _ready_urls(topology: Topology, name: str) -> list[str]:
+    """Return where an injector asks whether all is ready; no other stage waits, or a chain would start one by one."""
+    if topology.stages[name].role is not Role.INJECTOR:
+        return []
     return [
         f"http://{host}/readyz"
-        for other in called_by(topology, name)
+        for other in reached_from(topology, name)
         for host in hosts(other, topology.stages[other].instances)
     ]
 
 
 def _waiting(urls: list[str]) -> Manifest:
-    """Keep a stage from starting before those that it calls: a message that nobody takes would be a genuine failure."""
+    """Keep an injector from starting too early: a message that nobody takes would be a genuine failure."""
     return {
         "name": "wait",
         "image": IMAGE,

@@ -11,6 +11,9 @@ from simulator.topology.addresses import DEFAULT_PORT
 
 Manifest = dict[str, Any]
 Ranges = Mapping[str, tuple[int, int]]
+# What the pods of a stage are labelled as, and what those that look at them.
+STAGE = "stage"
+OBSERVER = "observability"
 
 
 def kustomization_of(resources: Sequence[str], namespace: str | None = None) -> Manifest:
@@ -92,9 +95,14 @@ def empty_volume() -> Manifest:
     return {"emptyDir": {}}
 
 
+class _WithoutAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def documents(manifests: Sequence[Manifest]) -> str:
-    """Write manifests as one file of YAML."""
-    return str(yaml.safe_dump_all(manifests, sort_keys=False, width=120))
+    """Write manifests as one file of YAML, each by itself: what several have in common is written out in each."""
+    return str(yaml.dump_all(manifests, Dumper=_WithoutAliases, sort_keys=False, width=120))
 
 
 def hosts(name: str, instances: int) -> list[str]:

@@ -52,6 +52,18 @@ def entries(topology: Topology) -> tuple[str, ...]:
     return tuple(name for name in topology.stages if name not in called)
 
 
+def reached_from(topology: Topology, name: str) -> tuple[str, ...]:
+    """Return the stages that a message from `name` may come to, by however many calls, in the order of the file."""
+    following = _successors(topology.stages)
+    reached: set[str] = set()
+    waiting = [name]
+    while waiting:
+        found = set(following[waiting.pop()]) - reached
+        reached |= found
+        waiting += found
+    return tuple(other for other in topology.stages if other in reached)
+
+
 def called_first(topology: Topology) -> tuple[str, ...]:
     """Give the stages so that each stands after all that it calls: the order to start them in."""
     return tuple(graphlib.TopologicalSorter(_successors(topology.stages)).static_order())

@@ -92,7 +92,7 @@ def test_a_stage_in_its_container_is_the_stage_of_the_file(topology):
 
 @every_topology
 def test_every_call_goes_to_a_service_that_is_that_stage(topology):
-    """A caller knows every instance of what it calls, by a host that exists, and begins after all of them."""
+    """A caller knows every instance of what it calls, by a host that exists."""
     files, project = compose_files(topology, ".."), project_of(topology)
     stages = stages_of(project)
     for options, name in stages.values():
@@ -103,8 +103,34 @@ def test_every_call_goes_to_a_service_that_is_that_stage(topology):
             assert len({url.hostname for url in urls}) == topology.stages[downstream.name].instances
             found[downstream.name] = {url.hostname for url in urls}
         assert set(found) == {call.to for _, call in calls_of(topology.stages[name])}
-        healthy = {host for host, how in options["depends_on"].items() if how["condition"] == "service_healthy"}
-        assert healthy == set().union(*found.values())
+
+
+def awaited(options):
+    return {host for host, how in options["depends_on"].items() if how["condition"] == "service_healthy"}
+
+
+@every_topology
+def test_only_what_makes_messages_waits(topology):
+    """An injector waits for every stage that its messages come to, and a chain does not start one by one."""
+    project = project_of(topology)
+    stages = stages_of(project)
+    ends = {name for name, stage in topology.stages.items() if not stage.calls}
+    for options, name in stages.values():
+        waits = {stages[host][1] for host in awaited(options)}
+        assert bool(waits) is (topology.stages[name].role is Role.INJECTOR)
+        assert name not in waits
+        assert not waits or (waits & ends and {call.to for _, call in calls_of(topology.stages[name])} <= waits)
+    assert len(entries(topology)) > 1 or set(stages) == awaited(project["services"]["k6"])
+
+
+def test_an_injector_waits_for_a_chain_to_its_end():
+    """It waits for every instance of what its messages reach by other stages, as a load generator does."""
+    lines = "stages: {i: {role: injector, calls: [a]}, a: {calls: [b]}, b: {instances: 2, calls: [c]}"
+    topology = parse_topology(f"{lines}, c: {{role: terminator}}}}", "t", samples_beside(ROOT), "t")
+    services = project_of(topology)["services"]
+    assert awaited(services["i"]) == {"a", "b-1", "b-2", "c"}
+    assert awaited(services["locust"]) == {"i", "a", "b-1", "b-2", "c"}
+    assert awaited(services["a"]) == awaited(services["b-1"]) == set()
 
 
 @every_topology
@@ -130,7 +156,7 @@ def test_a_stage_can_do_no_more_than_it_needs(topology):
         assert options["cap_drop"] == ["ALL"]
         assert "cap_add" not in options and "privileged" not in options and "volumes" not in options
         assert options["security_opt"] == ["no-new-privileges:true"]
-        assert int(options["stop_grace_period"].removesuffix("s")) > 14
+        assert int(options["stop_grace_period"].removesuffix("s")) >= 2 * 14
 
 
 @every_topology
@@ -254,6 +280,7 @@ def test_the_image_gets_the_signals_and_is_not_root():
     assert json.loads(re.search(r"^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)[1]) == ["python", "run_web_service.py"]
     assert int(re.search(r"^USER (\d+):(\d+)$", dockerfile, re.MULTILINE)[1]) > 0
     assert re.search(r"^ARG PYTHON=3\.13\.\d+-slim$", dockerfile, re.MULTILINE)
+    assert "syntax=" not in dockerfile  # BuildKit would fetch a frontend for it
     assert json.loads(re.search(r"HEALTHCHECK .*\\\n\s+CMD (.*)$", dockerfile, re.MULTILINE)[1])[0] == "python"
 
 

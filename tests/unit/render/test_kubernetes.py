@@ -1,5 +1,6 @@
 """A topology as manifests for Kubernetes."""
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.errors import ConfigurationError
 from simulator.render.kubernetes import kubernetes_files
-from simulator.topology.graph import calls_of
+from simulator.topology.graph import calls_of, entries, reached_from
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.reader import parse_topology, read_topology, samples_beside
@@ -117,7 +118,7 @@ def test_a_stage_in_its_pods_is_the_stage_of_the_file(topology):
 
 @every_topology
 def test_every_call_goes_to_a_pod_of_that_stage(topology):
-    """The host is a service, or a pod of a StatefulSet within its headless one, and a stage waits for all of them."""
+    """The host is a service, or a pod of a StatefulSet within its headless one."""
     files = kubernetes_files(topology)
     services, sets, stages = kinds(files, "Service"), kinds(files, "StatefulSet"), stages_of(files)
     for name, workload in stages.items():
@@ -136,10 +137,18 @@ def test_every_call_goes_to_a_pod_of_that_stage(topology):
                 assert pods == [downstream.name]
             labels = stages[downstream.name]["spec"]["template"]["metadata"]["labels"]
             assert services[downstream.name]["spec"]["selector"].items() <= labels.items()
-        waiting = workload["spec"]["template"]["spec"].get("initContainers", [])
-        awaited = {urllib.parse.urlsplit(url).netloc for each in waiting for url in each["command"][3:]}
-        assert awaited == hosts
         assert bool(hosts) == any(calls_of(topology.stages[name]))
+
+
+@every_topology
+def test_only_what_makes_messages_waits(topology):
+    """An injector waits for each pod that its messages come to, and a chain does not start one by one."""
+    for name, workload in stages_of(kubernetes_files(topology)).items():
+        waiting = workload["spec"]["template"]["spec"].get("initContainers", [])
+        awaited = {urllib.parse.urlsplit(url).hostname for each in waiting for url in each["command"][3:]}
+        reached = reached_from(topology, name) if topology.stages[name].role is Role.INJECTOR else ()
+        assert {host.rpartition(".")[2] for host in awaited} == set(reached)
+        assert len(awaited) == sum(topology.stages[other].instances for other in reached)
 
 
 @every_topology
@@ -254,6 +263,83 @@ def test_kustomize_makes_valid_manifests_of_it(topology, folder, tmp_path):
         assert names == {*topology.stages, "jaeger", "prometheus", "grafana"}
     if folder == "overlays/podmonitor":
         assert [d["metadata"]["name"] for d in documents if d["kind"] == "PodMonitor"] == ["stages"]
+
+
+def admitted(policies, pod, port, direction="ingress"):
+    """Return who may talk to a pod of these labels at a port (or whom it may talk to), None for everybody.
+
+    As the API defines it: what no policy selects is open, and policies of one direction only ever add up.
+    """
+    selecting = [
+        policy["spec"]
+        for policy in policies.values()
+        if direction.capitalize() in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], pod)
+    ]
+    if not selecting:
+        return None
+    peers = []
+    for rule in (rule for spec in selecting for rule in spec[direction]):
+        if any(port == each["port"] for each in rule["ports"]):
+            if not rule.get({"ingress": "from", "egress": "to"}[direction]):
+                return None
+            peers += rule[{"ingress": "from", "egress": "to"}[direction]]
+    return peers
+
+
+def within(peers, labels):
+    """Return whether pods of these labels, in the same namespace, are among the peers."""
+    assert all(peer.keys() == {"podSelector"} for peer in peers or ())
+    return peers is None or any(selects(peer["podSelector"], labels) for peer in peers)
+
+
+def selects(selector, labels):
+    listed = selector.get("matchExpressions", [])
+    assert all(expression["operator"] == "In" for expression in listed)
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(expression["key"]) in expression["values"] for expression in listed
+    )
+
+
+@every_topology
+def test_stages_talk_to_stages_and_prometheus_scrapes_and_nobody_else(topology):
+    """Between any two pods, the ways are open that something takes and no others; entries are open to all."""
+    files = kubernetes_files(topology, GRAFANA)
+    overlay = "overlays/podmonitor/networkpolicy.yaml"
+    policies = kinds({path: text for path, text in files.items() if path != overlay}, "NetworkPolicy")
+    pods = {name: workload["spec"]["template"]["metadata"]["labels"] for name, workload in workloads(files).items()}
+    ways = {("prometheus", "jaeger", 8889), ("grafana", "jaeger", 16686)}
+    ways |= {(reader, "prometheus", 9090) for reader in ("jaeger", "grafana")}
+    ways |= {(stage, "jaeger", 4318) for stage in topology.stages}
+    ways |= {(other, stage, 8080) for stage in topology.stages for other in (*topology.stages, "prometheus")}
+    inlets = {(other, entry, 8080) for entry in entries(topology) for other in pods}
+    for port in (8080, 4318, 8889, 16686, 9090, 3000):
+        coming = {name: admitted(policies, labels, port) for name, labels in pods.items()}
+        going = {name: admitted(policies, labels, port, "egress") for name, labels in pods.items()}
+        found = {
+            (sender, receiver, port)
+            for sender, receiver in itertools.product(pods, repeat=2)
+            if within(coming[receiver], pods[sender]) and within(going[sender], pods[receiver])
+        }
+        assert found == {way for way in ways | inlets if way[2] == port}
+    assert all(admitted(policies, pods[stage], 53, "egress") is None for stage in topology.stages)
+
+
+def test_an_operators_prometheus_scrapes_from_another_namespace():
+    """The overlay that asks it to lets it in, and nobody else."""
+    text = kubernetes_files(SICK)["overlays/podmonitor/networkpolicy.yaml"]
+    (policy,) = read_documents(text)
+    (rule,) = policy["spec"]["ingress"]
+    labels = {"app.kubernetes.io/name": "prometheus"}
+    assert rule["from"] == [{"namespaceSelector": {}, "podSelector": {"matchLabels": labels}}]
+
+
+def test_an_autoscaler_says_what_it_needs():
+    """Where a range is rendered, its file names metrics-server, and its pods are measured before they are ready."""
+    topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, instances=2, most_instances=6)})
+    files = kubernetes_files(topology)
+    assert "metrics-server" in files["base/stages/a.yaml"]
+    assert kinds(files, "Service")["a-pods"]["spec"]["publishNotReadyAddresses"] is True
+    assert "metrics-server" not in kubernetes_files(SICK)["base/stages/gateway.yaml"]
 
 
 def test_an_injector_is_never_there_twice():

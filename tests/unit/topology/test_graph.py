@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.behaviour.faults.registry import parse_fault
-from simulator.topology.graph import called_first, callers, calls_of, edges, entries, wiring_problems
+from simulator.topology.graph import called_first, callers, calls_of, edges, entries, reached_from, wiring_problems
 from simulator.topology.model import (
     Alternative,
     Call,
@@ -102,6 +102,14 @@ def test_callers_are_named_once():
     topology = Topology(name="t", stages=DIAMOND)
     assert callers(topology, "end") == ("left", "right")
     assert callers(topology, "in") == ()
+
+
+def test_what_a_message_reaches():
+    """By however many calls, each stage once and in the order of the file, and never the stage itself."""
+    topology = Topology(name="t", stages={"alone": END, **DIAMOND})
+    assert reached_from(topology, "in") == ("left", "right", "end")
+    assert reached_from(topology, "right") == ("end",)
+    assert reached_from(topology, "alone") == ()
 
 
 def test_entries_are_the_stages_that_nobody_calls():
