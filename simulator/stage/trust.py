@@ -11,29 +11,21 @@ import certifi
 
 from simulator.errors import StartError
 
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
+_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def make_tls(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Return the context for https:// with the authorities that the environment names, or those that requests brings.
+    """Return the context for https:// with all the authorities that the environment names, or else the public ones.
 
-    REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE name a file or a folder and win over OpenSSL's own SSL_CERT_FILE and
-    SSL_CERT_DIR. Raise StartError where what is named can't be used.
+    Each variable names a file or a folder, SSL_CERT_DIR several folders. Raise StartError where one can't be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    bundle = next((variable for variable in _BUNDLES if environment.get(variable)), None)
-    if bundle is not None:
-        is_folder = Path(environment[bundle]).is_dir()
-        (_trust_folder if is_folder else _trust_file)(context, bundle, environment[bundle])
-        return context
-    if environment.get(_FILE):
-        _trust_file(context, _FILE, environment[_FILE])
-    else:
+    named = [(variable, environment[variable]) for variable in _VARIABLES if environment.get(variable)]
+    for variable, value in named:
+        for path in value.split(os.pathsep) if variable == "SSL_CERT_DIR" else [value]:
+            (_trust_folder if Path(path).is_dir() else _trust_file)(context, variable, path)
+    if not named:
         context.load_verify_locations(certifi.where())
-    if environment.get(_FOLDER):
-        for folder in environment[_FOLDER].split(os.pathsep):
-            _trust_folder(context, _FOLDER, folder)
     return context
 
 
@@ -47,6 +39,7 @@ def _trust_file(context: ssl.SSLContext, variable: str, path: str) -> None:
 
 
 def _trust_folder(context: ssl.SSLContext, variable: str, path: str) -> None:
-    if not Path(path).is_dir():
-        raise StartError(f"{variable}: there is no folder {path}")
-    context.load_verify_locations(capath=path)
+    try:
+        context.load_verify_locations(capath=path)
+    except OSError as error:
+        raise StartError(f"{variable}: {path} can't be read: {error.strerror}") from None

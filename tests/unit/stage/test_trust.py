@@ -129,9 +129,10 @@ def test_a_file_without_a_certificate_is_refused(tmp_path, content):
         make_tls({"SSL_CERT_FILE": str(tmp_path / "authority.pem")})
 
 
-def test_bundles_of_clients_win(authority, tmp_path):
-    """REQUESTS_CA_BUNDLE beats CURL_CA_BUNDLE, which beats OpenSSL's own variables."""
-    missing = str(tmp_path / "missing")
-    bundle = str(authority.certificate)
-    make_tls({"REQUESTS_CA_BUNDLE": bundle, "CURL_CA_BUNDLE": missing, "SSL_CERT_FILE": missing})
-    make_tls({"CURL_CA_BUNDLE": bundle, "SSL_CERT_FILE": missing, "SSL_CERT_DIR": missing})
+@pytest.mark.parametrize("first", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_one_variable_does_not_undo_another(serve, authority, tmp_path_factory, first):
+    """Where several variables name authorities each of them is believed."""
+    other = make_authority(tmp_path_factory.mktemp("other"))
+    environment = {first: str(other.certificate), "SSL_CERT_FILE": str(authority.certificate)}
+    [attempt], _ = attempts(serve, authority, environment)
+    assert attempt.outcome is CallOutcome.OK
