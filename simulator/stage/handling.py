@@ -19,9 +19,9 @@ from simulator.stage.injections import Injections
 from simulator.stage.keeping import Keeper
 from simulator.stage.message import Message, check_body
 from simulator.stage.tasks import Tasks
+from simulator.telemetry.baggage import with_message_id
 from simulator.telemetry.observe import Observation, Observer
 from simulator.telemetry.record import Arrival, Clock, Outcome, StageRecord, TraceIds
-from simulator.telemetry.traces import with_message_id
 from simulator.topology.graph import calls_of
 from simulator.topology.model import Stage
 from simulator.units import MAX_DURATION_SECONDS, format_size

@@ -27,6 +27,7 @@ from simulator.telemetry.logs import LogSink, forward_library_warnings, make_log
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.otlp import exports_spans, traces_endpoint
+from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.record import Clock
 from simulator.telemetry.tally import Tally, TallySink
 from simulator.topology.settings import StageSettings
@@ -63,7 +64,7 @@ def make_signals(
     forward_library_warnings(logger)
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, capacity, clock, seed)
-    traces.mend_propagation(environment)
+    install_propagation(environment)
     instance_id = f"{settings.name}-{settings.instance}" if stage.instances > 1 else str(uuid.uuid4())
     provider = traces.make_provider(settings.name, settings.topology, instance_id, simulator.__version__)
     _export(provider, logger, metrics, clock, environment)

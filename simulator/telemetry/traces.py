@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from opentelemetry import baggage, context, propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -21,7 +20,6 @@ from simulator.telemetry.exporting import LeanOtlpExporter
 from simulator.telemetry.otlp import TIMEOUT_VARIABLE, traces_endpoint
 from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
 
-MESSAGE_ID_BAGGAGE = "simulator.message_id"
 _EXPORT_TIMEOUT_SECONDS = 2.0
 
 
@@ -38,28 +36,6 @@ def make_provider(stage: str, topology: str, instance_id: str, version: str) -> 
         ),
         shutdown_on_exit=False,
     )
-
-
-def mend_propagation(environment: Mapping[str, str]) -> None:
-    """Let OTEL_PROPAGATORS=none mean that nothing is propagated.
-
-    The SDK makes of it a composite of no propagators, which gives None for a context, and every message fails on that.
-    Meant for the entry of a process: the propagator is global to OpenTelemetry.
-    """
-    if environment.get("OTEL_PROPAGATORS", "").strip().lower() == "none":
-        propagate.set_global_textmap(_NoPropagation())
-
-
-class _NoPropagation(TextMapPropagator):
-    def extract(self, carrier: object, context: Context | None = None, getter: object = None) -> Context:
-        return context if context is not None else Context()
-
-    def inject(self, carrier: object, context: Context | None = None, setter: object = None) -> None:
-        pass
-
-    @property
-    def fields(self) -> set[str]:
-        return set()
 
 
 def make_exporter(environment: Mapping[str, str]) -> SpanExporter:
@@ -79,16 +55,6 @@ def current_trace() -> TraceIds:
         format(found.trace_flags, "02x"),
         found.trace_flags.sampled,
     )
-
-
-@contextmanager
-def with_message_id(message_id: str) -> Iterator[None]:
-    """Carry the message's id as W3C baggage to whatever is called inside."""
-    token = context.attach(baggage.set_baggage(MESSAGE_ID_BAGGAGE, message_id))
-    try:
-        yield
-    finally:
-        context.detach(token)
 
 
 class SpanSink:

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 
 import pytest
-from opentelemetry import baggage, context, propagate, trace
+from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -28,8 +28,6 @@ from simulator.telemetry.traces import (
     describe_call,
     make_exporter,
     make_provider,
-    mend_propagation,
-    with_message_id,
 )
 from tests.support.collector import collector
 
@@ -329,16 +327,6 @@ def test_the_ids_outside_any_span():
     assert current_trace() == TraceIds("0" * 32, "0" * 16, "00", False)
 
 
-def test_the_message_s_id_travels_as_baggage():
-    """Inside, the id is in the W3C baggage of what is called; outside it is gone again, also after an exception."""
-    with pytest.raises(ZeroDivisionError), with_message_id("m-1"):
-        headers = {}
-        propagate.inject(headers)
-        assert headers["baggage"] == "simulator.message_id=m-1"
-        raise ZeroDivisionError
-    assert baggage.get_baggage("simulator.message_id") is None
-
-
 def test_the_provider_says_who_it_is():
     """Every span bears the stage as service, the topology as namespace, the instance and the version."""
     span = Rig().handle(record())["process"]
@@ -362,37 +350,3 @@ def test_the_exporter_finds_the_collector():
     assert set(spans) == {"POST /messages", "queue.wait", "process"}
     assert spans["process"].parent_id == spans["POST /messages"].span_id
     assert spans["process"].start_ns == RECEIVED_NS + SECOND * 5 // 8
-
-
-@pytest.fixture
-def restored_propagator():
-    """Mending changes what is global to OpenTelemetry; the other tests get it back as it was."""
-    before = propagate.get_global_textmap()
-    yield
-    propagate.set_global_textmap(before)
-
-
-@pytest.mark.usefixtures("restored_propagator")
-def test_no_propagators_means_none():
-    """With OTEL_PROPAGATORS=none nothing is sent along, and what comes along is not taken up."""
-    rig = Rig()
-    mend_propagation({"OTEL_PROPAGATORS": "none"})
-    headers = {}
-    with rig.server_span(), with_message_id("m-1"):
-        propagate.inject(headers)
-    assert headers == {}
-    traceparent = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
-    taken = propagate.extract(traceparent, context=context.Context())
-    assert not trace.get_current_span(taken).get_span_context().is_valid
-
-
-@pytest.mark.usefixtures("restored_propagator")
-@pytest.mark.parametrize("environment", [{}, {"OTEL_PROPAGATORS": "tracecontext,baggage"}])
-def test_other_propagators_are_left_alone(environment):
-    """Without that variable, or with another value, a trace is propagated as before."""
-    rig = Rig()
-    mend_propagation(environment)
-    headers = {}
-    with rig.server_span() as span:
-        propagate.inject(headers)
-    assert format(span.get_span_context().trace_id, "032x") in headers["traceparent"]

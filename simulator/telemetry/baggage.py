@@ -1,0 +1,110 @@
+"""W3C baggage that is handed on as it came, with a stage's own member, `simulator.message_id`, beside it.
+
+OpenTelemetry's propagator reads members and writes them anew, which changes what is not ours: `%20` becomes `+`, a
+property becomes part of its value, and what it can't read is gone, with a warning for each member.
+"""
+
+from __future__ import annotations
+
+import logging
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import baggage, context
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import (
+    CarrierT,
+    Getter,
+    Setter,
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
+
+MESSAGE_ID_MEMBER = "simulator.message_id"
+# Up to here the specification wants baggage handed on whole; beyond it a next stage may refuse the request.
+MAX_BYTES = 8192
+_HEADER = "baggage"
+_AS_IT_CAME = context.create_key("simulator-baggage")
+
+
+@contextmanager
+def with_message_id(message_id: str) -> Iterator[None]:
+    """Carry the message's id as W3C baggage to whatever is called inside."""
+    token = context.attach(baggage.set_baggage(MESSAGE_ID_MEMBER, message_id))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+class VerbatimBaggage(TextMapPropagator):
+    """Hand baggage on byte for byte, and add what this process itself has set.
+
+    Of more than 8,192 bytes the members at the end are left out, each as a whole, and ours first; the first time that
+    others' are is logged.
+    """
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def extract(
+        self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
+    ) -> Context:
+        """Return the context with the baggage as it came, but for an id of an earlier stage."""
+        context = _current() if context is None else context
+        values = getter.get(carrier, _HEADER)
+        if not values:
+            return context
+        came = values[0] if len(values) == 1 else ",".join(values)
+        if MESSAGE_ID_MEMBER in came:
+            came = ",".join(member for member in came.split(",") if not _is_own(member))
+        return _with(came, context) if came else context
+
+    def inject(
+        self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
+    ) -> None:
+        """Set the header, where there is anything to say."""
+        came = _came(context)
+        own = ",".join(f"{_quoted(key)}={_quoted(value)}" for key, value in baggage.get_all(context).items())
+        header = f"{came},{own}" if came and own else came or own
+        if len(header) > MAX_BYTES:
+            header = self._bounded(came, own)
+        if header:
+            setter.set(carrier, _HEADER, header)
+
+    @property
+    def fields(self) -> set[str]:
+        """Return the names of the headers that are set."""
+        return {_HEADER}
+
+    def _bounded(self, came: str, own: str) -> str:
+        if len(came) <= MAX_BYTES:
+            return came
+        if not self._told:
+            self._told = True
+            message = "baggage of %d bytes is handed on up to %d; further ones of this kind are not logged"
+            logging.getLogger(__name__).warning(message, len(came), MAX_BYTES)
+        kept = came[: max(0, came.rfind(",", 0, MAX_BYTES + 1))]
+        return f"{kept},{own}" if kept and len(kept) + 1 + len(own) <= MAX_BYTES else kept or own
+
+
+def _current() -> Context:
+    return context.get_current()
+
+
+def _with(came: str, of: Context) -> Context:
+    return context.set_value(_AS_IT_CAME, came, of)
+
+
+def _came(of: Context | None) -> str:
+    return str(context.get_value(_AS_IT_CAME, of) or "")
+
+
+def _is_own(member: str) -> bool:
+    return member.partition("=")[0].strip(" \t") == MESSAGE_ID_MEMBER
+
+
+def _quoted(text: object) -> str:
+    return urllib.parse.quote(str(text), safe="")
