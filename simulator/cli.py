@@ -147,6 +147,7 @@ def _prepare_stage_process() -> None:
 def _stage_settings(
     program: Program, topology: Path | None, name: str | None, config: Path | None, flags: dict[str, str | None]
 ) -> Any:
+    from simulator.local.collisions import check_files
     from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables
     from simulator.topology.reader import read_topology, samples_beside
     from simulator.topology.settings import resolve_stage, resolve_topology_stage
@@ -154,11 +155,16 @@ def _stage_settings(
     given = from_environment(os.environ) | from_flags(flags)
     ignored = unknown_variables(os.environ, (*CONTROL_VARIABLES, CONSOLE_VARIABLE))
     if topology is not None and name is not None:
-        return resolve_topology_stage(read_topology(topology), name, given, samples_beside(topology.parent), ignored)
+        read = read_topology(topology)
+        settings = resolve_topology_stage(read, name, given, samples_beside(topology.parent), ignored)
+        check_files({**read.stages, name: settings.stage}, [topology])
+        return settings
     path = config or program.root / CONFIG
     if config is not None or path.exists():
         given = from_config_file(path) | given
-    return resolve_stage(given, samples_beside(path.parent), ignored)
+    settings = resolve_stage(given, samples_beside(path.parent), ignored)
+    check_files({settings.name: settings.stage}, [path])
+    return settings
 
 
 @cli.command()
@@ -168,10 +174,13 @@ def check(program: Program, /, topology: Path) -> int:
     """Say what is wrong with a topology file, or what it is."""
     from rich.console import Console
 
+    from simulator.local.collisions import check_files
     from simulator.local.description import describe
     from simulator.topology.reader import read_topology
 
-    Console(highlight=False).print(describe(read_topology(topology)))
+    read = read_topology(topology)
+    check_files(read.stages, [topology])
+    Console(highlight=False).print(describe(read))
     return 0
 
 

@@ -17,7 +17,7 @@ from simulator.console.traces.store import TraceStore
 from simulator.telemetry.record import Clock
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.standing import Standing, Watch
-from simulator.telemetry.tally import Tallies, Tally
+from simulator.telemetry.tally import Tallies, TallyReader
 from simulator.topology.graph import entries
 from simulator.topology.model import Topology
 
@@ -81,7 +81,7 @@ class Watching:
         self._scraper = scraper
         self._clock = clock
         parts = {
-            name: [Tally(files.tally(label)) for label in labels(name, stage.instances)]
+            name: [TallyReader(files.tally(label)) for label in labels(name, stage.instances)]
             for name, stage in topology.stages.items()
         }
         self._courses = {name: _Course(Tallies(some)) for name, some in parts.items()}

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simulator.errors import StartError
-from simulator.local.folder import RunFolder
+from simulator.local.folder import RunFolder, create
 from simulator.topology.addresses import url_of
 from simulator.topology.layers import ENVIRONMENT_PREFIX
 
@@ -52,7 +52,7 @@ class Child:
         command += ["--topology", str(self._folder.topology), "--stage", self.name, "--instance", str(self.instance)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
         command += ["--tally", str(self._folder.tally(self.label))]
-        with self._folder.log(self.label).open("wb") as log, self._folder.errors(self.label).open("wb") as errors:
+        with create(self._folder.log(self.label)) as log, create(self._folder.errors(self.label)) as errors:
             self._process = subprocess.Popen(
                 command,
                 stdin=stdin,

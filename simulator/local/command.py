@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from simulator.errors import ConfigurationError
+from simulator.local.collisions import check_files
 from simulator.local.console import ConsoleProcess
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
@@ -51,14 +52,16 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     if topology.seed is None:
         topology = replace(topology, seed=Count(secrets.randbits(_SEED_BITS)))
     duration = _duration(request.duration)
-    folder = open_run_folder(request.report, topology.name)
+    folder = open_run_folder(
+        request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
+    )
     out, err = make_console(stderr=False), make_console(stderr=True)
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:
         stack = None
         if request.with_stack:
-            stack = open_things.enter_context(Stack(folder.path / "stack", environment))
+            stack = open_things.enter_context(Stack(folder.stack, environment))
             err.print("Starting the backends ...", style="dim")
             environment = stack.start_jaeger()
         console, stage_environment = None, environment

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simulator.errors import StartError
+from simulator.local.folder import create
 from simulator.stage.listening import listen
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, TIMEOUT_VARIABLE, exports_spans
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
@@ -67,7 +68,7 @@ class ConsoleProcess:
     @property
     def log(self) -> Path:
         """Give the file of what it complains about."""
-        return self._files.path / "console.log"
+        return self._files.console_log
 
     def stage_environment(self) -> dict[str, str]:
         """Give the environment for the stages: their spans go to the console, which has the user's own settings."""
@@ -82,7 +83,7 @@ class ConsoleProcess:
         """Start the process; it gets the listening socket."""
         command = [sys.executable, str(self._program), "console", str(self._files.path)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
-        with self.log.open("wb") as log:
+        with create(self.log) as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from simulator.errors import StartError
-from simulator.telemetry.run_files import RunFiles
+from simulator.telemetry.run_files import RunFiles, create_file
 
 DEFAULT_PARENT = Path("runs")
+MARKER = ".simulator-run"
+_MARKER_TEXT = "This folder was made by a run of the web service simulator. The next run in it replaces its files.\n"
+_LOCK = ".lock"
+_PRIVATE = 0o700
 # Whoever looks for the run that is on holds each folder's lock for an instant.
 _TRIES = 3
 _PAUSE_SECONDS = 0.02
@@ -32,41 +39,104 @@ class RunFolder(RunFiles):
         os.close(self.lock)
 
 
-def open_run_folder(wanted: Path | None, name: str) -> RunFolder:
+def open_run_folder(wanted: Path | None, name: str, check: Callable[[Path], None] = lambda _: None) -> RunFolder:
     """Take the folder for a run: `wanted`, or runs/NAME, or runs/NAME-2 and so on where another run is in it.
 
-    Raise StartError where it is taken or can't be written.
+    `check(path)` may still refuse the folder, before anything in it is touched. Raise StartError where the folder is
+    taken, was not made by a run, or can't be written.
     """
     for path in [wanted] if wanted is not None else _candidates(name):
         try:
-            for folder in (path, path / "logs", path / "tallies"):
-                folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            if _is_taken(path):
+                continue
+            _refuse_what_is_not_a_run(path)
+            check(path)
+            lock = _lock(path)
+            if lock is None:
+                continue
+            try:
+                _prepare(path)
+            except BaseException:
+                os.close(lock)
+                raise
         except OSError as error:
+            where = f": {error.filename}" if error.filename not in (None, str(path)) else ""
             raise StartError(
-                f"the folder {path} for logs and report can't be written: {error.strerror}; give one with --report"
+                f"the folder {path} for logs and report can't be written: {error.strerror}{where}; "
+                "give one with --report"
             ) from None
-        try:
-            _take(lock)
-        except OSError:
-            os.close(lock)
-            continue
-        _clear(path)
         return RunFolder(path, lock)
     taken = wanted if wanted is not None else DEFAULT_PARENT / name
     raise StartError(f"another run is using the folder {taken}; give another with --report")
 
 
-def _take(lock: int) -> None:
-    """Take the lock of a folder. Raise OSError where another run has it, and not only looks for a moment."""
-    for _ in range(_TRIES):
+def create(path: Path) -> BinaryIO:
+    """Create a file of a run. Raise StartError where that can't be done."""
+    try:
+        return create_file(path)
+    except OSError as error:
+        raise StartError(f"{path} can't be written: {error.strerror}") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file of a run, and leave no half of it. Raise StartError where that can't be done."""
+    try:
+        with create(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StartError(f"{path} can't be written: {error.strerror}") from None
+
+
+def _refuse_what_is_not_a_run(path: Path) -> None:
+    """Raise StartError for a folder with something in it that no run has made, OSError for one that can't be read."""
+    if not path.exists():
+        return
+    if _is_regular(path / MARKER):
+        return
+    names = sorted(entry.name for entry in path.iterdir() if entry.name != _LOCK)
+    if not names:
+        return
+    older = " (a run of an earlier version? then delete it)" if {"logs", "tallies"} <= set(names) else ""
+    raise StartError(
+        f"the folder {path} has files in it that are not a run's, such as {names[0]}{older}: nothing was touched; "
+        "give a new or an empty folder with --report"
+    )
+
+
+def _is_taken(path: Path) -> bool:
+    try:
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _take(lock)
+    finally:
+        os.close(lock)
+
+
+def _lock(path: Path) -> int | None:
+    """Make the folder and take its lock; None where another run was faster."""
+    path.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
+    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    os.fchmod(lock, 0o600)
+    if _take(lock):
+        return lock
+    os.close(lock)
+    return None
+
+
+def _take(lock: int) -> bool:
+    """Take the lock of a folder; False where another run has it, and does not only look for a moment."""
+    for attempt in range(_TRIES + 1):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(_PAUSE_SECONDS)
+        except BlockingIOError:
+            if attempt < _TRIES:
+                time.sleep(_PAUSE_SECONDS)
         else:
-            return
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
 
 
 def _candidates(name: str) -> Iterator[Path]:
@@ -75,8 +145,40 @@ def _candidates(name: str) -> Iterator[Path]:
         yield DEFAULT_PARENT / f"{name}-{number}"
 
 
-def _clear(path: Path) -> None:
-    olds = [*(path / "logs").glob("*.jsonl"), *(path / "logs").glob("*.stderr"), *(path / "tallies").iterdir()]
-    olds += [path / name for name in ("report.json", "topology.yaml", "addresses.json", "console.log")]
+def _prepare(path: Path) -> None:
+    """Mark the folder as a run's, clear away what the run before has left, and keep others from reading it."""
+    with create_file(path / MARKER) as marker:
+        marker.write(_MARKER_TEXT.encode())
+    files = RunFiles(path)
+    for folder in (files.logs, files.tallies, files.stack):
+        if folder.is_symlink():
+            raise OSError(errno.ENOTDIR, "it is a link, and a run writes only into its own folder", str(folder))
+    for folder in (path, files.logs, files.tallies):
+        folder.mkdir(exist_ok=True, mode=_PRIVATE)
+        _make_private(folder)
+    _clear(files)
+
+
+def _make_private(folder: Path) -> None:
+    """Keep everybody else out of a folder; one that belongs to somebody else is as its owner wants it."""
+    if folder.stat().st_uid == os.geteuid():
+        folder.chmod(_PRIVATE)
+
+
+def _clear(files: RunFiles) -> None:
+    """Delete the files, or links, that a run makes; never a folder, nor what a link leads to."""
+    olds = [path for pattern in ("*.jsonl", "*.jsonl.1", "*.stderr") for path in files.logs.glob(pattern)]
+    olds += files.tallies.iterdir()
+    olds += [files.report, files.topology, files.addresses, files.console_log]
+    if files.stack.is_dir():
+        olds += [path for path in files.stack.iterdir() if path.suffix in (".yaml", ".yml", ".log")]
     for old in olds:
-        old.unlink(missing_ok=True)
+        if old.is_symlink() or not old.is_dir():
+            old.unlink(missing_ok=True)
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False

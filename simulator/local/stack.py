@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.errors import StartError
+from simulator.local.folder import create, write
 from simulator.render.jaeger import DEFAULT_PORTS, Ports, jaeger_config
 from simulator.render.prometheus import prometheus_config
 from simulator.render.rules import rules_text
@@ -95,7 +96,7 @@ class Stack:
             return environment
         config = self._folder / "jaeger.yaml"
         prometheus = f"http://{_HOST}:{self._prometheus_port}"
-        config.write_text(jaeger_config(prometheus, _HOST, self._ports, flush=self._interval))
+        write(config, jaeger_config(prometheus, _HOST, self._ports, flush=self._interval))
         self._start("jaeger", ["--config", f"file:{config}"], self._ports.otlp_http)
         _wait_until_open("jaeger", self._ports.query, self._processes[-1], self._log("jaeger"))
         if not any(environment.get(variable) for variable in ENDPOINT_VARIABLES):
@@ -107,10 +108,10 @@ class Stack:
         if "prometheus" not in self._programs:
             return
         config, rules = self._folder / "prometheus.yml", self._folder / "rules.yml"
-        rules.write_text(rules_text(topology, self._scale))
+        write(rules, rules_text(topology, self._scale))
         targets = {name: [urllib.parse.urlsplit(url).netloc for url in urls] for name, urls in addresses.items()}
         span_metrics = f"{_HOST}:{self._ports.span_metrics}" if "jaeger" in self._programs else None
-        config.write_text(prometheus_config(targets, span_metrics, [str(rules.resolve())], self._interval))
+        write(config, prometheus_config(targets, span_metrics, [str(rules.resolve())], self._interval))
         arguments = [
             f"--config.file={config}",
             f"--storage.tsdb.path={self._folder / 'prometheus'}",
@@ -121,7 +122,7 @@ class Stack:
         self._start("prometheus", arguments, self._prometheus_port)
 
     def _start(self, name: str, arguments: Sequence[str], port: int) -> None:
-        with self._log(name).open("wb") as log:
+        with create(self._log(name)) as log:
             process = subprocess.Popen(
                 [self._programs[name], *arguments],
                 stdin=subprocess.DEVNULL,

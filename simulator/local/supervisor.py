@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe
-from simulator.local.folder import RunFolder
+from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.plan import STANDARD_INPUT, files_of
 from simulator.local.view import Percentiles, Picture, View
@@ -28,7 +29,7 @@ from simulator.stage.listening import listen_in_a_row
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import labels
 from simulator.telemetry.standing import Watch, percentiles
-from simulator.telemetry.tally import Tallies, Tally
+from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import with_address
 from simulator.topology.graph import called_first, callers, edges
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
@@ -99,13 +100,14 @@ class Supervisor:
         self._gone: dict[str, str] = {}
         self._began = time.monotonic()
         self._children: dict[str, list[Child]] = {}
+        self._readers: dict[str, TallyReader] = {}
         self._parent_read, self._parent_write = parent_pipe()
         try:
             self._check_files(topology)
             self.topology = self._assign_addresses(topology)
-            folder.topology.write_text(write_topology(self.topology))
+            write(folder.topology, write_topology(self.topology))
             self._tallies = {name: self._make_tallies(name) for name in topology.stages}
-            folder.addresses.write_text(json.dumps({name: self.addresses(name) for name in topology.stages}) + "\n")
+            write(folder.addresses, json.dumps({name: self.addresses(name) for name in topology.stages}) + "\n")
         except BaseException:
             self.__exit__()
             raise
@@ -116,6 +118,9 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         for child in self._everyone():
             child.kill()
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
         for descriptor in (self._parent_read, self._parent_write):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -175,12 +180,19 @@ class Supervisor:
         for source in self._tallies.values():
             for bucket, count in source.durations(tally.PIPELINE).items():
                 pipeline[bucket] = pipeline.get(bucket, 0) + count
+        ledger = make_ledger(self.topology, counts, self._gone_stages())
         return Result(
-            make_ledger(self.topology, counts, self._gone_stages()),
+            replace(ledger, problems=(*ledger.problems, *self._truncated())),
             {name: percentiles(source.durations(tally.HANDLING)) for name, source in self._tallies.items()},
             percentiles(pipeline),
             time.monotonic() - self._began,
         )
+
+    def _truncated(self) -> Iterator[str]:
+        """Say which tallies somebody has made shorter: what was counted after that is not known."""
+        for label, reader in self._readers.items():
+            if reader.truncated:
+                yield f"{label}: its tally was truncated; its counts are the last that were seen"
 
     def _everyone(self, names: Iterable[str] | None = None) -> list[Child]:
         """Give every process of these stages, or of all."""
@@ -215,7 +227,17 @@ class Supervisor:
     def _make_tallies(self, name: str) -> Tallies:
         called = [to for caller, to in edges(self.topology.stages) if caller == name]
         slots = tally.slots(callers(self.topology, name), called)
-        return Tallies([Tally.create(self._folder.tally(child.label), slots) for child in self._children[name]])
+        return Tallies([self._make_tally(child.label, slots) for child in self._children[name]])
+
+    def _make_tally(self, label: str, slots: list[str]) -> TallyReader:
+        path = self._folder.tally(label)
+        try:
+            Tally.create(path, slots)
+            reader = TallyReader(path)
+        except OSError as error:
+            raise StartError(f"{path} can't be written: {error.strerror}") from None
+        self._readers[label] = reader
+        return reader
 
     def _start_stage(self, name: str) -> None:
         from_terminal = self.topology.stages[name].input == STANDARD_INPUT

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+_PRIVATE = 0o600
 # By which a run tells its console the token that the controls ask for: arguments can be seen by everybody.
 CONSOLE_TOKEN_VARIABLE = "SIMULATOR_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -40,6 +43,16 @@ class RunFiles:
         """Give the file with the address of every process, {stage: [URL, ...]}."""
         return self.path / "addresses.json"
 
+    @property
+    def console_log(self) -> Path:
+        """Return the file of what the console complains about."""
+        return self.path / "console.log"
+
+    @property
+    def stack(self) -> Path:
+        """Return the folder of the backends that are started beside the run."""
+        return self.path / "stack"
+
     def log(self, label: str) -> Path:
         """Give a process's log, one JSON object a line."""
         return self.logs / f"{label}.jsonl"
@@ -56,3 +69,13 @@ class RunFiles:
 def labels(name: str, instances: int) -> list[str]:
     """Give the labels of a stage's processes."""
     return [name] if instances == 1 else [f"{name}.{number}" for number in range(1, instances + 1)]
+
+
+def create_file(path: Path) -> BinaryIO:
+    """Create an empty file that only its owner can read, whatever the umask; a link is not followed.
+
+    Raise OSError where that can't be done.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, _PRIVATE)
+    os.fchmod(descriptor, _PRIVATE)
+    return os.fdopen(descriptor, "wb")

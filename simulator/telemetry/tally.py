@@ -1,7 +1,8 @@
 """Counts of one stage in a file that outlives its process.
 
 The runner reads them to draw its live view and to balance its ledger, also for a stage that was killed: the file is
-mapped into memory, so what was counted stays counted. Durations are counted in logarithmic buckets, each 2 % wider
+mapped into memory, so what was counted stays counted. A mapped file must have all its blocks from the start, because
+a full disk would end the process by SIGBUS when it counts. Durations are counted in logarithmic buckets, each 2 % wider
 than the one before, so that any quantile of them is right to 1 % (Masson, Rim and Lee, DDSketch, 2019).
 """
 
@@ -13,9 +14,10 @@ import mmap
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from simulator.telemetry.record import OUTSIDE, Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord
+from simulator.telemetry.run_files import create_file
 
 Key = TypeVar("Key")
 
@@ -28,10 +30,12 @@ _WORD = 8
 HANDLING = "handling_seconds"
 PIPELINE = "pipeline_seconds"
 DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
+LOG_LINES_DROPPED, LOG_LINES_DELETED = "log_lines_dropped", "log_lines_deleted"
 LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
 # How a try, and not only a whole call, can end.
 ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
-_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS)
+_LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED)
+_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, *_LOG_COUNTS)
 
 
 def bucket_of(seconds: float) -> int:
@@ -80,27 +84,36 @@ def slots(callers: Iterable[str], downstreams: Iterable[str]) -> list[str]:
     return names
 
 
+class Counted(Protocol):
+    """Counts and durations that can be read."""
+
+    def counts(self) -> dict[str, int]:
+        """Return all counts by name."""
+
+    def durations(self, which: str) -> dict[int, int]:
+        """Return {bucket: count} of HANDLING or PIPELINE."""
+
+
 class Tally:
-    """Read or write the counts in a file."""
+    """Write the counts in a file, and read them back in the process that writes them."""
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
-        header, _, _ = self._map[:].partition(b"\n")
-        self._index = {name: number for number, name in enumerate(json.loads(header))}
-        start = _aligned(len(header) + 1)
+        self._index, start = read_header(self._map[:])
         self._words = memoryview(self._map)[start:].cast("q")
         self._handling = len(self._index)
         self._pipeline = self._handling + _BUCKETS
 
     @classmethod
     def create(cls, path: Path, names: list[str]) -> Tally:
-        """Make the file, all counts at 0."""
+        """Make the file, all counts at 0. Raise OSError where there is no room for it."""
         header = json.dumps(names).encode() + b"\n"
         words = len(names) + 2 * _BUCKETS
-        with path.open("wb") as file:
+        with create_file(path) as file:
             file.write(header.ljust(_aligned(len(header)), b"\0"))
-            os.ftruncate(file.fileno(), _aligned(len(header)) + words * _WORD)
+            file.flush()
+            os.posix_fallocate(file.fileno(), 0, _aligned(len(header)) + words * _WORD)
         return cls(path)
 
     def add(self, name: str, count: int = 1) -> None:
@@ -129,10 +142,52 @@ class Tally:
         return {b: count for b, count in enumerate(self._words[start : start + _BUCKETS].tolist()) if count}
 
 
+class TallyReader:
+    """Read the counts that another process writes; one whose file is truncated keeps what was last seen.
+
+    Memory that is mapped is not used for it: to look at a part of it that the file has no more is fatal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+        size = os.fstat(self._descriptor).st_size
+        self._index, self._start = read_header(os.pread(self._descriptor, size, 0))
+        self._seen: dict[int, memoryview] = {}
+        self.truncated = False
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+    def counts(self) -> dict[str, int]:
+        """Return all counts by name."""
+        return dict(zip(self._index, self._read(0, len(self._index)), strict=True))
+
+    def durations(self, which: str) -> dict[int, int]:
+        """Return {bucket: count} of HANDLING or PIPELINE."""
+        start = len(self._index) + (0 if which == HANDLING else _BUCKETS)
+        return {bucket: count for bucket, count in enumerate(self._read(start, _BUCKETS).tolist()) if count}
+
+    def _read(self, first: int, count: int) -> memoryview:
+        size = count * _WORD
+        content = os.pread(self._descriptor, size, self._start + first * _WORD)
+        if len(content) == size:
+            self._seen[first] = memoryview(content).cast("q")
+        else:
+            self.truncated = True
+        return self._seen.get(first, memoryview(bytes(size)).cast("q"))
+
+
+def read_header(content: bytes) -> tuple[dict[str, int], int]:
+    """Return the place of each count by its name, and where in the content of the file the counts begin."""
+    header, _, _ = content.partition(b"\n")
+    return {name: number for number, name in enumerate(json.loads(header))}, _aligned(len(header) + 1)
+
+
 class Tallies:
     """The tallies of a stage's instances, added up."""
 
-    def __init__(self, parts: Sequence[Tally]) -> None:
+    def __init__(self, parts: Sequence[Counted]) -> None:
         self._parts = tuple(parts)
 
     def counts(self) -> dict[str, int]:

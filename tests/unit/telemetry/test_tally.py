@@ -33,6 +33,7 @@ from simulator.telemetry.tally import (
     PIPELINE,
     Tallies,
     Tally,
+    TallyReader,
     TallySink,
     bucket_of,
     bucket_seconds,
@@ -310,3 +311,52 @@ def test_a_single_instance_is_its_own_sum(tmp_path):
         assert together.counts() == part.counts()
         assert together.counts()["due"] == number
     assert together.durations(HANDLING) == {}
+
+
+def test_a_reader_sees_what_another_process_counts(tmp_path):
+    """Counts and durations come through the file as they are at each look."""
+    counter = Tally.create(tmp_path / "parse", ["a", "b"])
+    reader = TallyReader(tmp_path / "parse")
+    counter.add("b", 3)
+    counter.observe_handling(0.01)
+    counter.observe_pipeline(0.5)
+    assert reader.counts() == {"a": 0, "b": 3}
+    assert reader.durations(HANDLING) == {bucket_of(0.01): 1}
+    assert reader.durations(PIPELINE) == {bucket_of(0.5): 1}
+    assert not reader.truncated
+    reader.close()
+
+
+def test_a_truncated_tally_is_no_end_of_its_reader(tmp_path):
+    """Where the file is made shorter under it, a reader keeps what it saw last, says so, and is not killed."""
+    counter = Tally.create(tmp_path / "parse", ["a"])
+    reader = TallyReader(tmp_path / "parse")
+    counter.add("a", 3)
+    assert reader.counts() == {"a": 3}
+    os.truncate(tmp_path / "parse", 0)
+    assert reader.counts() == {"a": 3}
+    assert reader.durations(HANDLING) == {}
+    assert reader.truncated
+    reader.close()
+
+
+def test_a_tally_has_its_blocks_from_the_start(tmp_path):
+    """A full disk can't end a process that counts: no block of its mapped file is missing."""
+    Tally.create(tmp_path / "parse", ["a"])
+    status = (tmp_path / "parse").stat()
+    assert status.st_blocks * 512 >= status.st_size
+
+
+def test_a_tally_for_which_there_is_no_room_is_an_error(tmp_path):
+    """A limit on the size of files, as a full disk, is an OSError where the file is made, and no signal."""
+    code = "\n".join(
+        [
+            "import resource, sys; from pathlib import Path; from simulator.telemetry.tally import Tally",
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))",
+            "try: Tally.create(Path(sys.argv[1]), ['a'])",
+            "except OSError as error: print(error.strerror)",
+        ]
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "parse")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(simulator.__file__).parents[1])
+    assert (done.stdout, done.returncode) == ("File too large\n", 0), done.stderr

@@ -1,0 +1,100 @@
+"""Files that must not be one: what a topology reads, and what it or its run writes.
+
+Files are compared by what they are, not by their names: links of both kinds and other spellings of a path are one file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.behaviour.empirical import Samples
+from simulator.errors import ConfigurationError, Problem
+from simulator.local.plan import STANDARD_INPUT
+from simulator.topology.model import Stage
+
+_STDIN, _STDOUTS = 0, {1: "standard output", 2: "standard error"}
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that is read or written: what it is for, its name, and what it is."""
+
+    use: str
+    name: str
+    identity: object
+
+    def __str__(self) -> str:
+        return f"{self.use} ({self.name})"
+
+
+def check_files(stages: Mapping[str, Stage], sources: Iterable[Path], folder: Path | None = None) -> None:
+    """Raise ConfigurationError where an output is a file that is read, or a file lies in the `folder` of the run.
+
+    `sources` are the files that the stages and their settings come from.
+    """
+    inputs = [_file(f"the input of {name}", stage.input) for name, stage in stages.items() if stage.input]
+    outputs = [_file(f"the output of {name}", stage.output) for name, stage in stages.items() if stage.output]
+    read = [*inputs, *(_file("the configuration", str(source)) for source in sources)]
+    for name, stage in stages.items():
+        read += [_file(f"the samples of {name}", path) for path in dict.fromkeys(_samples(stage))]
+    problems = [
+        f"{target} and {source} are the same file: it would be destroyed, or read for ever"
+        for target in (*outputs, *_standard_outputs(inputs))
+        for source in read
+        if target.identity is not None and target.identity == source.identity
+    ]
+    if folder is not None:
+        problems += [
+            f"{file} lies in the folder of the run, {folder}, which is cleared: give another folder with --report"
+            for file in (*read, *outputs)
+            if _lies_in(file.name, folder)
+        ]
+    if problems:
+        raise ConfigurationError([Problem(text) for text in dict.fromkeys(problems)])
+
+
+def _file(use: str, name: str) -> _File:
+    return _File(use, name, _identity(name))
+
+
+def _identity(name: str) -> object:
+    """Return what two names of one file have in common; None for a device, which keeps nothing of what is written."""
+    try:
+        status = os.fstat(_STDIN) if name == STANDARD_INPUT else Path(name).stat()
+    except (OSError, ValueError):  # there is no such file yet
+        return os.path.realpath(name) if name != STANDARD_INPUT else None
+    return None if stat.S_ISCHR(status.st_mode) else (status.st_dev, status.st_ino)
+
+
+def _standard_outputs(inputs: list[_File]) -> Iterator[_File]:
+    """Give where the view goes, where that is a file: it must be no input either."""
+    if not inputs:
+        return
+    for number, use in _STDOUTS.items():
+        try:
+            status = os.fstat(number)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield _File(use, f"descriptor {number}", (status.st_dev, status.st_ino))
+
+
+def _lies_in(name: str, folder: Path) -> bool:
+    return name != STANDARD_INPUT and Path(os.path.realpath(name)).is_relative_to(os.path.realpath(folder))
+
+
+def _samples(value: object) -> Iterator[str]:
+    """Give the files of samples that the delays in a stage have been read from."""
+    if isinstance(value, Samples):
+        yield value.path
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _samples(part)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _samples(getattr(value, field.name))
