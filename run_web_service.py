@@ -1,9 +1,17 @@
 """The front door: hand the command line to `simulator.cli`."""
 
 import sys
-from pathlib import Path
-
-from simulator.cli import main
 
 if __name__ == "__main__":
+    try:
+        import os
+        import signal
+
+        # Until a command listens itself, Ctrl-C ends the program without a word of what was being imported.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        from pathlib import Path
+
+        from simulator.cli import main
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(main(sys.argv[1:], Path(__file__).resolve()))

@@ -9,13 +9,14 @@ commands import what they need themselves.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -27,6 +28,11 @@ CONFIG = Path("instance") / "config.py"
 PIPELINE = Path("topologies") / "pipeline.yaml"
 CONTROL_VARIABLES = ("SIMULATOR_CONTROL_TOKEN",)
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
+_MACHINE_HINTS = {
+    errno.EAGAIN: "; no more processes or threads can be started, see ulimit -u",
+    errno.EMFILE: "; a process can't have more files and connections, see ulimit -n",
+    errno.ENFILE: "; the machine can't have more files and connections",
+}
 
 
 @dataclass(frozen=True)
@@ -42,22 +48,65 @@ class Program:
 
 
 def main(arguments: Sequence[str], program: Path) -> int:
-    """Run a command and give its exit code."""
+    """Run a command and return its exit code."""
+    try:
+        _open_standard_streams()
+        code = _run_command(arguments, program)
+        sys.stdout.flush()
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except (OSError, RuntimeError) as error:
+        return _complain_of_machine(error, program.name)
+    return code
+
+
+def _run_command(arguments: Sequence[str], program: Path) -> int:
     try:
         result = cli.main(list(arguments), prog_name=program.name, standalone_mode=False, obj=Program(program))
         return int(result or 0)
     except click.ClickException as error:
         error.show()
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        return 130
     except ConfigurationError as error:
         click.echo(f"{len(error.problems)} mistake{'s' if len(error.problems) > 1 else ''}:", err=True)
         click.echo(str(error), err=True)
-        return 2
     except StartError as error:
         click.echo(str(error), err=True)
-        return 2
+    return 2
+
+
+def _open_standard_streams() -> None:
+    """Give a program that was started with closed streams the null device, so that no file of its own takes a place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def _complain_of_machine(error: OSError | RuntimeError, name: str) -> int:
+    """Say in a line what the machine did not grant: room on a disk, files, processes, threads."""
+    if isinstance(error, RuntimeError):
+        if "new thread" not in str(error):  # which is all that Python says
+            raise error
+        error = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    place = f"{error.filename}: " if error.filename else ""
+    for stream in (sys.stdout, sys.stderr):
+        if not _flushes(stream):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    click.echo(f"{name}: {place}{error.strerror or error}{_MACHINE_HINTS.get(error.errno or 0, '')}", err=True)
+    return 1
+
+
+def _flushes(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

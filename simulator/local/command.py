@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,20 +13,21 @@ from rich.console import Console
 
 from simulator.errors import ConfigurationError
 from simulator.local.collisions import check_files
+from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
 from simulator.local.stack import Stack
-from simulator.local.supervisor import Interrupted, Result, StopRequest, Supervisor, collector_answers
-from simulator.local.view import LiveView, PlainView, Silence, View, ledger_tables, stages_table
+from simulator.local.stop_request import Interrupted, StopRequest
+from simulator.local.supervisor import Supervisor, collector_answers
+from simulator.local.terminal import Outlet, make_console
+from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
-from simulator.topology.model import Count, Topology
+from simulator.topology.model import Count
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration
 from simulator.urls import redacted
 
-_PIPE_WIDTH = 200
-_BAD_LINES_NAMED = 5
 _SEED_BITS = 32  # enough, and short enough to be typed again
 
 
@@ -55,7 +54,8 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
     )
-    out, err = make_console(stderr=False), make_console(stderr=True)
+    outlet = Outlet(sys.stdout)
+    out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:
@@ -89,13 +89,9 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             view.close()
         err.print("Stopping: what is under way is finished first.", style="dim")
         result = supervisor.finish()
-    return _conclude(result, topology, folder, request.as_json, out, err)
-
-
-def make_console(stderr: bool) -> Console:
-    """Make a console for people; where no terminal says how wide it is, nothing is cut or broken to fit."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
+    code = conclude(result, topology, folder, request.as_json, outlet, out, err)
+    folder.release()
+    return code
 
 
 def _duration(text: str | None) -> float | None:
@@ -144,46 +140,3 @@ def _where_spans_go(environment: Mapping[str, str], to_console: bool) -> str:
     if to_console:
         return f"no collector at {shown}: spans go to the console alone"
     return f"no collector at {shown}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"
-
-
-def _conclude(result: Result, topology: Topology, folder: RunFolder, as_json: bool, out: Console, err: Console) -> int:
-    report = {
-        "topology": topology.name,
-        "seed": topology.seed,
-        "seconds": round(result.seconds, 3),
-        "ledger": result.ledger.as_dict(),
-        "latency_seconds": {**result.latencies, "end to end": result.pipeline},
-    }
-    text = json.dumps(report, indent=2)
-    folder.report.write_text(text + "\n")
-    folder.release()
-    if as_json:
-        sys.stdout.write(text + "\n")
-    else:
-        out.print()
-        out.print(ledger_tables(result.ledger, result.latencies, result.pipeline))
-    if result.ledger.bad_lines:
-        _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
-    for problem in result.ledger.problems:
-        err.print(f"wrong: {problem}", style="bold red", soft_wrap=True)
-    if not result.ledger.problems:
-        err.print("The ledger balances: every message is accounted for.", style="green")
-    return 1 if result.ledger.problems else 0
-
-
-def _name_bad_lines(topology: Topology, folder: RunFolder, count: int, err: Console) -> None:
-    """Name the first lines of the input that were no messages; the injectors' logs name them all."""
-    logs = [folder.log(name) for name, stage in topology.stages.items() if stage.input is not None]
-    named = itertools.islice(itertools.chain.from_iterable(map(_bad_lines, logs)), _BAD_LINES_NAMED)
-    for number, reason in named:
-        err.print(f"line {number} of the input was not sent: {reason}", style="yellow", soft_wrap=True)
-    if count > _BAD_LINES_NAMED:
-        err.print(f"and {count - _BAD_LINES_NAMED} more: see {folder.logs}", style="yellow", soft_wrap=True)
-
-
-def _bad_lines(log: Path) -> Iterator[tuple[int, str]]:
-    with log.open("rb") as lines:
-        for line in lines:
-            if b'"event":"input.bad_line"' in line:
-                entry = json.loads(line)
-                yield entry["line"], entry["error"]

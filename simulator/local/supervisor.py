@@ -10,19 +10,18 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe
 from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.plan import STANDARD_INPUT, files_of
+from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.view import Percentiles, Picture, View
 from simulator.stage.keeping import JsonLinesKeeper
 from simulator.stage.listening import listen_in_a_row
@@ -41,50 +40,20 @@ _SHOW_SECONDS = 1.0
 _STOP_SECONDS = 13.0
 
 
-class Interrupted(Exception):
-    """Say that a person stopped the run before it was up."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a run came to: the account, and percentiles in seconds by stage and for the whole way."""
+    """What a run came to: the account, and percentiles in seconds by stage and for the whole way.
+
+    Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
+    `log_lines_deleted` gave way to later ones.
+    """
 
     ledger: Ledger
     latencies: Mapping[str, Percentiles]
     pipeline: Percentiles
     seconds: float
-
-
-class StopRequest:
-    """Ctrl-C, SIGTERM or SIGHUP: the first asks for an orderly end, the second raises KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take the signals in the body of the `with`."""
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, self._on_signal) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def wait(self, timeout_seconds: float) -> bool:
-        """Wait for the request; False where none comes in time."""
-        return self._event.wait(timeout_seconds)
-
-    @property
-    def made(self) -> bool:
-        """Tell whether the end was asked for."""
-        return self._event.is_set()
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._event.is_set():
-            raise KeyboardInterrupt
-        self._event.set()
+    log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
+    log_lines_deleted: Mapping[str, int] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -182,10 +151,12 @@ class Supervisor:
                 pipeline[bucket] = pipeline.get(bucket, 0) + count
         ledger = make_ledger(self.topology, counts, self._gone_stages())
         return Result(
-            replace(ledger, problems=(*ledger.problems, *self._truncated())),
-            {name: percentiles(source.durations(tally.HANDLING)) for name, source in self._tallies.items()},
-            percentiles(pipeline),
-            time.monotonic() - self._began,
+            ledger=replace(ledger, problems=(*ledger.problems, *self._truncated())),
+            latencies={n: percentiles(source.durations(tally.HANDLING)) for n, source in self._tallies.items()},
+            pipeline=percentiles(pipeline),
+            seconds=time.monotonic() - self._began,
+            log_lines_dropped={n: reader.counts()[tally.LOG_LINES_DROPPED] for n, reader in self._readers.items()},
+            log_lines_deleted={n: reader.counts()[tally.LOG_LINES_DELETED] for n, reader in self._readers.items()},
         )
 
     def _truncated(self) -> Iterator[str]:

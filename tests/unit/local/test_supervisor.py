@@ -13,12 +13,12 @@ import pytest
 from simulator.behaviour.delays import no_samples
 from simulator.errors import StartError
 from simulator.local.folder import open_run_folder
-from simulator.local.supervisor import Interrupted, StopRequest, Supervisor
+from simulator.local.stop_request import Interrupted, StopRequest
+from simulator.local.supervisor import Supervisor
 from simulator.stage.listening import listen, listen_in_a_row
 from simulator.telemetry.tally import Tally
 from simulator.topology.reader import parse_topology, read_topology
 
-LONG_SECONDS = 20.0
 TEXT = """
 name: orders
 stages:
@@ -312,15 +312,3 @@ def test_a_run_ends_with_its_injector(make_rig):
     seen = Seen()
     rig.supervisor.run(seen, None)
     assert dict(seen.pictures[-1].gone) == {"injector": "was killed (SIGKILL)"}
-
-
-def test_the_second_request_is_impatient():
-    """The first signal asks for an orderly end, the second breaks off, and afterwards signals are as before."""
-    stop, before = StopRequest(), signal.getsignal(signal.SIGTERM)
-    with stop.listening():
-        assert not stop.made
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(LONG_SECONDS)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is before

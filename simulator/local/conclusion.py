@@ -1,0 +1,112 @@
+"""What a run came to: its report in the folder, the ledger on the terminal, and the exit code."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from simulator.errors import StartError
+from simulator.local.folder import RunFolder, write
+from simulator.local.supervisor import Result
+from simulator.local.terminal import Outlet
+from simulator.local.view import ledger_tables
+from simulator.telemetry.run_files import labels
+from simulator.topology.model import Topology
+
+_BAD_LINES_NAMED = 5
+
+
+def conclude(
+    result: Result, topology: Topology, folder: RunFolder, as_json: bool, outlet: Outlet, out: Console, err: Console
+) -> int:
+    """Write the report, show the account and return the exit code; what can't be written is told and ends nothing."""
+    problems = list(result.ledger.problems)
+    text = json.dumps(_report(result, topology), indent=2) + "\n"
+    try:
+        write(folder.report, text)
+    except StartError as error:
+        problems.append(str(error))
+    if as_json:
+        outlet.write(text)
+        outlet.flush()
+    else:
+        out.print()
+        out.print(ledger_tables(result.ledger, result.latencies, result.pipeline))
+    _tell_lost_output(outlet, folder, as_json, problems, err)
+    if result.ledger.bad_lines:
+        _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
+    for line in _lost_lines(result):
+        err.print(line, style="yellow", soft_wrap=True)
+    for problem in problems:
+        err.print(f"wrong: {problem}", style="bold red", soft_wrap=True, markup=False)
+    if not result.ledger.problems:
+        err.print("The ledger balances: every message is accounted for.", style="green")
+    return 1 if problems else 0
+
+
+def _report(result: Result, topology: Topology) -> Mapping[str, Any]:
+    return {
+        "topology": topology.name,
+        "seed": topology.seed,
+        "seconds": round(result.seconds, 3),
+        "ledger": result.ledger.as_dict(),
+        "latency_seconds": {**result.latencies, "end to end": result.pipeline},
+        "log_lines_dropped": dict(result.log_lines_dropped),
+        "log_lines_deleted": dict(result.log_lines_deleted),
+    }
+
+
+def _tell_lost_output(outlet: Outlet, folder: RunFolder, as_json: bool, problems: list[str], err: Console) -> None:
+    """Say that standard output ended before the run; that is only wrong where it was all that was asked for."""
+    if outlet.lost is None:
+        return
+    text = f"standard output could not be written: {outlet.lost}; the report is in {folder.path}"
+    if as_json:
+        problems.append(text)
+    else:
+        err.print(text, style="yellow", soft_wrap=True)
+
+
+def _lost_lines(result: Result) -> Iterator[str]:
+    """Say which lines are missing in the logs, and why."""
+    for label, count in result.log_lines_dropped.items():
+        if count:
+            yield f"{label}: {_lines(count)} could not be written and were dropped"
+    for label, count in result.log_lines_deleted.items():
+        if count:
+            yield f"{label}: the oldest {_lines(count)} were deleted; --log-limit keeps more"
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} log line{'' if count == 1 else 's'}"
+
+
+def _name_bad_lines(topology: Topology, folder: RunFolder, count: int, err: Console) -> None:
+    """Name the first lines of the input that were no messages; the injectors' logs name them all."""
+    logs = [
+        folder.log(label)
+        for name, stage in topology.stages.items()
+        if stage.input is not None
+        for label in labels(name, stage.instances)
+    ]
+    named = itertools.islice(itertools.chain.from_iterable(map(_bad_lines, logs)), _BAD_LINES_NAMED)
+    for number, reason in named:
+        err.print(f"line {number} of the input was not sent: {reason}", style="yellow", soft_wrap=True, markup=False)
+    if count > _BAD_LINES_NAMED:
+        err.print(f"and {count - _BAD_LINES_NAMED} more: see {folder.logs}", style="yellow", soft_wrap=True)
+
+
+def _bad_lines(log: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with log.open("rb") as lines:
+            for line in lines:
+                if b'"event":"input.bad_line"' in line and line.endswith(b"\n"):
+                    entry = json.loads(line)
+                    yield entry["line"], entry["error"]
+    except OSError:
+        return  # the folder of the run is gone; that the report could not be written says so
