@@ -8,75 +8,116 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 
-_QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-zµ%/]*)")
-_DURATIONS = {"ns": "1e-9", "us": "1e-6", "µs": "1e-6", "ms": "1e-3", "s": "1", "m": "60", "min": "60", "h": "3600"}
+from simulator.quoting import quoted
+
+# Every pattern reads its text once from left to right, and none sees more text than this.
+_MAX_CHARACTERS = 100
+_NUMBER = r"((?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+_QUANTITY = re.compile(_NUMBER + r"\s*([A-Za-zµμ%/]*)\s*")
+_BYTE_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(B|KB|MB|GB|KiB|MiB|GiB)/s")
+# Both of Unicode's signs for micro mean the same: U+00B5, which keyboards have, and U+03BC, which Go's programs print.
+_MICRO_SIGNS = str.maketrans("\u03bc", "\u00b5")
+_DURATIONS = {
+    **{"ns": "1e-9", "us": "1e-6", "µs": "1e-6", "ms": "1e-3", "s": "1"},
+    **{"m": "60", "min": "60", "h": "3600", "d": "86400", "w": "604800"},
+}
+_WHOLE = re.compile(r"[0-9]{1,20}")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_BYTE_RATE = re.compile(r"([0-9]{0,15}\.?[0-9]{1,15})\s*(B|KB|MB|GB|KiB|MiB|GiB)/s")
 _RATES = {"/s": "1", "/m": "60", "/min": "60", "/h": "3600"}
-_MOST_DIGITS = 400  # before the point, or noughts behind it: more than any float has
+_MAX_EXPONENT = 400  # beyond those of any float
 _HUMAN_STEPS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+MIN_DURATION_SECONDS = 1e-9
 MAX_DURATION_SECONDS = 7 * 24 * 3600.0
+MIN_RATIO = 1e-12
+MIN_RATE_PER_SECOND = 1e-6
 MAX_RATE_PER_SECOND = 1e6
+MIN_BYTES_PER_SECOND = 1e-3
+MAX_BYTES_PER_SECOND = 1e12
+MAX_SIZE_BYTES = 2**40
 
 
 def parse_duration(text: object) -> float:
-    """Give the seconds in "250ms", "1.5s", "2m" or "0". Raise ValueError for anything else, or more than a week."""
-    number, unit = _split(text, "a duration", "250ms, 1.5s or 2m")
-    if not unit and number == 0:
+    """Return the seconds in "250ms", "1.5s", "1m30s", "2d" or "0".
+
+    Raise ValueError for anything else, and for what is not 0 and below a nanosecond or above a week.
+    """
+    parts = list(_parts(text, "a duration", "250ms, 1.5s or 1m30s"))
+    if len(parts) == 1 and not parts[0][1] and parts[0][0] == 0:
         return 0.0
-    if unit not in _DURATIONS:
-        raise ValueError(_wrong_unit(text, unit, _DURATIONS, f"{number}ms or {number}s"))
-    seconds = float(number * Decimal(_DURATIONS[unit]))
+    total, smallest = Decimal(0), Decimal("Infinity")
+    for number, written in parts:
+        unit = written.translate(_MICRO_SIGNS)
+        if unit not in _DURATIONS:
+            raise ValueError(_wrong_unit(text, written, _DURATIONS, f"{number}ms or {number}s"))
+        size = Decimal(_DURATIONS[unit])
+        if size >= smallest:
+            raise ValueError(f"{quoted(text)} is not a duration: each unit must be smaller than the one before it")
+        smallest = size
+        total += number * size
+    seconds = float(total)
     if seconds > MAX_DURATION_SECONDS:
-        raise ValueError(f"{text!r} is too long: must be a week at most")
+        raise ValueError(f"{quoted(text)} is too long: must be 0, or between 1ns and a week (7d)")
+    if 0 < seconds < MIN_DURATION_SECONDS:
+        raise ValueError(f"{quoted(text)} is too short: must be 0, or between 1ns and a week (7d)")
     return seconds
 
 
 def parse_ratio(text: object) -> float:
-    """Give the ratio in "5%" or 0.05. Raise ValueError outside 0 to 1."""
+    """Return the ratio in "5%" or 0.05. Raise ValueError outside 0 to 1."""
     number, unit = _split(text, "a share", "5% or 0.05")
     if unit not in ("", "%"):
         raise ValueError(_wrong_unit(text, unit, ["%"], f"{number}%"))
     ratio = float(number / 100 if unit else number)
     if ratio > 1:
-        raise ValueError(f"{text!r} is more than everything: must be between 0% and 100%")
+        raise ValueError(f"{quoted(text)} is more than everything: must be between 0% and 100%")
+    if 0 < ratio < MIN_RATIO or (number and not ratio):
+        raise ValueError(f"{quoted(text)} is too small: must be 0%, or between 0.0000000001% and 100%")
     return ratio
 
 
 def parse_size(text: object) -> int:
-    """Give the bytes in "10KB" (10,000), "1MiB" (1,048,576) or 512. Raise ValueError for part of a byte."""
+    """Return the bytes in "10KB" (10,000), "1MiB" (1,048,576) or 512. Raise ValueError for part of a byte."""
     number, unit = _split(text, "a size", "10KB, 1MiB or 512")
     if unit and unit not in _SIZES:
         raise ValueError(_wrong_unit(text, unit, _SIZES, f"{number}KB"))
     size = number * _SIZES.get(unit, 1)
+    if size > MAX_SIZE_BYTES:
+        raise ValueError(f"{quoted(text)} is too large: must be at most 1024GiB")
     if size != int(size):
-        raise ValueError(f"{text!r} is not a whole number of bytes")
+        raise ValueError(f"{quoted(text)} is not a whole number of bytes")
     return int(size)
 
 
 def parse_rate(text: object) -> float:
-    """Give the number per second in "50/s", "300/min" or "10/h". Raise ValueError for 0, or more than a million."""
+    """Return the number per second in "50/s", "300/min" or "10/h". Raise ValueError outside 0.000001/s to 1000000/s."""
     number, unit = _split(text, "a rate", "50/s, 300/min or 10/h")
     if unit not in _RATES:
         raise ValueError(_wrong_unit(text, unit, _RATES, f"{number}/s"))
     rate = float(number / Decimal(_RATES[unit]))
-    if not 0 < rate <= MAX_RATE_PER_SECOND:
-        raise ValueError(f"{text!r} is out of range: must be more than 0/s and at most 1000000/s")
+    if not MIN_RATE_PER_SECOND <= rate <= MAX_RATE_PER_SECOND:
+        raise ValueError(f"{quoted(text)} is out of range: must be between 0.000001/s and 1000000/s")
     return rate
 
 
 def parse_byte_rate(text: object) -> float:
-    """Give the bytes per second in "20B/s" or "1.5KB/s". Raise ValueError for 0, or more than a million million."""
-    match = _BYTE_RATE.fullmatch(str(text).strip())
+    """Return the bytes per second in "20B/s" or "1.5KB/s". Raise ValueError outside 0.001B/s to 1000GB/s."""
+    match = _BYTE_RATE.fullmatch(_bounded(text, "a number of bytes per second", "20B/s or 1KB/s"))
     if match is None:
-        raise ValueError(f"{text!r} is not a number of bytes per second: write 20B/s or 1KB/s")
+        raise ValueError(f"{quoted(text)} is not a number of bytes per second: write 20B/s or 1KB/s")
     rate = float(Decimal(match[1]) * _SIZES[match[2]])
-    if not 0 < rate <= 1e12:
-        raise ValueError(f"{text!r} is out of range: must be more than 0B/s and at most 1000GB/s")
+    if not MIN_BYTES_PER_SECOND <= rate <= MAX_BYTES_PER_SECOND:
+        raise ValueError(f"{quoted(text)} is out of range: must be between 0.001B/s and 1000GB/s")
     return rate
+
+
+def whole_number_in(value: object) -> object:
+    """Return text that is a whole number of up to 20 ASCII digits as that number, and anything else as it is."""
+    if isinstance(value, str) and len(value) <= _MAX_CHARACTERS and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    return value
 
 
 def format_size(size: int) -> str:
@@ -124,25 +165,53 @@ def human_duration(seconds: float) -> str:
 
 
 def _split(text: object, what: str, example: str) -> tuple[Decimal, str]:
-    if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise ValueError(f"{text!r} is not {what}: write {example}")
-    match = _QUANTITY.fullmatch(str(text).strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not {what}: write {example}")
+    [only, *more] = _parts(text, what, example)
+    if more:
+        raise ValueError(f"{quoted(text)} is not {what}: write {example}")
+    return only
+
+
+def _parts(text: object, what: str, example: str) -> Iterator[tuple[Decimal, str]]:
+    """Yield every number with its unit, one at least; only the last may be without one."""
+    written = _bounded(text, what, example)
+    at = 0
+    while True:
+        match = _QUANTITY.match(written, at)
+        if match is None or not (match[2] or match.end() == len(written)):
+            raise ValueError(f"{quoted(text)} is not {what}: write {example}")
+        yield _decimal(match[1], text, what, example), match[2]
+        at = match.end()
+        if at == len(written):
+            return
+
+
+def _decimal(digits: str, text: object, what: str, example: str) -> Decimal:
     try:
-        number = Decimal(match[1])
+        number = Decimal(digits)
     except InvalidOperation:
-        raise ValueError(f"{text!r} is beyond all measure: write {example}") from None
-    if number.adjusted() > _MOST_DIGITS or number.adjusted() < -_MOST_DIGITS:
-        raise ValueError(f"{text!r} is beyond all measure: write {example}")
-    return number, match[2]
+        number = Decimal("Infinity")
+    if not abs(number.adjusted()) <= _MAX_EXPONENT or not number.is_finite():
+        raise ValueError(f"{quoted(text)} is out of range for {what}: write {example}")
+    return number
+
+
+def _bounded(text: object, what: str, example: str) -> str:
+    """Return what is to be read, without the blanks around it: of such a length that no reading of it takes long."""
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise ValueError(f"{quoted(text)} is not {what}: write {example}")
+    is_long = len(text) > _MAX_CHARACTERS if isinstance(text, str) else False
+    if is_long or (isinstance(text, int) and text.bit_length() > 3 * _MAX_CHARACTERS):
+        raise ValueError(
+            f"{quoted(text)} is not {what}: it has more than {_MAX_CHARACTERS} characters; write {example}"
+        )
+    return str(text).strip()
 
 
 def _wrong_unit(text: object, unit: str, allowed: Iterable[str], example: str) -> str:
     names = ", ".join(allowed)
     if not unit:
-        return f"{text!r} has no unit: write {example}"
-    return f"{text!r} has the unknown unit {unit!r}: allowed are {names}"
+        return f"{quoted(text)} has no unit: write {example}"
+    return f"{quoted(text)} has the unknown unit {quoted(unit)}: allowed are {names}"
 
 
 def _plain(number: Decimal) -> str:

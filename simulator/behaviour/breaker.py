@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from simulator.behaviour.notation import Arguments, parse
+from simulator.quoting import quoted
 from simulator.units import format_duration
 
 
@@ -89,7 +90,7 @@ class Breaker:
 def parse_breaker(text: object) -> BreakerRule:
     """Read a breaker. Raise NotationError, a ValueError, that shows the place."""
     if not isinstance(text, str) or "(" not in text:
-        raise ValueError(f"{text!r} is not like breaker(failures=5, reset=10s)")
+        raise ValueError(f"{quoted(text)} is not like breaker(failures=5, reset=10s)")
     expression = parse(text)
     if expression.name != "breaker":
         raise expression.error("write breaker(failures=5, reset=10s)")

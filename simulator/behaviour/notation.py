@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from simulator import units
+from simulator.quoting import quoted
 
 _NAME = re.compile(r"\s*([a-z_]+)\s*\(")
 _KEY = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*=")
 _WEIGHT = re.compile(r"\s*([0-9.]+%)\s*:")
 _VALUE = re.compile(r'[^,()"]+')
 _QUOTED = re.compile(r'\s*"[^"]*"\s*')
+_PERCENTILE = re.compile(r"p[0-9]{1,2}(\.[0-9]+)?")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
+_MAX_CHARACTERS = 1000
 _MAX_DEPTH = 8
 _MOST_BYTES = 2**30
 Value = TypeVar("Value")
@@ -62,9 +66,9 @@ class Expression:
 def parse(text: str) -> Expression:
     """Read one expression. Raise NotationError where the text is not one."""
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} is not text like name(value, key=value)")
-    if "\n" in text or len(text) > 1000:
-        raise ValueError("must be one line of 1,000 characters at most")
+        raise ValueError(f"{quoted(text)} is not text like name(value, key=value)")
+    if len(text) > _MAX_CHARACTERS or not (text := text.replace("\t", " ")).isprintable():
+        raise ValueError(f"{quoted(text)} must be one line of 1,000 characters at most, all of them printable")
     expression, end = _expression(text, 0, 0)
     if text[end:].strip():
         raise NotationError("nothing may stand after the closing parenthesis", text, end, len(text))
@@ -205,7 +209,7 @@ class Arguments:
     def percentiles(self) -> list[tuple[float, float]]:
         """Take every `pNN=duration` there is, as (ratio, seconds)."""
         self._asked.append("p50=duration")
-        taken = [item for item in self._left if item.key is not None and re.fullmatch(r"p\d{1,2}(\.\d+)?", item.key)]
+        taken = [item for item in self._left if item.key is not None and _PERCENTILE.fullmatch(item.key)]
         self._left = [item for item in self._left if item not in taken]
         return [(_percentile(item.key or ""), self._convert(item, self.parse_quantity)) for item in taken]
 
@@ -257,25 +261,25 @@ def _percentile(key: str) -> float:
 
 
 def _parse_number(text: str) -> float:
-    if not re.fullmatch(r"[0-9]*\.?[0-9]+", text):
-        raise ValueError(f"{text!r} is not a number")
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{quoted(text)} is not a number")
     return float(text)
 
 
 def _parse_count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not int(text):
-        raise ValueError(f"{text!r} is not a whole number from 1 on")
+        raise ValueError(f"{quoted(text)} is not a whole number from 1 to 999999999")
     return int(text)
 
 
 def _parse_size(text: str) -> int:
     size = units.parse_size(text)
     if size > _MOST_BYTES:
-        raise ValueError(f"{text!r} is more than 1GiB")
+        raise ValueError(f"{quoted(text)} is more than 1GiB")
     return size
 
 
 def _parse_status(text: str) -> int:
     if not re.fullmatch(r"[45][0-9][0-9]", text):
-        raise ValueError(f"{text!r} is not an HTTP error status: must be between 400 and 599")
+        raise ValueError(f"{quoted(text)} is not an HTTP error status: must be between 400 and 599")
     return int(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from simulator.behaviour.delays import build_delay, no_samples
 from simulator.behaviour.distributions import Delay
 from simulator.behaviour.notation import Arguments, parse
+from simulator.quoting import quoted
 from simulator.units import parse_size
 
 CONTENT_TYPE = "application/json"
@@ -42,7 +43,7 @@ def parse_sizes(text: object) -> Size:
     if not isinstance(text, str) or "(" not in text:
         size = parse_size(text)
         if not 1 <= size <= MOST_BYTES:
-            raise ValueError(f"{text!r} is out of range: must be between 1B and 16MiB")
+            raise ValueError(f"{quoted(text)} is out of range: must be between 1B and 16MiB")
         return Size(str(text), build_delay(parse(f"constant({size}B)"), no_samples, SizeArguments))
     expression = parse(text)
     if expression.name not in _SIZED:
@@ -57,7 +58,7 @@ class SizeArguments(Arguments):
         """Give bytes."""
         size = parse_size(text)
         if size > _MOST_IN_PARENTHESES:
-            raise ValueError(f"{text!r} is more than 1GiB")
+            raise ValueError(f"{quoted(text)} is more than 1GiB")
         return float(size)
 
     def complaint(self, error: ValueError) -> str:

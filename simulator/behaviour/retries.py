@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.behaviour.notation import Arguments, NotationError, parse
-from simulator.units import format_duration, format_ratio
+from simulator.quoting import quoted
+from simulator.units import format_duration, format_ratio, whole_number_in
 
 DEFAULT_BACKOFF_SECONDS = 0.1
 DEFAULT_MAX_SECONDS = 10.0
 _MOST_RETRIES = 100
-_MOST_DIGITS = 1000
+_EXAMPLE = "retries(3, backoff=50ms, max=2s, budget=20%)"
 # What a budget lets through before any call has paid in, so that a quiet stage may retry at all.
 RESERVE = 10.0
 
@@ -71,15 +72,14 @@ class Budget:
 
 def parse_retries(text: object) -> Retries:
     """Read a number of retries, or the whole notation. Raise NotationError, a ValueError, that shows the place."""
-    if isinstance(text, int) and not isinstance(text, bool):
-        return Retries(_checked(text))
-    if isinstance(text, str) and text.strip().isdecimal():
-        return Retries(_checked(int(text) if len(text) < _MOST_DIGITS else _MOST_RETRIES + 1))
+    number = whole_number_in(text)
+    if isinstance(number, int) and not isinstance(number, bool):
+        return Retries(_checked(number))
     if not isinstance(text, str) or "(" not in text:
-        raise ValueError(f"{text!r} is not a number of retries, nor like retries(3, backoff=50ms, max=2s, budget=20%)")
+        raise ValueError(f"{quoted(text)} is not a number of retries, nor like {_EXAMPLE}")
     expression = parse(text)
     if expression.name != "retries":
-        raise expression.error("write a number, or retries(3, backoff=50ms, max=2s, budget=20%)")
+        raise expression.error(f"write a number, or {_EXAMPLE}")
     arguments = Arguments(expression)
     try:
         count = _checked(arguments.count("count"))
@@ -98,5 +98,5 @@ def parse_retries(text: object) -> Retries:
 
 def _checked(count: int) -> int:
     if not 0 <= count <= _MOST_RETRIES:
-        raise ValueError(f"{count} retries are out of range: must be between 0 and {_MOST_RETRIES}")
+        raise ValueError(f"{quoted(count)} retries are out of range: must be between 0 and {_MOST_RETRIES}")
     return count

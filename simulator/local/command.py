@@ -23,7 +23,7 @@ from simulator.local.supervisor import Supervisor, collector_answers
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
-from simulator.topology.model import Count
+from simulator.topology.model import Seed
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration
 from simulator.urls import redacted
@@ -49,7 +49,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     """Run a topology to its end and give the exit code."""
     topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
     if topology.seed is None:
-        topology = replace(topology, seed=Count(secrets.randbits(_SEED_BITS)))
+        topology = replace(topology, seed=Seed(secrets.randbits(_SEED_BITS)))
     duration = _duration(request.duration)
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)

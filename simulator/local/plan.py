@@ -11,9 +11,10 @@ from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
 from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
-from simulator.topology.model import Count, Role, Stage, Topology
+from simulator.topology.model import Role, Seed, Stage, Topology
 from simulator.topology.settings import with_call_keys
 from simulator.topology.structure import structure, unstructure
+from simulator.units import whole_number_in
 
 STANDARD_INPUT = "-"
 
@@ -56,7 +57,7 @@ def apply_wishes(topology: Topology, wishes: Wishes, read_samples: ReadSamples) 
         problems += [_problem(keys[1:], message) for keys, message in wiring_problems(stages, frozenset(stages))]
     if problems:
         raise ConfigurationError(problems)
-    return replace(topology, stages=stages, seed=topology.seed if wishes.seed is None else Count(wishes.seed))
+    return replace(topology, stages=stages, seed=topology.seed if wishes.seed is None else Seed(wishes.seed))
 
 
 def _problem(keys: Keys, message: str) -> Problem:
@@ -72,7 +73,7 @@ def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
         raise ValueError("must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)'")
     if name not in topology.stages:
         raise ValueError(f"there is no stage {name!r}; there are {', '.join(topology.stages)}")
-    plain: Any = int(value) if value.strip().isdecimal() else value.strip()
+    plain: Any = whole_number_in(value.strip())
     return name, key, [part.strip() for part in value.split(";") if part.strip()] if key == "faults" else plain
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import requests
 
 from simulator.errors import ConfigurationError, Problem, StartError
+from simulator.units import whole_number_in
 from simulator.urls import redacted, redacted_in
 
 _PATH = "/control"
 _SECONDS = 10.0
-_LONGEST_NUMBER = 15
 
 
 def exchange(
@@ -55,7 +55,7 @@ def read_value(key: str, text: str) -> Any:
         return [part.strip() for part in text.split(";") if part.strip()]
     if not text:
         return None
-    return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else text
+    return whole_number_in(text)
 
 
 def _object_in(answer: requests.Response) -> dict[str, Any]:

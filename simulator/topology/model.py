@@ -25,6 +25,8 @@ PositiveSeconds = NewType("PositiveSeconds", float)
 PerSecond = NewType("PerSecond", float)
 Bytes = NewType("Bytes", int)
 Count = NewType("Count", int)
+Messages = NewType("Messages", int)
+Seed = NewType("Seed", int)
 PositiveCount = NewType("PositiveCount", int)
 Port = NewType("Port", int)
 Path = NewType("Path", str)
@@ -139,7 +141,7 @@ class Load:
 
     rate_per_second: PerSecond | None = None
     arrivals: Arrivals = Arrivals.POISSON
-    messages: Count | None = None
+    messages: Messages | None = None
     concurrency: PositiveCount = PositiveCount(16)
 
 
@@ -180,5 +182,5 @@ class Topology:
     """A named set of stages and the calls between them. `seed` of None means that each run draws one."""
 
     name: Name
-    seed: Count | None = None
+    seed: Seed | None = None
     stages: dict[str, Stage] = field(default_factory=dict)

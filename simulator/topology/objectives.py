@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.quoting import quoted
 from simulator.units import format_duration, format_ratio, parse_duration, parse_ratio
 
 
@@ -21,10 +22,10 @@ class LatencyObjective:
 
 def parse_latency_objective(text: object) -> LatencyObjective:
     """Read an objective. Raise ValueError where it is none, or leaves nothing over that may be slow."""
-    seconds, at, ratio = str(text).partition("@")
-    if not isinstance(text, str) or not at:
-        raise ValueError(f"{text!r} is not a latency objective: write 300ms@99%")
+    seconds, at, ratio = text.partition("@") if isinstance(text, str) else ("", "", "")
+    if not at:
+        raise ValueError(f"{quoted(text)} is not a latency objective: write 300ms@99%")
     objective = LatencyObjective(parse_duration(seconds.strip()), parse_ratio(ratio.strip()))
     if not objective.seconds > 0 or not 0 < objective.ratio < 1:
-        raise ValueError(f"{text!r} can't be kept: the time must be more than 0, the share between 0% and 100%")
+        raise ValueError(f"{quoted(text)} can't be kept: the time must be more than 0, the share between 0% and 100%")
     return objective

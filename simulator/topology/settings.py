@@ -13,6 +13,7 @@ from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
+from simulator.quoting import quoted
 from simulator.topology.addresses import (
     DEFAULT_DOWNSTREAM_NAME,
     DEFAULT_PORT,
@@ -25,12 +26,11 @@ from simulator.topology.graph import callers, calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
 from simulator.topology.structure import check_name, structure, unstructure
-from simulator.units import parse_duration
+from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_NAME = "stage"
 DEFAULT_DRAIN_SECONDS = 10.0
-_MOST_DIGITS = 20
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
 _WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED", "INSTANCE", "RETRIES")
 _CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES")
@@ -78,7 +78,7 @@ def resolve_stage(
     role = _value(given, "ROLE") or _implied_role(given)
     base: dict[str, Any] = {} if role == Role.TERMINATOR else {"calls": []}
     with contextlib.suppress(ValueError):
-        base["instances"] = _instance(_whole(_value(given, "INSTANCE")))  # there are as many at least
+        base["instances"] = _instance(whole_number_in(_value(given, "INSTANCE")))  # there are as many at least
     return _Resolution(given, read_samples).settle(
         base | {"role": role}, _value(given, "NAME") or DEFAULT_NAME, None, ignored
     )
@@ -131,8 +131,8 @@ class _Resolution:
             names = frozenset([name, *others])
             self._note([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
         settings = {
-            "instance": self._check("INSTANCE", _whole(_value(self.given, "INSTANCE")), _instance),
-            "seed": self._check("SEED", _whole(_value(self.given, "SEED")), _seed),
+            "instance": self._check("INSTANCE", whole_number_in(_value(self.given, "INSTANCE")), _instance),
+            "seed": self._check("SEED", whole_number_in(_value(self.given, "SEED")), _seed),
             "log_level": self._check("LOG_LEVEL", _value(self.given, "LOG_LEVEL") or "info", _log_level),
             "drain_seconds": self._check("DRAIN_TIMEOUT", _value(self.given, "DRAIN_TIMEOUT"), _drain),
         }
@@ -158,7 +158,7 @@ class _Resolution:
         stage = dict(base)
         load = dict(stage.pop("load", None) or {})
         for key, given in self.given.items():
-            value = _whole(given.value) if key in _WHOLE_KEYS else given.value
+            value = whole_number_in(given.value) if key in _WHOLE_KEYS else given.value
             if key in _LOAD_KEYS:
                 load[key.lower()] = value
             elif key == "FAULTS":
@@ -195,7 +195,7 @@ class _Resolution:
     def _check_call_keys(self) -> None:
         """Look at what is said of calls also where there is none."""
         given = {key: given.value for key, given in self.given.items() if key in _CALL_KEYS}
-        said = {key.lower(): _whole(value) if key in _WHOLE_KEYS else value for key, value in given.items()}
+        said = {key.lower(): whole_number_in(value) if key in _WHOLE_KEYS else value for key, value in given.items()}
         self._note([(("calls", *keys), message) for keys, message in structure({"to": "any", **said}, Call)[1]])
 
     def _note(self, found: Iterable[tuple[Keys, str]]) -> None:
@@ -263,18 +263,11 @@ def _split(value: Any, separator: str) -> Any:
     return list(value) if isinstance(value, list | tuple) else value
 
 
-def _whole(value: Any) -> Any:
-    """Read text that is a whole number of sensible length."""
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= _MOST_DIGITS:
-        return int(value)
-    return value
-
-
 def _instance(value: Any) -> int:
     if value is None:
         return 1
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100:
-        raise ValueError(f"{value!r} must be a whole number from 1 to 100")
+        raise ValueError(f"{quoted(value)} must be a whole number from 1 to 100")
     return value
 
 
@@ -282,13 +275,13 @@ def _seed(value: Any) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise ValueError(f"{value!r} must be a whole number from 0 to 2^63 - 1")
+        raise ValueError(f"{quoted(value)} must be a whole number from 0 to 2^63 - 1")
     return value
 
 
 def _log_level(value: Any) -> str:
     if str(value).lower() not in LOG_LEVELS:
-        raise ValueError(f"{value!r} is not one of {', '.join(LOG_LEVELS)}")
+        raise ValueError(f"{quoted(value)} is not one of {', '.join(LOG_LEVELS)}")
     return str(value).lower()
 
 

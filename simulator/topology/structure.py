@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import fields
 from enum import StrEnum
@@ -24,6 +25,7 @@ from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
+from simulator.quoting import quoted
 from simulator.topology import model
 from simulator.topology.document import Keys
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
@@ -35,6 +37,7 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _PATH = re.compile(r"/[A-Za-z0-9/._~-]{0,200}")
+_MAX_TEXT = 4096  # the longest path of a file
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/control", "/injected")
 
 
@@ -160,7 +163,7 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
         if isinstance(value, str) and record in (model.Call, model.Alternative):
             value = {"to": value}
         if not isinstance(value, dict):
-            raise ValueError(f"must be a mapping of keys to values, not {value!r}")
+            raise ValueError(f"must be a mapping of keys to values, not {quoted(value)}")
         return read(_with_range(value) if record is model.Stage else value, kind)
 
     converter.register_structure_hook(record, read_mapping)
@@ -169,7 +172,8 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
 
 def _with_range(value: dict[str, Any]) -> dict[str, Any]:
     """Turn `instances: 2..6` into the two keys that it is short for."""
-    match = _RANGE.fullmatch(str(value.get("instances")))
+    instances = value.get("instances")
+    match = _RANGE.fullmatch(instances) if isinstance(instances, str) else None
     if match is None:
         return value
     return {**value, "instances": int(match[1]), "most_instances": int(match[2])}
@@ -178,7 +182,7 @@ def _with_range(value: dict[str, Any]) -> dict[str, Any]:
 def _list_of(converter: Converter, kind: Any, example: str) -> Callable[[Any, Any], Any]:
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise ValueError(f"must be a list of {example}, not {value!r}")
+            raise ValueError(f"must be a list of {example}, not {quoted(value)}")
         return tuple(converter.structure(value, list[kind]))
 
     return read
@@ -199,7 +203,7 @@ def _explain(error: BaseException, keys: Keys, record: Any) -> Any:
             yield from _explain(inner, keys, record)
     elif isinstance(error, ForbiddenExtraKeysError):
         allowed = ", ".join(key_of(field.name) for field in fields(error.cl))
-        for key in sorted(error.extra_fields):
+        for key in sorted(map(str, error.extra_fields)):
             yield (*keys, key), f"unknown key; allowed are {allowed}"
     elif isinstance(error, KeyError):
         yield keys, f"the key {error.args[0]!r} is missing"
@@ -219,20 +223,22 @@ def _choice(value: Any, kind: type[StrEnum]) -> StrEnum:
     try:
         return kind(value)
     except ValueError:
-        raise ValueError(f"{value!r} is not one of {', '.join(kind)}") from None
+        raise ValueError(f"{quoted(value)} is not one of {', '.join(kind)}") from None
 
 
 def _whole(value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{value!r} is not a whole number")
+        raise ValueError(f"{quoted(value)} is not a whole number")
     if not low <= value <= high:
-        raise ValueError(f"{value} is out of range: must be between {low} and {high}")
+        raise ValueError(f"{quoted(value)} is out of range: must be between {low} and {high}")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is not text")
+        raise ValueError(f"{quoted(value)} is not text")
+    if len(value) > _MAX_TEXT or any(unicodedata.category(char) in ("Cc", "Cs") for char in value):
+        raise ValueError(f"{quoted(value)} must have at most {_MAX_TEXT} characters and no control characters")
     return value
 
 
@@ -241,13 +247,13 @@ def _truth(value: Any) -> bool:
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise ValueError(f"{value!r} is neither true nor false")
+    raise ValueError(f"{quoted(value)} is neither true nor false")
 
 
 def _positive_duration(value: Any) -> float:
     seconds = units.parse_duration(value)
     if seconds <= 0:
-        raise ValueError(f"{value!r} must be more than 0")
+        raise ValueError(f"{quoted(value)} must be more than 0")
     return seconds
 
 
@@ -258,7 +264,7 @@ def _max_body(value: Any) -> int:
 def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise ValueError(f"{value!r} must be {rule}")
+            raise ValueError(f"{quoted(value)} must be {rule}")
         return value
 
     return read
@@ -266,8 +272,11 @@ def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
 
 def _path(value: Any) -> str:
     path = _matching(_PATH, "a path like /messages")(value)
+    # Clients resolve these before they send: what arrives would be another path.
+    if "//" in path or any(segment in (".", "..") for segment in path.split("/")):
+        raise ValueError(f"{quoted(path)} must have no empty segments and none that are . or ..")
     if path in RESERVED_PATHS:
-        raise ValueError(f"{path!r} is taken: {', '.join(RESERVED_PATHS)} are the stage's own")
+        raise ValueError(f"{quoted(path)} is taken: {', '.join(RESERVED_PATHS)} are the stage's own")
     return path
 
 
@@ -298,7 +307,9 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (model.PositiveSeconds, _positive_duration, units.format_duration),
     (model.PerSecond, units.parse_rate, units.format_rate),
     (model.Bytes, _max_body, None),
-    (model.Count, lambda value: _whole(value, 0, 2**63 - 1), None),
+    (model.Count, lambda value: _whole(value, 0, 1_000_000), None),
+    (model.Messages, lambda value: _whole(value, 0, 10**12), None),
+    (model.Seed, lambda value: _whole(value, 0, 2**63 - 1), None),
     (model.PositiveCount, lambda value: _whole(value, 1, 100_000), None),
     (model.Port, lambda value: _whole(value, 0, 65535), None),
     (model.Path, _path, None),

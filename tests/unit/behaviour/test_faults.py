@@ -20,9 +20,9 @@ from simulator.behaviour.faults.truncate import Truncate
 
 MESSAGES = 4_000
 US = st.integers(0, 2**52 - 1).map(lambda step: (step + 0.5) * 2.0**-52)
-DURATIONS = st.floats(0, 604_800)
+DURATIONS = st.just(0.0) | st.floats(1e-9, 604_800)
 # What every fault has: a share of the messages, and perhaps one instance alone.
-SHARED = {"rate_ratio": st.floats(0, 1), "instance": st.none() | st.integers(1, 999_999_999)}
+SHARED = {"rate_ratio": st.just(0.0) | st.floats(1e-12, 1), "instance": st.none() | st.integers(1, 999_999_999)}
 ANY = (
     st.builds(Error, status=st.integers(400, 599), **SHARED)
     | st.builds(Hang, duration_seconds=DURATIONS, **SHARED)
@@ -199,8 +199,8 @@ NAMES = "error, hang, reset, truncate, slow_body, cpu, memory"
         ("error(503, -5%)", "           ^^^", "'-5%' is not a share"),
         ("error(503, 5%, 5s)", "               ^^", "error does not take this; it takes status, rate, instance="),
         ("error(503, 5%, color=red)", "               ^^^^^^^^^", "error does not take this; it takes status, rate, "),
-        ("error(503, 5%, instance=0)", " " * 24 + "^", "'0' is not a whole number from 1 on"),
-        ("error(503, 5%, instance=one)", " " * 24 + "^^^", "'one' is not a whole number from 1 on"),
+        ("error(503, 5%, instance=0)", " " * 24 + "^", "'0' is not a whole number from 1 to 999999999"),
+        ("error(503, 5%, instance=one)", " " * 24 + "^^^", "'one' is not a whole number from 1 to 999999999"),
         ("reset(1%, instance=1, instance=2)", " " * 22 + "^" * 10, "reset does not take this; it takes rate, instance"),
         ("error(503, 5%, 2)", "               ^", "error does not take this; it takes status, rate, instance="),
         ("hang(1%)", "     ^^", "'1%' has the unknown unit '%': allowed are ns, us, µs, ms, s, m, min, h"),
@@ -212,7 +212,7 @@ NAMES = "error, hang, reset, truncate, slow_body, cpu, memory"
         ("slow_body()", "^" * 11, "slow_body lacks its rate_per_second"),
         ("slow_body(20B/s)", "^" * 16, "slow_body lacks its rate"),
         ("slow_body(20, 5%)", " " * 10 + "^^", "'20' is not a number of bytes per second: write 20B/s or 1KB/s"),
-        ("slow_body(0B/s, 5%)", " " * 10 + "^^^^", "'0B/s' is out of range: must be more than 0B/s and at most"),
+        ("slow_body(0B/s, 5%)", " " * 10 + "^^^^", "'0B/s' is out of range: must be between 0.001B/s and"),
         ("cpu()", "^" * 5, "cpu lacks its duration"),
         ("cpu(5%)", "    ^^", "'5%' has the unknown unit '%'"),
         ("memory()", "^" * 8, "memory lacks its bytes"),

@@ -93,11 +93,11 @@ def test_no_text_raises_anything_but_a_value_error(text):
         expression = parse(text)
     except NotationError as error:
         _, shown, carets = str(error).rsplit("\n", 2)
-        assert shown == "    " + text
+        assert shown == "    " + text.replace("\t", " ")
         assert carets.strip(" ").strip("^") == ""
         assert 4 < len(carets) <= 4 + len(text) + 1
     except ValueError:
-        assert "\n" in text or len(text) > 1000
+        assert not text.replace("\t", " ").isprintable() or len(text) > 1000
     else:
         assert text[expression.start : expression.end] == text.strip()
 
@@ -186,10 +186,20 @@ def test_percentiles_are_taken_in_their_order():
         ("x(5030)", lambda a: a.status("status"), "  ^^^^", "'5030' is not an HTTP error status"),
         ("x( y(1s) )", lambda a: a.duration("mean"), "   ^^^^^", "expected a plain value"),
         ("x(5%: 1s)", lambda a: a.weighted(), "      ^^", "expected a delay, as in constant(1s)"),
-        ("x(0)", lambda a: a.count("count"), "  ^", "'0' is not a whole number from 1 on"),
-        ("x(1.5)", lambda a: a.count("count"), "  ^^^", "'1.5' is not a whole number from 1 on"),
-        ("x(1234567890)", lambda a: a.count("count"), "  ^^^^^^^^^^", "'1234567890' is not a whole number from 1 on"),
-        ("x(burst=-1)", lambda a: a.keyed_count("burst"), "        ^^", "'-1' is not a whole number from 1 on"),
+        ("x(0)", lambda a: a.count("count"), "  ^", "'0' is not a whole number from 1 to 999999999"),
+        ("x(1.5)", lambda a: a.count("count"), "  ^^^", "'1.5' is not a whole number from 1 to 999999999"),
+        (
+            "x(1234567890)",
+            lambda a: a.count("count"),
+            "  ^^^^^^^^^^",
+            "'1234567890' is not a whole number from 1 to 999999999",
+        ),
+        (
+            "x(burst=-1)",
+            lambda a: a.keyed_count("burst"),
+            "        ^^",
+            "'-1' is not a whole number from 1 to 999999999",
+        ),
         ("x(budget=2)", lambda a: a.keyed_ratio("budget"), "         ^", "'2' is more than everything"),
         ("x(50)", lambda a: a.rate("rate"), "  ^^", "'50' has no unit: write 50/s"),
         ("x(1.5B)", lambda a: a.size("bytes"), "  ^^^^", "'1.5B' is not a whole number of bytes"),

@@ -14,7 +14,7 @@ from simulator.topology.model import Alternative, Call, Choose, InOrder, Paralle
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,5}[a-z0-9]", fullmatch=True)
 SECONDS = st.floats(1e-9, 604_800)
-RATIOS = st.floats(0, 1)
+RATIOS = st.just(0.0) | st.floats(1e-12, 1)
 LIMITS = st.builds(RateLimit, st.floats(1e-6, 1e6), st.none() | st.integers(1, 999_999_999))
 RETRIES = st.just(Retries()) | st.builds(Retries, st.integers(1, 100), SECONDS, SECONDS, st.none() | RATIOS)
 BREAKERS = st.builds(BreakerRule, st.integers(1, 999_999_999), SECONDS)

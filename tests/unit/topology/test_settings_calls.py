@@ -53,7 +53,7 @@ def test_all_keys_of_the_calls_go_together():
         ("RETRIES", "x", "'x' is not a number of retries, nor like retries(3, backoff=50ms, max=2s, budget=20%)"),
         ("RETRIES", "101", "101 retries are out of range: must be between 0 and 100"),
         ("BREAKER", "5", "'5' is not like breaker(failures=5, reset=10s)"),
-        ("HEDGE", "x", "'x' is not a duration: write 250ms, 1.5s or 2m"),
+        ("HEDGE", "x", "'x' is not a duration: write 250ms, 1.5s or 1m30s"),
         ("OPTIONAL", "yes", "'yes' is neither true nor false"),
         ("REQUEST_BYTES", "0", "'0' is out of range: must be between 1B and 16MiB"),
     ],
