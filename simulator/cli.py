@@ -243,6 +243,13 @@ def check(program: Program, /, topology: Path) -> int:
 @click.option("--rate", metavar="RATE", help="Messages that each injector creates, for instance 50/s.")
 @click.option("--messages", type=click.IntRange(0), metavar="N", help="End after this many messages.")
 @click.option("--duration", metavar="TIME", help="End after this time, for instance 30s.")
+@click.option(
+    "--drain-timeout",
+    metavar="TIME",
+    envvar="SIMULATOR_DRAIN_TIMEOUT",
+    show_envvar=True,
+    help="How long the end may take, for instance 60s.  [default: as long as a message can still take]",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="The seed of all chance.")
 @click.option("--set", "sets", multiple=True, metavar="STAGE.KEY=VALUE", help="Change a stage; may be repeated.")
 @click.option(
@@ -280,6 +287,7 @@ def run(
     with_stack: bool,
     with_console: bool,
     console_port: int | None,
+    drain_timeout: str | None,
     **wishes: Any,
 ) -> int:
     """Run a whole topology on this machine, a process per stage.
@@ -304,6 +312,7 @@ def run(
         with_stack,
         with_console,
         console_port,
+        drain_timeout,
     )
     return run_topology(request, program.file, os.environ)
 

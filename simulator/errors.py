@@ -11,7 +11,8 @@ SimulatorError
     ├── InjectedFault           whatever a configured fault says; never a genuine failure
     ├── DownstreamFailed        502
     ├── DownstreamTooSlow       504
-    └── KeepingFailed           500: a terminator could not write down what it got
+    ├── KeepingFailed           500: a terminator could not write down what it got
+    └── BrokenOff               503: the stage had to end before the message was done
 """
 
 from __future__ import annotations
@@ -142,6 +143,17 @@ class DownstreamTooSlow(MessageError):
 
     def __init__(self, detail: str, injected: bool = False) -> None:
         super().__init__(detail)
+        self.injected = injected
+
+
+class BrokenOff(MessageError):
+    """Answer for a message that was not done when its stage had to end; `injected` where a fault kept it."""
+
+    status = 503
+    title = "Broken off"
+
+    def __init__(self, injected: bool = False) -> None:
+        super().__init__("the stage had to end before this message was done")
         self.injected = injected
 
 

@@ -87,6 +87,10 @@ class Child:
         """Ask the stage to finish what it has admitted and stop."""
         self._signal(signal.SIGTERM)
 
+    def break_off(self) -> None:
+        """Ask the stage, which is stopping already, to wait no longer for what it has admitted."""
+        self._signal(signal.SIGUSR1)
+
     def kill(self) -> None:
         """Stop the process at once."""
         self._signal(signal.SIGKILL)

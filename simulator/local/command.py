@@ -23,7 +23,7 @@ from simulator.local.supervisor import Supervisor, collector_answers
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
-from simulator.topology.model import Seed
+from simulator.topology.model import Seconds, Seed
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration
 from simulator.urls import redacted
@@ -43,6 +43,7 @@ class RunRequest:
     with_stack: bool = False
     with_console: bool = True
     console_port: int | None = None
+    drain_timeout: str | None = None
 
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
@@ -50,7 +51,9 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
     if topology.seed is None:
         topology = replace(topology, seed=Seed(secrets.randbits(_SEED_BITS)))
-    duration = _duration(request.duration)
+    duration = _duration(request.duration, "flag --duration")
+    if (drain_seconds := _duration(request.drain_timeout, "--drain-timeout or SIMULATOR_DRAIN_TIMEOUT")) is not None:
+        topology = replace(topology, drain_timeout_seconds=Seconds(drain_seconds))
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
     )
@@ -88,17 +91,17 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
         finally:
             view.close()
         err.print("Stopping: what is under way is finished first.", style="dim")
-        result = supervisor.finish()
+        result = supervisor.finish(lambda text: err.print(text, style="dim", soft_wrap=True))
     code = conclude(result, topology, folder, request.as_json, outlet, out, err)
     folder.release()
     return code
 
 
-def _duration(text: str | None) -> float | None:
+def _duration(text: str | None, source: str) -> float | None:
     try:
         return None if text is None else parse_duration(text)
     except ValueError as error:
-        raise ConfigurationError.of(str(error), "flag --duration") from None
+        raise ConfigurationError.of(str(error), source) from None
 
 
 def _announce(

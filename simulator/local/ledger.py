@@ -34,6 +34,7 @@ class StageLine:
     invalid: int
     faulted: int
     failed: int
+    broken_off: int
     in_flight: int
     missed: int
     ended: str  # "" for a process that ended as it should
@@ -135,6 +136,11 @@ def _stage_problems(stages: tuple[StageLine, ...]) -> list[str]:
             problems.append(f"{line.stage} {line.ended}")
         if line.failed:
             problems.append(f"{line.stage}: {_messages(line.failed)} failed")
+        if line.broken_off:
+            problems.append(
+                f"{line.stage}: {_messages(line.broken_off)} not done when the stage had to end; "
+                "a longer drain_timeout waits for them"
+            )
         if line.in_flight:
             problems.append(f"{line.stage}: {_messages(line.in_flight)} still in flight at the end")
     return problems

@@ -22,6 +22,7 @@ from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.plan import STANDARD_INPUT, files_of
 from simulator.local.stop_request import Interrupted, StopRequest
+from simulator.local.stopping import Ending
 from simulator.local.view import Percentiles, Picture, View
 from simulator.stage.keeping import JsonLinesKeeper
 from simulator.stage.listening import listen_in_a_row
@@ -30,14 +31,13 @@ from simulator.telemetry.run_files import labels
 from simulator.telemetry.standing import Watch, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import with_address
+from simulator.topology.draining import run_drain_seconds
 from simulator.topology.graph import called_first, callers, edges
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
 
 _TICK_SECONDS = 0.1
 _SHOW_SECONDS = 1.0
-# A stage has its own bound for finishing what it has admitted; this is what it may take beyond that.
-_STOP_SECONDS = 13.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,15 +135,17 @@ class Supervisor:
                 break
         view.show(self._picture(watches, time.monotonic()))
 
-    def finish(self) -> Result:
-        """Stop every stage, callers before those they call, and draw up the account."""
+    def finish(self, tell: Callable[[str], None]) -> Result:
+        """Stop every stage, callers before those they call, and draw up the account.
+
+        `tell(text)` shows what is being waited for, where it takes long.
+        """
         self._note_gone()
+        ending = Ending(self.topology, run_drain_seconds(self.topology), self._in_flight, tell)
         for names in _callers_first(self.topology):
-            for child in self._everyone(names):
-                child.terminate()
-            deadline = time.monotonic() + _STOP_SECONDS
-            for child in self._everyone(names):
-                self._await_end(child, deadline)
+            stuck = ending.stop(self._everyone(names))
+            self._gone |= {child.label: "did not stop in time and was killed" for child in stuck}
+            self._note_failed(names)
         counts = {name: source.counts() for name, source in self._tallies.items()}
         pipeline: dict[int, int] = {}
         for source in self._tallies.values():
@@ -170,14 +172,14 @@ class Supervisor:
         chosen = self._children if names is None else names
         return [child for name in chosen for child in self._children[name]]
 
-    def _await_end(self, child: Child, deadline: float) -> None:
-        if child.label in self._gone:
-            return
-        if not child.wait(max(0.0, deadline - time.monotonic())):
-            child.kill()
-            self._gone[child.label] = "did not stop in time and was killed"
-        elif child.returncode:
-            self._gone[child.label] = _how_it_ended(child.returncode)
+    def _in_flight(self) -> dict[str, int]:
+        return {name: Watch(source).look(0.0).in_flight for name, source in self._tallies.items()}
+
+    def _note_failed(self, names: Iterable[str]) -> None:
+        """Note how those ended that were asked to, and did not end as they should."""
+        for child in self._everyone(names):
+            if child.returncode and child.label not in self._gone:
+                self._gone[child.label] = _how_it_ended(child.returncode)
 
     def _assign_addresses(self, topology: Topology) -> Topology:
         stages = {}

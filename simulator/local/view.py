@@ -19,7 +19,13 @@ from simulator.units import human_duration
 
 _PLAIN_EVERY_SECONDS = 5.0
 _GOOD = (Outcome.DELIVERED, Outcome.FORWARDED)
-_COLOURS = {Outcome.REJECTED: "yellow", Outcome.FAULTED: "magenta", Outcome.INVALID: "cyan", Outcome.FAILED: "red"}
+_COLOURS = {
+    Outcome.REJECTED: "yellow",
+    Outcome.FAULTED: "magenta",
+    Outcome.INVALID: "cyan",
+    Outcome.FAILED: "red",
+    Outcome.BROKEN_OFF: "red",
+}
 Percentiles = Mapping[str, float | None]
 
 
@@ -147,9 +153,12 @@ def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:
 
 def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], pipeline: Percentiles) -> Group:
     """Draw the account at the end of a run."""
-    stages = _table("stage", ">received", *(f">{outcome}" for outcome in Outcome), ">in flight", ">missed")
+    # Most runs end with nothing broken off, and need the width.
+    shown = [o for o in Outcome if o is not Outcome.BROKEN_OFF or any(line.broken_off for line in ledger.stages)]
+    headings = (f">{outcome.replace('_', ' ')}" for outcome in shown)
+    stages = _table("stage", ">received", *headings, ">in flight", ">missed")
     for line in ledger.stages:
-        numbers = (line.received, *(getattr(line, outcome) for outcome in Outcome), line.in_flight, line.missed)
+        numbers = (line.received, *(getattr(line, outcome) for outcome in shown), line.in_flight, line.missed)
         stages.add_row(Text(line.stage, style="bold"), *(_number(number) for number in numbers))
     calls = _table("call", ">sent", ">answered", ">with error", ">unreachable", ">in doubt", ">received", "")
     for call in ledger.calls:

@@ -18,6 +18,7 @@ OUTCOME_COLOURS = {
     "invalid": "blue",
     "faulted": "purple",
     "failed": "red",
+    "broken_off": "dark-red",
 }
 MESSAGES = "simulator_messages_total"
 HTTP = "http_server_request_duration_seconds"

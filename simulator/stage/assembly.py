@@ -80,6 +80,7 @@ class Parts:
     writer: LineWriter
     provider: TracerProvider
     capacity: Capacity
+    handling: Handling
     keeper: Keeper
     server: StageServer
     injector: Injector | None
@@ -131,6 +132,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         signals.writer,
         signals.provider,
         capacity,
+        handling,
         keeper,
         server,
         injector,

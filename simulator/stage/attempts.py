@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulator.behaviour.breaker import Breaker, BreakerRule, Position
 from simulator.behaviour.retries import Budget
 from simulator.stage.downstream import Parcel, Sender
-from simulator.stage.tasks import Abandoned, Task, Tasks
+from simulator.stage.tasks import Abandoned, StageStopped, Task, Tasks
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
 from simulator.topology.model import Call
@@ -189,11 +189,25 @@ class _Making:
 
     def _single(self, number: int) -> Attempt:
         self._seen.sending(self._order.call.to)
-        return self._attempts.one(self._order, number)
+        begin = self._attempts.now()
+        try:
+            return self._attempts.one(self._order, number)
+        except Abandoned as reason:
+            self._note(self._given_up(number, begin, reason), None)
+            raise
 
     def _hedged(self, hedge_seconds: float) -> Attempt:
         """Make a try, and beside it a second one where the first takes long; the first good answer counts."""
         rivals = [self._rival()]
+        try:
+            return self._first_good(rivals, hedge_seconds)
+        except StageStopped:
+            for rival in rivals:
+                rival.task.abandon(StageStopped())
+                self._note(self._result(rival), None)
+            raise
+
+    def _first_good(self, rivals: list[_Rival], hedge_seconds: float) -> Attempt:
         self._attempts.wait_for_one([rivals[0].task], hedge_seconds)
         if not rivals[0].task.done and (self._budget is None or self._budget.take()):
             rivals.append(self._rival())
@@ -224,10 +238,19 @@ class _Making:
     def _result(self, rival: _Rival) -> Attempt:
         try:
             return rival.task.result()  # type: ignore[return-value]
-        except Abandoned:
-            seconds = self._attempts.now() - rival.begin
-            error = "the other of two tries was answered first"
-            return Attempt(CallOutcome.ABANDONED, None, seconds, error=error, number=rival.number)
+        except Abandoned as reason:
+            return self._given_up(rival.number, rival.begin, reason)
+
+    def _given_up(self, number: int, begin: float, reason: Abandoned) -> Attempt:
+        stopped = isinstance(reason, StageStopped)
+        return Attempt(
+            CallOutcome.ABANDONED,
+            None,
+            self._attempts.now() - begin,
+            injected=isinstance(reason, StageStopped) and reason.injected,
+            error="this stage had to end" if stopped else "the other of two tries was answered first",
+            number=number,
+        )
 
     def _next_number(self) -> int:
         self._begun += 1

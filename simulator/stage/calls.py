@@ -14,7 +14,7 @@ from simulator.behaviour.payloads import CONTENT_TYPE, filled
 from simulator.errors import DownstreamFailed, DownstreamTooSlow, MessageError
 from simulator.stage.attempts import Attempts, Order
 from simulator.stage.message import Message
-from simulator.stage.tasks import Tasks
+from simulator.stage.tasks import StageStopped, Task, Tasks
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import CallOutcome, CallRecord
 from simulator.telemetry.traces import describe_call
@@ -93,11 +93,16 @@ class Calls:
 
         at_once = min(len(step.parallel), step.limit or len(step.parallel))
         unforeseen: list[Exception] = []
-        for task in [self._tasks.start(work) for _ in range(at_once)]:
-            try:
-                task.result()
-            except Exception as error:  # noqa: BLE001 - raised below, when none of the others is under way any more
-                unforeseen.append(error)
+        tasks = [self._tasks.start(work) for _ in range(at_once)]
+        try:
+            for task in tasks:
+                try:
+                    task.result()
+                except Exception as error:  # noqa: BLE001 - raised below, when all of the others have ended
+                    unforeseen.append(error)
+        except StageStopped as stopped:
+            stopped.injected = _all_injected(tasks)
+            raise
         if unforeseen:
             raise unforeseen[0]
         if errors:
@@ -170,3 +175,17 @@ class Calls:
             visit=lambda attempt: next_visit(message.visit, f"{journey.stage}/{place}", attempt),
             draw=lambda purpose: journey.draw(f"{purpose} {place}"),
         )
+
+
+def _all_injected(tasks: list[Task]) -> bool:
+    """Stop tasks; return whether all that had not ended yet waited for an injected fault."""
+    waited: list[bool] = []
+    for task in tasks:
+        task.abandon(StageStopped())
+        try:
+            task.result()
+        except StageStopped as stopped:
+            waited.append(stopped.injected)
+        except Exception:  # noqa: BLE001, S112 - it had ended before, and the whole step is given up
+            continue
+    return bool(waited) and all(waited)

@@ -18,6 +18,7 @@ from simulator.behaviour.draws import FIRST_VISIT
 from simulator.stage.injections import PATH, Ask, Injections
 from simulator.stage.message import CALLER, DEADLINE, DUE, INJECTED, MESSAGE_ID, VISIT
 from simulator.stage.rotation import Rotation
+from simulator.stage.tasks import StageStopped
 from simulator.stage.transport import LeanAdapter, Unreachable
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.settings import Downstream
@@ -125,7 +126,11 @@ class Sender:
         rotation = self._rotations[downstream]
         url = rotation.pick(begin)
         with self._injections.under_way(parcel.message_id, parcel.from_visit, url, parcel.visit):
-            outcome, code, injected, error = self._exchange(downstream, url, parcel, timeout_seconds)
+            try:
+                outcome, code, injected, error = self._exchange(downstream, url, parcel, timeout_seconds)
+            except StageStopped as stopped:
+                stopped.injected = downstream in self._stages and is_on_purpose(url, parcel.message_id, parcel.visit)
+                raise
             if outcome in _WITHOUT_ANSWER and downstream in self._stages:
                 injected = self._ask(url, parcel.message_id, parcel.visit)
         now = self._monotonic()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import gevent
 
-from simulator.stage.tasks import Abandoned, Task
+from simulator.stage.tasks import Abandoned, StageStopped, Task
 
 
 class Greenlets:
@@ -16,6 +16,19 @@ class Greenlets:
     def start(self, function: Callable[[], object]) -> Task:
         """Run a function in a greenlet, in a copy of the present context."""
         return _GreenletTask(function)
+
+    def current(self) -> object:
+        """Return the current greenlet."""
+        return gevent.getcurrent()
+
+    def stop(self, running: object, still: Callable[[], bool]) -> None:
+        """Raise StageStopped in a greenlet, from the event loop, where `still` is true by then."""
+
+        def throw() -> None:
+            if still():
+                running.throw(StageStopped())  # type: ignore[attr-defined]
+
+        gevent.get_hub().loop.run_callback(throw)
 
     def wait_for_one(self, tasks: Sequence[Task], timeout_seconds: float | None) -> None:
         """Wait until one of the tasks has ended, or for the timeout."""
@@ -40,12 +53,13 @@ class _GreenletTask:
             raise self._error
         return self._value
 
-    def abandon(self) -> None:
+    def abandon(self, reason: Abandoned | None = None) -> None:
+        reason = reason or Abandoned()
         if self._begun:
-            self.greenlet.kill(Abandoned())
+            self.greenlet.kill(reason)
         else:
             self.greenlet.kill()
-            self._error = Abandoned()
+            self._error = reason
 
     def _run(self) -> None:
         self._begun = True

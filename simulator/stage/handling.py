@@ -12,13 +12,13 @@ from functools import cached_property
 from simulator.behaviour.draws import draw
 from simulator.behaviour.faults.base import Effect, Fault, Phase
 from simulator.behaviour.limits import Bucket, retry_after_seconds
-from simulator.errors import DeadlinePassed, InjectedFault, MessageError, RateLimited
+from simulator.errors import BrokenOff, DeadlinePassed, InjectedFault, MessageError, RateLimited
 from simulator.stage.calls import Calls, Journey
 from simulator.stage.capacity import Capacity
 from simulator.stage.injections import Injections
 from simulator.stage.keeping import Keeper
 from simulator.stage.message import Message, check_body
-from simulator.stage.tasks import Tasks
+from simulator.stage.tasks import StageStopped, Tasks
 from simulator.telemetry.baggage import with_message_id
 from simulator.telemetry.observe import Observation, Observer
 from simulator.telemetry.record import Arrival, Clock, Outcome, StageRecord, TraceIds
@@ -93,6 +93,7 @@ class Handling:
         self._observer = observer
         self._injections = injections
         self._world = world
+        self._running: set[object] = set()
         self.known_downstreams = frozenset(call.to for _, call in calls_of(behaviour.model))
         self._bucket = self._new_bucket()
 
@@ -140,7 +141,7 @@ class Handling:
         behaviour = self._behaviour
         arrival = self._arrival(message)
         effect, answer_bytes = Effect(), None
-        with self._observer.observing(arrival) as seen, self._remembering(message):
+        with self._observer.observing(arrival) as seen, self._under_watch(message):
             self._keep_to_limit()
             body = message.read()
             check_body(body, message.content_type)
@@ -199,14 +200,38 @@ class Handling:
             raise DeadlinePassed("whoever sent this message no longer waits for the answer")
 
     @contextmanager
-    def _remembering(self, message: Message) -> Iterator[None]:
-        """Remember, for callers that get no answer, that a message failed on purpose, here or further down."""
+    def _under_watch(self, message: Message) -> Iterator[None]:
+        """Let the handling in the body of the `with` be broken off.
+
+        Remember, for callers that get no answer, that a message failed on purpose, here or further down.
+        """
+        running = self._world.tasks.current()
+        self._running.add(running)
         try:
             yield
         except MessageError as error:
             if error.injected:
                 self._injections.strike(message.message_id, message.visit)
             raise
+        except Exception:
+            raise
+        except BaseException as reason:  # noqa: BLE001 - raised as what it means here
+            # Nothing but the end of the stage raises what is no Exception in here.
+            raise BrokenOff(isinstance(reason, StageStopped) and reason.injected) from None
+        finally:
+            self._running.discard(running)
+
+    @property
+    def under_way(self) -> int:
+        """Return how many messages are being handled, those included whose body is still being read."""
+        return len(self._running)
+
+    def break_off(self) -> int:
+        """End the handling of every message that is not done, each with BrokenOff; return how many they were."""
+        stopped = tuple(self._running)
+        for running in stopped:
+            self._world.tasks.stop(running, lambda running=running: running in self._running)  # type: ignore[misc]
+        return len(stopped)
 
     def _process(self, behaviour: Behaviour, message: Message, seen: Observation) -> None:
         begin = self._world.clock.monotonic()
@@ -235,16 +260,23 @@ class Handling:
         if effect.hides_the_answer:
             self._injections.strike(message.message_id, message.visit)
         seen.struck(fault.name)
-        begin = self._world.clock.monotonic()
-        if effect.hang_seconds:
-            self._sleep_until(begin + effect.hang_seconds)
-        if effect.cpu_seconds:
-            self._world.burn(effect.cpu_seconds)
         if effect.hang_seconds or effect.cpu_seconds:
-            seen.suffered(fault.name, begin, self._world.clock.monotonic() - begin)
+            self._take_time(fault, effect, seen)
         if effect.status is not None or effect.reset:
             raise InjectedFault(fault.name, effect.status)
         return self._hold(fault, effect.hold_bytes) if effect.hold_bytes else None
+
+    def _take_time(self, fault: Fault, effect: Effect, seen: Observation) -> None:
+        begin = self._world.clock.monotonic()
+        try:
+            if effect.hang_seconds:
+                self._sleep_until(begin + effect.hang_seconds)
+            if effect.cpu_seconds:
+                self._world.burn(effect.cpu_seconds)
+        except StageStopped:
+            raise InjectedFault(fault.name, BrokenOff.status, "the stage had to end before it was over") from None
+        finally:
+            seen.suffered(fault.name, begin, self._world.clock.monotonic() - begin)
 
     def _hold(self, fault: Fault, size: int) -> object:
         try:

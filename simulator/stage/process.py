@@ -23,6 +23,8 @@ from simulator.topology.settings import StageSettings
 from simulator.urls import redacted
 
 FLUSH_SECONDS = 2.0
+# For the answers to what was broken off, and for asking the stages that it waited for.
+BREAK_OFF_SECONDS = 3.0
 _POLL_SECONDS = 0.005
 _MOST_FILES = 65536
 
@@ -41,7 +43,7 @@ def run_stage(settings: StageSettings, surroundings: Surroundings, environment: 
     if parts.inject is not None:
         gevent.spawn(parts.inject)
     stop.wait()
-    _shut_down(parts, settings.drain_seconds)
+    _shut_down(parts, settings.drain_seconds, stop.hurry)
     return 0
 
 
@@ -50,10 +52,13 @@ class _StopRequest:
 
     A second SIGTERM or SIGINT ends the process at once. A second SIGHUP does not: a terminal that is closed may send
     it twice, once by its shell. Where SIGHUP is ignored from the start, as `nohup` has it, it stays ignored.
+    `hurry` is set by SIGUSR1: the time that the runner gives is up.
     """
 
     def __init__(self) -> None:
         self._event = gevent.event.Event()
+        self.hurry = gevent.event.Event()
+        gevent.signal_handler(signal.SIGUSR1, self.hurry.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._on_signal)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -72,24 +77,29 @@ class _StopRequest:
         self._event.set()
 
 
-def _shut_down(parts: Parts, bound_seconds: float) -> None:
-    """Finish what was admitted, within the bound, and tell what is untold."""
+def _shut_down(parts: Parts, bound_seconds: float, hurry: gevent.event.Event) -> None:
+    """Finish what was admitted, within the bound, break off the rest, and tell what is untold."""
     parts.state.ready, parts.state.draining = False, True
     parts.logger.info("stage.draining", in_flight=parts.capacity.inside, timeout_seconds=bound_seconds)
     if parts.injector is not None:
         parts.injector.stop()
         gevent.sleep(0)  # what was begun already gets in before the door is shut
     parts.capacity.close()
-    with gevent.Timeout(bound_seconds, False):
-        while parts.capacity.inside or parts.server.exchanges:
-            gevent.sleep(_POLL_SECONDS)
-    unfinished = parts.capacity.inside
+    _wait_until_idle(parts, bound_seconds, hurry)
+    unfinished = parts.handling.break_off()
+    _wait_until_idle(parts, BREAK_OFF_SECONDS)
     parts.server.stop(timeout=0)
     with gevent.Timeout(FLUSH_SECONDS, False):
         parts.provider.shutdown()
     parts.logger.info("stage.stopped", unfinished=unfinished, log_lines_dropped=parts.writer.dropped)
     parts.writer.close(FLUSH_SECONDS)
     parts.keeper.close()
+
+
+def _wait_until_idle(parts: Parts, bound_seconds: float, hurry: gevent.event.Event | None = None) -> None:
+    with gevent.Timeout(bound_seconds, False):
+        while (parts.handling.under_way or parts.server.exchanges) and not (hurry and hurry.is_set()):
+            gevent.sleep(_POLL_SECONDS)
 
 
 def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, str]) -> None:

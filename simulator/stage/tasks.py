@@ -12,6 +12,12 @@ class Abandoned(BaseException):
     """Break a task off whose result nobody needs any more; no `except Exception` on the way may swallow it."""
 
 
+class StageStopped(Abandoned):
+    """Break a handling off because its stage ends; `injected` where an injected fault is what it still waited for."""
+
+    injected = False
+
+
 class Task(Protocol):
     """A function that runs by itself."""
 
@@ -22,8 +28,8 @@ class Task(Protocol):
     def result(self) -> object:
         """Wait for the end and give what the function gave, or raise what it raised: Abandoned, for one."""
 
-    def abandon(self) -> None:
-        """Raise Abandoned in it, where it still runs, and wait until it has ended."""
+    def abandon(self, reason: Abandoned | None = None) -> None:
+        """Raise `reason`, by default Abandoned, in it, where it still runs, and wait until it has ended."""
 
 
 class Tasks(Protocol):
@@ -31,6 +37,12 @@ class Tasks(Protocol):
 
     def start(self, function: Callable[[], object]) -> Task:
         """Run a function beside what runs already."""
+
+    def current(self) -> object:
+        """Return what runs now, to be handed to `stop` later."""
+
+    def stop(self, running: object, still: Callable[[], bool]) -> None:
+        """Raise StageStopped in what runs, as soon as it waits for something, where `still` is true by then."""
 
     def wait_for_one(self, tasks: Sequence[Task], timeout_seconds: float | None) -> None:
         """Wait until one of the tasks has ended, or for the timeout; None means as long as it takes."""

@@ -16,7 +16,7 @@ from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MOST_DETAIL = 2000
-_WARNED = (Outcome.REJECTED, Outcome.INVALID, Outcome.FAULTED)
+_WARNED = (Outcome.REJECTED, Outcome.INVALID, Outcome.FAULTED, Outcome.BROKEN_OFF)
 
 
 def make_logger(write: Callable[[bytes], None], level: str, **always: str) -> FilteringBoundLogger:

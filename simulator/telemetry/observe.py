@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from simulator.errors import InjectedFault, InvalidMessage, MessageError, Rejected
+from simulator.errors import BrokenOff, InjectedFault, InvalidMessage, MessageError, Rejected
 from simulator.telemetry.record import Arrival, Attempt, CallRecord, Clock, FaultTime, Outcome, StageRecord
 
 
@@ -179,4 +179,6 @@ def outcome_of(error: MessageError) -> Outcome:
         return Outcome.FAULTED
     if isinstance(error, InvalidMessage):
         return Outcome.INVALID
+    if isinstance(error, BrokenOff):
+        return Outcome.BROKEN_OFF
     return Outcome.REJECTED if isinstance(error, Rejected) else Outcome.FAILED

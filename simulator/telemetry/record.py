@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     INVALID = "invalid"  # the client's mistake
     FAULTED = "faulted"  # a configured fault, here or further down
     FAILED = "failed"  # a genuine failure
+    BROKEN_OFF = "broken_off"  # not done when the stage had to end
 
 
 class CallOutcome(StrEnum):
@@ -33,7 +34,7 @@ class CallOutcome(StrEnum):
     UNREACHABLE = "unreachable"  # no connection: the other side has not seen the message
     TIMEOUT = "timeout"  # no answer in time: it may have
     BROKEN = "broken"  # the connection broke, or the answer was not HTTP: it may have
-    ABANDONED = "abandoned"  # given up for the other of two hedged tries: it may have
+    ABANDONED = "abandoned"  # given up, for the other of two hedged tries or the end of the stage: it may have
     BREAKER_OPEN = "breaker_open"  # a call without a (further) try: too many had failed before
     EXPIRED = "expired"  # a call without a (further) try: its deadline had passed
 

@@ -113,7 +113,7 @@ class SpanSink:
         )
         if record.faults:
             span.set_attribute("simulator.fault", ",".join(record.faults))
-        if record.outcome in (Outcome.FAILED, Outcome.FAULTED):
+        if record.outcome in (Outcome.FAILED, Outcome.FAULTED, Outcome.BROKEN_OFF):
             span.set_status(StatusCode.ERROR, record.error)
         if record.queue_wait_seconds is not None:
             self._inner_spans(record, record.queue_wait_seconds)

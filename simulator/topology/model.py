@@ -22,6 +22,7 @@ from simulator.topology.objectives import LatencyObjective
 Ratio = NewType("Ratio", float)
 Instances = NewType("Instances", int)
 PositiveSeconds = NewType("PositiveSeconds", float)
+Seconds = NewType("Seconds", float)
 PerSecond = NewType("PerSecond", float)
 Bytes = NewType("Bytes", int)
 Count = NewType("Count", int)
@@ -152,7 +153,8 @@ class Stage:
     `calls` of None means that none were written down, an empty tuple that there are none on purpose; they are made one
     after the other. `workers` messages are processed at once in each of the `instances` and `queue` more may wait. An
     autoscaler, where there is one, may go up to `most_instances`; `instances: 2..6` in a file says both.
-    `input` and `output` are JSON Lines files, `-` standard input.
+    `input` and `output` are JSON Lines files, `-` standard input. `drain_timeout_seconds` bounds how long the stage may
+    take to finish what it has admitted when it stops; None means as long as a message can still take.
     """
 
     role: Role = Role.PROCESSOR
@@ -175,12 +177,17 @@ class Stage:
     input: str | None = None
     on_bad_line: OnBadLine = OnBadLine.STOP
     output: str | None = None
+    drain_timeout_seconds: Seconds | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Topology:
-    """A named set of stages and the calls between them. `seed` of None means that each run draws one."""
+    """A named set of stages and the calls between them. `seed` of None means that each run draws one.
+
+    `drain_timeout_seconds` is the default of the stages' own, and the bound for a whole run.
+    """
 
     name: Name
     seed: Seed | None = None
+    drain_timeout_seconds: Seconds | None = None
     stages: dict[str, Stage] = field(default_factory=dict)

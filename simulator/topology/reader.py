@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     problems += [(keys, message) for keys, message in wrong_wiring if _UNREADABLE not in message]
     if problems or topology is None:
         raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
-    return Topology(name=topology.name, seed=topology.seed, stages=stages)
+    return replace(topology, stages=stages)
 
 
 def _read_stages(

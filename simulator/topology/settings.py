@@ -22,19 +22,19 @@ from simulator.topology.addresses import (
     stage_urls,
 )
 from simulator.topology.document import Keys
+from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import callers, calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
 from simulator.topology.structure import check_name, structure, unstructure
-from simulator.units import parse_duration, whole_number_in
+from simulator.units import whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_NAME = "stage"
-DEFAULT_DRAIN_SECONDS = 10.0
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
 _WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED", "INSTANCE", "RETRIES")
 _CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES")
-_APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL", "DRAIN_TIMEOUT")
+_APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,6 @@ class _Resolution:
             "instance": self._check("INSTANCE", whole_number_in(_value(self.given, "INSTANCE")), _instance),
             "seed": self._check("SEED", whole_number_in(_value(self.given, "SEED")), _seed),
             "log_level": self._check("LOG_LEVEL", _value(self.given, "LOG_LEVEL") or "info", _log_level),
-            "drain_seconds": self._check("DRAIN_TIMEOUT", _value(self.given, "DRAIN_TIMEOUT"), _drain),
         }
         if stage is not None and topology is not None and (settings["instance"] or 1) > stage.instances:
             self.problems.append(self._problem(("INSTANCE",), f"there is none beyond {stage.instances}"))
@@ -150,6 +149,7 @@ class _Resolution:
             port=_port(stage, settings["instance"] if topology else 1),
             downstreams=tuple(_downstreams(stage, topology, addresses)),
             callers=callers(topology, name) if topology else (),
+            drain_seconds=stage_drain_seconds(name, stage, topology),
             ignored=ignored,
             **settings,
         )
@@ -283,7 +283,3 @@ def _log_level(value: Any) -> str:
     if str(value).lower() not in LOG_LEVELS:
         raise ValueError(f"{quoted(value)} is not one of {', '.join(LOG_LEVELS)}")
     return str(value).lower()
-
-
-def _drain(value: Any) -> float:
-    return DEFAULT_DRAIN_SECONDS if value is None else parse_duration(value)

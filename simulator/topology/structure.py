@@ -305,6 +305,7 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (model.Ratio, units.parse_ratio, units.format_ratio),
     (model.Instances, lambda value: _whole(value, 1, 100), None),
     (model.PositiveSeconds, _positive_duration, units.format_duration),
+    (model.Seconds, units.parse_duration, units.format_duration),
     (model.PerSecond, units.parse_rate, units.format_rate),
     (model.Bytes, _max_body, None),
     (model.Count, lambda value: _whole(value, 0, 1_000_000), None),

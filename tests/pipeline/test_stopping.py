@@ -100,7 +100,7 @@ def test_a_stopping_stage_answers_what_it_admitted_and_refuses_the_rest(tmp_path
 
 
 def test_draining_is_bounded(tmp_path):
-    """A message that takes longer than the drain timeout is broken off and told as failed, to client and log."""
+    """A message that takes longer than the drain timeout is broken off and told as such, to client and log."""
     with (
         running_stage(tmp_path, "--delay", "constant(60s)", "--drain-timeout", "300ms") as stage,
         connect(stage.port) as connection,
@@ -109,9 +109,31 @@ def test_draining_is_bounded(tmp_path):
         wait_for(lambda: stage.total("simulator_in_flight") == 1, "a message inside")
         stage.process.send_signal(signal.SIGTERM)
         assert stage.process.wait(10) == 0
-        assert read_answer(connection).status == 500
+        answer = read_answer(connection)
+        assert (answer.status, answer.json()["title"]) == (503, "Broken off")
     assert [line["unfinished"] for line in stage.events("stage.stopped")] == [1]
-    assert [line["outcome"] for line in stage.events("message.handled")] == ["failed"]
+    assert [line["outcome"] for line in stage.events("message.handled")] == ["broken_off"]
+
+
+def test_what_a_fault_holds_for_a_week_is_told_as_injected_at_the_end(tmp_path):
+    """Ctrl-C while messages hang: within SIMULATOR_DRAIN_TIMEOUT all are broken off, as faulted, and the sums agree."""
+    text = """
+name: hanging
+stages:
+  first: {role: injector, load: {rate: 20/s, arrivals: constant}, calls: [middle]}
+  middle: {calls: [last]}
+  last: {role: terminator, faults: ["hang(168h, 100%)"]}
+"""
+    with running_topology(tmp_path, text, environment={"SIMULATOR_DRAIN_TIMEOUT": "2s"}) as running:
+        wait_for(lambda: any(line["event"] == "fault.injected" for line in running.log("last")), "a hang")
+        assert running.interrupt() == 0
+    report = running.report()
+    assert report["ledger"]["balanced"] and report["ledger"]["problems"] == []
+    for name in ("first", "middle", "last"):
+        line = ledger_line(report, name)
+        assert line["faulted"] == line["received"] > 0
+    assert " in last (up to " in running.errors.read_text()
+    assert not [path for path in (tmp_path / "report" / "logs").glob("*.stderr") if path.read_text()]
 
 
 def test_a_second_ctrl_c_stops_a_stage_at_once(tmp_path):

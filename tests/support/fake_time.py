@@ -10,7 +10,7 @@ from typing import Any
 import greenlet
 
 from simulator.stage.downstream import TooSlow
-from simulator.stage.tasks import Abandoned
+from simulator.stage.tasks import Abandoned, StageStopped
 from simulator.telemetry.record import Clock
 
 UNIX_START = 1_700_000_000
@@ -56,6 +56,14 @@ class FakeTime:
         self._waiting.insert(0, _Waiter(task.greenlet, lambda: True, None))
         self._wait(lambda: True, None)
         return task
+
+    def current(self):
+        return greenlet.getcurrent()
+
+    def stop(self, running, still):
+        """Break off what waits in a greenlet."""
+        if still():
+            self.strike(running, StageStopped())
 
     def wait_for_one(self, tasks, timeout_seconds):
         end = None if timeout_seconds is None else self.seconds + timeout_seconds
@@ -119,7 +127,7 @@ class FakeTask:
             raise self._error
         return self._value
 
-    def abandon(self):
+    def abandon(self, reason=None):
         if not self.done:
-            self._time.strike(self.greenlet, Abandoned())
+            self._time.strike(self.greenlet, reason or Abandoned())
             self._time.wait_for_one([self], None)

@@ -41,7 +41,7 @@ class Effect:
     @property
     def hides_the_answer(self) -> bool:
         """Tell whether a client may get no answer, and so can't be told by one that this was on purpose."""
-        return bool(self.hang_seconds or self.reset or self.truncate or self.body_bytes_per_second)
+        return bool(self.hang_seconds or self.cpu_seconds or self.reset or self.truncate or self.body_bytes_per_second)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ _OUTCOMES = {
     Outcome.INVALID: "#8a97a8",
     Outcome.FAULTED: "#b44bc4",
     Outcome.FAILED: "#e0454f",
+    Outcome.BROKEN_OFF: "#8a2630",
 }
 # Evenly over the whole, and finer towards the tail.
 _SHARES = tuple(sorted({*(n / 200 for n in range(1, 200)), *(1 - 0.005 * n / 20 for n in range(1, 20))}))

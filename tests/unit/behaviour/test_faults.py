@@ -168,7 +168,7 @@ def test_a_fault_reads_back_from_its_text(fault):
         ("reset(1%)", Phase.AFTER, Effect(reset=True), True),
         ("truncate(1%)", Phase.ANSWER, Effect(truncate=True), True),
         ("slow_body(20B/s, 5%)", Phase.ANSWER, Effect(body_bytes_per_second=20.0), True),
-        ("cpu(20ms)", Phase.AFTER, Effect(cpu_seconds=0.02), False),
+        ("cpu(20ms)", Phase.AFTER, Effect(cpu_seconds=0.02), True),
         ("memory(50MB)", Phase.BEFORE, Effect(hold_bytes=50_000_000), False),
     ],
 )

@@ -97,6 +97,7 @@ def test_the_account_is_plain_values():
         "invalid": 0,
         "faulted": 0,
         "failed": 0,
+        "broken_off": 0,
         "in_flight": 0,
         "missed": 0,
         "ended": "",

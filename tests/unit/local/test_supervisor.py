@@ -31,7 +31,8 @@ PROGRAM = """
 import http.server, json, os, signal, socket, sys
 arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 print(json.dumps(arguments), flush=True)
-signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_CODE))
+signal.signal(signal.SIGTERM, lambda *_: None if STUBBORN else os._exit(EXIT_CODE))
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(EXIT_CODE))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -96,10 +97,11 @@ def make_rig(tmp_path):
     """Give a function that makes a rig; nothing of it is left at the end."""
     with contextlib.ExitStack() as stack:
 
-        def make(text=TEXT, source=PROGRAM, exit_code=0):
+        def make(text=TEXT, source=PROGRAM, exit_code=0, stubborn=""):
             folder = open_run_folder(tmp_path / "run", "orders")
             stack.callback(folder.release)
-            rig = Rig(folder, tmp_path / "program.py", text, source.replace("EXIT_CODE", str(exit_code)))
+            source = source.replace("EXIT_CODE", str(exit_code)).replace("STUBBORN", f"{stubborn!r} in sys.argv")
+            rig = Rig(folder, tmp_path / "program.py", text, source)
             stack.enter_context(rig.supervisor)
             return rig
 
@@ -250,7 +252,7 @@ def test_the_account_of_a_run_that_went_well(make_rig):
             attempt__archive__ok=count,
         )
     rig.count("archive", received__work=5, outcome__delivered=5)
-    ledger = rig.supervisor.finish().ledger
+    ledger = rig.supervisor.finish(print).ledger
     assert ledger.problems == ()
     assert [(line.stage, line.received, line.ended) for line in ledger.stages] == [
         ("injector", 5, ""),
@@ -277,7 +279,7 @@ def test_the_account_of_a_run_that_lost_an_instance(make_rig):
         attempt__work__unreachable=2,
     )
     rig.kill("work.2")
-    ledger = rig.supervisor.finish().ledger
+    ledger = rig.supervisor.finish(print).ledger
     assert ledger.balanced
     assert ledger.problems == (
         "work instance 2 was killed (SIGKILL)",
@@ -289,9 +291,20 @@ def test_a_stage_that_ends_badly_when_it_is_stopped(make_rig):
     """A process that ends with an exit code of its own when it is asked to stop is told, each instance by number."""
     rig = make_rig(exit_code=3)
     rig.supervisor.start()
-    problems = rig.supervisor.finish().ledger.problems
+    problems = rig.supervisor.finish(print).ledger.problems
     assert problems[0] == "injector ended (exit code 3)"
     assert problems[1] == "work " + ", ".join(f"instance {number} ended (exit code 3)" for number in (1, 2, 3))
+
+
+def test_a_stage_that_is_not_done_in_time_is_hurried(make_rig):
+    """It is told what the run waits for, and when the run's bound is reached the stage breaks off what is not done."""
+    rig = make_rig("drain_timeout: 1200ms" + TEXT, stubborn="archive")
+    rig.supervisor.start()
+    rig.count("archive", received__work=3, outcome__delivered=1)
+    told = []
+    ledger = rig.supervisor.finish(told.append).ledger
+    assert [line.ended for line in ledger.stages] == ["", "", ""]
+    assert told == ["waiting for 2 messages in archive (up to 0 s; Ctrl-C again stops at once)"]
 
 
 def test_a_run_ends_with_its_load(make_rig):

@@ -225,8 +225,8 @@ def account(**call):
         "received": 99,
     }
     stages = (
-        StageLine("injector", 100, 0, 97, 0, 0, 0, 3, 0, 5, ""),
-        StageLine("archive", 99, 97, 0, 1, 0, 0, 0, 1, 0, "was killed (SIGKILL)"),
+        StageLine("injector", 100, 0, 97, 0, 0, 0, 3, 0, 0, 5, ""),
+        StageLine("archive", 99, 97, 0, 1, 0, 0, 0, 0, 1, 0, "was killed (SIGKILL)"),
     )
     return Ledger(stages, (CallLine(**{**values, **call}),), 0, 0, ())
 

@@ -57,7 +57,8 @@ def test_a_fault_that_takes_time(make_stage, make_message, fault, name, seconds)
     assert record.duration_seconds == 0.5 + seconds
     assert rig.adapter.moments == [0.5 + seconds]
     assert rig.work.burnt == ([seconds] if name == "cpu" else [])
-    assert is_marked(rig) is (name == "hang")
+    # Its caller may have given up meanwhile, and asks.
+    assert is_marked(rig)
 
 
 def test_a_hang_holds_the_worker(make_stage, make_message):

@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from simulator.stage.greenlets import Greenlets
-from simulator.stage.tasks import Abandoned
+from simulator.stage.tasks import Abandoned, StageStopped
 
 NAME = contextvars.ContextVar("name", default="nobody")
 
@@ -145,3 +145,22 @@ def test_a_task_that_has_ended_can_t_be_given_up():
     assert task.result() == "done"
     task.abandon()
     assert task.result() == "done"
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_what_runs_is_stopped_where_it_waits(still):
+    """StageStopped is raised in a greenlet that waits, unless it has moved on to something else by then."""
+    tasks, running, raised = Greenlets(), [], []
+
+    def work():
+        running.append(tasks.current())
+        try:
+            gevent.sleep(0.02)
+        except StageStopped as stopped:
+            raised.append(stopped.injected)
+
+    greenlet = gevent.spawn(work)
+    gevent.sleep(0)
+    tasks.stop(running[0], lambda: still)
+    greenlet.join(20)
+    assert raised == ([False] if still else [])

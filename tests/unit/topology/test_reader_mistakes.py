@@ -49,7 +49,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
         [
             (1, 1, "name: 'Orders' must be lower-case letters, digits and dashes"),
             (2, 1, "seed: -1 is out of range: must be between 0 and 9223372036854775807"),
-            (3, 1, "sedes: unknown key; allowed are name, seed, stages"),
+            (3, 1, "sedes: unknown key; allowed are name, seed, drain_timeout, stages"),
             (7, 12, "stages.injector.load.rate: 20 has no unit: write 20/s"),
             (7, 22, "stages.injector.load.speed: unknown key; allowed are rate, arrivals, messages, concurrency"),
             (10, 5, "stages.parse.delay: p99 must be more than p50: 12ms is not more than 80ms"),

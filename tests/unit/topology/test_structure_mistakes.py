@@ -248,7 +248,7 @@ def test_faults_that_are_no_list_are_one_problem(faults):
         ({"name": "Orders"}, ("name",), "'Orders' must be lower-case letters, digits and dashes"),
         ({"name": "orders", "seed": -1}, ("seed",), "-1 is out of range: must be between 0 and 9223372036854775807"),
         ({"name": "orders", "seed": "7"}, ("seed",), "'7' is not a whole number"),
-        ({"name": "orders", "sed": 7}, ("sed",), "unknown key; allowed are name, seed, stages"),
+        ({"name": "orders", "sed": 7}, ("sed",), "unknown key; allowed are name, seed, drain_timeout, stages"),
     ],
 )
 def test_a_wrong_value_at_the_top_is_named_with_its_key(value, keys, message):

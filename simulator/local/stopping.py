@@ -1,0 +1,71 @@
+"""The end of a run's stages: callers before those they call, within one bound, and told while it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from simulator.local.children import Child
+from simulator.topology.draining import waits_for
+from simulator.topology.model import Topology
+
+_POLL_SECONDS = 0.02
+_FIRST_WORD_SECONDS, _NEXT_WORD_SECONDS = 1.0, 5.0
+# What a stage may take after the bound: it breaks off what is not done, and tells what is untold.
+_AFTER_BOUND_SECONDS = 13.0
+
+
+class Ending:
+    """The end of a run within `bound_seconds`, from when this is made.
+
+    `in_flight()` gives the messages in each stage, `tell(text)` shows what is being waited for.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        bound_seconds: float,
+        in_flight: Callable[[], Mapping[str, int]],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._topology = topology
+        self._bound_seconds = bound_seconds
+        self._in_flight = in_flight
+        self._tell = tell
+        self._deadline = time.monotonic() + bound_seconds
+        self._next_word = time.monotonic() + _FIRST_WORD_SECONDS
+
+    def stop(self, children: Iterable[Child]) -> list[Child]:
+        """Ask processes to stop and wait for them; return those that had to be killed."""
+        waited_for = [child for child in children if child.returncode is None]
+        for child in waited_for:
+            child.terminate()
+        if self._wait(waited_for, self._deadline):
+            return []
+        for child in waited_for:
+            child.break_off()
+        # Counted from now: a stage whose callers took the whole time has as long for its end as they had.
+        if self._wait(waited_for, time.monotonic() + _AFTER_BOUND_SECONDS):
+            return []
+        stuck = [child for child in waited_for if child.returncode is None]
+        for child in stuck:
+            child.kill()
+        return stuck
+
+    def _wait(self, children: Sequence[Child], deadline: float) -> bool:
+        """Wait for the end of processes; return whether all ended in time."""
+        while any(child.returncode is None for child in children):
+            now = time.monotonic()
+            if now >= deadline:
+                return False
+            if now >= self._next_word:
+                self._next_word = now + _NEXT_WORD_SECONDS
+                self._say(deadline - now)
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def _say(self, left_seconds: float) -> None:
+        waited = waits_for(self._topology, self._in_flight())
+        if waited:
+            what = ", ".join(f"{n} message{'' if n == 1 else 's'} in {name}" for name, n in waited.items())
+            self._tell(f"waiting for {what} (up to {left_seconds:.0f} s; Ctrl-C again stops at once)")

@@ -1,0 +1,110 @@
+"""How long a stopping stage, or a whole run, may take to finish what it has admitted.
+
+Where no key says so, the bound follows from the topology: the longest that a message admitted just now can still take.
+That is an upper bound, not a forecast: a stage that has nothing left to do ends at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from simulator.behaviour.faults.base import Fault
+from simulator.topology.graph import called_first, calls_of
+from simulator.topology.model import DEFAULT_WORKERS, Call, Choose, InOrder, Parallel, Stage, Step, Topology
+
+MIN_DRAIN_SECONDS = 10.0
+MAX_DRAIN_SECONDS = 600.0
+# Most delays have no longest one: one in ten thousand is longer than this quantile.
+_PRACTICAL_MAXIMUM = 0.9999
+# A fault that holds a message for longer than this is not waited for: `cpu(168h)` will not end while anybody watches.
+_MAX_FAULT_SECONDS = 60.0
+_RECEIPT_BYTES = 300
+
+
+def run_drain_seconds(topology: Topology) -> float:
+    """Return the bound for a whole run: what the topology says, or the longest of its stages' own bounds."""
+    if topology.drain_timeout_seconds is not None:
+        return topology.drain_timeout_seconds
+    longest = _longest_by_stage(topology.stages)
+    return max(_bound(stage, longest[name]) for name, stage in topology.stages.items())
+
+
+def stage_drain_seconds(name: str, stage: Stage, topology: Topology | None) -> float:
+    """Return the bound for one stage; a `topology` of None means that nothing is known of the stages it calls."""
+    default = topology.drain_timeout_seconds if topology is not None else None
+    if stage.drain_timeout_seconds is None and default is not None:
+        return default
+    others = topology.stages if topology is not None else {}
+    return _bound(stage, _longest_by_stage({**others, name: stage})[name])
+
+
+def _bound(stage: Stage, longest_seconds: float) -> float:
+    if stage.drain_timeout_seconds is not None:
+        return stage.drain_timeout_seconds
+    return min(MAX_DRAIN_SECONDS, max(MIN_DRAIN_SECONDS, 1.1 * longest_seconds + 1.0))
+
+
+def _longest_by_stage(stages: Mapping[str, Stage]) -> dict[str, float]:
+    """Return for each stage how long a message may take there, waiting for a worker and all calls included."""
+    longest: dict[str, float] = {}
+    for name in called_first(Topology(name="any", stages=dict(stages))):  # type: ignore[arg-type]
+        if name in stages:
+            longest[name] = min(MAX_DRAIN_SECONDS, _longest_in(stages[name], longest))
+    return longest
+
+
+def _longest_in(stage: Stage, called: Mapping[str, float]) -> float:
+    calls = sum(_step_seconds(step, called) for step in stage.calls or ())
+    faults = sum(_fault_seconds(fault, stage) for fault in stage.faults if fault.rate_ratio > 0)
+    # With the default number of workers, which is as many as come, nobody waits for one.
+    in_front = stage.queue // stage.workers if stage.workers < DEFAULT_WORKERS else 0
+    queue = in_front * (stage.delay.under_load(0.5, 1.0) + calls)
+    return queue + min(MAX_DRAIN_SECONDS, stage.delay.under_load(_PRACTICAL_MAXIMUM, 1.0)) + faults + calls
+
+
+def _fault_seconds(fault: Fault, stage: Stage) -> float:
+    effect = fault.effect()
+    seconds = effect.hang_seconds + effect.cpu_seconds
+    if effect.body_bytes_per_second is not None:
+        size = stage.response_size.bytes(_PRACTICAL_MAXIMUM) if stage.response_size is not None else _RECEIPT_BYTES
+        seconds += size / effect.body_bytes_per_second
+    return seconds if seconds <= _MAX_FAULT_SECONDS else 0.0
+
+
+def _step_seconds(step: Step, called: Mapping[str, float]) -> float:
+    def all_of(steps: tuple[Step, ...], combine: Callable[[list[float]], float]) -> float:
+        return combine([_step_seconds(inner, called) for inner in steps])
+
+    match step:
+        case Parallel(parallel=steps, limit=limit):
+            return all_of(steps, max if limit is None else sum)
+        case Choose(choose=alternatives):
+            return all_of(alternatives, max)
+        case InOrder(steps=steps):
+            return all_of(steps, sum)
+        case Call():
+            return _call_seconds(step, called)
+
+
+def _call_seconds(call: Call, called: Mapping[str, float]) -> float:
+    """Return how long a call can keep its caller, and the called stage after the caller has given up."""
+    there = called.get(call.to, call.timeout_seconds)
+    attempt = min(call.timeout_seconds, there) + (call.hedge_seconds or 0.0)
+    retries = call.retries
+    pauses = sum(retries.pause_seconds(failed, 1.0) for failed in range(1, retries.count + 1))
+    waited = (1 + retries.count) * attempt + pauses
+    if call.deadline_seconds is not None:
+        waited = min(waited, call.deadline_seconds)
+    after = max(0.0, there - attempt)
+    fallback = _call_seconds(call.fallback, called) if call.fallback is not None else 0.0
+    return call.times * waited + after + fallback
+
+
+def waits_for(topology: Topology, in_flight: Mapping[str, int]) -> dict[str, int]:
+    """Return {stage: messages} of those stages that messages are in and that wait for no other stage."""
+    busy = {name for name, count in in_flight.items() if count > 0}
+    return {
+        name: in_flight[name]
+        for name, stage in topology.stages.items()
+        if name in busy and not any(call.to in busy for _, call in calls_of(stage))
+    }
