@@ -57,6 +57,7 @@ def assemble(
         watching.store.add,
         passer.offer if passer is not None else None,
         time_limit=time_limit,
+        turns=watching.turns,
     )
     others: dict[str, WSGIApplication] = {RECEIVER: receiver, **dict.fromkeys(API, api), HEALTH: health}
     guard = Guard(by_path(others, page_server), token, port, policy)

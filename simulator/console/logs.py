@@ -16,12 +16,17 @@ from pathlib import Path
 
 import orjson
 
+from simulator.console.turns import Turns
+
 # Requests that run at the same time write their lines out of order by less than this.
 _MARGIN_SECONDS = 2.0
 _MOST_LINE_BYTES = 32 * 1024
 _MOST_SCANNED_BYTES = 64 * 2**20
+# Of all files together: a stage may have many instances, and a system many stages.
+_MAX_SCANNED_BYTES = 256 * 2**20
 _MOST_TAIL_BYTES = 4 * 2**20
 _BLOCK_BYTES = 2**20
+_STEPS_A_BLOCK = 50
 _TAIL_BLOCK_BYTES = 64 * 1024
 # Nearly always the next line begins in the first piece; the second one passes over what something else has written.
 _PROBES_BYTES = (8 * 1024, 256 * 1024)
@@ -44,19 +49,27 @@ class LogLine:
 
 
 def lines_of_trace(
-    files: Mapping[str, Path], trace_id: str, start_unix_seconds: float, end_unix_seconds: float, most: int = 500
+    files: Mapping[str, Path],
+    trace_id: str,
+    start_unix_seconds: float,
+    end_unix_seconds: float,
+    most: int = 500,
+    turns: Turns | None = None,
 ) -> list[LogLine]:
     """Give the lines that bear a trace's id and were written in its time, the earliest `most` in their order.
 
-    `files` are by label. A file that can't be read has none.
+    `files` are by label. A file that can't be read has none. They are read in `turns`.
     """
     if not trace_id:
         return []
+    turns = turns or Turns()
+    most_bytes = min(_MOST_SCANNED_BYTES, _MAX_SCANNED_BYTES // max(1, len(files)))
     first = _timestamp(start_unix_seconds - _MARGIN_SECONDS)
     last = _timestamp(end_unix_seconds + _MARGIN_SECONDS)
     found: list[LogLine] = []
     for label, path in files.items():
-        lines = (read_line(raw, label) for raw in _raw_lines_with(path, trace_id.encode(), first, last))
+        found_in_file = _raw_lines_with(path, trace_id.encode(), (first, last), most_bytes, turns)
+        lines = (read_line(raw, label) for raw in turns.over(found_in_file))
         fitting = (line for line in lines if line is not None and line.fields.get("trace_id") == trace_id)
         found += itertools.islice(fitting, most)
     return sorted(found, key=lambda line: line.unix_seconds)[:most]
@@ -95,8 +108,11 @@ def _timestamp(unix_seconds: float) -> bytes:
     return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="microseconds")[:-6].encode() + b"Z"
 
 
-def _raw_lines_with(path: Path, needle: bytes, first: bytes, last: bytes) -> Iterator[bytes]:
+def _raw_lines_with(
+    path: Path, needle: bytes, times: tuple[bytes, bytes], most_bytes: int, turns: Turns
+) -> Iterator[bytes]:
     """Give the lines with a text in them that were written between two times, and some around them."""
+    first, last = times
     try:
         with path.open("rb") as file:
             descriptor = file.fileno()
@@ -104,9 +120,10 @@ def _raw_lines_with(path: Path, needle: bytes, first: bytes, last: bytes) -> Ite
             start, _ = _bisect(descriptor, size, first)
             _, end = _bisect(descriptor, size, last)
             # The line that the end lies in is read whole.
-            end = min(size, end + _MOST_LINE_BYTES, start + _MOST_SCANNED_BYTES)
+            end = min(size, end + _MOST_LINE_BYTES, start + most_bytes)
             for block in _blocks(descriptor, start, end):
                 yield from _lines_with(block, needle)
+                turns.step(_STEPS_A_BLOCK)
     except OSError:
         return
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import gevent
@@ -26,6 +27,7 @@ from simulator.console.metrics.scraper import Scraper, targets_of
 from simulator.console.traces.destination import destination_from
 from simulator.console.traces.passing import Passer, Standing
 from simulator.console.traces.store import TraceStore
+from simulator.console.turns import Turns
 from simulator.console.watching import Watching
 from simulator.stage.server import StageServer
 from simulator.telemetry.record import Clock
@@ -45,12 +47,13 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
     gevent.spawn(_when_closed, parent_fd, stop.set)
-    files, clock, store = RunFiles(folder), Clock(), TraceStore()
+    turns = Turns(partial(gevent.sleep, 0))
+    files, clock, store = RunFiles(folder), Clock(), TraceStore(turns=turns)
     topology = read_topology(files.topology)
     addresses = json.loads(files.addresses.read_text())
     nudged = gevent.event.Event()
     scraper = Scraper(targets_of(addresses), fetch, clock.monotonic)
-    watching = Watching(topology, files, store, scraper, clock, nudged.set)
+    watching = Watching(topology, files, store, scraper, clock, nudged.set, turns)
     destination = destination_from(environment)
     passer = Passer(destination) if destination is not None else None
     listener = socket.socket(fileno=listen_fd)

@@ -12,8 +12,9 @@ from simulator.console.metrics.timeline import Timeline, Track
 from simulator.console.system.foreign import MOST_NAME_CHARACTERS, NOTHING_FOREIGN, Foreign, foreign_system
 from simulator.console.system.picture import Node, Picture, picture
 from simulator.console.traces.search import Query
-from simulator.console.traces.spans import read_spans
+from simulator.console.traces.spans import Span, read_spans
 from simulator.console.traces.store import TraceStore
+from simulator.console.turns import Turns
 from simulator.telemetry.record import Clock
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.standing import Standing, Watch
@@ -26,6 +27,8 @@ LATENCY_WINDOW_SECONDS = 1.5
 PATIENT_WINDOW_SECONDS = 10.0
 RATE_WINDOW_SECONDS = 4.0
 _FOREIGN_TRACES = 200
+# In all of them together: each is read from its bytes.
+_MAX_FOREIGN_SPANS = 10_000
 _FOREIGN_EVERY_SECONDS = 2.0
 _FOREIGN_WINDOW_SECONDS = 60.0
 _NOTHING = Standing(math.nan, math.nan, math.nan, math.nan, 0, 0, {})
@@ -62,7 +65,8 @@ class _Course:
 class Watching:
     """Watch the run whose files these are.
 
-    `scraper` fetches from its processes, traces come to `store`, and `nudge()` has the next look come at once.
+    `scraper` fetches from its processes, traces come to `store`, and `nudge()` has the next look come at once. Long
+    work is done in `turns`.
     """
 
     def __init__(
@@ -73,11 +77,13 @@ class Watching:
         scraper: Scraper,
         clock: Clock,
         nudge: Callable[[], None],
+        turns: Turns | None = None,
     ) -> None:
         self.topology = topology
         self.files = files
         self.store = store
         self.nudge = nudge
+        self.turns = turns or Turns()
         self._scraper = scraper
         self._clock = clock
         parts = {
@@ -135,6 +141,10 @@ class Watching:
         nodes = {node.name: node for node in self.moment.picture.nodes if not node.is_foreign}
         return nodes.get(name) or next(iter(nodes.values()))
 
+    def spans(self, trace_id: str) -> list[Span]:
+        """Return the spans of a trace; none where it is not here."""
+        return [span for piece in self.store.pieces(trace_id) for span in read_spans(piece)]
+
     def labels(self, stage: str) -> list[str]:
         """Give the labels of a stage's processes."""
         return labels(stage, self.topology.stages[stage].instances)
@@ -150,11 +160,10 @@ class Watching:
             return self._foreign
         now = self._clock.unix_ns()
         since, most = now - int(_FOREIGN_WINDOW_SECONDS * 1e9), max(1, _FOREIGN_TRACES // len(strangers))
-        found = {
-            summary.trace_id
-            for name in strangers[:_FOREIGN_TRACES]
-            for summary in self.store.find(Query(service=name, start_min_unix_ns=since, limit=most))
-        }
-        traces = (read_spans(self.store.get(trace_id) or ()) for trace_id in found)
-        self._foreign = foreign_system(traces, known, now / 1e9)
+        found: dict[str, int] = {}
+        for name in strangers[:_FOREIGN_TRACES]:
+            for summary in self.store.find(Query(service=name, start_min_unix_ns=since, limit=most)):
+                if sum(found.values()) + summary.spans <= _MAX_FOREIGN_SPANS:
+                    found[summary.trace_id] = summary.spans
+        self._foreign = foreign_system(map(self.spans, found), known, now / 1e9)
         return self._foreign

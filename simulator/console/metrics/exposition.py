@@ -24,6 +24,8 @@ SHOWN = (
     "simulator_info{",
 )
 _MOST_SERIES = 5000
+_MAX_LINE_CHARACTERS = 8192
+_MAX_SHOWN = 10_000
 # The reason stands on the page, and a line may be as long as the text.
 _MOST_QUOTED = 80
 
@@ -45,7 +47,7 @@ class ExpositionReader:
     def read(self, text: str) -> dict[Key, float]:
         """Give the value of each series that the console shows.
 
-        Raise ValueError for what is no such text, has none of a stage's series, or breaks off.
+        Raise ValueError for what is no such text, has none of a stage's series or too many, or breaks off.
         """
         if not text.endswith("\n"):
             raise ValueError("the text of the metrics breaks off")
@@ -54,11 +56,15 @@ class ExpositionReader:
             if line.startswith(SHOWN):
                 key, value = self._read_line(line)
                 found[key] = value
+                if len(found) > _MAX_SHOWN:
+                    raise ValueError(f"more than {_MAX_SHOWN:,} series of a stage")
         if not found:
             raise ValueError("there is no metric of a stage in the text")
         return found
 
     def _read_line(self, line: str) -> tuple[Key, float]:
+        if len(line) > _MAX_LINE_CHARACTERS:
+            raise _not_metrics(line)
         series, _, value = line.rpartition(" ")
         key = self._keys.get(series)
         if key is not None:

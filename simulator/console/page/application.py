@@ -15,6 +15,7 @@ from simulator.console.page.stage_view import CHARTS
 from simulator.console.page.system_view import CHARTS as WHOLE_CHARTS
 from simulator.console.page.system_view import whole_charts
 from simulator.console.page.traces_view import Search
+from simulator.console.page.typed import address_of, mapping_of, text_of
 from simulator.console.page.unknown import answer_unknown
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -87,7 +88,7 @@ def _frame_callbacks(app: Dash, answers: FrameAnswers) -> None:
         Input("place", "pathname"),
         Input("place", "search"),
         Input("stale", "data"),
-    )(lambda path, search, _: answers.lay_out(path or "/", search or ""))
+    )(lambda path, search, _: answers.lay_out(address_of(path) or "/", address_of(search)))
     app.callback(
         Output("news", "data"),
         Output("stale", "data"),
@@ -96,7 +97,11 @@ def _frame_callbacks(app: Dash, answers: FrameAnswers) -> None:
         State("place", "pathname"),
         State("place", "search"),
         State("shown", "data"),
-    )(lambda _, laid, path, search, shown: answers.news(path or "/", search or "", laid or {}, shown))
+    )(
+        lambda _, laid, path, search, shown: answers.news(
+            address_of(path) or "/", address_of(search), mapping_of(laid), shown
+        )
+    )
 
 
 def _trace_callbacks(app: Dash, answers: FrameAnswers) -> None:
@@ -107,7 +112,7 @@ def _trace_callbacks(app: Dash, answers: FrameAnswers) -> None:
         State("search-asked", "data"),
     )(
         lambda _, text, stage, longer, shorter, errors, asked: answers.traces.rows(
-            Search(text or "", stage or "", longer or "", shorter or "", bool(errors)), asked
+            Search(text_of(text), text_of(stage), text_of(longer), text_of(shorter), bool(errors)), asked
         )
     )
     app.callback(
@@ -118,7 +123,7 @@ def _trace_callbacks(app: Dash, answers: FrameAnswers) -> None:
         State("place", "pathname"),
         State("place", "search"),
         prevent_initial_call=True,
-    )(lambda _, shown, path, search: answers.traces.trace_again(item_of(path or ""), search or "", shown))
+    )(lambda _, shown, path, search: answers.traces.trace_again(item_of(address_of(path)), address_of(search), shown))
 
 
 def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
@@ -127,7 +132,7 @@ def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
         Output("delay-note", "children"),
         Input("charts-tick", "data"),
         State("place", "pathname"),
-    )(lambda _, path: answers.stages.charts(item_of(path or "")))
+    )(lambda _, path: answers.stages.charts(item_of(address_of(path))))
     app.callback(Output("whole-charts", "children"), Input("whole-shown", "data"), prevent_initial_call=True)(
         lambda _: whole_charts()
     )
@@ -135,7 +140,7 @@ def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
         lambda _: answers.stages.whole_charts()
     )
     app.callback(Output("lines-found", "data"), Input("lines-tick", "data"), State("place", "pathname"))(
-        lambda _, path: answers.stages.lines(item_of(path or ""))
+        lambda _, path: answers.stages.lines(item_of(address_of(path)))
     )
 
 
@@ -145,8 +150,9 @@ def _control_callbacks(app: Dash, answers: FrameAnswers) -> None:
     ) -> tuple[Any, Any]:
         if not clicks and not any(submits):  # they were only just laid out
             return no_update, no_update
-        typed = {place["key"]: value or "" for place, value in zip(ids, values, strict=True)}
-        return answers.controls.apply(button["stage"], typed)
+        keys = [text_of(mapping_of(place).get("key")) for place in ids]
+        typed = dict(zip(keys, map(text_of, values), strict=True))
+        return answers.controls.apply(mapping_of(button).get("stage"), typed)
 
     said, button = {"type": "said", "stage": MATCH}, {"type": "apply", "stage": MATCH}
     boxes = {"type": "control", "stage": MATCH, "key": ALL}

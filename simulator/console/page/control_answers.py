@@ -9,6 +9,8 @@ from typing import Any
 
 from simulator.console.page.controls_view import MOST_AT_ONCE, Controlled, controls_view, patch_of
 from simulator.console.page.paths import parameter_of
+from simulator.console.page.typed import MAX_SETTING_CHARACTERS, check_length
+from simulator.console.page.words import short
 from simulator.console.system.picture import Node
 from simulator.console.watching import Watching
 from simulator.errors import ConfigurationError, StartError
@@ -60,15 +62,12 @@ class ControlAnswers:
         chosen = self._chosen(search)
         return [(number, self._watching.node(name)) for number, name in enumerate(self._names) if chosen in ("", name)]
 
-    def apply(self, number: int, typed: Mapping[str, str]) -> tuple[str, str]:
+    def apply(self, number: object, typed: Mapping[str, str]) -> tuple[str, str]:
         """Change a stage as typed, in every instance; give what came of it, and the kind of that text."""
-        if not self._may_change():
-            return "The token is needed: open the address that `run` printed.", "said bad"
-        if not 0 <= number < len(self._names):
-            return "There is no such stage.", "said bad"
-        name = self._names[number]
-        if not self._addresses[name]:
-            return _NO_ADDRESS, "said bad"
+        try:
+            name = self._changeable(number, typed)
+        except ValueError as error:
+            return str(error), "said bad"
         with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
             changes = list(pool.map(lambda address: self._change(name, address, typed), self._addresses[name]))
         changed = dict.fromkeys(key for change in changes for key in change.keys)
@@ -80,6 +79,19 @@ class ControlAnswers:
         if not changed:
             return "That is what it does already.", "said soft"
         return f"Changed: {', '.join(changed)}.", "said good"
+
+    def _changeable(self, number: object, typed: Mapping[str, str]) -> str:
+        """Return the name of the stage to change. Raise ValueError where that can't be, with the reason."""
+        if not self._may_change():
+            raise ValueError("The token is needed: open the address that `run` printed.")
+        if not isinstance(number, int) or not 0 <= number < len(self._names):
+            raise ValueError("There is no such stage.")
+        for key, text in typed.items():
+            check_length(text, MAX_SETTING_CHARACTERS, short(key))
+        name = self._names[number]
+        if not self._addresses[name]:
+            raise ValueError(_NO_ADDRESS)
+        return name
 
     def _change(self, name: str, address: str, typed: Mapping[str, str]) -> _Change:
         """Change one instance as typed, where it does otherwise."""

@@ -10,12 +10,14 @@ from simulator.console.logs import LogLine, lines_of_trace
 from simulator.console.page.paths import parameter_of
 from simulator.console.page.trace_view import trace_box, trace_view
 from simulator.console.page.traces_view import Search, trace_rows, traces_view
-from simulator.console.traces.spans import Span, read_spans
+from simulator.console.page.words import short
+from simulator.console.traces.spans import Span
 from simulator.console.traces.summary import TraceSummary
 from simulator.console.traces.waterfall import waterfall
 from simulator.console.watching import Watching
 
 _MOST_LINES = 200
+_MAX_QUERY = 8000
 
 
 class TraceAnswers:
@@ -30,7 +32,7 @@ class TraceAnswers:
 
     def rows(self, search: Search, asked: Any) -> Any:
         """Give the `rows` that fit a search and what was `asked` now, unless that is what was asked before."""
-        now = {"search": search.query_string, "found": "", "wrong": ""}
+        now = {"search": short(search.query_string, _MAX_QUERY), "found": "", "wrong": ""}
         found: list[TraceSummary] = []
         try:
             found = self._watching.store.find(search.query(self._watching.unix_ns()))
@@ -46,19 +48,16 @@ class TraceAnswers:
     def lay_out_trace(self, trace_id: str, search: str) -> Any:
         """Lay out the view of a trace."""
         trace_id = _as_written(trace_id)
-        spans = self._spans(trace_id)
+        spans = self._watching.spans(trace_id)
         return trace_view(self._box(trace_id, spans, search), len(spans))
 
     def trace_again(self, trace_id: str, search: str, spans_shown: Any) -> tuple[Any, Any]:
         """Give a trace anew where spans have come to it since it was laid out."""
         trace_id = _as_written(trace_id)
-        spans = self._spans(trace_id)
-        if not trace_id or len(spans) == spans_shown:
+        if not trace_id or self._watching.store.size([trace_id]).spans == spans_shown:
             return no_update, no_update
+        spans = self._watching.spans(trace_id)
         return self._box(trace_id, spans, search), len(spans)
-
-    def _spans(self, trace_id: str) -> list[Span]:
-        return read_spans(self._watching.store.get(trace_id) or ())
 
     def _box(self, trace_id: str, spans: list[Span], search: str) -> Any:
         every = parameter_of(search, "every") == "1"
@@ -72,7 +71,7 @@ class TraceAnswers:
         files = {label: self._watching.files.log(label) for name in ours for label in self._watching.labels(name)}
         start = min(span.start_unix_ns for span in spans) / 1e9
         end = max(span.end_unix_ns for span in spans) / 1e9
-        return lines_of_trace(files, trace_id, start, end, _MOST_LINES)
+        return lines_of_trace(files, trace_id, start, end, _MOST_LINES, self._watching.turns)
 
 
 def _as_written(trace_id: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode
 from dash import dcc, html
 
 from simulator.console.page.paths import trace_path
+from simulator.console.page.typed import MAX_SEARCH_CHARACTERS, check_length
 from simulator.console.page.words import aria, clock_text, counted, short, time_text
 from simulator.console.traces.search import Query
 from simulator.console.traces.summary import TraceSummary
@@ -45,10 +46,12 @@ class Search:
         return f"?{urlencode({**given, **({'errors': '1'} if self.errors else {})}, errors='replace')}" if given else ""
 
     def query(self, now_unix_ns: int) -> Query:
-        """Give what to look for. Raise ValueError, with what would be right, for a duration that is none.
+        """Give what to look for. Raise ValueError, with what would be right, for a wrong duration and too long a text.
 
         Without an id the very latest are left out: of them some spans are still on their way.
         """
+        for text in (self.text, self.stage, self.longer, self.shorter):
+            check_length(text, MAX_SEARCH_CHARACTERS, "the search")
         settled = now_unix_ns - int(_SETTLED_SECONDS * 1e9)
         return Query(
             service=self.stage,

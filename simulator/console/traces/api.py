@@ -17,11 +17,13 @@ from simulator.console.traces.api_parameters import (
     read_truth,
 )
 from simulator.console.traces.otlp_json import as_json
-from simulator.console.traces.store import TraceStore
+from simulator.console.traces.store import Size, TraceStore
 
 _JSON = "application/json"
 
 
+# Of traces as they are kept. In JSON they are about twice as long.
+MAX_ANSWER_SPANS, MAX_ANSWER_BYTES = 20_000, 8 * 2**20
 PREFIXES = ("/api", "/download")
 
 
@@ -29,8 +31,8 @@ def make_api(store: TraceStore) -> Flask:
     """Make the application that answers under PREFIXES.
 
     It has /api/v3/services, operations, traces and traces/{id}, and /download/traces. Answers are Jaeger's, and so are
-    errors: 400 for a parameter that is none, 404 for no trace and for any other path, 405 for another method. Bodies
-    of traces are OTLP's JSON, written while they are sent.
+    errors: 400 for a parameter that is none and for more than MAX_ANSWER_SPANS or MAX_ANSWER_BYTES, 404 for no trace
+    and for any other path, 405 for another method. Bodies of traces are OTLP's JSON, written while they are sent.
     """
     api = Flask("simulator.console.api", static_folder=None)
     handlers = _Handlers(store)
@@ -64,8 +66,9 @@ class _Handlers:
         return _json({"operations": [{"name": n, "spanKind": kind} for n, kind in found if wanted in (None, "", kind)]})
 
     def find(self) -> Response:
-        found = self._store.find(read_query(request.args))
-        return self._result([summary.trace_id for summary in found])
+        found = [summary.trace_id for summary in self._store.find(read_query(request.args))]
+        _check_size(self._store.size(found), f"{len(found):,} traces", "ask for fewer with query.num_traces")
+        return self._result(found)
 
     def trace(self, trace_id: str) -> Response:
         full_id = read_trace_id(trace_id)
@@ -73,6 +76,7 @@ class _Handlers:
         read_optional(request.args, "start_time", read_time)
         read_optional(request.args, "end_time", read_time)
         read_optional(request.args, "raw_traces", read_truth)
+        _check_size(self._store.size([full_id]), "this trace", f"it is whole at /download/traces/{full_id}.json")
         return self._result([full_id])
 
     def download(self, trace_id: str) -> Response:
@@ -96,11 +100,21 @@ class _Handlers:
         yield b'{"resourceSpans":['
         separator = b""
         for trace_id in trace_ids:
-            for resource_spans in self._store.get(trace_id) or ():
-                (written,) = as_json([resource_spans])["resourceSpans"]
-                yield separator + orjson.dumps(written)
-                separator = b","
+            for piece in self._store.pieces(trace_id):
+                for resource_spans in piece:
+                    (written,) = as_json([resource_spans])["resourceSpans"]
+                    yield separator + orjson.dumps(written)
+                    separator = b","
         yield b"]}"
+
+
+def _check_size(size: Size, what: str, advice: str) -> None:
+    """Raise BadParameter where an answer would be too large."""
+    if size.spans > MAX_ANSWER_SPANS or size.bytes > MAX_ANSWER_BYTES:
+        raise BadParameter(
+            f"{what} with {size.spans:,} spans in {size.bytes:,} bytes: an answer has at most"
+            f" {MAX_ANSWER_SPANS:,} spans in {MAX_ANSWER_BYTES:,} bytes; {advice}"
+        )
 
 
 def _wrapped(before: bytes, pieces: Iterator[bytes], after: bytes) -> Iterator[bytes]:

@@ -22,6 +22,8 @@ _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "
 _DURATION_PART = re.compile(r"(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{1,32}", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
+# Longer than any of these ever is; no pattern sees more.
+_MAX_CHARACTERS = 100
 _TRUTH = frozenset(("1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"))
 
 
@@ -54,7 +56,7 @@ def read_query(arguments: Mapping[str, str]) -> Query:
 
 def read_trace_id(text: str) -> str:
     """Give a trace id in full, as zeros may be left out at its beginning; raise BadParameter."""
-    if not _TRACE_ID.fullmatch(text):
+    if len(text) > _MAX_CHARACTERS or not _TRACE_ID.fullmatch(text):
         raise BadParameter(f"malformed parameter trace_id: {_shown(text)} is not 1 to 32 hexadecimal digits")
     return text.lower().rjust(32, "0")
 
@@ -103,6 +105,8 @@ def read_optional(arguments: Mapping[str, str], name: str, read: Callable[[str],
     if not text:
         return None
     try:
+        if len(text) > _MAX_CHARACTERS:
+            raise ValueError(f"{_shown(text)} has {len(text):,} characters; at most {_MAX_CHARACTERS} are read")
         return read(text)
     except ValueError as error:
         raise BadParameter(f"malformed parameter {name}: {error}") from None

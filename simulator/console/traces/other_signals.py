@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import orjson
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from simulator.console.traces.malformed import Malformed
 from simulator.console.traces.otlp_http import JSON, PROTOBUF
-from simulator.console.traces.otlp_json import check_parts
+from simulator.console.traces.otlp_json import read_values
 from simulator.console.traces.otlp_protobuf import protobuf_reader
+from simulator.console.turns import Turns
 
 METRICS_PATH, LOGS_PATH = "/v1/metrics", "/v1/logs"
 OTHER_SIGNALS: dict[str, type[Message]] = {
@@ -24,17 +24,12 @@ OTHER_SIGNALS: dict[str, type[Message]] = {
 }
 
 
-def checks_of(message: type[Message]) -> dict[str, Callable[[bytes], object]]:
+def checks_of(message: type[Message], turns: Turns) -> dict[str, Callable[[bytes], object]]:
     """Return what reads a body of this message, by content type; each raises Malformed where it is none."""
-    return {PROTOBUF: protobuf_reader(message), JSON: _check_json}
+    return {PROTOBUF: protobuf_reader(message, turns), JSON: _check_json}
 
 
 def _check_json(body: bytes) -> None:
     """Raise Malformed where a body is no JSON object. Its fields are not read, as nothing is done with them."""
-    check_parts(body)
-    try:
-        is_object = isinstance(orjson.loads(body), dict)
-    except orjson.JSONDecodeError as error:
-        raise Malformed(f"not JSON: {error}") from None
-    if not is_object:
+    if not isinstance(read_values(body), dict):
         raise Malformed("an object is wanted")

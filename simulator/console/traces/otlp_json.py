@@ -20,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from simulator.console.traces.malformed import Malformed, TooManyParts
 from simulator.console.traces.otlp_fields import codec_of, wrong
+from simulator.console.turns import Turns
 
 # Values and containers in one body: what an object of Python's takes in memory is many times its two or three bytes.
 MOST_PARTS = 2**20
@@ -39,29 +40,33 @@ class _Field:
     write: Callable[[Any], Any]
 
 
-def read_request(body: bytes) -> ExportTraceServiceRequest:
-    """Read a request in OTLP's JSON.
+def json_reader(turns: Turns) -> Callable[[bytes], ExportTraceServiceRequest]:
+    """Return what reads a request of traces in OTLP's JSON, in `turns` with others.
 
-    Fields that are not known are ignored, null is no value. Raise Malformed where it is not one, with the place in it;
-    TooManyParts where there are more than MOST_PARTS values in it.
+    Fields that are not known are ignored, null is no value. It raises Malformed where it is not one, with the place in
+    it; TooManyParts where there are more than MOST_PARTS values in it.
     """
-    check_parts(body)
-    try:
-        root = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Malformed(f"not JSON: {error}") from None
-    request = ExportTraceServiceRequest()
-    try:
-        _fill(request, root, _MOST_DEPTH)
-    except Malformed as error:
-        raise Malformed(str(error).removeprefix(": ")) from None
-    return request
+
+    def read(body: bytes) -> ExportTraceServiceRequest:
+        root = read_values(body)
+        request = ExportTraceServiceRequest()
+        try:
+            _fill(request, root, _MOST_DEPTH, turns)
+        except Malformed as error:
+            raise Malformed(str(error).removeprefix(": ")) from None
+        return request
+
+    return read
 
 
-def check_parts(body: bytes) -> None:
-    """Raise TooManyParts where a body has more than MOST_PARTS values in it."""
+def read_values(body: bytes) -> Any:
+    """Return what is in a body. Raise Malformed where it is no JSON, TooManyParts for more than MOST_PARTS values."""
     if body.count(b",") + body.count(b"{") + body.count(b"[") > MOST_PARTS:
         raise TooManyParts(f"more than {MOST_PARTS} values in one request; send smaller ones")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"not JSON: {error}") from None
 
 
 def as_json(resource_spans: Iterable[ResourceSpans]) -> dict[str, Any]:
@@ -69,8 +74,9 @@ def as_json(resource_spans: Iterable[ResourceSpans]) -> dict[str, Any]:
     return {"resourceSpans": [_written(one) for one in resource_spans]}
 
 
-def _fill(message: Message, node: Any, depth_left: int) -> None:
+def _fill(message: Message, node: Any, depth_left: int, turns: Turns) -> None:
     """Set the fields of a message from a JSON object."""
+    turns.step()
     if not isinstance(node, dict):
         raise wrong("an object", node)
     if not depth_left:
@@ -81,25 +87,25 @@ def _fill(message: Message, node: Any, depth_left: int) -> None:
         if field is None or given is None:
             continue
         try:
-            _set(message, field, given, depth_left - 1)
+            _set(message, field, given, depth_left - 1, turns)
         except ValueError as error:
             raise _at(key, error) from None
 
 
-def _set(message: Message, field: _Field, given: Any, depth_left: int) -> None:
+def _set(message: Message, field: _Field, given: Any, depth_left: int, turns: Turns) -> None:
     if field.oneof and message.WhichOneof(field.oneof):
         raise Malformed(f": there is a {message.WhichOneof(field.oneof)} already")
     if field.is_repeated:
-        _extend(getattr(message, field.name), field, given, depth_left)
+        _extend(getattr(message, field.name), field, given, depth_left, turns)
     elif field.read is not None:
         setattr(message, field.name, field.read(given))
     else:
         below = getattr(message, field.name)
         below.SetInParent()  # one that is there and empty is not the same as none
-        _fill(below, given, depth_left)
+        _fill(below, given, depth_left, turns)
 
 
-def _extend(values: Any, field: _Field, given: Any, depth_left: int) -> None:
+def _extend(values: Any, field: _Field, given: Any, depth_left: int, turns: Turns) -> None:
     if not isinstance(given, list):
         raise wrong("an array", given)
     for index, one in enumerate(given):
@@ -107,7 +113,7 @@ def _extend(values: Any, field: _Field, given: Any, depth_left: int) -> None:
             if field.read is not None:
                 values.append(field.read(one))
             else:
-                _fill(values.add(), one, depth_left)
+                _fill(values.add(), one, depth_left, turns)
         except ValueError as error:
             raise _at(f"[{index}]", error) from None
 

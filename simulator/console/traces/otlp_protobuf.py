@@ -11,12 +11,15 @@ from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from simulator.console.traces.malformed import Malformed, TooManyParts
+from simulator.console.turns import Turns
 
 # Messages and repeated values in one body. Each takes two bytes or more, so bodies below twice this need no counting.
 MOST_PARTS = 2**19
+# Fields of any kind on the way to them, which take time to pass over though they take no room.
+MAX_FIELDS = 2**21
+_FIELDS_A_STEP = 50
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 # The fields of a message that count as parts, by number, each with those of the message that it holds.
@@ -24,16 +27,16 @@ Parts = dict[int, "Parts"]
 M = TypeVar("M", bound=Message)
 
 
-def protobuf_reader(message: type[M]) -> Callable[[bytes], M]:
-    """Return what reads a message of this type.
+def protobuf_reader(message: type[M], turns: Turns) -> Callable[[bytes], M]:
+    """Return what reads a message of this type, in `turns` with others.
 
-    It raises Malformed, or TooManyParts where there are more than MOST_PARTS in it.
+    It raises Malformed, or TooManyParts where there are more than MOST_PARTS or MAX_FIELDS in it.
     """
     parts = _parts_of(message.DESCRIPTOR, {})
 
     def read(body: bytes) -> M:
         if len(body) > 2 * MOST_PARTS:
-            _count_parts(body, parts)
+            _count_parts(body, parts, turns)
         try:
             return message.FromString(body)
         except DecodeError:
@@ -42,9 +45,9 @@ def protobuf_reader(message: type[M]) -> Callable[[bytes], M]:
     return read
 
 
-def _count_parts(body: bytes, parts_of_request: Parts) -> int:
+def _count_parts(body: bytes, parts_of_request: Parts, turns: Turns) -> int:
     """Walk over the fields of a body and count its parts. Raise TooManyParts once there are more than MOST_PARTS."""
-    counted = 0
+    counted = fields = 0
     left = [(0, len(body), parts_of_request)]
     try:
         while left:
@@ -52,6 +55,10 @@ def _count_parts(body: bytes, parts_of_request: Parts) -> int:
             while at < end:
                 tag, at = _varint(body, at)
                 length, at = _length(body, at, tag & 7)
+                fields += 1
+                if not fields % _FIELDS_A_STEP:
+                    _check_fields(fields)
+                    turns.step()
                 below = parts.get(tag >> 3) if tag & 7 == _LENGTH else None
                 if below is not None:
                     counted += 1
@@ -65,6 +72,11 @@ def _count_parts(body: bytes, parts_of_request: Parts) -> int:
     except IndexError:
         raise Malformed("the message ends within a field") from None
     return counted
+
+
+def _check_fields(fields: int) -> None:
+    if fields > MAX_FIELDS:
+        raise TooManyParts(f"more than {MAX_FIELDS} fields in one request; send smaller ones")
 
 
 def _length(body: bytes, at: int, wire_type: int) -> tuple[int, int]:
@@ -105,6 +117,3 @@ def _parts_of(message: Any, known: dict[str, Parts]) -> Parts:
             elif field.is_repeated and field.type == FieldDescriptor.TYPE_STRING:
                 parts[field.number] = Parts()
     return known[message.full_name]
-
-
-read_request = protobuf_reader(ExportTraceServiceRequest)

@@ -13,18 +13,21 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from simulator.console.traces import otlp_json, otlp_protobuf
 from simulator.console.traces.bodies import BodyReader, Refused, unpacked
 from simulator.console.traces.malformed import Malformed, TooManyParts
 from simulator.console.traces.other_signals import OTHER_SIGNALS, checks_of
 from simulator.console.traces.otlp_http import JSON, PROTOBUF, content_type_of, encoding_of, make_otlp_application
+from simulator.console.traces.otlp_json import json_reader
+from simulator.console.traces.otlp_protobuf import protobuf_reader
 from simulator.console.traces.posting import Parcel
 from simulator.console.traces.refusals import Refusals
+from simulator.console.turns import Turns
 
 PREFIX = "/v1"
 PATH = "/v1/traces"
 MOST_BYTES = 16 * 2**20
-_READERS = {PROTOBUF: otlp_protobuf.read_request, JSON: otlp_json.read_request}
+# A batch processor sends 512, a collector some 8,000.
+MAX_SPANS = 50_000
 T = TypeVar("T")
 
 
@@ -34,23 +37,30 @@ def make_receiver(
     most_bytes: int = MOST_BYTES,
     most_held_bytes: int | None = None,
     time_limit: Callable[[], AbstractContextManager[object]] = nullcontext,
+    turns: Turns | None = None,
 ) -> Flask:
     """Make the application that answers everything under PREFIX.
 
     `take(request)` gets each request of traces that could be read and says what it did not want of it;
     `pass_on(parcel)` gets it afterwards, as it came. Metrics and logs are read, and dropped. A body has at most
-    `most_bytes`, packed and unpacked, and those being read at once have `most_held_bytes` together, four times as many
-    by default. `time_limit()` gives what raises TimeoutError inside a body that takes too long, as in
-    `lambda: gevent.Timeout(30, TimeoutError)`; without one the server's limit holds.
+    `most_bytes`, packed and unpacked, and MAX_SPANS spans; bodies being read at once have `most_held_bytes` together,
+    four times as many as one by default. `time_limit()` gives what raises TimeoutError inside a body that takes too
+    long, as in `lambda: gevent.Timeout(30, TimeoutError)`; without one the server's limit holds. Large bodies are read
+    in `turns`.
     """
+    turns = turns or Turns()
+    readers = {PROTOBUF: protobuf_reader(ExportTraceServiceRequest, turns), JSON: json_reader(turns)}
     bodies = BodyReader(most_bytes, most_held_bytes or 4 * most_bytes, time_limit)
 
     def receive() -> Response:
-        packed, exported = _read(request, bodies, most_bytes, _READERS)
+        packed, exported = _read(request, bodies, most_bytes, readers)
+        spans = _spans_in(exported)
+        if spans > MAX_SPANS:
+            raise Refused(413, f"{spans} spans in one request; at most {MAX_SPANS} are taken: send smaller batches")
         refusals = take(exported)
         if pass_on is not None:
             via = request.headers.get("Via", "")
-            pass_on(Parcel(packed, request.mimetype, encoding_of(request), _spans_in(exported), via))
+            pass_on(Parcel(packed, request.mimetype, encoding_of(request), spans, via))
         return _success(request.mimetype, refusals)
 
     def dropper(readers: Mapping[str, Callable[[bytes], object]]) -> Callable[[], Response]:
@@ -60,7 +70,7 @@ def make_receiver(
 
         return drop
 
-    others = {path: dropper(checks_of(message)) for path, message in OTHER_SIGNALS.items()}
+    others = {path: dropper(checks_of(message, turns)) for path, message in OTHER_SIGNALS.items()}
     return make_otlp_application({PATH: receive, **others})
 
 

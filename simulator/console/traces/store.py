@@ -9,8 +9,9 @@ All sizes are what Python takes in memory, rounded up, so that the bound is one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
@@ -22,6 +23,9 @@ from simulator.console.traces.origins import Origin, Origins, grouped
 from simulator.console.traces.refusals import Refusals
 from simulator.console.traces.search import Matcher, Query
 from simulator.console.traces.summary import EMPTY_BYTES, RunningSummary, TraceSummary
+from simulator.console.turns import Turns
+
+T = TypeVar("T")
 
 _MIB = 2**20
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
@@ -29,6 +33,10 @@ _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _SPAN_BYTES = 160
 # The record, its empty containers, its id and its place among the others.
 _TRACE_BYTES = 500 + EMPTY_BYTES
+# Spans that are read from their bytes at once where a trace is given: a few milliseconds of work.
+_SPANS_A_PIECE = 200
+# Of a trace that is searched so many spans take as long as a step.
+_SPANS_A_STEP = 4
 # A trace may have this part of all the room: one that never ends must not push out all others.
 _TRACE_SHARE = 4
 
@@ -42,6 +50,14 @@ class StoreStanding:
     spans_taken: int
     spans_refused: int
     traces_evicted: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many spans there are, and the memory that they take."""
+
+    spans: int
+    bytes: int
 
 
 class _Trace:
@@ -62,18 +78,24 @@ class _Trace:
 class TraceStore:
     """Keep traces, at most so many and in so much memory, and find them.
 
-    No method waits for anything, so that greenlets need no lock around it. `version` changes with every request that
+    Long work is done in `turns` with others, between whole spans and whole traces only, so that greenlets need no lock
+    around it. `version` changes with every request that
     comes in; `delays` are those that the spans told of.
     """
 
     def __init__(
-        self, most_traces: int = 20_000, most_bytes: int = 64 * _MIB, most_spans_a_trace: int = 10_000
+        self,
+        most_traces: int = 20_000,
+        most_bytes: int = 64 * _MIB,
+        most_spans_a_trace: int = 10_000,
+        turns: Turns | None = None,
     ) -> None:
         self.version = 0
         self.delays = DelaysSeen()
         self._most_traces = most_traces
         self._most_bytes = most_bytes
         self._most_spans_a_trace = most_spans_a_trace
+        self._turns = turns or Turns()
         self._traces: OrderedDict[bytes, _Trace] = OrderedDict()  # in the order of their first spans' coming
         self._origins = Origins()
         self._operations = Operations()
@@ -87,35 +109,42 @@ class TraceStore:
 
         A span that is there already, as an exporter sends it again that missed the answer, is left as it is.
         """
-        self.version += 1
         nameless = full = 0
-        for resource_spans in request.resource_spans:
+        for resource_spans in self._turns.over(request.resource_spans):
             for origin, scope_spans in self._origins.of(resource_spans):
-                for span in scope_spans.spans:
+                for span in self._turns.over(scope_spans.spans):
                     if not _has_ids(span):
                         nameless += 1
                     elif not self._take(span, origin):
                         full += 1
         self._spans_refused += nameless + full
+        self.version += 1
         return self._refusals(nameless, full)
 
     def has(self, trace_id: str) -> bool:
         """Tell whether there is a trace of this id, 32 hexadecimal digits."""
         return _bytes_of(trace_id) in self._traces
 
-    def get(self, trace_id: str) -> list[ResourceSpans] | None:
-        """Give the spans of a trace by resource and scope; None where there is no such trace."""
+    def pieces(self, trace_id: str) -> Iterator[list[ResourceSpans]]:
+        """Yield the spans of a trace, some at a time and each time by resource and scope; none for no such trace."""
         trace = self._traces.get(_bytes_of(trace_id))
-        return None if trace is None else grouped(trace)
+        for some in _batched(() if trace is None else list(trace), _SPANS_A_PIECE):
+            yield grouped(some)
+            self._turns.step(len(some))
+
+    def size(self, trace_ids: Iterable[str]) -> Size:
+        """Return how large traces are together; those that are gone count nothing."""
+        known = [trace for trace in map(self._traces.get, map(_bytes_of, trace_ids)) if trace is not None]
+        return Size(sum(len(trace.spans) for trace in known), sum(trace.bytes for trace in known))
 
     def find(self, query: Query) -> list[TraceSummary]:
         """Give the latest traces that a query asks for, the one that started last first."""
         matcher = Matcher(query)
         found: list[TraceSummary] = []
-        for trace_id, trace in reversed(self._traces.items()):
+        for trace_id, trace in self._turns.over(reversed(list(self._traces.items()))):
             if len(found) >= query.limit:
                 break
-            if matcher.fits(trace.summary, trace_id) and (not query.asks_for_spans or _has_span(trace, matcher)):
+            if matcher.fits(trace.summary, trace_id) and (not query.asks_for_spans or self._has_span(trace, matcher)):
                 found.append(trace.summary.whole(trace_id.hex()))
         return sorted(found, key=lambda summary: summary.start_unix_ns, reverse=True)
 
@@ -189,6 +218,13 @@ class TraceStore:
             for origin in oldest.origins:
                 self._origins.release(origin)
 
+    def _has_span(self, trace: _Trace, matcher: Matcher) -> bool:
+        self._turns.step(len(trace.spans) // _SPANS_A_STEP)
+        return any(
+            matcher.may_meet(origin, serialized) and matcher.meets(Span.FromString(serialized), origin)
+            for origin, serialized in trace
+        )
+
     def _refusals(self, nameless: int, full: int) -> Refusals:
         reasons = []
         if nameless:
@@ -204,11 +240,8 @@ def _has_ids(span: Span) -> bool:
     return len(trace_id) == 16 and len(span_id) == 8 and trace_id != _NO_TRACE and span_id != _NO_SPAN
 
 
-def _has_span(trace: _Trace, matcher: Matcher) -> bool:
-    return any(
-        matcher.may_meet(origin, serialized) and matcher.meets(Span.FromString(serialized), origin)
-        for origin, serialized in trace
-    )
+def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _bytes_of(trace_id: str) -> bytes:

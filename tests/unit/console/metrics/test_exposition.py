@@ -136,3 +136,17 @@ def test_nothing_but_a_value_error_is_raised(start, rest):
     except ValueError:
         return
     assert all(isinstance(value, float) for value in found.values())
+
+
+def test_a_line_without_end_is_no_line_of_metrics():
+    """A line as long as the whole text is refused before it is taken apart."""
+    line = 'simulator_messages_total{outcome="' + "x" * 2**20 + '"} 1\n'
+    with pytest.raises(ValueError, match="is no line of metrics"):
+        ExpositionReader().read(line)
+
+
+def test_a_text_of_too_many_series_is_refused():
+    """No stage has ten thousand series."""
+    text = "".join(f'simulator_in_flight{{instance="{number}"}} 1\n' for number in range(10_001))
+    with pytest.raises(ValueError, match="more than 10,000 series"):
+        ExpositionReader().read(text)

@@ -234,3 +234,40 @@ def test_what_others_wrote_does_not_stand_in_the_html(run, page):
     answer = page.ask("view.children", "place.pathname", **{"place.pathname": "/", "place.search": ""})
     assert answer.content_type == "application/json"
     assert SCRIPT in json.dumps(answer.get_json(), ensure_ascii=False).replace('\\"', '"')
+
+
+ODD = [["a"], {"a": 1}, 5, True, "x" * 100_000]
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("place", ["text", "stage", "longer", "shorter"])
+def test_a_search_of_any_kind_hurts_nothing(page, place, value):
+    """Whatever is sent in the place of what was typed is nothing, or too long, and no error of the server."""
+    answer = page.ask("rows-found.data", f"search-{place}.value", **{f"search_{place}.value": value})
+    assert answer.status_code == 200
+    assert len(answer.data) < 20_000
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("place", ["place.pathname", "place.search", "laid.data", "shown.data"])
+def test_an_address_of_any_kind_hurts_nothing(page, place, value):
+    """So with the address of a view, and with what the page says that it shows."""
+    assert page.ask("view.children", place, **{place: value}).status_code == 200
+    assert page.ask("news.data", place, **{place: value}).status_code in (200, 204)
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_change_of_any_kind_hurts_nothing(run, page, value):
+    """A value that is none is nothing; one that is too long is refused with the bound, and no stage is asked."""
+    answer = page.apply(1, {"delay": value})
+    [said] = answer.get_json()["response"].values()
+    assert said["className"] == "said bad"
+    if isinstance(value, str):
+        assert said["children"] == "delay: 100,000 characters; at most 4,000 are read"
+
+
+@pytest.mark.parametrize("number", [-1, 99, "1", None, [1], {"a": 1}])
+def test_a_change_of_a_stage_that_is_none(page, number):
+    """Whatever is sent as the number of a stage."""
+    [said] = page.apply(number, {"delay": "constant(1s)"}).get_json()["response"].values()
+    assert said == {"children": "There is no such stage.", "className": "said bad"}

@@ -231,3 +231,11 @@ def test_the_time_of_day(unix_ns, text):
 def test_no_time_hurts(unix_ns):
     """Whatever a span calls its start, it is shown as something."""
     assert len(clock_text(unix_ns)) in (1, 12)
+
+
+@pytest.mark.parametrize("field", ["text", "stage", "longer", "shorter"])
+@pytest.mark.parametrize("text", ["1" * 20_000, "1" * 20_000 + "ms", "0." + "0" * 20_000 + "s"])
+def test_a_long_text_is_refused_before_any_pattern_sees_it(field, text):
+    """Twenty thousand digits in a box, which takes no token to fill, are refused for their number."""
+    with pytest.raises(ValueError, match=r"the search: 20,00\d characters; at most 300 are read"):
+        Search(**{field: text}).query(0)

@@ -69,7 +69,7 @@ def test_a_trace_is_given_in_otlp_json(client, store):
     """A trace is what the store has of it, below "result"."""
     answer = client.get(f"/api/v3/traces/{trace_hex(1)}")
     assert answer.mimetype == "application/json"
-    assert answer.json == {"result": as_json(store.get(trace_hex(1)))}
+    assert answer.json == {"result": as_json(next(store.pieces(trace_hex(1))))}
     assert traces_of(answer) == [(trace_hex(1), 1), (trace_hex(1), 2), (trace_hex(1), 3)]
 
 
@@ -137,7 +137,7 @@ def test_a_trace_is_downloaded(client, store):
     """A trace comes as a file of OTLP's JSON under its full id."""
     answer = client.get("/download/traces/2.json")
     assert answer.headers["Content-Disposition"] == f'attachment; filename="trace-{trace_hex(2)}.json"'
-    assert answer.json == as_json(store.get(trace_hex(2)))
+    assert answer.json == as_json(next(store.pieces(trace_hex(2))))
 
 
 def test_all_traces_are_downloaded(client):
@@ -220,3 +220,44 @@ def test_another_method_is_told_with_those_that_are_right(client, method, path):
     assert (answer.status_code, answer.mimetype) == (405, "application/json")
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
     assert answer.json["error"]["httpCode"] == 405
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    """Hold 40 traces of 600 spans, and one of few spans that has too many bytes."""
+    made = TraceStore()
+    for trace in range(1, 41):
+        made.add(request(parse=[span(trace, number, at_ms=trace) for number in range(1, 601)]))
+    made.add(request(huge=[span(99, number, attributes={"text": "x" * 2**20}) for number in range(1, 10)]))
+    return client_of(made)
+
+
+def test_a_search_that_finds_too_much_is_refused_with_what_to_ask(crowded):
+    """An answer is bounded by its spans and its bytes; which search would fit is told."""
+    asked = f"/api/v3/traces?{WHOLE_TIME}&query.service_name=parse&query.num_traces="
+    answer = crowded.get(f"{asked}1000")
+    assert answer.status_code == 400
+    assert answer.json["error"]["message"].startswith("40 traces with 24,000 spans in ")
+    assert answer.json["error"]["message"].endswith("ask for fewer with query.num_traces")
+    assert len({trace for trace, _ in traces_of(crowded.get(f"{asked}30"))}) == 30
+    answer = crowded.get(f"/api/v3/traces?{WHOLE_TIME}&query.service_name=huge")
+    assert (answer.status_code, "bytes: an answer has at most" in answer.json["error"]["message"]) == (400, True)
+
+
+def test_a_trace_that_is_too_large_is_told_where_it_is_whole(crowded):
+    """One trace may be too much for an answer; the download has all of it."""
+    answer = crowded.get(f"/api/v3/traces/{trace_hex(99)}")
+    assert answer.status_code == 400
+    place = f"/download/traces/{trace_hex(99)}.json"
+    assert answer.json["error"]["message"].endswith(f"it is whole at {place}")
+    assert len(traces_of(crowded.get(place))) == 9
+
+
+@pytest.mark.parametrize("name", ["num_traces", "duration_min", "durationMax", "start_time_min", "raw_traces"])
+@pytest.mark.parametrize("text", ["1" * 20_000, "1" * 20_000 + "s", "1h" * 10_000, "0." + "0" * 20_000 + "s"])
+def test_no_pattern_sees_a_long_parameter(client, name, text):
+    """Twenty thousand digits are refused for their number."""
+    times = {"query.start_time_min": "2020-01-01T00:00:00Z", "query.start_time_max": "2100-01-01T00:00:00Z"}
+    answer = client.get("/api/v3/traces", query_string={**times, f"query.{name}": text})
+    assert answer.status_code == 400
+    assert "at most 100 are read" in answer.json["error"]["message"]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.otlp_json import MOST_PARTS, as_json, read_request
+from simulator.console.traces.otlp_json import MOST_PARTS, as_json, json_reader
+from simulator.console.turns import Turns
 from tests.support.exports import SPAN_ID, TRACE_ID, exports
 
 JSON = st.recursive(
@@ -19,6 +20,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=10,
 )
+
+read_request = json_reader(Turns())
 
 
 def body_of(span):

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from simulator.console.traces import otlp_protobuf
 from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.otlp_protobuf import MOST_PARTS, read_request
+from simulator.console.traces.otlp_protobuf import MAX_FIELDS, MOST_PARTS, protobuf_reader
+from simulator.console.turns import Turns
 from tests.support.exports import export, exports
+
+read_request = protobuf_reader(type(export()), Turns())
 
 
 def field(number, content):
@@ -123,4 +126,18 @@ def test_parts_are_messages_and_repeated_values(spans):
     """The spans of a resource, the resource, its attribute, the value, the scope's spans and each span count."""
     body = export(spans=spans).SerializeToString()
     parts = otlp_protobuf._parts_of(type(export()).DESCRIPTOR, {})
-    assert otlp_protobuf._count_parts(body, parts) == 5 + spans
+    assert otlp_protobuf._count_parts(body, parts, Turns()) == 5 + spans
+
+
+def test_a_body_of_too_many_fields_is_refused():
+    """Fields that nobody knows take no room, but time to pass over: beyond a bound they are refused too."""
+    with pytest.raises(TooManyParts, match="fields in one request; send smaller ones"):
+        read_request(b"\x78\x01" * (MAX_FIELDS + 100))
+
+
+def test_a_large_body_is_counted_in_turns():
+    """While many fields are walked over others have their turn."""
+    given = []
+    read = protobuf_reader(type(export()), Turns(lambda: given.append(None)))
+    read(b"\x78\x01" * (MAX_FIELDS // 2))
+    assert len(given) > 50

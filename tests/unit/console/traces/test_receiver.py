@@ -27,8 +27,9 @@ from simulator.console.traces.other_signals import LOGS_PATH, METRICS_PATH
 from simulator.console.traces.otlp_http import JSON, PROTOBUF
 from simulator.console.traces.otlp_json import as_json
 from simulator.console.traces.posting import Parcel
-from simulator.console.traces.receiver import PATH, make_receiver
+from simulator.console.traces.receiver import MAX_SPANS, PATH, make_receiver
 from simulator.console.traces.refusals import Refusals
+from simulator.console.turns import Turns
 from tests.support.exports import export, exports
 
 GOOD = export(spans=3)
@@ -291,9 +292,12 @@ def test_metrics_and_logs_have_the_bounds_of_spans(path, body, content_type, enc
     assert answer.content_type in (PROTOBUF, JSON)
 
 
-@pytest.mark.parametrize("path", [METRICS_PATH, LOGS_PATH])
 @pytest.mark.parametrize(
-    ("body", "content_type"), [(b"\x0a\x00" * 600_000, PROTOBUF), (b"[" + b"[]," * 600_000 + b"[]]", JSON)]
+    ("path", "body", "content_type"),
+    [
+        (METRICS_PATH, b"\x0a\x00" * 600_000, PROTOBUF),
+        (LOGS_PATH, b"[" + b"[]," * 600_000 + b"[]]", JSON),
+    ],
 )
 def test_metrics_and_logs_that_would_be_large_in_memory_are_refused(path, body, content_type):
     """A body of empty parts is 413 here too."""
@@ -500,3 +504,41 @@ def test_any_spoilt_body_gets_an_answer_that_is_prescribed(request, content_type
 
 def _is_still_well(receiver):
     return receiver.post().status_code == 200 and receiver.taken[-1] == GOOD
+
+
+def tiny_spans(count):
+    """Write a request of spans that have nothing but their ids, some thirty bytes each."""
+    spans = b"".join(
+        b"\x12\x1c\x0a\x10" + number.to_bytes(16, "big") + b"\x12\x08" + number.to_bytes(8, "big")
+        for number in range(1, count + 1)
+    )
+    scope = b"\x12" + varint(len(spans)) + spans
+    return b"\x0a" + varint(len(scope)) + scope
+
+
+def varint(number):
+    written = bytearray()
+    while number > 0x7F:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*written, number])
+
+
+def test_too_many_spans_in_one_request_are_refused():
+    """Of tiny spans very many go into one body: it is refused before any is kept, and the answer says what to do."""
+    receiver = Receiver()
+    answer = receiver.post(tiny_spans(MAX_SPANS + 1))
+    assert (answer.status_code, receiver.taken) == (413, [])
+    code, message = reason_of(answer)
+    assert code == 8
+    assert message == f"{MAX_SPANS + 1} spans in one request; at most {MAX_SPANS} are taken: send smaller batches"
+    assert [receiver.post(tiny_spans(MAX_SPANS)).status_code, len(receiver.taken)] == [200, 1]
+
+
+def test_a_large_request_in_json_is_read_in_turns():
+    """While a body of many values is read others have their turn."""
+    given = []
+    receiver = Receiver(turns=Turns(lambda: given.append(None)))
+    body = orjson.dumps(as_json(export(spans=2000).resource_spans))
+    assert receiver.post(body, JSON).status_code == 200
+    assert len(given) >= 10

@@ -14,6 +14,7 @@ from simulator.console.traces.refusals import Refusals
 from simulator.console.traces.search import Query
 from simulator.console.traces.spans import read_spans
 from simulator.console.traces.store import TraceStore
+from simulator.console.turns import Turns
 from tests.support.otlp import add_attributes, request, span, trace_bytes, trace_hex
 
 MIB = 2**20
@@ -26,9 +27,14 @@ def stored(*requests, **limits):
     return store
 
 
+def whole(store, trace_id):
+    """Give the spans of a trace by resource and scope."""
+    return [one for piece in store.pieces(trace_id) for one in piece]
+
+
 def numbers_of(store, trace):
     """Give the spans of a trace as (service, number)."""
-    return [(found.service, int(found.span_id, 16)) for found in read_spans(store.get(trace_hex(trace)))]
+    return [(found.service, int(found.span_id, 16)) for found in read_spans(whole(store, trace_hex(trace)))]
 
 
 def kept(store):
@@ -43,7 +49,7 @@ def test_spans_come_back_as_they_were_sent():
     )
     sent.resource_spans[0].schema_url = "https://example.org/resource"
     sent.resource_spans[1].scope_spans[0].schema_url = "https://example.org/scope"
-    assert stored(sent).get(trace_hex(1)) == list(sent.resource_spans)
+    assert whole(stored(sent), trace_hex(1)) == list(sent.resource_spans)
 
 
 def test_a_trace_is_gathered_from_many_requests():
@@ -53,7 +59,7 @@ def test_a_trace_is_gathered_from_many_requests():
     store = stored(
         request(parse=[span(number=1)]), other_scope, request(enrich=[span(number=2)], parse=[span(number=4)])
     )
-    parse, enrich = store.get(trace_hex(1))
+    parse, enrich = whole(store, trace_hex(1))
     assert [[int(s.span_id.hex(), 16) for s in scope.spans] for scope in parse.scope_spans] == [[1, 4], [3]]
     assert [[int(s.span_id.hex(), 16) for s in scope.spans] for scope in enrich.scope_spans] == [[2]]
 
@@ -62,7 +68,7 @@ def test_a_trace_that_is_not_there_is_none():
     """An id that nobody sent, and a text that is no id, give no trace."""
     store = stored(request(parse=[span()]))
     assert store.has(trace_hex(1)) and not store.has(trace_hex(2))
-    assert [store.get(text) for text in (trace_hex(2), "", "xyz", "0" * 31)] == [None] * 4
+    assert [whole(store, text) for text in (trace_hex(2), "", "xyz", "0" * 31)] == [[]] * 4
 
 
 def test_a_span_that_is_sent_again_is_there_once():
@@ -212,7 +218,7 @@ def test_whatever_comes_the_account_is_right(requests, most_traces, most_bytes):
     found = store.find(Query(limit=100))
     assert {summary.trace_id for summary in found} == set(store.trace_ids())
     for summary in found:
-        assert summary.spans == len(read_spans(store.get(summary.trace_id))) <= 3
+        assert summary.spans == len(read_spans(whole(store, summary.trace_id))) <= 3
 
 
 def standing_total(store):
@@ -264,3 +270,60 @@ def test_the_ids_of_all_traces_are_given_oldest_first():
     store = stored(request(parse=[span(trace=2, at_ms=50)]), request(parse=[span(trace=1, at_ms=0)]))
     assert store.trace_ids() == [trace_hex(2), trace_hex(1)]
     assert trace_bytes(2).hex() == store.trace_ids()[0]
+
+
+class Meanwhile:
+    """What others do to a store whenever long work in it gives way."""
+
+    def __init__(self, **limits):
+        self.times = 0
+        self.store = TraceStore(**limits, turns=Turns(self.give_way, 7))
+
+    def give_way(self):
+        self.times += 1
+        if self.times % 3 == 0:  # the work of others is not begun within theirs again
+            self.store._turns._give_way, before = (lambda: None), self.store._turns._give_way
+            self.store.add(request(other=[span(10**6 + self.times, 1), span(1, 10**6 + self.times)]))
+            self.store.find(Query(service="other", limit=3))
+            self.store._turns._give_way = before
+
+
+def test_a_large_request_is_taken_in_turns_with_others():
+    """While one body of many spans is taken in, others add and search, and everything is there in the end."""
+    meanwhile = Meanwhile()
+    before = meanwhile.store.version
+    many = request(parse=[span(1 + number % 50, 1 + number) for number in range(3000)])
+    assert meanwhile.store.add(many) == Refusals()
+    assert meanwhile.times > 400
+    kept_of_it = [number for trace in range(1, 51) for service, number in numbers_of(meanwhile.store, trace)]
+    assert sum(number <= 3000 for number in kept_of_it) == 3000 and max(kept_of_it) > 10**6
+    assert meanwhile.store.version > before
+
+
+def test_a_search_goes_on_while_traces_come_and_make_room():
+    """A search over many traces gives way, and what changes meanwhile does not break it."""
+    meanwhile = Meanwhile(most_traces=500)
+    meanwhile.store.add(request(parse=[span(1 + number, 1) for number in range(500)]))
+    meanwhile.times = 0
+    found = meanwhile.store.find(Query(service="parse", limit=1000))
+    assert 300 < len(found) <= 500
+    assert meanwhile.times > 60
+
+
+def test_a_large_trace_is_given_in_pieces():
+    """A trace of many spans is read some at a time, while more come to it; a piece has no more than a few hundred."""
+    meanwhile = Meanwhile()
+    meanwhile.store.add(request(parse=[span(1, 1 + number) for number in range(1000)]))
+    pieces = [len(read_spans(piece)) for piece in meanwhile.store.pieces(trace_hex(1))]
+    assert sum(pieces) >= 1000
+    assert max(pieces) <= 200
+
+
+def test_traces_have_a_size():
+    """The spans and bytes of some traces add up; one that is not here has none."""
+    store = stored(request(parse=[span(1, 1), span(1, 2), span(2, 1)]))
+    one, two = (store.size([trace_hex(trace)]) for trace in (1, 2))
+    assert (one.spans, two.spans, store.size([trace_hex(3), "xyz"]).spans) == (2, 1, 0)
+    both = store.size([trace_hex(1), trace_hex(2)])
+    assert (both.spans, both.bytes) == (3, one.bytes + two.bytes)
+    assert 0 < two.bytes < one.bytes < store.standing().bytes
