@@ -163,7 +163,7 @@ def test_how_the_console_stands(run):
     assert news["texts"]["status-traces"] == "1 trace, 1 span"
     assert news["titles"]["status-traces"] == "refused: 1 span"
     assert news["texts"]["status-passing"] == "0 spans passed on"
-    assert news["titles"]["status-passing"] == "to http://collector:4318/v1/traces"
+    assert news["titles"]["status-passing"] == "to http://***@collector:4318/v1/traces"
 
 
 def test_the_run_has_its_name(run):
