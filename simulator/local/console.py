@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.02
 _STOP_SECONDS = 5.0
 _TOKEN_BYTES = 16
 # A console that is busy with something large answers late, but it does answer.
-_PATIENCE_SECONDS = "10"
+_PATIENCE_MILLIS = "10000"
 
 
 class ConsoleProcess:
@@ -76,7 +76,7 @@ class ConsoleProcess:
         if exports_spans(environment):
             environment = {name: text for name, text in environment.items() if not name.startswith(OTLP_PREFIX)}
             environment[ENDPOINT_VARIABLES[0]] = self._base
-            environment[TIMEOUT_VARIABLE] = _PATIENCE_SECONDS
+            environment[TIMEOUT_VARIABLE] = _PATIENCE_MILLIS
         return environment
 
     def start(self, parent_fd: int) -> None:

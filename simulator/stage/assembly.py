@@ -38,6 +38,7 @@ from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
 from simulator.stage.signals import Signals, info_labels, instrument, make_signals
 from simulator.telemetry import traces
+from simulator.telemetry.exporting import PatientExporter
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.observe import Observer
 from simulator.telemetry.record import Clock
@@ -79,6 +80,7 @@ class Parts:
     logger: FilteringBoundLogger
     writer: LineWriter
     provider: TracerProvider
+    exporter: PatientExporter | None
     capacity: Capacity
     handling: Handling
     keeper: Keeper
@@ -131,6 +133,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         signals.logger,
         signals.writer,
         signals.provider,
+        signals.exporter,
         capacity,
         handling,
         keeper,

@@ -22,9 +22,10 @@ from simulator.topology.addresses import url_of
 from simulator.topology.settings import StageSettings
 from simulator.urls import redacted
 
-FLUSH_SECONDS = 2.0
 # For the answers to what was broken off, and for asking the stages that it waited for.
 BREAK_OFF_SECONDS = 3.0
+# How long the log of a stage that ends is waited for.
+_LOG_SECONDS = 2.0
 _POLL_SECONDS = 0.005
 _MOST_FILES = 65536
 
@@ -89,10 +90,14 @@ def _shut_down(parts: Parts, bound_seconds: float, hurry: gevent.event.Event) ->
     unfinished = parts.handling.break_off()
     _wait_until_idle(parts, BREAK_OFF_SECONDS)
     parts.server.stop(timeout=0)
-    with gevent.Timeout(FLUSH_SECONDS, False):
-        parts.provider.shutdown()
-    parts.logger.info("stage.stopped", unfinished=unfinished, log_lines_dropped=parts.writer.dropped)
-    parts.writer.close(FLUSH_SECONDS)
+    parts.provider.shutdown()
+    parts.logger.info(
+        "stage.stopped",
+        unfinished=unfinished,
+        spans_dropped=parts.exporter.dropped if parts.exporter is not None else 0,
+        log_lines_dropped=parts.writer.dropped,
+    )
+    parts.writer.close(_LOG_SECONDS)
     parts.keeper.close()
 
 

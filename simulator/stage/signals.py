@@ -21,27 +21,34 @@ import simulator
 from simulator.stage.capacity import Capacity
 from simulator.stage.downstream import Try
 from simulator.telemetry import traces
+from simulator.telemetry.batching import read_batching
 from simulator.telemetry.exporting import BoundedProcessor, PatientExporter
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.logs import LogSink, forward_library_warnings, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Sink
-from simulator.telemetry.otlp import exports_spans, traces_endpoint
+from simulator.telemetry.otlp import exports_spans
+from simulator.telemetry.otlp_destination import read_destination
+from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.record import Clock
-from simulator.telemetry.tally import Tally, TallySink
+from simulator.telemetry.tally import SPANS_DROPPED, Tally, TallySink
 from simulator.topology.settings import StageSettings
 
 
 @dataclass(frozen=True)
 class Signals:
-    """The log, the metrics and the spans of a stage; `sinks` is all that is told of messages."""
+    """The log, the metrics and the spans of a stage; `sinks` is all that is told of messages.
+
+    `exporter` of None means that no span leaves the process.
+    """
 
     logger: FilteringBoundLogger
     writer: LineWriter
     registry: CollectorRegistry
     metrics: Metrics
     provider: TracerProvider
+    exporter: PatientExporter | None
     spans: traces.SpanSink
     sinks: tuple[Sink, ...]
 
@@ -67,12 +74,12 @@ def make_signals(
     install_propagation(environment)
     instance_id = f"{settings.name}-{settings.instance}" if stage.instances > 1 else str(uuid.uuid4())
     provider = traces.make_provider(settings.name, settings.topology, instance_id, simulator.__version__)
-    _export(provider, logger, metrics, clock, environment)
+    exporter = _export(provider, logger, metrics, tally, clock, environment)
     spans = traces.SpanSink(provider, settings.name, str(stage.role))
     sinks: list[Sink] = [LogSink(logger), metrics, spans]
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
-    return Signals(logger, writer, registry, metrics, provider, spans, tuple(sinks))
+    return Signals(logger, writer, registry, metrics, provider, exporter, spans, tuple(sinks))
 
 
 def info_labels(seed: int, delay: object) -> dict[str, str]:
@@ -140,12 +147,20 @@ def _export(
     provider: TracerProvider,
     logger: FilteringBoundLogger,
     metrics: Metrics,
+    tally: Tally | None,
     clock: Clock,
     environment: Mapping[str, str],
-) -> None:
+) -> PatientExporter | None:
     if not exports_spans(environment):
-        return
-    endpoint = traces_endpoint(environment)
-    inner = traces.make_exporter(environment)
-    exporter = PatientExporter(inner, logger, metrics.record_dropped_spans, clock.monotonic, endpoint)
-    provider.add_span_processor(BoundedProcessor(exporter, metrics.record_dropped_spans))
+        return None
+
+    def record_dropped(count: int) -> None:
+        metrics.record_dropped_spans(count)
+        if tally is not None:
+            tally.add(SPANS_DROPPED, count)
+
+    destination = read_destination(environment)
+    sender = OtlpSender(destination, clock.monotonic)
+    exporter = PatientExporter(sender, logger, record_dropped, clock.monotonic, destination.endpoint)
+    provider.add_span_processor(BoundedProcessor(exporter, read_batching(environment)))
+    return exporter

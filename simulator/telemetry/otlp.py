@@ -2,24 +2,62 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 # What all the settings of the OTLP exporter begin with: endpoint, headers, certificate, timeout, compression.
 OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
-ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-TIMEOUT_VARIABLE = "OTEL_EXPORTER_OTLP_TIMEOUT"
+TRACES_PREFIX = f"{OTLP_PREFIX}TRACES_"
+ENDPOINT_VARIABLES = (f"{OTLP_PREFIX}ENDPOINT", f"{TRACES_PREFIX}ENDPOINT")
+TIMEOUT_VARIABLE = f"{OTLP_PREFIX}TIMEOUT"
+MAX_TIMEOUT_MILLIS = 600_000
+# How long a stage that ends waits for its spans to arrive.
+FLUSH_SECONDS = 4.0
+_MILLIS = re.compile(r"[0-9]{1,9}")
 
 
 def exports_spans(environment: Mapping[str, str]) -> bool:
-    """Tell whether spans are to leave the process, as OTEL_TRACES_EXPORTER and OTEL_SDK_DISABLED say."""
-    disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    return not disabled and environment.get("OTEL_TRACES_EXPORTER", "otlp") != "none"
+    """Return whether spans are to leave the process, as OTEL_TRACES_EXPORTER and OTEL_SDK_DISABLED say."""
+    return makes_spans(environment) and environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() != "none"
+
+
+def makes_spans(environment: Mapping[str, str]) -> bool:
+    """Return whether there are spans at all: with OTEL_SDK_DISABLED=true there are none, and no trace has an id."""
+    return environment.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
 
 
 def traces_endpoint(environment: Mapping[str, str]) -> str:
-    """Give the URL that spans go to, by OpenTelemetry's own variables."""
+    """Return the URL that spans go to, by OpenTelemetry's own variables."""
     base, traces = ENDPOINT_VARIABLES
     if endpoint := environment.get(traces):
         return endpoint
     return (environment.get(base) or DEFAULT_ENDPOINT).rstrip("/") + "/v1/traces"
+
+
+def otlp_variable(environment: Mapping[str, str], name: str) -> str:
+    """Return which variable says a setting of the OTLP exporter: the one for traces where it is set."""
+    traces = TRACES_PREFIX + name
+    return traces if environment.get(traces) else OTLP_PREFIX + name
+
+
+def otlp_setting(environment: Mapping[str, str], name: str) -> str:
+    """Return a setting of the OTLP exporter for traces, "" where none is set."""
+    return environment.get(otlp_variable(environment, name), "")
+
+
+def timeout_seconds(environment: Mapping[str, str]) -> float | None:
+    """Return OTEL_EXPORTER_OTLP_TIMEOUT or its _TRACES_ form, which are in milliseconds, in seconds.
+
+    None where neither is set. 0, which stands for no limit, is the longest that is allowed. Raise ValueError for what
+    is no such time.
+    """
+    text = otlp_setting(environment, "TIMEOUT").strip()
+    return millis(text) / 1000 if text else None
+
+
+def millis(text: str) -> int:
+    """Return a time in milliseconds, 0 meaning the longest allowed. Raise ValueError for anything else."""
+    if not _MILLIS.fullmatch(text) or int(text) > MAX_TIMEOUT_MILLIS:
+        raise ValueError(f"must be milliseconds from 0 to {MAX_TIMEOUT_MILLIS}, for instance 10000 for ten seconds")
+    return int(text) or MAX_TIMEOUT_MILLIS

@@ -32,10 +32,11 @@ PIPELINE = "pipeline_seconds"
 DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
 LOG_LINES_DROPPED, LOG_LINES_DELETED = "log_lines_dropped", "log_lines_deleted"
 LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
+SPANS_DROPPED = "spans_dropped"
 # How a try, and not only a whole call, can end.
 ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
 _LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED)
-_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, *_LOG_COUNTS)
+_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, *_LOG_COUNTS, SPANS_DROPPED)
 
 
 def bucket_of(seconds: float) -> int:

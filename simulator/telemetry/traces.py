@@ -6,21 +6,16 @@ the record, after the fact and to the microsecond, as `queue.wait` and `process`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import Span, StatusCode
 
-from simulator.telemetry.exporting import LeanOtlpExporter
-from simulator.telemetry.otlp import TIMEOUT_VARIABLE, traces_endpoint
 from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
-
-_EXPORT_TIMEOUT_SECONDS = 2.0
 
 
 def make_provider(stage: str, topology: str, instance_id: str, version: str) -> TracerProvider:
@@ -35,14 +30,6 @@ def make_provider(stage: str, topology: str, instance_id: str, version: str) -> 
             }
         ),
         shutdown_on_exit=False,
-    )
-
-
-def make_exporter(environment: Mapping[str, str]) -> SpanExporter:
-    """Make the exporter: OTLP over HTTP, set up by OTEL_EXPORTER_OTLP_*."""
-    timeout_set = TIMEOUT_VARIABLE in environment or "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT" in environment
-    return LeanOtlpExporter(
-        endpoint=traces_endpoint(environment), timeout=None if timeout_set else _EXPORT_TIMEOUT_SECONDS
     )
 
 

@@ -344,7 +344,7 @@ def secretive(tmp_path_factory) -> Iterator[tuple[ConsoleOf, list[bytes], list[s
         environment = WITH_CONSOLE | {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={SECRET}",
-            "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1000",
         }
         with running_topology(tmp_path_factory.mktemp("secretive"), TWO_STAGES, environment=environment) as running:
             console = ConsoleOf(running)

@@ -37,7 +37,7 @@ def with_collector(address: str) -> dict[str, str]:
     return {
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_ENDPOINT": address,
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "30",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "30000",
     }
 
 

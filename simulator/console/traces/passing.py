@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator.console.traces.destination import Destination, destination_from, wants_passing
-from simulator.console.traces.posting import Answer, Parcel, Poster
+from simulator.console.traces.destination import destination_from, wants_passing
+from simulator.telemetry.otlp_destination import Destination
+from simulator.telemetry.otlp_posting import Answer, Parcel, Poster
 
 __all__ = ["Destination", "Parcel", "Passer", "Standing", "destination_from", "wants_passing"]
 
@@ -53,7 +54,7 @@ class Passer:
         self._destination = destination
         self._most_bytes = most_bytes
         self._name = f"console-{uuid.uuid4().hex}"
-        self._post = post or Poster(destination, self._name)
+        self._post = post or Poster(destination, {"via": f"1.1 {self._name}"})
         self._monotonic = monotonic
         self._changed = threading.Condition()
         self._waiting: deque[Parcel] = deque()

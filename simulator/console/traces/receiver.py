@@ -19,9 +19,9 @@ from simulator.console.traces.other_signals import OTHER_SIGNALS, checks_of
 from simulator.console.traces.otlp_http import JSON, PROTOBUF, content_type_of, encoding_of, make_otlp_application
 from simulator.console.traces.otlp_json import json_reader
 from simulator.console.traces.otlp_protobuf import protobuf_reader
-from simulator.console.traces.posting import Parcel
 from simulator.console.traces.refusals import Refusals
 from simulator.console.turns import Turns
+from simulator.telemetry.otlp_posting import Parcel
 
 PREFIX = "/v1"
 PATH = "/v1/traces"

@@ -79,7 +79,7 @@ def test_the_stages_send_their_spans_to_it(tmp_path):
         "PATH": "/bin",
         "OTEL_TRACES_SAMPLER": "always_on",
         "OTEL_EXPORTER_OTLP_ENDPOINT": base,
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "10",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "10000",
     }
     assert own["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=secret"
 

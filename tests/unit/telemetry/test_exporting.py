@@ -7,47 +7,48 @@ import threading
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
+from simulator.telemetry.batching import Batching
 from simulator.telemetry.exporting import PAUSE_SECONDS, BoundedProcessor, PatientExporter
 from simulator.telemetry.logs import make_logger
+from simulator.telemetry.otlp_posting import NO_CONNECTION, Answer
 
 GOOD, BAD = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
+TAKEN = Answer(True)
+AWAY = Answer(False, True, 5.0, problem=NO_CONNECTION)
 ENDPOINT = "http://127.0.0.1:4318/v1/traces"
 LONG_SECONDS = 20.0
 
 
-class Inner(SpanExporter):
-    """An exporter that succeeds or fails as it is told."""
+class Sender:
+    """A way to the collector that succeeds or fails as it is told."""
 
     def __init__(self):
-        self.result = GOOD
-        self.batches = []
-        self.ended = []
+        self.answer = TAKEN
+        self.batches, self.timeouts = [], []
+        self.closed = 0
 
-    def export(self, spans):
+    def send(self, spans, timeout_seconds=None):
         self.batches.append(len(spans))
-        return self.result
+        self.timeouts.append(timeout_seconds)
+        return self.answer
 
-    def shutdown(self):
-        self.ended.append("shutdown")
-
-    def force_flush(self, timeout_millis=30000):
-        self.ended.append(timeout_millis)
-        return True
+    def close(self):
+        self.closed += 1
 
 
 class Rig:
     """A patient exporter with all around it."""
 
     def __init__(self, endpoint=ENDPOINT):
-        self.inner = Inner()
+        self.sender = Sender()
         self.now = 1000.0
         self.dropped = []
         self.raw = []
         self.exporter = PatientExporter(
-            self.inner, make_logger(self.raw.append, "info"), self.dropped.append, lambda: self.now, endpoint
+            self.sender, make_logger(self.raw.append, "info"), self.dropped.append, lambda: self.now, endpoint
         )
 
     def export(self, count):
@@ -66,14 +67,14 @@ def test_a_good_export_is_silent():
     """Spans that a collector takes are passed on and nothing is said or counted."""
     rig = Rig()
     assert [rig.export(count) for count in (3, 32)] == [GOOD, GOOD]
-    assert rig.inner.batches == [3, 32]
+    assert rig.sender.batches == [3, 32]
     assert (rig.dropped, rig.raw, rig.exporter.taken) == ([], [], 35)
 
 
 def test_the_first_failure_is_a_warning_and_later_ones_are_counted():
     """A collector that is away is told of once, however many batches are lost, and every span is counted."""
     rig = Rig()
-    rig.inner.result = BAD
+    rig.sender.answer = AWAY
     for outage in range(3):
         rig.now = 1000.0 + outage * PAUSE_SECONDS
         assert [rig.export(10) for _ in range(4)] == [BAD] * 4
@@ -87,7 +88,7 @@ def test_the_first_failure_is_a_warning_and_later_ones_are_counted():
 def test_a_password_in_the_endpoint_is_not_logged():
     """A collector's URL with a user and a password is logged without them, at a failure and at the end."""
     rig = Rig(endpoint="http://ann:s3cret@127.0.0.1:4318/v1/traces")
-    rig.inner.result = BAD
+    rig.sender.answer = AWAY
     rig.export(1)
     rig.exporter.shutdown()
     assert b"s3cret" not in b"".join(rig.raw)
@@ -97,99 +98,130 @@ def test_a_password_in_the_endpoint_is_not_logged():
 def test_the_collector_is_left_in_peace_for_a_while():
     """After a failure no export is tried until the pause is over, and then one is."""
     rig = Rig()
-    rig.inner.result = BAD
+    rig.sender.answer = AWAY
     rig.export(1)
     rig.now = 1000.0 + PAUSE_SECONDS - 0.001
-    rig.inner.result = GOOD
+    rig.sender.answer = TAKEN
     assert rig.export(2) is BAD
-    assert rig.inner.batches == [1]
+    assert rig.sender.batches == [1]
     rig.now = 1000.0 + PAUSE_SECONDS
     assert rig.export(4) is GOOD
-    assert rig.inner.batches == [1, 4]
+    assert rig.sender.batches == [1, 4]
     assert rig.dropped == [1, 2]
 
 
 def test_the_recovery_says_what_was_lost():
     """When spans get through again, one line says how many were lost, and a new outage begins a new count."""
     rig = Rig()
-    rig.inner.result = BAD
+    rig.sender.answer = AWAY
     rig.export(5)
     rig.export(7)
     rig.now += PAUSE_SECONDS
-    rig.inner.result = GOOD
+    rig.sender.answer = TAKEN
     rig.export(1)
     rig.export(1)
     assert rig.events == [("warning", "telemetry.export_failed"), ("info", "telemetry.export_recovered")]
     assert (rig.lines[1]["spans_dropped"], rig.lines[1]["endpoint"]) == (12, ENDPOINT)
-    rig.inner.result = BAD
+    rig.sender.answer = AWAY
     rig.export(3)
     rig.now += PAUSE_SECONDS
-    rig.inner.result = GOOD
+    rig.sender.answer = TAKEN
     rig.export(1)
     assert [event for _, event in rig.events[2:]] == ["telemetry.export_failed", "telemetry.export_recovered"]
     assert rig.lines[3]["spans_dropped"] == 3
 
 
-def test_a_batch_that_can_t_be_written_down_is_counted():
-    """A batch on which the exporter breaks is dropped and counted like one that no collector takes."""
+def test_a_failure_is_told_with_its_reason():
+    """What was wrong is said as it is; that a collector is missing is said only where nothing listens."""
     rig = Rig()
-    rig.inner.export = lambda spans: "\udcff".encode()
+    rig.sender.answer = Answer(False, problem="the collector answered 401 Unauthorized", status=401)
+    rig.export(1)
+    (line,) = rig.lines
+    assert line["reason"] == "the collector answered 401 Unauthorized"
+    assert "hint" not in line
+
+
+def test_what_the_collector_rejects_of_a_batch_is_counted():
+    """A partial success counts the spans that were rejected, is told once, and calls for no pause."""
+    rig = Rig()
+    rig.sender.answer = Answer(True, spans_rejected=3, problem="the collector rejected 3 spans: too old")
+    assert [rig.export(10) for _ in range(4)] == [GOOD] * 4
+    assert (rig.dropped, rig.exporter.dropped) == ([3] * 4, 12)
+    assert rig.events == [("warning", "telemetry.spans_rejected")]
+    assert rig.lines[0]["reason"] == "the collector rejected 3 spans: too old"
+    rig.sender.answer = Answer(True, spans_rejected=99)
+    rig.export(2)
+    assert rig.dropped[-1] == 2
+
+
+def test_a_batch_that_can_t_be_written_down_is_counted():
+    """A batch on which the sender breaks is dropped and counted like one that no collector takes."""
+    rig = Rig()
+    rig.sender.send = lambda spans, timeout_seconds: "\udcff".encode()
     assert rig.export(5) is BAD
     assert rig.dropped == [5]
     assert rig.events == [("warning", "telemetry.export_failed")]
 
 
 def test_the_end_says_what_was_lost():
-    """A shutdown during an outage says how many spans were lost, and shuts the inner exporter down."""
+    """The end of an outage's process says how many spans were lost, those still waiting included."""
     rig = Rig()
-    rig.inner.result = BAD
+    rig.sender.answer = AWAY
     rig.export(9)
     rig.exporter.shutdown()
+    rig.exporter.conclude(4)
     assert rig.events[-1] == ("warning", "telemetry.spans_dropped")
-    assert rig.lines[-1]["spans_dropped"] == 9
-    assert rig.inner.ended == ["shutdown"]
+    assert rig.lines[-1]["spans_dropped"] == rig.exporter.dropped == sum(rig.dropped) == 13
+    assert rig.sender.closed == 1
 
 
 def test_the_end_is_silent_where_nothing_was_lost():
-    """A shutdown with every span exported, or an outage long over, says nothing."""
+    """An end with every span exported says nothing."""
     rig = Rig()
     rig.export(9)
     rig.exporter.shutdown()
-    assert (rig.raw, rig.inner.ended) == ([], ["shutdown"])
+    rig.exporter.conclude(0)
+    assert (rig.raw, rig.exporter.dropped) == ([], 0)
 
 
-def test_flushing_is_passed_on():
-    """A flush reaches the inner exporter with its time limit."""
+def test_a_flush_has_an_end():
+    """Near the end no batch is begun that could not be answered in time, and none may take longer than is left."""
     rig = Rig()
-    assert rig.exporter.force_flush(1234) is True
-    assert rig.inner.ended == [1234]
+    assert rig.export(1) is GOOD
+    rig.exporter.begin_flush(4.0)
+    rig.now += 1.0
+    assert rig.export(2) is GOOD
+    rig.now += 1.0
+    assert rig.export(4) is BAD
+    assert rig.sender.timeouts == [None, 3.0]
+    assert rig.dropped == [4]
 
 
-class Stuck(Inner):
-    """An exporter that is stuck in its first export until it is released."""
+class Stuck(Sender):
+    """A sender that is stuck in its first batch until it is released."""
 
     def __init__(self):
         super().__init__()
         self.entered, self.released = threading.Event(), threading.Event()
 
-    def export(self, spans):
+    def send(self, spans, timeout_seconds=None):
         self.entered.set()
         assert self.released.wait(LONG_SECONDS)
-        return super().export(spans)
+        return super().send(spans)
 
 
 @pytest.fixture
 def stuck():
     """A provider whose exporter is stuck, and the counts of the spans that were dropped."""
     rig = Rig()
-    rig.inner = Stuck()
+    rig.sender = Stuck()
     rig.exporter = PatientExporter(
-        rig.inner, make_logger(rig.raw.append, "info"), rig.dropped.append, lambda: rig.now, ENDPOINT
+        rig.sender, make_logger(rig.raw.append, "info"), rig.dropped.append, lambda: rig.now, ENDPOINT
     )
     rig.provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
-    rig.provider.add_span_processor(BoundedProcessor(rig.exporter, rig.dropped.append))
+    rig.provider.add_span_processor(BoundedProcessor(rig.exporter, Batching()))
     yield rig
-    rig.inner.released.set()
+    rig.sender.released.set()
     rig.provider.shutdown()
 
 
@@ -202,30 +234,62 @@ def end_spans(provider, count):
 def test_what_exceeds_the_queue_is_counted(stuck):
     """While the exporter is stuck 8,192 spans wait, each further one is dropped and counted, and no end waits."""
     end_spans(stuck.provider, 1)
-    assert stuck.inner.entered.wait(LONG_SECONDS)
+    assert stuck.sender.entered.wait(LONG_SECONDS)
     end_spans(stuck.provider, 8192)
     assert stuck.dropped == []
     end_spans(stuck.provider, 5)
     assert stuck.dropped == [1] * 5
+    assert stuck.events == [("warning", "telemetry.queue_full")]
+
+
+def test_what_a_shutdown_abandons_is_counted(stuck):
+    """With a collector that never answers, the batch under way and all that wait are counted and logged at the end."""
+    provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
+    provider.add_span_processor(BoundedProcessor(stuck.exporter, Batching(), flush_seconds=0.05))
+    end_spans(provider, 1)
+    assert stuck.sender.entered.wait(LONG_SECONDS)
+    end_spans(provider, 500)
+    provider.shutdown()
+    assert (stuck.exporter.dropped, sum(stuck.dropped)) == (501, 501)
+    assert stuck.events[-1] == ("warning", "telemetry.spans_dropped")
+    assert stuck.lines[-1]["spans_dropped"] == 501
+    end_spans(provider, 2)
+    assert stuck.exporter.dropped == 503
+
+
+@pytest.mark.parametrize("late", [TAKEN, AWAY])
+def test_what_was_given_up_is_counted_once(late):
+    """What becomes of a batch after the end changes nothing: it was counted as lost when it was given up."""
+    rig = Rig()
+    rig.sender.answer = late
+    send = rig.sender.send
+
+    def send_late(spans, timeout_seconds):
+        rig.exporter.conclude(0)
+        return send(spans, timeout_seconds)
+
+    rig.sender.send = send_late
+    assert rig.export(7) is BAD
+    assert rig.dropped == [7]
 
 
 def test_every_span_is_exported_or_counted(stuck):
     """When the exporter comes back, exported and dropped spans together are exactly those that ended."""
     end_spans(stuck.provider, 1)
-    assert stuck.inner.entered.wait(LONG_SECONDS)
+    assert stuck.sender.entered.wait(LONG_SECONDS)
     end_spans(stuck.provider, 9000)
-    stuck.inner.released.set()
+    stuck.sender.released.set()
     stuck.provider.shutdown()
-    assert sum(stuck.inner.batches) == 1 + 8192
-    assert sum(stuck.inner.batches) + sum(stuck.dropped) == 9001
-    assert stuck.inner.ended == ["shutdown"]
+    assert sum(stuck.sender.batches) == 1 + 8192
+    assert sum(stuck.sender.batches) + sum(stuck.dropped) == 9001
+    assert stuck.sender.closed == 1
 
 
 def test_spans_that_are_not_sampled_take_no_room():
     """A span that is not to be exported is neither passed on nor counted as dropped."""
     rig = Rig()
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
-    provider.add_span_processor(BoundedProcessor(rig.exporter, rig.dropped.append))
+    provider.add_span_processor(BoundedProcessor(rig.exporter, Batching()))
     end_spans(provider, 9000)
     provider.shutdown()
-    assert (rig.inner.batches, rig.dropped, rig.exporter.taken) == ([], [], 0)
+    assert (rig.sender.batches, rig.dropped, rig.exporter.taken) == ([], [], 0)

@@ -11,6 +11,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from simulator.telemetry.otlp_destination import read_destination
+from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.record import (
     Arrival,
     Attempt,
@@ -26,7 +28,6 @@ from simulator.telemetry.traces import (
     SpanSink,
     current_trace,
     describe_call,
-    make_exporter,
     make_provider,
 )
 from tests.support.collector import collector
@@ -342,10 +343,10 @@ def test_the_exporter_finds_the_collector():
     """The exporter brings spans to the collector that the environment names, parents and times unharmed."""
     rig = Rig()
     with collector() as received:
-        exporter = make_exporter(received.environment)
+        sender = OtlpSender(read_destination(received.environment))
         rig.handle(record())
-        exporter.export(rig.ended.get_finished_spans())
-        exporter.shutdown()
+        assert sender.send(rig.ended.get_finished_spans()).is_taken
+        sender.close()
         spans = {span.name: span for span in received.spans()}
     assert set(spans) == {"POST /messages", "queue.wait", "process"}
     assert spans["process"].parent_id == spans["POST /messages"].span_id

@@ -7,8 +7,8 @@ import json
 import pytest
 from dash import no_update
 
-from simulator.console.traces.destination import Destination
 from simulator.console.traces.passing import Passer
+from simulator.telemetry.otlp_destination import Destination
 from tests.support.components import assert_harmless, by_id, ids, of_class, text_of
 from tests.support.consoled import answers_for
 from tests.support.fake_time import UNIX_START
@@ -157,7 +157,7 @@ def test_only_the_system_has_a_drawing(run, answers):
 
 def test_how_the_console_stands(run):
     """What it holds and passes on is told with every view."""
-    passer = Passer(Destination("http://user:secret@collector:4318/v1/traces"))
+    passer = Passer(Destination(endpoint="http://user:secret@collector:4318/v1/traces"))
     run.store.add(request(parse=[span(1, 1), span(0, 2)]))
     news, _ = ask(answers_for(run, passer=passer), "/traces")
     assert news["texts"]["status-traces"] == "1 trace, 1 span"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.traces.destination import Destination
 from simulator.console.traces.passing import PARCEL_BYTES, Parcel, Passer, Standing
-from simulator.console.traces.posting import PAUSE_SECONDS, Answer, Poster
+from simulator.telemetry.otlp_destination import Destination
+from simulator.telemetry.otlp_posting import PAUSE_SECONDS, Answer, Poster
 from tests.support.collector import collector
 from tests.support.exports import export
 
@@ -50,7 +50,7 @@ class Rig:
         self.answers, self.posted, self.timeouts = list(answers), [], []
         self.now = 100.0
         options.setdefault("post", self._post)
-        self.passer = Passer(Destination(ENDPOINT), monotonic=lambda: self.now, **options)
+        self.passer = Passer(Destination(endpoint=ENDPOINT), monotonic=lambda: self.now, **options)
 
     def _post(self, parcel, timeout_seconds):
         self.posted.append(parcel.body[0] if parcel.body else None)
@@ -236,7 +236,7 @@ def test_the_end_has_a_bound():
 def test_what_comes_back_is_not_passed_on_again():
     """Where the endpoint leads back to the console itself, a span goes round once, and the problem says what to set."""
     rig = Rig()
-    poster = Poster(Destination(ENDPOINT), rig.passer._name)
+    poster = Poster(Destination(endpoint=ENDPOINT), {"via": f"1.1 {rig.passer._name}"})
     sent = poster._headers(parcel(1, via="1.0 first"))
     poster.close()
     rig.offer(parcel(1, spans=6, via=sent["via"]), parcel(2, via="1.1 another"))
@@ -264,7 +264,7 @@ def test_every_span_is_accounted_for(offers, answers, most_bytes):
 def test_a_real_collector_gets_the_spans():
     """Over a real connection, in a thread of its own, every span that was offered arrives."""
     with collector() as received:
-        passer = Passer(Destination(received.address + "/v1/traces"))
+        passer = Passer(Destination(endpoint=received.address + "/v1/traces"))
         stop = threading.Event()
         thread = threading.Thread(target=passer.run, args=(stop,))
         thread.start()

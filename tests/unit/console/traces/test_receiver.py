@@ -26,10 +26,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 from simulator.console.traces.other_signals import LOGS_PATH, METRICS_PATH
 from simulator.console.traces.otlp_http import JSON, PROTOBUF
 from simulator.console.traces.otlp_json import as_json
-from simulator.console.traces.posting import Parcel
 from simulator.console.traces.receiver import MAX_SPANS, PATH, make_receiver
 from simulator.console.traces.refusals import Refusals
 from simulator.console.turns import Turns
+from simulator.telemetry.otlp_posting import Parcel
 from tests.support.exports import export, exports
 
 GOOD = export(spans=3)

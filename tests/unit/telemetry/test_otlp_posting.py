@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from simulator.console.traces.destination import Destination
-from simulator.console.traces.posting import PAUSE_SECONDS, Answer, Parcel, Poster
+from simulator.telemetry.otlp_destination import Destination
+from simulator.telemetry.otlp_posting import PAUSE_SECONDS, Answer, Parcel, Poster
 
 LONG_SECONDS = 20.0
 PARCEL = Parcel(b"spans", "application/x-protobuf", "identity", 5)
@@ -22,6 +23,7 @@ class Collector:
 
     def __init__(self):
         self.status, self.headers, self.body = 200, {}, b""
+        self.statuses = []  # of the next answers, before `status` counts
         self.requests, self.connections = [], set()
         self.hold = None  # an event that each answer waits for
 
@@ -44,11 +46,12 @@ def running(collector):
             collector.connections.add(self.client_address)
             if collector.hold is not None:
                 collector.hold.wait(LONG_SECONDS)
-            if not collector.status:
+            status = collector.statuses.pop(0) if collector.statuses else collector.status
+            if not status:
                 self.close_connection = True
                 return
             answer = collector.body  # once: the next test of a row may set another while this one is being written
-            self.send_response(collector.status)
+            self.send_response(status)
             for name, value in {"Content-Length": str(len(answer)), **collector.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -73,7 +76,7 @@ def running(collector):
 
 @contextmanager
 def poster_to(endpoint, **options):
-    poster = Poster(Destination(endpoint, **options), "console-x")
+    poster = Poster(Destination(endpoint=endpoint, **options), {"via": "1.1 console-x"})
     try:
         yield poster
     finally:
@@ -129,6 +132,7 @@ def test_no_proxy_of_the_environment_is_used(collector, monkeypatch):
     ("content_type", "body", "rejected", "problem"),
     [
         ("application/x-protobuf", partial(2, "too old"), 2, "the collector rejected 2 spans: too old"),
+        ("application/x-protobuf", partial(2, "\x1b[2Jred"), 2, "the collector rejected 2 spans:  [2Jred"),
         ("application/json", b'{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}', 2, "too old"),
         ("application/json", b'{"partialSuccess":{"rejectedSpans":2}}', 2, "the collector rejected 2 spans: "),
         ("application/json", b'{"partialSuccess":{}}', 0, ""),
@@ -171,7 +175,7 @@ def test_a_success_may_be_a_partial_one(collector, content_type, body, rejected,
 def test_what_a_refusal_comes_to(collector, status, retried, pause_seconds, problem):
     """Only what OTLP says may be tried again is; a body's own fault calls for no pause; no redirection is followed."""
     collector.status, collector.headers = status, {"Location": collector.address + "/elsewhere"}
-    assert post(collector) == Answer(False, retried, pause_seconds, 0, problem)
+    assert post(collector) == Answer(False, retried, pause_seconds, 0, problem, status)
     assert len(collector.requests) == 1
 
 
@@ -195,9 +199,78 @@ def test_a_collector_that_is_away(collector):
 
 
 def test_a_collector_that_hangs_up(collector):
-    """A connection closed without an answer is worth another try."""
+    """A connection closed without an answer is tried once more at once, and is worth another try later."""
     collector.status = 0
-    assert post(collector) == Answer(False, True, PAUSE_SECONDS, 0, "no connection to the collector")
+    answer = post(collector)
+    assert (answer.is_taken, answer.is_worth_retrying, answer.pause_seconds) == (False, True, PAUSE_SECONDS)
+    assert answer.problem.startswith("the collector closed the connection without an answer")
+    assert len(collector.requests) == 2
+
+
+def test_a_kept_connection_that_was_closed_costs_nothing(collector):
+    """Where a connection breaks that was used before, a new one serves."""
+    with poster_to(collector.address) as poster:
+        assert poster(PARCEL, LONG_SECONDS).is_taken
+        collector.statuses = [0]
+        assert poster(PARCEL, LONG_SECONDS).is_taken
+    assert len(collector.requests) == 3
+
+
+GOAWAY = b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x08\7\0\0\0\0\0" + b"\0\0\0\0\0\0\0\1"
+
+
+@pytest.mark.parametrize("said", [GOAWAY, b"SSH-2.0-OpenSSH_9.6\r\n"])
+def test_what_does_not_speak_http_is_told_as_such(said):
+    """A gRPC port, which answers with frames of HTTP/2, is not taken for a collector that is away."""
+
+    def answer(listener):
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        with poster_to(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces") as poster:
+            problem = poster(PARCEL, LONG_SECONDS).problem
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert "no connection" not in problem
+    assert "gRPC" in problem
+
+
+def test_a_netrc_is_not_read(collector, monkeypatch, tmp_path):
+    """A password that ~/.netrc has for the host is not sent, and the headers that were asked for are."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login ann password s3cret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    post(collector)
+    post(collector, headers={"authorization": "Bearer x"})
+    assert [headers.get("authorization") for _, headers, _ in collector.requests] == [None, "Bearer x"]
+
+
+def test_a_remote_collector_is_reached_through_its_proxy(collector):
+    """A proxy of the destination gets the request in absolute form, with the proxy's own password in its own header."""
+    proxies = {"http": collector.address.replace("//", "//ann:pw@")}
+    with poster_to("http://collector.invalid:4318/v1/traces", proxies=proxies) as poster:
+        assert poster(PARCEL, LONG_SECONDS).is_taken
+    ((path, headers, body),) = collector.requests
+    assert (path, body) == ("http://collector.invalid:4318/v1/traces", b"spans")
+    assert headers["proxy-authorization"].startswith("Basic ")
+    assert "authorization" not in headers
+
+
+def test_a_proxy_that_is_away_is_told_as_such():
+    """A proxy without a connection is named, not the collector, and nothing of its password."""
+    with running(Collector()) as gone:
+        address = gone.address.replace("//", "//ann:s3cret@")
+    with poster_to("http://collector.invalid:4318/v1/traces", proxies={"all": address}) as poster:
+        problem = poster(PARCEL, LONG_SECONDS).problem
+    assert "proxy" in problem
+    assert "s3cret" not in problem
 
 
 def test_a_collector_that_does_not_answer(collector):

@@ -1,0 +1,119 @@
+"""The collector that spans go to, read from the environment once: its URL, headers, proxies and authorities."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from opentelemetry.util.re import parse_env_headers
+from requests.utils import should_bypass_proxies
+
+from simulator.telemetry.otlp import otlp_setting, timeout_seconds, traces_endpoint
+from simulator.urls import redacted
+
+DEFAULT_TIMEOUT_SECONDS = 10.0
+# A file or folder of authorities to trust, by the variables that other programs read, the first that is set;
+# OTEL_EXPORTER_OTLP_CERTIFICATE goes before them.
+_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """A collector: its URL without a user, what is sent along, how it is reached and trusted.
+
+    `proxies` are by scheme, as requests has them; `compression` is gzip, deflate or none. `certificate` is a file of
+    the authorities to trust, "" for the usual ones; `client_certificate` and `client_key` are files too, "" for none.
+    """
+
+    endpoint: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # where the secrets are
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    compression: str = "none"
+    certificate: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def shown_endpoint(self) -> str:
+        """Return the URL without what may be secret in it."""
+        return redacted(self.endpoint)
+
+
+def read_destination(environment: Mapping[str, str]) -> Destination:
+    """Return what OTEL_EXPORTER_OTLP_* and their _TRACES_ forms, which go first, say about the collector."""
+    endpoint, authorization = _without_user(traces_endpoint(environment))
+    headers = dict(parse_env_headers(otlp_setting(environment, "HEADERS"), liberal=True))
+    if authorization:
+        headers.setdefault("authorization", authorization)
+    authorities = next((environment[name] for name in _AUTHORITIES if environment.get(name)), "")
+    authorities = authorities.partition(os.pathsep)[0]  # SSL_CERT_DIR may name several folders; requests knows one
+    return Destination(
+        endpoint=endpoint,
+        headers=headers,
+        timeout_seconds=timeout_seconds(environment) or DEFAULT_TIMEOUT_SECONDS,
+        compression=otlp_setting(environment, "COMPRESSION").strip().lower() or "none",
+        certificate=otlp_setting(environment, "CERTIFICATE") or authorities,
+        client_certificate=otlp_setting(environment, "CLIENT_CERTIFICATE"),
+        client_key=otlp_setting(environment, "CLIENT_KEY"),
+        proxies=proxies_for(endpoint, environment),
+    )
+
+
+def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the proxies of the environment, by scheme, that a URL is to be asked through.
+
+    This machine is never asked through one. For any other host HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count,
+    in small letters too, which go first.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+        named = _proxy_variables(environment)
+        if is_this_machine(host) or should_bypass_proxies(url, no_proxy=named.pop("no", "")):
+            return {}
+    except ValueError:  # not a URL: nothing can be sent there in any way
+        return {}
+    return named
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host of a URL is a loopback address or a name for one."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(name))  # 127.1 is an address too
+        except (OSError, ValueError):
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    # To connect to 0.0.0.0 or :: is to connect to this machine.
+    return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
+def _proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of *_PROXY by what stands before it, in small letters."""
+    upper = {name.lower(): text for name, text in environment.items() if name.lower().endswith("_proxy")}
+    lower = {name: text for name, text in environment.items() if name.endswith("_proxy")}
+    return {name.removesuffix("_proxy"): text for name, text in {**upper, **lower}.items() if text}
+
+
+def _without_user(url: str) -> tuple[str, str]:
+    """Return a URL without its user and password, and them as a header of Basic authentication, "" for none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, ""
+    user, separator, host = parts.netloc.rpartition("@")
+    if not separator or not parts.scheme:
+        return url, ""
+    name, _, password = user.partition(":")
+    credentials = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=host).geturl(), f"Basic {credentials}"

@@ -1,0 +1,58 @@
+"""An HTTP server for tests that answers as it is told and remembers what it was sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass(frozen=True)
+class SeenRequest:
+    path: str
+    headers: Mapping[str, str]  # names in small letters
+    body: bytes
+
+
+@dataclass
+class AnsweringServer:
+    """`answers` are the next ones, (status, headers); with none left it is 200."""
+
+    answers: list[tuple[int, Mapping[str, str]]]
+    requests: list[SeenRequest] = field(default_factory=list)
+    address: str = ""
+
+
+@contextmanager
+def answering(*answers: tuple[int, Mapping[str, str]]) -> Iterator[AnsweringServer]:
+    """Run a server on a free port, in threads."""
+    seen = AnsweringServer(list(answers))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.requests.append(SeenRequest(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            status, headers = seen.answers.pop(0) if seen.answers else (200, {})
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    seen.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
