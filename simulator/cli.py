@@ -28,6 +28,7 @@ CONFIG = Path("instance") / "config.py"
 PIPELINE = Path("topologies") / "pipeline.yaml"
 CONTROL_VARIABLES = ("SIMULATOR_CONTROL_TOKEN",)
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
+LOG_LIMIT_VARIABLE = "SIMULATOR_LOG_LIMIT"
 _MACHINE_HINTS = {
     errno.EAGAIN: "; no more processes or threads can be started, see ulimit -u",
     errno.EMFILE: "; a process can't have more files and connections, see ulimit -n",
@@ -149,6 +150,8 @@ def _key_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--listen-fd", type=int, hidden=True)
 @click.option("--tally", type=click.Path(path_type=Path), hidden=True)
 @click.option("--parent-fd", type=int, hidden=True)
+@click.option("--log-file", type=click.Path(path_type=Path), hidden=True)
+@click.option("--log-limit-bytes", type=int, hidden=True)
 @click.pass_obj
 def stage(
     program: Program,
@@ -159,6 +162,8 @@ def stage(
     listen_fd: int | None,
     tally: Path | None,
     parent_fd: int | None,
+    log_file: Path | None,
+    log_limit_bytes: int | None,
     **flags: str | None,
 ) -> int:
     """Run one stage until Ctrl-C or SIGTERM; its log, JSON lines, goes to standard output.
@@ -175,9 +180,11 @@ def stage(
     _prepare_stage_process()
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stage
+    from simulator.telemetry.log_file import LogBound
 
     settings = _stage_settings(program, topology, stage_name, config, flags)
-    return run_stage(settings, Surroundings(listen_fd, tally, parent_fd), os.environ)
+    bound = LogBound(log_file, log_limit_bytes) if log_file is not None and log_limit_bytes is not None else None
+    return run_stage(settings, Surroundings(listen_fd, tally, parent_fd, bound), os.environ)
 
 
 def _prepare_stage_process() -> None:
@@ -202,7 +209,7 @@ def _stage_settings(
     from simulator.topology.settings import resolve_stage, resolve_topology_stage
 
     given = from_environment(os.environ) | from_flags(flags)
-    ignored = unknown_variables(os.environ, (*CONTROL_VARIABLES, CONSOLE_VARIABLE))
+    ignored = unknown_variables(os.environ, (*CONTROL_VARIABLES, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE))
     if topology is not None and name is not None:
         read = read_topology(topology)
         settings = resolve_topology_stage(read, name, given, samples_beside(topology.parent), ignored)
@@ -275,6 +282,13 @@ def check(program: Program, /, topology: Path) -> int:
 @click.option(
     "--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger beside it, whichever is installed."
 )
+@click.option(
+    "--log-limit",
+    metavar="SIZE",
+    envvar=LOG_LIMIT_VARIABLE,
+    show_envvar=True,
+    help="Keep this much of all logs together, the newest lines of each stage.  [default: 1GiB]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
 @click.pass_obj
 def run(
@@ -288,6 +302,7 @@ def run(
     with_console: bool,
     console_port: int | None,
     drain_timeout: str | None,
+    log_limit: str | None,
     **wishes: Any,
 ) -> int:
     """Run a whole topology on this machine, a process per stage.
@@ -313,6 +328,7 @@ def run(
         with_console,
         console_port,
         drain_timeout,
+        log_limit,
     )
     return run_topology(request, program.file, os.environ)
 

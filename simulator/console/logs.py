@@ -1,7 +1,8 @@
 """The stages' logs, read from their files: the lines of one trace, and the last lines of a stage.
 
 There is no index: a file is in the order of time, nearly, so the lines of a moment are found by bisecting it, and it is
-never read as a whole. The files are being written, and may end in half a line, be emptied, or be gone.
+never read as a whole. The files are being written, and may end in half a line, be emptied, or be gone. One that was
+full has become the older log beside the new one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import orjson
 
 from simulator.console.turns import Turns
+from simulator.telemetry.run_files import older_log
 
 # Requests that run at the same time write their lines out of order by less than this.
 _MARGIN_SECONDS = 2.0
@@ -68,8 +70,10 @@ def lines_of_trace(
     last = _timestamp(end_unix_seconds + _MARGIN_SECONDS)
     found: list[LogLine] = []
     for label, path in files.items():
-        found_in_file = _raw_lines_with(path, trace_id.encode(), (first, last), most_bytes, turns)
-        lines = (read_line(raw, label) for raw in turns.over(found_in_file))
+        chosen = trace_id.encode(), (first, last), most_bytes, turns
+        found_in_files = (_raw_lines_with(one, *chosen) for one in (older_log(path), path))
+        raws = turns.over(itertools.chain.from_iterable(found_in_files))
+        lines = (read_line(raw, label) for raw in raws)
         fitting = (line for line in lines if line is not None and line.fields.get("trace_id") == trace_id)
         found += itertools.islice(fitting, most)
     return sorted(found, key=lambda line: line.unix_seconds)[:most]
@@ -79,7 +83,7 @@ def last_lines(path: Path, count: int, label: str | None = None) -> list[LogLine
     """Give the last lines of a log, the oldest first; a file that is gone has none. Without a label its name is it."""
     name = path.stem if label is None else label
     found: list[LogLine] = []
-    for raw in _raw_lines_from_end(path):
+    for raw in itertools.chain(_raw_lines_from_end(path), _raw_lines_from_end(older_log(path))):
         if len(found) >= count:
             break
         line = read_line(raw, name)

@@ -46,12 +46,15 @@ class Child:
         """Give the process id."""
         return self._process.pid if self._process else None
 
-    def start(self, program: Path, parent_fd: int, environment: Mapping[str, str], stdin: int) -> None:
+    def start(
+        self, program: Path, parent_fd: int, environment: Mapping[str, str], stdin: int, log_limit_bytes: int
+    ) -> None:
         """Start the process; it gets the listening socket, so that no one else can take its port meanwhile."""
         command = [sys.executable, str(program), "stage"]
         command += ["--topology", str(self._folder.topology), "--stage", self.name, "--instance", str(self.instance)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
         command += ["--tally", str(self._folder.tally(self.label))]
+        command += ["--log-file", str(self._folder.log(self.label)), "--log-limit-bytes", str(log_limit_bytes)]
         with create(self._folder.log(self.label)) as log, create(self._folder.errors(self.label)) as errors:
             self._process = subprocess.Popen(
                 command,

@@ -19,15 +19,16 @@ from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
 from simulator.local.stack import Stack
 from simulator.local.stop_request import Interrupted, StopRequest
-from simulator.local.supervisor import Supervisor, collector_answers
+from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor, collector_answers
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
 from simulator.topology.model import Seconds, Seed
 from simulator.topology.reader import read_topology, samples_beside
-from simulator.units import parse_duration
+from simulator.units import parse_duration, parse_size
 from simulator.urls import redacted
 
+_LEAST_LOG_LIMIT_BYTES = 10**6
 _SEED_BITS = 32  # enough, and short enough to be typed again
 
 
@@ -44,6 +45,7 @@ class RunRequest:
     with_console: bool = True
     console_port: int | None = None
     drain_timeout: str | None = None
+    log_limit: str | None = None
 
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
@@ -54,6 +56,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     duration = _duration(request.duration, "flag --duration")
     if (drain_seconds := _duration(request.drain_timeout, "--drain-timeout or SIMULATOR_DRAIN_TIMEOUT")) is not None:
         topology = replace(topology, drain_timeout_seconds=Seconds(drain_seconds))
+    log_limit_bytes = _log_limit(request.log_limit)
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
     )
@@ -73,7 +76,9 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             open_things.enter_context(console)
             err.print(f"Console: {console.url}", style="bold", soft_wrap=True)
             stage_environment = console.stage_environment()
-        supervisor = open_things.enter_context(Supervisor(topology, folder, program, stage_environment, stop))
+        supervisor = open_things.enter_context(
+            Supervisor(topology, folder, program, stage_environment, stop, log_limit_bytes)
+        )
         if console is not None:
             console.start(supervisor.parent_fd)
         if stack is not None:
@@ -102,6 +107,16 @@ def _duration(text: str | None, source: str) -> float | None:
         return None if text is None else parse_duration(text)
     except ValueError as error:
         raise ConfigurationError.of(str(error), source) from None
+
+
+def _log_limit(text: str | None) -> int:
+    try:
+        limit_bytes = DEFAULT_LOG_LIMIT_BYTES if text is None else parse_size(text)
+    except ValueError as error:
+        raise ConfigurationError.of(str(error), "--log-limit or SIMULATOR_LOG_LIMIT") from None
+    if limit_bytes < _LEAST_LOG_LIMIT_BYTES:
+        raise ConfigurationError.of(f"{text} is too little: write 1MB or more", "--log-limit or SIMULATOR_LOG_LIMIT")
+    return limit_bytes
 
 
 def _announce(

@@ -15,7 +15,7 @@ from simulator.local.folder import RunFolder, write
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet
 from simulator.local.view import ledger_tables
-from simulator.telemetry.run_files import labels
+from simulator.telemetry.run_files import labels, older_log
 from simulator.topology.model import Topology
 
 _BAD_LINES_NAMED = 5
@@ -94,6 +94,7 @@ def _name_bad_lines(topology: Topology, folder: RunFolder, count: int, err: Cons
         if stage.input is not None
         for label in labels(name, stage.instances)
     ]
+    logs = [log for newest in logs for log in (older_log(newest), newest)]
     named = itertools.islice(itertools.chain.from_iterable(map(_bad_lines, logs)), _BAD_LINES_NAMED)
     for number, reason in named:
         err.print(f"line {number} of the input was not sent: {reason}", style="yellow", soft_wrap=True, markup=False)
@@ -109,4 +110,4 @@ def _bad_lines(log: Path) -> Iterator[tuple[int, str]]:
                     entry = json.loads(line)
                     yield entry["line"], entry["error"]
     except OSError:
-        return  # the folder of the run is gone; that the report could not be written says so
+        return  # there is no older one, or the folder of the run is gone, which the report has said

@@ -36,6 +36,7 @@ from simulator.topology.graph import called_first, callers, edges
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
 
+DEFAULT_LOG_LIMIT_BYTES = 2**30
 _TICK_SECONDS = 0.1
 _SHOW_SECONDS = 1.0
 
@@ -60,12 +61,19 @@ class Supervisor:
     """The stages of one run. Use it as a context manager: whatever happens, no process is left behind."""
 
     def __init__(
-        self, topology: Topology, folder: RunFolder, program: Path, environment: Mapping[str, str], stop: StopRequest
+        self,
+        topology: Topology,
+        folder: RunFolder,
+        program: Path,
+        environment: Mapping[str, str],
+        stop: StopRequest,
+        log_limit_bytes: int = DEFAULT_LOG_LIMIT_BYTES,
     ) -> None:
         self._folder = folder
         self._program = program
         self._environment = environment
         self._stop = stop
+        self._log_limit_bytes = log_limit_bytes // sum(stage.instances for stage in topology.stages.values())
         self._gone: dict[str, str] = {}
         self._began = time.monotonic()
         self._children: dict[str, list[Child]] = {}
@@ -216,7 +224,7 @@ class Supervisor:
         from_terminal = self.topology.stages[name].input == STANDARD_INPUT
         stdin = 0 if from_terminal else subprocess.DEVNULL
         for child in self._children[name]:
-            child.start(self._program, self._parent_read, self._environment, stdin)
+            child.start(self._program, self._parent_read, self._environment, stdin, self._log_limit_bytes)
 
     def _note_gone(self) -> None:
         for child in self._everyone():

@@ -40,6 +40,7 @@ from simulator.stage.signals import Signals, info_labels, instrument, make_signa
 from simulator.telemetry import traces
 from simulator.telemetry.exporting import PatientExporter
 from simulator.telemetry.lines import LineWriter
+from simulator.telemetry.log_file import LogBound
 from simulator.telemetry.observe import Observer
 from simulator.telemetry.record import Clock
 from simulator.telemetry.schedule import ScheduleWatcher
@@ -53,12 +54,13 @@ class Surroundings:
     """What the runner gives a stage that it starts; a stage by itself has none of it.
 
     `listen_fd` is a socket that listens already, `tally_path` the file to count in, `parent_fd` a pipe that closes when
-    the runner is gone.
+    the runner is gone, `log_bound` says which file standard output is and how much of it is kept.
     """
 
     listen_fd: int | None = None
     tally_path: Path | None = None
     parent_fd: int | None = None
+    log_bound: LogBound | None = None
 
 
 @dataclass
@@ -99,7 +101,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     lines = input_lines(stage.input, stage.max_body_bytes) if stage.input is not None else None
     capacity = Capacity(stage.workers, stage.queue, clock.monotonic)
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
-    signals = make_signals(settings, seed, capacity, tally, clock, environment)
+    signals = make_signals(settings, seed, capacity, tally, clock, environment, surroundings.log_bound)
     injections, ask = Injections(), asking(tls)
     sender = make_sender(settings, signals, injections, clock, tls)
     handling = _handling(settings, seed, signals, capacity, keeper, injections, sender, clock)

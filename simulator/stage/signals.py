@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from simulator.telemetry import traces
 from simulator.telemetry.batching import read_batching
 from simulator.telemetry.exporting import BoundedProcessor, PatientExporter
 from simulator.telemetry.lines import LineWriter
+from simulator.telemetry.log_file import LogBound, LogFile
 from simulator.telemetry.logs import LogSink, forward_library_warnings, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Sink
@@ -32,7 +33,7 @@ from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.record import Clock
-from simulator.telemetry.tally import SPANS_DROPPED, Tally, TallySink
+from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
 from simulator.topology.settings import StageSettings
 
 
@@ -60,13 +61,14 @@ def make_signals(
     tally: Tally | None,
     clock: Clock,
     environment: Mapping[str, str],
+    log_bound: LogBound | None = None,
 ) -> Signals:
     """Make what shows a stage."""
     stage = settings.stage
     identity = {"service": settings.name, "stage": settings.name, "role": str(stage.role)}
     if stage.instances > 1:
         identity["instance"] = str(settings.instance)
-    writer = _line_writer(identity)
+    writer = _line_writer(identity, tally, log_bound)
     logger = make_logger(writer.write, settings.log_level, **identity)
     forward_library_warnings(logger)
     registry = CollectorRegistry()
@@ -106,8 +108,13 @@ def instrument(app: Flask, provider: TracerProvider) -> None:
     RequestsInstrumentor().instrument(tracer_provider=provider, meter_provider=no_metrics, request_hook=describe)
 
 
-def _line_writer(identity: Mapping[str, str]) -> LineWriter:
+def _line_writer(identity: Mapping[str, str], tally: Tally | None, log_bound: LogBound | None) -> LineWriter:
     """Make the writer of standard output; its thread is one of the operating system, not one of gevent's."""
+    descriptor = sys.stdout.fileno()
+
+    def tell(name: str) -> Callable[[int], None]:
+        return lambda count: tally.set(name, count) if tally is not None else None
+
     start_new_thread = monkey.get_original("_thread", "start_new_thread")
 
     def dropped(count: int) -> bytes:
@@ -116,11 +123,13 @@ def _line_writer(identity: Mapping[str, str]) -> LineWriter:
         return lines[0]
 
     return LineWriter(
-        sys.stdout.fileno(),
+        descriptor,
         lambda run: start_new_thread(run, ()),
         monkey.get_original("threading", "Event"),
         monkey.get_original("time", "sleep"),
         dropped,
+        on_loss=tell(LOG_LINES_DROPPED),
+        file=LogFile(descriptor, log_bound, tell(LOG_LINES_DELETED)) if log_bound is not None else None,
     )
 
 

@@ -7,15 +7,19 @@ of the operating system (a real one also under gevent); what exceeds the bound i
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
+
+from simulator.telemetry.log_file import LogFile
 
 DEFAULT_BOUND_BYTES = 16 * 2**20
 _GATHER_SECONDS = 0.05
 # To wake a thread costs the message whose line it is a hundred microseconds; so the thread looks by itself, and has to
 # be woken only after this many rounds without a line.
 _QUIET_ROUNDS = 40
+_BATCH_BYTES = 2**20
 
 
 class Flag(Protocol):
@@ -35,7 +39,8 @@ class LineWriter:
     """Write lines to a descriptor from a thread of its own.
 
     `start_thread(run)` starts a real thread, `new_flag()` makes an event that works across real threads and `sleep`
-    sleeps in one. `on_dropped(count)` may give a line that tells the reader how many lines are missing.
+    sleeps in one. `on_dropped(count)` may give a line that tells the reader how many lines are missing, and
+    `on_loss(count)` is called with the number that is missing in all. `file` keeps a log within its bound.
     """
 
     def __init__(
@@ -46,11 +51,16 @@ class LineWriter:
         sleep: Callable[[float], None],
         on_dropped: Callable[[int], bytes],
         bound_bytes: int = DEFAULT_BOUND_BYTES,
+        on_loss: Callable[[int], None] = lambda _: None,
+        file: LogFile | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._sleep = sleep
         self._on_dropped = on_dropped
         self._bound_bytes = bound_bytes
+        self._on_loss = on_loss
+        self._file = file
+        self._batch_bytes = sys.maxsize if file is None else min(_BATCH_BYTES, file.half_bytes)
         self._waiting: deque[bytes] = deque()
         # Each of the two is only ever written by one thread, so neither needs a lock.
         self._bytes_in = self._bytes_out = 0
@@ -77,7 +87,8 @@ class LineWriter:
         """Write what is left, for `timeout_seconds` at most."""
         self._closing = True
         self._wake.set()
-        self._done.wait(timeout_seconds)
+        if not self._done.wait(timeout_seconds) and self._waiting:
+            self._on_loss(self.dropped + len(self._waiting))
 
     def _run(self) -> None:
         quiet_rounds = _QUIET_ROUNDS
@@ -101,7 +112,14 @@ class LineWriter:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if not lines:
             return
-        self._bytes_out += sum(len(line) + 1 for line in lines)
+        size_bytes = sum(len(line) + 1 for line in lines)
+        self._bytes_out += size_bytes
+        for batch in [lines] if size_bytes <= self._batch_bytes else _batches(lines, self._batch_bytes):
+            self._write_batch(batch)
+
+    def _write_batch(self, lines: list[bytes]) -> None:
+        if self._file is not None and self._file.make_room(sum(len(line) + 1 for line in lines)):
+            self._torn = False
         reported, self._unreported = self._unreported, 0
         report = [self._on_dropped(reported)] if reported else []
         # After half a line, a new one begins.
@@ -109,11 +127,14 @@ class LineWriter:
         text = b"\n" + whole if self._torn else whole
         written = self._write_whole(text)
         self._torn = text[written - 1 : written] != b"\n" if written else self._torn
+        missing = 0
         if written < len(text):
             # The reader is gone or the disk is full: the service goes on, and a later line says what is missing.
             missing = text[max(written, len(text) - len(whole)) :].count(b"\n") - len(report)
             self._unreported += reported
             self._drop(missing)
+        if self._file is not None:
+            self._file.wrote(written, len(lines) - missing)
 
     def _write_whole(self, text: bytes) -> int:
         """Write the text, and give how many bytes of it got out."""
@@ -128,3 +149,17 @@ class LineWriter:
     def _drop(self, count: int) -> None:
         self.dropped += count
         self._unreported += count
+        self._on_loss(self.dropped)
+
+
+def _batches(lines: list[bytes], max_bytes: int) -> Iterator[list[bytes]]:
+    """Give the lines in pieces of this size, a line that exceeds it by itself."""
+    batch: list[bytes] = []
+    size_bytes = 0
+    for line in lines:
+        if batch and size_bytes + len(line) + 1 > max_bytes:
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(line)
+        size_bytes += len(line) + 1
+    yield batch

@@ -66,6 +66,11 @@ class RunFiles:
         return self.tallies / label
 
 
+def older_log(path: Path) -> Path:
+    """Return the file of the lines that were written before those in a log, which is there once the log was full."""
+    return path.with_name(f"{path.name}.1")
+
+
 def labels(name: str, instances: int) -> list[str]:
     """Give the labels of a stage's processes."""
     return [name] if instances == 1 else [f"{name}.{number}" for number in range(1, instances + 1)]

@@ -133,3 +133,28 @@ def test_too_few_descriptors_are_a_line(two, files):
     assert done.returncode in (1, 2)
     assert "Too many open files" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def limit_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+
+def test_a_run_goes_on_where_only_its_logs_cannot_be_written(two):
+    """Beyond a limit on the size of files the log lines are dropped and counted, and every message is delivered."""
+    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", "--messages", "200"]
+    done = subprocess.run(
+        [*command, "--rate", "200/s"],
+        cwd=two,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(),
+        preexec_fn=limit_files,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    report = json.loads((two / "report" / "report.json").read_text())
+    assert report["ledger"]["stages"][1]["delivered"] == 200
+    dropped = report["log_lines_dropped"]
+    assert dropped["injector"] > 0
+    assert f"injector: {dropped['injector']} log lines could not be written and were dropped" in done.stderr

@@ -186,3 +186,15 @@ def test_every_line_is_found_wherever_it_stands(tmp_path_factory, data):
     own = [at for at, trace in zip(moments, traces, strict=True) if trace == wanted]
     found = found_in(path, wanted, own[0], own[-1])
     assert [round(entry.unix_seconds - BEGAN, 5) for entry in found] == [pytest.approx(at, abs=2e-5) for at in own]
+
+
+def test_lines_are_found_across_a_log_that_was_full(log):
+    """The last lines, and those of a trace, are read from the older log too where the newer one has too few."""
+    lines = [line(number, 7, n=number) for number in range(8)]
+    log(*lines[:5], name="parse.jsonl.1")
+    path = log(*lines[5:])
+    assert [found.fields["n"] for found in last_lines(path, 6)] == [2, 3, 4, 5, 6, 7]
+    assert [found.fields["n"] for found in last_lines(path, 2)] == [6, 7]
+    assert [found.fields["n"] for found in found_in(path, 7, 0, 8)] == list(range(8))
+    path.unlink()
+    assert [found.fields["n"] for found in last_lines(path, 6)] == [0, 1, 2, 3, 4]

@@ -58,7 +58,7 @@ class Rig:
         self.child = Child("parse", instance, label, self.listener, folder)
 
     def start(self, environment=None, stdin=subprocess.DEVNULL):
-        self.child.start(self.program, self.read, environment or {"PATH": os.environ["PATH"]}, stdin)
+        self.child.start(self.program, self.read, environment or {"PATH": os.environ["PATH"]}, stdin, 1000)
 
     def said(self):
         return json.loads(self.folder.log(self.child.label).read_text().splitlines()[0])
@@ -93,11 +93,16 @@ def test_a_stage_is_started_with_all_it_needs(make_child):
     rig.child.wait_until_ready()
     said = rig.said()
     assert said["command"] == "stage"
-    names = {"--topology", "--stage", "--instance", "--listen-fd", "--parent-fd", "--tally"}
+    names = {"--topology", "--stage", "--instance", "--listen-fd", "--parent-fd", "--tally"} | {
+        "--log-file",
+        "--log-limit-bytes",
+    }
     assert set(said["arguments"]) == names
     assert said["arguments"]["--topology"] == str(rig.folder.topology)
     assert (said["arguments"]["--stage"], said["arguments"]["--instance"]) == ("parse", "1")
     assert said["arguments"]["--tally"] == str(rig.folder.tally("parse"))
+    assert said["arguments"]["--log-file"] == str(rig.folder.log("parse"))
+    assert said["arguments"]["--log-limit-bytes"] == "1000"
     assert said["arguments"]["--parent-fd"] == str(rig.read)
     assert (said["stdin"], said["pid"]) == ("", rig.child.pid)
     assert rig.child.returncode is None
