@@ -66,7 +66,8 @@ class StartError(SimulatorError):
 class MessageError(SimulatorError):
     """Carry the HTTP status that answers the message.
 
-    `injected` is True where the cause is a configured fault, here or further down.
+    `injected` is True where the cause is a configured fault, here or further down. `body_bytes` is how much of a body
+    of unknown length had come, None where that is not known better than by its announcement.
     `retry_after_seconds` of `None` means that no Retry-After is sent.
     """
 
@@ -74,15 +75,19 @@ class MessageError(SimulatorError):
     title = "Internal error"
     injected = False
     retry_after_seconds: int | None = None
+    body_bytes: int | None = None
 
 
 class InvalidMessage(MessageError):
     """Refuse a message that is the client's mistake."""
 
-    def __init__(self, detail: str, status: int = 400, title: str = "Invalid message") -> None:
+    def __init__(
+        self, detail: str, status: int = 400, title: str = "Invalid message", body_bytes: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.title = title
+        self.body_bytes = body_bytes
 
 
 class Rejected(MessageError):

@@ -26,6 +26,7 @@ from simulator.stage.message import (
 )
 from simulator.stage.probes import RECEIVED_AT
 from simulator.stage.problems import message_problem, problem
+from simulator.stage.request_body import BodyTooLarge, read_body
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import Clock, TraceIds, Via
 from simulator.topology.model import Forward
@@ -144,7 +145,7 @@ def _message(front: Front) -> Message:
         caller=caller_from(headers, front.callers),
         via=Via.HTTP,
         content_type=headers.get("Content-Type", DEFAULT_CONTENT_TYPE),
-        body_bytes=request.content_length or 0,
+        body_bytes=None if "Transfer-Encoding" in headers else request.content_length or 0,
         due_unix_seconds=due_from(headers, front.clock.unix_ns() / 1e9),
         read=lambda: _read_body(current, front.max_body_bytes, complaint),
         deadline_seconds=deadline_from(headers),
@@ -155,22 +156,23 @@ def _read_body(current: Request, max_body_bytes: int, complaint: InvalidMessage 
     if complaint is not None:
         raise complaint
     announced = current.content_length
-    if announced is None:
-        if "Transfer-Encoding" in current.headers:
-            raise InvalidMessage("a body in chunks needs its Content-Length too", 411, "Length required")
+    if announced is None and "Transfer-Encoding" not in current.headers:
         return b""
-    if announced > max_body_bytes:
-        detail = f"the body has {announced} bytes; at most {max_body_bytes} are taken here"
-        raise InvalidMessage(detail, 413, "Content too large")
     try:
-        body = current.environ["wsgi.input"].read(announced)
+        body = read_body(current.environ["wsgi.input"], announced, max_body_bytes, lambda count: None)
+    except BodyTooLarge as error:
+        size = "more" if announced is None else f"{announced} bytes"
+        detail = f"the body has {size}; at most {max_body_bytes} are taken here"
+        raise InvalidMessage(detail, 413, "Content too large", error.body_bytes) from None
     except TimeoutError:
         raise InvalidMessage("the body did not come in time", 408, "Request timeout") from None
-    except OSError:
+    except OSError as error:
+        if announced is None:
+            raise InvalidMessage(f"the body can't be read: {error}") from None
         body = b""
-    if len(body) < announced:
+    if announced is not None and len(body) < announced:
         raise InvalidMessage(f"the connection ended before the {announced} bytes of the body had come")
-    return bytes(body)
+    return body
 
 
 def _refuse(front: Front, error: HTTPException) -> Response:

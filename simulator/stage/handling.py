@@ -144,6 +144,7 @@ class Handling:
         with self._observer.observing(arrival) as seen, self._under_watch(message):
             self._keep_to_limit()
             body = message.read()
+            seen.sized(len(body))
             check_body(body, message.content_type)
             deadline_at = None if message.deadline_seconds is None else arrival.received_at + message.deadline_seconds
             self._check_deadline(deadline_at)

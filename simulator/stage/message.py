@@ -34,6 +34,7 @@ _MAX_AGE_SECONDS = 7 * 24 * 3600.0
 class Message:
     """A message before its handling; `read` gives the body, or raises InvalidMessage.
 
+    `body_bytes` of None means that its size is not known before it is read.
     `caller` is a stage of the topology or `outside`; `due_unix_seconds` is when its way was to begin,
     `deadline_seconds` how long the caller still waits for the answer (None: as long as it takes).
     """
@@ -43,7 +44,7 @@ class Message:
     caller: str
     via: Via
     content_type: str
-    body_bytes: int
+    body_bytes: int | None
     due_unix_seconds: float
     read: Callable[[], bytes]
     deadline_seconds: float | None = None

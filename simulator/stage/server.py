@@ -1,38 +1,60 @@
-"""The HTTP server of a stage: gevent's, so that thousands of messages may sleep in one process.
+"""The HTTP server of a stage and of the console: gevent's, so that thousands of messages may sleep in one process.
 
-Three things are added to it: an answer leaves in one write, a request that can't be read gets a clear answer, and a
-client that hung up is counted.
+Its own are the reading of requests, strictly by RFC 9112, and of their bodies; that an answer leaves in one write and
+announces the end of its connection; that every wait for a client has its bound; and that a client that hung up is
+counted.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import socket
 import struct
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import WSGIApplication
 
-from gevent import Timeout
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from simulator.stage.answers import HANG_UP, RESET
-from simulator.stage.headers import HeadersTooLarge, RequestHeaders
+from simulator.stage.headers import RefusedRequest, RequestHeaders
 from simulator.stage.problems import CONTENT_TYPE, problem
+from simulator.stage.request_body import BLOCK_BYTES, RequestBody
+from simulator.stage.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
+from simulator.stage.waiting import ClientStream, Phase, Waiting
 
 # Beyond the messages inside a stage: for those that are turned away, for probes, and for idle connections.
 SPARE_CONNECTIONS = 2000
-# A connection on which nothing comes for this long is closed.
-_IDLE_SECONDS = 120.0
+# Those that gave way and have not ended yet; as many can be accepted in one go.
+_ENDING_CONNECTIONS = 100
 _MAX_DISCARDED_BYTES = 16 * 2**20
-_DISCARD_SECONDS = 2.0
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a client is waited for: idle between requests, for the head of one, its body, and to take an answer.
+
+    `discard_seconds` is the time for what is left of a body that nobody wants.
+    """
+
+    idle_seconds: float = 120.0
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    send_seconds: float = 60.0
+    discard_seconds: float = 1.0
 
 
 class StageServer(WSGIServer):
-    """Serve one application on a listening socket.
+    """Serve one application on a listening socket, on up to `connections` connections at the same time.
 
-    `on_disconnect()` hears of each client that hung up before its answer, `on_bad_request(status)` of each request
-    that could not be read. `exchanges` is the number of requests under way.
+    `on_disconnect()` is called for each client that hung up before its answer, `on_bad_request(status)` for each
+    request that could not be read. `exchanges` is the number of requests under way.
     """
 
     def __init__(
@@ -42,56 +64,74 @@ class StageServer(WSGIServer):
         connections: int,
         on_disconnect: Callable[[], None],
         on_bad_request: Callable[[int], None],
+        patience: Patience = Patience(),
     ) -> None:
         self.on_disconnect = on_disconnect
         self.on_bad_request = on_bad_request
+        self.patience = patience
         self.exchanges = 0
+        self.waiting = Waiting()
         super().__init__(
             listener,
             application,
-            spawn=Pool(connections),
+            spawn=Pool(connections + _ENDING_CONNECTIONS),
             log=None,
             error_log=None,
             handler_class=_Handler,
-            environ={"wsgi.multithread": True},
+            environ={"wsgi.multithread": True, "wsgi.input_terminated": True},
         )
+        self._connections = connections
 
-
-class _NothingToDiscard:
-    def _discard(self) -> None:
-        pass
-
-
-class _DiscardedInTime:
-    """What is left of a body that was answered without being read to its end: whoever sends it has a moment for it."""
-
-    def __init__(self, body: Any, on_late: Callable[[], None]) -> None:
-        self._body = body
-        self._on_late = on_late
-
-    def _discard(self) -> None:
-        with Timeout(_DISCARD_SECONDS, False):
-            self._body._discard()
-            return
-        self._on_late()
+    def do_handle(self, *connection: Any) -> None:
+        """Serve a new connection; where it is one too many, one that waits for its client ends."""
+        super().do_handle(*connection)
+        if len(self.pool) > self._connections:
+            self.waiting.free_one()
 
 
 class _Handler(WSGIHandler):
     """Read and answer the requests of one connection."""
 
     server: StageServer
-    wsgi_input: Any
+    wsgi_input: RequestBody
+    headers: RequestHeaders
+    response_headers: list[tuple[bytes, bytes]]
     _gathered: bytearray | None = None
 
-    def handle(self) -> None:
-        self.socket.settimeout(_IDLE_SECONDS)
-        super().handle()
-
-    def MessageClass(self, file: Any, *args: Any) -> Any:  # noqa: N802 - the name is gevent's
-        return RequestHeaders(file)
+    def __init__(self, connection: Any, address: Any, server: StageServer) -> None:
+        self._stream = ClientStream(connection, server.waiting, time.monotonic)
+        super().__init__(connection, address, server, io.BufferedReader(self._stream))
 
     def log_request(self) -> None:
         pass  # a message's own lines say more, and this one takes time to put together even where nobody logs it
+
+    def handle_one_request(self) -> bool | None:
+        """Read a request and answer it; return True where another may follow on the connection."""
+        patience = self.server.patience
+        self._stream.enter(Phase.IDLE, patience.idle_seconds)
+        self.close_connection = True
+        try:
+            if not self.rfile.peek(1):
+                return None
+        except OSError:
+            return None
+        self._stream.enter(Phase.REQUEST, patience.head_seconds)
+        try:
+            self._read_head()
+        except (RefusedRequest, TimeoutError) as error:
+            self._refuse(error)
+            return None
+        except OSError:
+            return None
+        self._stream.enter(Phase.REQUEST, patience.body_seconds)
+        self.response_length = 0
+        self.application = self.server.application
+        self.handle_one_response()
+        if not self.close_connection:
+            return True
+        if not self.wsgi_input.is_whole:
+            self._linger()
+        return None
 
     def handle_one_response(self) -> None:
         self.server.exchanges += 1
@@ -104,25 +144,88 @@ class _Handler(WSGIHandler):
         super().run_application()
         if self.environ.get(RESET):
             self._reset()
-            return
-        if self.environ.get(HANG_UP):
+        elif self.environ.get(HANG_UP):
             self.close_connection = True
-        unread = (self.content_length or 0) - self.wsgi_input.position
-        if self.wsgi_input.chunked_input or unread > _MAX_DISCARDED_BYTES:
-            # What is left of the body may have no end: rather a closed connection than reading it to nowhere.
-            self.close_connection = True
-            self.wsgi_input = _NothingToDiscard()
-        elif unread > 0:
-            self.wsgi_input = _DiscardedInTime(self.wsgi_input, self._end_connection)
 
-    def _end_connection(self) -> None:
-        self.close_connection = True
+    def finalize_headers(self) -> None:
+        # The last moment at which the end of the connection can be announced.
+        super().finalize_headers()
+        if not (self.close_connection or self.wsgi_input.is_whole):
+            self.close_connection = not self._discard_body()
+        if self.close_connection:
+            others = [header for header in self.response_headers if header[0].lower() != b"connection"]
+            self.response_headers = [*others, (b"Connection", b"close")]
+
+    def _read_head(self) -> None:
+        """Read a request up to its body. Raise RefusedRequest, TimeoutError or another OSError where that can't be."""
+        text = self.rfile.readline(MAX_LINE_BYTES)
+        if text == b"\r\n":  # some clients end a body with a line break that belongs to nothing (RFC 9112, 2.2)
+            text = self.rfile.readline(MAX_LINE_BYTES)
+        if len(text) == MAX_LINE_BYTES and not text.endswith(b"\n"):
+            raise RefusedRequest(f"a request line has less than {MAX_LINE_BYTES} bytes", 414)
+        line = parse_request_line(text)
+        self.headers = headers = RequestHeaders(self.rfile, line.version)
+        self.command, self.request_version = line.method, line.version
+        connection = headers.get("connection").lower()
+        self.close_connection = headers.ambiguous or (
+            connection != "keep-alive" if line.version == "HTTP/1.0" else "close" in connection
+        )
+        length = None if headers.chunked else headers.content_length or 0
+        waits = headers.get("expect").lower() == "100-continue" and line.version == "HTTP/1.1"
+        self.wsgi_input = RequestBody(self.rfile, length, self._invite_body if waits else None)
+        self.environ = self._environ(line, headers)
+
+    def _environ(self, line: RequestLine, headers: RequestHeaders) -> dict[str, Any]:
+        environ: dict[str, Any] = self.server.get_environ()
+        environ["REQUEST_METHOD"] = line.method
+        environ["SCRIPT_NAME"] = ""
+        environ["PATH_INFO"], environ["QUERY_STRING"] = line.path, line.query
+        environ["SERVER_PROTOCOL"] = line.version
+        environ["wsgi.input"] = self.wsgi_input
+        if isinstance(self.client_address, tuple):
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(self.client_address[0]), str(self.client_address[1])
+        for name, value in headers.fields:
+            if "_" in name:
+                continue  # it would look like the header with a hyphen in its place
+            key = f"HTTP_{name.upper().replace('-', '_')}"
+            if key in environ:
+                environ[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
+            else:
+                environ[key] = value
+        content_type = environ.pop("HTTP_CONTENT_TYPE", None)
+        if content_type is not None:
+            environ["CONTENT_TYPE"] = content_type
+        environ.pop("HTTP_CONTENT_LENGTH", None)
+        if headers.content_length is not None:
+            environ["CONTENT_LENGTH"] = str(headers.content_length)
+        if line.host is not None:
+            environ["HTTP_HOST"] = line.host
+        return environ
+
+    def _invite_body(self) -> None:
+        self._stream.send(_CONTINUE, self.server.patience.send_seconds, self.socket.sendall)
+
+    def _discard_body(self) -> bool:
+        """Read what is left of a body that nobody wants; return whether the connection can be used again."""
+        if self.wsgi_input.waits_for_invitation:
+            return False  # the client may send the body or not: nobody could tell it from the next request
+        self._stream.enter(Phase.REQUEST, self.server.patience.discard_seconds)
+        return self.wsgi_input.discard(_MAX_DISCARDED_BYTES)
+
+    def _linger(self) -> None:
+        """Read on for a moment: a connection that is closed with unread bytes is reset, the answer on it lost."""
+        self._stream.enter(Phase.ENDING, self.server.patience.discard_seconds)
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+            left = _MAX_DISCARDED_BYTES
+            while left > 0 and (piece := self.rfile.read1(BLOCK_BYTES)):
+                left -= len(piece)
 
     def _reset(self) -> None:
         """End the connection with a TCP reset, as a process that dies does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
-        self.wsgi_input = _NothingToDiscard()
+        self.wsgi_input.is_whole = True
 
     def _write_with_headers(self, data: bytes) -> None:
         # Headers and body leave together: as two writes the second may wait for the first's acknowledgement.
@@ -134,19 +237,14 @@ class _Handler(WSGIHandler):
         self._sendall(gathered)
 
     def _sendall(self, data: bytes | bytearray) -> None:
-        if self._gathered is None:
-            super()._sendall(data)
-        else:
+        if self._gathered is not None:
             self._gathered += data
-
-    def _discard_what_has_come(self) -> None:
-        # Closing a connection with unread bytes resets it, and the client would never see the answer.
+            return
         try:
-            left = _MAX_DISCARDED_BYTES
-            while left > 0 and (chunk := self.socket._sock.recv(65536, socket.MSG_DONTWAIT)):
-                left -= len(chunk)
-        except OSError:
-            pass
+            self._stream.send(data, self.server.patience.send_seconds, super()._sendall)
+        except TimeoutError:
+            self.server.on_disconnect()
+            raise BrokenPipeError(errno.EPIPE, "the client did not take the answer in time") from None
 
     def _client_is_gone(self) -> bool:
         try:
@@ -156,11 +254,14 @@ class _Handler(WSGIHandler):
         except OSError:
             return True
 
-    def _handle_client_error(self, error: Exception) -> tuple[str, bytes]:
-        status = 431 if isinstance(error, HeadersTooLarge) else 400
+    def _refuse(self, error: RefusedRequest | TimeoutError) -> None:
+        """Answer a request that could not be read; nothing that follows on the connection is one."""
+        status = error.status if isinstance(error, RefusedRequest) else 408
         self.server.on_bad_request(status)
-        self._discard_what_has_come()
-        title = "Request header fields too large" if status == 431 else "Bad request"
-        body = problem(status, title, str(error) or type(error).__name__).get_data()
-        head = f"HTTP/1.1 {status} {title}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        return str(status), f"{head}Connection: close\r\n\r\n".encode() + body
+        answer = problem(status, "", str(error))
+        body = answer.get_data()
+        head = f"HTTP/1.1 {answer.status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        with suppress(OSError):
+            data = f"{head}Connection: close\r\n\r\n".encode() + body
+            self._stream.send(data, self.server.patience.send_seconds, self.socket.sendall)
+            self._linger()

@@ -176,7 +176,7 @@ class Metrics:
         exemplar = _exemplar(record.arrival.trace)
         self._messages[record.outcome].inc()
         self._throughput.count()
-        self._bytes.observe(record.arrival.body_bytes)
+        self._bytes.observe(record.arrival.body_bytes or 0)
         if record.queue_wait_seconds is not None:
             self._queue_wait.observe(record.queue_wait_seconds)
         if record.delay_drawn_seconds is not None:

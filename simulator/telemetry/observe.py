@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from simulator.errors import BrokenOff, InjectedFault, InvalidMessage, MessageError, Rejected
@@ -80,6 +81,11 @@ class Observation:
         self._calls: list[CallRecord] = []
         self.record: StageRecord  # there from when the handling has ended
 
+    def sized(self, body_bytes: int) -> None:
+        """Note how many bytes of the body came, of which more or less may have been announced, or nothing."""
+        if body_bytes != self._arrival.body_bytes:
+            self._arrival = replace(self._arrival, body_bytes=body_bytes)
+
     def admitted(self) -> None:
         """Note that the message is whole and about to ask for a worker."""
         self._admission_seconds = self._clock.monotonic() - self._arrival.received_at
@@ -141,6 +147,8 @@ class Observation:
     def failed(self, error: MessageError) -> None:
         """Note that the handling ended with an error that has a name."""
         self._outcome, self._code, self._error = outcome_of(error), error.status, str(error)
+        if error.body_bytes is not None:
+            self.sized(error.body_bytes)
         if isinstance(error, InjectedFault) and error.no_answer:
             self._code = None
 

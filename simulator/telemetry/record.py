@@ -67,14 +67,18 @@ class TraceIds:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message has come. `received_at` is monotonic, `body_bytes` what the client announced."""
+    """A message has come. `received_at` is monotonic.
+
+    `body_bytes` is what the client announced. It is None for a body in chunks until that was read; where it never was,
+    it stays None.
+    """
 
     message_id: str
     visit: str
     caller: str
     via: Via
     content_type: str
-    body_bytes: int
+    body_bytes: int | None
     due_unix_seconds: float
     received_unix_ns: int
     received_at: float

@@ -12,7 +12,7 @@ from tests.support.processes import running_stage, wait_for
 from tests.support.wire import connect, exchange, misbehaving, nobody, post, post_bytes, read_answer
 
 MAX_BODY = 2000
-CHUNKED = b"POST /messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+CHUNKED = b"POST /messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,9 @@ def invalid_before(stage):
         (post_bytes(b"[" * 1500, content_type="application/json"), 400, "not JSON"),
         (post_bytes(b'["\\ud83d", 1e400', content_type="application/json"), 400, "not JSON"),
         (post_bytes(b"x" * (MAX_BODY + 1)), 413, f"{MAX_BODY + 1} bytes; at most {MAX_BODY}"),
-        (CHUNKED, 411, "Content-Length"),
+        (CHUNKED + b"0\r\n\r\n", 400, "empty"),
+        (CHUNKED + b"-1\r\n", 400, "'-1"),
+        (CHUNKED + b"2\r\nhi\r\n" + b"7d0\r\n" + b"x" * MAX_BODY + b"\r\n0\r\n\r\n", 413, f"at most {MAX_BODY}"),
         (post_bytes(b"hi", "X-Message-Id: two words"), 400, "X-Message-Id"),
         (post_bytes(b"hi", f"X-Message-Id: {'x' * 129}"), 400, "X-Message-Id"),
     ],
@@ -58,8 +60,15 @@ def lines_of(stage, message_id):
 
 
 def test_the_largest_body_is_taken(stage):
-    """A body of exactly max_body is taken."""
+    """A body of exactly max_body is taken, of an announced length or in chunks, and observed in its size."""
+    before = stage.total("simulator_message_bytes_sum")
     assert post(stage.port, b"x" * MAX_BODY).status == 200
+    chunks = b"7CF\r\n" + b"x" * (MAX_BODY - 1) + b"\r\n1;a=b\r\nx\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    answer = exchange(stage.port, CHUNKED + chunks)
+    assert answer.status == 200
+    assert stage.total("simulator_message_bytes_sum") == before + 2 * MAX_BODY
+    [line] = wait_for(lambda: lines_of(stage, answer.headers["x-message-id"]), "the log line")
+    assert line["body_bytes"] == MAX_BODY
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ import contextlib
 import http.client
 import json
 import socket
-import threading
 
 import gevent
-import gevent.socket
 import pytest
 from flask import Response
 from hypothesis import given
@@ -17,8 +15,8 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.faults.base import Effect
 from simulator.stage.answers import HANG_UP, RESET, NoAnswer, accepted_receipt, receipt, spoiled
-from simulator.stage.server import StageServer
 from simulator.telemetry.record import Arrival, Outcome, StageRecord, TraceIds, Via
+from tests.support.serving import serving
 
 TRACE = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "03", True)
 LONG_SECONDS = 20.0
@@ -149,38 +147,6 @@ def test_no_answer():
     """Where there is to be no answer none is begun, and the server is told to reset the connection."""
     wire = Wire().answer(NoAnswer())
     assert (wire.status, wire.story, wire.environ[RESET]) == (None, [], True)
-
-
-@contextlib.contextmanager
-def serving(application):
-    """Run a stage's server in a thread; give its port and what it heard of: disconnects and bad requests."""
-    heard, started, parts = [], threading.Event(), {}
-
-    def run():
-        listener = gevent.socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(16)
-        server = StageServer(listener, application, 8, lambda: heard.append("gone"), heard.append)
-        parts.update(port=listener.getsockname()[1], end=gevent.get_hub().loop.async_())
-        stopped = gevent.event.Event()
-        parts["end"].start(stopped.set)
-        server.start()
-        started.set()
-        stopped.wait()
-        server.stop(timeout=1)
-        listener.close()
-        parts["end"].close()
-        gevent.get_hub().destroy(destroy_loop=True)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert started.wait(LONG_SECONDS)
-    try:
-        yield parts["port"], heard
-    finally:
-        parts["end"].send()
-        thread.join(LONG_SECONDS)
-        assert not thread.is_alive()
 
 
 @contextlib.contextmanager

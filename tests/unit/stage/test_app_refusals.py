@@ -6,6 +6,7 @@ from io import BytesIO
 
 import pytest
 
+from simulator.stage.request_body import BrokenBody
 from simulator.telemetry.record import Outcome
 from tests.support.posting import JSON, TRACE_ID, assert_problem, http_counts, post, post_announcing
 
@@ -67,11 +68,45 @@ def test_one_byte_more_does_not_pass(make_web):
     assert web.rig.record.arrival.body_bytes == 1001
 
 
-def test_a_body_in_chunks_needs_its_length(make_web):
-    """A body that comes in chunks, without its length, is refused with 411."""
+def post_in_chunks(web, stream):
+    return web.client.post("/messages", input_stream=stream, headers={"Transfer-Encoding": "chunked"})
+
+
+def test_a_body_in_chunks_is_as_large_as_it_is(make_web):
+    """A body in chunks is a message like any other; its size, unknown before, is that of what came."""
+    web = make_web(calls=("enrich",), max_body_bytes=40_000)
+    assert post_in_chunks(web, BytesIO(b"x" * 40_000)).status_code == 200
+    assert web.rig.adapter.requests[0].body == b"x" * 40_000
+    assert (web.rig.hearer.arrivals[0].body_bytes, web.rig.record.arrival.body_bytes) == (None, 40_000)
+
+
+def test_a_body_in_chunks_that_is_empty_is_refused(make_web):
+    """A body of no chunks is an empty one."""
     web = make_web()
-    answer = web.client.post("/messages", input_stream=BytesIO(b"x"), headers={"Transfer-Encoding": "chunked"})
-    assert_problem(answer, 411, "Length required", message_id="made-1", trace_id=TRACE_ID)
+    detail = assert_problem(
+        post_in_chunks(web, BytesIO()), 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID
+    )
+    assert detail == "the body is empty"
+    assert web.rig.record.arrival.body_bytes == 0
+
+
+def test_a_body_in_chunks_is_read_no_further_than_max_body(make_web):
+    """A body in chunks that has no end is refused with 413 soon after max_body."""
+    web = make_web(max_body_bytes=40_000)
+    endless = BytesIO(b"x" * 10_000_000)
+    detail = assert_problem(
+        post_in_chunks(web, endless), 413, "Content too large", message_id="made-1", trace_id=TRACE_ID
+    )
+    assert "40000" in detail
+    assert 40_000 < web.rig.record.arrival.body_bytes == endless.tell() < 80_000
+
+
+def test_chunks_that_are_none_are_refused(make_web):
+    """What is wrong with a body in chunks is told."""
+    web = make_web()
+    answer = post_in_chunks(web, Breaking(BrokenBody("not the size of a chunk: '-1'")))
+    detail = assert_problem(answer, 400, "Invalid message", message_id="made-1", trace_id=TRACE_ID)
+    assert "'-1'" in detail
 
 
 def test_a_body_that_ends_early_is_refused(make_web):

@@ -31,6 +31,7 @@ from simulator.console.traces.refusals import Refusals
 from simulator.console.turns import Turns
 from simulator.telemetry.otlp_posting import Parcel
 from tests.support.exports import export, exports
+from tests.support.serving import answers_of, say, serving
 
 GOOD = export(spans=3)
 GOOD_PROTOBUF = GOOD.SerializeToString()
@@ -397,6 +398,20 @@ def test_a_body_that_would_be_large_in_memory_is_refused(body, content_type):
     """A body of empty parts, which take a hundred times their bytes, is 413."""
     answer = Receiver().post(body, content_type)
     assert (answer.status_code, reason_of(answer)[0]) == (413, 8)
+
+
+def test_batches_in_chunks_on_one_connection():
+    """An exporter that sends in chunks keeps its connection after every batch, and is told where chunks are none."""
+    receiver = Receiver()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    batch = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(GOOD_PROTOBUF), GOOD_PROTOBUF)
+    with serving(receiver.app) as (port, _):
+        answers = answers_of(say(port, batch * 3 + head + b"-1\r\n" + batch))
+    assert [(answer.status, answer.headers.get("connection")) for answer in answers] == [
+        *[(200, None)] * 3,
+        (400, "close"),
+    ]
+    assert receiver.taken == [GOOD] * 3
 
 
 @pytest.mark.parametrize("error", [OSError("unexpected end"), ConnectionResetError(), ValueError("no chunk")])
