@@ -136,8 +136,17 @@ def cli(context: click.Context) -> int | None:
 
 def _key_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for key, text in reversed(list(KEYS.items())):
-        command = click.option(f"--{key.lower().replace('_', '-')}", key, metavar="TEXT", help=text)(command)
+        flag = f"--{key.lower().replace('_', '-')}"
+        if key == "HEADERS":
+            option = click.option(flag, "--header", key, metavar="TEXT", help=text, multiple=True, callback=_as_list)
+        else:
+            option = click.option(flag, key, metavar="TEXT", help=text)
+        command = option(command)
     return command
+
+
+def _as_list(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
+    return list(values) or None
 
 
 @cli.command()
@@ -164,7 +173,7 @@ def stage(
     parent_fd: int | None,
     log_file: Path | None,
     log_limit_bytes: int | None,
-    **flags: str | None,
+    **flags: Any,
 ) -> int:
     """Run one stage until Ctrl-C or SIGTERM; its log, JSON lines, goes to standard output.
 
@@ -201,7 +210,7 @@ def _prepare_stage_process() -> None:
 
 
 def _stage_settings(
-    program: Program, topology: Path | None, name: str | None, config: Path | None, flags: dict[str, str | None]
+    program: Program, topology: Path | None, name: str | None, config: Path | None, flags: dict[str, Any]
 ) -> Any:
     from simulator.local.collisions import check_files
     from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from simulator.errors import ConfigurationError
+from simulator.local.children import stage_environment
 from simulator.local.collisions import check_files
 from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess
@@ -23,7 +24,9 @@ from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor, coll
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
-from simulator.topology.model import Seconds, Seed
+from simulator.topology.graph import headers_of
+from simulator.topology.headers import values_for
+from simulator.topology.model import Seconds, Seed, Topology
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration, parse_size
 from simulator.urls import redacted
@@ -51,6 +54,7 @@ class RunRequest:
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
     """Run a topology to its end and give the exit code."""
     topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
+    _check_variables(topology, environment)
     if topology.seed is None:
         topology = replace(topology, seed=Seed(secrets.randbits(_SEED_BITS)))
     duration = _duration(request.duration, "flag --duration")
@@ -100,6 +104,12 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     code = conclude(result, topology, folder, request.as_json, outlet, out, err)
     folder.release()
     return code
+
+
+def _check_variables(topology: Topology, environment: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where the environment lacks a variable that the headers of a call name."""
+    places = ((name, *found) for name, stage in topology.stages.items() for found in headers_of(stage))
+    values_for([(f"stages.{name}.{place}", of) for name, place, of in places], stage_environment(environment))
 
 
 def _duration(text: str | None, source: str) -> float | None:

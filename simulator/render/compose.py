@@ -27,6 +27,7 @@ from simulator.render.containers import (
     USER,
     as_yaml,
     downstream_urls,
+    header_variables,
     in_containers,
     stage_arguments,
 )
@@ -146,7 +147,9 @@ def _entry_ports(topology: Topology, containers: list[Container]) -> dict[Contai
 
 
 def _stage(topology: Topology, container: Container, repository: str, port: int | None) -> Service:
-    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": OTLP_ENDPOINT}
+    # Of the environment, or the file .env, of whoever starts it: no secret stands in what is written here.
+    environment = {variable: f"${{{variable}}}" for variable in header_variables(topology, container.stage)}
+    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = OTLP_ENDPOINT
     if container.number is not None:
         environment["SIMULATOR_INSTANCE"] = str(container.number)
     if downstreams := downstream_urls(topology, container.stage, _host):

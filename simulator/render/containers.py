@@ -12,7 +12,7 @@ from simulator import __version__
 from simulator.errors import ConfigurationError, Problem
 from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.topology.addresses import DEFAULT_PORT, url_of
-from simulator.topology.graph import calls_of
+from simulator.topology.graph import calls_of, headers_of
 from simulator.topology.model import Stage, Topology
 
 IMAGE = f"web-service-simulator:{__version__}"
@@ -87,6 +87,11 @@ def stage_arguments(name: str) -> list[str]:
 def called_by(topology: Topology, caller: str) -> list[str]:
     """Give the stages that a stage calls, each once, in the order in which they first come."""
     return list(dict.fromkeys(call.to for _, call in calls_of(topology.stages[caller])))
+
+
+def header_variables(topology: Topology, name: str) -> list[str]:
+    """Return the variables that the headers of a stage's calls name; whoever starts it gives their values."""
+    return list(dict.fromkeys(one for _, headers in headers_of(topology.stages[name]) for one in headers.variables))
 
 
 def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int], str]) -> str:

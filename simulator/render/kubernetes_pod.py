@@ -11,6 +11,7 @@ from simulator.render.containers import (
     TOPOLOGY_FILE,
     USER,
     downstream_urls,
+    header_variables,
     stage_arguments,
 )
 from simulator.render.manifests import (
@@ -28,6 +29,7 @@ from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.graph import reached_from
 from simulator.topology.model import Role, Stage, Topology
 
+HEADERS_SECRET = "headers"  # noqa: S105 - where the values of headers are, which are not written here
 _POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
 _MEBIBYTE = 2**20
 _IDLE_MEBIBYTES = 96
@@ -106,6 +108,9 @@ def _waiting(urls: list[str]) -> Manifest:
 
 def _stage_environment(topology: Topology, name: str) -> list[Manifest]:
     environment: list[Manifest] = [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": OTLP_ENDPOINT}]
+    for variable in header_variables(topology, name):
+        secret = {"secretKeyRef": {"name": HEADERS_SECRET, "key": variable}}
+        environment.append({"name": variable, "valueFrom": secret})
     if topology.stages[name].instances > 1:
         index = {"fieldRef": {"fieldPath": _POD_INDEX}}
         environment.append({"name": "SIMULATOR_INSTANCE", "valueFrom": index})

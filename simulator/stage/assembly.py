@@ -45,6 +45,8 @@ from simulator.telemetry.observe import Observer
 from simulator.telemetry.record import Clock
 from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import DISCONNECTS, Tally
+from simulator.topology.graph import headers_of
+from simulator.topology.headers import values_for
 from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
 
@@ -92,8 +94,12 @@ class Parts:
 
 
 def assemble(settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> Parts:
-    """Make all the parts of a stage. Raise StartError where a port or a file can't be had."""
+    """Make all the parts of a stage. Raise StartError where a port or a file can't be had.
+
+    Raise ConfigurationError where the environment lacks a variable that a header names.
+    """
     stage, clock, state = settings.stage, Clock(), State()
+    variables = values_for(headers_of(stage), environment)
     tls = tls_for(settings.downstreams, environment)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     listener = _listener(settings, surroundings.listen_fd)
@@ -103,7 +109,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
     signals = make_signals(settings, seed, capacity, tally, clock, environment, surroundings.log_bound)
     injections, ask = Injections(), asking(tls)
-    sender = make_sender(settings, signals, injections, clock, tls)
+    sender = make_sender(settings, signals, injections, clock, tls, variables)
     handling = _handling(settings, seed, signals, capacity, keeper, injections, sender, clock)
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
     load = make_load(stage, settings.name, seed, lines, handling, watcher, clock, signals.spans.root)
@@ -116,7 +122,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         lambda: state.ready,
         lambda message, visit: injections.is_on_purpose(message, visit, ask),
     )
-    live = LiveStage(handling, capacity, injector, lambda now: _show_change(signals, seed, now))
+    live = LiveStage(handling, capacity, injector, lambda now: _show_change(signals, seed, now), frozenset(variables))
     token = environment.get(control.TOKEN_VARIABLE) or None
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)
     server = StageServer(

@@ -90,6 +90,7 @@ class Attempts:
             order.from_visit,
             left,
             number,
+            order.call.headers,
         )
         return self._sender.attempt(order.call.to, parcel, timeout if left is None else min(timeout, left))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from simulator.stage.rotation import Rotation
 from simulator.stage.tasks import StageStopped
 from simulator.stage.transport import LeanAdapter, Unreachable
 from simulator.telemetry.record import Attempt, CallOutcome
+from simulator.topology.headers import Headers
 from simulator.topology.settings import Downstream
 
 # How long a called stage may take to say whether it kept an answer back on purpose.
@@ -46,7 +47,8 @@ def no_time_limit(seconds: float) -> AbstractContextManager[object]:
 class Parcel:
     """What is sent on of a message: `visit` is the one that it causes, `from_visit` the one that it comes from.
 
-    `deadline_seconds` is how long the answer is waited for in all, None for ever; `attempt` counts from 1.
+    `deadline_seconds` is how long the answer is waited for in all, None for ever; `attempt` counts from 1. `headers`
+    are those that the call is configured with.
     """
 
     body: bytes
@@ -57,6 +59,7 @@ class Parcel:
     from_visit: str = FIRST_VISIT
     deadline_seconds: float | None = None
     attempt: int = 1
+    headers: Headers | None = None
 
 
 class Try(requests.PreparedRequest):
@@ -95,7 +98,7 @@ class Sender:
     `time_limit(seconds)` makes a context manager that raises TooSlow inside when the time is up: the timeouts of a
     socket only bound the pause between two bytes. `on_ejection(downstream, url, ejected)` is called for instances that
     could not be reached and are passed over, and for those that are back. `ask` asks a stage whether a fault of its own
-    kept an answer back.
+    kept an answer back. `variables` are the values of those that headers name.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Sender:
         injections: Injections | None = None,
         on_ejection: Callable[[str, str, bool], None] = lambda downstream, url, ejected: None,
         ask: Ask = is_on_purpose,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._session = make_session(adapter or LeanAdapter(connections))
         self._monotonic = monotonic
@@ -119,6 +123,13 @@ class Sender:
         self._injections = injections or Injections()
         self._on_ejection = on_ejection
         self._ask = ask
+        self._authorizations = {
+            downstream.name: {as_sent(url): value for url, value in downstream.authorizations.items()}
+            for downstream in downstreams
+            if downstream.authorizations
+        }
+        self._variables = variables or {}
+        self._resolved: dict[Headers, dict[str, str]] = {}
 
     def attempt(self, downstream: str, parcel: Parcel, timeout_seconds: float) -> Attempt:
         """Send a message once and wait for the answer; whatever happens is told by the Attempt, nothing is raised."""
@@ -199,8 +210,18 @@ class Sender:
         }
         if parcel.deadline_seconds is not None:
             headers[DEADLINE] = f"{parcel.deadline_seconds:.6f}"
+        if downstream in self._authorizations and url in self._authorizations[downstream]:
+            headers["Authorization"] = self._authorizations[downstream][url]
+        if parcel.headers is not None:
+            headers.update(self._values_of(parcel.headers))
         request.headers = CaseInsensitiveDict(headers)
         return request
+
+    def _values_of(self, headers: Headers) -> dict[str, str]:
+        found = self._resolved.get(headers)
+        if found is None:
+            found = self._resolved[headers] = headers.resolved(self._variables)
+        return found
 
 
 def as_sent(url: str) -> str:

@@ -12,7 +12,8 @@ from simulator.stage.capacity import Capacity
 from simulator.stage.handling import Behaviour, Handling
 from simulator.stage.injector import Injector
 from simulator.topology.document import Keys
-from simulator.topology.graph import calls_of, wiring_problems
+from simulator.topology.graph import calls_of, headers_of, wiring_problems
+from simulator.topology.headers import with_hidden_headers
 from simulator.topology.model import Role, Stage
 from simulator.topology.settings import with_call_keys
 from simulator.topology.structure import structure, unstructure
@@ -32,7 +33,10 @@ _LIVE_LOAD_KEYS = frozenset({"rate", "arrivals"})
 
 
 class LiveStage:
-    """The settings of a running stage; `on_change(stage)` hears of each change."""
+    """The settings of a running stage; `on_change(stage)` is called after each change.
+
+    `variables` are those of the environment that headers may name: the ones that they named when the stage started.
+    """
 
     def __init__(
         self,
@@ -40,16 +44,19 @@ class LiveStage:
         capacity: Capacity,
         injector: Injector | None,
         on_change: Callable[[Stage], None],
+        variables: frozenset[str] = frozenset(),
     ) -> None:
         self._handling = handling
         self._capacity = capacity
         self._injector = injector
         self._on_change = on_change
+        self._variables = variables
 
     def settings(self) -> dict[str, Any]:
         """Give what can be changed, as plain values that `change` takes back."""
         behaviour = self._handling.behaviour
         whole = unstructure(behaviour.model, whole=True)
+        whole["calls"] = with_hidden_headers(whole["calls"])
         return {
             "stage": behaviour.stage,
             "role": str(behaviour.model.role),
@@ -116,6 +123,10 @@ class LiveStage:
             if call.to not in known:
                 callable_now = ", ".join(sorted(known)) or "nobody"
                 yield _problem(keys, f"a running stage can't call another one than it did: {callable_now}")
+        for place, headers in headers_of(stage):
+            for variable in set(headers.variables) - self._variables:
+                usable = ", ".join(sorted(self._variables)) or "none"
+                yield Problem(f"{place}: the stage was not started with the variable {variable}; it knows {usable}")
         names = frozenset({behaviour.stage, *known})
         for keys, message in wiring_problems({behaviour.stage: stage}, names | {c.to for _, c in calls_of(stage)}):
             yield _problem(keys[2:], message)

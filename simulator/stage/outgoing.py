@@ -37,9 +37,17 @@ def asking(tls: ssl.SSLContext | None) -> Ask:
 
 
 def make_sender(
-    settings: StageSettings, signals: Signals, injections: Injections, clock: Clock, tls: ssl.SSLContext | None
+    settings: StageSettings,
+    signals: Signals,
+    injections: Injections,
+    clock: Clock,
+    tls: ssl.SSLContext | None,
+    variables: Mapping[str, str],
 ) -> Sender:
-    """Make the sender of a stage, which logs and counts what becomes of instances and connections."""
+    """Make the sender of a stage, which logs and counts what becomes of instances and connections.
+
+    `variables` are the values of the environment's variables that headers name.
+    """
     connections = min(_MAX_CONNECTIONS, settings.stage.workers)
     adapter = LeanAdapter(
         connections,
@@ -57,6 +65,7 @@ def make_sender(
         injections,
         _on_ejection(signals),
         asking(tls),
+        variables,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import urllib.parse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from simulator.topology.model import Host, Port, Stage, Topology
+from simulator.urls import redacted
 
 DEFAULT_PORT = 8080
 DEFAULT_DOWNSTREAM_NAME = "downstream"
@@ -17,10 +19,14 @@ _HOST = re.compile(r"[a-z0-9._:%-]+", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Address:
-    """A named URL to POST messages to."""
+    """A named URL to POST messages to, without the user and password that it was given with.
+
+    `authorization` is the header that these two make, "" where there are none.
+    """
 
     name: str
     url: str
+    authorization: str = field(default="", repr=False)
 
 
 def url_of(host: str, port: int, path: str) -> str:
@@ -47,7 +53,7 @@ def with_address(stage: Stage, host: str, port: int) -> Stage:
 
 
 def parse_address(text: str, default_name: str) -> Address:
-    """Read "URL" or "name=URL". Raise ValueError where it is neither."""
+    """Read "URL" or "name=URL". Raise ValueError, without user and password, where it is neither."""
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is not a URL like http://127.0.0.1:8081/messages, or name=URL")
     name, separator, url = text.partition("=")
@@ -57,7 +63,19 @@ def parse_address(text: str, default_name: str) -> Address:
         parts = urllib.parse.urlsplit(url)
         port_fits = parts.port is None or parts.port > 0
     except ValueError as error:
-        raise ValueError(f"{text!r} is not a URL: {error}") from None
+        # What can't be read as a port may be a part of a password.
+        reason = "" if "@" in text else f": {error}"
+        raise ValueError(f"{redacted(text)!r} is not a URL{reason}") from None
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not port_fits:
-        raise ValueError(f"{text!r} is not a URL like http://127.0.0.1:8081/messages, or name=URL")
-    return Address(name, url)
+        raise ValueError(f"{redacted(text)!r} is not a URL like http://127.0.0.1:8081/messages, or name=URL")
+    if "@" not in parts.netloc:
+        return Address(name, url)
+    return Address(name, parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), _basic(parts, text))
+
+
+def _basic(parts: urllib.parse.SplitResult, text: str) -> str:
+    """Write the header for a URL's user and password, which may be escaped in it."""
+    user, password = urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or "")
+    if ":" in user:
+        raise ValueError(f"{redacted(text)!r} has a colon in its user, which a server would take for the user's end")
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -6,6 +6,7 @@ import graphlib
 from collections.abc import Iterator, Mapping
 
 from simulator.topology.document import Keys
+from simulator.topology.headers import Headers
 from simulator.topology.model import DEFAULT_HOST, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
 
 _LAST_PORT = 65535
@@ -32,6 +33,12 @@ def _calls_in(step: Step, keys: Keys) -> Iterator[tuple[Keys, Call]]:
             yield keys, step
             if fallback is not None:
                 yield from _calls_in(fallback, (*keys, "fallback"))
+
+
+def headers_of(stage: Stage) -> list[tuple[str, Headers]]:
+    """Return the headers of a stage's calls, each with the place of the call."""
+    places = [(".".join(map(str, keys)), call) for keys, call in calls_of(stage)]
+    return [(f"{place}.headers", call.headers) for place, call in places if call.headers is not None]
 
 
 def edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:

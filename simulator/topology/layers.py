@@ -27,6 +27,7 @@ KEYS: Mapping[str, str] = {
     "HEDGE": "Send a second try when the first has had no answer for so long.",
     "OPTIONAL": "true: a call that fails does not fail the message.",
     "REQUEST_BYTES": "Send a body of this size in place of the message's own, for instance uniform(1KB, 10KB).",
+    "HEADERS": "Headers of every call, for instance 'Authorization: Bearer ${TOKEN}'; ${TOKEN} is a variable's value.",
     "DELAY": "The simulated processing time, for instance lognormal(p50=12ms, p99=80ms).",
     "FAULTS": "What goes wrong on purpose, for instance error(503, 5%); several separated by semicolons.",
     "WORKERS": "Messages processed at once; more wait.",

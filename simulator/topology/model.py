@@ -17,6 +17,7 @@ from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.payloads import Size
 from simulator.behaviour.retries import Retries
+from simulator.topology.headers import Headers
 from simulator.topology.objectives import LatencyObjective
 
 Ratio = NewType("Ratio", float)
@@ -75,7 +76,7 @@ class Call:
     means that only the caller's own deadline counts. The call is made with `probability_ratio`, and then `times` times,
     one after the other. With `hedge_seconds` a second try sets out when the first one has had no answer for so long.
     An `optional` call may fail, and where one fails that has a `fallback`, that one is made in its place. The body is
-    the message's own, or one made up of `request_size`.
+    the message's own, or one made up of `request_size`; `headers` are sent beside the stage's own.
     """
 
     to: Name
@@ -89,6 +90,7 @@ class Call:
     optional: bool = False
     fallback: Call | None = None
     request_size: Size | None = None
+    headers: Headers | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
@@ -33,7 +33,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_NAME = "stage"
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
 _WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED", "INSTANCE", "RETRIES")
-_CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES")
+_CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES", "HEADERS")
 _APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL")
 
 
@@ -41,12 +41,14 @@ _APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL")
 class Downstream:
     """One stage to send to: its name and where its instances are.
 
-    `is_stage` says that it is known to be one of ours, and can be asked why it gave no answer.
+    `is_stage` says that it is known to be one of ours, and can be asked why it gave no answer. `authorizations` are the
+    headers of those URLs that came with a user and a password, {URL: value}.
     """
 
     name: str
     urls: tuple[str, ...]
     is_stage: bool = False
+    authorizations: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,9 +229,10 @@ def _reads_input(stage: Mapping[str, Any]) -> bool:
 
 def _downstreams(stage: Stage, topology: Topology | None, addresses: tuple[Address, ...]) -> Iterator[Downstream]:
     for name in dict.fromkeys(call.to for _, call in calls_of(stage)):
-        given = tuple(address.url for address in addresses if address.name == name)
-        urls = given or (stage_urls(topology, name) if topology else ())
-        yield Downstream(name, urls, is_stage=topology is not None)
+        given = [address for address in addresses if address.name == name]
+        urls = tuple(address.url for address in given) or (stage_urls(topology, name) if topology else ())
+        authorizations = {address.url: address.authorization for address in given if address.authorization}
+        yield Downstream(name, urls, topology is not None, authorizations)
 
 
 def with_call_keys(calls: Any, change: Mapping[str, Any], to: str | None = None) -> Any:

@@ -28,6 +28,7 @@ from simulator.behaviour.retries import Retries, parse_retries
 from simulator.quoting import quoted
 from simulator.topology import model
 from simulator.topology.document import Keys
+from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 
 Record = TypeVar("Record")
@@ -83,6 +84,8 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_structure_hook(kind, _ignoring_type(parse))
     for kind in (Delay, *(kind for kind, _ in _NOTATIONS)):
         converter.register_unstructure_hook(kind, str)
+    converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
+    converter.register_unstructure_hook(Headers, Headers.written)
     for choice in (model.Role, model.Forward, model.OnBadLine, Arrivals):
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)

@@ -204,6 +204,14 @@ def test_prometheus_asks_every_instance(topology):
     assert "--enable-feature=exemplar-storage" in project["services"]["prometheus"]["command"]
 
 
+def test_a_stage_gets_the_variables_of_its_headers():
+    """What headers name is taken from the environment of whoever starts it, by the stages that need it alone."""
+    text = "{name: one, stages: {a: {calls: [{to: b, headers: {X: '${TOKEN}'}}]}, b: {calls: []}}}"
+    services = project_of(parse_topology(text, "one.yaml", samples_beside(ROOT), "one"))["services"]
+    assert services["a"]["environment"]["TOKEN"] == "${TOKEN}"
+    assert "TOKEN" not in services["b"]["environment"]
+
+
 @every_topology
 def test_nothing_in_it_is_secret(topology):
     """No password, token or key is written down."""

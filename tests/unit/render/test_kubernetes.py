@@ -14,6 +14,7 @@ import pytest
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.errors import ConfigurationError
 from simulator.render.kubernetes import kubernetes_files
+from simulator.render.kubernetes_pod import stage_pod
 from simulator.topology.graph import calls_of, entries, reached_from
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Role, Stage, Topology
@@ -370,3 +371,13 @@ def test_what_can_not_be_in_pods_is_refused():
     """A stage that is called like what stands beside it is refused when it is rendered."""
     with pytest.raises(ConfigurationError, match=r"stages\.grafana: the name is taken"):
         kubernetes_files(Topology(name="t", stages={"grafana": Stage(calls=())}))
+
+
+def test_a_pod_gets_the_variables_of_its_headers_from_a_secret():
+    """What headers name is a key of the Secret `headers`, in the pods that need it alone."""
+    text = "{name: one, stages: {a: {calls: [{to: b, headers: {X: '${TOKEN}'}}]}, b: {calls: []}}}"
+    topology = parse_topology(text, "one.yaml", samples_beside(ROOT), "one")
+    reference = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "headers", "key": "TOKEN"}}}
+    [a, b] = [stage_pod(topology, name)["containers"][0]["env"] for name in ("a", "b")]
+    assert reference in a
+    assert [one["name"] for one in b] == ["OTEL_EXPORTER_OTLP_ENDPOINT"]

@@ -8,6 +8,7 @@ import pytest
 
 from simulator.stage.downstream import Parcel, Sender
 from simulator.telemetry.record import Attempt, CallOutcome
+from simulator.topology.headers import parse_headers
 from tests.support.sending import LONG_SECONDS, OK, PARCEL, answering, attempt_at, read_request, sending
 
 
@@ -49,6 +50,36 @@ def test_the_request_on_the_wire(serve):
         "X-Simulator-Due": "1700000000.123456",
     }
     assert sent == body
+
+
+def headers_sent(serve, parcel, **options):
+    """Send a message with a user and a password, and give the headers that arrive."""
+    seen = []
+
+    def behave(connection):
+        seen.append(read_request(connection))
+        connection.sendall(OK)
+
+    with serve(behave) as server:
+        downstream = replace(server.downstream(), authorizations={server.url: "Basic YW5uOg=="})
+        with sending(downstream, **options) as sender:
+            assert sender.attempt("enrich", parcel, LONG_SECONDS).outcome is CallOutcome.OK
+    lines = seen[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return [tuple(line.split(": ", 1)) for line in lines]
+
+
+def test_a_user_and_a_password_on_the_wire(serve):
+    """What came with the URL is sent as Authorization."""
+    assert ("Authorization", "Basic YW5uOg==") in headers_sent(serve, PARCEL)
+
+
+def test_headers_of_a_call_on_the_wire(serve):
+    """A call's headers are sent with the values of their variables, and stand for those of the same name."""
+    headers = parse_headers({"authorization": "Bearer ${TOKEN}", "USER-AGENT": "mine", "X-Tenant": "acme"})
+    sent = headers_sent(serve, replace(PARCEL, headers=headers), variables={"TOKEN": "t0p"})
+    named = {name.lower(): value for name, value in sent}
+    assert (named["authorization"], named["user-agent"], named["x-tenant"]) == ("Bearer t0p", "mine", "acme")
+    assert len(named) == len(sent)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])

@@ -1,5 +1,7 @@
 """Where a stage listens and where its callers find it."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +93,46 @@ def test_what_is_no_url_is_refused(text):
     with pytest.raises(ValueError) as refusal:
         parse_address(text, "downstream")
     assert str(refusal.value).startswith(f"{text!r} is not a URL")
+
+
+@pytest.mark.parametrize(
+    ("url", "user_and_password", "without"),
+    [
+        ("http://ann:s3cret@host:81/in?key=a@b", "ann:s3cret", "http://host:81/in?key=a@b"),
+        ("https://ann@host/in", "ann:", "https://host/in"),
+        ("http://a%40b:p%3Aq%2F@host/", "a@b:p:q/", "http://host/"),
+        ("http://ann:p@ss@host/", "ann:p@ss", "http://host/"),
+        ("http://:s3cret@[::1]:81/", ":s3cret", "http://[::1]:81/"),
+        ("http://%C3%A4nn:%E2%82%AC@host/", "\xe4nn:\u20ac", "http://host/"),
+    ],
+)
+def test_a_user_and_a_password_become_a_header(url, user_and_password, without):
+    """What stands before the host is sent as RFC 7617 has it, and stands in the URL no longer."""
+    address = parse_address(f"in={url}", "downstream")
+    assert address.url == without
+    kind, _, text = address.authorization.partition(" ")
+    assert (kind, base64.b64decode(text).decode()) == ("Basic", user_and_password)
+    assert "Basic" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://ann:s3cret@host:port/",
+        "http://ann:s3cret@/",
+        "http://ann:s3/cret@host/",
+        "ftp://ann:s3cret@host/",
+        "in=http://ann:s3cret@ho st/",
+        "http://a%3An:s3cret@host/",
+        "http://ann:s3cret@host:99999/?token=s3cret",
+    ],
+)
+def test_a_refusal_tells_no_password(text):
+    """What is wrong with an address is said without what may be secret in it."""
+    with pytest.raises(ValueError) as refusal:
+        parse_address(text, "downstream")
+    assert "cret" not in str(refusal.value)
+    assert "ann" not in str(refusal.value)
 
 
 @given(st.text())

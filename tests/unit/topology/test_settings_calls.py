@@ -8,6 +8,7 @@ from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
 from simulator.topology.graph import calls_of
+from simulator.topology.headers import parse_headers
 from simulator.topology.model import Call, Role, Stage
 from simulator.topology.settings import with_call_keys
 from simulator.topology.structure import structure, unstructure
@@ -28,6 +29,9 @@ CALL_KEYS = [
     ("OPTIONAL", True, {"optional": True}),
     ("REQUEST_BYTES", "10KB", {"request_size": parse_sizes("10KB")}),
     ("REQUEST_BYTES", "uniform(1KB, 10KB)", {"request_size": parse_sizes("uniform(1KB, 10KB)")}),
+    ("HEADERS", {"X-Tenant": "acme"}, {"headers": parse_headers({"X-Tenant": "acme"})}),
+    ("HEADERS", "X-Tenant: ${TENANT}", {"headers": parse_headers({"X-Tenant": "${TENANT}"})}),
+    ("HEADERS", ["A: 1", "B: 2"], {"headers": parse_headers({"A": "1", "B": "2"})}),
 ]
 
 
@@ -56,6 +60,8 @@ def test_all_keys_of_the_calls_go_together():
         ("HEDGE", "x", "'x' is not a duration: write 250ms, 1.5s or 1m30s"),
         ("OPTIONAL", "yes", "'yes' is neither true nor false"),
         ("REQUEST_BYTES", "0", "'0' is out of range: must be between 1B and 16MiB"),
+        ("HEADERS", "s3cret", "must be written as NAME: VALUE, as in 'Authorization: Bearer ${TOKEN}'"),
+        ("HEADERS", {"Host": "s3cret"}, "the header Host is the stage's own to send"),
     ],
 )
 def test_a_wrong_key_of_the_calls_is_named_with_its_source(key, value, message):
