@@ -292,6 +292,11 @@ def check(program: Program, /, topology: Path) -> int:
     "--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger beside it, whichever is installed."
 )
 @click.option(
+    "--start-timeout",
+    metavar="TIME",
+    help="Give up where no further stage becomes ready in this time.  [default: 60s]",
+)
+@click.option(
     "--log-limit",
     metavar="SIZE",
     envvar=LOG_LIMIT_VARIABLE,
@@ -312,6 +317,7 @@ def run(
     console_port: int | None,
     drain_timeout: str | None,
     log_limit: str | None,
+    start_timeout: str | None,
     **wishes: Any,
 ) -> int:
     """Run a whole topology on this machine, a process per stage.
@@ -338,6 +344,7 @@ def run(
         console_port,
         drain_timeout,
         log_limit,
+        start_timeout,
     )
     return run_topology(request, program.file, os.environ)
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulator.errors import StartError
 from simulator.local.folder import RunFolder, create
 from simulator.topology.addresses import url_of
 from simulator.topology.layers import ENVIRONMENT_PREFIX
 
-_READY_SECONDS = 30.0
-_POLL_SECONDS = 0.01
 # Of the variables that set up a single stage, only this one makes sense for all of them.
 _PASSED_ON = (f"{ENVIRONMENT_PREFIX}LOG_LEVEL", f"{ENVIRONMENT_PREFIX}CONTROL_TOKEN")
 
@@ -67,17 +62,6 @@ class Child:
             )
         self._listener.close()
 
-    def wait_until_ready(self) -> None:
-        """Wait for the stage to answer /readyz. Raise StartError, with what it said, where it does not come up."""
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            if self.returncode is not None:
-                raise StartError(f"stage {self.label} did not start:\n{self.last_words()}")
-            if self._answers():
-                return
-            time.sleep(_POLL_SECONDS)
-        raise StartError(f"stage {self.label} was not ready after {_READY_SECONDS:g} s:\n{self.last_words()}")
-
     def last_words(self) -> str:
         """Give the end of what the process wrote to standard error."""
         return self._folder.errors(self.label).read_text(errors="replace")[-2000:].strip()
@@ -112,16 +96,6 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=1.0)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
 
 def stage_environment(environment: Mapping[str, str]) -> dict[str, str]:

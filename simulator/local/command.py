@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +20,14 @@ from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
+from simulator.local.progress import StartProgress
 from simulator.local.stack import Stack
+from simulator.local.starting import DEFAULT_TIMEOUT_SECONDS, Pace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor, collector_answers
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
+from simulator.stage.open_files import allow_many_files
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
@@ -31,6 +36,7 @@ from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration, parse_size
 from simulator.urls import redacted
 
+_STARTS_PER_CORE = 2  # one computes while the other waits for the disk
 _LEAST_LOG_LIMIT_BYTES = 10**6
 _SEED_BITS = 32  # enough, and short enough to be typed again
 
@@ -49,6 +55,7 @@ class RunRequest:
     console_port: int | None = None
     drain_timeout: str | None = None
     log_limit: str | None = None
+    start_timeout: str | None = None
 
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
@@ -60,7 +67,8 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     duration = _duration(request.duration, "flag --duration")
     if (drain_seconds := _duration(request.drain_timeout, "--drain-timeout or SIMULATOR_DRAIN_TIMEOUT")) is not None:
         topology = replace(topology, drain_timeout_seconds=Seconds(drain_seconds))
-    log_limit_bytes = _log_limit(request.log_limit)
+    log_limit_bytes, pace = _log_limit(request.log_limit), _pace(request.start_timeout)
+    allow_many_files()
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
     )
@@ -90,7 +98,8 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             stack.start_prometheus(supervisor.topology, addresses)
         err.print(f"Starting the {len(topology.stages)} stages of {topology.name} ...", style="dim")
         try:
-            supervisor.start()
+            with StartProgress(err, supervisor.processes, time.monotonic) as progress:
+                supervisor.start(pace, progress.tick)
         except Interrupted:
             return 130
         _announce(supervisor, folder, environment, stack, console, err)
@@ -117,6 +126,14 @@ def _duration(text: str | None, source: str) -> float | None:
         return None if text is None else parse_duration(text)
     except ValueError as error:
         raise ConfigurationError.of(str(error), source) from None
+
+
+def _pace(start_timeout: str | None) -> Pace:
+    timeout_seconds = _duration(start_timeout, "flag --start-timeout")
+    return Pace(
+        concurrency=_STARTS_PER_CORE * len(os.sched_getaffinity(0)),
+        timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
+    )
 
 
 def _log_limit(text: str | None) -> int:

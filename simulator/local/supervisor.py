@@ -7,7 +7,6 @@ import graphlib
 import itertools
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -21,6 +20,7 @@ from simulator.local.children import Child, parent_pipe
 from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.plan import STANDARD_INPUT, files_of
+from simulator.local.starting import Pace, Probes, how_it_ended, start_at_pace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.stopping import Ending
 from simulator.local.view import Percentiles, Picture, View
@@ -111,20 +111,23 @@ class Supervisor:
         """Give the URLs at which the instances of a stage take messages."""
         return [child.address(self.topology.stages[name].path) for child in self._children[name]]
 
-    def start(self) -> None:
-        """Start every stage, the called ones first and the injectors last, each when what it needs is ready.
+    def start(self, pace: Pace, on_tick: Callable[[int], None] = lambda _: None) -> None:
+        """Start every stage, the called ones first, and the injectors when all others are ready.
 
-        Raise StartError where a stage does not come up, Interrupted where a person stops it.
+        `on_tick(ready)` hears how many processes are. Raise StartError where a stage does not come up, Interrupted
+        where a person stops it.
         """
         injectors = [name for name, stage in self.topology.stages.items() if stage.role is Role.INJECTOR]
         others = [name for name in called_first(self.topology) if name not in injectors]
-        for names in (others, injectors):
-            for name in names:
-                self._start_stage(name)
-            for child in self._everyone(names):
-                child.wait_until_ready()
-                if self._stop.made:
-                    raise Interrupted
+
+        def tick(ready: int) -> None:
+            if self._stop.made:
+                raise Interrupted
+            on_tick(ready)
+
+        groups = [self._everyone(names) for names in (others, injectors)]
+        with Probes() as probes:
+            start_at_pace(groups, self._start_child, probes.ready_among, pace, time.monotonic, tick)
         self._began = time.monotonic()
 
     def run(self, view: View, duration_seconds: float | None) -> None:
@@ -187,7 +190,7 @@ class Supervisor:
         """Note how those ended that were asked to, and did not end as they should."""
         for child in self._everyone(names):
             if child.returncode and child.label not in self._gone:
-                self._gone[child.label] = _how_it_ended(child.returncode)
+                self._gone[child.label] = how_it_ended(child.returncode)
 
     def _assign_addresses(self, topology: Topology) -> Topology:
         stages = {}
@@ -220,17 +223,21 @@ class Supervisor:
         self._readers[label] = reader
         return reader
 
-    def _start_stage(self, name: str) -> None:
-        from_terminal = self.topology.stages[name].input == STANDARD_INPUT
+    @property
+    def processes(self) -> int:
+        """Return how many processes the run has."""
+        return len(self._everyone())
+
+    def _start_child(self, child: Child) -> None:
+        from_terminal = self.topology.stages[child.name].input == STANDARD_INPUT
         stdin = 0 if from_terminal else subprocess.DEVNULL
-        for child in self._children[name]:
-            child.start(self._program, self._parent_read, self._environment, stdin, self._log_limit_bytes)
+        child.start(self._program, self._parent_read, self._environment, stdin, self._log_limit_bytes)
 
     def _note_gone(self) -> None:
         for child in self._everyone():
             code = child.returncode
             if code is not None and child.label not in self._gone:
-                self._gone[child.label] = _how_it_ended(code)
+                self._gone[child.label] = how_it_ended(code)
 
     def _gone_stages(self) -> dict[str, str]:
         """Say of each stage how those of its processes ended that should still run."""
@@ -271,17 +278,6 @@ def _callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
         names = sorter.get_ready()
         yield names
         sorter.done(*names)
-
-
-def _how_it_ended(code: int) -> str:
-    return f"was killed ({_signal_name(-code)})" if code < 0 else f"ended (exit code {code})"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def collector_answers(url: str, connect: Callable[..., socket.socket] = socket.create_connection) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import signal
 from collections.abc import Mapping
 
@@ -17,6 +16,7 @@ import gevent.os
 
 import simulator
 from simulator.stage.assembly import Parts, Surroundings, assemble
+from simulator.stage.open_files import allow_many_files
 from simulator.telemetry.otlp import exports_spans, traces_endpoint
 from simulator.topology.addresses import url_of
 from simulator.topology.settings import StageSettings
@@ -27,12 +27,11 @@ BREAK_OFF_SECONDS = 3.0
 # How long the log of a stage that ends is waited for.
 _LOG_SECONDS = 2.0
 _POLL_SECONDS = 0.005
-_MOST_FILES = 65536
 
 
 def run_stage(settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> int:
     """Run a stage until SIGTERM, SIGINT or SIGHUP, and return its exit code. Raise StartError where it can't start."""
-    _allow_many_files()
+    allow_many_files()
     parts = assemble(settings, surroundings, environment)
     stop = _StopRequest()
     if surroundings.parent_fd is not None:
@@ -133,11 +132,3 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-
-
-def _allow_many_files() -> None:
-    """Raise the soft limit of open files: a message in flight takes one or two of them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -328,3 +328,11 @@ def test_interrupting_before_it_is_up_is_130(tmp_path):
         process.kill()
         process.wait()
     assert not processes_under(tmp_path)
+
+
+def test_a_start_that_takes_too_long_says_what_it_waits_for(tmp_path):
+    """--start-timeout bounds how long no stage may become ready; the reason names the stages and the flag."""
+    finished = run("run", str(PIPELINE), "--start-timeout", "1ms", "--report", str(tmp_path / "r"), cwd=tmp_path)
+    assert finished.returncode == 2
+    assert "0 of 4 stages are ready, and for 1ms no other became so; waiting for" in finished.stderr
+    assert "--start-timeout waits longer" in finished.stderr

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.folder import open_run_folder
+from simulator.local.starting import Pace, Probes, start_at_pace
 from simulator.stage.listening import listen
 
 LONG_SECONDS = 20.0
@@ -60,6 +62,12 @@ class Rig:
     def start(self, environment=None, stdin=subprocess.DEVNULL):
         self.child.start(self.program, self.read, environment or {"PATH": os.environ["PATH"]}, stdin, 1000)
 
+    def wait(self):
+        """Wait until the child is ready."""
+        with Probes() as probes:
+            pace = Pace(concurrency=1, timeout_seconds=LONG_SECONDS)
+            start_at_pace([[self.child]], lambda _: None, probes.ready_among, pace, time.monotonic, lambda _: None)
+
     def said(self):
         return json.loads(self.folder.log(self.child.label).read_text().splitlines()[0])
 
@@ -90,7 +98,7 @@ def test_a_stage_is_started_with_all_it_needs(make_child):
     rig = make_child()
     assert (rig.child.pid, rig.child.returncode) == (None, None)
     rig.start()
-    rig.child.wait_until_ready()
+    rig.wait()
     said = rig.said()
     assert said["command"] == "stage"
     names = {"--topology", "--stage", "--instance", "--listen-fd", "--parent-fd", "--tally"} | {
@@ -112,7 +120,7 @@ def test_an_instance_has_files_of_its_own(make_child):
     """One of several processes of a stage is started as that instance, and its files bear its label."""
     rig = make_child(instance=2, label="parse.2")
     rig.start()
-    rig.child.wait_until_ready()
+    rig.wait()
     arguments = rig.said()["arguments"]
     assert (arguments["--stage"], arguments["--instance"]) == ("parse", "2")
     assert arguments["--tally"] == str(rig.folder.tally("parse.2"))
@@ -123,8 +131,8 @@ def test_an_instance_that_dies_is_told_by_its_label(make_child):
     """Of an instance that does not come up the message says which one it is."""
     rig = make_child(DYING, instance=3, label="parse.3")
     rig.start()
-    with pytest.raises(StartError, match=r"^stage parse\.3 did not start:\n"):
-        rig.child.wait_until_ready()
+    with pytest.raises(StartError, match=r"^stage parse\.3 did not start: it ended \(exit code 2\)\n"):
+        rig.wait()
 
 
 def test_nobody_else_can_take_its_port(make_child):
@@ -142,7 +150,7 @@ def test_ctrl_c_reaches_the_runner_alone(make_child):
     """A stage is in a session of its own, so that a terminal's signals do not reach it."""
     rig = make_child()
     rig.start()
-    rig.child.wait_until_ready()
+    rig.wait()
     assert rig.said()["session"] == rig.child.pid != os.getsid(0)
 
 
@@ -150,7 +158,7 @@ def test_ready_means_that_it_said_so(make_child):
     """A stage counts as up only when its probe says so, however often it has to be asked."""
     rig = make_child(not_ready_at_first=5)
     rig.start()
-    rig.child.wait_until_ready()
+    rig.wait()
     with urllib.request.urlopen(rig.child.address("/readyz"), timeout=LONG_SECONDS) as answer:
         assert answer.status == 200
     assert rig.child.address("/orders") == f"http://127.0.0.1:{rig.port}/orders"
@@ -161,9 +169,9 @@ def test_a_stage_that_dies_is_told_with_its_last_words(make_child):
     rig = make_child(DYING)
     rig.start()
     with pytest.raises(StartError) as raised:
-        rig.child.wait_until_ready()
+        rig.wait()
     text = str(raised.value)
-    assert text.startswith("stage parse did not start:\n")
+    assert text.startswith("stage parse did not start: it ended (exit code 2)\n")
     assert text.endswith("x of it all")
     assert len(text) < 2100
     assert rig.child.returncode == 2
@@ -173,7 +181,7 @@ def test_a_stage_is_asked_to_stop(make_child):
     """`terminate` asks, with SIGTERM, and `wait` says whether the process has ended within its time."""
     rig = make_child()
     rig.start()
-    rig.child.wait_until_ready()
+    rig.wait()
     assert rig.child.wait(0.0) is False
     rig.child.terminate()
     assert rig.child.wait(LONG_SECONDS) is True
@@ -184,7 +192,7 @@ def test_a_stage_that_does_not_listen_is_killed(make_child):
     """What ignores SIGTERM does not survive `kill`."""
     rig = make_child(STUBBORN)
     rig.start()
-    rig.child.wait_until_ready()
+    rig.wait()
     rig.child.terminate()
     assert rig.child.wait(0.05) is False
     rig.child.kill()
@@ -224,7 +232,7 @@ def test_a_stage_notices_that_the_runner_is_gone(make_child):
     """When the runner's end of the pipe closes, however that came about, the stage sees it and can end."""
     rig = make_child()
     rig.start()
-    rig.child.wait_until_ready()
+    rig.wait()
     rig.close_pipe()
     assert rig.child.wait(LONG_SECONDS) is True
     assert rig.child.returncode == 7
@@ -248,7 +256,7 @@ def test_standard_input_is_passed_on(make_child):
     os.close(write)
     try:
         rig.start(stdin=read)
-        rig.child.wait_until_ready()
+        rig.wait()
         assert rig.said()["stdin"] == "from outside"
     finally:
         os.close(read)
@@ -258,7 +266,7 @@ def test_the_environment_of_a_stage(make_child):
     """A stage gets the environment without what is meant for a stage by itself."""
     rig = make_child()
     rig.start({"PATH": "/bin", "SIMULATOR_PORT": "1", "SIMULATOR_LOG_LEVEL": "debug", "OTEL_TRACES_SAMPLER": "x"})
-    rig.child.wait_until_ready()
+    rig.wait()
     environment = rig.said()["environment"]
     assert "SIMULATOR_PORT" not in environment
     assert environment["SIMULATOR_LOG_LEVEL"] == "debug"

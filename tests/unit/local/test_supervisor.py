@@ -13,12 +13,14 @@ import pytest
 from simulator.behaviour.delays import no_samples
 from simulator.errors import StartError
 from simulator.local.folder import open_run_folder
+from simulator.local.starting import Pace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import Supervisor
 from simulator.stage.listening import listen, listen_in_a_row
 from simulator.telemetry.tally import Tally
 from simulator.topology.reader import parse_topology, read_topology
 
+PACE = Pace(concurrency=4)
 TEXT = """
 name: orders
 stages:
@@ -160,7 +162,7 @@ def test_a_row_that_is_not_free_is_told(make_rig, taken):
 def test_every_instance_is_a_process_with_files_of_its_own(make_rig):
     """Each instance is started as the one that it is and has its own log and tally; a single one bears no number."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     labels = {"injector": 1, "work.1": 1, "work.2": 2, "work.3": 3, "archive": 1}
     for label, instance in labels.items():
         said = rig.said(label)
@@ -174,7 +176,7 @@ def test_nothing_is_left_behind(make_rig):
     """Whatever happens in the body of the `with`, no process and no port outlives it."""
     rig = make_rig()
     with pytest.raises(ZeroDivisionError), rig.supervisor:
-        rig.supervisor.start()
+        rig.supervisor.start(PACE)
         pids = [rig.pid(label) for label in ("injector", "work.1", "work.2", "work.3", "archive")]
         raise ZeroDivisionError
     for pid in pids:
@@ -187,8 +189,8 @@ def test_nothing_is_left_behind(make_rig):
 def test_a_stage_that_does_not_come_up_ends_the_start(make_rig):
     """A stage that dies at its start is told by name, with its last words."""
     rig = make_rig(source=DYING + PROGRAM)
-    with pytest.raises(StartError, match="stage archive did not start:\nno room"):
-        rig.supervisor.start()
+    with pytest.raises(StartError, match=r"stage archive did not start: it ended \(exit code 1\)\nno room"):
+        rig.supervisor.start(PACE)
 
 
 def test_a_start_can_be_stopped(make_rig):
@@ -197,13 +199,13 @@ def test_a_start_can_be_stopped(make_rig):
     with rig.stop.listening():
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(Interrupted):
-            rig.supervisor.start()
+            rig.supervisor.start(PACE)
 
 
 def test_a_stage_that_lost_an_instance_is_hurt(make_rig):
     """A stage some of whose processes are gone is hurt, says which, and is not gone as long as one is left."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     picture = rig.look()
     assert (dict(picture.gone), dict(picture.hurt)) == ({}, {})
     rig.kill("work.2")
@@ -221,7 +223,7 @@ def test_a_stage_that_lost_an_instance_is_hurt(make_rig):
 def test_a_stage_of_one_process_is_gone(make_rig):
     """A stage whose only process ended is gone, and no instance is spoken of."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     rig.kill("archive")
     picture = rig.look()
     assert (dict(picture.gone), dict(picture.hurt)) == ({"archive": "was killed (SIGKILL)"}, {})
@@ -230,7 +232,7 @@ def test_a_stage_of_one_process_is_gone(make_rig):
 def test_a_picture_adds_the_instances_up(make_rig):
     """What a picture shows of a stage is what all of its processes have counted, those that are gone too."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     rig.count("work.1", received__injector=5, outcome__forwarded=4)
     rig.count("work.3", received__injector=3, outcome__forwarded=1, outcome__faulted=2)
     rig.kill("work.3")
@@ -241,7 +243,7 @@ def test_a_picture_adds_the_instances_up(make_rig):
 def test_the_account_of_a_run_that_went_well(make_rig):
     """At the end every stage has stopped as it was asked to, and the account has what all processes counted."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     rig.count("injector", received__outside=5, outcome__forwarded=5, sent__work=5, attempt__work__ok=5)
     for label, count in (("work.1", 2), ("work.2", 3)):
         rig.count(
@@ -265,7 +267,7 @@ def test_the_account_of_a_run_that_went_well(make_rig):
 def test_the_account_of_a_run_that_lost_an_instance(make_rig):
     """What a killed instance had in flight is accounted for, and that it was killed is something wrong."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     rig.count("work.1", received__injector=2, outcome__forwarded=2, sent__archive=2, attempt__archive__ok=2)
     rig.count("work.2", received__injector=3, outcome__forwarded=1, sent__archive=3, attempt__archive__ok=1)
     rig.count("archive", received__work=4, outcome__delivered=4)
@@ -290,7 +292,7 @@ def test_the_account_of_a_run_that_lost_an_instance(make_rig):
 def test_a_stage_that_ends_badly_when_it_is_stopped(make_rig):
     """A process that ends with an exit code of its own when it is asked to stop is told, each instance by number."""
     rig = make_rig(exit_code=3)
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     problems = rig.supervisor.finish(print).ledger.problems
     assert problems[0] == "injector ended (exit code 3)"
     assert problems[1] == "work " + ", ".join(f"instance {number} ended (exit code 3)" for number in (1, 2, 3))
@@ -299,7 +301,7 @@ def test_a_stage_that_ends_badly_when_it_is_stopped(make_rig):
 def test_a_stage_that_is_not_done_in_time_is_hurried(make_rig):
     """It is told what the run waits for, and when the run's bound is reached the stage breaks off what is not done."""
     rig = make_rig("drain_timeout: 1200ms" + TEXT, stubborn="archive")
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     rig.count("archive", received__work=3, outcome__delivered=1)
     told = []
     ledger = rig.supervisor.finish(told.append).ledger
@@ -310,7 +312,7 @@ def test_a_stage_that_is_not_done_in_time_is_hurried(make_rig):
 def test_a_run_ends_with_its_load(make_rig):
     """A run ends by itself when every injector that has an end has come to it, or is gone."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     rig.count("injector", load_finished=1)
     seen = Seen()
     rig.supervisor.run(seen, None)
@@ -320,7 +322,7 @@ def test_a_run_ends_with_its_load(make_rig):
 def test_a_run_ends_with_its_injector(make_rig):
     """An injector that was killed does not keep the run from ending."""
     rig = make_rig()
-    rig.supervisor.start()
+    rig.supervisor.start(PACE)
     rig.kill("injector")
     seen = Seen()
     rig.supervisor.run(seen, None)
