@@ -20,6 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from simulator.quoting import printable, shortened
+
+_MAX_PROBLEMS_SHOWN = 50
+_MAX_CHARACTERS = 4000
+
 
 class SimulatorError(Exception):
     """Be the root of every error raised on purpose."""
@@ -38,12 +43,13 @@ class Problem:
     column: int = 0
 
     def __str__(self) -> str:
-        place = self.source
+        place = printable(self.source)
         if self.line:
             place += f":{self.line}"
             if self.column:
                 place += f":{self.column}"
-        return f"{place}: {self.message}" if place else self.message
+        message = printable(shortened(self.message, _MAX_CHARACTERS), keep="\n")
+        return f"{place}: {message}" if place else message
 
 
 class ConfigurationError(SimulatorError):
@@ -51,7 +57,13 @@ class ConfigurationError(SimulatorError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.source, problem.line, problem.column)))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(self.shown()))
+
+    def shown(self) -> list[str]:
+        """Return what to print: a text for each problem, of many only the first fifty and how many more there are."""
+        texts = [str(problem) for problem in self.problems[:_MAX_PROBLEMS_SHOWN]]
+        more = len(self.problems) - len(texts)
+        return [*texts, f"and {more} more"] if more else texts
 
     @classmethod
     def of(cls, message: str, source: str = "") -> ConfigurationError:

@@ -47,7 +47,7 @@ def make_control(
             changes = live.change(_patch(request))
         except ConfigurationError as error:
             record("invalid")
-            mistakes = [str(mistake) for mistake in error.problems]
+            mistakes = error.shown()
             return problem(400, "Invalid change", "nothing was changed: " + "; ".join(mistakes), problems=mistakes)
         record("changed")
         for key, (before, after) in changes.items():

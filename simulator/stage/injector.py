@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -15,12 +16,14 @@ from simulator.behaviour.pacing import Pace
 from simulator.behaviour.payloads import CONTENT_TYPE, payload
 from simulator.errors import MessageError, Rejected, StartError
 from simulator.stage.handling import Handling
-from simulator.stage.json_text import json_flaw
+from simulator.stage.json_text import json_flaw, without_mark
 from simulator.stage.message import Message
 from simulator.telemetry.record import OUTSIDE, Clock, Via
 from simulator.topology.model import OnBadLine
 
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHUNK_BYTES = 2**16
+_AROUND_A_LINE_BYTES = 3 + 1 + 1  # a byte order mark, the line's end, and one that is too much
 # Waited for piece by piece: at a tiny rate the next message is further off than any timer can count.
 _MAX_WAIT_SECONDS = 3600.0
 Spawn = Callable[[Callable[[], None]], object]
@@ -188,7 +191,8 @@ def from_lines(
         number, line = next(numbered, (0, b""))
         if not line:
             return
-        body = line.removesuffix(b"\n")
+        # A byte order mark is the file's, and no part of its first message.
+        body = (without_mark(line) if number == 1 else line).removesuffix(b"\n")
         if not body.strip():
             continue
         watcher.line()
@@ -211,8 +215,8 @@ def open_lines(path: str) -> BinaryIO:
 
 
 def bounded_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
-    """Give a file's lines; of one that has more than `max_bytes` only the beginning, too long by a byte or two."""
-    while line := file.readline(max_bytes + 2):
+    """Give a file's lines; of one that has more than `max_bytes` only the beginning, too long by a few bytes."""
+    while line := file.readline(max_bytes + _AROUND_A_LINE_BYTES):
         whole = line.endswith(b"\n")
         yield line
         while not whole and (rest := file.readline(_CHUNK_BYTES)):
@@ -222,6 +226,8 @@ def bounded_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
 def _flaw(body: bytes, max_body_bytes: int) -> str | None:
     if len(body) > max_body_bytes:
         return f"it has more than max_body ({max_body_bytes} bytes)"
+    if body.startswith(_UTF16_MARKS):
+        return "it is in UTF-16: save the file as UTF-8"
     flaw = json_flaw(body)
     return None if flaw is None else f"not JSON: {flaw}"
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from simulator.errors import ConfigurationError, Problem
+from simulator.quoting import quoted, shortened
+from simulator.topology.scalars import STRING_TAG, CoreLoader, scalar_value
 
 Keys = tuple[str | int, ...]
 _MAX_NESTING = 40
-_MAX_VALUES = 50_000
+_MAX_VALUES = 100_000
+_MAX_CHARACTERS = 16 * 2**20  # of all values, each alias counted
+_MAX_JOINED = 1000  # more than any notation takes
+_TOO_DEEP = "nested too deeply"
+_TOO_MANY = f"more than {_MAX_VALUES} values"
 _TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
@@ -29,7 +35,7 @@ class Document:
         while at and at not in self.places:
             at = at[:-1]
         line, column = self.places.get(at, (0, 0))
-        shown = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+        shown = "".join(f"[{key}]" if isinstance(key, int) else f".{shortened(key)}" for key in keys).lstrip(".")
         return Problem(f"{shown}: {message}" if shown else message, self.source, line, column)
 
     def _written(self, keys: Keys) -> Keys:
@@ -37,7 +43,7 @@ class Document:
         value: Any = self.value
         written: list[str | int] = []
         for key in keys:
-            names = list(value) if isinstance(value, dict) else []
+            names = list(value) if isinstance(value, dict) and isinstance(key, int) else []
             written.append(names[key] if isinstance(key, int) and key < len(names) else key)
             try:
                 value = value[written[-1]]
@@ -48,15 +54,16 @@ class Document:
 
 def parse_document(text: str, source: str) -> Document:
     """Read one YAML document. Raise ConfigurationError where it is not YAML, or says a key twice."""
-    loader = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
     try:
-        _check_nesting(text, loader, source)
-        node = yaml.compose(text, Loader=loader)
+        _check_extent(text, source)
+        node = yaml.compose(text, Loader=CoreLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         hint = "; a value with a colon in it needs quotes" if "mapping values" in str(error.problem) else ""
-        raise ConfigurationError([Problem(f"not YAML: {error.problem}{hint}", source, *place)]) from None
+        raise ConfigurationError(
+            [Problem(f"not YAML: {shortened(str(error.problem))}{hint}", source, *place)]
+        ) from None
     except yaml.YAMLError as error:
         raise ConfigurationError([Problem(f"not YAML: {error}", source)]) from None
     reader = _Reader(source)
@@ -66,18 +73,20 @@ def parse_document(text: str, source: str) -> Document:
     return Document(source, value, reader.places)
 
 
-def _check_nesting(text: str, loader: Any, source: str) -> None:
-    """Refuse what is nested too deeply before it is composed: the composer would run out of stack, and die of it."""
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
+def _check_extent(text: str, source: str) -> None:
+    """Refuse what is nested too deeply, or too much, before it is composed, which takes stack and memory for all."""
+    depth = nodes = 0
+    for event in yaml.parse(text, Loader=CoreLoader):
+        nodes += isinstance(event, yaml.NodeEvent)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > _MAX_NESTING + 1:
+        if depth > _MAX_NESTING + 1 or nodes > 2 * _MAX_VALUES + 1:
             mark = event.start_mark
             place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-            raise ConfigurationError([Problem("nested too deeply", source, *place)])
+            reason = _TOO_MANY if nodes > 2 * _MAX_VALUES + 1 else _TOO_DEEP
+            raise ConfigurationError([Problem(reason, source, *place)])
 
 
 class _Reader:
@@ -87,7 +96,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self._seen: set[Problem] = set()
         self._read = 0
-        self._scalars = yaml.constructor.SafeConstructor()
+        self._characters = 0
 
     def read(self, node: yaml.Node, keys: Keys) -> Any:
         self.places.setdefault(keys, (node.start_mark.line + 1, node.start_mark.column + 1))
@@ -101,26 +110,30 @@ class _Reader:
             return self._mapping(node, keys)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*keys, index)) for index, child in enumerate(_whole_items(node))]
-        return self._scalar(node)
+        return self._scalar(cast(yaml.ScalarNode, node))
 
     def _objection(self, node: yaml.Node, keys: Keys) -> str:
         if len(keys) > _MAX_NESTING:
-            return "nested too deeply"
+            return _TOO_DEEP
         if self._read == _MAX_VALUES + 1:
             # Aliases of aliases can make any number of values of a few lines.
-            return f"more than {_MAX_VALUES} values"
+            return _TOO_MANY
         if node.tag not in _TAGS and not isinstance(node, yaml.ScalarNode):
-            return f"the tag {node.tag} means nothing here"
+            return f"the tag {shortened(node.tag)} means nothing here"
         return ""
 
-    def _scalar(self, node: yaml.Node) -> Any:
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        before, self._characters = self._characters, self._characters + len(node.value)
+        if self._characters > _MAX_CHARACTERS:
+            # An alias costs nothing here, but each value is read, checked and shown for itself.
+            if before <= _MAX_CHARACTERS:
+                self._problem(f"the values have more than {_MAX_CHARACTERS} characters in all, aliases counted", node)
+            return None
         try:
-            return self._scalars.construct_object(node)
-        except (LookupError, AttributeError):
-            self._problem(f"{node.value!r} is not what its tag says", node)
-        except (yaml.YAMLError, ValueError) as error:
-            self._problem(str(getattr(error, "problem", None) or error), node)
-        return None
+            return scalar_value(node)
+        except ValueError as error:
+            self._problem(str(error), node)
+            return None
 
     def _mapping(self, node: yaml.MappingNode, keys: Keys) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -129,7 +142,7 @@ class _Reader:
             if not key:
                 self._problem("a key must be plain text", key_node)
             elif key in values:
-                self._problem(f"the key {key!r} stands twice", key_node)
+                self._problem(f"the key {quoted(key)} stands twice", key_node)
             else:
                 self.places[(*keys, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
                 values[key] = self.read(value_node, (*keys, key))
@@ -174,9 +187,11 @@ def _is_plain(node: yaml.Node) -> bool:
 
 
 def _is_open(node: yaml.Node) -> bool:
-    return _is_plain(node) and node.value.count("(") > node.value.count(")")
+    if not _is_plain(node) or len(node.value) > _MAX_JOINED:
+        return False
+    return bool(node.value.count("(") > node.value.count(")"))
 
 
 def _joined(first: yaml.Node, second: yaml.Node) -> yaml.ScalarNode:
     text = f"{first.value}, {second.value}"
-    return yaml.ScalarNode("tag:yaml.org,2002:str", text, first.start_mark, second.end_mark)
+    return yaml.ScalarNode(STRING_TAG, text, first.start_mark, second.end_mark)

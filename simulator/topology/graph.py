@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Iterator, Mapping
+from itertools import islice, takewhile
 
+from simulator.quoting import listed
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers
 from simulator.topology.model import DEFAULT_HOST, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
 
 _LAST_PORT = 65535
+_MAX_CYCLE_SHOWN = 20
 
 
 def calls_of(stage: Stage) -> Iterator[tuple[Keys, Call]]:
@@ -81,13 +84,14 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
 
     `names` are all that the file names: they may be more than `stages`, where some could not be read.
     """
+    known = listed(sorted(names))
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
         yield from _instance_problems(name, stage)
         for place, call in calls_of(stage):
             keys: Keys = ("stages", name, *place)
             if call.to not in names:
-                yield keys, f"there is no stage {call.to!r}; there are {', '.join(sorted(names))}"
+                yield keys, f"there is no stage {call.to!r}; there are {known}"
             elif call.to in stages and stages[call.to].role is Role.INJECTOR:
                 yield keys, f"{call.to!r} is an injector: nobody can call it"
     yield from _cycle_problems(stages)
@@ -135,21 +139,38 @@ def _with_article(role: Role) -> str:
 
 
 def _successors(stages: Mapping[str, Stage]) -> dict[str, list[str]]:
-    return {name: [call.to for _, call in calls_of(stage) if call.to in stages] for name, stage in stages.items()}
+    return {
+        name: list(dict.fromkeys(call.to for _, call in calls_of(stage) if call.to in stages))
+        for name, stage in stages.items()
+    }
 
 
 def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
-    left = _successors(stages)
-    while True:
-        try:
-            graphlib.TopologicalSorter(left).prepare()
-        except graphlib.CycleError as error:
-            cycle = list(reversed(error.args[1]))
-            yield ("stages", cycle[0], "calls"), f"the calls go round in a circle: {' -> '.join(cycle)}"
-            # Without one of its calls this circle is open, and the next one comes to light.
-            left[cycle[0]] = [called for called in left[cycle[0]] if called != cycle[1]]
-        else:
-            return
+    """Name a cycle for each call that closes one, going through every call once, depth first."""
+    successors = _successors(stages)
+    done: set[str] = set()
+    for root in successors:
+        path: dict[str, None] = {}
+        remaining = [iter([root])]
+        while remaining:
+            called = next((name for name in remaining[-1] if name not in done), None)
+            if called is None:
+                remaining.pop()
+                if path:
+                    done.add(path.popitem()[0])
+            elif called in path:
+                yield ("stages", called, "calls"), f"the calls go round in a circle: {_cycle(path, called)}"
+            else:
+                path[called] = None
+                remaining.append(iter(successors[called]))
+
+
+def _cycle(path: dict[str, None], first: str) -> str:
+    """Write the end of a path from `first` on, and back to it; of a long one the beginning and the end."""
+    backwards = takewhile(lambda name: name != first, reversed(path))
+    last = list(islice(backwards, _MAX_CYCLE_SHOWN))
+    left_out = next(backwards, None) is not None
+    return " -> ".join([first, *(["..."] if left_out else []), *reversed(last), first])
 
 
 def _port_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:

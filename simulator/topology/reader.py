@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +18,21 @@ from simulator.errors import ConfigurationError
 from simulator.topology.document import Document, Keys, parse_document
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Stage, Topology
+from simulator.topology.scalars import CoreDumper
 from simulator.topology.structure import check_name, structure, unstructure
+from simulator.topology.text_files import read_text
 
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+_ANY_NAME = "topology"
+_MAX_NAME = 63
 # Stands in for the target of a call that can't be read.
 _UNREADABLE = "unreadable-target-of-a-call"
-_MAX_FILE_BYTES = 4 * 2**20
 
 
 def read_topology(path: Path) -> Topology:
     """Read a topology file. Raise ConfigurationError with all that is wrong in it."""
     try:
-        text = _read_text(path)
+        text = read_text(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError.of(f"can't be read: {reason}", str(path)) from None
@@ -39,7 +45,7 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     if not isinstance(document.value, dict):
         raise ConfigurationError.of("must be a mapping with the key `stages`", source)
     stages, wiring, found = _read_stages(document, read_samples)
-    raw: dict[str, Any] = {"name": re.sub(r"[^a-z0-9]+", "-", default_name.lower()).strip("-"), **document.value}
+    raw: dict[str, Any] = {"name": _name_from(default_name), **document.value}
     topology, top_problems = structure({**raw, "stages": {}}, Topology)
     problems = [*found, *top_problems]
     names = document.value.get("stages")
@@ -48,6 +54,15 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     if problems or topology is None:
         raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
     return replace(topology, stages=stages)
+
+
+def _name_from(text: str) -> str:
+    """Return the name that is nearest to a file's: `2nd` becomes topology-2nd, one in Japanese topology."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = _NO_NAME.sub("-", letters).strip("-")
+    if not name[:1].isalpha():
+        name = f"{_ANY_NAME}-{name}"
+    return name[:_MAX_NAME].strip("-")
 
 
 def _read_stages(
@@ -114,15 +129,25 @@ def _readable(name: Any) -> str:
 
 def write_topology(topology: Topology) -> str:
     """Write a topology as YAML text that reads back as the same topology."""
-    return str(yaml.safe_dump(unstructure(topology), sort_keys=False, width=120))
+    return str(yaml.dump(unstructure(topology), Dumper=CoreDumper, sort_keys=False, width=120))
 
 
 def samples_beside(folder: Path) -> ReadSamples:
     """Make the function that reads a file of samples, one duration a line; a relative path is taken from `folder`."""
 
-    def read(path: str) -> tuple[str, Sequence[float]]:
+    @functools.lru_cache(maxsize=8)
+    def outcome(path: str) -> tuple[str, Sequence[float]] | OSError | ValueError:
         whole = (folder / path).resolve()
-        return str(whole), list(_samples(_read_text(whole)))
+        try:
+            return str(whole), tuple(_samples(read_text(whole)))
+        except (OSError, ValueError) as error:
+            return error
+
+    def read(path: str) -> tuple[str, Sequence[float]]:
+        result = outcome(path)
+        if isinstance(result, OSError | ValueError):
+            raise result.with_traceback(None)
+        return result
 
     return read
 
@@ -134,11 +159,3 @@ def _samples(text: str) -> Iterator[float]:
                 yield units.parse_duration(line)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-
-
-def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_MAX_FILE_BYTES + 1)
-    if len(content) > _MAX_FILE_BYTES:
-        raise ValueError(f"it is larger than {_MAX_FILE_BYTES} bytes")
-    return content.decode()

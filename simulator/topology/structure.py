@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import fields
 from enum import StrEnum
@@ -79,7 +78,11 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_structure_hook(kind, _ignoring_type(read))
         if write is not None:
             converter.register_unstructure_hook(kind, write)
-    converter.register_structure_hook(Delay, lambda value, _: parse_delay(value, read_samples))
+    # Stages that share a file of samples share what was read of it.
+    read_delay = functools.lru_cache(maxsize=64)(lambda text: parse_delay(text, read_samples))
+    converter.register_structure_hook(
+        Delay, lambda value, _: read_delay(value) if isinstance(value, str) else parse_delay(value, read_samples)
+    )
     for kind, parse in _NOTATIONS:
         converter.register_structure_hook(kind, _ignoring_type(parse))
     for kind in (Delay, *(kind for kind, _ in _NOTATIONS)):
@@ -240,8 +243,12 @@ def _whole(value: Any, low: int, high: int) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{quoted(value)} is not text")
-    if len(value) > _MAX_TEXT or any(unicodedata.category(char) in ("Cc", "Cs") for char in value):
-        raise ValueError(f"{quoted(value)} must have at most {_MAX_TEXT} characters and no control characters")
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError(f"{quoted(value)} has half a character in it") from None
+    if len(value) > _MAX_TEXT or "\0" in value:
+        raise ValueError(f"{quoted(value)} must have at most {_MAX_TEXT} characters, and no NUL")
     return value
 
 

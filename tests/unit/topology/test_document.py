@@ -1,7 +1,10 @@
 """YAML text to plain values with their places, and everything that is refused on the way."""
 
+import math
 import subprocess
 import sys
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,75 @@ def test_values_are_plain():
     text = "a: text\nb: 1\nc: 0.5\nd: true\ne: null\nf: [1, x]\ng: {h: '1'}\n"
     value = {"a": "text", "b": 1, "c": 0.5, "d": True, "e": None, "f": [1, "x"], "g": {"h": "1"}}
     assert parse_document(text, "file.yaml").value == value
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        *(("010", 10), ("017600", 17600), ("0o17", 15), ("0x10", 16), ("+1", 1), ("-1", -1), ("007", 7), ("0", 0)),
+        *(("1e3", 1000.0), (".5", 0.5), ("1.", 1.0), ("+.5e-1", 0.05), ("010.5", 10.5), ("-0.0", 0.0)),
+        *(("true", True), ("True", True), ("FALSE", False), ("~", None), ("null", None), ("", None), ("NULL", None)),
+        *((text, text) for text in ("yes", "no", "on", "off", "NO", "Y", "y", "n", "Yes", "tRUE", "nuLL", "=", "<<")),
+        *((text, text) for text in ("1:30", "1:30:00", "190:20:30.15", "2026-11-25", "2026-11-25T10:00:00Z")),
+        *((text, text) for text in ("1_000", "0b11", "0o8", "0xg", "1e", "1.5.2", "--1", "1e3.5", "_1", ".", "+")),
+        *((text, text) for text in ("0B", "1d", "٣", "inf", "nan", "NaN", "0x", "0o", "-0x10")),
+        *(("!!str 010", "010"), ("'010'", "010"), ('"true"', "true"), ("!!int '7'", 7), ("!!float 7", 7.0)),
+    ],
+)
+def test_a_scalar_is_what_it_looks_like(written, value):
+    """Numbers, truth values and nothing are those of YAML 1.2: no octals, dates or countries by accident."""
+    read = parse_document(f"a: {written}\n", "file.yaml").value["a"]
+    assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize("written", [".inf", "-.INF", "1e999"])
+def test_an_infinite_number_is_one(written):
+    """Whoever wants a number refuses it: no bound is infinite."""
+    assert math.isinf(parse_document(f"a: {written}", "file.yaml").value["a"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"big: &big '{'x' * 1_000_000}'\nall: [{'*big, ' * 2000}]\n", "the values have more than 16777216 characters"),
+        (f"{'a: &a [' + 'x, ' * 90}]\n{'b: &b [' + '*a, ' * 90}]\nc: [{'*b, ' * 90}]\n", "more than 100000 values"),
+        ("a: [" + "1, " * 300_000 + "]", "more than 100000 values"),
+        ("a: [" + "f(1, " * 10_000 + "]", None),
+        ("a: {" + "f(1, " * 10_000 + "}", "the key 'f(1' stands twice"),
+        ("a: '" + "(" * 1_000_000 + "'", None),
+        ("[" * 1_000_000, "nested too deeply"),
+        ("{a: " * 300_000, "nested too deeply"),
+        ("- " * 300_000, "nested too deeply"),
+        ("a: !" + "t" * 500_000 + " x", "the tag !ttt"),
+        ("? " + "k" * 500_000, None),
+        ("k" * 500_000 + ": 1", "not YAML: "),
+        ("a: *" + "k" * 500_000, "not YAML: found undefined alias"),
+        ("- " + "\n- ".join(["!mine x"] * 10_000), "the tag !mine means nothing here"),
+    ],
+)
+def test_a_large_document_is_read_in_time_that_goes_with_its_length(text, message):
+    """Megabytes of anything, and aliases that stand for gigabytes, cost a few seconds and no memory to speak of."""
+    began = time.process_time()
+    try:
+        parse_document(text, "file.yaml")
+        refusal = None
+    except ConfigurationError as error:
+        refusal = error.problems[0].message
+        assert max(len(problem.message) for problem in error.problems) < 1000
+    assert (refusal is None) == (message is None)
+    assert refusal is None or refusal.startswith(message)
+    assert time.process_time() - began < 30
+
+
+def test_aliases_of_a_long_text_take_no_memory():
+    """A megabyte that is said two thousand times was two gigabytes once."""
+    text = f"big: &big '{'x' * 1_000_000}'\nall: [{'*big, ' * 2000}]\n"
+    tracemalloc.start()
+    with pytest.raises(ConfigurationError):
+        parse_document(text, "file.yaml")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 def test_every_key_and_item_knows_its_place():
@@ -74,11 +146,13 @@ def test_an_empty_document_has_no_value():
         ("a: 1\na: 2", 2, 1, "the key 'a' stands twice"),
         ("? [a]\n: 1", 1, 3, "a key must be plain text"),
         ("'': 1", 1, 1, "a key must be plain text"),
-        ("a: !!python/object:os.system x", 1, 4, "could not determine a constructor for the tag"),
-        ("a: !!python/name:os.system ''", 1, 4, "could not determine a constructor for the tag"),
-        ("a: !mine x", 1, 4, "could not determine a constructor for the tag '!mine'"),
-        ("a: 2026-99-99", 1, 4, "month must be in 1..12"),
-        ("a: " + "1" * 5000, 1, 4, "Exceeds the limit"),
+        ("a: !!python/object:os.system x", 1, 4, "the tag tag:yaml.org,2002:python/object:os.system means nothing"),
+        ("a: !!python/name:os.system ''", 1, 4, "the tag tag:yaml.org,2002:python/name:os.system means nothing here"),
+        ("a: !mine x", 1, 4, "the tag !mine means nothing here"),
+        ("a: !!binary x", 1, 4, "the tag tag:yaml.org,2002:binary means nothing here"),
+        ("a: " + "1" * 5000, 1, 4, "a number of 5000 characters is too long: at most 400"),
+        ("a: -0." + "1" * 5000, 1, 4, "a number of 5003 characters is too long: at most 400"),
+        ("a: !!int 1_000", 1, 4, "'1_000' is not what its tag says, int"),
         ("a: " + "[" * 60 + "]" * 60, 1, 44, "nested too deeply"),
         ("a: &loop [*loop]", 1, 4, "nested too deeply"),
     ],
@@ -96,7 +170,7 @@ def test_every_double_key_is_shown():
     assert found == [
         (4, 3, "the key 'c' stands twice"),
         (5, 1, "the key 'a' stands twice"),
-        (6, 4, "could not determine a constructor for the tag '!mine'"),
+        (6, 4, "the tag !mine means nothing here"),
     ]
 
 
@@ -152,9 +226,9 @@ def test_a_value_that_is_not_what_its_tag_claims_is_refused(text):
     assert refusal_of(text)[0][:2] == (1, 4)
 
 
-def test_a_value_that_is_no_date_is_refused():
-    """A date's tag on a value that is none is a problem at that place, not a breakdown."""
-    assert refusal_of("a: !!timestamp never")[0][:2] == (1, 4)
+def test_a_date_has_no_tag_of_its_own():
+    """Nothing here is a date, so a tag that claims one is refused at its place."""
+    assert refusal_of("a: !!timestamp 2026-11-25")[0][:2] == (1, 4)
 
 
 @pytest.mark.parametrize("tagged", ["!!python/object/apply:os.system [ls]", "!mine [x]", "!mine {x: 1}"])
@@ -171,7 +245,7 @@ def test_a_few_lines_of_aliases_do_not_grow_without_bound():
         document = parse_document("\n".join(lines), "file.yaml")
     except ConfigurationError:
         return
-    assert len(document.places) < 10_000
+    assert len(document.places) < 20_000
 
 
 def test_a_hundred_thousand_brackets_are_refused():

@@ -1,5 +1,7 @@
 """Who calls whom, and what can't be."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -328,3 +330,30 @@ def test_a_stage_that_could_not_be_read_spoils_no_other():
     """A call to a stage that is in the file, but unreadable, is good, and nothing is called unreachable for it."""
     readable = {"in": injector("broken"), "end": END}
     assert list(wiring_problems(readable, frozenset({"in", "broken", "end"}))) == []
+
+
+def test_many_circles_are_found_in_time_that_goes_with_the_calls():
+    """In a system where everyone calls everyone each call is followed once."""
+    names = [f"s{number}" for number in range(120)]
+    began = time.process_time()
+    problems = problems_of({name: calling(*(other for other in names if other != name)) for name in names})
+    assert all("the calls go round in a circle" in message for _, message in problems)
+    assert len(problems) == 120 * 119 // 2
+    assert time.process_time() - began < 20
+
+
+def test_a_long_circle_is_shown_by_its_beginning_and_its_end():
+    """Ten thousand names in a row would tell nobody anything."""
+    stages = {f"s{number}": calling(f"s{(number + 1) % 10_000}") for number in range(10_000)}
+    [(_, message)] = problems_of(stages)
+    assert message.startswith("the calls go round in a circle: s0 -> ... -> s9980 -> ")
+    assert message.endswith(" -> s9999 -> s0")
+
+
+def test_an_unknown_stage_among_very_many_names_some():
+    """A thousand wrong calls among a thousand stages once printed 61 MB."""
+    stages = {f"s{number}": calling("nobody") for number in range(1000)}
+    problems = problems_of(stages)
+    assert len(problems) == 1000
+    assert max(len(message) for _, message in problems) < 300
+    assert problems[0][1].endswith("s115 and 980 more")

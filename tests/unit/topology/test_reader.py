@@ -1,8 +1,11 @@
 """A topology file to a Topology, and back, whatever may stand in it; and what is no such file."""
 
+import codecs
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,7 +147,12 @@ def test_a_processor_may_call_nobody_on_purpose():
 
 
 @pytest.mark.parametrize(
-    ("stem", "name"), [("orders", "orders"), ("My Orders_2", "my-orders-2"), ("--a--", "a"), ("ORDERS", "orders")]
+    ("stem", "name"),
+    [
+        *(("orders", "orders"), ("My Orders_2", "my-orders-2"), ("--a--", "a"), ("ORDERS", "orders")),
+        *(("2nd", "topology-2nd"), ("2026-11-25", "topology-2026-11-25"), ("注文", "topology"), ("注文-v2", "v2")),
+        *(("Überblick", "uberblick"), ("...", "topology"), ("a" * 80, "a" * 63), ("a" * 62 + "-b", "a" * 62)),
+    ],
 )
 def test_a_topology_without_a_name_bears_its_files(tmp_path, stem, name):
     """A file's name is made a good name, and a name in the file beats it."""
@@ -170,7 +178,14 @@ def test_no_text_raises_anything_but_a_configuration_error(text):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"name: \xff\xfe\n", "can't be read: 'utf-8' codec can't decode byte 0xff"),
+        (b"name: \xff\xfe\n", "can't be read: it is not UTF-8: byte 0xff in line 1"),
+        (b"name: x\r\n# caf\xe9\r\n", "can't be read: it is not UTF-8: byte 0xe9 in line 2"),
+        ("name: orders\n".encode("utf-16"), "can't be read: it is in UTF-16: save it as UTF-8"),
+        (
+            codecs.BOM_UTF16_BE + "name: orders\n".encode("utf-16-be"),
+            "can't be read: it is in UTF-16: save it as UTF-8",
+        ),
+        ("name: orders\n".encode("utf-32"), "can't be read: it is in UTF-32: save it as UTF-8"),
         (b"name: orders\x00\n", "not YAML: unacceptable character #x0000"),
         (b"#" * (4 * 2**20 + 1), "can't be read: it is larger than 4194304 bytes"),
     ],
@@ -182,6 +197,46 @@ def test_a_file_that_is_no_text_or_too_much_is_refused(tmp_path, content, reason
     with pytest.raises(ConfigurationError) as refusal:
         read_topology(path)
     assert str(refusal.value).startswith(f"{path}: {reason}")
+
+
+def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path):
+    """Editors elsewhere write them: the topology and its samples are the same, and so are the places of mistakes."""
+    path, samples = tmp_path / "file.yaml", tmp_path / "measured.txt"
+    samples.write_bytes(codecs.BOM_UTF8 + b"20ms\r\n10ms\r\n")
+    text = "name: orders\r\nstages:\r\n  a:\r\n    delay: samples(measured.txt)\r\n    calls: []\r\n"
+    path.write_bytes(codecs.BOM_UTF8 + text.encode())
+    topology = read_topology(path)
+    assert (topology.name, topology.stages["a"].delay.sorted_seconds) == ("orders", (0.01, 0.02))
+    path.write_bytes(codecs.BOM_UTF8 + text.replace("name", "nome").encode())
+    with pytest.raises(ConfigurationError) as refusal:
+        read_topology(path)
+    assert [(problem.line, problem.column) for problem in refusal.value.problems] == [(1, 1)]
+
+
+def test_text_that_yaml_1_1_takes_for_something_else_reads_back():
+    """What is written is in quotes wherever a reader of either version would make a number or a truth value of it."""
+    for text in ("0o17", "1e3", "010", "1:30", "yes", "null", "2026-11-25", "0x10", "1_000", ".5", "=", "<<", "~"):
+        topology = Topology(name="orders", stages={"a": Stage(role=Role.TERMINATOR, output=text)})
+        written = write_topology(topology)
+        assert read(written) == topology
+        assert yaml.safe_load(written)["stages"]["a"]["output"] == text
+
+
+def test_a_file_of_samples_is_read_once(tmp_path):
+    """Many stages may share one file; and one that is wrong is wrong for each of them."""
+    measured = tmp_path / "measured.txt"
+    measured.write_text("10ms\n" * 20_000 + "x\n")
+    stages = "".join(f"  s{number}: {{delay: samples(measured.txt), calls: []}}\n" for number in range(50))
+    path = tmp_path / "file.yaml"
+    path.write_text(f"stages:\n{stages}")
+    began = time.process_time()
+    with pytest.raises(ConfigurationError) as refusal:
+        read_topology(path)
+    assert len(refusal.value.problems) == 50
+    measured.write_text("10ms\n" * 20_000)
+    delays = {id(stage.delay) for stage in read_topology(path).stages.values()}
+    assert len(delays) == 1
+    assert time.process_time() - began < 30
 
 
 def test_a_file_of_just_the_allowed_size_is_read(tmp_path):

@@ -1,0 +1,81 @@
+"""What a plain scalar of YAML is: a number, a truth value, nothing, or text, by the core schema of YAML 1.2.
+
+PyYAML follows YAML 1.1, where `010` is eight, `1:30` ninety, `017600` a port of 8064, `no` false and 2026-11-25 a date.
+Here a value is what it looks like. https://yaml.org/spec/1.2.2/#103-core-schema
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from simulator.quoting import quoted, shortened
+
+_MAX_DIGITS = 400
+_PREFIX = "tag:yaml.org,2002:"
+STRING_TAG = f"{_PREFIX}str"
+_TRUE = ("true", "True", "TRUE")
+_BASES = {"0o": 8, "0x": 16}
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(text)} characters is too long: at most {_MAX_DIGITS}")
+    return int(text[2:], _BASES[text[:2]]) if text[:2] in _BASES else int(text)
+
+
+def _number(text: str) -> float:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(text)} characters is too long: at most {_MAX_DIGITS}")
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+# Tag, pattern (each takes linear time), the characters that such a value begins with, and how it is read.
+_CORE: tuple[tuple[str, re.Pattern[str], str, Callable[[str], Any]], ...] = (
+    (f"{_PREFIX}null", re.compile(r"(?:~|null|Null|NULL|)\Z"), "~nN", lambda _: None),
+    (f"{_PREFIX}bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), "tTfF", lambda text: text in _TRUE),
+    (f"{_PREFIX}int", re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"), "-+0123456789", _whole_number),
+    (
+        f"{_PREFIX}float",
+        re.compile(
+            r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+        ),
+        "-+.0123456789",
+        _number,
+    ),
+)
+_READERS = {tag: (pattern, read) for tag, pattern, _, read in _CORE}
+_RESOLVERS: dict[str, list[tuple[str, re.Pattern[str]]]] = {
+    first: [(tag, pattern) for tag, pattern, firsts, _ in _CORE if first in firsts]
+    for first in sorted({first for _, _, firsts, _ in _CORE for first in firsts})
+} | {"": [(_CORE[0][0], _CORE[0][1])]}
+
+
+class CoreLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """Compose nodes whose tags are those of the core schema."""
+
+    yaml_implicit_resolvers = _RESOLVERS
+
+
+class CoreDumper(yaml.SafeDumper):
+    """Write text that YAML 1.1 and YAML 1.2 read as the same: what either takes for a number is put into quotes."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to say it
+        first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_RESOLVERS.get(first, [])]
+        for first in {**yaml.SafeDumper.yaml_implicit_resolvers, **_RESOLVERS}
+    }
+
+
+def scalar_value(node: yaml.ScalarNode) -> Any:
+    """Return the value of a scalar. Raise ValueError where its tag is unknown, or not what the text is."""
+    if node.tag == STRING_TAG:
+        return node.value
+    if node.tag not in _READERS:
+        raise ValueError(f"the tag {shortened(node.tag)} means nothing here")
+    pattern, read = _READERS[node.tag]
+    if not pattern.match(node.value):
+        raise ValueError(f"{quoted(node.value)} is not what its tag says, {node.tag.removeprefix(_PREFIX)}")
+    return read(node.value)
