@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from simulator.errors import InjectedFault, InvalidMessage, MessageError
 from simulator.stage.answers import NoAnswer, accepted_receipt, receipt, spoiled
 from simulator.stage.handling import Handling
+from simulator.stage.intake import HeldBodies, Intake
 from simulator.stage.message import (
     DEFAULT_CONTENT_TYPE,
     INJECTED,
@@ -26,7 +27,6 @@ from simulator.stage.message import (
 )
 from simulator.stage.probes import RECEIVED_AT
 from simulator.stage.problems import message_problem, problem
-from simulator.stage.request_body import BodyTooLarge, read_body
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import Clock, TraceIds, Via
 from simulator.topology.model import Forward
@@ -39,6 +39,7 @@ class Front:
     stage: str
     path: str
     max_body_bytes: int
+    held: HeldBodies
     callers: frozenset[str]
     handling: Handling
     metrics: Metrics
@@ -137,8 +138,9 @@ def _message(front: Front) -> Message:
         message_id = message_id_from(headers)
     except InvalidMessage as error:
         message_id, complaint = None, error
-    # Bound here and not in the closure: `request` stands for whatever request is being handled.
+    # The request itself: `request` stands for whatever request is being handled.
     current = request._get_current_object()  # type: ignore[attr-defined]
+    intake = Intake(current, front.max_body_bytes, front.held, complaint)
     return Message(
         message_id=message_id or front.new_message_id(),
         visit=visit_from(headers),
@@ -147,32 +149,11 @@ def _message(front: Front) -> Message:
         content_type=headers.get("Content-Type", DEFAULT_CONTENT_TYPE),
         body_bytes=None if "Transfer-Encoding" in headers else request.content_length or 0,
         due_unix_seconds=due_from(headers, front.clock.unix_ns() / 1e9),
-        read=lambda: _read_body(current, front.max_body_bytes, complaint),
+        read=intake.read,
         deadline_seconds=deadline_from(headers),
+        content_encoding=headers.get("Content-Encoding", ""),
+        release=intake.release,
     )
-
-
-def _read_body(current: Request, max_body_bytes: int, complaint: InvalidMessage | None) -> bytes:
-    if complaint is not None:
-        raise complaint
-    announced = current.content_length
-    if announced is None and "Transfer-Encoding" not in current.headers:
-        return b""
-    try:
-        body = read_body(current.environ["wsgi.input"], announced, max_body_bytes, lambda count: None)
-    except BodyTooLarge as error:
-        size = "more" if announced is None else f"{announced} bytes"
-        detail = f"the body has {size}; at most {max_body_bytes} are taken here"
-        raise InvalidMessage(detail, 413, "Content too large", error.body_bytes) from None
-    except TimeoutError:
-        raise InvalidMessage("the body did not come in time", 408, "Request timeout") from None
-    except OSError as error:
-        if announced is None:
-            raise InvalidMessage(f"the body can't be read: {error}") from None
-        body = b""
-    if announced is not None and len(body) < announced:
-        raise InvalidMessage(f"the connection ended before the {announced} bytes of the body had come")
-    return body
 
 
 def _refuse(front: Front, error: HTTPException) -> Response:

@@ -28,6 +28,7 @@ from simulator.stage.greenlets import Greenlets
 from simulator.stage.handling import Behaviour, Handling, World
 from simulator.stage.injections import Injections
 from simulator.stage.injector import Injector
+from simulator.stage.intake import SPARE_BYTES, HeldBodies
 from simulator.stage.keeping import Discarding, JsonLinesKeeper, Keeper
 from simulator.stage.labour import burn, hold
 from simulator.stage.listening import listen
@@ -114,7 +115,8 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
     load = make_load(stage, settings.name, seed, lines, handling, watcher, clock, signals.spans.root)
     injector, inject = load or (None, None)
-    app = create_app(_front(settings, state, handling, signals, clock, seed))
+    held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
+    app = create_app(_front(settings, state, handling, held, signals, clock, seed))
     instrument(app, signals.provider)
     probes = make_probes(
         signals.registry,
@@ -193,7 +195,13 @@ def _listener(settings: StageSettings, listen_fd: int | None) -> socket.socket:
 
 
 def _front(
-    settings: StageSettings, state: State, handling: Handling, signals: Signals, clock: Clock, seed: int
+    settings: StageSettings,
+    state: State,
+    handling: Handling,
+    held: HeldBodies,
+    signals: Signals,
+    clock: Clock,
+    seed: int,
 ) -> Front:
     numbers = itertools.count(1)
     origin = f"{settings.name}/http" if settings.instance == 1 else f"{settings.name}/{settings.instance}/http"
@@ -201,6 +209,7 @@ def _front(
         stage=settings.name,
         path=settings.stage.path,
         max_body_bytes=settings.stage.max_body_bytes,
+        held=held,
         callers=frozenset(settings.callers),
         handling=handling,
         metrics=signals.metrics,

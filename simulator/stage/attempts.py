@@ -34,6 +34,7 @@ class Order:
     deadline_at: float | None
     visit: Callable[[int], str]
     draw: Callable[[str], float]
+    content_encoding: str = ""
 
 
 class Attempts:
@@ -91,6 +92,7 @@ class Attempts:
             left,
             number,
             order.call.headers,
+            order.content_encoding,
         )
         return self._sender.attempt(order.call.to, parcel, timeout if left is None else min(timeout, left))
 

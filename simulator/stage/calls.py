@@ -157,9 +157,10 @@ class Calls:
 
     def _order(self, call: Call, key: str, place: str, journey: Journey) -> Order:
         message, body, content_type = journey.message, journey.body, journey.message.content_type
+        content_encoding = message.content_encoding
         if call.request_size is not None:
             size = call.request_size.bytes(journey.draw(f"request size {place}"))
-            body, content_type = filled(message.message_id, size), CONTENT_TYPE
+            body, content_type, content_encoding = filled(message.message_id, size), CONTENT_TYPE, ""
         limits = [journey.deadline_at]
         if call.deadline_seconds is not None:
             limits.append(self._monotonic() + call.deadline_seconds)
@@ -174,6 +175,7 @@ class Calls:
             deadline_at=min((limit for limit in limits if limit is not None), default=None),
             visit=lambda attempt: next_visit(message.visit, f"{journey.stage}/{place}", attempt),
             draw=lambda purpose: journey.draw(f"{purpose} {place}"),
+            content_encoding=content_encoding,
         )
 
 

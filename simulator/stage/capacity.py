@@ -50,18 +50,22 @@ class Capacity:
         with self.enter() as place:
             yield place.wait()
 
+    def check_room(self) -> None:
+        """Raise Rejected where nobody is let in now: whoever has something large to bring need not bring it."""
+        if self._closed:
+            raise Rejected("the stage is shutting down")
+        if self.busy >= self.workers and len(self._waiting) >= self.queue:
+            raise Rejected(f"all {self.workers} workers are busy and {self.queue} messages wait already")
+
     @contextmanager
     def enter(self) -> Iterator[Place]:
         """Be inside, at work or in line, in the body of the `with`. Raise Rejected where there is no room."""
         with self._lock:
-            if self._closed:
-                raise Rejected("the stage is shutting down")
+            self.check_room()
             place = Place(self._monotonic)
             if self.busy < self.workers:
                 self.busy += 1
                 place.call_up()
-            elif len(self._waiting) >= self.queue:
-                raise Rejected(f"all {self.workers} workers are busy and {self.queue} messages wait already")
             else:
                 self._waiting.append(place)
         try:

@@ -9,11 +9,14 @@ from typing import Any
 import orjson
 from flask import Flask, Request, Response, request
 from structlog.typing import FilteringBoundLogger
+from werkzeug.exceptions import HTTPException
 
 from simulator.errors import ConfigurationError
+from simulator.stage.json_text import without_mark
 from simulator.stage.live import LiveStage
 from simulator.stage.loopback import host_of, is_loopback
-from simulator.stage.problems import problem
+from simulator.stage.problems import http_problem, problem
+from simulator.stage.request_body import BodyTooLarge, read_body
 
 PATH = "/control"
 TOKEN_VARIABLE = "SIMULATOR_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
@@ -40,7 +43,7 @@ def make_control(
             if token:
                 answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
-        if request.method == "GET":
+        if request.method != "PATCH":
             record("read")
             return _json(live.settings())
         try:
@@ -55,6 +58,7 @@ def make_control(
         return _json(live.settings())
 
     app.add_url_rule(PATH, view_func=control, methods=["GET", "PATCH"], provide_automatic_options=False)
+    app.register_error_handler(HTTPException, http_problem)
     return app
 
 
@@ -82,10 +86,15 @@ def _patch(current: Request) -> Mapping[str, Any]:
     # Any other type could be sent by a form on a page from elsewhere.
     if current.mimetype not in _JSON_TYPES:
         raise ConfigurationError.of(f"the content type must be {_JSON_TYPES[0]}")
-    if (current.content_length or 0) > _MOST_BYTES:
-        raise ConfigurationError.of(f"a change has at most {_MOST_BYTES} bytes")
+    announced = 0 if current.content_length is None else current.content_length
+    in_chunks = "Transfer-Encoding" in current.headers
     try:
-        patch = orjson.loads(current.get_data())
+        body = read_body(current.environ["wsgi.input"], None if in_chunks else announced, _MOST_BYTES)
+        patch = orjson.loads(without_mark(body))
+    except BodyTooLarge:
+        raise ConfigurationError.of(f"a change has at most {_MOST_BYTES} bytes") from None
+    except OSError as error:
+        raise ConfigurationError.of(f"the body can't be read: {error}") from None
     except orjson.JSONDecodeError as error:
         raise ConfigurationError.of(f"not JSON: {error}") from None
     if not isinstance(patch, dict) or not patch:

@@ -60,6 +60,7 @@ class Parcel:
     deadline_seconds: float | None = None
     attempt: int = 1
     headers: Headers | None = None
+    content_encoding: str = ""
 
 
 class Try(requests.PreparedRequest):
@@ -208,6 +209,8 @@ class Sender:
             CALLER: self._caller,
             DUE: repr(parcel.due_unix_seconds),
         }
+        if parcel.content_encoding:
+            headers["Content-Encoding"] = parcel.content_encoding
         if parcel.deadline_seconds is not None:
             headers[DEADLINE] = f"{parcel.deadline_seconds:.6f}"
         if downstream in self._authorizations and url in self._authorizations[downstream]:

@@ -15,6 +15,7 @@ from simulator.behaviour.limits import Bucket, retry_after_seconds
 from simulator.errors import BrokenOff, DeadlinePassed, InjectedFault, MessageError, RateLimited
 from simulator.stage.calls import Calls, Journey
 from simulator.stage.capacity import Capacity
+from simulator.stage.encodings import is_packed, unpacked
 from simulator.stage.injections import Injections
 from simulator.stage.keeping import Keeper
 from simulator.stage.message import Message, check_body
@@ -143,9 +144,8 @@ class Handling:
         effect, answer_bytes = Effect(), None
         with self._observer.observing(arrival) as seen, self._under_watch(message):
             self._keep_to_limit()
-            body = message.read()
-            seen.sized(len(body))
-            check_body(body, message.content_type)
+            self._capacity.check_room()
+            body = self._read(message, behaviour, seen)
             deadline_at = None if message.deadline_seconds is None else arrival.received_at + message.deadline_seconds
             self._check_deadline(deadline_at)
             seen.admitted()
@@ -170,6 +170,15 @@ class Handling:
                 effect = self._spoil_answer(behaviour, message, seen)
                 answer_bytes = self._answer_bytes(behaviour, message)
         return Handled(seen.record, effect, answer_bytes)
+
+    def _read(self, message: Message, behaviour: Behaviour, seen: Observation) -> bytes:
+        """Return the body as it is sent on, or unpacked where it ends its way here."""
+        packed = is_packed(message.content_encoding)
+        body = message.read()
+        seen.sized(len(body))
+        plain = unpacked(body, message.content_encoding, behaviour.model.max_body_bytes) if packed else body
+        check_body(plain, message.content_type)
+        return body if behaviour.model.calls else plain
 
     def _arrival(self, message: Message) -> Arrival:
         return Arrival(
@@ -221,6 +230,7 @@ class Handling:
             raise BrokenOff(isinstance(reason, StageStopped) and reason.injected) from None
         finally:
             self._running.discard(running)
+            message.release()
 
     @property
     def under_way(self) -> int:

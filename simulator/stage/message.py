@@ -30,9 +30,15 @@ _JSON_TYPE = re.compile(r"application/(json|[a-z0-9.+-]+\+json)\s*(;.*)?", re.IG
 _MAX_AGE_SECONDS = 7 * 24 * 3600.0
 
 
+def _nothing_held() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message before its handling; `read` gives the body, or raises InvalidMessage.
+    """A message before its handling.
+
+    `read` gives the body, or raises InvalidMessage or Rejected; `release` is called when the body is needed no longer.
 
     `body_bytes` of None means that its size is not known before it is read.
     `caller` is a stage of the topology or `outside`; `due_unix_seconds` is when its way was to begin,
@@ -48,6 +54,8 @@ class Message:
     due_unix_seconds: float
     read: Callable[[], bytes]
     deadline_seconds: float | None = None
+    content_encoding: str = ""
+    release: Callable[[], None] = _nothing_held
 
 
 def message_id_from(headers: Headers) -> str | None:

@@ -13,8 +13,10 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from werkzeug.exceptions import HTTPException
 
 from simulator.stage import injections
+from simulator.stage.problems import http_problem
 
 RECEIVED_AT = "simulator.received_at"  # the key in the WSGI environment: when the request came, monotonic
 # Most of what can be saved, at a fraction of the time that messages would have to wait for the rest.
@@ -59,6 +61,7 @@ def make_probes(
     views = (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics), (injections.PATH, injected))
     for path, view in views:
         app.add_url_rule(path, view_func=view)
+    app.register_error_handler(HTTPException, http_problem)
     return app
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import orjson
 from flask import Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from simulator.errors import MessageError
+from simulator.stage.encodings import ACCEPTED, UnknownEncoding
 from simulator.stage.message import INJECTED
 
 CONTENT_TYPE = "application/problem+json"
@@ -27,6 +29,15 @@ def problem(status: int, title: str, detail: str, **more: Any) -> Response:
     return Response(orjson.dumps(body) + b"\n", status, content_type=CONTENT_TYPE)
 
 
+def http_problem(error: HTTPException) -> Response:
+    """Make the answer to a request that is not understood as HTTP has it: a wrong path, a wrong method."""
+    answer = problem(error.code or 500, error.name, error.description or "")
+    for name, value in error.get_headers():
+        if name == "Allow":
+            answer.headers[name] = value
+    return answer
+
+
 def message_problem(error: MessageError, **more: Any) -> Response:
     """Make the answer to a message whose handling ended with `error`."""
     if error.injected:
@@ -34,6 +45,8 @@ def message_problem(error: MessageError, **more: Any) -> Response:
     response = problem(error.status, error.title, str(error), **more)
     if error.injected:
         response.headers[INJECTED] = "true"
+    if isinstance(error, UnknownEncoding):
+        response.headers["Accept-Encoding"] = ", ".join(ACCEPTED)
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response

@@ -139,7 +139,9 @@ class RequestBody:
             raise BrokenBody(f"chunk extensions and trailers have at most {_MAX_OVERHEAD_BYTES} bytes")
 
 
-def read_body(stream: Any, announced: int | None, max_bytes: int, on_bytes: Callable[[int], None]) -> bytes:
+def read_body(
+    stream: Any, announced: int | None, max_bytes: int, on_bytes: Callable[[int], None] = lambda count: None
+) -> bytes:
     """Return a body from `wsgi.input`; `announced` of None means that it comes in chunks.
 
     `on_bytes(count)` is called for each part that came, and ends the reading where it raises. Raise BodyTooLarge

@@ -24,6 +24,7 @@ from simulator.stage.capacity import Capacity
 from simulator.stage.downstream import Sender
 from simulator.stage.handling import Behaviour, Handling, World
 from simulator.stage.injections import Injections
+from simulator.stage.intake import HeldBodies
 from simulator.stage.message import Message
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Observer
@@ -148,20 +149,23 @@ class Web:
     client: Any
     registry: CollectorRegistry
     draining: list[bool]
+    held: HeldBodies
 
 
 @pytest.fixture(scope="session")
 def make_web(make_stage):
     """Give a function that makes the application of a stage called `parse`, that `injector` may call."""
 
-    def make(max_body_bytes=1024, path="/messages", **stage):
-        rig = make_stage(**stage)
+    def make(max_body_bytes=1024, path="/messages", max_held_bytes=2**30, **stage):
+        rig = make_stage(max_body=max_body_bytes, **stage)
+        held = HeldBodies(lambda: max_held_bytes)
         registry, numbers, draining = CollectorRegistry(), itertools.count(1), [False]
         metrics = Metrics(registry, "parse", "processor", path, rig.time.clock, ())
         front = Front(
             stage="parse",
             path=path,
             max_body_bytes=max_body_bytes,
+            held=held,
             callers=frozenset({"injector"}),
             handling=rig.handling,
             metrics=metrics,
@@ -172,7 +176,7 @@ def make_web(make_stage):
             draining=lambda: draining[0],
         )
         app = create_app(front)
-        return Web(rig, app, app.test_client(), registry, draining)
+        return Web(rig, app, app.test_client(), registry, draining, held)
 
     return make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from simulator.stage.control import PATH, TOKEN_VARIABLE, make_control
 from simulator.stage.live import LiveStage
+from simulator.stage.request_body import BrokenBody
 from simulator.telemetry.logs import make_logger
 
 TOKEN = "s3cret"
@@ -188,6 +190,7 @@ def test_a_merge_patch_is_one_too(control):
         (b"{}", "application/json", "write an object of keys to change"),
         (b"null", "application/json", "write an object of keys to change"),
         (b"[" * 70_000, "application/json", "a change has at most 65536 bytes"),
+        (b" " * 65_536 + b"{}", "application/json", "a change has at most 65536 bytes"),
     ],
 )
 def test_what_is_no_change(control, body, content_type, mistake):
@@ -197,6 +200,44 @@ def test_what_is_no_change(control, body, content_type, mistake):
     (problem,) = answer.json["problems"]
     assert problem.startswith(mistake)
     assert control.logged == []
+
+
+def test_a_change_in_chunks_is_bounded_too(control):
+    """Of a change of unknown length no more is read than a change may have; a small one is taken."""
+    endless = BytesIO(b" " * 10_000_000)
+
+    def patch(stream):
+        headers = {"Host": "localhost", "Transfer-Encoding": "chunked"}
+        return control.client.patch(PATH, input_stream=stream, content_type="application/json", headers=headers)
+
+    answer = patch(endless)
+    assert (answer.status_code, answer.json["problems"]) == (400, ["a change has at most 65536 bytes"])
+    assert endless.tell() < 100_000
+    assert patch(BytesIO(b'\xef\xbb\xbf{"queue": 5}')).status_code == 200
+    assert control.live.settings()["queue"] == 5
+    answer = patch(Breaking())
+    assert (answer.status_code, answer.json["problems"]) == (400, ["the body can't be read: not the size of a chunk"])
+
+
+class Breaking(BytesIO):
+    """A body whose chunks are none."""
+
+    def read(self, *_):
+        raise BrokenBody("not the size of a chunk")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"])
+def test_no_other_method_changes_anything(control, method):
+    """Whatever body a request brings, only PATCH changes something; any method but three is a 405."""
+    before = control.live.settings()
+    answer = control.ask(method, body=b'{"delay": "constant(9s)"}', content_type="application/json")
+    assert control.live.settings() == before
+    assert answer.status_code == (200 if method in ("GET", "HEAD") else 405)
+    if answer.status_code == 405:
+        assert (answer.content_type, sorted(answer.headers["Allow"].split(", "))) == (
+            "application/problem+json",
+            ["GET", "HEAD", "PATCH"],
+        )
 
 
 def test_every_mistake_of_a_change_is_told(control):

@@ -20,7 +20,7 @@ from simulator.telemetry.record import Outcome
 def test_an_invalid_message_costs_nothing(make_stage, make_message, body, content_type):
     """A message that is empty, or not the JSON it claims to be, gets no worker, no delay, no fault and no call."""
     rig = make_stage(delay=Constant(1.0), faults=["error(503, 100%)"], calls=("enrich",), workers=1, queue=0)
-    with rig.capacity.worker(), pytest.raises(InvalidMessage):
+    with pytest.raises(InvalidMessage):
         rig.handle(make_message(body, content_type))
     assert (rig.sleeps, rig.adapter.requests) == ([], [])
     assert (rig.record.outcome, rig.record.code, rig.record.queue_wait_seconds) == (Outcome.INVALID, 400, None)

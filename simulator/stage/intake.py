@@ -1,0 +1,82 @@
+"""The bodies that come to a stage: each read within its bounds, and all of them together within those of the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Request
+
+from simulator.errors import InvalidMessage, Rejected
+from simulator.stage.request_body import BodyTooLarge, read_body
+
+# For bodies that are being read, beyond what fits inside a stage.
+SPARE_BYTES = 16 * 2**20
+
+
+class HeldBodies:
+    """The bytes of all bodies that are being read, wait or are at work; `max_bytes()` is how many may be held."""
+
+    def __init__(self, max_bytes: Callable[[], int]) -> None:
+        self._max_bytes = max_bytes
+        self.bytes = 0
+
+    def take(self, size: int) -> None:
+        """Hold more. Raise Rejected where that is too much; then they are not held."""
+        self.bytes += size
+        if self.bytes > self._max_bytes():
+            self.bytes -= size
+            raise Rejected(
+                f"the bodies of other messages take {self.bytes} bytes; at most {self._max_bytes()} are held"
+            )
+
+    def release(self, size: int) -> None:
+        """Hold less."""
+        self.bytes -= size
+
+
+class Intake:
+    """The body of one message. `complaint` is what is wrong with its headers, raised instead of reading it."""
+
+    __slots__ = ("_bytes", "_complaint", "_held", "_max_body_bytes", "_request")
+
+    def __init__(
+        self, request: Request, max_body_bytes: int, held: HeldBodies, complaint: InvalidMessage | None
+    ) -> None:
+        self._request = request
+        self._max_body_bytes = max_body_bytes
+        self._held = held
+        self._complaint = complaint
+        self._bytes = 0
+
+    def read(self) -> bytes:
+        """Return the body. Raise InvalidMessage or Rejected where it is not taken, or does not come."""
+        if self._complaint is not None:
+            raise self._complaint
+        current = self._request
+        announced = current.content_length
+        if announced is None and "Transfer-Encoding" not in current.headers:
+            return b""
+        try:
+            body = read_body(current.environ["wsgi.input"], announced, self._max_body_bytes, self._take)
+        except BodyTooLarge as error:
+            size = "more" if announced is None else f"{announced} bytes"
+            detail = f"the body has {size}; at most {self._max_body_bytes} are taken here"
+            raise InvalidMessage(detail, 413, "Content too large", error.body_bytes) from None
+        except TimeoutError:
+            raise InvalidMessage("the body did not come in time", 408, "Request timeout") from None
+        except OSError as error:
+            if announced is None:
+                raise InvalidMessage(f"the body can't be read: {error}") from None
+            body = b""
+        if announced is not None and len(body) < announced:
+            raise InvalidMessage(f"the connection ended before the {announced} bytes of the body had come")
+        return body
+
+    def release(self) -> None:
+        """Hold nothing of the body any more."""
+        self._held.release(self._bytes)
+        self._bytes = 0
+
+    def _take(self, size: int) -> None:
+        self._held.take(size)
+        self._bytes += size
