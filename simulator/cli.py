@@ -187,6 +187,9 @@ def stage(
     if (topology is None) != (stage_name is None):
         raise click.UsageError("--topology and --stage go together")
     _prepare_stage_process()
+    from simulator.telemetry.otel_environment import check_environment
+
+    check_environment(os.environ)  # before the SDK is imported, which ends with a traceback on some wrong values
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stage
     from simulator.telemetry.log_file import LogBound
@@ -330,6 +333,9 @@ def run(
           run_web_service.py run --rate 100/s --set parse.workers=1
           run_web_service.py run --input orders.jsonl --output archived.jsonl
     """
+    from simulator.telemetry.otel_environment import check_environment
+
+    check_environment(os.environ)
     from simulator.local.command import RunRequest, run_topology
     from simulator.local.plan import Wishes
 
@@ -358,6 +364,9 @@ def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
     from gevent import monkey
 
     monkey.patch_all()
+    from simulator.telemetry.otel_environment import check_environment
+
+    check_environment(os.environ)
     try:
         from simulator.console.process import run_console
     except ModuleNotFoundError as missing:

@@ -21,20 +21,21 @@ from simulator.local.console import ConsoleProcess
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
 from simulator.local.progress import StartProgress
+from simulator.local.spans_told import where_spans_go
 from simulator.local.stack import Stack
 from simulator.local.starting import DEFAULT_TIMEOUT_SECONDS, Pace
 from simulator.local.stop_request import Interrupted, StopRequest
-from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor, collector_answers
+from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.stage.open_files import allow_many_files
-from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_endpoint
+from simulator.telemetry.otel_ignored import ignored_variables
+from simulator.telemetry.service import for_several_stages
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
 from simulator.topology.model import Seconds, Seed, Topology
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration, parse_size
-from simulator.urls import redacted
 
 _STARTS_PER_CORE = 2  # one computes while the other waits for the disk
 _LEAST_LOG_LIMIT_BYTES = 10**6
@@ -75,6 +76,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     outlet = Outlet(sys.stdout)
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
+    environment = _without_what_names_one_stage(environment, err)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:
         stack = None
@@ -113,6 +115,14 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     code = conclude(result, topology, folder, request.as_json, outlet, out, err)
     folder.release()
     return code
+
+
+def _without_what_names_one_stage(environment: Mapping[str, str], err: Console) -> dict[str, str]:
+    """Return the environment for all stages, and tell what of it has no effect."""
+    kept, ignored = for_several_stages(environment)
+    for variable, why in (*ignored, *ignored_variables(kept)):
+        err.print(f"{variable} is ignored: {why}", style="yellow", soft_wrap=True, markup=False)
+    return kept
 
 
 def _check_variables(topology: Topology, environment: Mapping[str, str]) -> None:
@@ -166,22 +176,9 @@ def _announce(
     if trouble is not None:
         err.print(f"The console is not there: {trouble}", style="yellow", soft_wrap=True)
     err.print(f"\nseed {supervisor.topology.seed}; logs and report in {folder.path}", soft_wrap=True)
-    if exports_spans(environment):
-        err.print(_where_spans_go(environment, console is not None), soft_wrap=True)
+    err.print(where_spans_go(environment, console is not None), soft_wrap=True, markup=False)
     for backend in stack.backends if stack is not None else ():
         err.print(f"{backend.program}: {backend.url}", soft_wrap=True)
     for name, hint in (stack.missing if stack is not None else {}).items():
         err.print(f"{name} is not installed: {hint}", style="yellow", soft_wrap=True)
     err.print()
-
-
-def _where_spans_go(environment: Mapping[str, str], to_console: bool) -> str:
-    endpoint = traces_endpoint(environment)
-    if to_console and not any(environment.get(variable) for variable in ENDPOINT_VARIABLES):
-        return "spans go to the console; set OTEL_EXPORTER_OTLP_ENDPOINT to have them in a collector of yours as well"
-    shown = redacted(endpoint)
-    if collector_answers(endpoint):
-        return f"spans go to the console and on to {shown}" if to_console else f"spans go to {shown}"
-    if to_console:
-        return f"no collector at {shown}: spans go to the console alone"
-    return f"no collector at {shown}: spans are dropped; start one or set OTEL_EXPORTER_OTLP_ENDPOINT"

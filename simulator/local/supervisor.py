@@ -7,10 +7,8 @@ import graphlib
 import itertools
 import json
 import os
-import socket
 import subprocess
 import time
-import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -278,13 +276,3 @@ def _callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
         names = sorter.get_ready()
         yield names
         sorter.done(*names)
-
-
-def collector_answers(url: str, connect: Callable[..., socket.socket] = socket.create_connection) -> bool:
-    """Tell whether anything listens where the spans are to go."""
-    parts = urllib.parse.urlsplit(url)
-    try:
-        connect((parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)), timeout=0.5).close()
-    except OSError:
-        return False
-    return True

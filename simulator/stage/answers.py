@@ -25,7 +25,7 @@ def receipt(stage: str, record: StageRecord, size: int | None) -> bytes:
             "message_id": record.arrival.message_id,
             "stage": stage,
             "outcome": record.outcome,
-            "trace_id": record.arrival.trace.trace_id,
+            **trace_key(record.arrival.trace.trace_id),
             "duration_seconds": round(record.duration_seconds, 6),
         },
         size,
@@ -34,7 +34,12 @@ def receipt(stage: str, record: StageRecord, size: int | None) -> bytes:
 
 def accepted_receipt(stage: str, message_id: str, trace_id: str) -> bytes:
     """Write what a client gets for a message that is still to be handled."""
-    return _written({"message_id": message_id, "stage": stage, "outcome": "accepted", "trace_id": trace_id}, None)
+    return _written({"message_id": message_id, "stage": stage, "outcome": "accepted", **trace_key(trace_id)}, None)
+
+
+def trace_key(trace_id: str) -> dict[str, str]:
+    """Return the key that names the trace in an answer; none where there is no trace."""
+    return {"trace_id": trace_id} if trace_id else {}
 
 
 def _written(content: dict[str, Any], size: int | None) -> bytes:

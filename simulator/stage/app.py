@@ -10,7 +10,7 @@ from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from simulator.errors import InjectedFault, InvalidMessage, MessageError
-from simulator.stage.answers import NoAnswer, accepted_receipt, receipt, spoiled
+from simulator.stage.answers import NoAnswer, accepted_receipt, receipt, spoiled, trace_key
 from simulator.stage.handling import Handling
 from simulator.stage.intake import HeldBodies, Intake
 from simulator.stage.message import (
@@ -96,22 +96,22 @@ def create_app(front: Front) -> Flask:
 def _take_message(front: Front) -> Response:
     message = _message(front)
     trace_id = front.current_trace().trace_id
+    known = {"stage": front.stage, "message_id": message.message_id, **trace_key(trace_id)}
     try:
         response = _answer(front, message, trace_id)
     except InjectedFault as error:
         if error.no_answer:
             return NoAnswer()
-        response = message_problem(error, stage=front.stage, message_id=message.message_id, trace_id=trace_id)
+        response = message_problem(error, **known)
     except MessageError as error:
-        response = message_problem(error, stage=front.stage, message_id=message.message_id, trace_id=trace_id)
+        response = message_problem(error, **known)
     except Exception:
         current_app.logger.exception("a message could not be handled")
         detail = "an unforeseen error; the log has it under this message id"
-        response = problem(
-            500, "Internal Server Error", detail, stage=front.stage, message_id=message.message_id, trace_id=trace_id
-        )
+        response = problem(500, "Internal Server Error", detail, **known)
     response.headers[MESSAGE_ID] = message.message_id
-    response.headers[TRACE_ID] = trace_id
+    if trace_id:
+        response.headers[TRACE_ID] = trace_id
     if front.draining():
         response.headers["Connection"] = "close"
     return response

@@ -17,7 +17,8 @@ import gevent.os
 import simulator
 from simulator.stage.assembly import Parts, Surroundings, assemble
 from simulator.stage.open_files import allow_many_files
-from simulator.telemetry.otlp import exports_spans, traces_endpoint
+from simulator.telemetry.otel_ignored import ignored_variables
+from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
 from simulator.topology.addresses import url_of
 from simulator.topology.settings import StageSettings
 from simulator.urls import redacted
@@ -125,6 +126,10 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
     )
     for variable in settings.ignored:
         parts.logger.warning("configuration.ignored", variable=variable, hint="no such setting; see --help")
+    for variable, hint in ignored_variables(environment):
+        parts.logger.warning("configuration.ignored", variable=variable, hint=hint)
+    if exports_spans(environment) and (problem := endpoint_problem(environment)):
+        parts.logger.warning("telemetry.endpoint_unusable", hint=f"{problem}; until then spans are dropped")
 
 
 def _settle_memory() -> None:

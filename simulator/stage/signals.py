@@ -33,6 +33,7 @@ from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.record import Clock
+from simulator.telemetry.service import Service, as_the_environment_says
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
 from simulator.topology.settings import StageSettings
 
@@ -65,7 +66,8 @@ def make_signals(
 ) -> Signals:
     """Make what shows a stage."""
     stage = settings.stage
-    identity = {"service": settings.name, "stage": settings.name, "role": str(stage.role)}
+    service = _service(settings, environment)
+    identity = {"service": service.name, "stage": settings.name, "role": str(stage.role)}
     if stage.instances > 1:
         identity["instance"] = str(settings.instance)
     writer = _line_writer(identity, tally, log_bound)
@@ -74,14 +76,24 @@ def make_signals(
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, capacity, clock, seed)
     install_propagation(environment)
-    instance_id = f"{settings.name}-{settings.instance}" if stage.instances > 1 else str(uuid.uuid4())
-    provider = traces.make_provider(settings.name, settings.topology, instance_id, simulator.__version__)
+    provider = traces.make_provider(service)
     exporter = _export(provider, logger, metrics, tally, clock, environment)
     spans = traces.SpanSink(provider, settings.name, str(stage.role))
     sinks: list[Sink] = [LogSink(logger), metrics, spans]
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
     return Signals(logger, writer, registry, metrics, provider, exporter, spans, tuple(sinks))
+
+
+def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service:
+    several = settings.stage.instances > 1
+    own = Service(
+        name=settings.name,
+        namespace=settings.topology,
+        instance_id=f"{settings.name}-{settings.instance}" if several else str(uuid.uuid4()),
+        version=simulator.__version__,
+    )
+    return as_the_environment_says(own, environment)
 
 
 def info_labels(seed: int, delay: object) -> dict[str, str]:

@@ -128,7 +128,9 @@ def _identity(arrival: Arrival) -> dict[str, Any]:
 
 
 def trace_keys(trace: TraceIds) -> dict[str, str]:
-    """Give the keys that the OpenTelemetry specification names for JSON logs."""
+    """Return the keys that the OpenTelemetry specification names for JSON logs; none where there is no trace."""
+    if not trace.trace_id:
+        return {}
     return {"trace_id": trace.trace_id, "span_id": trace.span_id, "trace_flags": trace.trace_flags}
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from simulator.urls import redacted
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 # What all the settings of the OTLP exporter begin with: endpoint, headers, certificate, timeout, compression.
@@ -11,10 +14,13 @@ OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 TRACES_PREFIX = f"{OTLP_PREFIX}TRACES_"
 ENDPOINT_VARIABLES = (f"{OTLP_PREFIX}ENDPOINT", f"{TRACES_PREFIX}ENDPOINT")
 TIMEOUT_VARIABLE = f"{OTLP_PREFIX}TIMEOUT"
+# Of these, which the specification knows, the first is spoken here.
+PROTOCOLS = ("http/protobuf", "http/json", "grpc")
 MAX_TIMEOUT_MILLIS = 600_000
 # How long a stage that ends waits for its spans to arrive.
 FLUSH_SECONDS = 4.0
 _MILLIS = re.compile(r"[0-9]{1,9}")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 def exports_spans(environment: Mapping[str, str]) -> bool:
@@ -61,3 +67,21 @@ def millis(text: str) -> int:
     if not _MILLIS.fullmatch(text) or int(text) > MAX_TIMEOUT_MILLIS:
         raise ValueError(f"must be milliseconds from 0 to {MAX_TIMEOUT_MILLIS}, for instance 10000 for ten seconds")
     return int(text) or MAX_TIMEOUT_MILLIS
+
+
+def endpoint_problem(environment: Mapping[str, str]) -> str:
+    """Return what is wrong with the URL that spans go to, in words that name its variable; "" for nothing."""
+    variable = next((name for name in reversed(ENDPOINT_VARIABLES) if environment.get(name)), "")
+    if not variable:
+        return ""
+    url = environment[variable]
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return f"{variable}={redacted(url)} is not a URL with a port from 1 to 65535"
+    if parts.scheme.lower() not in ("http", "https") or not url[len(parts.scheme) :].startswith("://"):
+        return f"{variable}={redacted(url)}: it must begin with a scheme, http:// or https://"
+    if not parts.hostname or port == 0 or _BLANK.search(url):
+        return f"{variable}={redacted(url)} is not a URL with a host, and a port from 1 to 65535 where it names one"
+    return ""

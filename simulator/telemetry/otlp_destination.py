@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from opentelemetry.util.re import parse_env_headers
-from requests.utils import should_bypass_proxies
 
 from simulator.telemetry.otlp import otlp_setting, timeout_seconds, traces_endpoint
+from simulator.telemetry.proxies import proxies_for
 from simulator.urls import redacted
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -63,46 +61,6 @@ def read_destination(environment: Mapping[str, str]) -> Destination:
         client_key=otlp_setting(environment, "CLIENT_KEY"),
         proxies=proxies_for(endpoint, environment),
     )
-
-
-def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies of the environment, by scheme, that a URL is to be asked through.
-
-    This machine is never asked through one. For any other host HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count,
-    in small letters too, which go first.
-    """
-    try:
-        host = urlsplit(url).hostname or ""
-        named = _proxy_variables(environment)
-        if is_this_machine(host) or should_bypass_proxies(url, no_proxy=named.pop("no", "")):
-            return {}
-    except ValueError:  # not a URL: nothing can be sent there in any way
-        return {}
-    return named
-
-
-def is_this_machine(host: str) -> bool:
-    """Return whether a host of a URL is a loopback address or a name for one."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(name))  # 127.1 is an address too
-        except (OSError, ValueError):
-            return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    # To connect to 0.0.0.0 or :: is to connect to this machine.
-    return bool(mapped.is_loopback or mapped.is_unspecified)
-
-
-def _proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of *_PROXY by what stands before it, in small letters."""
-    upper = {name.lower(): text for name, text in environment.items() if name.lower().endswith("_proxy")}
-    lower = {name: text for name, text in environment.items() if name.endswith("_proxy")}
-    return {name.removesuffix("_proxy"): text for name, text in {**upper, **lower}.items() if text}
 
 
 def _without_user(url: str) -> tuple[str, str]:

@@ -65,6 +65,9 @@ class TraceIds:
     sampled: bool
 
 
+NO_TRACE = TraceIds("", "", "", sampled=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A message has come. `received_at` is monotonic.

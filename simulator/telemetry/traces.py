@@ -15,27 +15,29 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Span, StatusCode
 
-from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
+from simulator.telemetry.record import (
+    NO_TRACE,
+    Arrival,
+    Attempt,
+    CallOutcome,
+    CallRecord,
+    Outcome,
+    StageRecord,
+    TraceIds,
+)
+from simulator.telemetry.service import Service
 
 
-def make_provider(stage: str, topology: str, instance_id: str, version: str) -> TracerProvider:
+def make_provider(service: Service) -> TracerProvider:
     """Make the tracer provider of one stage; the SDK honours OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES."""
-    return TracerProvider(
-        resource=Resource.create(
-            {
-                "service.name": stage,
-                "service.namespace": topology,
-                "service.instance.id": instance_id,
-                "service.version": version,
-            }
-        ),
-        shutdown_on_exit=False,
-    )
+    return TracerProvider(resource=Resource.create(service.attributes()), shutdown_on_exit=False)
 
 
 def current_trace() -> TraceIds:
-    """Give the ids of the span that is being worked in."""
+    """Return the ids of the span that is being worked in; NO_TRACE where there is none, as OTEL_SDK_DISABLED has it."""
     found = trace.get_current_span().get_span_context()
+    if not found.is_valid:
+        return NO_TRACE
     return TraceIds(
         format(found.trace_id, "032x"),
         format(found.span_id, "016x"),

@@ -156,8 +156,8 @@ class Web:
 def make_web(make_stage):
     """Give a function that makes the application of a stage called `parse`, that `injector` may call."""
 
-    def make(max_body_bytes=1024, path="/messages", max_held_bytes=2**30, **stage):
-        rig = make_stage(max_body=max_body_bytes, **stage)
+    def make(max_body_bytes=1024, path="/messages", max_held_bytes=2**30, current_trace=lambda: TRACE, **stage):
+        rig = make_stage(max_body=max_body_bytes, current_trace=current_trace, **stage)
         held = HeldBodies(lambda: max_held_bytes)
         registry, numbers, draining = CollectorRegistry(), itertools.count(1), [False]
         metrics = Metrics(registry, "parse", "processor", path, rig.time.clock, ())
@@ -171,7 +171,7 @@ def make_web(make_stage):
             metrics=metrics,
             clock=rig.time.clock,
             new_message_id=lambda: f"made-{next(numbers)}",
-            current_trace=lambda: TRACE,
+            current_trace=current_trace,
             sleep=rig.time.sleep,
             draining=lambda: draining[0],
         )

@@ -11,7 +11,8 @@ from werkzeug.test import EnvironBuilder
 from simulator.behaviour.distributions import Constant
 from simulator.errors import KeepingFailed
 from simulator.stage.answers import RESET
-from simulator.telemetry.record import OUTSIDE, Outcome, Via
+from simulator.telemetry.record import NO_TRACE, OUTSIDE, Outcome, Via
+from simulator.topology.model import Forward
 from tests.support.posting import JSON, PROBLEM, TRACE_ID, assert_problem, http_counts, post
 
 BINARY = bytes(range(256))
@@ -31,6 +32,17 @@ def test_a_receipt(make_web):
     }
     assert (answer.headers["X-Message-Id"], answer.headers["X-Trace-Id"]) == ("order-7", TRACE_ID)
     assert web.rig.kept.messages == [(b'{"n": 1}', JSON)]
+
+
+@pytest.mark.parametrize("forward", [Forward.WAIT, Forward.ACCEPT])
+def test_without_a_trace_no_answer_names_one(make_web, forward):
+    """Where there are no spans, as with OTEL_SDK_DISABLED, an answer has no trace's id, rather than zeros."""
+    web = make_web(current_trace=lambda: NO_TRACE, forward=forward)
+    good, bad = post(web), post(web, b"")
+    assert (good.status_code, bad.status_code) == (200 if forward is Forward.WAIT else 202, 400)
+    for answer in (good, bad):
+        assert "X-Trace-Id" not in answer.headers
+        assert "trace_id" not in json.loads(answer.data)
 
 
 def test_a_forwarded_message(make_web):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.telemetry.record import Attempt, CallOutcome, FaultTime, Outcome
+from simulator.telemetry.record import NO_TRACE, Attempt, CallOutcome, FaultTime, Outcome
 from tests.support.log_lines import LEAD, Log, arrival, call, record
 
 RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
@@ -220,3 +220,12 @@ def test_what_is_no_character_does_not_raise():
     log = Log()
     log.logger.warning("configuration.ignored", variable="SIMULATOR_\udcff")
     assert log.lines[0]["variable"].startswith("SIMULATOR_")
+
+
+def test_a_message_without_a_trace_names_none():
+    """Where there are no spans, a line has no trace's ids, rather than zeros."""
+    log = Log()
+    log.sink.received(arrival(trace=NO_TRACE))
+    (line,) = log.lines
+    assert line["message_id"] == "m-1"
+    assert not {"trace_id", "span_id", "trace_flags"} & set(line)

@@ -6,10 +6,9 @@ import base64
 
 import pytest
 
-from simulator.telemetry.otlp_destination import Destination, is_this_machine, proxies_for, read_destination
+from simulator.telemetry.otlp_destination import Destination, read_destination
 
 BASE, TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-PROXY = "http://proxy:3128"
 
 
 def test_everything_is_read():
@@ -100,54 +99,6 @@ def test_an_endpoint_that_is_no_url_is_left_as_it_is(endpoint):
     assert "s3cret" not in found.shown_endpoint
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1:4318/v1/traces",
-        "http://127.9.9.9",
-        "http://127.1",
-        "http://localhost:4318",
-        "http://LOCALHOST.",
-        "http://jaeger.localhost",
-        "http://[::1]:4318",
-        "http://[::ffff:127.0.0.1]",
-        "http://0.0.0.0:4318",
-        "http://[::]:4318",
-        "https://127.0.0.1",
-    ],
-)
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
-def test_this_machine_is_never_asked_through_a_proxy(url, variable):
-    """A collector on a loopback address is called directly, whatever the environment says."""
-    assert proxies_for(url, {variable: PROXY, "NO_PROXY": "example.com"}) == {}
-
-
-@pytest.mark.parametrize(
-    ("environment", "proxies"),
-    [
-        ({}, {}),
-        ({"HTTP_PROXY": PROXY}, {"http": PROXY}),
-        ({"http_proxy": PROXY, "HTTP_PROXY": "http://other"}, {"http": PROXY}),
-        ({"https_proxy": PROXY, "all_proxy": "http://other"}, {"https": PROXY, "all": "http://other"}),
-        ({"HTTP_PROXY": ""}, {}),
-        ({"HTTP_PROXY": PROXY, "NO_PROXY": "localhost"}, {"http": PROXY}),
-        ({"HTTP_PROXY": PROXY, "NO_PROXY": "collector.firm"}, {}),
-        ({"HTTP_PROXY": PROXY, "no_proxy": ".firm, other"}, {}),
-        ({"HTTP_PROXY": PROXY, "NO_PROXY": "*"}, {}),
-        ({"HTTP_PROXY": PROXY, "NO_PROXY": "collector.firm:4317"}, {"http": PROXY}),
-    ],
-)
-def test_a_remote_collector_is_asked_through_the_proxy(environment, proxies):
-    """For any other host the proxies of the environment count, but for those that NO_PROXY names."""
-    assert proxies_for("http://collector.firm:4318/v1/traces", environment) == proxies
-
-
-@pytest.mark.parametrize("host", ["collector", "10.0.0.1", "128.0.0.1", "localhost.firm", "notlocalhost", "", "::2"])
-def test_other_hosts_are_not_this_machine(host):
-    """A name that only resembles a loopback one is another host."""
-    assert not is_this_machine(host)
-
-
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_authorities_of_the_environment_are_trusted(variable):
     """The variables that other programs read name whom to trust, and the one of OpenTelemetry goes first."""
@@ -155,3 +106,10 @@ def test_authorities_of_the_environment_are_trusted(variable):
     assert read_destination(environment).certificate == "/firm.pem"
     own = {**environment, "OTEL_EXPORTER_OTLP_CERTIFICATE": "/own.pem"}
     assert read_destination(own).certificate == "/own.pem"
+
+
+def test_the_proxies_are_those_for_the_endpoint():
+    """A remote endpoint is called through the proxy of the environment, one on this machine is not."""
+    environment = {"HTTP_PROXY": "http://proxy:3128"}
+    assert read_destination({**environment, BASE: "http://c"}).proxies == {"http": "http://proxy:3128"}
+    assert read_destination({**environment, BASE: "http://localhost"}).proxies == {}

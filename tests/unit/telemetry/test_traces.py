@@ -14,6 +14,7 @@ from opentelemetry.trace import StatusCode
 from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.record import (
+    NO_TRACE,
     Arrival,
     Attempt,
     CallOutcome,
@@ -24,6 +25,7 @@ from simulator.telemetry.record import (
     TraceIds,
     Via,
 )
+from simulator.telemetry.service import Service
 from simulator.telemetry.traces import (
     SpanSink,
     current_trace,
@@ -34,6 +36,7 @@ from tests.support.collector import collector
 
 RECEIVED_NS = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
+SERVICE = Service(name="parse", namespace="orders", instance_id="instance-1", version="1.2.3")
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +52,7 @@ class Rig:
 
     def __init__(self):
         self.ended = InMemorySpanExporter()
-        self.provider = make_provider("parse", "orders", "instance-1", "1.2.3")
+        self.provider = make_provider(SERVICE)
         self.provider.add_span_processor(SimpleSpanProcessor(self.ended))
         self.sink = SpanSink(self.provider, "parse", "processor")
 
@@ -324,8 +327,8 @@ def test_the_ids_of_the_current_span():
 
 
 def test_the_ids_outside_any_span():
-    """Where there is no span the ids are zeros, and not sampled."""
-    assert current_trace() == TraceIds("0" * 32, "0" * 16, "00", False)
+    """Where there is no span there are no ids, rather than zeros that look like some."""
+    assert current_trace() == NO_TRACE == TraceIds("", "", "", False)
 
 
 def test_the_provider_says_who_it_is():

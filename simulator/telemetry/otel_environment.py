@@ -1,0 +1,201 @@
+"""What is wrong with OpenTelemetry's variables, said before anything starts.
+
+The SDK answers a wrong value with a traceback, with a warning among many, or not at all. It reads some of them when it
+is imported, so this module imports none of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from urllib.parse import unquote
+
+from simulator.errors import ConfigurationError, Problem
+from simulator.telemetry.batching import read_batching
+from simulator.telemetry.otlp import (
+    PROTOCOLS,
+    exports_spans,
+    otlp_setting,
+    otlp_variable,
+    timeout_seconds,
+)
+from simulator.telemetry.otlp_files import file_problems
+
+SAMPLERS = ("always_on", "always_off", "traceidratio")
+_RATIO = "traceidratio"
+_COMPRESSIONS = ("none", "gzip", "deflate")
+_LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+)
+# What is looked up among the installed packages: the variable, their group, and whether it names several.
+_INSTALLED = (
+    ("OTEL_PYTHON_CONTEXT", "opentelemetry_context", False),
+    ("OTEL_PYTHON_TRACER_PROVIDER", "opentelemetry_tracer_provider", False),
+    ("OTEL_PYTHON_METER_PROVIDER", "opentelemetry_meter_provider", False),
+    ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "opentelemetry_resource_detector", True),
+)
+_EXPRESSIONS = (
+    "OTEL_PYTHON_EXCLUDED_URLS",
+    "OTEL_PYTHON_FLASK_EXCLUDED_URLS",
+    "OTEL_PYTHON_REQUESTS_EXCLUDED_URLS",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS",
+)
+_MOST_SHOWN = 60
+_COUNT = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[0-9]{0,20}\.?[0-9]{1,20}(?:[eE]-?[0-9]{1,3})?")
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_PLAIN_HEADER_VALUE = re.compile(r"[ !#-+\--:<-\[\]-~]*")
+
+Wrong = tuple[str, str]  # the variable, and what is wrong with it
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where a variable of OpenTelemetry has a value that can't be, naming all such."""
+    found = [Problem(text, f"environment {variable}") for check in _CHECKS for variable, text in check(environment)]
+    if found:
+        raise ConfigurationError(found)
+
+
+def _propagators(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    text = environment.get("OTEL_PROPAGATORS", "")
+    names = [name.strip() for name in text.split(",")] if text else []
+    if "none" in (name.lower() for name in names):
+        return
+    yield from _not_installed("OTEL_PROPAGATORS", "opentelemetry_propagator", names, ["none"])
+
+
+def _installed_parts(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    for variable, group, is_list in _INSTALLED:
+        text = environment.get(variable, "")
+        if text:
+            names = [name.strip() for name in text.split(",") if name.strip() not in ("", "*")] if is_list else [text]
+            yield from _not_installed(variable, group, names, [])
+
+
+def _not_installed(variable: str, group: str, names: list[str], others: list[str]) -> Iterator[Wrong]:
+    if not names:
+        return
+    installed = sorted({point.name for point in entry_points(group=group)})
+    for name in dict.fromkeys(names):
+        if name not in installed:
+            yield variable, f"{_shown(name)} is misspelled or not installed; allowed are {_list(installed + others)}"
+
+
+def _limits(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    for variable in _LIMITS:
+        text = environment.get(variable, "").strip()
+        if text and not _COUNT.fullmatch(text):
+            yield variable, f"{_shown(text)} must be a whole number from 0"
+
+
+def _sampler(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    text = environment.get("OTEL_TRACES_SAMPLER", "")
+    if text and text.lower().removeprefix("parentbased_") not in SAMPLERS:
+        allowed = [*SAMPLERS, *(f"parentbased_{name}" for name in SAMPLERS)]
+        yield "OTEL_TRACES_SAMPLER", f"{_shown(text)} must be one of {_list(allowed)}"
+    ratio = environment.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if samples_a_ratio(environment) and ratio and not (_NUMBER.fullmatch(ratio) and 0 <= float(ratio) <= 1):
+        yield "OTEL_TRACES_SAMPLER_ARG", f"{_shown(ratio)} must be a ratio from 0 to 1, for instance 0.1"
+
+
+def samples_a_ratio(environment: Mapping[str, str]) -> bool:
+    """Return whether OTEL_TRACES_SAMPLER is one of those that OTEL_TRACES_SAMPLER_ARG means something to."""
+    return environment.get("OTEL_TRACES_SAMPLER", "").lower().removeprefix("parentbased_") == _RATIO
+
+
+def _switches(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    disabled = environment.get("OTEL_SDK_DISABLED", "")
+    if disabled.strip().lower() not in ("", "true", "false"):
+        yield "OTEL_SDK_DISABLED", f"{_shown(disabled)} must be true or false"
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
+    if exporter.strip().lower() not in ("", "otlp", "none"):
+        yield "OTEL_TRACES_EXPORTER", f"{_shown(exporter)} must be otlp or none"
+
+
+def _resource_attributes(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    items = environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
+    for number, item in enumerate(items if items != [""] else (), start=1):
+        name, separator, _ = item.partition("=")
+        if not separator or not name.strip():
+            text = f"item {number}, {_shown(item)}, must be NAME=VALUE; commas separate items"
+            yield "OTEL_RESOURCE_ATTRIBUTES", text
+            return
+
+
+def _batches(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    try:
+        read_batching(environment)
+    except ValueError as error:
+        variable, _, text = str(error).partition("=")
+        yield variable, text
+
+
+def _exporter(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    if not exports_spans(environment):
+        return
+    try:
+        timeout_seconds(environment)
+    except ValueError as error:
+        yield otlp_variable(environment, "TIMEOUT"), f"{_shown(otlp_setting(environment, 'TIMEOUT'))} {error}"
+    for name, allowed in (("COMPRESSION", _COMPRESSIONS), ("PROTOCOL", PROTOCOLS)):
+        text = otlp_setting(environment, name)
+        if text and text.strip().lower() not in allowed:
+            yield otlp_variable(environment, name), f"{_shown(text)} must be one of {_list(allowed)}"
+    yield from _headers(environment)
+    yield from file_problems(environment)
+
+
+def _headers(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    """Check the headers; their values are secret, so that neither is any text of them shown."""
+    variable = otlp_variable(environment, "HEADERS")
+    for number, item in enumerate(environment.get(variable, "").split(","), start=1):
+        name, separator, value = item.strip().partition("=")
+        if not item.strip():
+            continue
+        if not separator or not _HEADER_NAME.fullmatch(unquote(name.strip())):
+            yield variable, f"item {number} must be NAME=VALUE; commas separate items, and a comma in a value is %2C"
+        elif not _PLAIN_HEADER_VALUE.fullmatch(value) or not _HEADER_VALUE.fullmatch(unquote(value)):
+            yield variable, f"the value of item {number} has characters that must be percent-encoded, or none may have"
+
+
+def _expressions(environment: Mapping[str, str]) -> Iterator[Wrong]:
+    for variable in _EXPRESSIONS:
+        text = environment.get(variable, "")
+        try:
+            re.compile("|".join(part.strip() for part in text.split(",")))
+        except (re.error, OverflowError, RecursionError) as error:
+            yield variable, f"{_shown(text)} must be regular expressions, separated by commas: {error}"
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "...")
+
+
+def _list(names: list[str] | tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+_CHECKS: tuple[Callable[[Mapping[str, str]], Iterator[Wrong]], ...] = (
+    _propagators,
+    _installed_parts,
+    _limits,
+    _sampler,
+    _switches,
+    _resource_attributes,
+    _batches,
+    _exporter,
+    _expressions,
+)

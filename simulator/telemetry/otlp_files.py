@@ -1,0 +1,63 @@
+"""The files for TLS that OTEL_EXPORTER_OTLP_* name: whether they can be used."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from simulator.telemetry.otlp import otlp_setting, otlp_variable
+
+
+def file_problems(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Return what is wrong with the files, as (variable, text)."""
+    authorities = otlp_setting(environment, "CERTIFICATE")
+    if authorities and (problem := _authorities_problem(authorities)):
+        yield otlp_variable(environment, "CERTIFICATE"), problem
+    certificate, key = (otlp_setting(environment, name) for name in ("CLIENT_CERTIFICATE", "CLIENT_KEY"))
+    if not certificate:
+        return
+    unreadable = [
+        (name, text)
+        for name, path in (("CLIENT_CERTIFICATE", certificate), ("CLIENT_KEY", key))
+        if path and (text := _unreadable(path))
+    ]
+    for name, text in unreadable:
+        yield otlp_variable(environment, name), text
+    if not unreadable and (problem := _pair_problem(certificate, key)):
+        yield otlp_variable(environment, "CLIENT_CERTIFICATE"), problem
+
+
+def _authorities_problem(path: str) -> str:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if Path(path).is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        return f"there is no certificate in {path!r}; it must be a file in PEM format"
+    except (OSError, ValueError):
+        return _unreadable(path) or f"{path!r} can't be read"
+    return ""
+
+
+def _pair_problem(certificate: str, key: str) -> str:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        # A key with a password would otherwise ask for it on the terminal.
+        context.load_cert_chain(certificate, key or None, password=lambda: "")
+    except (ssl.SSLError, OSError, ValueError):
+        where = f"in {key!r}" if key else "in the same file, or named by OTEL_EXPORTER_OTLP_CLIENT_KEY"
+        return f"{certificate!r} must be a certificate in PEM format with its key, without a password, {where}"
+    return ""
+
+
+def _unreadable(path: str) -> str:
+    try:
+        with Path(path).open("rb"):
+            return ""
+    except OSError as error:
+        return f"{path!r} can't be read: {error.strerror}"
+    except ValueError:  # a NUL
+        return f"{path!r} is no path"

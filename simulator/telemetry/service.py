@@ -1,0 +1,64 @@
+"""Which service a stage is to the outside world: OpenTelemetry's resource attributes service.*."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+NAME_VARIABLE = "OTEL_SERVICE_NAME"
+ATTRIBUTES_VARIABLE = "OTEL_RESOURCE_ATTRIBUTES"
+# What can't be the same for several stages.
+_OF_ONE_STAGE = ("service.name", "service.instance.id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The four attributes by which OpenTelemetry knows a service."""
+
+    name: str
+    namespace: str
+    instance_id: str
+    version: str
+
+    def attributes(self) -> dict[str, str]:
+        """Return the resource attributes."""
+        return {
+            "service.name": self.name,
+            "service.namespace": self.namespace,
+            "service.instance.id": self.instance_id,
+            "service.version": self.version,
+        }
+
+
+def as_the_environment_says(service: Service, environment: Mapping[str, str]) -> Service:
+    """Return the service under the name and with the attributes that the environment gives it.
+
+    OTEL_SERVICE_NAME goes before service.name of OTEL_RESOURCE_ATTRIBUTES.
+    """
+    said = {name: unquote(value) for name, value in _items(environment) if value}
+    return Service(
+        name=environment.get(NAME_VARIABLE) or said.get("service.name", service.name),
+        namespace=said.get("service.namespace", service.namespace),
+        instance_id=said.get("service.instance.id", service.instance_id),
+        version=said.get("service.version", service.version),
+    )
+
+
+def for_several_stages(environment: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Return the environment without what can name only one stage, and (variable, why) of what was left out."""
+    kept, ignored = dict(environment), []
+    if kept.pop(NAME_VARIABLE, ""):
+        ignored.append((NAME_VARIABLE, "every stage of a run is a service under its own name"))
+    items = _items(environment)
+    dropped = [name for name, _ in items if name in _OF_ONE_STAGE]
+    if dropped:
+        kept[ATTRIBUTES_VARIABLE] = ",".join(f"{name}={value}" for name, value in items if name not in _OF_ONE_STAGE)
+        names = " and ".join(dict.fromkeys(dropped))
+        ignored.append((ATTRIBUTES_VARIABLE, f"{names} can't be the same for every stage of a run; the rest is heeded"))
+    return kept, ignored
+
+
+def _items(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    pairs = (item.partition("=") for item in environment.get(ATTRIBUTES_VARIABLE, "").split(","))
+    return [(name.strip(), value.strip()) for name, separator, value in pairs if separator and name.strip()]

@@ -1,0 +1,189 @@
+"""A wrong value of a variable of OpenTelemetry is named with what is allowed, in a line."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.errors import ConfigurationError
+from simulator.telemetry.otel_environment import check_environment
+from simulator.telemetry.otel_ignored import ignored_variables
+from tests.support.authority import make_authority
+
+HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+)
+NAMED = ("baggage", "tracecontext", "none")
+
+
+def mistakes(**environment):
+    with pytest.raises(ConfigurationError) as refusal:
+        check_environment(environment)
+    return [str(problem) for problem in refusal.value.problems]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"OTEL_PROPAGATORS": ""},
+        {"OTEL_PROPAGATORS": "baggage, tracecontext"},
+        {"OTEL_PROPAGATORS": "none"},
+        {"OTEL_PROPAGATORS": "None,b3"},
+        *({limit: text} for limit in LIMITS for text in ("0", "128", "", " 5 ")),
+        {"OTEL_TRACES_SAMPLER": "always_on"},
+        {"OTEL_TRACES_SAMPLER": "ParentBased_TraceIdRatio", "OTEL_TRACES_SAMPLER_ARG": "0.25"},
+        {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1e-3"},
+        {"OTEL_SDK_DISABLED": "TRUE", "OTEL_TRACES_EXPORTER": " otlp"},
+        {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "junk"},
+        {"OTEL_RESOURCE_ATTRIBUTES": "a=1,b=%2C,c="},
+        {"OTEL_EXPORTER_OTLP_TIMEOUT": "10000", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"},
+        {HEADERS: "Authorization=Bearer%20x, x-tenant = a b ,,api-key=abc=="},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "junk"},
+        {"OTEL_BSP_MAX_QUEUE_SIZE": "2048"},
+        {"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process, *"},
+        {"OTEL_PYTHON_FLASK_EXCLUDED_URLS": "healthz,a.*b"},
+    ],
+)
+def test_what_is_good_is_let_through(environment):
+    """Values that the specification allows are not complained about."""
+    check_environment(environment)
+
+
+@pytest.mark.parametrize(
+    ("text", "slip"),
+    [
+        ("b3", "b3"),
+        ("tracecontex", "tracecontex"),
+        ("tracecontext,baggage,jaeger", "jaeger"),
+        ("TraceContext", "TraceContext"),
+        ("tracecontext,", ""),
+    ],
+)
+def test_propagators(text, slip):
+    """A propagator that is misspelled or not installed is named with those that there are."""
+    (mistake,) = mistakes(OTEL_PROPAGATORS=text)
+    assert mistake.startswith(f"environment OTEL_PROPAGATORS: {slip!r} is misspelled or not installed")
+    assert all(name in mistake for name in NAMED)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("text", ["-1", "many", "1.5", "1_0", "9" * 5000])
+def test_limits(limit, text):
+    """Every limit of the SDK must be a count."""
+    (mistake,) = mistakes(**{limit: text})
+    assert mistake.startswith(f"environment {limit}: ")
+    assert mistake.endswith("must be a whole number from 0")
+    assert len(mistake) < 200
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "allowed"),
+    [
+        ("OTEL_TRACES_SAMPLER", "sometimes", "parentbased_always_off"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote", "traceidratio"),
+        ("OTEL_TRACES_SAMPLER", " always_on", "always_on"),
+        ("OTEL_SDK_DISABLED", "yes", "must be true or false"),
+        ("OTEL_TRACES_EXPORTER", "console", "must be otlp or none"),
+        ("OTEL_TRACES_EXPORTER", "otlp,console", "must be otlp or none"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "junk", "item 1, 'junk', must be NAME=VALUE"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=1,b", "item 2, 'b', must be NAME=VALUE"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=1,=2", "item 2, '=2', must be NAME=VALUE"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=1,", "item 2, '', must be NAME=VALUE"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "milliseconds from 0 to 600000"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", "milliseconds from 0 to 600000"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none, gzip and deflate"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzp", "none, gzip and deflate"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http", "http/protobuf, http/json and grpc"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "must be a whole number from 1"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "9000000", "must be a whole number from 1"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "5s", "must be a whole number from 1"),
+        ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "k8s", "process"),
+        ("OTEL_PYTHON_CONTEXT", "junk", "contextvars_context"),
+        ("OTEL_PYTHON_TRACER_PROVIDER", "junk", "sdk_tracer_provider"),
+        ("OTEL_PYTHON_METER_PROVIDER", "junk", "sdk_meter_provider"),
+        ("OTEL_PYTHON_FLASK_EXCLUDED_URLS", "healthz,(", "regular expressions"),
+        ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "[", "regular expressions"),
+    ],
+)
+def test_values_that_are_not_allowed(variable, text, allowed):
+    """A value that can't be is named with its variable and what is allowed."""
+    (mistake,) = mistakes(**{variable: text})
+    assert mistake.startswith(f"environment {variable}: ")
+    assert allowed in mistake
+
+
+@pytest.mark.parametrize("text", ["2", "-0.1", "nan", "inf", "half", "1_0", "9" * 5000])
+@pytest.mark.parametrize("sampler", ["traceidratio", "parentbased_traceidratio"])
+def test_ratios(sampler, text):
+    """A ratio of traces must be one."""
+    (mistake,) = mistakes(OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG=text)
+    assert mistake.startswith("environment OTEL_TRACES_SAMPLER_ARG: ")
+    assert "from 0 to 1" in mistake
+
+
+@pytest.mark.parametrize(
+    "text", ["s3cret", "a=1,s3cret", "=s3cret", "na me=s3cret", "x=s3cret;y", "x=s3cret%0a", "x=s3crét"]
+)
+@pytest.mark.parametrize("variable", [HEADERS, "OTEL_EXPORTER_OTLP_TRACES_HEADERS"])
+def test_headers_are_complained_about_without_being_shown(variable, text):
+    """A header that is malformed is named by its number, never by its text."""
+    (mistake,) = mistakes(**{variable: text})
+    assert mistake.startswith(f"environment {variable}: ")
+    assert "item 2" in mistake if "," in text else "item 1" in mistake
+    assert "s3cr" not in mistake
+
+
+def test_all_mistakes_are_told_at_once():
+    """Who has made three learns of three."""
+    assert len(mistakes(OTEL_PROPAGATORS="b3", OTEL_SDK_DISABLED="yes", OTEL_EXPORTER_OTLP_TIMEOUT="x")) == 3
+
+
+def test_files_for_tls(tmp_path):
+    """Files that are missing, or are no certificates, are named before anything starts."""
+    junk, missing = tmp_path / "junk.pem", tmp_path / "missing.pem"
+    junk.write_text("junk")
+    for variable in ("CERTIFICATE", "CLIENT_CERTIFICATE"):
+        for path in (junk, missing):
+            (mistake,) = mistakes(**{f"OTEL_EXPORTER_OTLP_{variable}": str(path)})
+            assert mistake.startswith(f"environment OTEL_EXPORTER_OTLP_{variable}: ")
+            assert str(path) in mistake
+    (mistake,) = mistakes(OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=str(junk), OTEL_EXPORTER_OTLP_CLIENT_KEY=str(missing))
+    assert mistake.startswith("environment OTEL_EXPORTER_OTLP_CLIENT_KEY: ")
+
+
+def test_good_files_for_tls(tmp_path):
+    """A certificate and its key are let through."""
+    authority = make_authority(tmp_path)
+    check_environment({"OTEL_EXPORTER_OTLP_CERTIFICATE": str(authority.certificate)})
+
+
+@pytest.mark.parametrize(
+    ("environment", "variables"),
+    [
+        ({}, []),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, []),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, ["OTEL_EXPORTER_OTLP_PROTOCOL"]),
+        ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}, []),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_TRACES_EXPORTER": "none"}, []),
+        ({"OTEL_TRACES_SAMPLER_ARG": "0.1"}, ["OTEL_TRACES_SAMPLER_ARG"]),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}, []),
+        ({"OTEL_BSP_EXPORT_TIMEOUT": "30000"}, ["OTEL_BSP_EXPORT_TIMEOUT"]),
+        ({"OTEL_EXPORTER_OTLP_CLIENT_KEY": "k"}, ["OTEL_EXPORTER_OTLP_CLIENT_KEY"]),
+    ],
+)
+def test_what_has_no_effect_is_told(environment, variables):
+    """A variable that is set in vain is named with why."""
+    found = list(ignored_variables(environment))
+    assert [variable for variable, _ in found] == variables
+    assert all(why for _, why in found)

@@ -1,0 +1,47 @@
+"""A stage is the service that OpenTelemetry's variables say, and a run's stages are each their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.telemetry.service import Service, as_the_environment_says, for_several_stages
+
+OWN = Service(name="parse", namespace="orders", instance_id="parse-1", version="0.1.0")
+NAME, ATTRIBUTES = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, {}),
+        ({NAME: "", ATTRIBUTES: ""}, {}),
+        ({NAME: "shop-cart"}, {"name": "shop-cart"}),
+        ({ATTRIBUTES: "service.name=cart"}, {"name": "cart"}),
+        ({ATTRIBUTES: "service.name=cart", NAME: "shop-cart"}, {"name": "shop-cart"}),
+        ({ATTRIBUTES: "service.name=shop%20cart, service.version = 9"}, {"name": "shop cart", "version": "9"}),
+        (
+            {ATTRIBUTES: "service.namespace=shop,service.instance.id=pod-7"},
+            {"namespace": "shop", "instance_id": "pod-7"},
+        ),
+        ({ATTRIBUTES: "service.name=,deployment.environment.name=test"}, {}),
+    ],
+)
+def test_what_is_set_counts(environment, said):
+    """Each attribute that is set takes the place of the stage's own, and no other does."""
+    values = {"name": "parse", "namespace": "orders", "instance_id": "parse-1", "version": "0.1.0", **said}
+    assert as_the_environment_says(OWN, environment) == Service(**values)
+
+
+def test_what_can_t_be_every_stage_s_is_left_out_of_a_run():
+    """A name and an instance's id are left out with a word; what holds for all stages stays."""
+    attributes = "service.name=x,deployment.environment.name=test,service.instance.id=y,service.version=9"
+    kept, ignored = for_several_stages({NAME: "shop", ATTRIBUTES: attributes, "PATH": "/bin"})
+    assert kept == {ATTRIBUTES: "deployment.environment.name=test,service.version=9", "PATH": "/bin"}
+    assert [variable for variable, _ in ignored] == [NAME, ATTRIBUTES]
+    assert "service.name and service.instance.id" in ignored[1][1]
+
+
+def test_a_run_keeps_all_else():
+    """Where nothing names a service, the environment stays as it is and nothing is said."""
+    environment = {ATTRIBUTES: "a=1, b=%2C", "PATH": "/bin"}
+    assert for_several_stages(environment) == (environment, [])
