@@ -33,6 +33,13 @@ class Size:
         """Give the size that a share u of all sizes does not exceed; u in (0, 1). One byte at least."""
         return max(1, min(MOST_BYTES, round(self.distribution.quantile(u))))
 
+    def share_over(self, limit_bytes: int) -> float:
+        """Return the share of sizes that are larger than so many bytes, 0 to 1."""
+        if limit_bytes >= MOST_BYTES:
+            return 0.0
+        # What a size is rounded from.
+        return min(1.0, max(0.0, 1.0 - self.distribution.cdf(limit_bytes + 0.5)))
+
     def __str__(self) -> str:
         """Write it as it was read."""
         return self.spec
@@ -66,6 +73,11 @@ class SizeArguments(Arguments):
         if _A_DURATION.search(str(error)) is None:
             return str(error)
         return "these sizes do not go together: each must be more than the one before it"
+
+
+def payload_bytes(number: int) -> int:
+    """Return the size of the `number`th message's body."""
+    return len(payload(number, "-" * 36, "YYYY-MM-DDThh:mm:ss.uuuuuuZ"))
 
 
 def payload(number: int, message_id: str, created: str) -> bytes:

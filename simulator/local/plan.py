@@ -13,6 +13,7 @@ from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Role, Seed, Stage, Topology
 from simulator.topology.settings import with_call_keys
+from simulator.topology.sizes import size_problems
 from simulator.topology.structure import structure, unstructure
 from simulator.units import whole_number_in
 
@@ -54,7 +55,8 @@ def apply_wishes(topology: Topology, wishes: Wishes, read_samples: ReadSamples) 
         if stage is not None:
             stages[name] = stage
     if not problems:
-        problems += [_problem(keys[1:], message) for keys, message in wiring_problems(stages, frozenset(stages))]
+        wrong = [*wiring_problems(stages, frozenset(stages)), *size_problems(stages)]
+        problems += [_problem(keys[1:], message) for keys, message in wrong]
     if problems:
         raise ConfigurationError(problems)
     return replace(topology, stages=stages, seed=topology.seed if wishes.seed is None else Seed(wishes.seed))

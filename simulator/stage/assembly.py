@@ -124,7 +124,14 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         lambda: state.ready,
         lambda message, visit: injections.is_on_purpose(message, visit, ask),
     )
-    live = LiveStage(handling, capacity, injector, lambda now: _show_change(signals, seed, now), frozenset(variables))
+    live = LiveStage(
+        handling,
+        capacity,
+        injector,
+        lambda now: _show_change(signals, seed, now),
+        frozenset(variables),
+        settings.limits,
+    )
     token = environment.get(control.TOKEN_VARIABLE) or None
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)
     server = StageServer(

@@ -16,6 +16,7 @@ from simulator.topology.graph import calls_of, headers_of, wiring_problems
 from simulator.topology.headers import with_hidden_headers
 from simulator.topology.model import Role, Stage
 from simulator.topology.settings import with_call_keys
+from simulator.topology.sizes import Limit, call_size_problems
 from simulator.topology.structure import structure, unstructure
 
 CHANGEABLE = (
@@ -36,6 +37,7 @@ class LiveStage:
     """The settings of a running stage; `on_change(stage)` is called after each change.
 
     `variables` are those of the environment that headers may name: the ones that they named when the stage started.
+    `limits` are the largest bodies that the stages that it calls take.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class LiveStage:
         injector: Injector | None,
         on_change: Callable[[Stage], None],
         variables: frozenset[str] = frozenset(),
+        limits: Mapping[str, Limit] | None = None,
     ) -> None:
         self._handling = handling
         self._capacity = capacity
         self._injector = injector
         self._on_change = on_change
         self._variables = variables
+        self._limits = limits or {}
 
     def settings(self) -> dict[str, Any]:
         """Give what can be changed, as plain values that `change` takes back."""
@@ -127,6 +131,8 @@ class LiveStage:
             for variable in set(headers.variables) - self._variables:
                 usable = ", ".join(sorted(self._variables)) or "none"
                 yield Problem(f"{place}: the stage was not started with the variable {variable}; it knows {usable}")
+        for keys, message in call_size_problems(stage, self._limits):
+            yield _problem(keys, message)
         names = frozenset({behaviour.stage, *known})
         for keys, message in wiring_problems({behaviour.stage: stage}, names | {c.to for _, c in calls_of(stage)}):
             yield _problem(keys[2:], message)

@@ -19,6 +19,7 @@ from simulator.topology.document import Document, Keys, parse_document
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Stage, Topology
 from simulator.topology.scalars import CoreDumper
+from simulator.topology.sizes import size_problems
 from simulator.topology.structure import check_name, structure, unstructure
 from simulator.topology.text_files import read_text
 
@@ -51,6 +52,7 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     names = document.value.get("stages")
     wrong_wiring = wiring_problems(wiring, frozenset(names if isinstance(names, dict) else ()))
     problems += [(keys, message) for keys, message in wrong_wiring if _UNREADABLE not in message]
+    problems += size_problems(stages)
     if problems or topology is None:
         raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
     return replace(topology, stages=stages)

@@ -26,6 +26,7 @@ from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import callers, calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
+from simulator.topology.sizes import Limit, limits, size_problems
 from simulator.topology.structure import check_name, structure, unstructure
 from simulator.units import whole_number_in
 
@@ -56,7 +57,7 @@ class StageSettings:
     """All that one stage process needs to know.
 
     `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one; `ignored` are
-    variables of the environment that begin like ours and mean nothing.
+    variables of the environment that begin like ours and mean nothing. `limits` are those of the stages that it calls.
     """
 
     name: str
@@ -71,6 +72,7 @@ class StageSettings:
     log_level: str
     drain_seconds: float
     ignored: tuple[str, ...] = ()
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
 
 def resolve_stage(
@@ -132,6 +134,8 @@ class _Resolution:
             others = topology.stages if topology else dict.fromkeys(address.name for address in addresses)
             names = frozenset([name, *others])
             self._note([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
+        if stage is not None and topology is not None:
+            self._note(_size_problems(topology, name, stage))
         settings = {
             "instance": self._check("INSTANCE", whole_number_in(_value(self.given, "INSTANCE")), _instance),
             "seed": self._check("SEED", whole_number_in(_value(self.given, "SEED")), _seed),
@@ -151,6 +155,7 @@ class _Resolution:
             port=_port(stage, settings["instance"] if topology else 1),
             downstreams=tuple(_downstreams(stage, topology, addresses)),
             callers=callers(topology, name) if topology else (),
+            limits=_limits(topology, name) if topology else {},
             drain_seconds=stage_drain_seconds(name, stage, topology),
             ignored=ignored,
             **settings,
@@ -221,6 +226,17 @@ class _Resolution:
         except ValueError as error:
             self.problems.append(self._problem((key,), str(error)))
             return None
+
+
+def _limits(topology: Topology, name: str) -> dict[str, Limit]:
+    found = limits(topology.stages)
+    return {call.to: found[call.to] for _, call in calls_of(topology.stages[name]) if call.to in found}
+
+
+def _size_problems(topology: Topology, name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    """Say what messages are too large when the stage is as it is settled; those of its callers are so by MAX_BODY."""
+    for keys, message in size_problems({**topology.stages, name: stage}):
+        yield (keys[2:] if keys[1] == name else ("MAX_BODY",)), message
 
 
 def _reads_input(stage: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from simulator.behaviour.empirical import Samples
 from simulator.behaviour.pacing import ConstantPace, PoissonPace
 from simulator.errors import ConfigurationError, RateLimited, Rejected
 from simulator.stage.live import CHANGEABLE, LiveStage
+from simulator.topology.sizes import Limit
 
 
 @dataclass
@@ -30,9 +31,9 @@ class Pacing:
 class Live:
     """A stage that can be changed, and what was heard of its changes."""
 
-    def __init__(self, rig, injector=None, variables=()):
+    def __init__(self, rig, injector=None, variables=(), limits=None):
         self.rig, self.injector, self.heard = rig, injector, []
-        self.stage = LiveStage(rig.handling, rig.capacity, injector, self.heard.append, frozenset(variables))
+        self.stage = LiveStage(rig.handling, rig.capacity, injector, self.heard.append, frozenset(variables), limits)
 
     def refused(self, patch):
         """Try a change that must be refused and change nothing; give the mistakes."""
@@ -92,6 +93,14 @@ def test_headers_change_within_what_the_stage_was_started_with(make_stage):
     assert "calls.0.headers: the stage was not started with the variable HOME; it knows TOKEN" in str(mistake)
     live.stage.change({"calls": {"price": {"headers": None}}})
     assert live.heard[-1].calls[0].headers is None
+
+
+def test_a_change_makes_no_body_too_large(make_stage):
+    """Where it is known what a called stage takes, a change to larger bodies is refused."""
+    live = Live(make_stage(calls=["price"]), limits={"price": Limit(2**20, "price")})
+    mistake = live_refusal(live, {"calls": {"price": {"request_bytes": "2MB"}}})
+    assert "calls[0].request_bytes: 2MB is more than price takes (max_body: 1048576B)" in str(mistake)
+    live.stage.change({"calls": {"price": {"request_bytes": "1MB"}}})
 
 
 def test_the_settings(live):

@@ -10,6 +10,7 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
+from simulator.topology.headers import parse_headers
 from simulator.topology.model import Alternative, Call, Choose, InOrder, Parallel
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,5}[a-z0-9]", fullmatch=True)
@@ -20,6 +21,9 @@ RETRIES = st.just(Retries()) | st.builds(Retries, st.integers(1, 100), SECONDS, 
 BREAKERS = st.builds(BreakerRule, st.integers(1, 999_999_999), SECONDS)
 SIZES = st.sampled_from([1, "10KB", "uniform(1KB, 10KB)", "mixture(60%: constant(1B), 40%: constant(1MB))"]).map(
     parse_sizes
+)
+HEADERS = st.sampled_from([{}, {"Authorization": "Bearer ${TOKEN}"}, {"X-Odd": "yes: '~' # $${A}", "y": "010"}]).map(
+    parse_headers
 )
 FAULTS = st.builds(Error, status=st.integers(400, 599), rate_ratio=RATIOS) | st.sampled_from(
     ["hang(30s, 1%)", "reset(0.5%)", "truncate(1%)", "slow_body(20B/s, 5%)", "cpu(20ms)", "memory(50MB, instance=1)"]
@@ -41,6 +45,7 @@ def calls(names, kind=Call, fallbacks=2, **own):
         optional=st.booleans(),
         fallback=st.none() | calls(names, fallbacks=fallbacks - 1) if fallbacks else st.none(),
         request_size=st.none() | SIZES,
+        headers=st.none() | HEADERS,
         **own,
     )
 

@@ -1,0 +1,82 @@
+"""Messages that are larger than the stages on their way take: a failure that nobody configured."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from simulator.behaviour.payloads import Size, payload_bytes
+from simulator.topology.document import Keys
+from simulator.topology.graph import calls_of
+from simulator.topology.model import Role, Stage
+from simulator.units import format_ratio, format_size
+
+# One message of so many is too rare to be seen, and a distribution without an end has some of every size.
+_NEGLIGIBLE_SHARE = 1e-9
+_LAST_NUMBER = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The largest body that passes a stage and all that it hands it on to: the `max_body` of `stage`."""
+
+    max_bytes: int
+    stage: str
+
+    def __str__(self) -> str:
+        """Write it as an error names it."""
+        return f"{self.stage} takes (max_body: {format_size(self.max_bytes)})"
+
+
+def limits(stages: Mapping[str, Stage]) -> dict[str, Limit]:
+    """Return the limit of each stage that can be called; nothing where the calls form a cycle, which is told elsewhere.
+
+    A body goes on as it is, but for calls with a `request_bytes` of their own.
+    """
+    handed_on = {
+        name: [call.to for _, call in calls_of(stage) if call.request_size is None and call.to in stages]
+        for name, stage in stages.items()
+    }
+    found: dict[str, Limit] = {}
+    try:
+        for name in graphlib.TopologicalSorter(handed_on).static_order():
+            own = Limit(stages[name].max_body_bytes, name)
+            found[name] = min((own, *(found[to] for to in handed_on[name])), key=lambda limit: limit.max_bytes)
+    except graphlib.CycleError:
+        return {}
+    return found
+
+
+def size_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
+    """Say which messages are larger than a stage on their way takes."""
+    found = limits(stages)
+    for name, stage in stages.items():
+        for keys, message in call_size_problems(stage, found):
+            yield ("stages", name, *keys), message
+
+
+def call_size_problems(stage: Stage, found: Mapping[str, Limit]) -> Iterator[tuple[Keys, str]]:
+    """Say which messages that a stage makes are larger than those that it calls take; keys are those in the stage."""
+    for keys, call in calls_of(stage):
+        limit = found.get(call.to)
+        if limit is None:
+            continue
+        if call.request_size is not None:
+            if complaint := _too_large(call.request_size, limit):
+                yield (*keys, "request_bytes"), complaint
+        elif stage.role is Role.INJECTOR and stage.load is not None and stage.input is None:
+            last = payload_bytes(_LAST_NUMBER if stage.load.messages is None else max(1, stage.load.messages))
+            if last > limit.max_bytes:
+                sizes = f"{payload_bytes(1)} to {last} bytes"
+                yield keys, f"the messages that this injector makes have {sizes}, which is more than {limit}"
+
+
+def _too_large(size: Size, limit: Limit) -> str:
+    share = size.share_over(limit.max_bytes)
+    if share <= _NEGLIGIBLE_SHARE:
+        return ""
+    if share >= 1 - _NEGLIGIBLE_SHARE:
+        return f"{size} is more than {limit}: every message would fail"
+    rounded = format_ratio(float(f"{share:.2g}"))
+    return f"{size} is more than {limit} for {rounded} of the messages; draw smaller sizes, or raise max_body"
