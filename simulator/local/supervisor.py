@@ -76,9 +76,10 @@ class Supervisor:
         self._began = time.monotonic()
         self._children: dict[str, list[Child]] = {}
         self._readers: dict[str, TallyReader] = {}
+        self._outputs: list[JsonLinesKeeper] = []
         self._parent_read, self._parent_write = parent_pipe()
         try:
-            self._check_files(topology)
+            self._open_outputs(topology)
             self.topology = self._assign_addresses(topology)
             write(folder.topology, write_topology(self.topology))
             self._tallies = {name: self._make_tallies(name) for name in topology.stages}
@@ -93,6 +94,7 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         for child in self._everyone():
             child.kill()
+        self._close_outputs()
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
@@ -126,6 +128,7 @@ class Supervisor:
         groups = [self._everyone(names) for names in (others, injectors)]
         with Probes() as probes:
             start_at_pace(groups, self._start_child, probes.ready_among, pace, time.monotonic, tick)
+        self._close_outputs()
         self._began = time.monotonic()
 
     def run(self, view: View, duration_seconds: float | None) -> None:
@@ -202,9 +205,14 @@ class Supervisor:
             stages[name] = with_address(stage, host, listeners[0].getsockname()[1])
         return replace(topology, stages=stages)
 
-    def _check_files(self, topology: Topology) -> None:
+    def _open_outputs(self, topology: Topology) -> None:
+        """Find out whether the outputs can be written; they stay open until the stages have them, for a pipe ends."""
         for _, path in files_of(topology):
-            JsonLinesKeeper(path).close()
+            self._outputs.append(JsonLinesKeeper(path))
+
+    def _close_outputs(self) -> None:
+        while self._outputs:
+            self._outputs.pop().close()
 
     def _make_tallies(self, name: str) -> Tallies:
         called = [to for caller, to in edges(self.topology.stages) if caller == name]

@@ -20,10 +20,12 @@ from simulator.stage.json_text import json_flaw, without_mark
 from simulator.stage.message import Message
 from simulator.telemetry.record import OUTSIDE, Clock, Via
 from simulator.topology.model import OnBadLine
+from simulator.units import format_size
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHUNK_BYTES = 2**16
 _AROUND_A_LINE_BYTES = 3 + 1 + 1  # a byte order mark, the line's end, and one that is too much
+_MAX_LINE_BYTES = 256 * 10**6
 # Waited for piece by piece: at a tiny rate the next message is further off than any timer can count.
 _MAX_WAIT_SECONDS = 3600.0
 Spawn = Callable[[Callable[[], None]], object]
@@ -184,11 +186,16 @@ def from_lines(
     lines: Iterator[bytes], watcher: Watcher, on_bad_line: OnBadLine, max_body_bytes: int, messages: int | None
 ) -> Iterator[Draft]:
     """Give a draft for each line, numbered as in the file; blank lines are passed over."""
-    taken = 0
+    taken = number = 0
     numbered = enumerate(lines, 1)
     # The count is looked at before a line is asked for: on a pipe the next one may never come.
     while messages is None or taken < messages:
-        number, line = next(numbered, (0, b""))
+        try:
+            number, line = next(numbered, (0, b""))
+        except EndlessLine as error:
+            watcher.line()
+            watcher.bad_line(number + 1, str(error))
+            return
         if not line:
             return
         # A byte order mark is the file's, and no part of its first message.
@@ -214,13 +221,23 @@ def open_lines(path: str) -> BinaryIO:
         raise StartError(f"the input file {path} can't be read: {error.strerror}") from None
 
 
+class EndlessLine(Exception):
+    """Say that a line of the input has no end within reason, as in a device or a file that is no text."""
+
+
 def bounded_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
-    """Give a file's lines; of one that has more than `max_bytes` only the beginning, too long by a few bytes."""
+    """Give a file's lines; of one that has more than `max_bytes` only the beginning, too long by a few bytes.
+
+    Raise EndlessLine where the end of a line is not found.
+    """
     while line := file.readline(max_bytes + _AROUND_A_LINE_BYTES):
-        whole = line.endswith(b"\n")
-        yield line
+        whole, passed_bytes = line.endswith(b"\n"), len(line)
         while not whole and (rest := file.readline(_CHUNK_BYTES)):
             whole = rest.endswith(b"\n")
+            passed_bytes += len(rest)
+            if passed_bytes > _MAX_LINE_BYTES + max_bytes:
+                raise EndlessLine(f"it has no end within {format_size(_MAX_LINE_BYTES)}; the input is read no further")
+        yield line
 
 
 def _flaw(body: bytes, max_body_bytes: int) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import re
+import select
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +18,7 @@ from simulator.stage.json_text import without_mark
 from simulator.stage.message import is_json
 
 # A carriage return at the end belongs to the line break of a file from elsewhere, and stays.
+_READER_SECONDS = 10.0
 _LINE_BREAK = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
@@ -49,8 +52,11 @@ class JsonLinesKeeper:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            # A pipe that nobody reads would be waited for without a word.
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o644)
         except OSError as error:
+            if error.errno == errno.ENXIO:
+                raise StartError(f"the output {path} is a pipe that nobody reads: start its reader first") from None
             raise StartError(f"the output file {path} can't be written: {error.strerror}") from None
         self._lock = threading.Lock()
         self._torn = False
@@ -62,12 +68,33 @@ class JsonLinesKeeper:
             # A single write, so that terminators may share a file. After half a line, a new one begins.
             text = b"\n" + line if self._torn else line
             try:
-                written = os.write(self._descriptor, text)
+                self._write(memoryview(text))
             except OSError as error:
                 raise KeepingFailed(f"the output file can't be written: {error.strerror}") from None
-            self._torn = written < len(text)
             if self._torn:
                 raise KeepingFailed("the output file took only a part of the message: is the disk full?")
+
+    def _write(self, text: memoryview) -> None:
+        """Write all of the text, or note that a part of it is in the file; a pipe that is full is waited for."""
+        left = text
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:
+                if not self._has_room():
+                    if len(left) == len(text):
+                        raise TimeoutError(0, f"its reader took nothing for {_READER_SECONDS:g} s") from None
+                    return
+            except OSError:
+                if len(left) == len(text):
+                    raise
+                return
+            self._torn = len(left) > 0
+
+    def _has_room(self) -> bool:
+        room = select.poll()
+        room.register(self._descriptor, select.POLLOUT)
+        return bool(room.poll(_READER_SECONDS * 1000))
 
     def close(self) -> None:
         """Close the file."""

@@ -16,14 +16,23 @@ from simulator.stage.injector import Injector, Watcher, bounded_lines, from_line
 from simulator.telemetry.record import Clock, Via
 from simulator.topology.model import Load, Role, Stage
 
+_LINES_A_TURN = 256
 RootSpan = Callable[[int, float], AbstractContextManager[object]]
 
 
 def input_lines(path: str, max_bytes: int) -> Iterator[bytes]:
     """Give the lines of a file, or of standard input where the path is `-`."""
-    if path != "-" and not Path(path).is_fifo():
-        return bounded_lines(open_lines(path), max_bytes)
+    if path != "-" and not Path(path).is_fifo() and not Path(path).is_char_device():
+        return _in_turns(bounded_lines(open_lines(path), max_bytes))
     return _lines_in_a_thread(sys.stdin.fileno() if path == "-" else path, max_bytes)
+
+
+def _in_turns(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Let everything else go on between the lines, also where none of them is a message that is waited for."""
+    for number, line in enumerate(lines, 1):
+        if number % _LINES_A_TURN == 0:
+            gevent.sleep(0)
+        yield line
 
 
 def _lines_in_a_thread(source: int | str, max_bytes: int) -> Iterator[bytes]:

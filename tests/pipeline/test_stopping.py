@@ -148,11 +148,13 @@ def test_a_second_ctrl_c_stops_a_stage_at_once(tmp_path):
 
 
 def test_stages_end_with_their_runner(tmp_path):
-    """A runner that is killed leaves no stage behind."""
+    """A runner that is killed leaves no stage behind, not even one that was stopped meanwhile and is continued."""
     with running_topology(tmp_path, CHAIN) as running:
         pids = [running.pid(name) for name in ("first", "middle", "last")]
+        os.kill(pids[1], signal.SIGSTOP)
         running.process.kill()
         running.process.wait()
+        os.kill(pids[1], signal.SIGCONT)
         wait_for(lambda: not [pid for pid in pids if alive(pid)], "the end of every stage")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 from contextlib import closing
 
 import pytest
@@ -157,3 +158,20 @@ def test_a_file_that_can_t_be_read_is_named(tmp_path, name, reason):
 def test_a_line_without_an_end_is_not_kept_whole(text, lines):
     """Of a line longer than the bound of 5 only the beginning is given, enough to see that it is too long."""
     assert list(bounded_lines(io.BytesIO(text), 5)) == lines
+
+
+class Endless(io.RawIOBase):
+    """A device that never comes to the end of a line."""
+
+    def readline(self, size=-1):
+        return bytes(size)
+
+
+@pytest.mark.parametrize("policy", list(OnBadLine))
+def test_a_line_that_never_ends_is_told_and_ends_the_input(policy):
+    """`--input /dev/zero` is one bad line, also where bad lines are skipped, and no wait for ever."""
+    watcher = Watching()
+    lines = itertools.chain([b"1\n"], bounded_lines(Endless(), 5))
+    assert list(from_lines(lines, watcher, policy, 100, None)) == [Draft(1, b"1")]
+    assert watcher.lines == 2
+    assert watcher.bad_lines == [(2, "it has no end within 256MB; the input is read no further")]

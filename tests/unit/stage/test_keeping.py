@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import resource
 import threading
 from pathlib import Path
@@ -192,3 +193,37 @@ def test_closing_lets_go_of_the_file(tmp_path):
     assert open_descriptors() == before + 1
     keeper.close()
     assert open_descriptors() == before
+
+
+def test_a_pipe_that_nobody_reads_is_refused(tmp_path):
+    """A pipe with a name is not waited for in silence: whoever starts the stage is told what is missing."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StartError, match="is a pipe that nobody reads: start its reader first"):
+        JsonLinesKeeper(tmp_path / "pipe")
+
+
+def test_a_pipe_with_a_slow_reader_gets_everything(tmp_path):
+    """A message larger than a pipe holds arrives whole, however slowly it is read."""
+    os.mkfifo(tmp_path / "pipe")
+    read = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(read, True)
+    body = b'"' + b"x" * 300_000 + b'"'
+    with keeping(tmp_path / "pipe") as keeper:
+        writer = threading.Thread(target=keeper.keep, args=(body, JSON))
+        writer.start()
+        text = b""
+        while len(text) <= len(body):
+            text += os.read(read, 4096)
+        writer.join()
+    os.close(read)
+    assert text == body + b"\n"
+
+
+def test_a_pipe_whose_reader_left_fails_the_message(tmp_path):
+    """Without its reader a message is not kept, and that is said."""
+    os.mkfifo(tmp_path / "pipe")
+    read = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with keeping(tmp_path / "pipe") as keeper:
+        os.close(read)
+        with pytest.raises(KeepingFailed, match="Broken pipe"):
+            keeper.keep(b"1", JSON)
