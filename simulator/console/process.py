@@ -30,8 +30,10 @@ from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
 from simulator.console.watching import Watching
 from simulator.stage.server import StageServer
+from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.record import Clock
 from simulator.telemetry.run_files import RunFiles
+from simulator.telemetry.tally import SPANS_OFFERED, SPANS_PASSED_ON, Tally
 from simulator.topology.reader import read_topology
 
 _CONNECTIONS = 1000
@@ -55,7 +57,7 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
     scraper = Scraper(targets_of(addresses), fetch, clock.monotonic)
     watching = Watching(topology, files, store, scraper, clock, nudged.set, turns)
     destination = destination_from(environment)
-    passer = Passer(destination) if destination is not None else None
+    passer = _make_passer(destination, files) if destination is not None else None
     listener = socket.socket(fileno=listen_fd)
     listener.setblocking(False)
     application = assemble(watching, addresses, passer, listener.getsockname()[1], environment, _body_time_limit)
@@ -74,6 +76,11 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
         passing.join(_PASS_ON_SECONDS)
         _tell_losses(passer.standing())
     return 0
+
+
+def _make_passer(destination: Destination, files: RunFiles) -> Passer:
+    tally = Tally.create(files.console_tally, [SPANS_OFFERED, SPANS_PASSED_ON])
+    return Passer(destination, count=tally.add)
 
 
 def _body_time_limit() -> gevent.Timeout:

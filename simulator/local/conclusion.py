@@ -12,6 +12,7 @@ from rich.console import Console
 
 from simulator.errors import StartError
 from simulator.local.folder import RunFolder, write
+from simulator.local.losses import spans_not_passed_on, told_losses
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet
 from simulator.local.view import ledger_tables
@@ -26,7 +27,7 @@ def conclude(
 ) -> int:
     """Write the report, show the account and return the exit code; what can't be written is told and ends nothing."""
     problems = list(result.ledger.problems)
-    text = json.dumps(_report(result, topology), indent=2) + "\n"
+    text = json.dumps(_report(result, topology, folder), indent=2) + "\n"
     try:
         write(folder.report, text)
     except StartError as error:
@@ -40,8 +41,8 @@ def conclude(
     _tell_lost_output(outlet, folder, as_json, problems, err)
     if result.ledger.bad_lines:
         _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
-    for line in _lost_lines(result):
-        err.print(line, style="yellow", soft_wrap=True)
+    for line in told_losses(result, folder):
+        err.print(line, style="yellow", soft_wrap=True, markup=False)
     for problem in problems:
         err.print(f"wrong: {problem}", style="bold red", soft_wrap=True, markup=False)
     if not result.ledger.problems:
@@ -49,7 +50,7 @@ def conclude(
     return 1 if problems else 0
 
 
-def _report(result: Result, topology: Topology) -> Mapping[str, Any]:
+def _report(result: Result, topology: Topology, folder: RunFolder) -> Mapping[str, Any]:
     return {
         "topology": topology.name,
         "seed": topology.seed,
@@ -58,6 +59,8 @@ def _report(result: Result, topology: Topology) -> Mapping[str, Any]:
         "latency_seconds": {**result.latencies, "end to end": result.pipeline},
         "log_lines_dropped": dict(result.log_lines_dropped),
         "log_lines_deleted": dict(result.log_lines_deleted),
+        "spans_dropped": dict(result.spans_dropped),
+        "spans_not_passed_on": spans_not_passed_on(folder),
     }
 
 
@@ -70,20 +73,6 @@ def _tell_lost_output(outlet: Outlet, folder: RunFolder, as_json: bool, problems
         problems.append(text)
     else:
         err.print(text, style="yellow", soft_wrap=True)
-
-
-def _lost_lines(result: Result) -> Iterator[str]:
-    """Say which lines are missing in the logs, and why."""
-    for label, count in result.log_lines_dropped.items():
-        if count:
-            yield f"{label}: {_lines(count)} could not be written and were dropped"
-    for label, count in result.log_lines_deleted.items():
-        if count:
-            yield f"{label}: the oldest {_lines(count)} were deleted; --log-limit keeps more"
-
-
-def _lines(count: int) -> str:
-    return f"{count:,} log line{'' if count == 1 else 's'}"
 
 
 def _name_bad_lines(topology: Topology, folder: RunFolder, count: int, err: Console) -> None:

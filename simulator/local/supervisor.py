@@ -44,7 +44,8 @@ class Result:
     """What a run came to: the account, and percentiles in seconds by stage and for the whole way.
 
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
-    `log_lines_deleted` gave way to later ones.
+    `log_lines_deleted` gave way to later ones. `spans_dropped` did not reach the console, or the collector
+    where there is none.
     """
 
     ledger: Ledger
@@ -52,6 +53,7 @@ class Result:
     pipeline: Percentiles
     seconds: float
     log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
+    spans_dropped: Mapping[str, int] = field(default_factory=dict)
     log_lines_deleted: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -170,6 +172,7 @@ class Supervisor:
             pipeline=percentiles(pipeline),
             seconds=time.monotonic() - self._began,
             log_lines_dropped={n: reader.counts()[tally.LOG_LINES_DROPPED] for n, reader in self._readers.items()},
+            spans_dropped={n: reader.counts()[tally.SPANS_DROPPED] for n, reader in self._readers.items()},
             log_lines_deleted={n: reader.counts()[tally.LOG_LINES_DELETED] for n, reader in self._readers.items()},
         )
 

@@ -77,7 +77,7 @@ class Metrics:
         )
         self._control = self._family(Counter, "simulator_control_requests", "Requests to the live control", "result")
         self._begin_at_zero(downstreams)
-        self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that no collector took")
+        self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that reached no collector")
 
     def _make_http_metrics(self, buckets: tuple[float, ...]) -> None:
         self._http = self._family(

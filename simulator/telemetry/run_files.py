@@ -49,6 +49,11 @@ class RunFiles:
         return self.path / "console.log"
 
     @property
+    def console_tally(self) -> Path:
+        """Return the file in which the console counts the spans that it is to pass on, which is there where it does."""
+        return self.path / "console.tally"
+
+    @property
     def stack(self) -> Path:
         """Return the folder of the backends that are started beside the run."""
         return self.path / "stack"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from simulator.console.traces.destination import destination_from, wants_passing
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_posting import Answer, Parcel, Poster
+from simulator.telemetry.tally import SPANS_OFFERED, SPANS_PASSED_ON
 
 __all__ = ["Destination", "Parcel", "Passer", "Standing", "destination_from", "wants_passing"]
 
@@ -41,7 +42,8 @@ class Passer:
     """Hold what is to be passed on, `most_bytes` of it at most, and post it in the order in which it came.
 
     A collector that can't be reached is tried again after a pause, with what has come since then waiting; the oldest
-    are dropped, and counted, for want of room. What it refuses is dropped at once.
+    are dropped, and counted, for want of room. What it refuses is dropped at once. `count(name, spans)` is told of what
+    is offered and what is passed on, so that a console that is killed leaves a count.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Passer:
         most_bytes: int = MOST_BYTES,
         post: Callable[[Parcel, float], Answer] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        count: Callable[[str, int], None] = lambda name, spans: None,
     ) -> None:
         self._destination = destination
         self._most_bytes = most_bytes
         self._name = f"console-{uuid.uuid4().hex}"
         self._post = post or Poster(destination, {"via": f"1.1 {self._name}"})
         self._monotonic = monotonic
+        self._count = count
         self._changed = threading.Condition()
         self._waiting: deque[Parcel] = deque()
         self._under_way: Parcel | None = None
@@ -69,6 +73,7 @@ class Passer:
         if not parcel.spans:
             return
         with self._changed:
+            self._count(SPANS_OFFERED, parcel.spans)
             if self._name in parcel.via:
                 self._problem = _OWN
                 self._dropped += parcel.spans
@@ -119,6 +124,7 @@ class Passer:
             lost = min(answer.spans_rejected, parcel.spans) if answer.is_taken else parcel.spans
             self._dropped += lost
             self._passed_on += parcel.spans - lost
+            self._count(SPANS_PASSED_ON, parcel.spans - lost)
         return answer
 
     def _make_room(self) -> None:

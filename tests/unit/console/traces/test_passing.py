@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -275,3 +276,12 @@ def test_a_real_collector_gets_the_spans():
         thread.join()
         assert received.bodies == [body] * 20
     assert (passer.standing().spans_passed_on, passer.standing().spans_dropped) == (60, 0)
+
+
+def test_a_count_is_kept_outside():
+    """What is offered and what is passed on is counted as it happens, so that a console that is killed leaves it."""
+    counts = Counter()
+    rig = Rig([TAKEN, Answer(True, spans_rejected=1), UNWANTED], count=lambda name, spans: counts.update({name: spans}))
+    rig.offer(parcel(spans=5), parcel(spans=3), parcel(spans=7), parcel(spans=0))
+    rig.run()
+    assert counts == {"spans_offered": 15, "spans_passed_on": 5 + 2}

@@ -1,0 +1,53 @@
+"""What a run's logs and traces lack: counted where it was lost, and told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from simulator.local.supervisor import Result
+from simulator.telemetry.run_files import RunFiles
+from simulator.telemetry.tally import SPANS_OFFERED, SPANS_PASSED_ON, TallyReader
+
+_MAX_NAMED = 5
+
+
+def told_losses(result: Result, files: RunFiles) -> Iterator[str]:
+    """Return what is missing in logs and traces, and why, in lines for the terminal."""
+    for label, count in result.log_lines_dropped.items():
+        if count:
+            yield f"{label}: {_counted(count, 'log line')} could not be written and were dropped"
+    for label, count in result.log_lines_deleted.items():
+        if count:
+            yield f"{label}: the oldest {_counted(count, 'log line')} were deleted; --log-limit keeps more"
+    if total := sum(result.spans_dropped.values()):
+        shares = _shares(result.spans_dropped)
+        yield f"{_counted(total, 'span')} did not arrive where spans go ({shares}): the logs in {files.logs} say why"
+    if count := spans_not_passed_on(files):
+        yield f"{_counted(count, 'span')} reached the console, but not your collector: see {files.console_log}"
+
+
+def spans_not_passed_on(files: RunFiles) -> int:
+    """Return how many spans reached the console and not the user's collector, once the console has ended.
+
+    0 where it passes none on.
+    """
+    try:
+        reader = TallyReader(files.console_tally)
+    except (OSError, ValueError):  # it did not come as far as to make the file
+        return 0
+    try:
+        counts = reader.counts()
+    finally:
+        reader.close()
+    return counts.get(SPANS_OFFERED, 0) - counts.get(SPANS_PASSED_ON, 0)
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    largest = sorted(((count, label) for label, count in counts.items() if count), key=lambda share: -share[0])
+    named = [f"{label} {count:,}" for count, label in largest[:_MAX_NAMED]]
+    more = [f"and {len(largest) - _MAX_NAMED} more processes"] if len(largest) > _MAX_NAMED else []
+    return ", ".join(named + more)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
