@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
-from simulator.stage.headers import RefusedRequest, parse_field
+from simulator.stage.headers import RefusedRequest, check_field
 
 BLOCK_BYTES = 16 * 1024
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
@@ -130,7 +130,7 @@ class RequestBody:
         if not self._left:
             while (line := self._file.readline(_MAX_LINE_BYTES)) != b"\r\n":
                 self._spend(len(line))
-                parse_field(line)
+                check_field(line)
             self.is_whole = True
 
     def _spend(self, size: int) -> None:

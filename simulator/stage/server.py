@@ -166,12 +166,13 @@ class _Handler(WSGIHandler):
         line = parse_request_line(text)
         self.headers = headers = RequestHeaders(self.rfile, line.version)
         self.command, self.request_version = line.method, line.version
-        connection = headers.get("connection").lower()
+        connection = headers.environ.get("HTTP_CONNECTION", "").lower()
         self.close_connection = headers.ambiguous or (
             connection != "keep-alive" if line.version == "HTTP/1.0" else "close" in connection
         )
         length = None if headers.chunked else headers.content_length or 0
-        waits = headers.get("expect").lower() == "100-continue" and line.version == "HTTP/1.1"
+        expected = headers.environ.get("HTTP_EXPECT")
+        waits = expected is not None and expected.lower() == "100-continue" and line.version == "HTTP/1.1"
         self.wsgi_input = RequestBody(self.rfile, length, self._invite_body if waits else None)
         self.environ = self._environ(line, headers)
 
@@ -184,18 +185,10 @@ class _Handler(WSGIHandler):
         environ["wsgi.input"] = self.wsgi_input
         if isinstance(self.client_address, tuple):
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(self.client_address[0]), str(self.client_address[1])
-        for name, value in headers.fields:
-            if "_" in name:
-                continue  # it would look like the header with a hyphen in its place
-            key = f"HTTP_{name.upper().replace('-', '_')}"
-            if key in environ:
-                environ[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
-            else:
-                environ[key] = value
+        environ.update(headers.environ)
         content_type = environ.pop("HTTP_CONTENT_TYPE", None)
         if content_type is not None:
             environ["CONTENT_TYPE"] = content_type
-        environ.pop("HTTP_CONTENT_LENGTH", None)
         if headers.content_length is not None:
             environ["CONTENT_LENGTH"] = str(headers.content_length)
         if line.host is not None:
@@ -214,6 +207,8 @@ class _Handler(WSGIHandler):
 
     def _linger(self) -> None:
         """Read on for a moment: a connection that is closed with unread bytes is reset, the answer on it lost."""
+        if self._stream.gave_way:
+            return  # another connection waits for its place
         self._stream.enter(Phase.ENDING, self.server.patience.discard_seconds)
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)

@@ -55,7 +55,7 @@ class Waiting:
 class ClientStream(io.RawIOBase):
     """What comes from a client, until `deadline`; `since` is when its phase began; both are monotonic.
 
-    Reading raises TimeoutError when the time is up, or when the connection has to give way.
+    Reading raises TimeoutError when the time is up, or when the connection has to give way, which `gave_way` tells.
     """
 
     def __init__(self, connection: Any, waiting: Waiting, monotonic: Callable[[], float]) -> None:
@@ -63,7 +63,7 @@ class ClientStream(io.RawIOBase):
         self._waiting = waiting
         self._monotonic = monotonic
         self._in_a_row = 0
-        self._gave_way = False
+        self.gave_way = False
         self.phase = Phase.IDLE
         self.since = self.deadline = monotonic()
 
@@ -88,7 +88,7 @@ class ClientStream(io.RawIOBase):
             count: int = self._connection.recv_into(buffer)
         finally:
             self._waiting.remove(self)
-        if not count and self._gave_way and self.phase is Phase.REQUEST:
+        if not count and self.gave_way and self.phase is Phase.REQUEST:
             raise TimeoutError("the request did not come in time for the connection to be kept")
         return count
 
@@ -105,7 +105,7 @@ class ClientStream(io.RawIOBase):
 
     def give_way(self) -> None:
         """Wake up whatever waits for the client."""
-        self._gave_way = True
+        self.gave_way = True
         # In the middle of a request the client is still told that it was too slow.
         how = socket.SHUT_RD if self.phase is Phase.REQUEST else socket.SHUT_RDWR
         with suppress(OSError):

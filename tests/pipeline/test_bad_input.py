@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import struct
 import time
 
 import pytest
 
-from tests.support.processes import running_stage, wait_for
+from tests.support.processes import running_stage, running_topology, wait_for
 from tests.support.wire import connect, exchange, misbehaving, nobody, post, post_bytes, read_answer
 
 MAX_BODY = 2000
@@ -141,6 +142,39 @@ def test_a_client_that_hangs_up_before_its_answer_is_counted_and_no_error(tmp_pa
         assert stage.total("simulator_messages_total", outcome="delivered") == 1
         assert stage.stop() == 0
     assert (tmp_path / "stage.stderr").read_text() == ""
+
+
+THREE_STAGES = """
+stages:
+  first: {calls: [second]}
+  second: {calls: [third]}
+  third: {role: terminator}
+"""
+MEMBERS = [f"k{number}={'v' * 250}" for number in range(32)]
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_headers_that_fit_on_the_way_in_fit_on_the_way_on(three_stages, is_packed):
+    """Whatever the first stage takes of what is sent on, the last one takes too; what it would not is refused there."""
+    port = int(three_stages.stage_base("first").rsplit(":", 1)[1])
+    headers = [
+        "X-Message-Id: " + "m" * 128,
+        "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "tracestate: " + ",".join(MEMBERS)[:8000],
+        "baggage: " + ",".join(MEMBERS)[:8000],
+        *(["Content-Encoding: gzip"] if is_packed else []),
+    ]
+    body = gzip.compress(b"hi") if is_packed else b"hi"
+    assert post(port, body, *headers, content_type=f"text/plain; a={'x' * 1010}").status == 200
+    refused = post(port, b"hi", content_type=f"text/plain; a={'x' * 1012}")
+    assert (refused.status, "content-type" in refused.json()["detail"]) == (431, True)
+
+
+@pytest.fixture(scope="module")
+def three_stages(tmp_path_factory):
+    with running_topology(tmp_path_factory.mktemp("three"), THREE_STAGES) as running:
+        yield running
+        assert running.interrupt() == 0, running.errors.read_text()
 
 
 def test_a_slow_client_holds_up_nobody(tmp_path):

@@ -22,12 +22,17 @@ def parse(text: bytes, version: str = "HTTP/1.1") -> RequestHeaders:
 
 
 def test_names_have_no_case_and_values_no_space_around_them():
-    headers = parse(b"Host: x\r\nCONTENT-Type: \t text/plain \r\nX-A:\r\nX-A: two: parts\tand \xe9\r\n\r\nbody")
-    assert headers.get("host") == "x"
-    assert headers.get("content-type") == "text/plain"
-    assert headers.get("x-a") == ""
-    assert headers.get("x-b") == "" and headers.get("x-b", "none") == "none"
-    assert headers.fields[-1] == ("X-A", "two: parts\tand \xe9")
+    headers = parse(
+        b"Host: x\r\nCONTENT-Type: \t text/plain \r\nX-A:\r\nx-a: two: parts\tand \xe9\r\nX_A: 3\r\n"
+        b"Cookie: a=1\r\ncookie: b=2\r\nContent_Length: 7\r\n\r\nbody"
+    )
+    assert headers.environ == {
+        "HTTP_HOST": "x",
+        "HTTP_CONTENT_TYPE": "text/plain",
+        "HTTP_X_A": ",two: parts\tand \xe9",
+        "HTTP_COOKIE": "a=1; b=2",
+    }
+    assert headers.content_length is None
 
 
 def test_what_follows_the_empty_line_is_left_for_the_body():
@@ -56,12 +61,12 @@ def test_how_a_body_is_framed(text, length, chunked, ambiguous):
 @pytest.mark.parametrize("host", [b"", b"x", b"a.example:80", b"[::1]:80", b"localhost:", b"x_y", b"a%20b", b"a,b"])
 def test_a_host_by_the_grammar(host):
     """A host that RFC 3986 allows is taken, no host among them."""
-    assert parse(b"Host: %b\r\n\r\n" % host).get("host") == host.decode()
+    assert parse(b"Host: %b\r\n\r\n" % host).environ["HTTP_HOST"] == host.decode()
 
 
 def test_http_1_0_needs_no_host():
     """Only HTTP/1.1 asks for a Host header."""
-    assert parse(b"\r\n", "HTTP/1.0").fields == []
+    assert parse(b"\r\n", "HTTP/1.0").environ == {}
 
 
 BAD = [
@@ -151,7 +156,13 @@ def test_http_1_0_has_no_chunks():
         b"".join(b"A%d: x\r\n" % n for n in range(101)) + b"\r\n",
         b"Content-Type: " + b"x" * (MAX_CONTENT_TYPE_BYTES + 1) + b"\r\n\r\n",
         b"Baggage: " + b"x" * (MAX_PASSED_ON_BYTES + 1) + b"\r\n\r\n",
-        b"Baggage: " + b"x" * 8000 + b"\r\nbaggage: " + b"x" * 8000 + b"\r\nTraceState: " + b"x" * 500 + b"\r\n\r\n",
+        b"Baggage: "
+        + b"x" * 10_000
+        + b"\r\nbaggage: "
+        + b"x" * 10_000
+        + b"\r\nTraceState: "
+        + b"x" * 500
+        + b"\r\n\r\n",
     ],
 )
 def test_too_many_and_too_long_ones_are_refused(text):
@@ -162,8 +173,8 @@ def test_too_many_and_too_long_ones_are_refused(text):
 
 
 def test_as_many_and_as_long_as_may_be():
-    assert len(parse(HOST + b"".join(b"A%d: x\r\n" % n for n in range(99)) + b"\r\n").fields) == 100
+    assert len(parse(HOST + b"".join(b"A%d: x\r\n" % n for n in range(99)) + b"\r\n").environ) == 100
     value = b"x" * (MAX_HEADER_BYTES - 5 - len(HOST))
-    assert parse(HOST + b"A: %s\r\n\r\n" % value).get("a") == value.decode()
+    assert parse(HOST + b"A: %s\r\n\r\n" % value).environ["HTTP_A"] == value.decode()
     value = b"x" * MAX_CONTENT_TYPE_BYTES
-    assert parse(HOST + b"Content-Type: %s\r\n\r\n" % value).get("content-type") == value.decode()
+    assert parse(HOST + b"Content-Type: %s\r\n\r\n" % value).environ["HTTP_CONTENT_TYPE"] == value.decode()
