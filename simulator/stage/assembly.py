@@ -129,7 +129,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         capacity,
         injector,
         lambda now: _show_change(signals, seed, now),
-        frozenset(variables),
+        variables,
         settings.limits,
     )
     token = environment.get(control.TOKEN_VARIABLE) or None

@@ -13,7 +13,7 @@ from simulator.stage.handling import Behaviour, Handling
 from simulator.stage.injector import Injector
 from simulator.topology.document import Keys
 from simulator.topology.graph import calls_of, headers_of, wiring_problems
-from simulator.topology.headers import with_hidden_headers
+from simulator.topology.headers import values_for, with_hidden_headers
 from simulator.topology.model import Role, Stage
 from simulator.topology.settings import with_call_keys
 from simulator.topology.sizes import Limit, call_size_problems
@@ -36,7 +36,8 @@ _LIVE_LOAD_KEYS = frozenset({"rate", "arrivals"})
 class LiveStage:
     """The settings of a running stage; `on_change(stage)` is called after each change.
 
-    `variables` are those of the environment that headers may name: the ones that they named when the stage started.
+    `variables` are those of the environment that headers may name, with their values: the ones that they named when the
+    stage started.
     `limits` are the largest bodies that the stages that it calls take.
     """
 
@@ -46,14 +47,14 @@ class LiveStage:
         capacity: Capacity,
         injector: Injector | None,
         on_change: Callable[[Stage], None],
-        variables: frozenset[str] = frozenset(),
+        variables: Mapping[str, str] | None = None,
         limits: Mapping[str, Limit] | None = None,
     ) -> None:
         self._handling = handling
         self._capacity = capacity
         self._injector = injector
         self._on_change = on_change
-        self._variables = variables
+        self._variables = variables or {}
         self._limits = limits or {}
 
     def settings(self) -> dict[str, Any]:
@@ -127,15 +128,24 @@ class LiveStage:
             if call.to not in known:
                 callable_now = ", ".join(sorted(known)) or "nobody"
                 yield _problem(keys, f"a running stage can't call another one than it did: {callable_now}")
-        for place, headers in headers_of(stage):
-            for variable in set(headers.variables) - self._variables:
-                usable = ", ".join(sorted(self._variables)) or "none"
-                yield Problem(f"{place}: the stage was not started with the variable {variable}; it knows {usable}")
+        yield from self._header_problems(stage)
         for keys, message in call_size_problems(stage, self._limits):
             yield _problem(keys, message)
         names = frozenset({behaviour.stage, *known})
         for keys, message in wiring_problems({behaviour.stage: stage}, names | {c.to for _, c in calls_of(stage)}):
             yield _problem(keys[2:], message)
+
+    def _header_problems(self, stage: Stage) -> Iterator[Problem]:
+        headers = headers_of(stage)
+        unknown = [(place, one) for place, of in headers for one in of.variables if one not in self._variables]
+        usable = ", ".join(sorted(self._variables)) or "none"
+        for place, variable in unknown:
+            yield Problem(f"{place}: the stage was not started with the variable {variable}; it knows {usable}")
+        if not unknown:
+            try:
+                values_for(headers, self._variables)
+            except ConfigurationError as error:
+                yield from error.problems
 
 
 def _unknown_keys(patch: Mapping[str, Any]) -> Iterator[Problem]:

@@ -10,7 +10,8 @@ from typing import Any
 from simulator.errors import ConfigurationError, Problem
 
 HIDDEN = "***"
-_MAX_BYTES = 8192
+# Beside what a message brings along, and what a stage adds, they fit into what a stage takes.
+MAX_BYTES = 8192
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 # `$${` is `${` as it stands; the last alternative is a mistake.
@@ -48,6 +49,10 @@ class Headers:
             for name, text in self.texts
         }
 
+    def size(self, values: Mapping[str, str]) -> int:
+        """Return how many bytes names and values have."""
+        return sum(len(name) + len(value) for name, value in self.resolved(values).items())
+
     def written(self) -> dict[str, str]:
         """Return {name: text} as it stands in a file."""
         return dict(self.texts)
@@ -64,8 +69,8 @@ def parse_headers(value: Any) -> Headers:
     twice = next((name for name, lowered in zip(dict(pairs), names, strict=False) if names.count(lowered) > 1), None)
     if twice is not None:
         raise ValueError(f"the header {twice} is given twice")
-    if sum(len(name) + len(text) for name, text in pairs) > _MAX_BYTES:
-        raise ValueError(f"the headers have more than {_MAX_BYTES} bytes in all")
+    if sum(len(name) + len(text) for name, text in pairs) > MAX_BYTES:
+        raise ValueError(f"the headers have more than {MAX_BYTES} bytes in all")
     return Headers(tuple(pairs))
 
 
@@ -84,6 +89,9 @@ def values_for(headers: Iterable[tuple[str, Headers]], environment: Mapping[str,
             if flaw:
                 problems.setdefault(variable, Problem(f"{place}: the variable {variable} of the environment {flaw}"))
             values[variable] = value
+        if not problems and some.size(values) > MAX_BYTES:
+            message = f"{place}: with the values of their variables the headers have more than {MAX_BYTES} bytes in all"
+            problems.setdefault(place, Problem(message))
     if problems:
         raise ConfigurationError(problems.values())
     return values
@@ -104,7 +112,7 @@ def _flaw(value: str) -> str:
         return "is not set"
     if not _VALUE.fullmatch(value):
         return "has a value with a line break or another character that no header can hold"
-    return f"has a value of more than {_MAX_BYTES} bytes" if len(value) > _MAX_BYTES else ""
+    return f"has a value of more than {MAX_BYTES} bytes" if len(value) > MAX_BYTES else ""
 
 
 def _pairs(value: Any) -> Iterable[tuple[Any, Any]]:
@@ -113,7 +121,7 @@ def _pairs(value: Any) -> Iterable[tuple[Any, Any]]:
     texts = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("must be a mapping of names to texts, as in {Authorization: 'Bearer ${TOKEN}'}")
-    headers = [header for text in texts for header in _NEXT_HEADER.split(text[: 2 * _MAX_BYTES]) if header.strip()]
+    headers = [header for text in texts for header in _NEXT_HEADER.split(text[: 2 * MAX_BYTES]) if header.strip()]
     if not all(":" in header for header in headers):
         raise ValueError("must be written as NAME: VALUE, as in 'Authorization: Bearer ${TOKEN}'")
     return [(name.strip(), text) for name, _, text in (header.partition(":") for header in headers)]
@@ -127,8 +135,8 @@ def _pair(name: Any, text: Any) -> tuple[str, str]:
     if not isinstance(text, str):
         raise ValueError(f"the value of the header {name} must be text, in quotes")
     text = text.strip(" \t")
-    if len(text) > _MAX_BYTES or not _VALUE.fullmatch(text):
-        raise ValueError(f"the value of the header {name} must be printable ASCII of at most {_MAX_BYTES} characters")
+    if len(text) > MAX_BYTES or not _VALUE.fullmatch(text):
+        raise ValueError(f"the value of the header {name} must be printable ASCII of at most {MAX_BYTES} characters")
     if text == HIDDEN:
         raise ValueError(f"{HIDDEN} stands for a value of the header {name} that is not shown; give the value itself")
     if any(found[0] == "${" for found in _REFERENCE.finditer(text)):

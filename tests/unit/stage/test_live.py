@@ -31,9 +31,9 @@ class Pacing:
 class Live:
     """A stage that can be changed, and what was heard of its changes."""
 
-    def __init__(self, rig, injector=None, variables=(), limits=None):
+    def __init__(self, rig, injector=None, variables=None, limits=None):
         self.rig, self.injector, self.heard = rig, injector, []
-        self.stage = LiveStage(rig.handling, rig.capacity, injector, self.heard.append, frozenset(variables), limits)
+        self.stage = LiveStage(rig.handling, rig.capacity, injector, self.heard.append, variables, limits)
 
     def refused(self, patch):
         """Try a change that must be refused and change nothing; give the mistakes."""
@@ -68,7 +68,7 @@ def injecting(make_stage):
 def test_headers_are_shown_without_their_secrets(make_stage):
     """What is written down as a header's value is not told; what names a variable is, and not its value."""
     calls = [{"to": "price", "headers": {"Authorization": "Bearer ${TOKEN}", "X-Key": "s3cret"}}]
-    live = Live(make_stage(calls=calls), variables={"TOKEN"})
+    live = Live(make_stage(calls=calls), variables={"TOKEN": "t0p"})
     shown = {"to": "price", "headers": {"Authorization": "Bearer ${TOKEN}", "X-Key": "***"}}
     assert live.stage.settings()["calls"] == [shown]
     changes = live.stage.change({"calls": {"price": {"timeout": "1s"}}})
@@ -86,11 +86,13 @@ def live_refusal(live, patch):
 
 def test_headers_change_within_what_the_stage_was_started_with(make_stage):
     """A change may use the variables that were named at the start, and reads no other one of the environment."""
-    live = Live(make_stage(calls=[{"to": "price", "headers": {"A": "${TOKEN}"}}]), variables={"TOKEN"})
+    live = Live(make_stage(calls=[{"to": "price", "headers": {"A": "${TOKEN}"}}]), variables={"TOKEN": "x" * 5000})
     live.stage.change({"calls": {"price": {"headers": "X-Tenant: ${TOKEN}; Y: 1"}}})
     assert live.heard[-1].calls[0].headers.written() == {"X-Tenant": "${TOKEN}", "Y": "1"}
     mistake = live_refusal(live, {"calls": {"price": {"headers": {"A": "${HOME}"}}}})
     assert "calls.0.headers: the stage was not started with the variable HOME; it knows TOKEN" in str(mistake)
+    mistake = live_refusal(live, {"calls": {"price": {"headers": {"A": "${TOKEN}", "B": "${TOKEN}"}}}})
+    assert "calls.0.headers: with the values of their variables the headers have more than 8192 bytes" in str(mistake)
     live.stage.change({"calls": {"price": {"headers": None}}})
     assert live.heard[-1].calls[0].headers is None
 

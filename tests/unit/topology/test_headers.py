@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.errors import ConfigurationError
+from simulator.stage.headers import MAX_HEADER_BYTES, MAX_PASSED_ON_BYTES
 from simulator.topology.graph import headers_of
-from simulator.topology.headers import Headers, parse_headers, values_for, with_hidden_headers
+from simulator.topology.headers import MAX_BYTES, Headers, parse_headers, values_for, with_hidden_headers
 from simulator.topology.model import Call, Stage
 from simulator.topology.structure import structure, unstructure
 
@@ -111,6 +112,19 @@ def test_the_environment_must_have_them():
         "Z": "3",
         "OK": "4",
     }
+
+
+def test_what_the_environment_has_must_not_be_too_long():
+    """Headers are bounded with the values of their variables in them, so that what they are sent with is taken."""
+    headers = [("a.headers", parse_headers({"A": "${X}", "B": "${X}"}))]
+    with pytest.raises(ConfigurationError) as raised:
+        values_for(headers, {"X": "x" * 4096})
+    assert "a.headers: with the values of their variables the headers have more than 8192 bytes in all" in str(
+        raised.value
+    )
+    values_for(headers, {"X": "x" * 4000})
+    own_bytes = 2048  # what a stage says of a message itself
+    assert MAX_PASSED_ON_BYTES + MAX_BYTES + own_bytes < MAX_HEADER_BYTES
 
 
 def test_a_literal_value_is_hidden():
