@@ -22,13 +22,14 @@ import click
 
 from simulator import __version__
 from simulator.errors import ConfigurationError, StartError
-from simulator.topology.layers import KEYS
+from simulator.topology.layers import KEYS, SECRET_VARIABLE
 
 CONFIG = Path("instance") / "config.py"
 PIPELINE = Path("topologies") / "pipeline.yaml"
 CONTROL_VARIABLES = ("SIMULATOR_CONTROL_TOKEN",)
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
 LOG_LIMIT_VARIABLE = "SIMULATOR_LOG_LIMIT"
+_HIDDEN_HEADERS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
 _MACHINE_HINTS = {
     errno.EAGAIN: "; no more processes or threads can be started, see ulimit -u",
     errno.EMFILE: "; a process can't have more files and connections, see ulimit -n",
@@ -210,6 +211,9 @@ def _prepare_stage_process() -> None:
     warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
     # Read by the instrumentations when they are imported: without it they use attribute names of old.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+    # Who lets spans have every header still does not let them have the secret of the run.
+    hidden = os.environ.get(_HIDDEN_HEADERS_VARIABLE, "")
+    os.environ[_HIDDEN_HEADERS_VARIABLE] = ",".join(filter(None, (hidden, "x-simulator-secret")))
 
 
 def _stage_settings(
@@ -221,7 +225,7 @@ def _stage_settings(
     from simulator.topology.settings import resolve_stage, resolve_topology_stage
 
     given = from_environment(os.environ) | from_flags(flags)
-    ignored = unknown_variables(os.environ, (*CONTROL_VARIABLES, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE))
+    ignored = unknown_variables(os.environ, (*CONTROL_VARIABLES, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, SECRET_VARIABLE))
     if topology is not None and name is not None:
         read = read_topology(topology)
         settings = resolve_topology_stage(read, name, given, samples_beside(topology.parent), ignored)

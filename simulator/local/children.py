@@ -15,8 +15,8 @@ from simulator.local.folder import RunFolder, create
 from simulator.topology.addresses import url_of
 from simulator.topology.layers import ENVIRONMENT_PREFIX
 
-# Of the variables that set up a single stage, only this one makes sense for all of them.
-_PASSED_ON = (f"{ENVIRONMENT_PREFIX}LOG_LEVEL", f"{ENVIRONMENT_PREFIX}CONTROL_TOKEN")
+# Of the variables that set up a single stage, only these make sense for all of them.
+_PASSED_ON = tuple(f"{ENVIRONMENT_PREFIX}{name}" for name in ("LOG_LEVEL", "CONTROL_TOKEN", "RUN_SECRET"))
 
 
 class Child:

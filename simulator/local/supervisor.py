@@ -7,6 +7,7 @@ import graphlib
 import itertools
 import json
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,12 +32,14 @@ from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import with_address
 from simulator.topology.draining import run_drain_seconds
 from simulator.topology.graph import called_first, callers, edges
+from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
 
 DEFAULT_LOG_LIMIT_BYTES = 2**30
 _TICK_SECONDS = 0.1
 _SHOW_SECONDS = 1.0
+_SECRET_BYTES = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ class Supervisor:
     ) -> None:
         self._folder = folder
         self._program = program
-        self._environment = environment
+        self._environment = {SECRET_VARIABLE: secrets.token_urlsafe(_SECRET_BYTES), **environment}
         self._stop = stop
         self._log_limit_bytes = log_limit_bytes // sum(stage.instances for stage in topology.stages.values())
         self._gone: dict[str, str] = {}

@@ -9,32 +9,38 @@ from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
+from simulator.behaviour.draws import FIRST_VISIT
 from simulator.errors import InjectedFault, InvalidMessage, MessageError
 from simulator.stage.answers import NoAnswer, accepted_receipt, receipt, spoiled, trace_key
 from simulator.stage.handling import Handling
 from simulator.stage.intake import HeldBodies, Intake
 from simulator.stage.message import (
     DEFAULT_CONTENT_TYPE,
+    DUE,
     INJECTED,
     MESSAGE_ID,
     TRACE_ID,
     Message,
     caller_from,
     deadline_from,
-    due_from,
+    is_of_the_run,
     message_id_from,
     visit_from,
 )
 from simulator.stage.probes import RECEIVED_AT
 from simulator.stage.problems import message_problem, problem
+from simulator.stage.travel import RunIdentity, read_due
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import Clock, TraceIds, Via
+from simulator.telemetry.record import OUTSIDE, Clock, TraceIds, Via
 from simulator.topology.model import Forward
 
 
 @dataclass(frozen=True)
 class Front:
-    """What the application needs to know of the stage around it."""
+    """What the application needs to know of the stage around it.
+
+    Without a secret in `identity` every caller is believed what it says of itself.
+    """
 
     stage: str
     path: str
@@ -48,6 +54,7 @@ class Front:
     current_trace: Callable[[], TraceIds]
     sleep: Callable[[float], None]
     draining: Callable[[], bool] = field(default=lambda: False)
+    identity: RunIdentity = field(default_factory=RunIdentity)
 
 
 class _Request(Request):
@@ -141,16 +148,19 @@ def _message(front: Front) -> Message:
     # The request itself: `request` stands for whatever request is being handled.
     current = request._get_current_object()  # type: ignore[attr-defined]
     intake = Intake(current, front.max_body_bytes, front.held, complaint)
+    now, now_unix_seconds = front.clock.monotonic(), front.clock.unix_ns() / 1e9
+    # Anybody may send these headers, but only a stage of the run is believed.
+    believed = is_of_the_run(headers, front.identity.secret)
     return Message(
         message_id=message_id or front.new_message_id(),
-        visit=visit_from(headers),
-        caller=caller_from(headers, front.callers),
+        visit=visit_from(headers) if believed else FIRST_VISIT,
+        caller=caller_from(headers, front.callers) if believed else OUTSIDE,
         via=Via.HTTP,
         content_type=headers.get("Content-Type", DEFAULT_CONTENT_TYPE),
         body_bytes=None if "Transfer-Encoding" in headers else request.content_length or 0,
-        due_unix_seconds=due_from(headers, front.clock.unix_ns() / 1e9),
+        due=read_due(headers.get(DUE) if believed else None, front.identity.clock_id, now, now_unix_seconds),
         read=intake.read,
-        deadline_seconds=deadline_from(headers),
+        deadline_seconds=deadline_from(headers) if believed else None,
         content_encoding=headers.get("Content-Encoding", ""),
         release=intake.release,
     )

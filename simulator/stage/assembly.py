@@ -38,6 +38,7 @@ from simulator.stage.outgoing import asking, make_sender, tls_for
 from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
 from simulator.stage.signals import Signals, info_labels, instrument, make_signals
+from simulator.stage.travel import RunIdentity, clock_id
 from simulator.telemetry import traces
 from simulator.telemetry.exporting import PatientExporter
 from simulator.telemetry.lines import LineWriter
@@ -48,6 +49,7 @@ from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import DISCONNECTS, Tally
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
+from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
 
@@ -101,6 +103,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     """
     stage, clock, state = settings.stage, Clock(), State()
     variables = values_for(headers_of(stage), environment)
+    identity = RunIdentity(environment.get(SECRET_VARIABLE, ""), clock_id())
     tls = tls_for(settings.downstreams, environment)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     listener = _listener(settings, surroundings.listen_fd)
@@ -110,13 +113,13 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
     signals = make_signals(settings, seed, capacity, tally, clock, environment, surroundings.log_bound)
     injections, ask = Injections(), asking(tls)
-    sender = make_sender(settings, signals, injections, clock, tls, variables)
+    sender = make_sender(settings, signals, injections, clock, tls, variables, identity)
     handling = _handling(settings, seed, signals, capacity, keeper, injections, sender, clock)
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
     load = make_load(stage, settings.name, seed, lines, handling, watcher, clock, signals.spans.root)
     injector, inject = load or (None, None)
     held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
-    app = create_app(_front(settings, state, handling, held, signals, clock, seed))
+    app = create_app(_front(settings, state, handling, held, signals, clock, seed, identity))
     instrument(app, signals.provider)
     probes = make_probes(
         signals.registry,
@@ -209,6 +212,7 @@ def _front(
     signals: Signals,
     clock: Clock,
     seed: int,
+    identity: RunIdentity,
 ) -> Front:
     numbers = itertools.count(1)
     origin = f"{settings.name}/http" if settings.instance == 1 else f"{settings.name}/{settings.instance}/http"
@@ -225,6 +229,7 @@ def _front(
         current_trace=traces.current_trace,
         sleep=gevent.sleep,
         draining=lambda: state.draining,
+        identity=identity,
     )
 
 

@@ -9,6 +9,7 @@ from simulator.behaviour.breaker import Breaker, BreakerRule, Position
 from simulator.behaviour.retries import Budget
 from simulator.stage.downstream import Parcel, Sender
 from simulator.stage.tasks import Abandoned, StageStopped, Task, Tasks
+from simulator.stage.travel import Due
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
 from simulator.topology.model import Call
@@ -30,7 +31,7 @@ class Order:
     from_visit: str
     body: bytes
     content_type: str
-    due_unix_seconds: float
+    due: Due
     deadline_at: float | None
     visit: Callable[[int], str]
     draw: Callable[[str], float]
@@ -87,7 +88,7 @@ class Attempts:
             order.content_type,
             order.message_id,
             order.visit(number),
-            order.due_unix_seconds,
+            order.due,
             order.from_visit,
             left,
             number,

@@ -171,7 +171,7 @@ class Calls:
             from_visit=message.visit,
             body=body,
             content_type=content_type,
-            due_unix_seconds=message.due_unix_seconds,
+            due=message.due,
             deadline_at=min((limit for limit in limits if limit is not None), default=None),
             visit=lambda attempt: next_visit(message.visit, f"{journey.stage}/{place}", attempt),
             draw=lambda purpose: journey.draw(f"{purpose} {place}"),

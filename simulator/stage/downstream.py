@@ -16,10 +16,11 @@ from requests.structures import CaseInsensitiveDict
 import simulator
 from simulator.behaviour.draws import FIRST_VISIT
 from simulator.stage.injections import PATH, Ask, Injections
-from simulator.stage.message import CALLER, DEADLINE, DUE, INJECTED, MESSAGE_ID, VISIT
+from simulator.stage.message import CALLER, DEADLINE, DUE, INJECTED, MESSAGE_ID, SECRET, VISIT
 from simulator.stage.rotation import Rotation
 from simulator.stage.tasks import StageStopped
 from simulator.stage.transport import LeanAdapter, Unreachable
+from simulator.stage.travel import Due, RunIdentity, due_text
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.headers import Headers
 from simulator.topology.settings import Downstream
@@ -55,7 +56,7 @@ class Parcel:
     content_type: str
     message_id: str
     visit: str
-    due_unix_seconds: float
+    due: Due
     from_visit: str = FIRST_VISIT
     deadline_seconds: float | None = None
     attempt: int = 1
@@ -100,6 +101,7 @@ class Sender:
     socket only bound the pause between two bytes. `on_ejection(downstream, url, ejected)` is called for instances that
     could not be reached and are passed over, and for those that are back. `ask` asks a stage whether a fault of its own
     kept an answer back. `variables` are the values of those that headers name.
+    The secret in `identity` is sent to stages alone.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Sender:
         on_ejection: Callable[[str, str, bool], None] = lambda downstream, url, ejected: None,
         ask: Ask = is_on_purpose,
         variables: Mapping[str, str] | None = None,
+        identity: RunIdentity = RunIdentity(),  # noqa: B008 - it is frozen
     ) -> None:
         self._session = make_session(adapter or LeanAdapter(connections))
         self._monotonic = monotonic
@@ -131,6 +134,7 @@ class Sender:
         }
         self._variables = variables or {}
         self._resolved: dict[Headers, dict[str, str]] = {}
+        self._identity = identity
 
     def attempt(self, downstream: str, parcel: Parcel, timeout_seconds: float) -> Attempt:
         """Send a message once and wait for the answer; whatever happens is told by the Attempt, nothing is raised."""
@@ -139,9 +143,11 @@ class Sender:
         url = rotation.pick(begin)
         with self._injections.under_way(parcel.message_id, parcel.from_visit, url, parcel.visit):
             try:
-                outcome, code, injected, error = self._exchange(downstream, url, parcel, timeout_seconds)
+                outcome, code, injected, error = self._exchange(
+                    self._request(downstream, url, parcel, begin), timeout_seconds
+                )
             except StageStopped as stopped:
-                stopped.injected = downstream in self._stages and is_on_purpose(url, parcel.message_id, parcel.visit)
+                stopped.injected = downstream in self._stages and self._ask(url, parcel.message_id, parcel.visit)
                 raise
             if outcome in _WITHOUT_ANSWER and downstream in self._stages:
                 injected = self._ask(url, parcel.message_id, parcel.visit)
@@ -165,13 +171,11 @@ class Sender:
         """Close the connections."""
         self._session.close()
 
-    def _exchange(
-        self, downstream: str, url: str, parcel: Parcel, timeout_seconds: float
-    ) -> tuple[CallOutcome, int | None, bool, str]:
+    def _exchange(self, request: Try, timeout_seconds: float) -> tuple[CallOutcome, int | None, bool, str]:
         try:
             with self._time_limit(timeout_seconds):
                 response = self._session.send(
-                    self._request(downstream, url, parcel),
+                    request,
                     timeout=(timeout_seconds, timeout_seconds),
                     allow_redirects=False,
                     stream=True,
@@ -190,7 +194,7 @@ class Sender:
             return CallOutcome.OK, response.status_code, False, ""
         return CallOutcome.ERROR_STATUS, response.status_code, injected, f"it answered {response.status_code}"
 
-    def _request(self, downstream: str, url: str, parcel: Parcel) -> requests.PreparedRequest:
+    def _request(self, downstream: str, url: str, parcel: Parcel, now: float) -> Try:
         # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart anew.
         request = Try()
         request.downstream, request.attempt = downstream, parcel.attempt
@@ -207,10 +211,12 @@ class Sender:
             MESSAGE_ID: parcel.message_id,
             VISIT: parcel.visit,
             CALLER: self._caller,
-            DUE: repr(parcel.due_unix_seconds),
+            DUE: due_text(parcel.due, self._identity.clock_id, now),
         }
         if parcel.content_encoding:
             headers["Content-Encoding"] = parcel.content_encoding
+        if request.is_stage and self._identity.secret:
+            headers[SECRET] = self._identity.secret
         if parcel.deadline_seconds is not None:
             headers[DEADLINE] = f"{parcel.deadline_seconds:.6f}"
         if downstream in self._authorizations and url in self._authorizations[downstream]:

@@ -18,6 +18,7 @@ from simulator.errors import MessageError, Rejected, StartError
 from simulator.stage.handling import Handling
 from simulator.stage.json_text import json_flaw, without_mark
 from simulator.stage.message import Message
+from simulator.stage.travel import Due
 from simulator.telemetry.record import OUTSIDE, Clock, Via
 from simulator.topology.model import OnBadLine
 from simulator.units import format_size
@@ -112,7 +113,7 @@ class Injector:
                 break
             lag = self._clock.monotonic() - due
             self._watcher.due(lag)
-            self._begin(draft, self._clock.unix_ns() - int(lag * 1e9), lag)
+            self._begin(draft, due, self._clock.unix_ns() - int(lag * 1e9), lag)
         self._finish()
 
     def run_closed(self, drafts: Iterator[Draft], concurrency: int) -> None:
@@ -123,18 +124,20 @@ class Injector:
             if self._stopped:
                 break
             self._watcher.due(0.0)
-            self._begin(draft, self._clock.unix_ns(), 0.0, turn.release)
+            self._begin(draft, self._clock.monotonic(), self._clock.unix_ns(), 0.0, turn.release)
         self._finish()
 
-    def _begin(self, draft: Draft, due_ns: int, lag: float, done: Callable[[], None] = lambda: None) -> None:
+    def _begin(
+        self, draft: Draft, due_at: float, due_ns: int, lag: float, done: Callable[[], None] = lambda: None
+    ) -> None:
         self._under_way += 1
         self._idle.clear()
-        self._spawn(lambda: self._send(draft, due_ns, lag, done))
+        self._spawn(lambda: self._send(draft, due_at, due_ns, lag, done))
 
-    def _send(self, draft: Draft, due_ns: int, lag: float, done: Callable[[], None]) -> None:
+    def _send(self, draft: Draft, due_at: float, due_ns: int, lag: float, done: Callable[[], None]) -> None:
         try:
             with self._root_span(due_ns, lag):
-                self._handling.handle(self._message(draft, due_ns))
+                self._handling.handle(self._message(draft, due_at, due_ns))
         except Rejected:
             self._watcher.missed()
         except MessageError:
@@ -145,10 +148,11 @@ class Injector:
                 self._idle.set()
             done()
 
-    def _message(self, draft: Draft, due_ns: int) -> Message:
+    def _message(self, draft: Draft, due_at: float, due_ns: int) -> Message:
         ident = message_id(self._seed, self._stage, draft.number)
+        due = Due(due_ns / 1e9, due_at)
         body = draft.body or payload(draft.number, ident, _rfc3339(due_ns))
-        return Message(ident, FIRST_VISIT, OUTSIDE, self._via, CONTENT_TYPE, len(body), due_ns / 1e9, lambda: body)
+        return Message(ident, FIRST_VISIT, OUTSIDE, self._via, CONTENT_TYPE, len(body), due, lambda: body)
 
     def _wait_for_turn(self, number: int, last_due: float) -> float:
         """Wait until message `number` is due, and give when that was; return early where the injector is stopped."""

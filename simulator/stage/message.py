@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from werkzeug.datastructures import Headers
 from simulator.behaviour.draws import FIRST_VISIT
 from simulator.errors import InvalidMessage
 from simulator.stage.json_text import json_flaw
+from simulator.stage.travel import MAX_AGE_SECONDS, Due
 from simulator.telemetry.record import OUTSIDE, Via
 
 MESSAGE_ID = "X-Message-Id"
@@ -21,13 +22,13 @@ CALLER = "X-Simulator-Caller"
 DUE = "X-Simulator-Due"
 INJECTED = "X-Simulator-Injected"
 DEADLINE = "X-Simulator-Deadline"
+# Proves that a request comes from a stage of the run: only then do the headers above say anything.
+SECRET = "X-Simulator-Secret"  # noqa: S105 - the name of a header
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 _ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,128}")
 _VISIT = re.compile(r"[0-9a-f]{1,32}")
 _JSON_TYPE = re.compile(r"application/(json|[a-z0-9.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
-# A due time further off than this is a client's mistake or malice, not a message under way.
-_MAX_AGE_SECONDS = 7 * 24 * 3600.0
 
 
 def _nothing_held() -> None:
@@ -41,7 +42,7 @@ class Message:
     `read` gives the body, or raises InvalidMessage or Rejected; `release` is called when the body is needed no longer.
 
     `body_bytes` of None means that its size is not known before it is read.
-    `caller` is a stage of the topology or `outside`; `due_unix_seconds` is when its way was to begin,
+    `caller` is a stage of the topology or `outside`; `due` is when its way was to begin,
     `deadline_seconds` how long the caller still waits for the answer (None: as long as it takes).
     """
 
@@ -51,7 +52,7 @@ class Message:
     via: Via
     content_type: str
     body_bytes: int | None
-    due_unix_seconds: float
+    due: Due
     read: Callable[[], bytes]
     deadline_seconds: float | None = None
     content_encoding: str = ""
@@ -78,13 +79,10 @@ def caller_from(headers: Headers, known: frozenset[str]) -> str:
     return given if given in known else OUTSIDE
 
 
-def due_from(headers: Headers, now_unix_seconds: float) -> float:
-    """Give when the message's way was to begin: now, where the caller says nothing sensible."""
-    try:
-        due = float(headers.get(DUE, "nan"))
-    except ValueError:
-        return now_unix_seconds
-    return due if math.isfinite(due) and abs(now_unix_seconds - due) < _MAX_AGE_SECONDS else now_unix_seconds
+def is_of_the_run(headers: Headers, secret: str) -> bool:
+    """Return whether a request bears the secret of the run; where there is none, "", every request counts as one."""
+    # Compared in constant time, so that how long it takes tells nothing about how much of it is right.
+    return not secret or hmac.compare_digest(headers.get(SECRET, "").encode("latin-1", "replace"), secret.encode())
 
 
 def deadline_from(headers: Headers) -> float | None:
@@ -93,7 +91,7 @@ def deadline_from(headers: Headers) -> float | None:
         left = float(headers.get(DEADLINE, "nan"))
     except ValueError:
         return None
-    return left if math.isfinite(left) else None
+    return left if abs(left) <= MAX_AGE_SECONDS else None  # which NaN is not, either
 
 
 def check_body(body: bytes, content_type: str) -> None:

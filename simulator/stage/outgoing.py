@@ -16,6 +16,7 @@ from simulator.stage.injections import Ask, Injections
 from simulator.stage.message import MESSAGE_ID
 from simulator.stage.signals import Signals
 from simulator.stage.transport import LeanAdapter
+from simulator.stage.travel import RunIdentity
 from simulator.stage.trust import make_tls
 from simulator.telemetry.logs import trace_keys
 from simulator.telemetry.record import Clock
@@ -43,6 +44,7 @@ def make_sender(
     clock: Clock,
     tls: ssl.SSLContext | None,
     variables: Mapping[str, str],
+    identity: RunIdentity,
 ) -> Sender:
     """Make the sender of a stage, which logs and counts what becomes of instances and connections.
 
@@ -66,6 +68,7 @@ def make_sender(
         _on_ejection(signals),
         asking(tls),
         variables,
+        identity,
     )
 
 

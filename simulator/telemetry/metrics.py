@@ -105,6 +105,9 @@ class Metrics:
         self._pipeline = self._histogram(
             "simulator_pipeline_duration_seconds", "From when the message was due at its start to its end here"
         )
+        self._implausible = self._single(
+            Counter, "simulator_implausible_durations", "Delivered messages whose due time can't be true"
+        )
 
     def _make_downstream_metrics(self, downstreams: tuple[str, ...]) -> None:
         self._attempt = self._family(
@@ -184,6 +187,8 @@ class Metrics:
             self._processing.observe(record.processing_seconds, exemplar)
         if record.pipeline_seconds is not None:
             self._pipeline.observe(record.pipeline_seconds, exemplar)
+        elif record.arrival.due_at is None and record.outcome is Outcome.DELIVERED:
+            self._implausible.inc()
         if record.arrival.via is Via.HTTP:
             seconds = record.duration_seconds if record.answer_seconds is None else record.answer_seconds
             self._observe_http(record.code, seconds, exemplar)

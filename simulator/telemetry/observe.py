@@ -141,8 +141,8 @@ class Observation:
     def ended(self, outcome: Outcome) -> None:
         """Note that all went well; a message that was delivered has come to the end of the pipeline."""
         self._outcome, self._code = outcome, 200
-        if outcome is Outcome.DELIVERED:
-            self._pipeline_seconds = self._clock.unix_ns() / 1e9 - self._arrival.due_unix_seconds
+        if outcome is Outcome.DELIVERED and self._arrival.due_at is not None:
+            self._pipeline_seconds = self._clock.monotonic() - self._arrival.due_at
 
     def failed(self, error: MessageError) -> None:
         """Note that the handling ended with an error that has a name."""

@@ -74,6 +74,8 @@ class Arrival:
 
     `body_bytes` is what the client announced. It is None for a body in chunks until that was read; where it never was,
     it stays None.
+
+    `due_at` is when its way was to begin, monotonic too; None where what was said of that can't be true.
     """
 
     message_id: str
@@ -83,6 +85,7 @@ class Arrival:
     content_type: str
     body_bytes: int | None
     due_unix_seconds: float
+    due_at: float | None
     received_unix_ns: int
     received_at: float
     trace: TraceIds
@@ -133,8 +136,9 @@ class StageRecord:
 
     `duration_seconds` = reading the body (`admission_seconds`) + `queue_wait_seconds` + `processing_seconds` +
     `fault_seconds` + `downstream_seconds` + the stage's own overhead. `delay_drawn_seconds` of None means that
-    processing was not reached, `pipeline_seconds` of None that the message did not end its way here. `code` of None
-    means that no answer was given; where one was given before the work, `answer_seconds` says after how long.
+    processing was not reached, `pipeline_seconds` of None that the message did not end its way here, or that nothing
+    credible is known of when it began. `code` of None means that no answer was given; where one was given before the
+    work, `answer_seconds` says after how long.
     `utilisation` is the share of workers that were busy when the processing began.
     """
 

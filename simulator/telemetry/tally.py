@@ -242,7 +242,7 @@ class TallySink:
         self._tally.observe_handling(record.duration_seconds)
         self._tally.set(QUEUE_DEPTH, self._queue_depth())
         if record.pipeline_seconds is not None:
-            self._tally.observe_pipeline(max(0.0, record.pipeline_seconds))
+            self._tally.observe_pipeline(record.pipeline_seconds)
 
 
 def _aligned(size: int) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 from simulator.errors import ConfigurationError, Problem
 
 ENVIRONMENT_PREFIX = "SIMULATOR_"
+# The secret of a run, by which its stages know each other; no key, because no file or flag should say it.
+SECRET_VARIABLE = f"{ENVIRONMENT_PREFIX}RUN_SECRET"
 
 # Every key, and one sentence about it: `instance/config.py`, SIMULATOR_<KEY> and --<key> alike.
 KEYS: Mapping[str, str] = {

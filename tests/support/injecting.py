@@ -106,4 +106,4 @@ def running(run, *arguments):
 
 def dues(rig):
     """Give when the messages were due, in seconds from the start."""
-    return [round((message.due_unix_seconds - 1_700_000_000) * 1e6) / 1e6 for message in rig.messages]
+    return [round((message.due.unix_seconds - 1_700_000_000) * 1e6) / 1e6 for message in rig.messages]

@@ -44,6 +44,7 @@ def arrival(**changes):
         "content_type": "application/json",
         "body_bytes": 17,
         "due_unix_seconds": 1.0,
+        "due_at": 1.0,
         "received_unix_ns": 2,
         "received_at": 3.0,
         "trace": TRACE,

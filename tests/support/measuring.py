@@ -52,8 +52,8 @@ class Rig:
         ]
 
 
-def arrival(via=Via.HTTP, body_bytes=100, trace=SAMPLED):
-    return Arrival("m-1", "0", "outside", via, "text/plain", body_bytes, 0.0, 0, 0.0, trace)
+def arrival(via=Via.HTTP, body_bytes=100, trace=SAMPLED, due_at=0.0):
+    return Arrival("m-1", "0", "outside", via, "text/plain", body_bytes, 0.0, due_at, 0, 0.0, trace)
 
 
 def record(outcome=Outcome.FORWARDED, code=200, came=None, **changes):

@@ -7,8 +7,9 @@ import socket
 import time
 
 from simulator.stage.downstream import Parcel, Sender
+from simulator.stage.travel import Due
 
-PARCEL = Parcel(b'{"n": 1}', "application/json", "m-1", "0", 1_700_000_000.5)
+PARCEL = Parcel(b'{"n": 1}', "application/json", "m-1", "0", Due(1_700_000_000.5, None))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BRIEF_SECONDS = 0.3
 LONG_SECONDS = 20.0

@@ -26,6 +26,7 @@ from simulator.stage.handling import Behaviour, Handling, World
 from simulator.stage.injections import Injections
 from simulator.stage.intake import HeldBodies
 from simulator.stage.message import Message
+from simulator.stage.travel import Due, RunIdentity
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Observer
 from simulator.telemetry.record import OUTSIDE, TraceIds, Via
@@ -132,7 +133,7 @@ def make_message():
             "via": Via.HTTP,
             "content_type": content_type,
             "body_bytes": len(body),
-            "due_unix_seconds": UNIX_START - 0.5,
+            "due": Due(UNIX_START - 0.5, -0.5),
             "read": lambda: body,
         }
         return Message(**{**values, **changes})
@@ -156,7 +157,14 @@ class Web:
 def make_web(make_stage):
     """Give a function that makes the application of a stage called `parse`, that `injector` may call."""
 
-    def make(max_body_bytes=1024, path="/messages", max_held_bytes=2**30, current_trace=lambda: TRACE, **stage):
+    def make(
+        max_body_bytes=1024,
+        path="/messages",
+        max_held_bytes=2**30,
+        current_trace=lambda: TRACE,
+        identity=RunIdentity(),  # noqa: B008 - it is frozen
+        **stage,
+    ):
         rig = make_stage(max_body=max_body_bytes, current_trace=current_trace, **stage)
         held = HeldBodies(lambda: max_held_bytes)
         registry, numbers, draining = CollectorRegistry(), itertools.count(1), [False]
@@ -174,6 +182,7 @@ def make_web(make_stage):
             current_trace=current_trace,
             sleep=rig.time.sleep,
             draining=lambda: draining[0],
+            identity=identity,
         )
         app = create_app(front)
         return Web(rig, app, app.test_client(), registry, draining, held)

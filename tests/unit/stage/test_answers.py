@@ -23,7 +23,7 @@ LONG_SECONDS = 20.0
 
 
 def record(duration_seconds=0.25, message_id="m-1"):
-    arrival = Arrival(message_id, "0", "outside", Via.HTTP, "text/plain", 1, 0.0, 0, 0.0, TRACE)
+    arrival = Arrival(message_id, "0", "outside", Via.HTTP, "text/plain", 1, 0.0, 0.0, 0, 0.0, TRACE)
     return StageRecord(
         arrival, Outcome.DELIVERED, 200, (), "", 0.0, 0.0, 0.0, "", 0.0, 0.0, (), 0.0, duration_seconds, None, None, ()
     )

@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder
 from simulator.behaviour.distributions import Constant
 from simulator.errors import KeepingFailed
 from simulator.stage.answers import RESET
+from simulator.stage.travel import RunIdentity
 from simulator.telemetry.record import NO_TRACE, OUTSIDE, Outcome, Via
 from simulator.topology.model import Forward
 from tests.support.posting import JSON, PROBLEM, TRACE_ID, assert_problem, http_counts, post
@@ -201,13 +202,42 @@ def test_only_stages_of_the_topology_are_callers(make_web, given, caller):
     assert web.rig.record.arrival.via is Via.HTTP
 
 
-@pytest.mark.parametrize("given", ["soon", "", "nan", "inf", "-inf", "1e400", "0", "99999999999", "1699999000,5"])
+@pytest.mark.parametrize("given", ["soon", "", "nan", "inf", "-inf", "1e400", "1699999000,5"])
 def test_a_nonsense_due_time_is_ignored(make_web, given):
-    """A due time that is no number, or more than a week away, is taken for now."""
+    """A due time that is no number is taken for now."""
     web = make_web()
     web.rig.time.advance(8.0)
     assert post(web, X_Simulator_Due=given).status_code == 200
     assert web.rig.record.arrival.due_unix_seconds == 1_700_000_008.0
+    assert web.rig.record.pipeline_seconds == 0.0
+
+
+@pytest.mark.parametrize("given", ["0", "99999999999", "1699481600.0", "1700000008.5"])
+def test_a_due_time_that_can_not_be_is_not_observed(make_web, given):
+    """Six days ago, in the future: the message is delivered, and its end-to-end duration is not known."""
+    web = make_web(path="/messages")
+    web.rig.time.advance(8.0)
+    assert post(web, X_Simulator_Due=given).status_code == 200
+    assert web.rig.record.outcome is Outcome.DELIVERED
+    assert web.rig.record.pipeline_seconds is None
+
+
+FORGED = {"Caller": "injector", "Due": "1699999990.25", "Visit": "00ff", "Deadline": "-1"}
+
+
+@pytest.mark.parametrize("secret", ["", "s3cret", "guessed"])
+def test_strangers_are_not_believed_what_they_say_of_the_run(make_web, secret):
+    """Where the run has a secret, the headers of who does not bear it say nothing; who bears it is believed."""
+    web = make_web(identity=RunIdentity("s3cret", ""))
+    given = {f"X_Simulator_{name}": value for name, value in FORGED.items()}
+    answer = post(web, **given, **({"X_Simulator_Secret": secret} if secret else {}))
+    arrival = web.rig.record.arrival
+    if secret == "s3cret":
+        assert (answer.status_code, arrival.caller, arrival.visit) == (504, "injector", "00ff")
+        assert (arrival.due_unix_seconds, arrival.deadline_seconds) == (1_699_999_990.25, -1.0)
+    else:
+        assert (answer.status_code, arrival.caller, arrival.visit) == (200, "outside", "0")
+        assert (arrival.due_unix_seconds, arrival.deadline_seconds) == (1_700_000_000.0, None)
 
 
 def test_a_due_time_and_a_visit_are_taken_up(make_web):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from simulator.stage.downstream import Parcel, Sender
+from simulator.stage.travel import Due, RunIdentity
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.headers import parse_headers
 from tests.support.sending import LONG_SECONDS, OK, PARCEL, answering, attempt_at, read_request, sending
@@ -32,7 +33,9 @@ def test_the_request_on_the_wire(serve):
     body = bytes(range(256))
     with serve(behave) as server, sending(server.downstream()) as sender:
         sender.attempt(
-            "enrich", Parcel(body, "application/x-bytes", "order/7", "00ff", 1_700_000_000.123456), LONG_SECONDS
+            "enrich",
+            Parcel(body, "application/x-bytes", "order/7", "00ff", Due(1_700_000_000.123456, None)),
+            LONG_SECONDS,
         )
     head, _, sent = requests_read[0].partition(b"\r\n\r\n")
     request_line, *lines = head.decode().split("\r\n")
@@ -145,7 +148,7 @@ def test_a_header_that_can_t_be_sent(serve, content_type):
         seen.append(connection.recv(65536))
 
     with serve(behave) as server, sending(server.downstream()) as sender:
-        attempt = sender.attempt("enrich", Parcel(b"x", content_type, "m-1", "0", 0.0), LONG_SECONDS)
+        attempt = sender.attempt("enrich", Parcel(b"x", content_type, "m-1", "0", Due(0.0, 0.0)), LONG_SECONDS)
     assert (attempt.outcome, attempt.code) == (CallOutcome.BROKEN, None)
     assert b"Evil" not in b"".join(seen)
 
@@ -190,3 +193,21 @@ def test_a_try_knows_its_number(serve):
     """The attempt bears the number of its parcel."""
     with serve(answering(OK)) as server, sending(server.downstream()) as sender:
         assert sender.attempt("enrich", replace(PARCEL, attempt=4), LONG_SECONDS).number == 4
+
+
+@pytest.mark.parametrize(("is_stage", "told"), [(True, "s3cret"), (False, None)])
+def test_the_secret_of_the_run_is_told_to_stages_alone(serve, is_stage, told):
+    """A stage of the same topology gets it with each message, an external service never does."""
+    heads = []
+
+    def behave(connection):
+        heads.append(read_request(connection))
+        connection.sendall(OK)
+
+    with (
+        serve(behave) as server,
+        sending(server.downstream(is_stage), identity=RunIdentity("s3cret", "c1")) as sender,
+    ):
+        sender.attempt("enrich", PARCEL, LONG_SECONDS)
+    lines = heads[0].decode().lower().split("\r\n")
+    assert [line for line in lines if "s3cret" in line] == ([] if told is None else ["x-simulator-secret: s3cret"])

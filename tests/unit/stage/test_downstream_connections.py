@@ -10,6 +10,7 @@ import pytest
 from simulator.stage.connection import connect
 from simulator.stage.downstream import Parcel
 from simulator.stage.transport import LeanAdapter
+from simulator.stage.travel import Due
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.settings import Downstream
 from tests.support.sending import (
@@ -123,7 +124,7 @@ def test_after_a_timeout_no_late_answer_is_taken_for_another(serve):
             connection.sendall(OK)
 
     with serve(late) as server, sending(server.downstream()) as sender:
-        slow = Parcel(b"x", "text/plain", "slow", "0", 0.0)
+        slow = Parcel(b"x", "text/plain", "slow", "0", Due(0.0, 0.0))
         assert sender.attempt("enrich", slow, BRIEF_SECONDS).outcome is CallOutcome.TIMEOUT
         given_up.set()
         assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
@@ -144,7 +145,7 @@ def test_calls_at_once_each_have_their_connection(serve):
 
         def call(number):
             codes[number] = sender.attempt(
-                "enrich", Parcel(b"x", "text/plain", f"m-{number}", "0", 0.0), LONG_SECONDS
+                "enrich", Parcel(b"x", "text/plain", f"m-{number}", "0", Due(0.0, 0.0)), LONG_SECONDS
             ).code
 
         for first in (0, 4):

@@ -11,6 +11,7 @@ import pytest
 
 from simulator.stage.downstream import Parcel, resending
 from simulator.stage.transport import LeanAdapter
+from simulator.stage.travel import Due
 from simulator.telemetry.record import CallOutcome
 from tests.support.sending import LONG_SECONDS, OK, PARCEL, echoing, read_request, sending
 
@@ -201,7 +202,7 @@ def test_a_large_body_that_meets_a_closing_connection(serve):
         reset(connection)
 
     with serve(behave) as server, resender(server.downstream()) as (sender, resent):
-        large = Parcel(body, "text/plain", "m-1", "0", 0.0)
+        large = Parcel(body, "text/plain", "m-1", "0", Due(0.0, 0.0))
         outcomes = [sender.attempt("enrich", large, LONG_SECONDS).outcome for _ in range(2)]
     assert outcomes == [CallOutcome.OK] * 2
     assert (len(seen), len(resent)) == (2, 1)

@@ -103,7 +103,7 @@ def test_what_is_sent_on_is_what_came(make_stage, make_message):
             "X-Message-Id": "order/7",
             "X-Simulator-Caller": "parse",
             "X-Simulator-Visit": next_visit("abcd", f"parse/{index}", 1),
-            "X-Simulator-Due": "1699999999.5",
+            "X-Simulator-Due": "1699999999.500000;-0.500000;;0.500000",
         }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import pytest
 from hypothesis import given
@@ -15,8 +14,8 @@ from simulator.stage.message import (
     caller_from,
     check_body,
     deadline_from,
-    due_from,
     is_json,
+    is_of_the_run,
     message_id_from,
     visit_from,
 )
@@ -93,38 +92,21 @@ def test_a_known_caller():
 
 
 @pytest.mark.parametrize(
-    ("text", "due"),
+    ("secret", "given", "is_one"),
     [
-        ("1699999999.25", 1_699_999_999.25),
-        (repr(NOW + 60), NOW + 60),
-        (repr(NOW - WEEK + 1), NOW - WEEK + 1),
-        (repr(NOW - WEEK - 1), NOW),
-        (repr(NOW + WEEK + 1), NOW),
-        ("nan", NOW),
-        ("inf", NOW),
-        ("-inf", NOW),
-        ("0", NOW),
-        ("yesterday", NOW),
-        ("", NOW),
+        ("", None, True),
+        ("", "anything", True),
+        ("s3cret", "s3cret", True),
+        ("s3cret", None, False),
+        ("s3cret", "", False),
+        ("s3cret", "s3cre", False),
+        ("s3cret", "s3cret ", False),
+        ("s3cret", "\xe9", False),
     ],
 )
-def test_a_due_time(text, due):
-    """A due time within a week of now is taken up, and anything else is now."""
-    assert due_from(headers(X_Simulator_Due=text), NOW) == due
-
-
-@given(st.floats())
-def test_a_due_time_is_never_far_off(value):
-    """Whatever number a client sends, the due time is finite and within a week of now."""
-    due = due_from(headers(X_Simulator_Due=repr(value)), NOW)
-    assert math.isfinite(due)
-    assert abs(due - NOW) < WEEK
-
-
-@given(st.floats(NOW - WEEK + 1, NOW + WEEK - 1))
-def test_a_due_time_is_sent_exactly(value):
-    """A due time that one stage writes is the very same number for the next."""
-    assert due_from(headers(X_Simulator_Due=repr(value)), NOW) == value
+def test_a_request_of_the_run(secret, given, is_one):
+    """Where there is a secret, only who bears it is of the run."""
+    assert is_of_the_run(headers(**({} if given is None else {"X_Simulator_Secret": given})), secret) is is_one
 
 
 @pytest.mark.parametrize(
@@ -149,7 +131,7 @@ def test_a_deadline(text, deadline):
     assert deadline_from(headers() if text is None else headers(X_Simulator_Deadline=text)) == deadline
 
 
-@given(st.floats(1e-3, 1e6))
+@given(st.floats(1e-3, 6e5))
 def test_a_deadline_is_sent_to_the_microsecond(seconds):
     """A deadline that one stage writes is the same for the next, to a microsecond."""
     assert deadline_from(headers(X_Simulator_Deadline=f"{seconds:.6f}")) == pytest.approx(seconds, abs=1e-6)

@@ -34,7 +34,7 @@ def test_a_handled_message():
 
 
 def test_every_outcome_is_there_from_the_start():
-    """All six outcomes stand at 0 before the first message, so that a rate of them is never missing."""
+    """All seven outcomes stand at 0 before the first message, so that a rate of them is never missing."""
     rig = Rig()
     assert {labels["outcome"] for labels in rig.series("simulator_messages_total")} == {
         "delivered",
@@ -43,12 +43,13 @@ def test_every_outcome_is_there_from_the_start():
         "invalid",
         "faulted",
         "failed",
+        "broken_off",
     }
     for number, outcome in enumerate(Outcome, 1):
         for _ in range(number):
             rig.metrics.handled(record(outcome))
     counts = [rig.sample("simulator_messages_total", outcome=str(outcome)) for outcome in Outcome]
-    assert counts == [1, 2, 3, 4, 5, 6]
+    assert counts == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_a_message_that_was_turned_away_has_no_delay():
@@ -71,6 +72,11 @@ def test_the_end_of_the_way():
     assert rig.buckets("simulator_pipeline_duration_seconds") == {"2.5": 1}
     rig.metrics.handled(record(Outcome.DELIVERED, pipeline_seconds=0.0))
     assert rig.sample("simulator_pipeline_duration_seconds_count") == 2
+    assert rig.sample("simulator_implausible_durations_total") == 0
+    rig.metrics.handled(record(Outcome.DELIVERED, came=arrival(due_at=None), pipeline_seconds=None))
+    rig.metrics.handled(record(Outcome.FAILED, came=arrival(due_at=None), pipeline_seconds=None))
+    assert rig.sample("simulator_pipeline_duration_seconds_count") == 2
+    assert rig.sample("simulator_implausible_durations_total") == 1
 
 
 @pytest.mark.parametrize("via", [Via.SCHEDULE, Via.INPUT])

@@ -28,6 +28,7 @@ TABLE = """
 | simulator_downstream_attempt_duration_seconds | histogram, exemplars | downstream, code    |
 | simulator_downstream_call_duration_seconds    | histogram            | downstream, outcome |
 | simulator_pipeline_duration_seconds           | histogram, exemplars |                     |
+| simulator_implausible_durations_total         | counter              |                     |
 | simulator_in_flight                           | gauge                |                     |
 | simulator_workers                             | gauge                |                     |
 | simulator_workers_busy                        | gauge                |                     |

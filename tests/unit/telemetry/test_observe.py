@@ -7,6 +7,7 @@ import contextlib
 import pytest
 
 from simulator.errors import (
+    BrokenOff,
     DeadlinePassed,
     DownstreamFailed,
     DownstreamTooSlow,
@@ -45,6 +46,8 @@ ENDINGS = [
     (DownstreamTooSlow("enrich: no answer within 1 s"), Outcome.FAILED, 504),
     (DownstreamTooSlow("enrich: no answer within 1 s", injected=True), Outcome.FAULTED, 504),
     (KeepingFailed("the disk is full"), Outcome.FAILED, 500),
+    (BrokenOff(), Outcome.BROKEN_OFF, 503),
+    (BrokenOff(injected=True), Outcome.FAULTED, 503),
 ]
 
 
@@ -91,7 +94,7 @@ class Time:
         return Clock(lambda: 100.0 + self.seconds, lambda: 1_700_000_000_000_000_000 + int(self.seconds * 1e9))
 
 
-def arrival(due_unix_seconds=1_700_000_000.0):
+def arrival(due_at=100.0):
     trace = TraceIds("0" * 31 + "1", "0" * 15 + "2", "03", True)
     return Arrival(
         "m-1",
@@ -100,7 +103,8 @@ def arrival(due_unix_seconds=1_700_000_000.0):
         Via.HTTP,
         "text/plain",
         7,
-        due_unix_seconds,
+        1_700_000_000.0,
+        due_at,
         1_700_000_000_000_000_000,
         100.0,
         trace,
@@ -195,17 +199,21 @@ def test_the_durations_are_exact():
 
 
 def test_the_whole_way_is_measured_where_a_message_is_delivered():
-    """A delivered message's way is counted from its due time; one that goes on, or fails, has not come to its end."""
+    """A delivered message's way is counted from its due time; one that goes on, or fails, has not come to its end,
+    and one of which nothing credible is known has no duration.
+    """
     time, hearer = Time(), Hearer()
     observer = observe(hearer, time=time)
     time.pass_(2.5)
-    with observer.observing(arrival(due_unix_seconds=1_699_999_999.0)) as seen:
+    with observer.observing(arrival(due_at=99.0)) as seen:
+        seen.ended(Outcome.DELIVERED)
+    with observer.observing(arrival(due_at=None)) as seen:
         seen.ended(Outcome.DELIVERED)
     with observer.observing(arrival()) as seen:
         seen.ended(Outcome.FORWARDED)
     with pytest.raises(Rejected), observer.observing(arrival()):
         raise Rejected("no room")
-    assert [record.pipeline_seconds for record in hearer.records] == [3.5, None, None]
+    assert [record.pipeline_seconds for record in hearer.records] == [3.5, None, None, None]
 
 
 def test_what_was_not_reached_is_not_there():

@@ -187,7 +187,7 @@ def test_names_of_any_length_keep_their_counts(tmp_path_factory, names):
 
 def arrival(caller=OUTSIDE):
     trace = TraceIds("0" * 32, "0" * 16, "00", False)
-    return Arrival("m-1", "0", caller, Via.HTTP, "text/plain", 1, 0.0, 0, 0.0, trace)
+    return Arrival("m-1", "0", caller, Via.HTTP, "text/plain", 1, 0.0, 0.0, 0, 0.0, trace)
 
 
 def record(outcome, duration_seconds, pipeline_seconds=None):

@@ -73,7 +73,7 @@ class Rig:
 
 def record(outcome=Outcome.FORWARDED, **changes):
     trace_ids = TraceIds("0" * 32, "0" * 16, "00", False)
-    came = Arrival("m-1", "0", "outside", Via.HTTP, "text/plain", 1, 0.0, RECEIVED_NS, 0.0, trace_ids)
+    came = Arrival("m-1", "0", "outside", Via.HTTP, "text/plain", 1, 0.0, 0.0, RECEIVED_NS, 0.0, trace_ids)
     values = {
         "code": 200,
         "faults": (),

@@ -1,0 +1,98 @@
+"""When a message's way was to begin, as each stage tells the next: X-Simulator-Due.
+
+The value has four parts: `1732500000.25;81234.5;1f0c9a52;0.75`
+
+1. the due time in Unix seconds, for people, logs and files;
+2. the same instant on the sender's monotonic clock, in seconds;
+3. a hash that says whose clock that is: all processes of one Linux host share it until the host restarts;
+4. the seconds that had passed at sending, measured by the monotonic clocks of all hops so far.
+
+A duration is a difference of monotonic readings where sender and receiver share the clock. Elsewhere it is what had
+passed at sending plus the way here, for which wall clocks are asked only where they do not contradict that. So no jump
+of a wall clock, and no skew between hosts, makes a duration negative or far too long. What contradicts itself has no
+duration at all: it is counted as implausible, and not observed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+# A message of a stage may have been under way for as long as the longest delay. What says so without any proof of its
+# age may not.
+MAX_AGE_SECONDS = 7 * 24 * 3600.0
+MAX_UNPROVEN_AGE_SECONDS = 3600.0
+# How long the way from one host to the next takes at most, differences of their wall clocks included.
+_MAX_WAY_SECONDS = 10.0
+# Readings are rounded when they are written down.
+_ROUNDING_SECONDS = 1e-5
+_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What the stages of a run know of each other: `secret`, "" where there is none, and whose clock this one reads."""
+
+    secret: str = ""
+    clock_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a message's way was to begin: for people, and on this process's monotonic clock, None where unknown."""
+
+    unix_seconds: float
+    at: float | None
+
+
+def clock_id() -> str:
+    """Return a hash of what the monotonic clock of this process belongs to; "" where that can't be known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        namespace = Path("/proc/self/ns/time").readlink()
+    except OSError:
+        return ""
+    return hashlib.blake2b(f"{boot}{namespace}".encode(), digest_size=4).hexdigest()
+
+
+def due_text(due: Due, clock: str, now: float) -> str:
+    """Write the header; `now` is monotonic."""
+    if due.at is None:
+        return repr(due.unix_seconds)
+    return f"{due.unix_seconds:.6f};{due.at:.6f};{clock};{now - due.at:.6f}"
+
+
+def read_due(text: str | None, clock: str, now: float, now_unix_seconds: float) -> Due:
+    """Read the header; `now` is monotonic. Without one the way begins now."""
+    if text is None:
+        return Due(now_unix_seconds, now)
+    parts = text.split(";")
+    try:
+        unix_seconds = float(parts[0])
+        at, age = (float(parts[1]), float(parts[3])) if len(parts) == _PARTS else (math.nan, math.nan)
+    except ValueError:
+        return Due(now_unix_seconds, now)
+    if not math.isfinite(unix_seconds):
+        return Due(now_unix_seconds, now)
+    elapsed = _elapsed(now - at if len(parts) == _PARTS and clock and parts[2] == clock else math.nan, age)
+    if elapsed is None:
+        elapsed = _by_wall_clocks(now_unix_seconds - unix_seconds, age)
+    return Due(unix_seconds, None if elapsed is None else now - elapsed)
+
+
+def _elapsed(by_shared_clock: float, age: float) -> float | None:
+    """Return what has passed by the clock that sender and receiver share; None where there is none."""
+    if age - _ROUNDING_SECONDS <= by_shared_clock <= MAX_AGE_SECONDS and age >= -_ROUNDING_SECONDS:
+        return max(0.0, by_shared_clock)
+    return None
+
+
+def _by_wall_clocks(difference: float, age: float) -> float | None:
+    """Return what has passed, as far as wall clocks and the age at sending agree; None where they can't be true."""
+    if math.isnan(age):
+        return difference if 0.0 <= difference <= MAX_UNPROVEN_AGE_SECONDS else None
+    if not 0.0 <= age <= MAX_AGE_SECONDS:
+        return None
+    return difference if age <= difference <= age + _MAX_WAY_SECONDS else age
