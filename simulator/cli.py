@@ -388,8 +388,8 @@ def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
 def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path | None, instance: int | None) -> int:
     """Change what a running stage does, from one message to the next; without KEY=VALUE show it.
 
-    All changes are made together, or none. A key without a value goes back to its default. Elsewhere than on this
-    machine SIMULATOR_CONTROL_TOKEN has to be set, there and here.
+    What changed is shown. All changes are made together, or none. A key without a value goes back to its default.
+    Elsewhere than on this machine SIMULATOR_CONTROL_TOKEN has to be set, there and here.
 
     \b
     Try:  run_web_service.py set enrich
@@ -399,11 +399,19 @@ def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path
     """
     import json
 
+    from simulator.local.differences import describe_change
     from simulator.local.setting import change_stage
 
     token = os.environ.get(CONTROL_VARIABLES[0]) or None
-    for state in change_stage(stage, changes, url, run_folder, instance, token):
-        click.echo(json.dumps(state, indent=2))
+    changed = change_stage(stage, changes, url, run_folder, instance, token)
+    for one in changed:
+        if one.before is None:
+            click.echo(json.dumps(one.after, indent=2))
+            continue
+        name = stage if len(changed) == 1 else f"{stage}.{one.after['instance']}"
+        click.echo("\n".join(describe_change(name, one.before, one.after)))
+    if changes:
+        click.echo(f"set {stage} shows all that it does", err=True)
     return 0
 
 

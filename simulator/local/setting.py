@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,17 @@ from simulator.local.folder import DEFAULT_PARENT
 from simulator.stage.remote import exchange, read_value
 
 
+@dataclass(frozen=True)
+class Changed:
+    """What one instance does, and what it did before the change; `before` is None where nothing was to be changed."""
+
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+
+
 def change_stage(
     stage: str, changes: Sequence[str], url: str | None, run: Path | None, instance: int | None, token: str | None
-) -> list[dict[str, Any]]:
+) -> list[Changed]:
     """Make changes, written `KEY=VALUE`, in every instance of a stage, or one; give what each of them does then.
 
     Without changes nothing is changed. The stage is found by its `url`, in the folder `run`, or in the run that is on.
@@ -31,7 +40,8 @@ def change_stage(
     states, failures = [], []
     for address in addresses:
         try:
-            states.append(exchange(address, patch, token))
+            before = exchange(address, {}, token) if patch else None
+            states.append(Changed(before, exchange(address, patch, token)))
         except StartError as error:  # one that is gone does not keep the others as they were
             failures.append(str(error))
     if failures:

@@ -18,6 +18,8 @@ from simulator.telemetry.standing import Standing
 from simulator.units import human_duration
 
 _PLAIN_EVERY_SECONDS = 5.0
+_MAX_LINE_WIDTH = 320
+_BETWEEN = " | "
 _GOOD = (Outcome.DELIVERED, Outcome.FORWARDED)
 _COLOURS = {
     Outcome.REJECTED: "yellow",
@@ -108,19 +110,46 @@ class Silence:
         """Do nothing."""
 
 
-def plain_line(picture: Picture) -> str:
-    """Write a picture as one line."""
-    parts = []
-    for name, standing in picture.standings.items():
-        if name in picture.gone:
-            parts.append(f"{name} {picture.gone[name].upper()}")
-            continue
-        hurt = [picture.hurt[name].upper()] if name in picture.hurt else []
-        bad = [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
-        figures = [_rate(standing.rate_per_second), f"p50 {human_duration(standing.p50_seconds)}"]
-        figures += [f"p99 {human_duration(standing.p99_seconds)}", f"in flight {standing.in_flight}", *bad, *hurt]
-        parts.append(f"{name} {', '.join(figures)}")
-    return f"{picture.elapsed_seconds:5.0f}s  {' | '.join(parts)}"
+def plain_line(picture: Picture, max_width: int = _MAX_LINE_WIDTH) -> str:
+    """Write a picture as one line: every stage where they fit, else those that matter most and how many are left out.
+
+    What matters is what is gone or has lost instances, then what has bad outcomes, then what is busiest.
+    """
+    parts = {name: f"{name} {_figures(picture, name)}" for name in picture.standings}
+    shown: set[str] = set()
+    width = len(_line(picture, [], len(parts)))
+    for name in sorted(parts, key=lambda name: _weight(picture, name), reverse=True):
+        if shown and width + len(parts[name]) + len(_BETWEEN) > max_width:
+            break
+        shown.add(name)
+        width += len(parts[name]) + len(_BETWEEN)
+    if len(_line(picture, list(parts.values()), 0)) <= max_width:
+        shown = set(parts)
+    return _line(picture, [part for name, part in parts.items() if name in shown], len(parts) - len(shown))
+
+
+def _line(picture: Picture, parts: list[str], left_out: int) -> str:
+    more = [f"and {left_out} more"] if left_out else []
+    return f"{picture.elapsed_seconds:5.0f}s  {_BETWEEN.join([*parts, *more])}"
+
+
+def _figures(picture: Picture, name: str) -> str:
+    if name in picture.gone:
+        return picture.gone[name].upper()
+    standing = picture.standings[name]
+    hurt = [picture.hurt[name].upper()] if name in picture.hurt else []
+    bad = [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
+    figures = [_rate(standing.rate_per_second), f"p50 {human_duration(standing.p50_seconds)}"]
+    figures += [f"p99 {human_duration(standing.p99_seconds)}", f"in flight {standing.in_flight}", *bad, *hurt]
+    return ", ".join(figures)
+
+
+def _weight(picture: Picture, name: str) -> tuple[bool, int, int, float]:
+    """Return how much a stage matters to somebody who sees a few of many; a greater one matters more."""
+    standing = picture.standings[name]
+    bad = sum(count for outcome, count in standing.outcomes.items() if outcome not in _GOOD)
+    rate = standing.rate_per_second
+    return name in picture.gone or name in picture.hurt, bad, standing.in_flight, 0.0 if math.isnan(rate) else rate
 
 
 def live_table(picture: Picture) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections import Counter
@@ -178,7 +179,9 @@ def test_set_changes_a_stage_of_the_run_that_is_on(tmp_path):
         where = ("--run", "report")
         shown = run("set", "source", "load.rate=200/s", *where, cwd=tmp_path)
         assert shown.returncode == 0, shown.stderr
-        assert json.loads(shown.stdout)["load"] == {"rate": "200/s", "arrivals": "constant"}
+        assert re.fullmatch(r"source: load\.rate: \S+ -> 200/s\n", shown.stdout)
+        every = json.loads(run("set", "source", *where, cwd=tmp_path).stdout)
+        assert every["load"] == {"rate": "200/s", "arrivals": "constant"}
         wait_for(lambda: sum(len(running.log(f"sink.{n}")) for n in (1, 2)) > 100, "messages at the new rate")
         assert run("set", "sink", "faults=error(503, 100%)", *where, cwd=tmp_path).returncode == 0
         wait_for(lambda: all(faulted(running.log(f"sink.{n}")) for n in (1, 2)), "faults in both")

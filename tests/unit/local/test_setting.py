@@ -80,7 +80,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def change(stage="enrich", changes=(), url=None, run=None, instance=None, token=None):
-    return change_stage(stage, changes, url, run, instance, token)
+    return [changed.after for changed in change_stage(stage, changes, url, run, instance, token)]
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,13 @@ def test_a_stage_is_asked_for_what_it_does():
 
 
 def test_a_stage_is_changed_in_one_request():
-    """All changes go together as one JSON object, and what the stage does then is given back."""
+    """All changes go together as one JSON object; what the stage does then, and did before, is given back."""
     with answering() as stage:
-        assert change(changes=["delay=constant(1s)", "calls.audit.timeout="], url=stage.url) == [STATE]
-    [(method, path, content, headers)] = stage.asked
+        changes = ["delay=constant(1s)", "calls.audit.timeout="]
+        [changed] = change_stage("enrich", changes, stage.url, None, None, None)
+        assert (changed.before, changed.after) == (STATE, STATE)
+    (asked, _, _, _), (method, path, content, headers) = stage.asked
+    assert asked == "GET"
     assert (method, path) == ("PATCH", "/control")
     assert content == {"delay": "constant(1s)", "calls": {"audit": {"timeout": None}}}
     assert headers["Content-Type"] == "application/json"
@@ -386,7 +389,7 @@ def test_every_instance_is_changed(runs):
         stack.enter_context(running(runs / "pipeline", enrich=[stage.url for stage in stages]))
         assert change(changes=["workers=1"]) == [{"stage": "enrich", "instance": number} for number in (1, 2, 3)]
         assert change(changes=["workers=2"], instance=2) == [{"stage": "enrich", "instance": 2}]
-    sent = [[content for _, _, content, _ in stage.asked] for stage in stages]
+    sent = [[content for method, _, content, _ in stage.asked if method == "PATCH"] for stage in stages]
     assert sent == [[{"workers": 1}], [{"workers": 1}, {"workers": 2}], [{"workers": 1}]]
 
 
@@ -401,7 +404,7 @@ def test_an_instance_that_is_gone_does_not_keep_the_others_as_they_were(runs):
             change(changes=["workers=1"])
     assert str(raised.value).startswith(f"{gone} can't be reached")
     assert str(raised.value).endswith("The other 2 of 3 instances: done.")
-    assert len(first.asked) == len(last.asked) == 1
+    assert [[method for method, *_ in stage.asked] for stage in (first, last)] == [["GET", "PATCH"]] * 2
 
 
 @pytest.mark.parametrize("instance", [0, 3])

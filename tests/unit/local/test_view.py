@@ -275,3 +275,30 @@ def test_a_narrow_terminal_breaks_no_line(width):
     lines = drawn(live_table(picture(**{name: standing() for name in names})), width)
     assert len(lines) == 6
     assert max(len(line) for line in lines) <= width
+
+
+def test_a_plain_line_of_many_stages_has_a_bound():
+    """Of 36 stages those are shown that are gone, hurt, failing or busiest, in their order, and how many are not."""
+    stages = {f"stage-{number:02d}": standing(in_flight=0) for number in range(36)}
+    stages["stage-30"] = standing(outcomes=OUTCOMES | {"failed": 7}, in_flight=0)
+    stages["stage-20"] = standing(in_flight=5)
+    shown = picture({"stage-33": "was killed (SIGKILL)"}, **stages)
+    assert len(plain_line(shown)) <= 320
+    line = plain_line(shown, max_width=200)
+    assert line == (
+        "   12s  stage-20 19.8/s, p50 12.3ms, p99 1.25s, in flight 5"
+        " | stage-30 19.8/s, p50 12.3ms, p99 1.25s, in flight 0, failed 7"
+        " | stage-33 WAS KILLED (SIGKILL) | and 33 more"
+    )
+
+
+def test_a_plain_line_shows_one_stage_at_least():
+    """A stage whose name alone exceeds the bound is shown all the same."""
+    assert plain_line(picture(**{"x" * 300: standing()}, y=standing(in_flight=0))).endswith("in flight 3 | and 1 more")
+
+
+def test_stages_that_fit_are_all_shown():
+    """Nothing is left out where there is room for everything."""
+    line = plain_line(picture(a=standing(), b=standing(), c=standing()))
+    assert line.count("in flight") == 3
+    assert "more" not in line

@@ -1,0 +1,34 @@
+"""What a change did: the keys of a stage whose values are others than before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_ABSENT = object()
+
+
+def describe_change(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return what a change did to the process called `name`, a line for each key, and that it did nothing."""
+    return [f"{name}: {line}" for line in differences(before, after) or ["nothing changed, it did so already"]]
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return a line for each key, `load.rate: 20/s -> 100/s`, whose value differs; "default" where there is none."""
+    return [f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in _differing(before, after, "")]
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    for key in dict.fromkeys((*before, *after)):
+        old, new = before.get(key, _ABSENT), after.get(key, _ABSENT)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differing(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}", old, new
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "default"
+    return value if isinstance(value, str) else json.dumps(value)
