@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,8 +26,10 @@ class AnsweringServer:
 
 
 @contextmanager
-def answering(*answers: tuple[int, Mapping[str, str]]) -> Iterator[AnsweringServer]:
-    """Run a server on a free port, in threads."""
+def answering(
+    *answers: tuple[int, Mapping[str, str]], before: Callable[[], object] = lambda: None
+) -> Iterator[AnsweringServer]:
+    """Run a server on a free port, in threads; `before()` is called before each answer."""
     seen = AnsweringServer(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,11 +38,13 @@ def answering(*answers: tuple[int, Mapping[str, str]]) -> Iterator[AnsweringServ
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             seen.requests.append(SeenRequest(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            before()
             status, headers = seen.answers.pop(0) if seen.answers else (200, {})
             self.send_response(status)
             for name, value in {"Content-Length": "0", **headers}.items():
                 self.send_header(name, value)
-            self.end_headers()
+            with suppress(ConnectionError):  # of a client that did not wait
+                self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass
