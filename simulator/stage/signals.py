@@ -76,7 +76,7 @@ def make_signals(
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, capacity, clock, seed)
     install_propagation(environment)
-    provider = traces.make_provider(service)
+    provider = traces.make_provider(service, environment)
     exporter = _export(provider, logger, metrics, tally, clock, environment)
     spans = traces.SpanSink(provider, settings.name, str(stage.role))
     sinks: list[Sink] = [LogSink(logger), metrics, spans]

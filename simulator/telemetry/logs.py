@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,11 @@ from structlog.typing import FilteringBoundLogger
 from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_MOST_DETAIL = 2000
+# No text in a line is longer: what comes from outside may have any length, and is in the log of every stage on its way.
+MAX_TEXT_CHARACTERS = 4096
+_MAX_CONTENT_TYPE_CHARACTERS = 256
+_MAX_DETAIL_CHARACTERS = 2000
+_KEPT_END_CHARACTERS = 1024  # an exception says at its end what it is
 _WARNED = (Outcome.REJECTED, Outcome.INVALID, Outcome.FAULTED, Outcome.BROKEN_OFF)
 
 
@@ -52,7 +56,7 @@ class LogSink:
             **_identity(arrival),
             caller=arrival.caller,
             via=arrival.via,
-            content_type=arrival.content_type,
+            content_type=arrival.content_type[:_MAX_CONTENT_TYPE_CHARACTERS],
             body_bytes=arrival.body_bytes,
         )
 
@@ -139,11 +143,30 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _to_json(event: Any, **options: Any) -> bytes:
+    line = _dumped(event, **options)
+    # A line that is short has no long text in it, so that nearly every one costs this comparison and no more.
+    return line if len(line) <= MAX_TEXT_CHARACTERS else _dumped(_shortened(event), **options)
+
+
+def _dumped(value: Any, **options: Any) -> bytes:
     try:
-        return orjson.dumps(event, **options)
+        return orjson.dumps(value, **options)
     except TypeError:
         # Half a surrogate pair, as in a file name that is not UTF-8, or a value that JSON does not know.
-        return json.dumps(event, default=repr).encode()
+        return json.dumps(value, default=repr).encode()
+
+
+def _shortened(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _shortened_value(value) for key, value in event.items()}
+
+
+def _shortened_value(value: Any) -> Any:
+    """Return a text without its middle where it is long; what is no text and as long becomes one."""
+    text = value if isinstance(value, str) else _dumped(value).decode()
+    if len(text) <= MAX_TEXT_CHARACTERS:
+        return value
+    left_out = f" ... {len(text) - MAX_TEXT_CHARACTERS:,} characters left out ... "
+    return text[: MAX_TEXT_CHARACTERS - _KEPT_END_CHARACTERS] + left_out + text[-_KEPT_END_CHARACTERS:]
 
 
 def _lead(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -171,4 +194,4 @@ class _Forwarder(logging.Handler):
             detail = f"{record.msg} {record.args}"  # the library's own mistake
         exception = {"exception": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
         log = self._logger.error if record.levelno >= logging.ERROR else self._logger.warning
-        log("library.message", library=record.name, detail=detail[:_MOST_DETAIL], **exception)
+        log("library.message", library=record.name, detail=detail[:_MAX_DETAIL_CHARACTERS], **exception)

@@ -6,15 +6,16 @@ the record, after the fact and to the microsecond, as `queue.wait` and `process`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.trace import Span, StatusCode
 
+from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 from simulator.telemetry.record import (
     NO_TRACE,
     Arrival,
@@ -27,10 +28,17 @@ from simulator.telemetry.record import (
 )
 from simulator.telemetry.service import Service
 
+_LENGTH_VARIABLE = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
 
-def make_provider(service: Service) -> TracerProvider:
-    """Make the tracer provider of one stage; the SDK honours OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES."""
-    return TracerProvider(resource=Resource.create(service.attributes()), shutdown_on_exit=False)
+
+def make_provider(service: Service, environment: Mapping[str, str]) -> TracerProvider:
+    """Make the tracer provider of one stage; the SDK honours OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES.
+
+    Where no limit is set, a text in a span is as long as one in the log at most: a path may have any length.
+    """
+    is_limited = bool(environment.get(_LENGTH_VARIABLE))
+    limits = SpanLimits(max_attribute_length=None if is_limited else MAX_TEXT_CHARACTERS)
+    return TracerProvider(resource=Resource.create(service.attributes()), span_limits=limits, shutdown_on_exit=False)
 
 
 def current_trace() -> TraceIds:
@@ -103,7 +111,7 @@ class SpanSink:
         if record.faults:
             span.set_attribute("simulator.fault", ",".join(record.faults))
         if record.outcome in (Outcome.FAILED, Outcome.FAULTED, Outcome.BROKEN_OFF):
-            span.set_status(StatusCode.ERROR, record.error)
+            span.set_status(StatusCode.ERROR, record.error[:MAX_TEXT_CHARACTERS])
         if record.queue_wait_seconds is not None:
             self._inner_spans(record, record.queue_wait_seconds)
 

@@ -205,10 +205,10 @@ def test_no_value_can_break_a_line(message_id, content_type, error, caller):
 
 
 @pytest.mark.parametrize(
-    "value", ['"}\n{"level": "error"', "\x00\x1b[31m\x7f\u2028\u2029\x85", "\r\n" * 1000, "x" * 2_000_000, "日本語 🚀"]
+    "value", ['"}\n{"level": "error"', "\x00\x1b[31m\x7f\u2028\u2029\x85", "\r\n" * 1000, "x" * 4000, "日本語 🚀"]
 )
 def test_nasty_values_stay_values(value):
-    """Line breaks, forged lines, control characters, two million characters and emoji each stay one value."""
+    """Line breaks, forged lines, control characters, four thousand characters and emoji each stay one value."""
     log = Log()
     log.logger.info("something", value=value)
     assert b"\n" not in log.raw[0]
@@ -229,3 +229,52 @@ def test_a_message_without_a_trace_names_none():
     (line,) = log.lines
     assert line["message_id"] == "m-1"
     assert not {"trace_id", "span_id", "trace_flags"} & set(line)
+
+
+def test_a_content_type_of_any_length_is_cut():
+    """A Content-Type of 32 KB, which is in the log of every stage on the message's way, is cut to what can be one."""
+    log = Log()
+    log.sink.received(arrival(content_type="text/plain; x=" + "y" * 32_000))
+    (line,) = log.lines
+    assert line["content_type"] == ("text/plain; x=" + "y" * 32_000)[:256]
+    assert len(log.raw[0]) < 1000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * 60_000,
+        ["x" * 100] * 1000,
+        {"a": {"b": "x" * 60_000}},
+        "\u20ac" * 60_000,
+        "\udcff" * 60_000,
+        "\x1b[2J" * 9000,
+    ],
+)
+def test_no_text_in_a_line_has_any_length(value):
+    """Whatever is logged, no value is longer than 4,096 characters and a word on what was left out."""
+    log = Log()
+    log.logger.warning("control.changed", key="faults", before=value, after=value)
+    (line,) = log.lines
+    assert (line["event"], line["key"]) == ("control.changed", "faults")
+    for key in ("before", "after"):
+        assert 4096 < len(line[key]) < 4200
+        assert "characters left out" in line[key]
+
+
+def test_a_long_line_of_short_texts_is_left_as_it_is():
+    """Many texts are not long ones."""
+    log = Log()
+    values = {f"key_{number}": "x" * 100 for number in range(100)}
+    log.logger.info("stage.started", **values, code=7, ratio=0.5, nothing=None)
+    (line,) = log.lines
+    assert values.items() <= line.items()
+    assert (line["code"], line["ratio"], line["nothing"]) == (7, 0.5, None)
+
+
+def test_what_would_steer_a_terminal_is_escaped():
+    """Control characters and line breaks of a text leave the process as JSON writes them."""
+    log = Log()
+    log.logger.warning("attempt.failed", error="\x1b[2J\x07\n\r\x00\x9b")
+    assert len(log.raw[0].splitlines()) == 1
+    assert not any(byte < 0x20 for byte in log.raw[0])

@@ -52,7 +52,7 @@ class Rig:
 
     def __init__(self):
         self.ended = InMemorySpanExporter()
-        self.provider = make_provider(SERVICE)
+        self.provider = make_provider(SERVICE, {})
         self.provider.add_span_processor(SimpleSpanProcessor(self.ended))
         self.sink = SpanSink(self.provider, "parse", "processor")
 
@@ -354,3 +354,19 @@ def test_the_exporter_finds_the_collector():
     assert set(spans) == {"POST /messages", "queue.wait", "process"}
     assert spans["process"].parent_id == spans["POST /messages"].span_id
     assert spans["process"].start_ns == RECEIVED_NS + SECOND * 5 // 8
+
+
+@pytest.mark.parametrize(("environment", "kept"), [({}, 4096), ({"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "10"}, 10)])
+def test_a_text_in_a_span_is_bounded(monkeypatch, environment, kept):
+    """What comes from outside, a path or an error, does not make a span of any size; a limit that is set counts."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with make_provider(SERVICE, environment).get_tracer("test").start_as_current_span("POST") as span:
+        span.set_attribute("url.path", "/" * 60_000)
+        assert len(span.attributes["url.path"]) == kept
+
+
+def test_an_error_s_text_in_a_span_is_bounded():
+    """The description of a status is bounded too, which no limit of the SDK does."""
+    span = Rig().handle(record(Outcome.FAILED, error="x" * 60_000))["POST /messages"]
+    assert len(span.status.description) == 4096
