@@ -61,7 +61,13 @@ def _script_callbacks(app: Dash) -> None:
     def by_script(name: str, *places: Any) -> None:
         app.clientside_callback(ClientsideFunction("console", name), *places)  # type: ignore[no-untyped-call]
 
-    by_script("tick", Output("tick", "data"), Input("timer", "n_intervals"), State("tick", "data"))
+    by_script(
+        "tick",
+        Output("tick", "data"),
+        Input("timer", "n_intervals"),
+        State("tick", "data"),
+        State("answered", "data"),
+    )
     by_script("theme", Output("theme", "children"), Input("theme", "n_clicks"))
     by_script("show", Output("shown", "data"), Input("news", "data"))
     by_script("list_tick", Output("list-tick", "data"), Input("timer", "n_intervals"), State("list-tick", "data"))
@@ -92,14 +98,16 @@ def _frame_callbacks(app: Dash, answers: FrameAnswers) -> None:
     app.callback(
         Output("news", "data"),
         Output("stale", "data"),
+        Output("answered", "data"),
         Input("tick", "data"),
         Input("laid", "data"),
         State("place", "pathname"),
         State("place", "search"),
         State("shown", "data"),
     )(
-        lambda _, laid, path, search, shown: answers.news(
-            address_of(path) or "/", address_of(search), mapping_of(laid), shown
+        lambda tick, laid, path, search, shown: (
+            *answers.news(address_of(path) or "/", address_of(search), mapping_of(laid), shown),
+            tick,
         )
     )
 

@@ -65,8 +65,10 @@ def controls_view(names: Sequence[str], chosen: str, shown: Sequence[tuple[int, 
 
 
 def _control(number: int, stage: Controlled, may: bool) -> html.Section:
+    said = News(None)
+    tell_control(said, number, stage.node)
     figures = [
-        html.Div([html.B("-", id=f"c{number}-{key}"), html.Span(text)], className="figure")
+        html.Div([html.B(said.texts[f"c{number}-{key}"], id=f"c{number}-{key}"), html.Span(text)], className="figure")
         for key, text in _FIELDS.items()
     ]
     head = html.Div([html.H2(stage.node.name), html.Div(figures, className="live")])
@@ -76,9 +78,9 @@ def _control(number: int, stage: Controlled, may: bool) -> html.Section:
     apply = html.Button(
         "Apply", id={"type": "apply", "stage": number}, className="primary", disabled=not may, n_clicks=0
     )
-    said = html.Span(id={"type": "said", "stage": number}, className="said", role="status")
+    outcome = html.Span(id={"type": "said", "stage": number}, className="said", role="status")
     return html.Section(
-        [head, html.Div(fields, className="fields"), html.Div([apply, said], className="apply")],
+        [head, html.Div(fields, className="fields"), html.Div([apply, outcome], className="apply")],
         className="panel control",
     )
 

@@ -31,7 +31,7 @@ class CardSize:
 
 
 FULL = CardSize(width=244, height=150, column_gap=92, row_gap=28, is_compact=False)
-COMPACT = CardSize(width=172, height=54, column_gap=64, row_gap=12, is_compact=True)
+COMPACT = CardSize(width=172, height=54, column_gap=56, row_gap=12, is_compact=True)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from simulator.console.system.picture import Edge
 from simulator.console.system.placing import Placing
 
 _THINNEST, _THICKEST = 1.5, 7.0
+# Between small cards there are many lines.
+_COMPACT_THICKNESS = 0.5
 _BAD_FROM_RATIO = 0.001
 _SHORTEST_BEND = 30.0
 # Lines leave and reach a card along this part of its side, each at a place of its own.
@@ -38,10 +40,11 @@ def drawn_edge(key: str, edge: Edge, points: Sequence[Point], is_compact: bool) 
         label = share_text(edge.error_ratio)
     else:
         label = "" if is_compact or not edge.rate_per_second > 0 else rate_text(edge.rate_per_second)
+    width = _THINNEST + (_THICKEST - _THINNEST) * edge.weight
     return {
         "id": key,
         "d": path_of(points),
-        "width": round(_THINNEST + (_THICKEST - _THINNEST) * edge.weight, 1),
+        "width": round(width * _COMPACT_THICKNESS if is_compact else width, 1),
         "kind": " ".join(kind for kind, holds in kinds.items() if holds),
         "label": label,
         "x": round((x + to_x) / 2),

@@ -52,7 +52,7 @@ def shell(run_name: str) -> html.Div:
             html.Main(id="view", tabIndex=-1),
             dcc.Location(id="place"),
             dcc.Interval(id="timer", interval=int(1000 * TICK_SECONDS)),
-            *(dcc.Store(id=name) for name in ("tick", "laid", "news", "shown", "stale")),
+            *(dcc.Store(id=name) for name in ("tick", "answered", "laid", "news", "shown", "stale")),
         ]
     )
 

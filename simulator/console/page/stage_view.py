@@ -38,9 +38,11 @@ def stage_picker(names: Sequence[str], chosen: str, path: Callable[[str], str]) 
 
 
 def stage_view(names: Sequence[str], node: Node) -> html.Div:
-    """Lay out the view of a stage; figures, charts and lines come by themselves."""
+    """Lay out the view of a stage as it stands; how it stands later comes as news, and so do charts and lines."""
+    said = News(None)
+    tell_stage(said, node)
     numbers = [
-        html.Div([html.B("-", id=f"stage-{key}"), html.Span(text)], className="figure")
+        html.Div([html.B(said.texts.get(f"stage-{key}", "-"), id=f"stage-{key}"), html.Span(text)], className="figure")
         for key, text in _FIGURES.items()
     ]
     return html.Div(
@@ -50,7 +52,9 @@ def stage_view(names: Sequence[str], node: Node) -> html.Div:
                 [
                     html.Div([html.H1(node.name), html.Span(node.role, className="soft")]),
                     *numbers,
-                    html.Div(id="stage-state", role="status"),
+                    html.Div(
+                        said.texts["stage-state"], id="stage-state", className=said.kinds["stage-state"], role="status"
+                    ),
                     html.Div(
                         [
                             dcc.Link("Traces", href=traces_path(node.name), className="button"),

@@ -42,14 +42,32 @@ def system_view(picture: Picture, whole: Standing, drawing: Drawing) -> html.Div
         [
             html.H1("System", className="visually-hidden"),
             _summary(said),
-            html.Div(
-                html.Div(html.Div([edges, *cards], id="canvas", className="canvas", style=canvas), className="fit"),
-                className="scene",
-            ),
-            _legend(size),
+            _scene(html.Div([edges, *cards], id="canvas", className="canvas", style=canvas)),
+            html.Div([_legend(size), _zoom()], className="below"),
             html.Div(id="whole-charts", className="charts"),
             *(dcc.Store(id=name) for name in ("whole-shown", "whole-tick")),
         ]
+    )
+
+
+def _scene(canvas: html.Div) -> html.Div:
+    """Lay out the box in which the picture is moved; it takes the focus, so that arrow keys do so too."""
+    name = "Picture of the system. Arrow keys move it, plus and minus scale it, zero shows all of it."
+    return html.Div(html.Div(canvas, className="fit"), className="scene", role="region", tabIndex=0, **aria(label=name))
+
+
+def _zoom() -> html.Div:
+    """Lay out what scales the picture; the script on the page knows them by their ids."""
+    return html.Div(
+        [
+            html.Span(id="zoom-scale", **aria(live="off")),
+            html.Button("Fit", id="zoom-fit", title="Show all of it (key 0)"),
+            html.Button("\N{MINUS SIGN}", id="zoom-out", title="Smaller (key -)", **aria(label="Smaller")),
+            html.Button("+", id="zoom-in", title="Larger (key +)", **aria(label="Larger")),
+        ],
+        className="zoom",
+        role="group",
+        **aria(label="Scale of the picture"),
     )
 
 
@@ -64,8 +82,12 @@ def tell_system(news: News, picture: Picture, whole: Standing, drawing: Drawing)
     for number, node in enumerate(picture.nodes):
         tell_card(news, f"n{number}", node, drawing.size)
     lines = routed(drawing.edges, drawing.placing, drawing.size)
+    cards = {node.name: f"n{number}" for number, node in enumerate(picture.nodes)}
     news.edges = [
-        drawn_edge(f"e{number}", edge, lines[edge.caller, edge.called], drawing.size.is_compact)
+        {
+            **drawn_edge(f"e{number}", edge, lines[edge.caller, edge.called], drawing.size.is_compact),
+            "ends": f"{cards[edge.caller]} {cards[edge.called]}",
+        }
         for number, edge in enumerate(picture.edges)
     ]
     _tell_summary(news, picture, whole)
@@ -115,6 +137,9 @@ def _legend(size: CardSize) -> html.Div:
     }
     parts: list[Any] = [html.Span([html.I(style={"background": c}), text]) for text, c in colours.items()]
     cards = "On a card: messages a second, and p99. " if size.is_compact else ""
-    hint = f"{cards}A line is as thick as its traffic, and red where calls fail. Keys 1 to 4 change the view."
+    hint = (
+        f"{cards}A line is as thick as its traffic, and red where calls fail. Drag to move, Ctrl and wheel to scale."
+        " Keys: 1 to 4 change the view, + and - scale, 0 shows all."
+    )
     parts.append(html.Span(hint))
     return html.Div(parts, className="legend")

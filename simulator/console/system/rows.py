@@ -8,6 +8,9 @@ from itertools import accumulate, pairwise
 
 _NODE_ROOM = 1.0
 _LINE_ROOM = 0.4
+# Where many lines pass they stand closer, so that the picture is not much higher for its width than a screen is.
+_ROWS_A_COLUMN = 1.5
+_MIN_LINE_ROOM = 0.06
 _SWEEPS = 12
 
 
@@ -15,16 +18,18 @@ def straight_rows(columns: Sequence[Sequence[int]], links: Sequence[tuple[int, i
     """Give the row of each vertex, the first `nodes` of which are nodes and the others points of a passing line.
 
     `columns` has the vertices of each column in their order from above, and `links` go from a column to the next one.
-    Two nodes in a column are at least 1 apart, lines less. Column by column, to and fro, each vertex is drawn to the
-    middle of its neighbours and stops where it would run into the next (Gansner, Koutsofios, North and Vo, 1993, have
-    the sweeps; that all of a column go to where the squares of their distances are least is isotonic regression).
+    Two nodes in a column are at least 1 apart, lines less, and the less the more they are. Column by column, to and
+    fro, each vertex is drawn to the middle of its neighbours and stops where it would run into the next (Gansner,
+    Koutsofios, North and Vo, 1993, have the sweeps; that all of a column go to where the squares of their distances
+    are least is isotonic regression).
     """
     left: dict[int, list[int]] = defaultdict(list)
     right: dict[int, list[int]] = defaultdict(list)
     for caller, called in links:
         left[called].append(caller)
         right[caller].append(called)
-    offsets = [_offsets(column, nodes) for column in columns]
+    enough = _ROWS_A_COLUMN * len(columns)
+    offsets = [_offsets(column, nodes, enough) for column in columns]
     rows = [0.0] * sum(len(column) for column in columns)
     for column, offset in zip(columns, offsets, strict=True):
         for vertex, distance in zip(column, offset, strict=True):
@@ -39,9 +44,15 @@ def straight_rows(columns: Sequence[Sequence[int]], links: Sequence[tuple[int, i
     return rows
 
 
-def _offsets(column: Sequence[int], nodes: int) -> list[float]:
-    """Give how far each vertex of a column is from the first one where they stand as close as they may."""
-    rooms = [_NODE_ROOM if vertex < nodes else _LINE_ROOM for vertex in column]
+def _offsets(column: Sequence[int], nodes: int, rows: float) -> list[float]:
+    """Give how far each vertex of a column is from the first one where they stand as close as they may.
+
+    Lines share what the nodes of the column leave of so many `rows`, within bounds.
+    """
+    lines = sum(vertex >= nodes for vertex in column)
+    left = rows - _NODE_ROOM * (len(column) - lines)
+    line_room = min(_LINE_ROOM, max(_MIN_LINE_ROOM, left / lines)) if lines else _LINE_ROOM
+    rooms = [_NODE_ROOM if vertex < nodes else line_room for vertex in column]
     return list(accumulate(((upper + lower) / 2 for upper, lower in pairwise(rooms)), initial=0.0)) if rooms else []
 
 

@@ -6,7 +6,7 @@
 
   const THEME = "simulator-theme";
   const QUIET_SECONDS = 8;
-  const SMALLEST = 0.82;
+  const PATIENCE_SECONDS = 10;
   const SVG = "http://www.w3.org/2000/svg";
   const stored = (() => { try { return localStorage.getItem(THEME); } catch { return null; } })();
   if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
@@ -41,6 +41,13 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
+  // What is set is drawn again, also where it was so before, and a large picture has hundreds of lines.
+  function setAttributes(element, wanted) {
+    for (const [name, value] of Object.entries(wanted)) {
+      if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+    }
+  }
+
   function drawEdges(box, edges) {
     let svg = box.querySelector("svg");
     if (!svg) {
@@ -53,38 +60,31 @@
       if (!group) {
         group = svg.appendChild(document.createElementNS(SVG, "g"));
         group.dataset.edge = edge.id;
+        group.dataset.ends = edge.ends;
         group.appendChild(document.createElementNS(SVG, "path"));
         group.appendChild(document.createElementNS(SVG, "text"));
       }
       const [path, label] = group.children;
-      path.setAttribute("d", edge.d);
-      path.setAttribute("class", edge.kind);
-      path.setAttribute("stroke-width", edge.width);
-      label.setAttribute("x", edge.x);
-      label.setAttribute("y", edge.y);
-      label.setAttribute("class", edge.kind);
+      setAttributes(path, { d: edge.d, class: edge.kind, "stroke-width": edge.width });
+      setAttributes(label, { x: edge.x, y: edge.y, class: edge.kind });
       setText(label, edge.label);
     }
   }
-
-  // A large picture shrinks to the width there is, but never so far that it can't be read.
-  function fit() {
-    const canvas = document.getElementById("canvas");
-    if (!canvas) return;
-    const scene = canvas.closest(".scene"), wrap = canvas.parentElement;
-    const width = canvas.offsetWidth, height = canvas.offsetHeight;
-    const room = [(scene.clientWidth - 48) / width, (innerHeight - 220) / height];
-    const scale = Math.max(SMALLEST, Math.min(1, ...room));
-    canvas.style.transform = `scale(${scale})`;
-    wrap.style.width = `${width * scale}px`;
-    wrap.style.height = `${height * scale}px`;
-  }
-  addEventListener("resize", fit);
 
   function focusSoon(id, frames) {
     const element = document.getElementById(id);
     if (element) element.focus();
     else if (frames) requestAnimationFrame(() => focusSoon(id, frames - 1));
+  }
+
+  // The page drops an answer for which it has asked again meanwhile. So it asks again when the answer is there, or when
+  // none may come any more: on a machine that is busy it would never show one.
+  let askedAt = 0;
+  function ask(before, answered) {
+    if (document.hidden) return nothing();
+    if (before && answered !== before && Date.now() - askedAt < 1000 * PATIENCE_SECONDS) return nothing();
+    askedAt = Date.now();
+    return (before || 0) + 1;
   }
 
   // Figures come every few seconds at the least: where none do, what stands there is of the past.
@@ -101,7 +101,7 @@
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     console: {
-      tick: (count, before) => (document.hidden ? nothing() : (before || 0) + 1),
+      tick: (count, before, answered) => ask(before, answered),
       list_tick: (count, before) => every(2, count, before, "trace-list"),
       lines_tick: (count, before) => every(4, count, before, "stage-lines"),
       trace_tick: (count, before) => every(2, count, before),
@@ -134,7 +134,7 @@
         put(news.titles, (element, text) => { element.title = text; });
         const box = document.getElementById("edges");
         if (box && news.edges && box.dataset.drawing === news.drawing) drawEdges(box, news.edges);
-        fit();
+        document.dispatchEvent(new Event("simulator-picture"));
         return news.version;
       },
     },

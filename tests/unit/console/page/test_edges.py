@@ -96,6 +96,12 @@ def test_a_path():
     assert path_of([(0, 0), (100, 50), (200, 50), (300, 0)]).startswith("M0,0C50,0 50,50 100,50L200,50C")
 
 
+@pytest.mark.parametrize(("weight", "width"), [(0.0, 0.8), (0.5, 2.1), (1.0, 3.5)])
+def test_between_small_cards_lines_are_thinner(weight, width):
+    """There they are many, and must leave each other room."""
+    assert drawn_edge("e0", edge(weight=weight), STRAIGHT, True)["width"] == width
+
+
 @pytest.mark.parametrize(("weight", "width"), [(0.0, 1.5), (0.5, 4.2), (1.0, 7.0)])
 def test_a_line_is_as_thick_as_its_traffic(weight, width):
     """The busiest line is the thickest, and one without traffic can still be seen."""

@@ -145,3 +145,13 @@ def test_how_well_configured_and_injected_agree(gap, count, text):
 def test_a_stage_without_a_delay():
     """That there is none known is said so."""
     assert agreement_text("", math.nan, 0, 1.0) == "no delay: nothing was seen of it yet"
+
+
+def test_what_is_known_stands_there_at_once():
+    """The view is laid out with the figures that are known, and a dash only where nothing is."""
+    one = node(State.DEGRADED, "queue full")
+    view, news = stage_view(NAMES, one), told(one)
+    shown = texts(view)
+    assert all(text in shown for text in news.texts.values())
+    assert "-" not in shown
+    assert "-" in texts(stage_view(NAMES, node(figures=StageFigures())))

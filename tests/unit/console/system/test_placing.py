@@ -25,7 +25,8 @@ def check_room(placing):
         assert all(lower - upper > 0.99 for upper, lower in itertools.pairwise(sorted(rows)))
     for route in placing.routes.values():
         for column, row in route:
-            assert min(abs(row - other) for other in columns[column]) > 0.69
+            # A card takes 0.42 rows to either side of its middle.
+            assert min(abs(row - other) for other in columns[column]) > 0.52
             assert 0 <= row <= placing.rows
 
 
@@ -153,3 +154,29 @@ def test_rows_keep_the_order_and_the_room():
     assert rows[1] < rows[3] < rows[4] < rows[2]
     assert [round(rows[3] - rows[1], 6), round(rows[4] - rows[3], 6), round(rows[2] - rows[4], 6)] == [0.7, 0.4, 0.7]
     assert rows[0] == pytest.approx((rows[1] + rows[2]) / 2)
+
+
+def test_many_passing_lines_stand_closer():
+    """Lines share the height that a screen of that width has left, so that the picture does not grow with them."""
+    few, many = 4, 120
+    for lines in (few, many):
+        column = list(range(2, 2 + lines))
+        rows = straight_rows([[0], column, [1]], [*((0, line) for line in column), *((line, 1) for line in column)], 2)
+        height = max(rows[line] for line in column) - min(rows[line] for line in column)
+        assert height <= max(0.4 * (lines - 1), 0.07 * lines)
+        assert height == pytest.approx({few: 1.2, many: 0.06 * (many - 1)}[lines])
+
+
+def test_a_system_of_crossing_calls_is_not_much_higher_than_wide():
+    """Every stage of nine layers calls a third of all later ones: the picture still has the shape of a screen."""
+    rng = random.Random(3)
+    names = [f"service-{number}" for number in range(36)]
+    calls = [
+        (caller, called)
+        for number, caller in enumerate(names)
+        for called in names[4 * (number // 4 + 1) :]
+        if rng.random() < 0.33
+    ]
+    placing = place(names, calls)
+    check_room(placing)
+    assert placing.rows <= 2 * placing.columns
