@@ -40,7 +40,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Patience:
     """How long a client is waited for: idle between requests, for the head of one, its body, and to take an answer.
 
-    `discard_seconds` is the time for what is left of a body that nobody wants.
+    `discard_seconds` is the time for what is left of a body that nobody wants, `linger_seconds` that for a client to
+    notice that its connection ends.
     """
 
     idle_seconds: float = 120.0
@@ -48,6 +49,7 @@ class Patience:
     body_seconds: float = 30.0
     send_seconds: float = 60.0
     discard_seconds: float = 1.0
+    linger_seconds: float = 5.0
 
 
 class StageServer(WSGIServer):
@@ -206,15 +208,14 @@ class _Handler(WSGIHandler):
         return self.wsgi_input.discard(_MAX_DISCARDED_BYTES)
 
     def _linger(self) -> None:
-        """Read on for a moment: a connection that is closed with unread bytes is reset, the answer on it lost."""
+        """Read on until the client ends its side: a connection closed with unread bytes is reset, its answer lost."""
         if self._stream.gave_way:
             return  # another connection waits for its place
-        self._stream.enter(Phase.ENDING, self.server.patience.discard_seconds)
+        self._stream.enter(Phase.ENDING, self.server.patience.linger_seconds)
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
-            left = _MAX_DISCARDED_BYTES
-            while left > 0 and (piece := self.rfile.read1(BLOCK_BYTES)):
-                left -= len(piece)
+            while self.rfile.read1(BLOCK_BYTES):
+                pass
 
     def _reset(self) -> None:
         """End the connection with a TCP reset, as a process that dies does."""

@@ -98,6 +98,7 @@ def test_a_connection_is_kept_after_a_body_that_was_refused(port, refused):
     [
         post(length(10**9), path=b"/refused"),
         post(length(10**9), path=b"/refused", body=b"x" * 100_000),
+        post(length(2**26), path=b"/refused", body=b"x" * 2**26),
         post(length(5), path=b"/refused", body=b"hel"),
         post(CHUNKED, path=b"/refused", body=b"5\r\nhel"),
         post(CHUNKED, path=b"/refused", body=b"2000000\r\n" + b"x" * 17 * 2**20),
