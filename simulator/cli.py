@@ -244,15 +244,18 @@ def _stage_settings(
 @click.pass_obj
 def check(program: Program, /, topology: Path) -> int:
     """Say what is wrong with a topology file, or what it is."""
-    from rich.console import Console
-
     from simulator.local.collisions import check_files
     from simulator.local.description import describe
+    from simulator.local.machine import size_warning, this_machine
+    from simulator.local.terminal import Outlet, make_console
     from simulator.topology.reader import read_topology
 
     read = read_topology(topology)
     check_files(read.stages, [topology])
-    Console(highlight=False).print(describe(read))
+    warning = size_warning(read, this_machine())
+    make_console(Outlet(sys.stdout)).print(describe(read, fits=warning is None), soft_wrap=True)
+    if warning is not None:
+        click.echo(f"warning: {warning}", err=True)
     return 0
 
 

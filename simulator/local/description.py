@@ -1,50 +1,125 @@
-"""A topology in words, for `check`."""
+"""A topology in words, for `check`: a line for each stage, and under it all that is not as by default."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.cells import cell_len
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from simulator.quoting import printable
 from simulator.topology.graph import entries
-from simulator.topology.model import Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
+from simulator.topology.model import Alternative, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
+from simulator.topology.structure import unstructure
 from simulator.units import format_rate, format_ratio
 
+_HEADINGS = ("stage", "role", "delay", "workers", "queue", "faults", "calls")
+_GAP = "  "
+_INDENT = "    "
+_MAX_PADDED = 60  # one long delay does not move the columns of a thousand stages
+# What the line of a stage says; everything else is written under it, whatever keys there will be.
+_IN_THE_LINE = ("role", "delay", "workers", "queue", "faults", "calls", "instances", "most_instances")
+_IN_THE_STEPS = ("to", "times", "probability", "weight", "fallback")
 
-def describe(topology: Topology) -> Group:
-    """Say what a topology is: its stages, what each does and whom it calls."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("stage", "role", "delay", "workers", "queue", "faults", "calls"):
-        table.add_column(heading)
-    for name, stage in topology.stages.items():
-        table.add_row(
-            Text(name if stage.instances == 1 else f"{name} x {stage.instances}", style="bold"),
-            str(stage.role),
-            Text(str(stage.delay)),
-            str(stage.workers),
-            str(stage.queue),
-            Text(", ".join(str(fault) for fault in stage.faults) or "-"),
-            Text(_steps(stage.calls or ()) or "-"),
-        )
+
+def describe(topology: Topology, fits: bool = True) -> Group:
+    """Return what a topology is: its stages, what each does and calls, and where messages come in.
+
+    `fits` says whether this machine can start it.
+    """
+    rows = [_row(name, stage) for name, stage in topology.stages.items()]
+    widths = [min(_MAX_PADDED, max(map(cell_len, column))) for column in zip(_HEADINGS, *rows, strict=True)]
+    lines = [Text(_heading(topology, fits)), Text(), Text(_line(_HEADINGS, widths), style="dim")]
+    for row, stage in zip(rows, topology.stages.values(), strict=True):
+        line = Text(_line(row, widths))
+        line.stylize("bold", 0, len(row[0]))
+        lines += [line, *(Text(f"{_INDENT}{detail}") for detail in _details(stage))]
+    return Group(*lines, Text(), Text(_sources(topology)))
+
+
+def _heading(topology: Topology, fits: bool) -> str:
     count = len(topology.stages)
-    heading = f"{topology.name}: {count} stage{'' if count == 1 else 's'}, good to run"
-    return Group(Text(heading), Text(), table, Text(), Text(_sources(topology)))
+    seed = "" if topology.seed is None else f", seed {topology.seed}"
+    verdict = "good to run" if fits else "nothing is wrong with it, but it is large for this machine"
+    return f"{topology.name}: {count} stage{'' if count == 1 else 's'}{seed}, {verdict}"
 
 
-def _steps(steps: tuple[Step, ...]) -> str:
+def _row(name: str, stage: Stage) -> tuple[str, ...]:
+    faults = ", ".join(str(fault) for fault in stage.faults)
+    steps = _steps(stage.calls or ())
+    count = f"{stage.instances}" if stage.most_instances is None else f"{stage.instances}..{stage.most_instances}"
+    shown = name if count == "1" else f"{name} x {count}"
+    delay, workers, queue = str(stage.delay), str(stage.workers), str(stage.queue)
+    return tuple(map(printable, (shown, str(stage.role), delay, workers, queue, faults or "-", steps or "-")))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
+    return _GAP.join(padded).rstrip()
+
+
+def _details(stage: Stage) -> Iterator[str]:
+    rest = {key: value for key, value in unstructure(stage).items() if key not in _IN_THE_LINE}
+    for key, value in rest.items():
+        yield printable(f"{key}: {_written(value)}")
+    for call in _calls_of(stage.calls or ()):
+        if options := _options(call):
+            yield printable(f"call to {call.to}: {options}")
+
+
+def _calls_of(steps: Sequence[Step]) -> Iterator[Call]:
+    for step in steps:
+        match step:
+            case Parallel(parallel=inner) | Choose(choose=inner) | InOrder(steps=inner):
+                yield from _calls_of(inner)
+            case Call():
+                yield step
+
+
+def _options(call: Call) -> str:
+    """Write what a call has apart from its place in the steps, its fallback with its own in parentheses."""
+    plain = {key: value for key, value in unstructure(call).items() if key not in _IN_THE_STEPS}
+    said = [_option(key, value) for key, value in plain.items()]
+    if call.fallback is not None:
+        options = _options(call.fallback)
+        said.append(f"fallback {_step(call.fallback)}" + (f" ({options})" if options else ""))
+    return ", ".join(said)
+
+
+def _option(key: str, value: Any) -> str:
+    if value is True:
+        return key
+    text = _written(value)
+    return text if text.startswith(f"{key}(") else f"{key} {text}"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_written(inner)}" for key, inner in value.items())
+    return ", ".join(map(_written, value)) if isinstance(value, list) else str(value)
+
+
+def _steps(steps: Sequence[Step]) -> str:
     return " -> ".join(_step(step) for step in steps)
 
 
 def _step(step: Step) -> str:
     match step:
-        case Parallel(parallel=steps, probability_ratio=probability):
-            return _perhaps(f"({' | '.join(_step(inner) for inner in steps)})", probability)
+        case Parallel(parallel=steps, probability_ratio=probability, limit=limit):
+            bound = "" if limit is None else f", {limit} at a time"
+            return _perhaps(f"({' | '.join(_step(inner) for inner in steps)}{bound})", probability)
         case Choose(choose=alternatives):
-            return f"({' or '.join(f'{format_ratio(a.weight_ratio)} {a.to}' for a in alternatives)})"
+            return f"({' or '.join(map(_alternative, alternatives))})"
         case InOrder(steps=steps):
             return f"({_steps(steps)})"
         case Call(to=to, times=times, probability_ratio=probability):
             return _perhaps(to if times == 1 else f"{times} x {to}", probability)
+
+
+def _alternative(alternative: Alternative) -> str:
+    return f"{format_ratio(alternative.weight_ratio)} {_step(alternative)}"
 
 
 def _perhaps(text: str, probability_ratio: float) -> str:
@@ -61,7 +136,7 @@ def _sources(topology: Topology) -> str:
 
 def _load(stage: Stage) -> str:
     if stage.input is not None:
-        return f"from {stage.input}"
+        return printable(f"from {stage.input}")
     if stage.load is None:
         return "POST"
     if stage.load.rate_per_second is None:

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
+import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from simulator.behaviour.delays import no_samples
 from simulator.local.description import describe
+from simulator.topology.graph import calls_of
+from simulator.topology.model import Stage, Topology
 from simulator.topology.reader import parse_topology
+from simulator.topology.structure import unstructure
+from tests.unit.topology.strategies import NAMES, steps
 
 NOBODY = "".join(f"  {name}: {{calls: []}}\n" for name in ("audit", "price", "stock"))
 
 
 def described(text):
     """Give the lines of a description, spaces at their ends left out."""
-    console = Console(record=True, width=200, file=io.StringIO())
-    console.print(describe(parse_topology(text, "file.yaml", no_samples, "default")))
+    console = Console(record=True, width=80, file=io.StringIO())
+    console.print(describe(parse_topology(text, "file.yaml", no_samples, "default")), soft_wrap=True)
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
 def cells(line):
     return re.split(r"\s{2,}", line.strip())
+
+
+def details_of(text, name):
+    """Give the lines under a stage's own."""
+    lines = described(text)
+    (start,) = [number for number, line in enumerate(lines) if line.split()[:1] == [name]]
+    return [line.strip() for line in itertools.takewhile(lambda line: line.startswith("    "), lines[start + 1 :])]
 
 
 def row_of(text, name):
@@ -49,7 +64,7 @@ stages:
     lines = described(text)
     assert lines[0] == "orders: 3 stages, good to run"
     assert lines[-1] == "messages come in at injector (20/s, constant)"
-    assert [cells(line) for line in lines[2:6]] == [
+    assert [cells(line) for line in lines[2:7] if not line.startswith(" ")] == [
         ["stage", "role", "delay", "workers", "queue", "faults", "calls"],
         ["injector", "injector", "constant(0s)", "1000", "1000", "-", "parse"],
         [
@@ -63,6 +78,114 @@ stages:
         ],
         ["archive", "terminator", "constant(0s)", "1000", "1000", "-", "-"],
     ]
+
+
+def test_all_that_is_not_as_by_default_is_shown():
+    """What a stage does and how it calls stands under it, in the words of the file."""
+    text = (
+        """
+seed: 7
+stages:
+  injector: {role: injector, load: {rate: 20/s, arrivals: constant, messages: 500}, calls: [front]}
+  front:
+    path: /orders
+    host: 127.0.0.2
+    port: 8085
+    instances: 2..6
+    max_body: 2MB
+    rate_limit: limit(50/s, burst=10)
+    forward: accept
+    response_bytes: 10KB
+    slo: {latency: 300ms@99%, errors: 0.1%}
+    calls:
+      - to: audit
+        timeout: 500ms
+        deadline: 2s
+        retries: retries(3, backoff=50ms)
+        breaker: breaker(failures=5, reset=10s)
+        hedge: 200ms
+        optional: true
+        request_bytes: 1KB
+        fallback: {to: stock, timeout: 1s, times: 2, fallback: price}
+      - {parallel: [price, stock], limit: 1}
+      - choose: [{to: audit, weight: 60%, timeout: 3s}, {to: price, weight: 40%, times: 2}]
+  end: {role: terminator, output: "out.jsonl"}
+"""
+        + NOBODY
+    )
+    text = text.replace("[front]", "[front, end]")
+    assert described(text)[0] == "default: 6 stages, seed 7, good to run"
+    assert details_of(text, "injector") == ["load: rate 20/s, arrivals constant, messages 500"]
+    assert details_of(text, "end") == ["output: out.jsonl"]
+    row = row_of(text, "front")
+    assert row[0] == "front x 2..6"
+    assert row[-1] == "audit -> (price | stock, 1 at a time) -> (60% audit or 40% 2 x price)"
+    assert sorted(details_of(text, "front")) == sorted(
+        [
+            "path: /orders",
+            "host: 127.0.0.2",
+            "port: 8085",
+            "max_body: 2000000",
+            "rate_limit: limit(50/s, burst=10)",
+            "forward: accept",
+            "response_bytes: 10KB",
+            "slo: latency 300ms@99%, errors 0.1%",
+            "call to audit: timeout 500ms, deadline 2s, retries(3, backoff=50ms), hedge 200ms, "
+            "breaker(failures=5, reset=10s), optional, request_bytes 1KB, "
+            "fallback 2 x stock (timeout 1s, fallback price)",
+            "call to audit: timeout 3s",
+        ]
+    )
+    assert details_of(text, "price") == []
+
+
+@given(st.lists(steps(NAMES), max_size=2))
+@settings(deadline=None, max_examples=20)
+def test_no_value_of_a_call_is_left_out(some):
+    """Whatever a call says is found in the description: the keys that are not as by default, and their values."""
+    stage = Stage(calls=tuple(some), max_body_bytes=5)
+    topology = Topology(name="any", stages={"a": stage})
+    console = Console(record=True, width=80, file=io.StringIO())
+    console.print(describe(topology), soft_wrap=True)
+    shown = console.export_text()
+    for _, call in calls_of(stage):
+        for key, value in unstructure(call).items():
+            if key not in ("fallback", "optional", "to", "times"):
+                assert str(value) in shown
+    assert "max_body: 5" in shown
+
+
+def test_nothing_is_cut_or_broken_however_wide_it_is():
+    """A pipe has no width: long names, delays and many calls are whole, and none moves the others' columns far."""
+    names = [f"{'a' * 50}{number}" for number in range(30)]
+    text = f"stages:\n  front: {{calls: [{', '.join(names)}]}}\n" + "".join(
+        f"  {name}: {{calls: []}}\n" for name in names
+    )
+    assert row_of(text, "front")[-1] == " -> ".join(names)
+    long = "mixture(" + ", ".join(["1%: constant(1s)"] * 40 + ["60%: constant(2s)"]) + ")"
+    lines = described(f"stages:\n  a: {{delay: '{long}', calls: [b]}}\n  b: {{calls: []}}\n")
+    assert long in lines[3]
+    assert len(lines[4]) < 150
+
+
+def test_what_a_file_holds_is_neither_obeyed_nor_marked_up():
+    """An escape sequence in a file's name would repaint the terminal, and [red] would vanish."""
+    text = 'stages:\n  a: {role: terminator, output: "[red]\\e]0;x\\a[/red].jsonl"}\n'
+    assert details_of(text, "a") == ["output: [red]\\x1b]0;x\\x07[/red].jsonl"]
+    text = 'stages:\n  a: {role: injector, input: "[b]\\e[2J", calls: [b]}\n  b: {role: terminator}\n'
+    assert described(text)[-1] == "messages come in at a (from [b]\\x1b[2J)"
+
+
+def test_thousands_of_stages_are_described_in_time_that_goes_with_them():
+    """Described, not laid out: a table of so many rows took minutes."""
+    text = "stages:\n" + "".join(f"  s{number}: {{delay: constant(1ms), calls: []}}\n" for number in range(3_000))
+    topology = parse_topology(text, "file.yaml", no_samples, "default")
+    console = Console(file=io.StringIO(), width=200)
+    began = time.process_time()
+    console.print(describe(topology, fits=False), soft_wrap=True)
+    assert time.process_time() - began < 20
+    first = console.file.getvalue().splitlines()[0]
+    assert first == "default: 3000 stages, nothing is wrong with it, but it is large for this machine"
 
 
 @pytest.mark.parametrize(

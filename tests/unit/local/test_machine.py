@@ -1,0 +1,45 @@
+"""What a machine can start, and what is said of a topology that is larger."""
+
+import pytest
+
+from simulator.local.machine import Machine, size_warning, this_machine
+from simulator.topology.model import Stage, Topology
+
+
+def of(count, instances=1):
+    """Make a topology of so many stages."""
+    return Topology(name="any", stages={f"s{number}": Stage(instances=instances) for number in range(count)})
+
+
+@pytest.mark.parametrize(
+    ("topology", "machine"),
+    [(of(36), Machine(2, 8 * 10**9)), (of(60), Machine(2, 8 * 10**9)), (of(500), Machine(64, 256 * 10**9))],
+)
+def test_nothing_is_said_of_what_fits(topology, machine):
+    """Tens of stages on a laptop and hundreds on a server are good to run."""
+    assert size_warning(topology, machine) is None
+
+
+@pytest.mark.parametrize(
+    ("topology", "machine", "needs"),
+    [
+        (
+            of(1001),
+            Machine(2, 8 * 10**9),
+            "1001 processes, about 60.1GB of memory and 500 s of start-up",
+        ),
+        (of(11, 100), Machine(8, 500 * 10**9), "1100 processes, about 66.0GB of memory and 138 s"),
+        (of(112), Machine(2, 8 * 10**9), "112 processes, about 6.7GB of memory and 56 s"),
+        (of(20), Machine(64, 10**9), "20 processes, about 1.2GB of memory and 0 s"),
+    ],
+)
+def test_more_than_a_machine_can_start_is_told_with_what_it_needs(topology, machine, needs):
+    """Each instance is a process; too little memory and a start that takes minutes are both worth a word."""
+    assert needs in size_warning(topology, machine)
+
+
+def test_this_machine_has_something():
+    """At least a processor, and more memory than the tests themselves take."""
+    machine = this_machine()
+    assert machine.cores >= 1
+    assert machine.memory_bytes > 100e6
