@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import ConfigurationError, Problem
+from simulator.topology.text_files import read_text
 
 ENVIRONMENT_PREFIX = "SIMULATOR_"
 # The secret of a run, by which its stages know each other; no key, because no file or flag should say it.
@@ -85,14 +87,19 @@ def from_config_file(path: Path) -> dict[str, Given]:
     Raise ConfigurationError where it does not run or assigns an upper-case name that is no key.
     """
     try:
-        text = path.read_text()
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError.of(f"can't be read: {reason}", str(path)) from None
+    values: dict[str, Any] = {"__file__": str(path)}
+    try:
         tree = ast.parse(text, str(path))
-        values: dict[str, Any] = {"__file__": str(path)}
         exec(compile(tree, str(path), "exec"), values)  # noqa: S102 - the user's own configuration, as Flask runs it
     except SyntaxError as error:
         raise ConfigurationError([Problem(error.msg, str(path), error.lineno or 0, error.offset or 0)]) from None
     except Exception as error:  # noqa: BLE001 - whatever the user's own code raises is said to her
-        raise ConfigurationError.of(f"can't be run: {type(error).__name__}: {error}", str(path)) from None
+        message = f"can't be run: {type(error).__name__}: {error}"
+        raise ConfigurationError([Problem(message, str(path), _line_in(path, error))]) from None
     lines = _assignment_lines(tree)
     unknown = [key for key in values if key.isupper() and key not in KEYS]
     if unknown:
@@ -101,6 +108,13 @@ def from_config_file(path: Path) -> dict[str, Given]:
             Problem(f"unknown key {key}; allowed are {allowed}", str(path), lines.get(key, 0)) for key in unknown
         )
     return {key: Given(values[key], str(path), lines.get(key, 0)) for key in KEYS if values.get(key) is not None}
+
+
+def _line_in(path: Path, error: Exception) -> int:
+    """Return the line of a file that an error came through last; 0 where it came through none."""
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == str(path)]
+    return lines[-1] if lines else 0
 
 
 def _assignment_lines(tree: ast.Module) -> dict[str, int]:

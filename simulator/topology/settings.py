@@ -124,7 +124,7 @@ class _Resolution:
         addresses_are_good = not self.problems
         if topology is None:
             base = base | ({"calls": list(dict.fromkeys(address.name for address in addresses))} if addresses else {})
-            self._check("NAME", name, check_name)
+            name = self._check("NAME", name, check_name) or DEFAULT_NAME
         else:
             self._check_fits(topology, name, addresses)
         stage, found = structure(self._overlay(base), Stage, self.read_samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -385,3 +386,16 @@ def test_any_change_is_made_or_refused(make_stage, patch):
         assert changes == {key: (before[key], after[key]) for key in before if before[key] != after[key]}
         assert live.stage.change(patch) == {}
         assert live.stage.change({key: after[key] for key in CHANGEABLE if key in after}) == {}
+
+
+@pytest.mark.parametrize("key", CHANGEABLE)
+@pytest.mark.parametrize(
+    "value", [["x", 1], {"x": {"y": [1]}}, 1.5e300, 10**400, -1, True, "1" * 60_000, "(" * 60_000, "\x1b[2J", [[[5]]]]
+)
+def test_a_value_of_a_wrong_kind_is_refused_at_once(live, key, value):
+    """JSON can say anything of any key: every such change is refused in words of bounded length."""
+    began = time.process_time()
+    problems = live.refused({key: value})
+    assert time.process_time() - began < 5
+    assert all(problem.startswith(key) for problem in problems)
+    assert max(map(len, problems)) < 2000

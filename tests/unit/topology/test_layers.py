@@ -134,8 +134,26 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
     [(_, missing)] = refusal_of(tmp_path / "none.py")
     (tmp_path / "bytes.py").write_bytes(b"PORT = '\xff'\n")
     [(_, broken)] = refusal_of(tmp_path / "bytes.py")
-    assert missing.startswith("can't be run: FileNotFoundError")
-    assert "can't decode byte 0xff" in broken
+    assert missing == "can't be read: No such file or directory"
+    assert broken == "can't be read: it is not UTF-8: byte 0xff in line 1"
+
+
+def test_a_file_of_another_editor_is_read(tmp_path):
+    """A byte order mark and CRLF change nothing; UTF-16 is told as the encoding that it is."""
+    path = tmp_path / "config.py"
+    path.write_bytes(b"\xef\xbb\xbfPORT = 81\r\nQUEUE = 2\r\n")
+    assert {key: (given.value, given.line) for key, given in from_config_file(path).items()} == {
+        "PORT": (81, 1),
+        "QUEUE": (2, 2),
+    }
+    path.write_bytes("PORT = 81\n".encode("utf-16"))
+    assert refusal_of(path) == [(0, "can't be read: it is in UTF-16: save it as UTF-8")]
+
+
+def test_an_error_of_the_user_s_code_stands_at_its_line(config):
+    """The last line of the file that was run, also where the error came from a function of its own."""
+    found = refusal_of(config("PORT = 81\n\ndef f():\n    return 1 / 0\n\nQUEUE = f()\n"))
+    assert found == [(4, "can't be run: ZeroDivisionError: division by zero")]
 
 
 def test_variables_that_mean_nothing_are_found():
