@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.cells import cell_len
@@ -21,6 +22,7 @@ _INDENT = "    "
 _MAX_PADDED = 60  # one long delay does not move the columns of a thousand stages
 # What the line of a stage says; everything else is written under it, whatever keys there will be.
 _IN_THE_LINE = ("role", "delay", "workers", "queue", "faults", "calls", "instances", "most_instances")
+_IN_THE_HEADING = ("name", "seed", "stages")
 _IN_THE_STEPS = ("to", "times", "probability", "weight", "fallback")
 
 
@@ -31,7 +33,12 @@ def describe(topology: Topology, fits: bool = True) -> Group:
     """
     rows = [_row(name, stage) for name, stage in topology.stages.items()]
     widths = [min(_MAX_PADDED, max(map(cell_len, column))) for column in zip(_HEADINGS, *rows, strict=True)]
-    lines = [Text(_heading(topology, fits)), Text(), Text(_line(_HEADINGS, widths), style="dim")]
+    lines = [
+        Text(_heading(topology, fits)),
+        *map(Text, _of_all(topology)),
+        Text(),
+        Text(_line(_HEADINGS, widths), style="dim"),
+    ]
     for row, stage in zip(rows, topology.stages.values(), strict=True):
         line = Text(_line(row, widths))
         line.stylize("bold", 0, len(row[0]))
@@ -44,6 +51,13 @@ def _heading(topology: Topology, fits: bool) -> str:
     seed = "" if topology.seed is None else f", seed {topology.seed}"
     verdict = "good to run" if fits else "nothing is wrong with it, but it is large for this machine"
     return f"{topology.name}: {count} stage{'' if count == 1 else 's'}{seed}, {verdict}"
+
+
+def _of_all(topology: Topology) -> Iterator[str]:
+    """Write the keys that hold for all stages."""
+    for key, value in unstructure(replace(topology, stages={})).items():
+        if key not in _IN_THE_HEADING:
+            yield printable(f"{_INDENT}{key}: {_written(value)}")
 
 
 def _row(name: str, stage: Stage) -> tuple[str, ...]:
@@ -81,6 +95,8 @@ def _calls_of(steps: Sequence[Step]) -> Iterator[Call]:
 def _options(call: Call) -> str:
     """Write what a call has apart from its place in the steps, its fallback with its own in parentheses."""
     plain = {key: value for key, value in unstructure(call).items() if key not in _IN_THE_STEPS}
+    if call.headers is not None:
+        plain["headers"] = call.headers.shown()
     said = [_option(key, value) for key, value in plain.items()]
     if call.fallback is not None:
         options = _options(call.fallback)

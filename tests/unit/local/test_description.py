@@ -85,6 +85,7 @@ def test_all_that_is_not_as_by_default_is_shown():
     text = (
         """
 seed: 7
+drain_timeout: 20s
 stages:
   injector: {role: injector, load: {rate: 20/s, arrivals: constant, messages: 500}, calls: [front]}
   front:
@@ -106,6 +107,7 @@ stages:
         hedge: 200ms
         optional: true
         request_bytes: 1KB
+        headers: {Authorization: "Bearer ${TOKEN}", X-Key: "a-secret"}
         fallback: {to: stock, timeout: 1s, times: 2, fallback: price}
       - {parallel: [price, stock], limit: 1}
       - choose: [{to: audit, weight: 60%, timeout: 3s}, {to: price, weight: 40%, times: 2}]
@@ -114,7 +116,7 @@ stages:
         + NOBODY
     )
     text = text.replace("[front]", "[front, end]")
-    assert described(text)[0] == "default: 6 stages, seed 7, good to run"
+    assert described(text)[:2] == ["default: 6 stages, seed 7, good to run", "    drain_timeout: 20s"]
     assert details_of(text, "injector") == ["load: rate 20/s, arrivals constant, messages 500"]
     assert details_of(text, "end") == ["output: out.jsonl"]
     row = row_of(text, "front")
@@ -132,6 +134,7 @@ stages:
             "slo: latency 300ms@99%, errors 0.1%",
             "call to audit: timeout 500ms, deadline 2s, retries(3, backoff=50ms), hedge 200ms, "
             "breaker(failures=5, reset=10s), optional, request_bytes 1KB, "
+            "headers Authorization Bearer ${TOKEN}, X-Key ***, "
             "fallback 2 x stock (timeout 1s, fallback price)",
             "call to audit: timeout 3s",
         ]
@@ -150,7 +153,7 @@ def test_no_value_of_a_call_is_left_out(some):
     shown = console.export_text()
     for _, call in calls_of(stage):
         for key, value in unstructure(call).items():
-            if key not in ("fallback", "optional", "to", "times"):
+            if key not in ("fallback", "optional", "to", "times", "headers"):
                 assert str(value) in shown
     assert "max_body: 5" in shown
 
