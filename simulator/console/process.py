@@ -18,7 +18,7 @@ from pathlib import Path
 
 import gevent
 import gevent.event
-import gevent.os
+import gevent.socket
 from gevent.pool import Pool
 
 from simulator.console.assembly import assemble
@@ -110,5 +110,5 @@ def _look_again_and_again(watching: Watching, nudged: gevent.event.Event) -> Non
 
 
 def _when_closed(descriptor: int, stop: Callable[[], None]) -> None:
-    gevent.os.tp_read(descriptor, 1)
+    gevent.socket.wait_read(descriptor)
     stop()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import gevent
 import gevent.event
-import gevent.os
+import gevent.socket
 
 import simulator
 from simulator.stage.assembly import Parts, Surroundings, assemble
@@ -69,7 +69,7 @@ class _StopRequest:
         self._event.wait()
 
     def when_closed(self, descriptor: int) -> None:
-        gevent.os.tp_read(descriptor, 1)
+        gevent.socket.wait_read(descriptor)
         self._event.set()
 
     def _on_signal(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import resource
 import shutil
 import signal
@@ -73,19 +74,6 @@ def test_a_terminal_that_closes_ends_the_run_in_order(two):
         assert read_log(two / "report" / "logs" / f"{name}.jsonl")[-1]["event"] == "stage.stopped"
 
 
-def test_a_full_standard_output_ends_nothing(two):
-    """Without an output the run goes on to its end, and says at the end what could not be shown."""
-    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", "--messages", "60"]
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is no file of ours
-        done = subprocess.run(
-            command, cwd=two, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=clean_environment()
-        )
-    assert done.returncode == 0, done.stderr
-    assert "standard output could not be written: No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert json.loads((two / "report" / "report.json").read_text())["ledger"]["stages"][1]["received"] == 60
-
-
 def test_a_folder_that_is_deleted_under_its_run_loses_only_the_report(two):
     """The run ends in order; the ledger is shown, and one line says that the report could not be written."""
     command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report"]
@@ -139,22 +127,72 @@ def limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
 
-def test_a_run_goes_on_where_only_its_logs_cannot_be_written(two):
-    """Beyond a limit on the size of files the log lines are dropped and counted, and every message is delivered."""
+def test_a_run_goes_on_where_neither_its_output_nor_its_logs_can_be_written(two):
+    """With a full device as output, and beyond a limit on the size of files, every message is still delivered.
+
+    The log lines that are lost are counted, and the end says what could not be shown.
+    """
     command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", "--messages", "200"]
-    done = subprocess.run(
-        [*command, "--rate", "200/s"],
-        cwd=two,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=clean_environment(),
-        preexec_fn=limit_files,
-    )
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is no file of ours
+        done = subprocess.run(
+            [*command, "--rate", "200/s"],
+            cwd=two,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=clean_environment(),
+            preexec_fn=limit_files,
+        )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+    assert "standard output could not be written: No space left on device" in done.stderr
     report = json.loads((two / "report" / "report.json").read_text())
     assert report["ledger"]["stages"][1]["delivered"] == 200
     dropped = report["log_lines_dropped"]
     assert dropped["injector"] > 0
     assert f"injector: {dropped['injector']} log lines could not be written and were dropped" in done.stderr
+
+
+def may_mount():
+    """Return whether this is a user and a machine that can have a small disk of its own."""
+    command = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return (
+        shutil.which("unshare") is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(not may_mount(), reason="a small disk needs root and namespaces")
+def test_a_disk_that_fills_up_loses_logs_and_report_and_no_message(two):
+    """The ledger is on the terminal and balances, what is lost is counted, and the exit code is 1: no traceback."""
+    (two / "disk").mkdir()
+    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "disk/report", "--messages", "200"]
+    mounted = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=100k tmpfs disk && exec "$@"', "sh"]
+    done = subprocess.run(
+        [*mounted, *command, "--rate", "200/s"],
+        cwd=two,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "log lines could not be written and were dropped" in done.stderr
+    assert "wrong: disk/report/report.json can't be written: No space left on device" in done.stderr
+    assert "The ledger balances" in done.stderr
+    assert "200" in done.stdout and "balanced" in done.stdout
+
+
+@pytest.mark.skipif(not may_mount(), reason="a small disk needs root and namespaces")
+def test_a_disk_that_is_full_from_the_start_is_a_line(two):
+    """Where not even the counts have room the run does not start: stages would die when they count."""
+    (two / "disk").mkdir()
+    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "disk/report"]
+    mounted = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=36k tmpfs disk && exec "$@"', "sh"]
+    done = subprocess.run(
+        [*mounted, *command], cwd=two, capture_output=True, text=True, check=False, env=clean_environment()
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"disk/report/\S+ can't be written: No space left on device\n", done.stderr)
