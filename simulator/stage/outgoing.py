@@ -28,7 +28,7 @@ _MAX_CONNECTIONS = 4096
 
 def tls_for(downstreams: tuple[Downstream, ...], environment: Mapping[str, str]) -> ssl.SSLContext | None:
     """Return the context for https://, None where nothing is called by it. Raise StartError for a wrong variable."""
-    calls_https = any(url.startswith("https:") for downstream in downstreams for url in downstream.urls)
+    calls_https = any(url.lower().startswith("https:") for downstream in downstreams for url in downstream.urls)
     return make_tls(environment) if calls_https else None
 
 

@@ -40,8 +40,11 @@ def _calls_in(step: Step, keys: Keys) -> Iterator[tuple[Keys, Call]]:
 
 def headers_of(stage: Stage) -> list[tuple[str, Headers]]:
     """Return the headers of a stage's calls, each with the place of the call."""
-    places = [(".".join(map(str, keys)), call) for keys, call in calls_of(stage)]
-    return [(f"{place}.headers", call.headers) for place, call in places if call.headers is not None]
+    return [(f"{_place(keys)}.headers", call.headers) for keys, call in calls_of(stage) if call.headers is not None]
+
+
+def _place(keys: Keys) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
 
 
 def edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:

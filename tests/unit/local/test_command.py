@@ -17,5 +17,5 @@ def test_headers_whose_variables_are_missing(tmp_path, name, environment):
     request = RunRequest(file, Wishes(), None, tmp_path / "report", False, False)
     with pytest.raises(ConfigurationError) as raised:
         run_topology(request, tmp_path / "program.py", environment)
-    assert str(raised.value) == f"stages.a.calls.0.headers: the variable {name} of the environment is not set"
+    assert str(raised.value) == f"stages.a.calls[0].headers: the variable {name} of the environment is not set"
     assert not (tmp_path / "report").exists()

@@ -91,9 +91,9 @@ def test_headers_change_within_what_the_stage_was_started_with(make_stage):
     live.stage.change({"calls": {"price": {"headers": "X-Tenant: ${TOKEN}; Y: 1"}}})
     assert live.heard[-1].calls[0].headers.written() == {"X-Tenant": "${TOKEN}", "Y": "1"}
     mistake = live_refusal(live, {"calls": {"price": {"headers": {"A": "${HOME}"}}}})
-    assert "calls.0.headers: the stage was not started with the variable HOME; it knows TOKEN" in str(mistake)
+    assert "calls[0].headers: the stage was not started with the variable HOME; it knows TOKEN" in str(mistake)
     mistake = live_refusal(live, {"calls": {"price": {"headers": {"A": "${TOKEN}", "B": "${TOKEN}"}}}})
-    assert "calls.0.headers: with the values of their variables the headers have more than 8192 bytes" in str(mistake)
+    assert "calls[0].headers: with the values of their variables the headers have more than 8192 bytes" in str(mistake)
     live.stage.change({"calls": {"price": {"headers": None}}})
     assert live.heard[-1].calls[0].headers is None
 

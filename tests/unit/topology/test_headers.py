@@ -149,8 +149,8 @@ def test_headers_in_a_stage():
     stage, problems = structure(plain, Stage)
     assert problems == []
     assert headers_of(stage) == [
-        ("calls.0.headers", Headers((("Authorization", "Bearer ${TOKEN}"),))),
-        ("calls.0.fallback.headers", Headers((("X", "1"),))),
+        ("calls[0].headers", Headers((("Authorization", "Bearer ${TOKEN}"),))),
+        ("calls[0].fallback.headers", Headers((("X", "1"),))),
     ]
     assert unstructure(stage) == plain
     assert unstructure(Call(to="a")) == {"to": "a"}
