@@ -32,6 +32,9 @@ from simulator.stage.waiting import ClientStream, Phase, Waiting
 SPARE_CONNECTIONS = 2000
 # Those that gave way and have not ended yet; as many can be accepted in one go.
 _ENDING_CONNECTIONS = 100
+# Where descriptors run out, so many connections end at a time, or none is accepted for so long.
+_FREED_DESCRIPTORS = 16
+_PAUSE_SECONDS = 0.1
 _MAX_DISCARDED_BYTES = 16 * 2**20
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -83,6 +86,20 @@ class StageServer(WSGIServer):
             environ={"wsgi.multithread": True, "wsgi.input_terminated": True},
         )
         self._connections = connections
+
+    def do_read(self) -> Any:
+        """Accept a connection; where there is no descriptor left for it, some that wait for their clients end."""
+        try:
+            return super().do_read()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        # The calls of messages need descriptors too.
+        if sum(self.waiting.free_one() for _ in range(_FREED_DESCRIPTORS)) == 0:
+            self.stop_accepting()
+            self._timer = self.loop.timer(_PAUSE_SECONDS)
+            self._timer.start(self._start_accepting_if_started)
+        return None
 
     def do_handle(self, *connection: Any) -> None:
         """Serve a new connection; where it is one too many, one that waits for its client ends."""

@@ -37,12 +37,17 @@ class Waiting:
         """Note that it does not wait any longer."""
         (self._idle if stream.phase is Phase.IDLE else self._busy).pop(stream, None)
 
-    def free_one(self) -> None:
-        """End the connection that has been idle longest or, where none is, the one whose request began first."""
+    def free_one(self) -> bool:
+        """End the connection that has been idle longest or, where none is, the one whose request began first.
+
+        Return whether there was one.
+        """
         stream = next(iter(self._idle), None) or min(self._busy, key=lambda busy: busy.since, default=None)
-        if stream is not None:
-            self.remove(stream)
-            stream.give_way()
+        if stream is None:
+            return False
+        self.remove(stream)
+        stream.give_way()
+        return True
 
     def close_idle(self) -> None:
         """End every connection on which no request has begun."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import resource
 import socket
 import struct
 import time
@@ -194,6 +196,21 @@ def test_a_slow_client_holds_up_nobody(tmp_path):
             # One at a time, because there is one worker and no room to wait.
             assert read_answer(connection).status == 200
             connection.close()
+
+
+def test_idle_connections_lock_out_nobody_where_descriptors_run_out(tmp_path):
+    """Where a process has no descriptor left, connections that wait for their clients end, and others are answered."""
+    with running_stage(tmp_path) as stage, contextlib.ExitStack() as held:
+        _, hard = resource.prlimit(stage.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(stage.process.pid, resource.RLIMIT_NOFILE, (64, hard))
+        for number in range(120):
+            idle = held.enter_context(connect(stage.port))
+            idle.sendall(b"" if number % 2 else b"GET / HTTP/1.1\r\nHost: ")
+        for _ in range(3):
+            assert exchange(stage.port, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
+            assert post(stage.port, b"hi").status == 200
+        assert stage.stop() == 0
+    assert (tmp_path / "stage.stderr").read_text() == ""
 
 
 def test_a_refused_body_that_drips_is_not_read_for_ever(stage):
