@@ -61,7 +61,9 @@ def jaeger_search(service: str = "") -> str:
 def _links() -> list[dict[str, Any]]:
     common = {"asDropdown": False, "icon": "external link", "targetBlank": False, "tooltip": ""}
     others = {"type": "dashboards", "title": "", "tags": [TAG], "url": "", "keepTime": True, "includeVars": True}
-    traces = {"type": "link", "title": "Traces", "tags": [], "url": jaeger_search()}
+    # The address bears the time itself.
+    traces: dict[str, Any] = {"type": "link", "title": "Traces", "tags": [], "url": jaeger_search()}
+    traces |= {"keepTime": False, "includeVars": False}
     return [{**common, **others}, {**common, **traces, "tooltip": "Search in Jaeger", "targetBlank": True}]
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from simulator.render.panel_parts import MANY_COLOURS, Panel, legend, override, panel_of, units
 from simulator.render.queries import Column, Query, instant_targets_of, targets_of
 
+_TABLE = {"frameIndex": 0, "showHeader": True, "cellHeight": "sm"}
+_CELLS = {"align": "auto", "filterable": True, "inspect": False, "cellOptions": {"type": "auto"}}
+
 
 def table(
     title: str, description: str, key: str, columns: Sequence[Column], links: Sequence[Mapping[str, Any]] = ()
@@ -19,9 +22,9 @@ def table(
         title,
         description,
         targets=instant_targets_of(title, columns),
-        defaults={"custom": {"align": "auto", "filterable": True, "cellOptions": {"type": "auto"}}},
+        defaults={"custom": dict(_CELLS)},
         overrides=[override(key, links=list(links)), *cells],
-        options={"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": columns[0].name, "desc": True}]},
+        options={**_TABLE, "sortBy": [{"displayName": columns[0].name, "desc": True}]},
         transformations=_rows_by_key(key, columns),
     )
 
@@ -33,8 +36,8 @@ def label_table(title: str, description: str, expression: str, labels: Sequence[
         title,
         description,
         targets=targets_of(title, [Query(expression)], format="table", instant=True, range=False),
-        defaults={"custom": {"align": "auto", "filterable": True, "cellOptions": {"type": "auto"}}},
-        options={"showHeader": True, "cellHeight": "sm"},
+        defaults={"custom": dict(_CELLS)},
+        options=dict(_TABLE),
         transformations=[
             {"id": "filterFieldsByName", "options": {"include": {"names": list(labels)}}},
             {"id": "organize", "options": {"indexByName": {name: index for index, name in enumerate(labels)}}},
@@ -89,6 +92,12 @@ def bar_gauge(title: str, description: str, unit: str, query: Query, limits: tup
             "orientation": "horizontal",
             "showUnfilled": True,
             "valueMode": "color",
+            "namePlacement": "auto",
+            "sizing": "auto",
+            "minVizWidth": 8,
+            "minVizHeight": 16,
+            "maxVizHeight": 300,
+            "legend": legend(shown=False),
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         },
     )
