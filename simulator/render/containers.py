@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from simulator import __version__
 from simulator.errors import ConfigurationError, Problem
 from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.topology.addresses import DEFAULT_PORT, url_of
+from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import calls_of, headers_of
 from simulator.topology.model import Stage, Topology
 
@@ -25,6 +27,8 @@ K6_IMAGE = "grafana/k6:2.1.0"
 LOCUST_IMAGE = "locustio/locust:2.46.6"
 
 USER = 10001
+# Until nobody sends any more, and for what is broken off, telling what is untold, and a busy machine.
+_BEYOND_DRAIN_SECONDS = 20.0
 TOPOLOGY_FILE = "/etc/simulator/topology.yaml"
 OTLP_ENDPOINT = f"http://jaeger:{DEFAULT_PORTS.otlp_http}"
 PROMETHEUS_URL = "http://prometheus:9090"
@@ -105,6 +109,11 @@ def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int
         if topology.stages[name].instances > 1
         for number in range(1, topology.stages[name].instances + 1)
     )
+
+
+def grace_seconds(topology: Topology, name: str) -> int:
+    """Return how long an engine must wait after SIGTERM before it kills a stage: longer than a stop may take."""
+    return math.ceil(stage_drain_seconds(name, topology.stages[name], topology) + _BEYOND_DRAIN_SECONDS)
 
 
 def as_yaml(value: Any) -> str:

@@ -11,6 +11,7 @@ from simulator.render.containers import (
     TOPOLOGY_FILE,
     USER,
     downstream_urls,
+    grace_seconds,
     header_variables,
     stage_arguments,
 )
@@ -54,8 +55,7 @@ def stage_pod(topology: Topology, name: str) -> Manifest:
     waits = [_waiting(urls)] if (urls := _ready_urls(topology, name)) else []
     return {
         **pod_defaults(USER),
-        # Three seconds until nobody sends here any more, ten to finish, four to tell what is untold.
-        "terminationGracePeriodSeconds": 30,
+        "terminationGracePeriodSeconds": grace_seconds(topology, name),
         **({"initContainers": waits} if waits else {}),
         "containers": [_stage_container(topology, name)],
         "volumes": [{"name": key, **volume} for key, volume in volumes.items()],

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import urllib.parse
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,14 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from simulator.behaviour.delays import parse_delay
 from simulator.errors import ConfigurationError
 from simulator.render.compose import compose_files
+from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import calls_of, entries
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.reader import parse_topology, read_topology, samples_beside
 from simulator.topology.settings import resolve_topology_stage
 from tests.support.documents import read_document
+from tests.support.wire import misbehaving
 
 ROOT = Path(__file__).resolve().parents[3]
 TOPOLOGIES = [pytest.param(read_topology(path), id=path.stem) for path in sorted((ROOT / "topologies").glob("*.yaml"))]
@@ -148,7 +151,7 @@ def test_only_this_machine_gets_in(topology):
 @every_topology
 def test_a_stage_can_do_no_more_than_it_needs(topology):
     """No root, nothing to write to but /tmp, no privilege, and time enough to finish what it has admitted."""
-    for options, _ in stages_of(project_of(topology)).values():
+    for options, name in stages_of(project_of(topology)).values():
         user, group = options["user"].split(":")
         assert int(user) > 0 < int(group)
         assert options["read_only"] is True
@@ -156,17 +159,36 @@ def test_a_stage_can_do_no_more_than_it_needs(topology):
         assert options["cap_drop"] == ["ALL"]
         assert "cap_add" not in options and "privileged" not in options and "volumes" not in options
         assert options["security_opt"] == ["no-new-privileges:true"]
-        assert int(options["stop_grace_period"].removesuffix("s")) >= 2 * 14
+        drain_seconds = stage_drain_seconds(name, topology.stages[name], topology)
+        assert int(options["stop_grace_period"].removesuffix("s")) >= max(30, drain_seconds + 20)
 
 
 @every_topology
 def test_the_health_of_a_stage_is_its_readiness(topology):
-    """The check asks /readyz, with the Python that is in the image."""
+    """The check asks /readyz, with the Python that is in the image, whatever the image itself says."""
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    image = json.loads(re.search(r"HEALTHCHECK .*\\\n\s+CMD (.*)$", dockerfile, re.MULTILINE)[1])
     for options, _ in stages_of(project_of(topology)).values():
-        command, python, flag, code = options["healthcheck"]["test"]
-        assert (command, python, flag) == ("CMD", "python", "-c")
-        assert "http://127.0.0.1:8080/readyz" in code
-        compile(code, "healthcheck", "exec")
+        command, *test = options["healthcheck"]["test"]
+        assert (command, test) == ("CMD", image)
+        assert "GET /readyz" in test[-1] and "'127.0.0.1', 8080" in test[-1]
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
+def test_the_health_check_tells_ready_from_not_ready(status, healthy):
+    """Run as it is against a server, it succeeds with 200 alone."""
+    project = project_of(SICK)
+    _, _, *arguments = project["services"]["gateway"]["healthcheck"]["test"]
+
+    def answer(connection):
+        connection.recv(4096)
+        connection.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with misbehaving(answer) as port:
+        flag, code = arguments
+        command = [sys.executable, flag, code.replace("8080", str(port))]
+        asked = subprocess.run(command, check=False, capture_output=True, timeout=60)
+    assert (asked.returncode == 0) is healthy, asked.stderr
 
 
 @every_topology

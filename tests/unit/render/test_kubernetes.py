@@ -15,6 +15,7 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.errors import ConfigurationError
 from simulator.render.kubernetes import kubernetes_files
 from simulator.render.kubernetes_pod import stage_pod
+from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import calls_of, entries, reached_from
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Role, Stage, Topology
@@ -179,12 +180,14 @@ def test_every_pod_keeps_to_the_restricted_profile(topology):
 @every_topology
 def test_a_stage_is_asked_how_it_is(topology):
     """Ready is when it says so, alive is another question, and a stage that stops has the time to finish."""
-    for workload in stages_of(kubernetes_files(topology)).values():
+    for name, workload in stages_of(kubernetes_files(topology)).items():
         pod = workload["spec"]["template"]["spec"]
         container = pod["containers"][0]
         paths = {probe: container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
         assert paths == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/healthz"}
-        assert pod["terminationGracePeriodSeconds"] > container["lifecycle"]["preStop"]["sleep"]["seconds"] + 14
+        sleep_seconds = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        drain_seconds = stage_drain_seconds(name, topology.stages[name], topology)
+        assert pod["terminationGracePeriodSeconds"] >= max(30, sleep_seconds + drain_seconds + 15)
 
 
 @every_topology
