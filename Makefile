@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test lint bench bench-console pictures lock clean
+.PHONY: demo stack test test-engines lint bench bench-console pictures lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -30,9 +30,14 @@ stack: $(VENV)/.run ## the same beside real Prometheus and Jaeger, whichever is 
 
 # Many tests wait for a process most of their time, so there is one worker more than the smallest machine has cores.
 test: $(VENV)/.tests ## run every test
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone and not calm" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone and not calm" --ignore tests/engines $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m calm tests/pipeline tests/backends $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m alone --ignore tests/engines $(PYTEST_ARGS)
+
+# What can't run containers skips these tests by name; what they need is made outside of the checkout.
+test-engines: $(VENV)/.tests ## run the stages in real containers: Linux, as root
+	-@.ci/engines >/dev/null
+	$(BIN)/python -m pytest tests/engines -o log_cli=true -o log_cli_level=INFO $(PYTEST_ARGS)
 
 lint: $(VENV)/.tests ## ruff, mypy and the import arrows
 	$(BIN)/ruff check .

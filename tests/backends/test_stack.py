@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import requests
@@ -19,6 +18,7 @@ import requests
 from simulator.render.jaeger import DEFAULT_PORTS
 from tests.support.backends import Prometheus, find
 from tests.support.collector import ERROR, SERVER
+from tests.support.jaeger import attribute, spans_of
 from tests.support.processes import ROOT, RunningTopology, clean_environment, running_topology, wait_for
 from tests.support.wire import post
 
@@ -86,24 +86,6 @@ def send_marked(port):
     return marked
 
 
-def spans_of(seen, trace_id) -> list[dict[str, Any]] | None:
-    """Give the spans of a trace in Jaeger, each with the name of its service; None where it has none of it yet."""
-    answer = requests.get(f"{seen.jaeger}/api/v3/traces/{trace_id}", timeout=10)
-    if answer.status_code == 404:
-        return None
-    return [
-        {**span, "service": attribute(resource["resource"], "service.name")}
-        for resource in answer.json()["result"]["resourceSpans"]
-        for scope in resource["scopeSpans"]
-        for span in scope["spans"]
-    ]
-
-
-def attribute(bearer, key):
-    found = [entry["value"] for entry in bearer.get("attributes", []) if entry["key"] == key]
-    return next(iter(found[0].values())) if found else None
-
-
 @pytest.mark.backend("jaeger")
 def test_every_marked_message_is_one_trace_of_all_its_stages(seen):
     """Jaeger has each of the 500 as one trace: right services, right parents, an error where one was injected."""
@@ -115,7 +97,7 @@ def test_every_marked_message_is_one_trace_of_all_its_stages(seen):
         count = 3 * len(stages) + len(stages) - 1
 
         def whole(trace_id=trace_id, count=count):
-            spans = spans_of(seen, trace_id)
+            spans = spans_of(seen.jaeger, trace_id)
             return spans if spans is not None and len(spans) >= count else None
 
         spans = wait_for(whole, f"the trace of {message_id}")
@@ -176,7 +158,7 @@ def test_an_exemplar_opens_as_its_trace(seen):
         return seen.prometheus.exemplars(selector, time.time() - 300, time.time()) or None
 
     exemplar = wait_for(some, "an exemplar")[-1]
-    spans = wait_for(lambda: spans_of(seen, exemplar["labels"]["trace_id"]), "its trace")
+    spans = wait_for(lambda: spans_of(seen.jaeger, exemplar["labels"]["trace_id"]), "its trace")
     (server,) = [span for span in spans if span["spanId"] == exemplar["labels"]["span_id"]]
     assert server["service"] == "parse" and server["kind"] == SERVER
     seconds = (int(server["endTimeUnixNano"]) - int(server["startTimeUnixNano"])) / 1e9
@@ -233,7 +215,7 @@ def test_the_traces_that_a_load_generator_starts_are_found(seen, tmp_path, gener
     for line in lines:
 
         def first(line=line):
-            spans = spans_of(seen, line["trace_id"]) or []
+            spans = spans_of(seen.jaeger, line["trace_id"]) or []
             servers = [span for span in spans if span["service"] == "injector" and span["kind"] == SERVER]
             return (servers[0], spans) if servers else None
 
