@@ -7,6 +7,7 @@ many parts it has, and in one that is large enough for it to matter they are cou
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -20,6 +21,9 @@ MOST_PARTS = 2**19
 # Fields of any kind on the way to them, which take time to pass over though they take no room.
 MAX_FIELDS = 2**21
 _FIELDS_A_STEP = 50
+# A batch processor sends 512, a collector some 8,000.
+MAX_SPANS = 50_000
+_SPAN = "opentelemetry.proto.trace.v1.Span"
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 # The fields of a message that count as parts, by number, each with those of the message that it holds.
@@ -30,13 +34,14 @@ M = TypeVar("M", bound=Message)
 def protobuf_reader(message: type[M], turns: Turns) -> Callable[[bytes], M]:
     """Return what reads a message of this type, in `turns` with others.
 
-    It raises Malformed, or TooManyParts where there are more than MOST_PARTS or MAX_FIELDS in it.
+    It raises Malformed, or TooManyParts where there are more than MOST_PARTS, MAX_FIELDS or, in a body that is large
+    enough to be counted, MAX_SPANS in it.
     """
-    parts = _parts_of(message.DESCRIPTOR, {})
+    shape = _shape_of(message)
 
     def read(body: bytes) -> M:
         if len(body) > 2 * MOST_PARTS:
-            _count_parts(body, parts, turns)
+            _count_parts(body, shape, turns)
         try:
             return message.FromString(body)
         except DecodeError:
@@ -45,10 +50,28 @@ def protobuf_reader(message: type[M], turns: Turns) -> Callable[[bytes], M]:
     return read
 
 
-def _count_parts(body: bytes, parts_of_request: Parts, turns: Turns) -> int:
+@dataclass(frozen=True)
+class _Shape:
+    """The parts of a request, and of a span in it; None where it has none."""
+
+    request: Parts
+    span: Parts | None
+
+
+def _shape_of(message: type[Message]) -> _Shape:
+    known: dict[str, Parts] = {}
+    return _Shape(_parts_of(message.DESCRIPTOR, known), known.get(_SPAN))
+
+
+def too_many_spans() -> TooManyParts:
+    """Return the error for a request of more than MAX_SPANS."""
+    return TooManyParts(f"more than {MAX_SPANS} spans in one request; send smaller ones")
+
+
+def _count_parts(body: bytes, shape: _Shape, turns: Turns) -> int:
     """Walk over the fields of a body and count its parts. Raise TooManyParts once there are more than MOST_PARTS."""
-    counted = fields = 0
-    left = [(0, len(body), parts_of_request)]
+    counted = fields = spans = 0
+    left = [(0, len(body), shape.request)]
     try:
         while left:
             at, end, parts = left.pop()
@@ -64,6 +87,10 @@ def _count_parts(body: bytes, parts_of_request: Parts, turns: Turns) -> int:
                     counted += 1
                     if counted > MOST_PARTS:
                         raise TooManyParts(f"more than {MOST_PARTS} messages in one request; send smaller ones")
+                    if below is shape.span:
+                        spans += 1
+                        if spans > MAX_SPANS:
+                            raise too_many_spans()
                     if below:
                         left.append((at, at + length, below))
                 at += length

@@ -18,7 +18,7 @@ from simulator.console.traces.malformed import Malformed, TooManyParts
 from simulator.console.traces.other_signals import OTHER_SIGNALS, checks_of
 from simulator.console.traces.otlp_http import JSON, PROTOBUF, content_type_of, encoding_of, make_otlp_application
 from simulator.console.traces.otlp_json import json_reader
-from simulator.console.traces.otlp_protobuf import protobuf_reader
+from simulator.console.traces.otlp_protobuf import MAX_SPANS, protobuf_reader, too_many_spans
 from simulator.console.traces.refusals import Refusals
 from simulator.console.turns import Turns
 from simulator.telemetry.otlp_posting import Parcel
@@ -26,8 +26,6 @@ from simulator.telemetry.otlp_posting import Parcel
 PREFIX = "/v1"
 PATH = "/v1/traces"
 MOST_BYTES = 16 * 2**20
-# A batch processor sends 512, a collector some 8,000.
-MAX_SPANS = 50_000
 T = TypeVar("T")
 
 
@@ -56,7 +54,7 @@ def make_receiver(
         packed, exported = _read(request, bodies, most_bytes, readers)
         spans = _spans_in(exported)
         if spans > MAX_SPANS:
-            raise Refused(413, f"{spans} spans in one request; at most {MAX_SPANS} are taken: send smaller batches")
+            raise Refused(413, str(too_many_spans()))
         refusals = take(exported)
         if pass_on is not None:
             via = request.headers.get("Via", "")

@@ -125,8 +125,8 @@ def test_deep_nesting_is_refused():
 def test_parts_are_messages_and_repeated_values(spans):
     """The spans of a resource, the resource, its attribute, the value, the scope's spans and each span count."""
     body = export(spans=spans).SerializeToString()
-    parts = otlp_protobuf._parts_of(type(export()).DESCRIPTOR, {})
-    assert otlp_protobuf._count_parts(body, parts, Turns()) == 5 + spans
+    shape = otlp_protobuf._shape_of(type(export()))
+    assert otlp_protobuf._count_parts(body, shape, Turns()) == 5 + spans
 
 
 def test_a_body_of_too_many_fields_is_refused():

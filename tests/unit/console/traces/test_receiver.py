@@ -26,7 +26,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 from simulator.console.traces.other_signals import LOGS_PATH, METRICS_PATH
 from simulator.console.traces.otlp_http import JSON, PROTOBUF
 from simulator.console.traces.otlp_json import as_json
-from simulator.console.traces.receiver import MAX_SPANS, PATH, make_receiver
+from simulator.console.traces.otlp_protobuf import MAX_SPANS
+from simulator.console.traces.receiver import PATH, make_receiver
 from simulator.console.traces.refusals import Refusals
 from simulator.console.turns import Turns
 from simulator.telemetry.otlp_posting import Parcel
@@ -540,13 +541,13 @@ def varint(number):
 
 
 def test_too_many_spans_in_one_request_are_refused():
-    """Of tiny spans very many go into one body: it is refused before any is kept, and the answer says what to do."""
+    """Half a million tiny spans in one body are refused before any is kept, and the answer says what to do."""
     receiver = Receiver()
-    answer = receiver.post(tiny_spans(MAX_SPANS + 1))
-    assert (answer.status_code, receiver.taken) == (413, [])
-    code, message = reason_of(answer)
-    assert code == 8
-    assert message == f"{MAX_SPANS + 1} spans in one request; at most {MAX_SPANS} are taken: send smaller batches"
+    as_json_too = b",".join([b'{"traceId":"01","spanId":"01"}'] * (MAX_SPANS + 1))
+    in_json = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + as_json_too + b"]}]}]}"
+    for answer in (receiver.post(tiny_spans(500_000)), receiver.post(in_json, JSON)):
+        assert (answer.status_code, receiver.taken) == (413, [])
+        assert reason_of(answer) == (8, f"more than {MAX_SPANS} spans in one request; send smaller ones")
     assert [receiver.post(tiny_spans(MAX_SPANS)).status_code, len(receiver.taken)] == [200, 1]
 
 
