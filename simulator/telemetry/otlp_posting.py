@@ -187,7 +187,7 @@ def _in_words(error: Exception, timeout_seconds: float) -> str:
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names does not lead to the collector"
     if isinstance(error, requests.exceptions.Timeout):
-        return f"the collector did not answer within {timeout_seconds:g} s"
+        return f"the collector did not answer within {timeout_seconds:.3g} s"
     if isinstance(error, requests.exceptions.ConnectionError):
         return _connection_in_words(error)
     if isinstance(error, _NO_URL):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,9 +28,14 @@ class AnsweringServer:
 
 @contextmanager
 def answering(
-    *answers: tuple[int, Mapping[str, str]], before: Callable[[], object] = lambda: None
+    *answers: tuple[int, Mapping[str, str]],
+    before: Callable[[], object] = lambda: None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[AnsweringServer]:
-    """Run a server on a free port, in threads; `before()` is called before each answer."""
+    """Run a server on a free port, in threads; `before()` is called before each answer.
+
+    `tls` of None means plain HTTP.
+    """
     seen = AnsweringServer(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,7 +57,9 @@ def answering(
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    seen.address = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    seen.address = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -13,9 +13,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from simulator.telemetry.otlp_destination import Destination
+from simulator.telemetry.otlp_destination import Destination, read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
 from tests.support.answering import answering
+from tests.support.authority import make_authority
 
 UNPACK = {None: bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
 
@@ -101,3 +102,26 @@ def test_the_end_of_the_process_ends_a_wait(spans):
         sender.close()
         assert sender.send(spans).status == 503
     assert len(server.requests) == 1
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """A certificate for this machine that nobody else vouches for."""
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "OTEL_EXPORTER_OTLP_CERTIFICATE"])
+def test_an_authority_of_one_s_own_is_trusted(spans, authority, variable):
+    """A collector whose certificate is in the file that one of the two variables names gets its spans."""
+    with answering(tls=authority.context) as server:
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": server.address, variable: str(authority.certificate)}
+        sender = OtlpSender(read_destination(environment))
+        assert sender.send(spans).is_taken
+        sender.close()
+
+
+def test_a_certificate_that_nobody_vouches_for(spans, authority):
+    """A collector that can't be trusted gets nothing, and the reason says so."""
+    with answering(tls=authority.context) as server, sender_to(server) as sender:
+        assert "certificate is not trusted" in sender.send(spans).problem
+        assert server.requests == []
