@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ from tests.support.processes import eventually, run, running_stage
 
 MESSAGES, SPANS_EACH = 300, 3  # of a stage that calls nobody: the server's, queue.wait and process
 BATCH_SPANS = 128
+SPANS_OF_A_MESSAGE = 7  # through both stages of the topology, with the call between them
 TOPOLOGY = "name: two\nstages:\n  start: {role: injector, load: {rate: 5/s}, calls: [page]}\n  page: {calls: []}\n"
 
 
@@ -128,3 +130,25 @@ def test_without_the_sdk_nothing_names_a_trace(tmp_path):
     assert "message.handled" in log
     assert "trace_id" not in log
     assert "trace_id" not in metrics.text
+
+
+def test_a_run_tells_which_spans_did_not_arrive(tmp_path):
+    """Spans that no collector took, and those that the console could not pass on, are told at the end, once each."""
+    (tmp_path / "two.yaml").write_text(TOPOLOGY)
+    with answering() as collector:
+        pass
+    for console, told in (("1", "spans reached the console, but not your collector"), ("0", "spans did not arrive")):
+        environment = exporting(
+            collector,
+            SIMULATOR_CONSOLE=console,
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.address.replace("//", "//ann:s3cret@"),
+        )
+        finished = run("run", "two.yaml", "--messages", "3", "--report", "r", cwd=tmp_path, environment=environment)
+        assert finished.returncode == 0
+        assert finished.stderr.count(told) == 1
+        assert "s3cret" not in finished.stdout + finished.stderr
+        report = json.loads((tmp_path / "r" / "report.json").read_text())
+        lost = {"1": report["spans_not_passed_on"], "0": sum(report["spans_dropped"].values())}
+        assert lost[console] == 3 * SPANS_OF_A_MESSAGE
+        for file in (tmp_path / "r").rglob("*"):
+            assert not file.is_file() or b"s3cret" not in file.read_bytes(), file
