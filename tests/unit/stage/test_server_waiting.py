@@ -129,11 +129,14 @@ def test_half_a_request_gives_way_only_where_nothing_is_idle():
     """An idle connection ends before one whose request has begun; that one is told why."""
     with serving(application, connections=2) as (port, heard), contextlib.ExitStack() as held:
         half, idle = (held.enter_context(connect(port)) for _ in range(2))
-        half.sendall(HALF_A_HEAD)
+        # Once this one is answered the half behind it has been read.
+        half.sendall(GET + HALF_A_HEAD)
+        assert read_answer(half).status == 200
         idle.sendall(GET)
         assert read_answer(idle).status == 200
         third = held.enter_context(connect(port))
-        third.sendall(HALF_A_BODY)
+        third.sendall(HALF_A_BODY.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        assert third.recv(100).startswith(b"HTTP/1.1 100 ")
         assert idle.recv(1) == b""
         fourth = held.enter_context(connect(port))
         fourth.sendall(GET)
