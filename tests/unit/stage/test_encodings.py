@@ -20,6 +20,11 @@ PLAIN = b'{"order": 1}'
 MAX_BODY = 1000
 
 
+def packed(text):
+    """Gzip without the time of day in it, so that every collection of the tests gives them the same names."""
+    return gzip.compress(text, mtime=0)
+
+
 def raw_deflate(text):
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return packer.compress(text) + packer.flush()
@@ -68,14 +73,14 @@ def test_an_encoding_that_is_not_known(encoding):
         (PLAIN, "deflate"),
         (b"", "gzip"),
         (b"", "deflate"),
-        (gzip.compress(PLAIN)[:-1], "gzip"),
-        (gzip.compress(PLAIN)[:-5] + b"xxxxx", "gzip"),
-        (gzip.compress(PLAIN) + b"more", "gzip"),
+        (packed(PLAIN)[:-1], "gzip"),
+        (packed(PLAIN)[:-5] + b"xxxxx", "gzip"),
+        (packed(PLAIN) + b"more", "gzip"),
         (zlib.compress(PLAIN)[:-1], "deflate"),
         (zlib.compress(PLAIN) + b"more", "deflate"),
-        (gzip.compress(PLAIN), "deflate"),
+        (packed(PLAIN), "deflate"),
         (zlib.compress(PLAIN), "gzip"),
-        (gzip.compress(b"") * 1000, "gzip"),
+        (packed(b"") * 1000, "gzip"),
     ],
 )
 def test_a_body_that_is_not_packed_as_it_claims(body, encoding):
@@ -138,11 +143,11 @@ def test_a_terminator_keeps_what_a_packed_body_says(make_web):
     ("body", "encoding", "status", "title"),
     [
         (PLAIN, "gzip", 400, "Invalid message"),
-        (gzip.compress(b""), "gzip", 400, "Invalid message"),
-        (gzip.compress(b"{"), "gzip", 400, "Invalid message"),
-        (gzip.compress(b"0" * (MAX_BODY + 1)), "gzip", 413, "Content too large"),
+        (packed(b""), "gzip", 400, "Invalid message"),
+        (packed(b"{"), "gzip", 400, "Invalid message"),
+        (packed(b"0" * (MAX_BODY + 1)), "gzip", 413, "Content too large"),
         (PLAIN, "br", 415, "Unsupported media type"),
-        (gzip.compress(gzip.compress(PLAIN)), "gzip, gzip", 415, "Unsupported media type"),
+        (packed(packed(PLAIN)), "gzip, gzip", 415, "Unsupported media type"),
     ],
 )
 def test_a_packed_body_that_is_refused(make_web, body, encoding, status, title):
