@@ -49,6 +49,7 @@ def call_panels_in_depth() -> tuple[Panel, ...]:
     """Draw how long the attempts take, and what keeps instances from being called."""
     open_now = f"sum by ({_LINE}) (max_over_time(simulator_breakers_open{{{CHOSEN}}}{WINDOW}))"
     ejections = f"sum by ({_LINE}) (increase(simulator_downstream_ejections_total{{{CHOSEN}}}{WINDOW}))"
+    resends = f"sum by ({_LINE}) (increase(simulator_downstream_resends_total{{{CHOSEN}}}{WINDOW}))"
     return (
         time_series(
             "Duration of attempts",
@@ -66,9 +67,13 @@ def call_panels_in_depth() -> tuple[Panel, ...]:
         ),
         time_series(
             "Instances passed over",
-            "How often an instance of a downstream could not be reached and was passed over for a while.",
+            "How often an instance of a downstream could not be reached and was passed over for a while, and how often "
+            "a request was sent once more because an idle connection had been closed.",
             "short",
-            [Query(top(10, _LINE, ejections), _LINE_LEGEND)],
+            [
+                Query(top(10, _LINE, ejections), _LINE_LEGEND),
+                Query(top(10, _LINE, resends), f"{_LINE_LEGEND}, sent once more"),
+            ],
             Look(limits=(1,), empty="every instance could be reached"),
         ),
     )

@@ -139,9 +139,16 @@ def _trust() -> tuple[Panel, ...]:
         ),
         time_series(
             "Spans dropped",
-            "Spans per second that no collector took. With many stages, the 10 with the most.",
+            "Spans per second that no collector took, and messages whose due time could not be true, so that their "
+            "duration is in no figure. With many stages, the 10 with the most of either.",
             "cps",
-            [Query(top(10, "stage", rate("simulator_spans_dropped_total", CHOSEN, "stage")), "{{stage}}")],
+            [
+                Query(top(10, "stage", rate("simulator_spans_dropped_total", CHOSEN, "stage")), "{{stage}}"),
+                Query(
+                    top(10, "stage", rate("simulator_implausible_durations_total", CHOSEN, "stage")),
+                    "{{stage}}, due time not believed",
+                ),
+            ],
         ),
         time_series(
             "CPU of the busiest processes",
