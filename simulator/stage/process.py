@@ -26,7 +26,7 @@ from simulator.urls import redacted
 # For the answers to what was broken off, and for asking the stages that it waited for.
 BREAK_OFF_SECONDS = 3.0
 # How long the log of a stage that ends is waited for.
-_LOG_SECONDS = 2.0
+_LOG_SECONDS = 5.0
 _POLL_SECONDS = 0.005
 
 

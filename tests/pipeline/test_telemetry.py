@@ -42,14 +42,21 @@ def post(url, count=1):
 
 def test_with_a_slow_collector_every_span_arrives_or_is_counted(tmp_path):
     """A collector that takes a second for each batch has not got them all at a stop; the rest is counted and told."""
-    pause = threading.Event()
-    with answering(before=lambda: pause.wait(1.0)) as collector:
-        with running_stage(tmp_path, environment=exporting(collector)) as stage:
+    posted, over = threading.Event(), threading.Event()
+
+    def take_a_second():
+        posted.wait(60)  # so that most batches are still to come when the stage is stopped
+        over.wait(1.0)
+
+    with answering(before=take_a_second) as collector:
+        environment = exporting(collector, OTEL_EXPORTER_OTLP_TIMEOUT="60000")
+        with running_stage(tmp_path, environment=environment) as stage:
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda _: post(stage.url, MESSAGES // 4), range(4)))
+            posted.set()
             assert stage.stop() == 0
             (stopped,), (dropped,) = stage.events("stage.stopped"), stage.events("telemetry.spans_dropped")
-        pause.set()
+        over.set()
     received = sum(map(span_count, collector.requests))
     assert stopped["spans_dropped"] == dropped["spans_dropped"] > 0
     # The batch under way at the end is counted as lost, though it may still arrive.
