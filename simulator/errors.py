@@ -6,6 +6,7 @@ SimulatorError
 └── MessageError                how one message's handling ended; its `status` is the HTTP answer
     ├── InvalidMessage          400, 411, 413, 415: the client's mistake
     ├── Rejected                503: no room, or the stage is shutting down
+    │   ├── ShuttingDown        503: another instance, or the next process of this one, may take it
     │   ├── RateLimited         429: more messages than the stage's limit
     │   └── DeadlinePassed      504: its time was up before the work began
     ├── InjectedFault           whatever a configured fault says; never a genuine failure
@@ -108,6 +109,15 @@ class Rejected(MessageError):
     status = 503
     title = "No room"
     retry_after_seconds: int | None = 1
+
+
+class ShuttingDown(Rejected):
+    """Turn a message away because the stage is about to end."""
+
+    title = "Shutting down"
+
+    def __init__(self) -> None:
+        super().__init__("the stage is shutting down")
 
 
 class RateLimited(Rejected):

@@ -48,7 +48,8 @@ class Child:
         command = [sys.executable, str(program), "stage"]
         command += ["--topology", str(self._folder.topology), "--stage", self.name, "--instance", str(self.instance)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
-        command += ["--tally", str(self._folder.tally(self.label))]
+        # Those that call it are stopped before it, so that nobody sends to it when it is asked to stop.
+        command += ["--tally", str(self._folder.tally(self.label)), "--shutdown-delay", "0s"]
         command += ["--log-file", str(self._folder.log(self.label)), "--log-limit-bytes", str(log_limit_bytes)]
         with create(self._folder.log(self.label)) as log, create(self._folder.errors(self.label)) as errors:
             self._process = subprocess.Popen(

@@ -101,6 +101,10 @@ class Attempts:
         """Tell whether another instance of the called stage is left after so many could not be reached."""
         return unreachable < self._sender.instances(order.call.to) and self._sender.has_another(order.call.to)
 
+    def instances(self, order: Order) -> int:
+        """Return how many instances the called stage has."""
+        return self._sender.instances(order.call.to)
+
     def start(self, function: Callable[[], Attempt]) -> Task:
         """Make a try beside what else is going on."""
         return self._tasks.start(function)
@@ -141,7 +145,7 @@ class _Making:
         begin = self._attempts.now()
         if self._budget is not None:
             self._budget.call()
-        failures = unreachable = 0
+        failures = unreachable = resent = 0
         while True:
             if (refusal := self._refusal()) is not None:
                 return self._record(begin, refusal)
@@ -149,10 +153,14 @@ class _Making:
             if attempt.outcome is CallOutcome.OK or not _is_worth_a_retry(attempt):
                 return self._told(begin, attempt)
             unreachable += attempt.outcome is CallOutcome.UNREACHABLE
-            if attempt.outcome is CallOutcome.UNREACHABLE and self._attempts.has_another_instance(
+            if attempt.ending and resent < self._attempts.instances(self._order):
+                # It has not taken the message: the next instance may, or the next process at the same address.
+                resent += 1
+                pause: float | None = 0.0
+            elif attempt.outcome is CallOutcome.UNREACHABLE and self._attempts.has_another_instance(
                 self._order, unreachable
             ):
-                pause: float | None = 0.0  # it has not seen the message, and another one may
+                pause = 0.0  # it has not seen the message, and another one may
             else:
                 failures += 1
                 pause = self._pause_after(failures)
@@ -180,7 +188,9 @@ class _Making:
         except BaseException:
             self._breaker.abandoned(generation)
             raise
-        if _is_worth_a_retry(attempt):
+        if attempt.ending:
+            self._breaker.abandoned(generation)  # it says nothing about how the called stage is
+        elif _is_worth_a_retry(attempt):
             self._breaker.failed(self._attempts.now(), attempt.injected, generation)
         else:
             self._breaker.succeeded(generation)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from simulator.errors import Rejected
+from simulator.errors import Rejected, ShuttingDown
 
 
 class Capacity:
@@ -53,7 +53,7 @@ class Capacity:
     def check_room(self) -> None:
         """Raise Rejected where nobody is let in now: whoever has something large to bring need not bring it."""
         if self._closed:
-            raise Rejected("the stage is shutting down")
+            raise ShuttingDown
         if self.busy >= self.workers and len(self._waiting) >= self.queue:
             raise Rejected(f"all {self.workers} workers are busy and {self.queue} messages wait already")
 

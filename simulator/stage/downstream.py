@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 import simulator
 from simulator.behaviour.draws import FIRST_VISIT
 from simulator.stage.injections import PATH, Ask, Injections
-from simulator.stage.message import CALLER, DEADLINE, DUE, INJECTED, MESSAGE_ID, SECRET, VISIT
+from simulator.stage.message import CALLER, DEADLINE, DRAINING, DUE, INJECTED, MESSAGE_ID, SECRET, UNREAD, VISIT
 from simulator.stage.rotation import Rotation
 from simulator.stage.tasks import StageStopped
 from simulator.stage.transport import LeanAdapter, Unreachable
@@ -143,7 +143,7 @@ class Sender:
         url = rotation.pick(begin)
         with self._injections.under_way(parcel.message_id, parcel.from_visit, url, parcel.visit):
             try:
-                outcome, code, injected, error = self._exchange(
+                outcome, code, injected, error, ending = self._exchange(
                     self._request(downstream, url, parcel, begin), timeout_seconds
                 )
             except StageStopped as stopped:
@@ -152,12 +152,12 @@ class Sender:
             if outcome in _WITHOUT_ANSWER and downstream in self._stages:
                 injected = self._ask(url, parcel.message_id, parcel.visit)
         now = self._monotonic()
-        if outcome is CallOutcome.UNREACHABLE:
+        if ending or outcome is CallOutcome.UNREACHABLE:
             if rotation.eject(url, now):
                 self._on_ejection(downstream, url, True)
         elif outcome in _ANSWERED and rotation.restore(url):
             self._on_ejection(downstream, url, False)
-        return Attempt(outcome, code, now - begin, injected, error, parcel.attempt)
+        return Attempt(outcome, code, now - begin, injected, error, parcel.attempt, ending)
 
     def instances(self, downstream: str) -> int:
         """Give how many instances a downstream has."""
@@ -171,7 +171,7 @@ class Sender:
         """Close the connections."""
         self._session.close()
 
-    def _exchange(self, request: Try, timeout_seconds: float) -> tuple[CallOutcome, int | None, bool, str]:
+    def _exchange(self, request: Try, timeout_seconds: float) -> tuple[CallOutcome, int | None, bool, str, bool]:
         try:
             with self._time_limit(timeout_seconds):
                 response = self._session.send(
@@ -184,15 +184,19 @@ class Sender:
                     proxies={},
                 )
         except (TooSlow, requests.Timeout):
-            return CallOutcome.TIMEOUT, None, False, f"no answer within {timeout_seconds:.3g} s"
+            return CallOutcome.TIMEOUT, None, False, f"no answer within {timeout_seconds:.3g} s", False
         except requests.ConnectionError as error:
-            return (*_broken(error), str(_root(error)))
+            return (*_broken(error), str(_root(error)), False)
         except (requests.RequestException, OSError, ValueError) as error:
-            return CallOutcome.BROKEN, None, False, f"{type(error).__name__}: {error}"[:500]
+            return CallOutcome.BROKEN, None, False, f"{type(error).__name__}: {error}"[:500], False
         injected = INJECTED in response.headers
         if 200 <= response.status_code < 300:
-            return CallOutcome.OK, response.status_code, False, ""
-        return CallOutcome.ERROR_STATUS, response.status_code, injected, f"it answered {response.status_code}"
+            return CallOutcome.OK, response.status_code, False, "", False
+        ending = response.headers.get(DRAINING) if request.is_stage else None
+        if ending == UNREAD:
+            return CallOutcome.UNREACHABLE, None, False, "it is shutting down", True
+        said = f"it answered {response.status_code}"
+        return CallOutcome.ERROR_STATUS, response.status_code, injected, said, ending is not None
 
     def _request(self, downstream: str, url: str, parcel: Parcel, now: float) -> Try:
         # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart anew.

@@ -22,6 +22,9 @@ CALLER = "X-Simulator-Caller"
 DUE = "X-Simulator-Due"
 INJECTED = "X-Simulator-Injected"
 DEADLINE = "X-Simulator-Deadline"
+# On the answer of a stage that shuts down: REFUSED after it had read the message, UNREAD where it had not.
+DRAINING = "X-Simulator-Draining"
+REFUSED, UNREAD = "refused", "unread"
 # Proves that a request comes from a stage of the run: only then do the headers above say anything.
 SECRET = "X-Simulator-Secret"  # noqa: S105 - the name of a header
 DEFAULT_CONTENT_TYPE = "application/octet-stream"

@@ -44,7 +44,8 @@ def run_stage(settings: StageSettings, surroundings: Surroundings, environment: 
     if parts.inject is not None:
         gevent.spawn(parts.inject)
     stop.wait()
-    _shut_down(parts, settings.drain_seconds, stop.hurry)
+    delay_seconds = settings.shutdown_delay_seconds if stop.by_orchestrator else 0.0
+    _shut_down(parts, delay_seconds, settings.drain_seconds, stop.hurry)
     return 0
 
 
@@ -53,15 +54,17 @@ class _StopRequest:
 
     A second SIGTERM or SIGINT ends the process at once. A second SIGHUP does not: a terminal that is closed may send
     it twice, once by its shell. Where SIGHUP is ignored from the start, as `nohup` has it, it stays ignored.
-    `hurry` is set by SIGUSR1: the time that the runner gives is up.
+    `hurry` is set by SIGUSR1: the time that the runner gives is up. `by_orchestrator` says that it was SIGTERM: others
+    than those who stop the stage may still send to it for a while.
     """
 
     def __init__(self) -> None:
         self._event = gevent.event.Event()
         self.hurry = gevent.event.Event()
+        self.by_orchestrator = False
         gevent.signal_handler(signal.SIGUSR1, self.hurry.set)
         for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, self._on_signal)
+            gevent.signal_handler(number, self._on_signal, number)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             gevent.signal_handler(signal.SIGHUP, self._event.set)
 
@@ -72,21 +75,29 @@ class _StopRequest:
         gevent.socket.wait_read(descriptor)
         self._event.set()
 
-    def _on_signal(self) -> None:
+    def _on_signal(self, number: int) -> None:
         if self._event.is_set():
             os._exit(130)
+        self.by_orchestrator = number == signal.SIGTERM
         self._event.set()
 
 
-def _shut_down(parts: Parts, bound_seconds: float, hurry: gevent.event.Event) -> None:
-    """Finish what was admitted, within the bound, break off the rest, and tell what is untold."""
+def _shut_down(parts: Parts, delay_seconds: float, bound_seconds: float, hurry: gevent.event.Event) -> None:
+    """End a stage so that nothing is lost.
+
+    For `delay_seconds` it takes what comes, and each answer and /readyz say that it will end. Then it listens no
+    more, ends idle connections, finishes what was admitted within the bound, breaks off the rest, and tells what is
+    untold.
+    """
     parts.state.ready, parts.state.draining = False, True
     parts.logger.info("stage.draining", in_flight=parts.capacity.inside, timeout_seconds=bound_seconds)
     if parts.injector is not None:
         parts.injector.stop()
         gevent.sleep(0)  # what was begun already gets in before the door is shut
-    parts.capacity.close()
+    hurry.wait(delay_seconds)
+    parts.server.close_door()
     _wait_until_idle(parts, bound_seconds, hurry)
+    parts.capacity.close()
     unfinished = parts.handling.break_off()
     _wait_until_idle(parts, BREAK_OFF_SECONDS)
     parts.server.stop(timeout=0)
@@ -103,8 +114,11 @@ def _shut_down(parts: Parts, bound_seconds: float, hurry: gevent.event.Event) ->
 
 def _wait_until_idle(parts: Parts, bound_seconds: float, hurry: gevent.event.Event | None = None) -> None:
     with gevent.Timeout(bound_seconds, False):
+        gevent.sleep(0)  # what has come already begins to be read
+        parts.server.dismiss_idle()
         while (parts.handling.under_way or parts.server.exchanges) and not (hurry and hurry.is_set()):
             gevent.sleep(_POLL_SECONDS)
+            parts.server.dismiss_idle()
 
 
 def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, str]) -> None:

@@ -23,10 +23,10 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from simulator.stage.answers import HANG_UP, RESET
 from simulator.stage.headers import RefusedRequest, RequestHeaders
-from simulator.stage.problems import CONTENT_TYPE, problem
+from simulator.stage.problems import CONTENT_TYPE, farewell, problem
 from simulator.stage.request_body import BLOCK_BYTES, RequestBody
 from simulator.stage.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
-from simulator.stage.waiting import ClientStream, Phase, Waiting
+from simulator.stage.waiting import ClientStream, Dismissed, Phase, Waiting
 
 # Beyond the messages inside a stage: for those that are turned away, for probes, and for idle connections.
 SPARE_CONNECTIONS = 2000
@@ -107,6 +107,17 @@ class StageServer(WSGIServer):
         if len(self.pool) > self._connections:
             self.waiting.free_one()
 
+    def close_door(self) -> None:
+        """Listen no more; connections that the system has accepted already are served first, not reset."""
+        self.stop_accepting()
+        while accepted := self.do_read():
+            self.do_handle(*accepted)
+        self.close()
+
+    def dismiss_idle(self) -> None:
+        """End the connections on which no request has begun."""
+        self.waiting.dismiss_idle(farewell())
+
 
 class _Handler(WSGIHandler):
     """Read and answer the requests of one connection."""
@@ -132,7 +143,9 @@ class _Handler(WSGIHandler):
         try:
             if not self.rfile.peek(1):
                 return None
-        except OSError:
+        except OSError as error:
+            if isinstance(error, Dismissed):
+                self._linger()
             return None
         self._stream.enter(Phase.REQUEST, patience.head_seconds)
         try:

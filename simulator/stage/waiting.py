@@ -49,12 +49,14 @@ class Waiting:
         stream.give_way()
         return True
 
-    def close_idle(self) -> None:
-        """End every connection on which no request has begun."""
-        while self._idle:
-            stream = next(iter(self._idle))
-            self.remove(stream)
-            stream.give_way()
+    def dismiss_idle(self, farewell: bytes) -> None:
+        """End every connection on which no request has begun, with a last word on it."""
+        for stream in tuple(self._idle):
+            stream.dismiss(farewell)
+
+
+class Dismissed(OSError):
+    """Say that a connection has ended with a last word: what comes on it now is not read any more."""
 
 
 class ClientStream(io.RawIOBase):
@@ -68,7 +70,7 @@ class ClientStream(io.RawIOBase):
         self._waiting = waiting
         self._monotonic = monotonic
         self._in_a_row = 0
-        self.gave_way = False
+        self.gave_way = self._dismissed = False
         self.phase = Phase.IDLE
         self.since = self.deadline = monotonic()
 
@@ -93,6 +95,8 @@ class ClientStream(io.RawIOBase):
             count: int = self._connection.recv_into(buffer)
         finally:
             self._waiting.remove(self)
+        if self._dismissed and self.phase is Phase.IDLE:
+            raise Dismissed
         if not count and self.gave_way and self.phase is Phase.REQUEST:
             raise TimeoutError("the request did not come in time for the connection to be kept")
         return count
@@ -115,6 +119,25 @@ class ClientStream(io.RawIOBase):
         how = socket.SHUT_RD if self.phase is Phase.REQUEST else socket.SHUT_RDWR
         with suppress(OSError):
             self._connection._sock.shutdown(how)  # gevent's own would raise EBADF in whoever waits
+
+    def dismiss(self, farewell: bytes) -> None:
+        """End an idle connection with a last word, unless a request has come or the client is gone.
+
+        Its client sees that it can't be used any more. One that sends a request in this very moment, which is never
+        read, has the last word for its answer; without one it could not tell that from a crash.
+        """
+        raw = self._connection._sock
+        if self._dismissed:
+            return
+        try:
+            raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self._dismissed = True
+            with suppress(OSError):
+                raw.send(farewell, socket.MSG_DONTWAIT)
+                raw.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # whatever waits for the client finds out by itself
 
     def _let_others_run(self) -> None:
         """Pause now and then, since a client that sends without end could be read without end."""

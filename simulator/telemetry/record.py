@@ -94,7 +94,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a call, counted from 1; `code` of None means that no answer came."""
+    """One try of a call, counted from 1; `code` of None means that no answer came.
+
+    `ending` says that the called stage shuts down and has not taken the message: it may be sent to another one.
+    """
 
     outcome: CallOutcome
     code: int | None
@@ -102,6 +105,7 @@ class Attempt:
     injected: bool = False
     error: str = ""
     number: int = 1
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

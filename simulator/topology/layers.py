@@ -50,6 +50,7 @@ KEYS: Mapping[str, str] = {
     "OUTPUT": "A JSON Lines file to which a terminator appends what it gets.",
     "SEED": "The seed of all chance; without it one is drawn and logged.",
     "LOG_LEVEL": "debug, info, warning or error.",
+    "SHUTDOWN_DELAY": "How long a stage goes on taking messages after SIGTERM: until nobody sends to it any more.",
     "DRAIN_TIMEOUT": "How long a stopping stage may take to finish what it has admitted; by default as long as needed.",
 }
 

@@ -28,14 +28,16 @@ from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
 from simulator.topology.sizes import Limit, limits, size_problems
 from simulator.topology.structure import check_name, structure, unstructure
-from simulator.units import whole_number_in
+from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_NAME = "stage"
+# What Kubernetes and its kin need to spread the word that an endpoint is gone.
+DEFAULT_SHUTDOWN_DELAY_SECONDS = 3.0
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
 _WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED", "INSTANCE", "RETRIES")
 _CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES", "HEADERS")
-_APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL")
+_APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL", "SHUTDOWN_DELAY")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class StageSettings:
     seed: int | None
     log_level: str
     drain_seconds: float
+    shutdown_delay_seconds: float = 0.0
     ignored: tuple[str, ...] = ()
     limits: Mapping[str, Limit] = field(default_factory=dict)
 
@@ -139,6 +142,7 @@ class _Resolution:
         settings = {
             "instance": self._check("INSTANCE", whole_number_in(_value(self.given, "INSTANCE")), _instance),
             "seed": self._check("SEED", whole_number_in(_value(self.given, "SEED")), _seed),
+            "shutdown_delay_seconds": self._check("SHUTDOWN_DELAY", _value(self.given, "SHUTDOWN_DELAY"), _delay),
             "log_level": self._check("LOG_LEVEL", _value(self.given, "LOG_LEVEL") or "info", _log_level),
         }
         if stage is not None and topology is not None and (settings["instance"] or 1) > stage.instances:
@@ -302,3 +306,7 @@ def _log_level(value: Any) -> str:
     if str(value).lower() not in LOG_LEVELS:
         raise ValueError(f"{quoted(value)} is not one of {', '.join(LOG_LEVELS)}")
     return str(value).lower()
+
+
+def _delay(value: Any) -> float:
+    return DEFAULT_SHUTDOWN_DELAY_SECONDS if value is None else parse_duration(value)

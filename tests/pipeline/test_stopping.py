@@ -12,8 +12,10 @@ import pytest
 from tests.support.processes import running_stage, running_topology, wait_for
 from tests.support.wire import Answer, connect, post, post_bytes, read_answer
 
+# A bound that a machine that is busy with something else keeps, too.
 CHAIN = """
 name: chain
+drain_timeout: 60s
 stages:
   first: {role: injector, load: {rate: 150/s, arrivals: constant}, calls: [middle]}
   middle: {delay: "uniform(50ms, 150ms)", calls: [last]}

@@ -104,6 +104,7 @@ def test_a_stage_is_started_with_all_it_needs(make_child):
     names = {"--topology", "--stage", "--instance", "--listen-fd", "--parent-fd", "--tally"} | {
         "--log-file",
         "--log-limit-bytes",
+        "--shutdown-delay",
     }
     assert set(said["arguments"]) == names
     assert said["arguments"]["--topology"] == str(rig.folder.topology)

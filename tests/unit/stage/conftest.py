@@ -60,6 +60,7 @@ def make_stage():
         current_trace=lambda: TRACE,
         instance=1,
         instances=None,
+        calls_stages=False,
         tasks=None,
         **plain,
     ):
@@ -83,7 +84,7 @@ def make_stage():
         capacity = Capacity(workers, queue, time.clock.monotonic)
         sender = Sender(
             stage,
-            [Downstream(name, urls_of(name, (instances or {}).get(name, 1))) for name in names],
+            [Downstream(name, urls_of(name, (instances or {}).get(name, 1)), calls_stages) for name in names],
             4,
             time.clock.monotonic,
             time.limit,

@@ -10,7 +10,7 @@ import requests
 
 from simulator.errors import DownstreamFailed, MessageError
 from simulator.stage.transport import Unreachable
-from simulator.telemetry.record import Outcome
+from simulator.telemetry.record import CallOutcome, Outcome
 from tests.support.attempts import OK, UNREACHABLE, visit, visits
 
 
@@ -128,3 +128,47 @@ def test_only_an_answer_brings_an_instance_back(make_stage, make_message, how):
             rig.handle(make_message())
     assert 8080 in ports(rig)[2:]
     assert [ejected for _, _, ejected in rig.ejections] == [True]
+
+
+def shutting_down(rig, down, said, times=99):
+    """Let the instances at these ports say that they shut down, so many times."""
+    left = [times]
+
+    def answer(request):
+        if port(request) not in down or not left[0]:
+            return 200, {}, b""
+        left[0] -= 1
+        return 503, {"X-Simulator-Draining": said}, b""
+
+    rig.adapter.answer = answer
+    return rig
+
+
+@pytest.mark.parametrize(("said", "outcome"), [("unread", UNREACHABLE), ("refused", CallOutcome.ERROR_STATUS)])
+@pytest.mark.parametrize("breaker", [None, "breaker(failures=1, reset=1h)"])
+def test_a_message_goes_to_another_instance_where_one_shuts_down(make_stage, make_message, said, outcome, breaker):
+    """It is sent again at once and at no cost of retries or breakers, and the next ones go elsewhere."""
+    calls = [{"to": "price", **({"breaker": breaker} if breaker else {})}]
+    rig = shutting_down(make_stage(calls=calls, instances={"price": 2}, calls_stages=True), {8080}, said)
+    record = rig.handle(make_message())
+    assert (ports(rig), record.outcome) == ([8080, 8081], Outcome.FORWARDED)
+    assert [attempt.outcome for attempt in record.calls[0].attempts] == [outcome, OK]
+    rig.handle(make_message())
+    assert (ports(rig)[2:], rig.sleeps) == ([8081], [])
+
+
+@pytest.mark.parametrize(("times", "wanted"), [(1, Outcome.FORWARDED), (2, Outcome.FAILED)])
+def test_a_message_goes_once_more_to_a_stage_of_one_instance_that_shuts_down(make_stage, make_message, times, wanted):
+    """Another process may have its address by then; once, and no more."""
+    rig = shutting_down(make_stage(calls=["price"], calls_stages=True), {8080}, "unread", times)
+    with suppress(MessageError):
+        rig.handle(make_message())
+    assert (len(ports(rig)), rig.record.outcome) == (2, wanted)
+
+
+def test_an_external_service_is_not_believed_to_be_a_stage(make_stage, make_message):
+    """What only a stage of ours says means nothing from elsewhere: nothing is sent twice."""
+    rig = shutting_down(make_stage(calls=["price"]), {8080}, "unread", 1)
+    with pytest.raises(DownstreamFailed):
+        rig.handle(make_message())
+    assert len(ports(rig)) == 1

@@ -1,0 +1,138 @@
+"""Rolling restarts: each stage's process is replaced again and again under load, and nothing is lost or fails."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.support.processes import PROGRAM, clean_environment, read_log, wait_for
+
+NAMES = ("front", "middle", "last")
+ROUNDS = 20
+TOPOLOGY = """
+name: rolling
+stages:
+  front: {host: 127.0.0.1, port: %d, delay: "uniform(1ms, 20ms)", calls: [middle]}
+  middle: {host: 127.0.0.1, port: %d, delay: "uniform(1ms, 60ms)", calls: [last]}
+  last: {host: 127.0.0.1, port: %d, role: terminator, delay: "uniform(1ms, 20ms)"}
+"""
+
+
+class Rolling:
+    """Stages whose listening sockets are handed from one process to the next, as a surge of pods keeps an address."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.listeners = {name: socket.create_server(("127.0.0.1", 0), backlog=128) for name in NAMES}
+        self.ports = {name: listener.getsockname()[1] for name, listener in self.listeners.items()}
+        (folder / "rolling.yaml").write_text(TOPOLOGY % tuple(self.ports.values()))
+        self.running, self.logs, self.errors = {}, {name: [] for name in NAMES}, []
+
+    def start(self, name):
+        """Start a process of a stage beside the one there is; return once it takes messages."""
+        number = len(self.logs[name])
+        log, errors = self.folder / f"{name}.{number}.jsonl", self.folder / f"{name}.{number}.stderr"
+        descriptor = self.listeners[name].fileno()
+        command = [sys.executable, str(PROGRAM), "stage", "--topology", str(self.folder / "rolling.yaml")]
+        command += ["--stage", name, "--listen-fd", str(descriptor)]
+        environment = clean_environment({"SIMULATOR_SHUTDOWN_DELAY": "300ms"})
+        with log.open("wb") as out, errors.open("wb") as err:
+            process = subprocess.Popen(command, stdout=out, stderr=err, pass_fds=(descriptor,), env=environment)
+        self.logs[name].append(log)
+        self.errors.append(errors)
+        self.running.setdefault(name, []).append(process)
+        wait_for(lambda: any(line["event"] == "stage.started" for line in read_log(log)), f"the start of {name}", 120)
+
+    def replace(self, name):
+        """Start another process of a stage and end the one before it, as a rolling restart does."""
+        self.start(name)
+        old = self.running[name].pop(0)
+        old.send_signal(signal.SIGTERM)
+        assert old.wait(60) == 0
+
+    def handled(self, name):
+        """Return what all processes of a stage said of the messages they handled."""
+        lines = [line for log in self.logs[name] for line in read_log(log)]
+        return [line for line in lines if line["event"] == "message.handled"]
+
+    def close(self):
+        for process in (process for processes in self.running.values() for process in processes):
+            process.kill()
+            process.wait()
+        for listener in self.listeners.values():
+            listener.close()
+
+
+class Client(threading.Thread):
+    """A client that keeps its connection for as long as it is told to: 5 messages a second, until it is stopped."""
+
+    def __init__(self, name, port, stopped):
+        super().__init__(name=name)
+        self.port, self.stopped = port, stopped
+        self.sent, self.wrong = [], []
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        while not self.stopped.is_set():
+            ident = f"{self.name}-{len(self.sent)}"
+            self.sent.append(ident)
+            try:
+                connection.request("POST", "/messages", b"hi", {"X-Message-Id": ident})
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status != 200:
+                    self.wrong.append(f"{ident}: {answer.status} {body!r}")
+            except (OSError, http.client.HTTPException) as error:
+                self.wrong.append(f"{ident}: {error!r}")
+                connection.close()
+            time.sleep(0.2)  # the pace, at which connections are idle most of the time
+        connection.close()
+
+
+@contextlib.contextmanager
+def load(port, clients=4):
+    """Send some 20 messages a second on kept connections in the body of the `with`."""
+    stopped = threading.Event()
+    threads = [Client(f"client{number}", port, stopped) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield threads
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join(60)
+
+
+@pytest.mark.timeout(900)
+def test_twenty_rolling_restarts_lose_nothing(tmp_path):
+    """SIGTERM on each stage in turn, 20 times, under 20/s: all is answered with 200 and delivered exactly once."""
+    rolling = Rolling(tmp_path)
+    with contextlib.closing(rolling):
+        for name in reversed(NAMES):
+            rolling.start(name)
+        with load(rolling.ports["front"]) as clients:
+            for number in range(ROUNDS):
+                rolling.replace(NAMES[number % len(NAMES)])
+        sent = [ident for client in clients for ident in client.sent]
+        assert [wrong for client in clients for wrong in client.wrong] == []
+        for name in NAMES:
+            for process in rolling.running[name]:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0
+        good = {"front": "forwarded", "middle": "forwarded", "last": "delivered"}
+        for name in NAMES:
+            lines = rolling.handled(name)
+            assert sorted(line["message_id"] for line in lines if line["outcome"] == good[name]) == sorted(sent)
+            assert {line["outcome"] for line in lines} == {good[name]}
+        stopped = [line for name in NAMES for log in rolling.logs[name] for line in read_log(log)]
+        assert {line["unfinished"] for line in stopped if line["event"] == "stage.stopped"} == {0}
+        assert [path.read_text() for path in rolling.errors if path.stat().st_size] == []
