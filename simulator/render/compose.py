@@ -34,6 +34,7 @@ from simulator.render.containers import (
 )
 from simulator.topology.addresses import DEFAULT_PORT, url_of
 from simulator.topology.graph import entries, reached_from
+from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import Role, Topology
 from simulator.topology.reader import write_topology
 
@@ -153,6 +154,7 @@ def _stage(topology: Topology, container: Container, repository: str, port: int 
     # Of the environment, or the file .env, of whoever starts it: no secret stands in what is written here.
     environment = {variable: f"${{{variable}}}" for variable in header_variables(topology, container.stage)}
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = OTLP_ENDPOINT
+    environment[SECRET_VARIABLE] = f"${{{SECRET_VARIABLE}:-}}"
     if container.number is not None:
         environment["SIMULATOR_INSTANCE"] = str(container.number)
     if downstreams := downstream_urls(topology, container.stage, _host):

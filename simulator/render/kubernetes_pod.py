@@ -70,6 +70,8 @@ def _stage_container(topology: Topology, name: str) -> Manifest:
         "args": stage_arguments(name),
         "ports": [{"name": "http", "containerPort": DEFAULT_PORT}],
         "env": _stage_environment(topology, name),
+        # Where there is one, it holds the secret of the run, SIMULATOR_RUN_SECRET.
+        "envFrom": [{"secretRef": {"name": "simulator", "optional": True}}],
         "startupProbe": probe("/readyz", period=1, failures=60),
         "readinessProbe": probe("/readyz", period=5, failures=1),
         "livenessProbe": probe("/healthz", period=10, failures=6),
