@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -53,6 +54,16 @@ def start_on_terminal(folder):
     return process, master
 
 
+@contextlib.contextmanager
+def ended(process):
+    """Have a process end with its test, however that goes."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def seen_on(master, text):
     seen = b""
     while text not in seen:
@@ -62,11 +73,12 @@ def seen_on(master, text):
 def test_a_terminal_that_closes_ends_the_run_in_order(two):
     """The stages drain, the report is whole and balanced, and the exit code is 0."""
     process, master = start_on_terminal(two)
-    try:
-        seen_on(master, b"forwarded")
-    finally:
-        os.close(master)
-    assert process.wait(60) == 0
+    with ended(process):
+        try:
+            seen_on(master, b"forwarded")
+        finally:
+            os.close(master)
+        assert process.wait(60) == 0
     report = json.loads((two / "report" / "report.json").read_text())
     assert report["ledger"]["balanced"]
     assert report["ledger"]["problems"] == []
@@ -80,10 +92,11 @@ def test_a_folder_that_is_deleted_under_its_run_loses_only_the_report(two):
     out = two / "out"
     with out.open("w") as file, (two / "err").open("w") as err:
         process = subprocess.Popen(command, cwd=two, stdout=file, stderr=err, env=clean_environment())
-    wait_for(lambda: "in flight" in out.read_text(), "a run that is up")
-    shutil.rmtree(two / "report")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 1
+    with ended(process):
+        wait_for(lambda: "in flight" in out.read_text(), "a run that is up")
+        shutil.rmtree(two / "report")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 1
     assert "balanced" in out.read_text()
     said = (two / "err").read_text()
     assert "Traceback" not in said
@@ -96,12 +109,12 @@ def test_ctrl_c_while_modules_are_imported_is_130(two):
     command = [sys.executable, str(PROGRAM), "run", "two.yaml"]
     process = subprocess.Popen(command, cwd=two, stderr=subprocess.PIPE, env=environment)
     assert process.stderr is not None
-    lines = iter(process.stderr.readline, b"")
-    next(line for line in lines if b"| click" in line or b" click." in line)
-    process.send_signal(signal.SIGINT)
-    rest = b"".join(lines)
-    assert process.wait(60) == 130
-    process.stderr.close()
+    with ended(process), process.stderr:
+        lines = iter(process.stderr.readline, b"")
+        next(line for line in lines if b"| click" in line or b" click." in line)
+        process.send_signal(signal.SIGINT)
+        rest = b"".join(lines)
+        assert process.wait(60) == 130
     assert b"Traceback" not in rest
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import ROOT, clean_environment, read_log, run, running_topology, wait_for
+from tests.support.processes import ROOT, clean_environment, read_log, run, running_stage, running_topology, wait_for
 from tests.support.wire import nobody
 
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
@@ -90,7 +90,10 @@ def processes_under(folder: Path) -> list[str]:
 
 @pytest.mark.alone
 def test_make_demo(tmp_path):
-    """make demo: four stages within 5 s, traffic in a live table, Ctrl-C ends it within 5 s with a balanced ledger."""
+    """make demo: four stages soon up, traffic in a live table, Ctrl-C soon ends it with a balanced ledger.
+
+    Soon is 5 s where a stage by itself takes half a second to start, and on a slower machine ten times what it takes.
+    """
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in ("simulator", "topologies"):
@@ -100,6 +103,9 @@ def test_make_demo(tmp_path):
     # Installation is not what is measured here: the demo finds it done.
     (checkout / ".venv").symlink_to(Path(sys.prefix))
     environment = {**clean_environment(), "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    begin = time.monotonic()
+    with running_stage(tmp_path):
+        soon_seconds = max(5.0, 10 * (time.monotonic() - begin))
     begin = time.monotonic()
     terminal = Terminal(["make", "demo", "-o", ".venv/.run"], checkout, environment)
     try:
@@ -111,14 +117,14 @@ def test_make_demo(tmp_path):
         assert len(processes_under(checkout)) >= 4
         begin = time.monotonic()
         terminal.press(b"\x03")
-        code = terminal.wait(20)
+        code = terminal.wait(60)
         down_seconds = time.monotonic() - begin
     finally:
         terminal.close()
     assert code == 0, terminal.screen
     assert "The ledger balances" in terminal.screen
     assert not processes_under(checkout)
-    assert up_seconds < 5 and down_seconds < 5
+    assert up_seconds < soon_seconds and down_seconds < soon_seconds
 
 
 def test_a_pipe_gets_plain_lines(tmp_path):
