@@ -3,7 +3,8 @@
 #
 # To be run in a mount namespace and a process namespace of its own, which take everything with them when they end. ROOT
 # is only read, and what is written goes to memory; SCRATCH is an empty folder to mount it on. Each FOLDER is found at
-# the same place inside. A network namespace that is still without anything gets its loopback.
+# the same place inside. A network without a way out gets its loopback, and a resolver that refuses at once: what asks for
+# a name that is gone would wait for one that can't be reached.
 set -eu
 root=$1 scratch=$2
 shift 2
@@ -28,4 +29,8 @@ cd /
 umount -l before
 rmdir before
 ip link set lo up
+if [ -z "$(ip route show default)" ]; then
+    ip address add 192.0.2.53/32 dev lo
+    echo nameserver 192.0.2.53 >/etc/resolv.conf
+fi
 exec "$@"
