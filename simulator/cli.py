@@ -22,11 +22,10 @@ import click
 
 from simulator import __version__
 from simulator.errors import ConfigurationError, StartError
-from simulator.topology.layers import KEYS, SECRET_VARIABLE
+from simulator.topology.layers import CONTROL_TOKEN_VARIABLE, KEYS, SECRET_VARIABLE
 
 CONFIG = Path("instance") / "config.py"
 PIPELINE = Path("topologies") / "pipeline.yaml"
-CONTROL_VARIABLES = ("SIMULATOR_CONTROL_TOKEN",)
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
 LOG_LIMIT_VARIABLE = "SIMULATOR_LOG_LIMIT"
 _HIDDEN_HEADERS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
@@ -225,7 +224,8 @@ def _stage_settings(
     from simulator.topology.settings import resolve_stage, resolve_topology_stage
 
     given = from_environment(os.environ) | from_flags(flags)
-    ignored = unknown_variables(os.environ, (*CONTROL_VARIABLES, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, SECRET_VARIABLE))
+    of_others = (CONTROL_TOKEN_VARIABLE, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, SECRET_VARIABLE)
+    ignored = unknown_variables(os.environ, of_others)
     if topology is not None and name is not None:
         read = read_topology(topology)
         settings = resolve_topology_stage(read, name, given, samples_beside(topology.parent), ignored)
@@ -392,7 +392,8 @@ def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path
     """Change what a running stage does, from one message to the next; without KEY=VALUE show it.
 
     What changed is shown. All changes are made together, or none. A key without a value goes back to its default.
-    Elsewhere than on this machine SIMULATOR_CONTROL_TOKEN has to be set, there and here.
+    The token of a run is read from its folder. Where a stage has one of its own, as it must for being changed from
+    another machine, set SIMULATOR_CONTROL_TOKEN to it here, too.
 
     \b
     Try:  run_web_service.py set enrich
@@ -405,7 +406,7 @@ def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path
     from simulator.local.differences import describe_change
     from simulator.local.setting import change_stage
 
-    token = os.environ.get(CONTROL_VARIABLES[0]) or None
+    token = os.environ.get(CONTROL_TOKEN_VARIABLE) or None
     changed = change_stage(stage, changes, url, run_folder, instance, token)
     for one in changed:
         if one.before is None:

@@ -22,8 +22,8 @@ from simulator.console.traces.passing import Passer
 from simulator.console.traces.receiver import PREFIX as RECEIVER
 from simulator.console.traces.receiver import make_receiver
 from simulator.console.watching import Watching
-from simulator.stage.control import TOKEN_VARIABLE as CONTROL_TOKEN_VARIABLE
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE
+from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 _MOST_ASKED_BYTES = 2**20
 

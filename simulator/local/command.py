@@ -18,6 +18,7 @@ from simulator.local.children import stage_environment
 from simulator.local.collisions import check_files
 from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess
+from simulator.local.control_token import control_token
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.plan import Wishes, apply_wishes
 from simulator.local.progress import StartProgress
@@ -61,13 +62,8 @@ class RunRequest:
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
     """Run a topology to its end and give the exit code."""
-    topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
-    _check_variables(topology, environment)
-    if topology.seed is None:
-        topology = replace(topology, seed=Seed(secrets.randbits(_SEED_BITS)))
+    topology = _topology_to_run(request, environment)
     duration = _duration(request.duration, "flag --duration")
-    if (drain_seconds := _duration(request.drain_timeout, "--drain-timeout or SIMULATOR_DRAIN_TIMEOUT")) is not None:
-        topology = replace(topology, drain_timeout_seconds=Seconds(drain_seconds))
     log_limit_bytes, pace = _log_limit(request.log_limit), _pace(request.start_timeout)
     allow_many_files()
     folder = open_run_folder(
@@ -84,6 +80,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             stack = open_things.enter_context(Stack(folder.stack, environment))
             err.print("Starting the backends ...", style="dim")
             environment = stack.start_jaeger()
+        environment = open_things.enter_context(control_token(folder, environment))
         console, stage_environment = None, environment
         if request.with_console:
             console = ConsoleProcess(folder, program, environment, request.console_port)
@@ -115,6 +112,17 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     code = conclude(result, topology, folder, request.as_json, outlet, out, err)
     folder.release()
     return code
+
+
+def _topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topology:
+    """Return the topology as it is wished, with a seed."""
+    topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
+    _check_variables(topology, environment)
+    if topology.seed is None:
+        topology = replace(topology, seed=Seed(secrets.randbits(_SEED_BITS)))
+    if (drain_seconds := _duration(request.drain_timeout, "--drain-timeout or SIMULATOR_DRAIN_TIMEOUT")) is not None:
+        topology = replace(topology, drain_timeout_seconds=Seconds(drain_seconds))
+    return topology
 
 
 def _without_what_names_one_stage(environment: Mapping[str, str], err: Console) -> dict[str, str]:

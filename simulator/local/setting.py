@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import ConfigurationError, Problem, StartError
+from simulator.local.current_runs import current_runs
 from simulator.local.folder import DEFAULT_PARENT
-from simulator.stage.remote import exchange, read_value
+from simulator.stage.remote import TokenRefused, exchange, read_value
+from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,26 @@ class Changed:
     after: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Where the instances of a stage are, and the token of their run; None where it is not known."""
+
+    addresses: Sequence[str]
+    token: str | None
+
+
 def change_stage(
     stage: str, changes: Sequence[str], url: str | None, run: Path | None, instance: int | None, token: str | None
 ) -> list[Changed]:
     """Make changes, written `KEY=VALUE`, in every instance of a stage, or one; give what each of them does then.
 
     Without changes nothing is changed. The stage is found by its `url`, in the folder `run`, or in the run that is on.
+    `token` is the user's; without one it is that of the run in which the stage is found.
     Raise ConfigurationError where a change can't be, StartError where the stage can't be reached or refuses.
     """
     patch = read_changes(changes)
-    addresses = [url] if url is not None else _addresses(stage, run)
+    found = _find(stage, url, run)
+    addresses = found.addresses
     if instance is not None:
         if not 1 <= instance <= len(addresses):
             raise ConfigurationError.of(f"{stage} has instances 1 to {len(addresses)}", "flag --instance")
@@ -40,8 +50,10 @@ def change_stage(
     states, failures = [], []
     for address in addresses:
         try:
-            before = exchange(address, {}, token) if patch else None
-            states.append(Changed(before, exchange(address, patch, token)))
+            before = exchange(address, {}, token or found.token) if patch else None
+            states.append(Changed(before, exchange(address, patch, token or found.token)))
+        except TokenRefused as error:
+            failures.append(f"{error}; {_advice(token)}")
         except StartError as error:  # one that is gone does not keep the others as they were
             failures.append(str(error))
     if failures:
@@ -85,34 +97,38 @@ def _put(patch: dict[str, Any], keys: Sequence[str], value: Any) -> bool:
     return True
 
 
-def _addresses(stage: str, run: Path | None) -> list[str]:
-    found = list(_running([run] if run is not None else sorted(DEFAULT_PARENT.glob("*"))))
-    if not found:
-        where = run or DEFAULT_PARENT
-        raise StartError(f"no run goes on in {where}; start one, or say where the stage is with --url or --run")
-    having = [(folder, addresses) for folder, addresses in found if stage in addresses]
+def _find(stage: str, url: str | None, run: Path | None) -> _Found:
+    """Return where a stage is: at a URL, or in the run that goes on in a folder, or in any of the usual place."""
+    runs = current_runs(run)
+    if url is not None:
+        # To the run's own address: its token is for nobody else who listens at that port of this machine.
+        of_runs = ((one.address_at(url), one.token) for one in runs)
+        return next((_Found([address], token) for address, token in of_runs if address), _Found([url], None))
+    if not runs:
+        raise StartError(_no_run(run or DEFAULT_PARENT))
+    having = [one for one in runs if stage in one.addresses]
     if not having:
-        names = ", ".join(sorted({name for _, addresses in found for name in addresses}))
+        names = ", ".join(sorted({name for one in runs for name in one.addresses}))
         raise ConfigurationError.of(f"no running stage is called {stage!r}; there are {names}")
     if len(having) > 1:
-        folders = ", ".join(str(folder) for folder, _ in having)
+        folders = ", ".join(str(one.folder) for one in having)
         raise ConfigurationError.of(f"several runs have a stage {stage!r}; choose one with --run: {folders}")
-    return list(having[0][1][stage])
+    return _Found(having[0].addresses[stage], having[0].token)
 
 
-def _running(folders: Sequence[Path]) -> Iterator[tuple[Path, Mapping[str, list[str]]]]:
-    """Give the folders of runs that go on, with the addresses of their stages."""
-    for folder in folders:
-        try:
-            lock = os.open(folder / ".lock", os.O_RDONLY)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            try:
-                yield folder, json.loads((folder / "addresses.json").read_text())
-            except (OSError, ValueError):
-                continue  # it is only just starting
-        finally:
-            os.close(lock)
+def _no_run(where: Path) -> str:
+    if where.is_dir() and not os.access(where, os.R_OK | os.X_OK):
+        return f"{where} can't be read: only the user who started a run may change its stages"
+    return f"no run goes on in {where}; start one, or say where the stage is with --url or --run"
+
+
+def _advice(token: str | None) -> str:
+    """Return what to do where a stage refuses the token that the environment has, or another one, or none."""
+    if token:
+        return (
+            f"{CONTROL_TOKEN_VARIABLE} is set to another one here: set it to the stage's, or unset it for a run's own"
+        )
+    return (
+        "the run was started by another user or with a token of its own: "
+        f"set {CONTROL_TOKEN_VARIABLE} to that, or name the folder of a run of yours with --run"
+    )

@@ -49,7 +49,7 @@ from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import DISCONNECTS, Tally
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
-from simulator.topology.layers import SECRET_VARIABLE
+from simulator.topology.layers import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
 from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
 
@@ -135,7 +135,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         variables,
         settings.limits,
     )
-    token = environment.get(control.TOKEN_VARIABLE) or None
+    token = environment.get(CONTROL_TOKEN_VARIABLE) or None
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)
     server = StageServer(
         listener,

@@ -17,9 +17,9 @@ from simulator.stage.live import LiveStage
 from simulator.stage.loopback import host_of, is_loopback
 from simulator.stage.problems import http_problem, problem
 from simulator.stage.request_body import BodyTooLarge, read_body
+from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 PATH = "/control"
-TOKEN_VARIABLE = "SIMULATOR_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
 _MOST_BYTES = 64 * 1024
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
 
@@ -71,11 +71,10 @@ def _refusal(current: Request, token: str | None) -> str:
     if token:
         given = current.headers.get("Authorization", "").encode("latin-1", "replace")
         # Compared in constant time, so that how long it takes tells nothing about how much of it is right.
-        return (
-            "" if hmac.compare_digest(given, f"Bearer {token}".encode()) else f"the token of {TOKEN_VARIABLE} is needed"
-        )
+        right = hmac.compare_digest(given, f"Bearer {token}".encode())
+        return "" if right else f"the token of {CONTROL_TOKEN_VARIABLE} is needed"
     if not is_loopback(current.remote_addr or ""):
-        return f"without {TOKEN_VARIABLE} only this machine itself is answered"
+        return f"without {CONTROL_TOKEN_VARIABLE} only this machine itself is answered"
     # A page from elsewhere whose name suddenly leads to this machine still bears its own name.
     if not is_loopback(host_of(current.headers.get("Host", ""))):
         return "the Host header names another machine than this"

@@ -16,12 +16,17 @@ _PATH = "/control"
 _SECONDS = 10.0
 
 
+class TokenRefused(StartError):
+    """A stage asks for another token than it was sent, or for one where none was."""
+
+
 def exchange(
     address: str, patch: Mapping[str, Any], token: str | None, timeout_seconds: float = _SECONDS
 ) -> dict[str, Any]:
     """Make changes in the stage that an address belongs to, and give what it does then; no changes only ask.
 
-    Raise ConfigurationError where a change can't be, StartError where the stage can't be reached or refuses.
+    Raise ConfigurationError where a change can't be, StartError where the stage can't be reached or refuses; that is
+    TokenRefused where another token would help.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
@@ -43,7 +48,8 @@ def exchange(
         mistakes = content.get("problems") or [content.get("detail", answer.text[:200])]
         raise ConfigurationError([Problem(str(mistake)) for mistake in mistakes])
     if answer.status_code != 200 or "stage" not in content:
-        raise StartError(
+        wants_token = answer.status_code == 403 and answer.headers.get("WWW-Authenticate") == "Bearer"
+        raise (TokenRefused if wants_token else StartError)(
             f"{redacted(url)} answered {answer.status_code}: {content.get('detail', 'it is no stage of ours')}"
         )
     return content

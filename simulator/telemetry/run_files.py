@@ -44,6 +44,11 @@ class RunFiles:
         return self.path / "addresses.json"
 
     @property
+    def control_token(self) -> Path:
+        """Return the file of the token that the run has made for /control of its stages."""
+        return self.path / "control-token"
+
+    @property
     def console_log(self) -> Path:
         """Return the file of what the console complains about."""
         return self.path / "console.log"

@@ -15,6 +15,8 @@ from simulator.topology.text_files import read_text
 ENVIRONMENT_PREFIX = "SIMULATOR_"
 # The secret of a run, by which its stages know each other; no key, because no file or flag should say it.
 SECRET_VARIABLE = f"{ENVIRONMENT_PREFIX}RUN_SECRET"
+# The token that /control asks for; no key, for the same reason.
+CONTROL_TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}CONTROL_TOKEN"
 
 # Every key, and one sentence about it: `instance/config.py`, SIMULATOR_<KEY> and --<key> alike.
 KEYS: Mapping[str, str] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-import requests
 
 from simulator.behaviour.delays import no_samples
 from simulator.render.rules import BURNS, rules_text
@@ -62,5 +61,5 @@ def test_a_fault_raises_its_alert_and_the_alert_clears(tmp_path):
 
 
 def change(running, stage, patch):
-    answer = requests.patch(f"{running.stage_base(stage)}/control", json=patch, timeout=10)
+    answer = running.control(stage, patch)
     assert answer.status_code == 200, answer.text

@@ -183,7 +183,7 @@ def test_what_can_not_be_applied_is_said_and_changes_nothing(page, shown):
     parse.get_by_label("Delay").press("Enter")
     expect(parse.get_by_role("status")).to_have_class("said bad")
     expect(parse.get_by_role("status")).to_contain_text("sometimes")
-    asked = requests.get(f"{shown.running.stage_base('parse')}/control", timeout=10).json()
+    asked = shown.running.control("parse").json()
     assert asked["delay"].startswith("lognormal")
 
 

@@ -56,7 +56,7 @@ def tab(browser, shown):
 
 
 def delay_of(shown, stage):
-    return requests.get(f"{shown.running.stage_base(stage)}/control", timeout=10).json()["delay"]
+    return shown.running.control(stage).json()["delay"]
 
 
 def attributes(**texts):

@@ -196,5 +196,26 @@ def test_set_changes_a_stage_of_the_run_that_is_on(tmp_path):
     assert run("set", "sink", "workers=1", *where, cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize("environment", [{}, {"SIMULATOR_CONTROL_TOKEN": TOKEN}], ids=["its own", "the user's"])
+def test_only_who_has_the_token_of_a_run_may_change_its_stages(tmp_path, environment):
+    """A run asks for a token by default; only the one file has it, no output or log, and only until the run ends."""
+    with running_topology(tmp_path, LOADED, environment=environment) as running:
+        kept = running.report_folder / "control-token"
+        assert kept.exists() == (not environment)
+        token = environment.get("SIMULATOR_CONTROL_TOKEN") or kept.read_text().strip()
+        url = f"{running.stage_base('source')}/control"
+        for given in ({}, {"Authorization": "Bearer wrong"}):
+            assert requests.get(url, headers=given, timeout=10).status_code == 403
+            assert requests.patch(url, json={"workers": 7}, headers=given, timeout=10).status_code == 403
+        right = {"Authorization": f"Bearer {token}"}
+        assert requests.patch(url, json={"workers": 7}, headers=right, timeout=10).json()["workers"] == 7
+        where = ("--url", url) if environment else ("--url", url, "--run", "report")
+        changed = run("set", "source", "workers=8", *where, cwd=tmp_path, environment=environment)
+        assert changed.stdout == "source: workers: 7 -> 8\n", changed.stderr
+        assert running.interrupt() == 0, running.errors.read_text()
+    assert not kept.exists()
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()] == []
+
+
 def faulted(log):
     return Counter(line["event"] for line in log)["fault.injected"] > 0

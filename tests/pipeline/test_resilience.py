@@ -38,7 +38,7 @@ def received(running):
 
 
 def change(running, stage, patch):
-    answer = requests.patch(f"{running.stage_base(stage)}/control", json=patch, timeout=10)
+    answer = running.control(stage, patch)
     assert answer.status_code == 200, answer.text
 
 

@@ -194,6 +194,15 @@ class RunningTopology:
         stage = self.topology()["stages"][name]
         return f"http://127.0.0.1:{stage['port']}"
 
+    def control(self, name: str, patch: Any = None) -> requests.Response:
+        """Ask a stage what it does, or change it, with the token that the run has made."""
+        url = f"{self.stage_base(name)}/control"
+        token = (self.report_folder / "control-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        if patch is None:
+            return requests.get(url, headers=headers, timeout=10)
+        return requests.patch(url, json=patch, headers=headers, timeout=10)
+
     def log(self, name: str) -> list[dict[str, Any]]:
         path = self.report_folder / "logs" / f"{name}.jsonl"
         return read_log(path) if path.exists() else []

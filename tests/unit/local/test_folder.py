@@ -91,15 +91,17 @@ def test_what_the_last_run_left_is_cleared_away(tmp_path):
 
 
 def test_the_last_run_s_report_is_cleared_away(tmp_path):
-    """A report never stands beside the logs of another run, nor do addresses lead to stages that are gone."""
+    """A report never stands beside the logs of another run, nor do addresses and token lead to stages that are gone."""
     with taken(tmp_path / "mine") as folder:
         folder.report.write_text("{}")
         folder.topology.write_text("name: old")
         folder.addresses.write_text('{"parse": ["http://127.0.0.1:1/messages"]}')
+        folder.control_token.write_text("old")
     with taken(tmp_path / "mine") as folder:
         assert not folder.report.exists()
         assert not folder.topology.exists()
         assert not folder.addresses.exists()
+        assert not folder.control_token.exists()
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])

@@ -119,10 +119,12 @@ def test_links_in_the_place_of_files_are_removed_and_not_followed(tmp_path):
     with taken(tmp_path / "mine") as folder:
         for path in (folder.report, folder.topology, folder.log("parse"), folder.tally("parse"), folder.console_log):
             path.symlink_to(precious)
+        folder.control_token.hardlink_to(precious)
         folder.addresses.hardlink_to(precious)
     with taken(tmp_path / "mine") as folder:
         for path in (folder.report, folder.topology, folder.addresses, folder.log("parse"), folder.console_log):
             create(path).close()
+        create(folder.control_token).close()
         Tally.create(folder.tally("parse"), ["a"])
     assert precious.read_text() == "precious"
 

@@ -12,9 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.behaviour.delays import parse_delay
 from simulator.errors import ConfigurationError, StartError
+from simulator.local.current_runs import CurrentRun
 from simulator.local.folder import open_run_folder
 from simulator.local.setting import change_stage, read_changes
+from simulator.topology.model import Stage
+from tests.support.controlled import control_of, live_stage, served
 
 STATE = {"stage": "enrich", "instance": 1, "delay": "constant(1s)"}
 
@@ -61,10 +65,12 @@ def answering(status=200, body=STATE):
 
 
 @contextlib.contextmanager
-def running(path, **addresses):
+def running(path, token=None, **addresses):
     """Have a run go on in a folder for the body of the `with`."""
     folder = open_run_folder(path, "pipeline")
     try:
+        if token:
+            folder.control_token.write_text(f"{token}\n")
         if addresses:
             folder.addresses.write_text(json.dumps(addresses))
         yield folder
@@ -357,6 +363,76 @@ def test_the_one_of_several_runs_that_has_the_stage(runs):
         running(runs / "shop", front=["http://x/"]),
     ):
         assert change() == [STATE]
+
+
+def tokens(stage):
+    return [headers.get("Authorization") for *_, headers in stage.asked]
+
+
+@pytest.mark.parametrize(
+    ("token", "sent"), [(None, "Bearer of-the-run"), ("", "Bearer of-the-run"), ("mine", "Bearer mine")]
+)
+@pytest.mark.parametrize("by", ["name", "folder", "url"])
+def test_the_token_of_the_run_is_found(runs, by, token, sent):
+    """Without a token of the user's that of the run is sent, whichever way the stage was found."""
+    with (
+        answering() as stage,
+        running(runs / "other", token="of-another", parse=["http://127.0.0.1:9/messages"]),
+        running(runs / "pipeline", token="of-the-run", enrich=["http://127.0.0.1:9/", stage.url]),
+    ):
+        by_folder = runs / "pipeline" if by == "folder" else None
+        instance = None if by == "url" else 2
+        change(
+            changes=["workers=1"], url=stage.url if by == "url" else None, run=by_folder, instance=instance, token=token
+        )
+    assert tokens(stage) == [sent, sent]
+
+
+@pytest.mark.parametrize(
+    ("listening", "url", "known"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:{}", True),
+        ("127.0.0.1", "http://localhost:{}/x?y", True),
+        ("127.0.0.1", "http://LOCALHOST.:{}/", True),
+        ("0.0.0.0", "http://127.0.0.1:{}/messages", True),
+        ("127.0.0.1", "http://127.0.0.2:{}/messages", False),
+        ("127.0.0.1", "https://127.0.0.1:{}/messages", False),
+        ("127.0.0.1", "http://127.0.0.1:{}@example.com/messages", False),
+        ("127.0.0.1", "http://127.0.0.1:1/{}", False),
+        ("127.0.0.1", "http://[::1", False),
+    ],
+)
+def test_which_urls_are_those_of_a_run(tmp_path, listening, url, known):
+    """A URL is known by host and port, and the token goes to the address that the run itself has written down."""
+    address = f"http://{listening}:8081/messages"
+    found = CurrentRun(tmp_path, {"parse": ["http://127.0.0.1:8082/"], "enrich": [address]}, None).address_at(
+        url.format(8081)
+    )
+    assert found == (address if known else None)
+
+
+def test_the_token_of_a_run_goes_nowhere_else(runs):
+    """A stage that no run here has started gets no token of a run."""
+    with answering() as stage, running(runs / "pipeline", token="of-the-run", enrich=["http://127.0.0.1:9/"]):
+        change(url=stage.url)
+    assert tokens(stage) == [None]
+
+
+@pytest.mark.parametrize(
+    ("token", "advice"),
+    [
+        (None, "with a token of its own: set SIMULATOR_CONTROL_TOKEN to that, or name the folder of a run"),
+        ("wrong", "SIMULATOR_CONTROL_TOKEN is set to another one here"),
+    ],
+)
+def test_what_to_do_about_a_token_is_told(token, advice):
+    """A stage that wants another token is told with the way out, and without the token."""
+    live = live_stage("enrich", Stage(delay=parse_delay("constant(10ms)"), calls=()))
+    with served(control_of(live, "of-the-stage")) as address, pytest.raises(StartError) as raised:
+        change(changes=["delay=constant(1s)"], url=address, token=token)
+    said = str(raised.value)
+    assert "answered 403: the token of SIMULATOR_CONTROL_TOKEN is needed; " in said and advice in said
+    assert "wrong" not in said and "of-the-stage" not in said
 
 
 def test_several_runs_with_the_same_stage(runs):

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.stage.control import PATH, TOKEN_VARIABLE, make_control
+from simulator.stage.control import PATH, make_control
 from simulator.stage.live import LiveStage
 from simulator.stage.request_body import BrokenBody
 from simulator.telemetry.logs import make_logger
+from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 TOKEN = "s3cret"
 
@@ -75,7 +76,7 @@ def test_without_a_token_nobody_else_is(control, remote):
     for method in ("GET", "PATCH"):
         answer = control.ask(method, remote=remote, host="localhost")
         assert (answer.status_code, answer.content_type) == (403, "application/problem+json")
-        assert answer.json["detail"] == f"without {TOKEN_VARIABLE} only this machine itself is answered"
+        assert answer.json["detail"] == f"without {CONTROL_TOKEN_VARIABLE} only this machine itself is answered"
         assert "WWW-Authenticate" not in answer.headers
     assert control.counted == ["refused", "refused"]
 
@@ -124,7 +125,7 @@ def test_with_a_token_whoever_bears_it(guarded, remote, authorization, status):
     assert answer.status_code == status
     if status == 403:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-        assert answer.json["detail"] == f"the token of {TOKEN_VARIABLE} is needed"
+        assert answer.json["detail"] == f"the token of {CONTROL_TOKEN_VARIABLE} is needed"
         assert TOKEN not in answer.text
     assert guarded.counted == ["read" if status == 200 else "refused"]
 

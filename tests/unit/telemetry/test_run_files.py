@@ -15,6 +15,7 @@ def test_the_files_of_a_run():
     """Each file has its place in the run's folder."""
     assert FILES.topology == Path("runs/pipeline/topology.yaml")
     assert FILES.addresses == Path("runs/pipeline/addresses.json")
+    assert FILES.control_token == Path("runs/pipeline/control-token")
     assert FILES.report == Path("runs/pipeline/report.json")
     assert FILES.log("parse.2") == Path("runs/pipeline/logs/parse.2.jsonl")
     assert FILES.errors("parse") == Path("runs/pipeline/logs/parse.stderr")
