@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.support.processes import running_stage, running_topology, wait_for
 from tests.support.wire import Answer, connect, post, post_bytes, read_answer
@@ -79,16 +81,19 @@ def test_sigkill_on_a_middle_stage_counts_nothing_as_delivered_that_was_not(tmp_
     assert first["received"] == first["forwarded"] + first["failed"]
 
 
-def test_a_stopping_stage_answers_what_it_admitted_and_refuses_the_rest(tmp_path):
-    """After SIGTERM: /readyz says no, new messages get 503, those at work and waiting get 200, exit code 0."""
+# A terminal that is closed may send SIGHUP twice.
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]], ids=["SIGTERM", "SIGHUP twice"])
+def test_a_stopping_stage_answers_what_it_admitted_and_refuses_the_rest(tmp_path, signals):
+    """After SIGTERM or SIGHUP: new messages get 503, those at work and waiting get 200, exit code 0."""
     with running_stage(tmp_path, "--workers", "2", "--delay", "constant(4s)", "--drain-timeout", "30s") as stage:
         inside = [connect(stage.port) for _ in range(4)]
         for connection in inside:
             connection.sendall(post_bytes(b"hi"))
         late = connect(stage.port)
         wait_for(lambda: stage.total("simulator_in_flight") == 4, "four messages inside")
-        stage.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: stage.events("stage.draining"), "draining")
+        for number in signals:
+            stage.process.send_signal(number)
+            wait_for(lambda: stage.events("stage.draining"), "draining")
         late.sendall(post_bytes(b"late"))
         answer = read_answer(late)
         assert (answer.status, answer.headers["connection"]) == (503, "close")
@@ -138,11 +143,29 @@ stages:
     assert not [path for path in (tmp_path / "report" / "logs").glob("*.stderr") if path.read_text()]
 
 
+@contextlib.contextmanager
+def ignoring_hangups():
+    """Have what is started in the `with` ignore SIGHUP, as `nohup` does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_ctrl_c_stops_a_stage_at_once(tmp_path):
-    """Two interrupts end a stage that is still at work, with 130."""
-    with running_stage(tmp_path, "--delay", "constant(60s)") as stage, connect(stage.port) as connection:
+    """Two interrupts end a stage that is still at work, with 130; under `nohup` a SIGHUP before them does nothing."""
+    with (
+        ignoring_hangups(),
+        running_stage(tmp_path, "--delay", "constant(60s)") as stage,
+        connect(stage.port) as connection,
+    ):
         connection.sendall(post_bytes(b"hi"))
         wait_for(lambda: stage.total("simulator_in_flight") == 1, "a message inside")
+        stage.process.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            assert requests.get(f"{stage.base}/readyz", timeout=10).status_code == 200
+        assert stage.events("stage.draining") == []
         stage.process.send_signal(signal.SIGINT)
         wait_for(lambda: stage.events("stage.draining"), "draining")
         stage.process.send_signal(signal.SIGINT)
