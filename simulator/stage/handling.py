@@ -144,9 +144,10 @@ class Handling:
         effect, answer_bytes = Effect(), None
         with self._observer.observing(arrival) as seen, self._under_watch(message):
             self._keep_to_limit()
+            deadline_at = None if message.deadline_seconds is None else arrival.received_at + message.deadline_seconds
+            self._check_deadline(deadline_at)
             self._capacity.check_room()
             body = self._read(message, behaviour, seen)
-            deadline_at = None if message.deadline_seconds is None else arrival.received_at + message.deadline_seconds
             self._check_deadline(deadline_at)
             seen.admitted()
             with self._capacity.enter() as place:

@@ -255,7 +255,9 @@ def test_examples_in_boxes_can_be_read(themes, theme):
 
 
 def focused(page: Page) -> str:
-    return str(page.evaluate("() => document.activeElement.id || document.activeElement.textContent"))
+    """Return the id of what has the focus, its label where it has none, or else its text."""
+    names = "element.id || element.getAttribute('aria-label') || element.textContent"
+    return str(page.evaluate(f"() => {{ const element = document.activeElement; return {names}; }}"))
 
 
 FOCUS_IS_SEEN = """() => {
@@ -280,11 +282,13 @@ def tab_through(page: Page, last: str) -> list[str]:
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(page, shown):
-    """Tab goes to the views, the theme, every card, every box and button; Enter opens the stage of a card."""
+    """Tab goes to the views, the theme, the picture, its cards, every box and button; Enter opens a card's stage."""
     page.goto(shown.origin)
     wait_for_figures(page, len(STAGES))
     frame = ["Skip to the view", "view-system", "view-traces", "view-stages", "view-controls", "theme"]
-    assert tab_through(page, "n3") == [*frame, "n0", "n1", "n2", "n3"]
+    reached = tab_through(page, "n3")
+    assert reached[len(frame)].startswith("Picture of the system. Arrow keys move it")
+    assert [*reached[: len(frame)], *reached[len(frame) + 1 :]] == [*frame, "n0", "n1", "n2", "n3"]
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/stages/archive$"))
     page.goto(f"{shown.origin}/controls")

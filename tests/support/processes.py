@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "run_web_service.py"
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 _QUIET = {"OTEL_TRACES_EXPORTER": "none", "SIMULATOR_CONSOLE": "0", "SIMULATOR_SHUTDOWN_DELAY": "0"}
 
 
@@ -154,7 +154,7 @@ def run(
     *arguments: str,
     cwd: Path,
     environment: Mapping[str, str] | None = None,
-    timeout_seconds: float = 200,
+    timeout_seconds: float = 500,
     stdin: bytes | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of the product to its end."""

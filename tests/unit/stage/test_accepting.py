@@ -152,6 +152,9 @@ class Threads:
         self.started.append(thread)
         return _Thread(thread, outcome)
 
+    def current(self):
+        return threading.current_thread()
+
 
 class _Thread:
     def __init__(self, thread, outcome):

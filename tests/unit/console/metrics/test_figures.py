@@ -43,7 +43,8 @@ def test_outcomes_and_errors_are_those_of_the_window():
     after = {"forwarded": 1012, "delivered": 0, "rejected": 501, "invalid": 4, "faulted": 2, "failed": 1}
     figures = stage_figures([history(reading(before), reading(after))], standing(math.nan, math.nan))
     assert figures.outcomes == {
-        "forwarded": 6.0, "delivered": 0.0, "rejected": 0.5, "invalid": 2.0, "faulted": 1.0, "failed": 0.5
+        "forwarded": 6.0, "delivered": 0.0, "rejected": 0.5, "invalid": 2.0, "faulted": 1.0, "failed": 0.5,
+        "broken_off": 0.0,
     }  # fmt: skip
     assert figures.rate_per_second == 10
     assert figures.error_ratio == pytest.approx(0.2)
