@@ -73,12 +73,11 @@ class Connection:
         """Return whether the connection can't be used again: nothing may come on it while nothing was asked."""
         return bool(self._poll.poll(0))
 
-    def exchange(self, message: bytes, timeout_seconds: float) -> Reply:
-        """Send a request and read its answer; no pause between two bytes may be longer than the timeout.
+    def exchange(self, message: bytes, reply: Reply, timeout_seconds: float) -> None:
+        """Send a request and read its answer into `reply`; no pause between two bytes may be longer than the timeout.
 
         Raise EndedUnanswered, TimeoutError, OSError, BadReply or HttpParserError.
         """
-        reply = Reply()
         self.socket.settimeout(timeout_seconds)
         try:
             self.socket.sendall(message)
@@ -95,7 +94,6 @@ class Connection:
                 raise
             raise EndedUnanswered(error) from None
         self.was_used = True
-        return reply
 
     def close(self) -> None:
         """Close the connection."""

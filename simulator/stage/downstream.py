@@ -15,18 +15,20 @@ from requests.structures import CaseInsensitiveDict
 
 import simulator
 from simulator.behaviour.draws import FIRST_VISIT
-from simulator.stage.injections import PATH, Ask, Injections
+from simulator.stage.injections import ASK_SECONDS, PATH, Ask, Injections
 from simulator.stage.message import CALLER, DEADLINE, DRAINING, DUE, INJECTED, MESSAGE_ID, SECRET, UNREAD, VISIT
 from simulator.stage.rotation import Rotation
 from simulator.stage.tasks import StageStopped
-from simulator.stage.transport import LeanAdapter, Unreachable
+from simulator.stage.transport import Broken, LeanAdapter, Unreachable
 from simulator.stage.travel import Due, RunIdentity, due_text
 from simulator.telemetry.record import Attempt, CallOutcome
 from simulator.topology.headers import Headers
 from simulator.topology.settings import Downstream
 
-# How long a called stage may take to say whether it kept an answer back on purpose.
-_ASK_SECONDS = 1.0
+# How long a called stage may take to say whether it kept an answer back on purpose. One that just sent something is
+# there, and if it is busy it is waited for; a mute one that a call has timed out at may be gone, and its caller is not
+# held for much longer than the call itself was to last.
+_LEAST_ASK_SECONDS = 1.0
 _ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
 _WITHOUT_ANSWER = (CallOutcome.TIMEOUT, CallOutcome.BROKEN)
 _USER_AGENT = f"simulator/{simulator.__version__}"
@@ -75,14 +77,17 @@ class Try(requests.PreparedRequest):
     is_stage = False
 
 
-def is_on_purpose(url: str, message_id: str, visit: str, tls: ssl.SSLContext | None = None) -> bool:
-    """Ask the stage at `url` whether a fault there kept a visit of a message from its answer; mute means no."""
+def is_on_purpose(url: str, message_id: str, visit: str, seconds: float, tls: ssl.SSLContext | None = None) -> bool:
+    """Ask the stage at `url` whether a fault there kept a visit of a message from its answer.
+
+    One that says nothing for `seconds` did not.
+    """
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port
     connection = (
-        http.client.HTTPSConnection(host, port, timeout=_ASK_SECONDS, context=tls)
+        http.client.HTTPSConnection(host, port, timeout=seconds, context=tls)
         if parts.scheme == "https"
-        else http.client.HTTPConnection(host, port, timeout=_ASK_SECONDS)
+        else http.client.HTTPConnection(host, port, timeout=seconds)
     )
     query = urllib.parse.urlencode({"message_id": message_id, "visit": visit})
     try:
@@ -147,10 +152,14 @@ class Sender:
                     self._request(downstream, url, parcel, begin), timeout_seconds
                 )
             except StageStopped as stopped:
-                stopped.injected = downstream in self._stages and self._ask(url, parcel.message_id, parcel.visit)
+                stopped.injected = downstream in self._stages and self._ask(
+                    url, parcel.message_id, parcel.visit, _LEAST_ASK_SECONDS
+                )
                 raise
-            if outcome in _WITHOUT_ANSWER and downstream in self._stages:
-                injected = self._ask(url, parcel.message_id, parcel.visit)
+            if outcome in _WITHOUT_ANSWER and not injected and downstream in self._stages:
+                broken = outcome is CallOutcome.BROKEN
+                patience = ASK_SECONDS if broken else min(max(timeout_seconds, _LEAST_ASK_SECONDS), ASK_SECONDS)
+                injected = self._ask(url, parcel.message_id, parcel.visit, patience)
         now = self._monotonic()
         if ending or outcome is CallOutcome.UNREACHABLE:
             if rotation.eject(url, now):
@@ -186,7 +195,7 @@ class Sender:
         except (TooSlow, requests.Timeout):
             return CallOutcome.TIMEOUT, None, False, f"no answer within {timeout_seconds:.3g} s", False
         except requests.ConnectionError as error:
-            return (*_broken(error), str(_root(error)), False)
+            return (*_broken(error, request.is_stage), str(_root(error)), False)
         except (requests.RequestException, OSError, ValueError) as error:
             return CallOutcome.BROKEN, None, False, f"{type(error).__name__}: {error}"[:500], False
         injected = INJECTED in response.headers
@@ -277,8 +286,11 @@ def resending(on_resend: Callable[[Try], None]) -> Callable[[requests.PreparedRe
     return may_resend
 
 
-def _broken(error: requests.ConnectionError) -> tuple[CallOutcome, int | None, bool]:
-    return (CallOutcome.UNREACHABLE if isinstance(error, Unreachable) else CallOutcome.BROKEN), None, False
+def _broken(error: requests.ConnectionError, is_stage: bool) -> tuple[CallOutcome, int | None, bool]:
+    if isinstance(error, Unreachable):
+        return CallOutcome.UNREACHABLE, None, False
+    # A stage that cuts an answer short on purpose says so in its head, which may have come.
+    return CallOutcome.BROKEN, None, is_stage and isinstance(error, Broken) and INJECTED in error.headers
 
 
 def _root(error: BaseException) -> BaseException:

@@ -13,8 +13,11 @@ from contextlib import contextmanager
 PATH = "/injected"
 _MOST_REMEMBERED = 10_000
 
-# Asks the stage at a URL about a visit of a message there.
-Ask = Callable[[str, str, str], bool]
+# The longest that an answer to such a question is waited for.
+ASK_SECONDS = 5.0
+
+# Asks the stage at a URL about a visit of a message there, and waits so many seconds for its answer.
+Ask = Callable[[str, str, str, float], bool]
 
 
 class Injections:
@@ -51,5 +54,6 @@ class Injections:
         if (message_id, visit) in self._struck:
             return True
         return any(
-            ask(url, message_id, following) for url, following in tuple(self._under_way.get((message_id, visit), ()))
+            ask(url, message_id, following, ASK_SECONDS)
+            for url, following in tuple(self._under_way.get((message_id, visit), ()))
         )

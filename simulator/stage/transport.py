@@ -39,6 +39,14 @@ class Unreachable(requests.ConnectionError):
     """Say that no connection came about: the other side has not seen the message."""
 
 
+class Broken(requests.ConnectionError):
+    """Say that the answer is not whole; `headers` are those of its head, as far as it came."""
+
+    def __init__(self, reason: Exception, headers: list[tuple[bytes, bytes]]) -> None:
+        super().__init__(reason)
+        self.headers = _readable(headers)
+
+
 class LeanAdapter(BaseAdapter):
     """Send prepared requests to http:// and https:// URLs; the body of an answer is read and thrown away.
 
@@ -78,7 +86,7 @@ class LeanAdapter(BaseAdapter):
     ) -> requests.Response:
         """Send a request and read the whole answer; `timeout` is (connect, read) in seconds.
 
-        Raise Unreachable, requests.ReadTimeout or requests.ConnectionError.
+        Raise Unreachable, Broken, requests.ReadTimeout or requests.ConnectionError.
         """
         target = self._target(request.url or "")
         connect_seconds, read_seconds = timeout
@@ -131,17 +139,19 @@ class LeanAdapter(BaseAdapter):
         return Connection(connected, self._new_poll())
 
     def _exchange(self, connection: Connection, message: bytes, timeout_seconds: float) -> Reply:
+        reply = Reply()
         try:
-            return connection.exchange(message, timeout_seconds)
+            connection.exchange(message, reply, timeout_seconds)
         except TimeoutError as error:
             connection.close()
             raise requests.ReadTimeout(error) from None
         except (OSError, HttpParserError, BadReply) as error:
             connection.close()
-            raise requests.ConnectionError(error) from None
+            raise Broken(error, reply.headers) from None
         except BaseException:
             connection.close()
             raise
+        return reply
 
     def _give_back(self, origin: _Origin, connection: Connection, reply: Reply) -> None:
         idle, now = self._idle[origin], self._monotonic()
@@ -198,10 +208,14 @@ def _body(request: requests.PreparedRequest) -> bytes:
     return request.body
 
 
+def _readable(headers: list[tuple[bytes, bytes]]) -> CaseInsensitiveDict[str]:
+    return CaseInsensitiveDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+
+
 def _response(reply: Reply, request: requests.PreparedRequest, adapter: BaseAdapter) -> requests.Response:
     response = requests.Response()
     response.status_code = reply.status
-    response.headers = CaseInsensitiveDict((n.decode("latin-1"), v.decode("latin-1")) for n, v in reply.headers)
+    response.headers = _readable(reply.headers)
     response.url = request.url or ""
     response.request = request
     response.connection = adapter  # type: ignore[assignment]

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import SCREEN, opened
 from tests.support.consoles import console_of_a_made_up_run, wait_for_figures
 from tests.support.pictures import measure
+from tests.support.processes import wait_for
 
 STAGES, LAYERS = 36, 9
 READABLE_PIXELS = 11.0
@@ -151,17 +152,17 @@ def test_it_is_dragged_by_the_mouse_and_opens_no_card(page):
 def test_arrow_keys_move_it(page):
     """With the focus on the picture they move it, as they move any page."""
     zoom_in(page)
-    before = scrolled(page)
+    left, top = scrolled(page)
     page.locator(".scene").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowDown")
-    page.wait_for_function(
-        """([left, top]) => {
-            const scene = document.querySelector(".scene");
-            return scene.scrollLeft > left && scene.scrollTop > top;
-        }""",
-        arg=list(before),
-    )
+
+    # The browser moves it little by little, and a second key may come before it has begun with the first.
+    def moved():
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
+        now = scrolled(page)
+        return now[0] > left and now[1] > top
+
+    wait_for(moved, "a picture that has moved", 60)
 
 
 def test_the_focus_on_a_card_brings_it_into_sight(page):

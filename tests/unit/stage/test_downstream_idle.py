@@ -21,7 +21,7 @@ def resender(downstream, **options):
     """Make a sender that sends once more, and the list of what it sent so."""
     resent = []
     adapter = LeanAdapter(4, may_resend=resending(resent.append), **options)
-    with sending(downstream, adapter=adapter, ask=lambda url, message_id, visit: False) as sender:
+    with sending(downstream, adapter=adapter, ask=lambda url, message_id, visit, seconds: False) as sender:
         yield sender, resent
 
 

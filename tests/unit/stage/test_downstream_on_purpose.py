@@ -6,10 +6,11 @@ import socket
 from dataclasses import replace
 
 import pytest
+import requests
+from requests.adapters import BaseAdapter
 
-from simulator.stage import downstream
 from simulator.stage.downstream import is_on_purpose
-from simulator.stage.injections import Injections
+from simulator.stage.injections import ASK_SECONDS, Injections
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.settings import Downstream
 from tests.support.sending import (
@@ -36,6 +37,10 @@ def telling(status, asked):
         connection.shutdown(socket.SHUT_RDWR)
 
     return behave
+
+
+def nobody(*question):
+    pytest.fail("nobody is to be asked")
 
 
 def read_head(connection):
@@ -76,20 +81,18 @@ def test_who_is_too_slow_is_asked_too(serve):
 @pytest.mark.parametrize(
     "text", [OK, b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"]
 )
-def test_who_answered_is_not_asked(serve, monkeypatch, text, is_stage):
+def test_who_answered_is_not_asked(serve, text, is_stage):
     """An answer says itself whether it was on purpose, so nobody asks."""
-    monkeypatch.setattr(downstream, "is_on_purpose", lambda *_: pytest.fail("nobody is to be asked"))
-    with serve(answering(text)) as server, sending(server.downstream(is_stage)) as sender:
+    with serve(answering(text)) as server, sending(server.downstream(is_stage), ask=nobody) as sender:
         assert sender.attempt("enrich", PARCEL, LONG_SECONDS).injected is False
 
 
 @pytest.mark.parametrize("url", ["stranger", "nobody"])
-def test_who_can_t_know_is_not_asked(serve, monkeypatch, url):
+def test_who_can_t_know_is_not_asked(serve, url):
     """Neither a stranger, which knows nothing of our faults, nor whoever can't be reached is asked."""
-    monkeypatch.setattr(downstream, "is_on_purpose", lambda *_: pytest.fail("nobody is to be asked"))
     with serve(answering(b"")) as server:
         target = server.downstream() if url == "stranger" else Downstream("enrich", (nowhere(),), True)
-        with sending(target) as sender:
+        with sending(target, ask=nobody) as sender:
             assert sender.attempt("enrich", PARCEL, LONG_SECONDS).injected is False
 
 
@@ -103,15 +106,50 @@ def test_a_stage_that_is_mute_means_no(serve, text):
         connection.shutdown(socket.SHUT_RDWR)
 
     with serve(behave) as server:
-        assert is_on_purpose(server.url, "m-1", "0") is False
-    assert is_on_purpose(nowhere(), "m-1", "0") is False
+        assert is_on_purpose(server.url, "m-1", "0", LONG_SECONDS) is False
+    assert is_on_purpose(nowhere(), "m-1", "0", LONG_SECONDS) is False
 
 
-def test_a_stage_that_keeps_silent_means_no(serve, monkeypatch):
+def test_a_stage_that_keeps_silent_means_no(serve):
     """The question is given up after a while."""
-    monkeypatch.setattr(downstream, "_ASK_SECONDS", 0.05)
     with serve(holding) as server:
-        assert is_on_purpose(server.url, "m-1", "0") is False
+        assert is_on_purpose(server.url, "m-1", "0", BRIEF_SECONDS) is False
+
+
+@pytest.mark.parametrize(
+    ("timeout_seconds", "waited_seconds"), [(0.01, 1.0), (2.0, 2.0), (60.0, 5.0)], ids=["brief", "as long", "at most"]
+)
+def test_a_timed_out_call_asks_for_as_long_as_it_was_to_last(timeout_seconds, waited_seconds):
+    """A mute stage may be gone, and holds its caller for a second at least, for five at most."""
+    asked = []
+
+    class Mute(BaseAdapter):
+        def send(self, request, **options):
+            raise requests.ReadTimeout("mute")
+
+        def close(self):
+            pass
+
+    def ask(url, message_id, visit, seconds):
+        asked.append(seconds)
+
+    target = Downstream("enrich", (nowhere(),), True)
+    with sending(target, adapter=Mute(), ask=ask) as sender:
+        sender.attempt("enrich", PARCEL, timeout_seconds)
+    assert asked == [waited_seconds]
+
+
+def test_a_cut_answer_says_itself_that_it_was_cut_on_purpose(serve):
+    """Its head has come, so a stage that is too busy to answer questions is not asked."""
+
+    def behave(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Simulator-Injected: true\r\nContent-Length: 9\r\n\r\nhalf")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with serve(behave) as server, sending(server.downstream(is_stage=True), ask=nobody) as sender:
+        attempt = sender.attempt("enrich", PARCEL, LONG_SECONDS)
+    assert (attempt.outcome, attempt.injected) == (CallOutcome.BROKEN, True)
 
 
 def test_what_is_under_way_is_known(serve):
@@ -126,5 +164,5 @@ def test_what_is_under_way_is_known(serve):
     parcel = replace(PARCEL, visit="0b", from_visit="0a")
     with serve(behave) as server, sending(server.downstream(), injections=injections) as sender:
         sender.attempt("enrich", parcel, LONG_SECONDS)
-        assert seen == [(server.url, "m-1", "0b")]
-        assert not injections.is_on_purpose("m-1", "0a", lambda *_: pytest.fail("nobody is to be asked"))
+        assert seen == [(server.url, "m-1", "0b", ASK_SECONDS)]
+        assert not injections.is_on_purpose("m-1", "0a", nobody)

@@ -13,6 +13,7 @@ from simulator.behaviour.distributions import Constant
 from simulator.behaviour.draws import draw
 from simulator.behaviour.faults.base import Effect
 from simulator.errors import DownstreamFailed, InjectedFault
+from simulator.stage.injections import ASK_SECONDS
 from simulator.telemetry.record import FaultTime, Outcome
 
 
@@ -275,4 +276,4 @@ def test_while_a_message_is_sent_on_the_next_stage_is_asked(make_stage, make_mes
     rig = make_stage(calls=["enrich"], answer=answer)
     rig.handle(make_message())
     visit = rig.adapter.requests[0].headers["X-Simulator-Visit"]
-    assert asked == [("http://enrich:8080/messages", "m-1", visit)]
+    assert asked == [("http://enrich:8080/messages", "m-1", visit, ASK_SECONDS)]

@@ -37,7 +37,7 @@ def test_who_is_further_down_is_asked():
     """Where a visit waits for another stage that one is asked about the visit that it was caused; its word counts."""
     injections, asked = Injections(), []
 
-    def ask(url, message_id, visit):
+    def ask(url, message_id, visit, seconds):
         asked.append((url, message_id, visit))
         return url == "http://b/"
 
@@ -65,7 +65,7 @@ def test_the_answer_comes_through_stages_in_a_row():
     chain = {f"http://s{number}/": Injections() for number in range(5)}
     stages = list(chain.values())
 
-    def ask(url, message_id, visit):
+    def ask(url, message_id, visit, seconds):
         return chain[url].is_on_purpose(message_id, visit, ask)
 
     waits = [
@@ -94,5 +94,5 @@ def test_the_same_message_twice_at_the_same_time():
     with injections.under_way("m-1", "a", "http://b/", "b1"):
         with injections.under_way("m-1", "a", "http://b/", "b1"):
             pass
-        assert injections.is_on_purpose("m-1", "a", lambda url, message_id, visit: visit == "b1")
+        assert injections.is_on_purpose("m-1", "a", lambda url, message_id, visit, seconds: visit == "b1")
     assert injections._under_way == {}
