@@ -60,10 +60,14 @@ class EndedUnanswered(Exception):
 
 
 class Connection:
-    """One connection; `usable_until` and `idle_since` are monotonic, in seconds, and hold while it is idle."""
+    """One connection; `opened_at`, `usable_until` and `idle_since` are monotonic, in seconds.
 
-    def __init__(self, connected: socket.socket, poll: Any) -> None:
+    The last two hold while it is idle.
+    """
+
+    def __init__(self, connected: socket.socket, poll: Any, opened_at: float) -> None:
         self.socket = connected
+        self.opened_at = opened_at
         self.was_used = False
         self.idle_since = self.usable_until = 0.0
         self._poll = poll

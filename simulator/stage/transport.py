@@ -32,6 +32,9 @@ _SPARE_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
 # The server's time began to run before ours, and a request takes a moment to get there.
 _IDLE_MARGIN_SECONDS = 1.0
+# A connection in use is replaced at this age. Behind a name that stands for many servers, as a Service of Kubernetes
+# does, each connection stays with the server that it was opened to, and one that has been added would never get any.
+_MAX_AGE_SECONDS = 10.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -51,7 +54,8 @@ class LeanAdapter(BaseAdapter):
     """Send prepared requests to http:// and https:// URLs; the body of an answer is read and thrown away.
 
     `new_poll()` makes a poll object that is only ever asked without waiting: under gevent it must be the real one, not
-    gevent's. Idle connections beyond `max_idle` are closed, and those that nobody needed for some seconds.
+    gevent's. Idle connections beyond `max_idle` are closed, those that nobody needed for some seconds, and each that is
+    given back at a certain age.
     `may_resend(request)` decides whether a request is sent once more, on a new connection, where the used connection
     that it went out on has ended without a byte of an answer. `tls` of None means Python's own trust.
     """
@@ -136,7 +140,7 @@ class LeanAdapter(BaseAdapter):
                 connected = secured(connected, self._tls, host)
         except OSError as error:
             raise Unreachable(error) from None
-        return Connection(connected, self._new_poll())
+        return Connection(connected, self._new_poll(), self._monotonic())
 
     def _exchange(self, connection: Connection, message: bytes, timeout_seconds: float) -> Reply:
         reply = Reply()
@@ -155,7 +159,8 @@ class LeanAdapter(BaseAdapter):
 
     def _give_back(self, origin: _Origin, connection: Connection, reply: Reply) -> None:
         idle, now = self._idle[origin], self._monotonic()
-        if reply.keep_alive and len(idle) < self._max_idle:
+        is_young = now - connection.opened_at < _MAX_AGE_SECONDS
+        if reply.keep_alive and is_young and len(idle) < self._max_idle:
             connection.idle_since, connection.usable_until = now, now + _usable_seconds(reply.idle_seconds)
             idle.append(connection)
         else:

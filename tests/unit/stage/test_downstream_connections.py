@@ -47,6 +47,18 @@ def test_connections_are_used_again(serve):
         assert len(server.accepted) == 1
 
 
+def test_a_connection_in_use_is_replaced_at_its_age(serve):
+    """A call a second: each connection is used for ten, so that a server that is added gets its part."""
+    now = [0.0]
+    adapter = LeanAdapter(4, monotonic=lambda: now[0])
+    with serve(echoing) as server, sending(server.downstream(), adapter=adapter) as sender:
+        accepted = []
+        for now[0] in range(33):
+            assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.OK
+            accepted.append(len(server.accepted))
+    assert accepted == [1] * 11 + [2] * 11 + [3] * 11
+
+
 def test_an_error_s_connection_is_used_again(serve):
     """An answer with an error status leaves its connection fit for the next call."""
 
