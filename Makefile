@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test test-engines lint bench bench-console pictures lock clean
+.PHONY: demo stack test test-engines test-kubernetes lint bench bench-console pictures lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -28,16 +28,24 @@ demo: $(VENV)/.run ## run the default pipeline until Ctrl-C
 stack: $(VENV)/.run ## the same beside real Prometheus and Jaeger, whichever is installed
 	@bash -mc '$(BIN)/python run_web_service.py run --stack; exit $$?'
 
+# Those of real containers have targets of their own.
+ENGINES_APART := --ignore tests/engines --ignore tests/kubernetes
+
 # Many tests wait for a process most of their time, so there is one worker more than the smallest machine has cores.
 test: $(VENV)/.tests ## run every test
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone and not calm" --ignore tests/engines $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone and not calm" $(ENGINES_APART) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m calm tests/pipeline tests/backends $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m alone --ignore tests/engines $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m alone $(ENGINES_APART) $(PYTEST_ARGS)
 
 # What can't run containers skips these tests by name; what they need is made outside of the checkout.
 test-engines: $(VENV)/.tests ## run the stages in real containers: Linux, as root
 	-@.ci/engines >/dev/null
 	$(BIN)/python -m pytest tests/engines -o log_cli=true -o log_cli_level=INFO $(PYTEST_ARGS)
+
+# Kubernetes is built from its source once, which takes up to twenty minutes, so that CI goes without.
+test-kubernetes: $(VENV)/.tests ## run the stages on a real cluster: Linux, as root, with Go
+	-@.ci/jaeger && .ci/engines >/dev/null && .ci/kubernetes >/dev/null
+	$(BIN)/python -m pytest tests/kubernetes -o log_cli=true -o log_cli_level=INFO $(PYTEST_ARGS)
 
 lint: $(VENV)/.tests ## ruff, mypy and the import arrows
 	$(BIN)/ruff check .

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
 
 from tests.support.processes import PROGRAM, clean_environment, read_log, wait_for
+from tests.support.steady import steady_load
 
 NAMES = ("front", "middle", "last")
 ROUNDS = 20
@@ -71,47 +69,6 @@ class Rolling:
             listener.close()
 
 
-class Client(threading.Thread):
-    """A client that keeps its connection for as long as it is told to: 5 messages a second, until it is stopped."""
-
-    def __init__(self, name, port, stopped):
-        super().__init__(name=name)
-        self.port, self.stopped = port, stopped
-        self.sent, self.wrong = [], []
-
-    def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        while not self.stopped.is_set():
-            ident = f"{self.name}-{len(self.sent)}"
-            self.sent.append(ident)
-            try:
-                connection.request("POST", "/messages", b"hi", {"X-Message-Id": ident})
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status != 200:
-                    self.wrong.append(f"{ident}: {answer.status} {body!r}")
-            except (OSError, http.client.HTTPException) as error:
-                self.wrong.append(f"{ident}: {error!r}")
-                connection.close()
-            time.sleep(0.2)  # the pace, at which connections are idle most of the time
-        connection.close()
-
-
-@contextlib.contextmanager
-def load(port, clients=4):
-    """Send some 20 messages a second on kept connections in the body of the `with`."""
-    stopped = threading.Event()
-    threads = [Client(f"client{number}", port, stopped) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield threads
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join(60)
-
-
 @pytest.mark.timeout(900)
 def test_twenty_rolling_restarts_lose_nothing(tmp_path):
     """SIGTERM on each stage in turn, 20 times, under 20/s: all is answered with 200 and delivered exactly once."""
@@ -119,7 +76,7 @@ def test_twenty_rolling_restarts_lose_nothing(tmp_path):
     with contextlib.closing(rolling):
         for name in reversed(NAMES):
             rolling.start(name)
-        with load(rolling.ports["front"]) as clients:
+        with steady_load("127.0.0.1", rolling.ports["front"]) as clients:
             for number in range(ROUNDS):
                 rolling.replace(NAMES[number % len(NAMES)])
         sent = [ident for client in clients for ident in client.sent]

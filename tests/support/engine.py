@@ -6,14 +6,14 @@ The engine, its images and its cache lie outside of the checkout, where `.ci/eng
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ import pytest
 from simulator.render.containers import IMAGE, JAEGER_IMAGE, K6_IMAGE, LOCUST_IMAGE, PROMETHEUS_IMAGE
 from tests.support.backends import find
 from tests.support.namespaces import child_of, network_of, obstacle, start_within
+from tests.support.owned import alone, emptied, without_cgroups
 from tests.support.processes import ROOT, clean_environment, wait_for
 
 REQUIRED = "REQUIRE_ENGINES"
 logger = logging.getLogger("engine")
+PAUSE_IMAGE = "pause:local"
 _PYTHON_IMAGE = "python:3.13.15-slim"
 # In the order in which they are made, {target of images/Dockerfile: name}.
 _STAND_INS = {
@@ -37,7 +39,6 @@ _STAND_INS = {
     "locust": LOCUST_IMAGE,
 }
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-_CGROUPS = Path("/sys/fs/cgroup")
 _CGROUP = "web-service-simulator-engine"
 _STOP_SECONDS = 60.0
 _BUILDER = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false")
@@ -110,32 +111,34 @@ def running_engine() -> Iterator[Engine]:
     """
     cache = find_cache()
     jaeger = find("jaeger")
-    with _alone(cache / "docker.lock"), _emptied(cache / "work") as work:
-        shutil.copytree(cache / "root/usr/libexec/docker/cli-plugins", work / "client/cli-plugins")
-        with _daemon(cache, work, online=True) as builder:
-            _remove_everything(builder)
-            _build_images(builder, cache, jaeger)
+    with alone(cache / "docker.lock"), emptied(cache / "work") as work:
+        with _builder(cache, work) as builder:
+            _build_images(builder, cache, jaeger, _STAND_INS)
         with _daemon(cache, work, online=False) as engine, network_of(engine.process):
             yield engine
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock: two daemons must not share a folder."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def save_images(file: Path, programs: Path) -> None:
+    """Build what a cluster runs, whose pause container is in the folder of its programs, and save it to an archive."""
+    cache = find_cache()
+    jaeger = find("jaeger")
+    targets = ("python", "prometheus", "jaeger")
+    with alone(cache / "docker.lock"), emptied(cache / "work") as work, _builder(cache, work) as builder:
+        _build_images(builder, cache, jaeger, targets)
+        with tarfile.open(work / "pause.tar", "w") as archive:
+            archive.add(programs / "pause", "pause")
+        builder.docker("import", "--change", 'ENTRYPOINT ["/pause"]', str(work / "pause.tar"), PAUSE_IMAGE)
+        images = (IMAGE, PROMETHEUS_IMAGE, JAEGER_IMAGE, PAUSE_IMAGE)
+        builder.docker("save", "--output", str(file), *images)
 
 
 @contextlib.contextmanager
-def _emptied(folder: Path) -> Iterator[Path]:
-    """Make a folder for root alone, without what a run left that was killed, and remove it in the end."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+def _builder(cache: Path, work: Path) -> Iterator[Engine]:
+    """Run an engine with this machine's network, which nothing but the building of images has."""
+    shutil.copytree(cache / "root/usr/libexec/docker/cli-plugins", work / "client/cli-plugins")
+    with _daemon(cache, work, online=True) as builder:
+        _remove_everything(builder)
+        yield builder
 
 
 @contextlib.contextmanager
@@ -148,7 +151,7 @@ def _daemon(cache: Path, work: Path, *, online: bool) -> Iterator[Engine]:
     command += ["--host", f"unix://{work / 'docker.sock'}", "--storage-driver", "overlay2"]
     command += ["--cgroup-parent", f"/{_CGROUP}"]
     command += _BUILDER if online else ()
-    with _without_cgroups():
+    with without_cgroups(_CGROUP):
         process = start_within(cache / "root", [work, data, ROOT], scratch, command, log, online=online)
         try:
             engine = Engine(work, cache / "root/usr/bin/docker", process)
@@ -176,23 +179,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@contextlib.contextmanager
-def _without_cgroups() -> Iterator[None]:
-    """Leave no control group behind, nor one of a daemon that was killed before."""
-    _remove_cgroups()
-    try:
-        yield
-    finally:
-        _remove_cgroups()
-
-
-def _remove_cgroups() -> None:
-    for top in (*_CGROUPS.glob(f"*/{_CGROUP}"), *_CGROUPS.glob(_CGROUP)):
-        for folder, _, _ in os.walk(top, topdown=False):
-            with contextlib.suppress(OSError):  # something is still in it
-                Path(folder).rmdir()
-
-
 def _remove_everything(engine: Engine) -> None:
     """Remove what a daemon left that was killed: containers, networks and volumes, not images."""
     containers = engine.docker("ps", "--all", "--quiet").split()
@@ -202,7 +188,7 @@ def _remove_everything(engine: Engine) -> None:
     engine.docker("volume", "prune", "--all", "--force")
 
 
-def _build_images(engine: Engine, cache: Path, jaeger: str) -> None:
+def _build_images(engine: Engine, cache: Path, jaeger: str, targets: Iterable[str]) -> None:
     if not engine.docker("images", "--quiet", "debian-python:local"):
         engine.docker("import", str(cache / "python.tar"), "debian-python:local")
     context = engine.work / "context"
@@ -210,8 +196,8 @@ def _build_images(engine: Engine, cache: Path, jaeger: str) -> None:
     sources = (ROOT / "tests/engines/images/Dockerfile", ROOT / "tests/load-requirements.txt", _AUTHORITIES)
     for source in (*sources, Path(jaeger)):
         shutil.copy(source, context / source.name)
-    for target, name in _STAND_INS.items():
-        build(engine, str(context), "--target", target, "--tag", name)
+    for target in targets:
+        build(engine, str(context), "--target", target, "--tag", _STAND_INS[target])
     build(engine, str(ROOT), "--file", str(ROOT / "deploy/Dockerfile"), "--tag", IMAGE)
     shutil.rmtree(context)
 
