@@ -97,10 +97,6 @@ class Attempts:
         )
         return self._sender.attempt(order.call.to, parcel, timeout if left is None else min(timeout, left))
 
-    def has_another_instance(self, order: Order, unreachable: int) -> bool:
-        """Tell whether another instance of the called stage is left after so many could not be reached."""
-        return unreachable < self._sender.instances(order.call.to) and self._sender.has_another(order.call.to)
-
     def instances(self, order: Order) -> int:
         """Return how many instances the called stage has."""
         return self._sender.instances(order.call.to)
@@ -157,10 +153,9 @@ class _Making:
                 # It has not taken the message: the next instance may, or the next process at the same address.
                 resent += 1
                 pause: float | None = 0.0
-            elif attempt.outcome is CallOutcome.UNREACHABLE and self._attempts.has_another_instance(
-                self._order, unreachable
-            ):
-                pause = 0.0  # it has not seen the message, and another one may
+            elif attempt.outcome is CallOutcome.UNREACHABLE and unreachable < self._attempts.instances(self._order):
+                # It has not seen the message, and another one may; also one that is passed over, which may be back.
+                pause = 0.0
             else:
                 failures += 1
                 pause = self._pause_after(failures)

@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from simulator.stage.reply import BadReply, Reply
@@ -13,19 +14,34 @@ from simulator.stage.reply import BadReply, Reply
 _CHUNK_BYTES = 2**16
 
 Connect = Callable[[tuple[str, int], float], socket.socket]
+# The addresses of a host, as sockets take them, each with its family.
+Found = list[tuple[int, tuple[Any, ...]]]
+LookUp = Callable[[str, int], Found]
 
 
-def connect(address: tuple[str, int], timeout_seconds: float) -> socket.socket:
-    """Connect to an address; small packets leave at once."""
+def look_up(host: str, port: int) -> Found:
+    """Return the addresses of a host by its name. Raise OSError where it has none."""
+    return [(family, address) for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def connect(address: tuple[str, int], timeout_seconds: float, look_up: LookUp = look_up) -> socket.socket:
+    """Connect to an address, each of a name's in turn; small packets leave at once. Raise the last one's OSError."""
     family = family_of(address[0])
     # Under gevent every look-up of a name is a thread's work: a number needs none, however many connect at once.
-    connection = socket.create_connection(address, timeout_seconds) if family is None else socket.socket(family)
+    *others, (last_family, last) = look_up(*address) if family is None else [(family, address)]
+    for other_family, other in others:
+        with suppress(OSError):
+            return _connected(other_family, other, timeout_seconds)
+    return _connected(last_family, last, timeout_seconds)
+
+
+def _connected(family: int, address: tuple[Any, ...], timeout_seconds: float) -> socket.socket:
+    connection = socket.socket(family)
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if family is not None:
-            connection.settimeout(timeout_seconds)
-            connection.connect(address)
-    except OSError:
+        connection.settimeout(timeout_seconds)
+        connection.connect(address)
+    except BaseException:
         connection.close()
         raise
     return connection

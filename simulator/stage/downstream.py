@@ -6,7 +6,6 @@ import http.client
 import ssl
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import requests
@@ -19,6 +18,7 @@ from simulator.stage.injections import ASK_SECONDS, PATH, Ask, Injections
 from simulator.stage.message import CALLER, DEADLINE, DRAINING, DUE, INJECTED, MESSAGE_ID, SECRET, UNREAD, VISIT
 from simulator.stage.rotation import Rotation
 from simulator.stage.tasks import StageStopped
+from simulator.stage.time_limit import TimeLimit, TooSlow, no_time_limit
 from simulator.stage.transport import Broken, LeanAdapter, Unreachable
 from simulator.stage.travel import Due, RunIdentity, due_text
 from simulator.telemetry.record import Attempt, CallOutcome
@@ -29,21 +29,12 @@ from simulator.topology.settings import Downstream
 # there, and if it is busy it is waited for; a mute one that a call has timed out at may be gone, and its caller is not
 # held for much longer than the call itself was to last.
 _LEAST_ASK_SECONDS = 1.0
+# How long a connection to one of several instances may take. A container, pod or machine that is gone may not even
+# refuse it, and another instance would have answered long before the call's own timeout.
+CONNECT_SECONDS = 5.0
 _ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
 _WITHOUT_ANSWER = (CallOutcome.TIMEOUT, CallOutcome.BROKEN)
 _USER_AGENT = f"simulator/{simulator.__version__}"
-
-
-class TooSlow(BaseException):
-    """Break a call off whose time is up; no `except Exception` on the way may swallow it."""
-
-
-TimeLimit = Callable[[float], AbstractContextManager[object]]
-
-
-def no_time_limit(seconds: float) -> AbstractContextManager[object]:
-    """Rely on the timeouts of the socket alone."""
-    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +93,7 @@ def is_on_purpose(url: str, message_id: str, visit: str, seconds: float, tls: ss
 class Sender:
     """Send messages to the stages downstream.
 
-    `time_limit(seconds)` makes a context manager that raises TooSlow inside when the time is up: the timeouts of a
-    socket only bound the pause between two bytes. `on_ejection(downstream, url, ejected)` is called for instances that
+    `time_limit` bounds each attempt. `on_ejection(downstream, url, ejected)` is called for instances that
     could not be reached and are passed over, and for those that are back. `ask` asks a stage whether a fault of its own
     kept an answer back. `variables` are the values of those that headers name.
     The secret in `identity` is sent to stages alone.
@@ -148,8 +138,9 @@ class Sender:
         url = rotation.pick(begin)
         with self._injections.under_way(parcel.message_id, parcel.from_visit, url, parcel.visit):
             try:
+                connect_seconds = timeout_seconds if len(rotation) == 1 else min(timeout_seconds, CONNECT_SECONDS)
                 outcome, code, injected, error, ending = self._exchange(
-                    self._request(downstream, url, parcel, begin), timeout_seconds
+                    self._request(downstream, url, parcel, begin), connect_seconds, timeout_seconds
                 )
             except StageStopped as stopped:
                 stopped.injected = downstream in self._stages and self._ask(
@@ -172,20 +163,18 @@ class Sender:
         """Give how many instances a downstream has."""
         return len(self._rotations[downstream])
 
-    def has_another(self, downstream: str) -> bool:
-        """Tell whether a downstream has an instance left that could be reached when it was last tried."""
-        return self._rotations[downstream].has_another(self._monotonic())
-
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
-    def _exchange(self, request: Try, timeout_seconds: float) -> tuple[CallOutcome, int | None, bool, str, bool]:
+    def _exchange(
+        self, request: Try, connect_seconds: float, timeout_seconds: float
+    ) -> tuple[CallOutcome, int | None, bool, str, bool]:
         try:
             with self._time_limit(timeout_seconds):
                 response = self._session.send(
                     request,
-                    timeout=(timeout_seconds, timeout_seconds),
+                    timeout=(connect_seconds, timeout_seconds),
                     allow_redirects=False,
                     stream=True,
                     verify=True,

@@ -11,10 +11,14 @@ import gevent
 from gevent import monkey
 from opentelemetry import trace
 
-from simulator.stage.downstream import Sender, TooSlow, Try, is_on_purpose, resending
+from simulator.stage.connection import connect
+from simulator.stage.downstream import Sender, Try, is_on_purpose, resending
+from simulator.stage.greenlets import Greenlets
 from simulator.stage.injections import Ask, Injections
+from simulator.stage.lookups import Lookups
 from simulator.stage.message import MESSAGE_ID
 from simulator.stage.signals import Signals
+from simulator.stage.time_limit import TooSlow
 from simulator.stage.transport import LeanAdapter
 from simulator.stage.travel import RunIdentity
 from simulator.stage.trust import make_tls
@@ -54,8 +58,10 @@ def make_sender(
     adapter = LeanAdapter(
         connections,
         monkey.get_original("select", "poll"),
+        functools.partial(connect, look_up=Lookups(Greenlets())),
         may_resend=resending(_on_resend(signals)),
         tls=tls,
+        time_limit=_time_limit,
     )
     return Sender(
         settings.name,

@@ -38,7 +38,3 @@ class Rotation:
     def restore(self, url: str) -> bool:
         """Take an instance back that has answered; tell whether it was ejected."""
         return self._back_at.pop(url, None) is not None
-
-    def has_another(self, now: float) -> bool:
-        """Tell whether an instance is left that is not ejected."""
-        return len(self._urls) > 1 and any(self._back_at.get(url, now) <= now for url in self._urls)

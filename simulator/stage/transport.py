@@ -24,6 +24,7 @@ from requests.structures import CaseInsensitiveDict
 
 from simulator.stage.connection import Connect, Connection, EndedUnanswered, connect, secured
 from simulator.stage.reply import BadReply, Reply
+from simulator.stage.time_limit import TimeLimit, TooSlow, no_time_limit
 
 # Connections beyond those in use are closed after so long, so that a burst leaves nothing behind.
 _SPARE_SECONDS = 5.0
@@ -58,6 +59,7 @@ class LeanAdapter(BaseAdapter):
     given back at a certain age.
     `may_resend(request)` decides whether a request is sent once more, on a new connection, where the used connection
     that it went out on has ended without a byte of an answer. `tls` of None means Python's own trust.
+    `time_limit` bounds the time until there is a connection.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class LeanAdapter(BaseAdapter):
         monotonic: Callable[[], float] = time.monotonic,
         may_resend: Callable[[requests.PreparedRequest], bool] = lambda request: False,
         tls: ssl.SSLContext | None = None,
+        time_limit: TimeLimit = no_time_limit,
     ) -> None:
         super().__init__()
         self._new_poll = new_poll
@@ -76,6 +79,7 @@ class LeanAdapter(BaseAdapter):
         self._max_idle = max_idle
         self._may_resend = may_resend
         self._tls = tls
+        self._time_limit = time_limit
         self._idle: dict[_Origin, deque[Connection]] = {}
         self._targets: dict[str, _Target] = {}
 
@@ -134,10 +138,13 @@ class LeanAdapter(BaseAdapter):
     def _open(self, origin: _Origin, timeout_seconds: float) -> Connection:
         host, port, is_secure = origin
         try:
-            connected = self._connect((host, port), timeout_seconds)
-            if is_secure:
-                self._tls = self._tls or ssl.create_default_context()
-                connected = secured(connected, self._tls, host)
+            with self._time_limit(timeout_seconds):  # looking up its name included
+                connected = self._connect((host, port), timeout_seconds)
+                if is_secure:
+                    self._tls = self._tls or ssl.create_default_context()
+                    connected = secured(connected, self._tls, host)
+        except TooSlow:
+            raise Unreachable(f"no connection within {timeout_seconds:.3g} s") from None
         except OSError as error:
             raise Unreachable(error) from None
         return Connection(connected, self._new_poll(), self._monotonic())

@@ -9,8 +9,8 @@ from typing import Any
 
 import greenlet
 
-from simulator.stage.downstream import TooSlow
 from simulator.stage.tasks import Abandoned, StageStopped
+from simulator.stage.time_limit import TooSlow
 from simulator.telemetry.record import Clock
 
 UNIX_START = 1_700_000_000

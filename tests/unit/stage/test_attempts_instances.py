@@ -80,6 +80,22 @@ def test_all_instances_are_down(make_stage, make_message):
     assert len(rig.sleeps) == 2
 
 
+def test_an_instance_that_is_passed_over_is_tried_before_a_call_fails(make_stage, make_message):
+    """One instance restarts after the other: the first is there again, although it is still passed over."""
+    rig = reaching(make_stage(calls=["price"], instances={"price": 2}), {8080})
+    rig.handle(make_message())
+    rig.time.advance(1.0)
+    record = reaching(rig, {8081}).handle(make_message())
+    assert (ports(rig), record.outcome) == ([8080, 8081, 8081, 8080], Outcome.FORWARDED)
+    rig.handle(make_message())
+    assert ports(rig)[4:] == [8080]
+    assert [(requests.utils.urlparse(url).port, ejected) for _, url, ejected in rig.ejections] == [
+        (8080, True),
+        (8081, True),
+        (8080, False),
+    ]
+
+
 def test_a_single_instance_that_can_t_be_reached(make_stage, make_message):
     """A stage of one instance is never passed over, and to try it again takes a retry."""
     rig = reaching(make_stage(calls=["price"]), {8080})

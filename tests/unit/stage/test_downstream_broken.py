@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from simulator.stage.downstream import TooSlow
+from simulator.stage.time_limit import TooSlow, no_time_limit
+from simulator.stage.transport import LeanAdapter
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.settings import Downstream
 from tests.support.sending import (
@@ -109,6 +110,22 @@ def test_an_answer_that_drips(serve):
         assert (attempt.outcome, attempt.code, attempt.error) == (CallOutcome.TIMEOUT, None, "no answer within 0.3 s")
         assert BRIEF_SECONDS <= attempt.duration_seconds < 5
         assert gone.wait(20)  # the connection is given up, not left to drip on
+
+
+@pytest.mark.parametrize("whose", ["the call", "the connection"])
+def test_a_name_that_is_not_found_in_time(whose):
+    """Where no connection comes about in time, also for want of an address, nobody has seen the message."""
+
+    def looking_up(address, seconds):
+        for _ in range(2000):  # the limit of these tests strikes between two of them
+            time.sleep(0.01)
+
+    adapter = LeanAdapter(4, connect=looking_up, time_limit=striking if whose == "the connection" else no_time_limit)
+    limit = striking if whose == "the call" else no_time_limit
+    with sending(Downstream("enrich", ("http://enrich/messages",)), adapter=adapter, time_limit=limit) as sender:
+        attempt = sender.attempt("enrich", PARCEL, BRIEF_SECONDS)
+    assert (attempt.outcome, attempt.error) == (CallOutcome.UNREACHABLE, "no connection within 0.3 s")
+    assert BRIEF_SECONDS <= attempt.duration_seconds < 15
 
 
 def test_the_time_limit_gets_past_everything(serve):

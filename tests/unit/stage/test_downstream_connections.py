@@ -6,9 +6,10 @@ import socket
 import threading
 
 import pytest
+import requests
 
 from simulator.stage.connection import connect
-from simulator.stage.downstream import Parcel
+from simulator.stage.downstream import CONNECT_SECONDS, Parcel
 from simulator.stage.transport import LeanAdapter
 from simulator.stage.travel import Due
 from simulator.telemetry.record import CallOutcome
@@ -186,19 +187,9 @@ def test_instances_on_the_wire(serve):
     with serve(echoing) as server:
         instances = Downstream("enrich", (gone, server.url))
         with sending(instances, on_ejection=lambda *what: heard.append(what)) as sender:
-            assert sender.has_another("enrich")
             outcomes = [sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome for _ in range(4)]
-            assert sender.has_another("enrich")
     assert outcomes == [CallOutcome.UNREACHABLE, *[CallOutcome.OK] * 3]
     assert heard == [("enrich", gone, True)]
-
-
-def test_nobody_else_is_left():
-    """A stage of one instance has no other one, whether or not it can be reached."""
-    with sending(Downstream("enrich", (nowhere(),))) as sender:
-        assert not sender.has_another("enrich")
-        sender.attempt("enrich", PARCEL, LONG_SECONDS)
-        assert not sender.has_another("enrich")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -222,3 +213,32 @@ def test_a_name_is_looked_up_and_a_refusal_is_an_error():
         connect(("localhost", port), 5.0).close()
     with pytest.raises(ConnectionRefusedError):
         connect(("127.0.0.1", port), 5.0)
+
+
+def test_each_address_of_a_name_is_tried():
+    """Where the first address of a name refuses, the next one may not; and the last one's error counts."""
+    gone = (socket.AF_INET, ("127.0.0.1", requests.utils.urlparse(nowhere()).port))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        there = (socket.AF_INET, listener.getsockname())
+        for found in ([gone, there], [there, gone]):
+            with connect(("name", 1), 5.0, lambda host, port, found=found: found) as connection:
+                assert connection.getpeername() == listener.getsockname()
+    with pytest.raises(ConnectionRefusedError):
+        connect(("name", 1), 5.0, lambda host, port: [gone, gone])
+
+
+@pytest.mark.parametrize(
+    ("instances", "timeout_seconds", "connect_seconds"), [(1, 30.0, 30.0), (2, 30.0, CONNECT_SECONDS), (2, 0.3, 0.3)]
+)
+def test_one_of_several_instances_has_less_time_to_connect(instances, timeout_seconds, connect_seconds):
+    """Where another instance may answer, five seconds are enough to connect; a single one has the whole timeout."""
+    asked = []
+
+    def refuse(address, seconds):
+        asked.append(seconds)
+        raise ConnectionRefusedError
+
+    downstream = Downstream("enrich", tuple(f"http://enrich-{number}/messages" for number in range(instances)))
+    with sending(downstream, adapter=LeanAdapter(4, connect=refuse)) as sender:
+        sender.attempt("enrich", PARCEL, timeout_seconds)
+    assert asked == [connect_seconds]

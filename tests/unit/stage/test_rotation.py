@@ -6,7 +6,7 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from simulator.stage.rotation import EJECTED_SECONDS, Rotation
 
@@ -49,7 +49,7 @@ def test_a_single_instance_is_never_ejected():
     """Where there is one instance it gets every try."""
     rotation = Rotation(("a",))
     assert rotation.eject("a", 0.0) is False
-    assert (rotation.pick(0.0), rotation.has_another(0.0), rotation.restore("a")) == ("a", False, False)
+    assert (rotation.pick(0.0), rotation.restore("a")) == ("a", False)
 
 
 def test_when_all_are_out_the_first_to_come_back_is_tried():
@@ -57,8 +57,7 @@ def test_when_all_are_out_the_first_to_come_back_is_tried():
     rotation = Rotation(URLS)
     for now, url in ((2.0, "a"), (1.0, "b"), (3.0, "c")):
         rotation.eject(url, now)
-    assert (rotation.pick(4.0), rotation.has_another(4.0)) == ("b", False)
-    assert rotation.has_another(6.0) is True
+    assert rotation.pick(4.0) == "b"
 
 
 class RotationMachine(RuleBasedStateMachine):
@@ -97,10 +96,6 @@ class RotationMachine(RuleBasedStateMachine):
         most = len(self.those_in())
         if most:
             assert {self.rotation.pick(self.now) for _ in range(most)} == self.those_in()
-
-    @invariant()
-    def it_knows_whether_another_is_left(self):
-        assert self.rotation.has_another(self.now) is bool(self.those_in())
 
 
 TestRotationMachine = RotationMachine.TestCase

@@ -1,0 +1,29 @@
+"""Looking up names, each once at a time: names that are gone must not keep those waiting that are there.
+
+Under gevent a look-up is a thread's work, and there are few threads. A look-up of a stopped container's name may take
+many seconds, where the name server asks another one that can't be reached.
+"""
+
+from __future__ import annotations
+
+from simulator.stage.connection import Found, LookUp, look_up
+from simulator.stage.tasks import Task, Tasks
+
+
+class Lookups:
+    """Look names up; callers that ask for the same name at the same time share one look-up and its result."""
+
+    def __init__(self, tasks: Tasks, look_up: LookUp = look_up) -> None:
+        self._tasks = tasks
+        self._look_up = look_up
+        self._latest: dict[tuple[str, int], Task] = {}
+
+    def __call__(self, host: str, port: int) -> Found:
+        """Return the addresses of a host. Raise OSError where it has none.
+
+        A caller that is interrupted leaves the look-up to the others.
+        """
+        task = self._latest.get((host, port))
+        if task is None or task.done:
+            task = self._latest[host, port] = self._tasks.start(lambda: self._look_up(host, port))
+        return task.result()  # type: ignore[return-value]
