@@ -74,7 +74,8 @@ class Supervisor:
     ) -> None:
         self._folder = folder
         self._program = program
-        self._environment = {SECRET_VARIABLE: secrets.token_urlsafe(_SECRET_BYTES), **environment}
+        secret = environment.get(SECRET_VARIABLE) or secrets.token_urlsafe(_SECRET_BYTES)
+        self._environment = {**environment, SECRET_VARIABLE: secret}
         self._stop = stop
         self._log_limit_bytes = log_limit_bytes // sum(stage.instances for stage in topology.stages.values())
         self._gone: dict[str, str] = {}

@@ -112,7 +112,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     capacity = Capacity(stage.workers, stage.queue, clock.monotonic)
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
     signals = make_signals(settings, seed, capacity, tally, clock, environment, surroundings.log_bound)
-    injections, ask = Injections(), asking(tls)
+    injections, ask = Injections(), asking(tls, identity.secret)
     sender = make_sender(settings, signals, injections, clock, tls, variables, identity)
     handling = _handling(settings, seed, signals, capacity, keeper, injections, sender, clock)
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
@@ -126,6 +126,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         signals.metrics.roll,
         lambda: state.ready,
         lambda message, visit: injections.is_on_purpose(message, visit, ask),
+        identity.secret,
     )
     live = LiveStage(
         handling,

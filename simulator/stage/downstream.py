@@ -68,10 +68,12 @@ class Try(requests.PreparedRequest):
     is_stage = False
 
 
-def is_on_purpose(url: str, message_id: str, visit: str, seconds: float, tls: ssl.SSLContext | None = None) -> bool:
+def is_on_purpose(
+    url: str, message_id: str, visit: str, seconds: float, tls: ssl.SSLContext | None = None, secret: str = ""
+) -> bool:
     """Ask the stage at `url` whether a fault there kept a visit of a message from its answer.
 
-    One that says nothing for `seconds` did not.
+    One that says nothing for `seconds` did not, nor one that does not take our `secret` for that of its run.
     """
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port
@@ -82,7 +84,7 @@ def is_on_purpose(url: str, message_id: str, visit: str, seconds: float, tls: ss
     )
     query = urllib.parse.urlencode({"message_id": message_id, "visit": visit})
     try:
-        connection.request("GET", f"{PATH}?{query}")
+        connection.request("GET", f"{PATH}?{query}", headers={SECRET: secret} if secret else {})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException, ValueError):
         return False
@@ -187,7 +189,8 @@ class Sender:
             return (*_broken(error, request.is_stage), str(_root(error)), False)
         except (requests.RequestException, OSError, ValueError) as error:
             return CallOutcome.BROKEN, None, False, f"{type(error).__name__}: {error}"[:500], False
-        injected = INJECTED in response.headers
+        # Where the run has a secret, only its stages are believed; without one nobody can tell who is a stage.
+        injected = INJECTED in response.headers and (request.is_stage or not self._identity.secret)
         if 200 <= response.status_code < 300:
             return CallOutcome.OK, response.status_code, False, "", False
         ending = response.headers.get(DRAINING) if request.is_stage else None

@@ -26,6 +26,7 @@ from simulator.telemetry.logs import trace_keys
 from simulator.telemetry.record import Clock
 from simulator.telemetry.traces import current_trace
 from simulator.topology.settings import Downstream, StageSettings
+from simulator.urls import redacted
 
 _MAX_CONNECTIONS = 4096
 
@@ -36,9 +37,9 @@ def tls_for(downstreams: tuple[Downstream, ...], environment: Mapping[str, str])
     return make_tls(environment) if calls_https else None
 
 
-def asking(tls: ssl.SSLContext | None) -> Ask:
+def asking(tls: ssl.SSLContext | None, secret: str) -> Ask:
     """Return what asks a called stage whether it kept an answer back on purpose."""
-    return functools.partial(is_on_purpose, tls=tls)
+    return functools.partial(is_on_purpose, tls=tls, secret=secret)
 
 
 def make_sender(
@@ -72,7 +73,7 @@ def make_sender(
         adapter,
         injections,
         _on_ejection(signals),
-        asking(tls),
+        asking(tls, identity.secret),
         variables,
         identity,
     )
@@ -82,9 +83,9 @@ def _on_ejection(signals: Signals) -> Callable[[str, str, bool], None]:
     def tell(downstream: str, url: str, ejected: bool) -> None:
         if ejected:
             signals.metrics.record_ejection(downstream)
-            signals.logger.warning("instance.ejected", downstream=downstream, url=url)
+            signals.logger.warning("instance.ejected", downstream=downstream, url=redacted(url))
         else:
-            signals.logger.info("instance.restored", downstream=downstream, url=url)
+            signals.logger.info("instance.restored", downstream=downstream, url=redacted(url))
 
     return tell
 

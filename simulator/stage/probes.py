@@ -16,6 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from werkzeug.exceptions import HTTPException
 
 from simulator.stage import injections
+from simulator.stage.message import is_of_the_run
 from simulator.stage.problems import http_problem
 
 RECEIVED_AT = "simulator.received_at"  # the key in the WSGI environment: when the request came, monotonic
@@ -29,11 +30,12 @@ def make_probes(
     roll: Callable[[], None],
     ready: Callable[[], bool],
     is_on_purpose: Callable[[str, str], bool],
+    secret: str = "",
 ) -> Flask:
     """Make the application that answers PATHS.
 
     `roll` brings the metrics up to date before they are read; `is_on_purpose(message_id, visit)` tells whether a fault
-    keeps that visit of a message from its answer.
+    keeps that visit of a message from its answer, which is told to those who know the run's secret, where it has one.
     """
     app = Flask("simulator.probes", static_folder=None)
 
@@ -55,7 +57,8 @@ def make_probes(
         return answer
 
     def injected() -> Response:
-        yes = is_on_purpose(request.args.get("message_id", ""), request.args.get("visit", ""))
+        may_know = is_of_the_run(request.headers, secret)
+        yes = may_know and is_on_purpose(request.args.get("message_id", ""), request.args.get("visit", ""))
         return Response("on purpose\n" if yes else "no\n", 200 if yes else 404, mimetype="text/plain")
 
     views = (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics), (injections.PATH, injected))

@@ -12,7 +12,7 @@ from tests.support.processes import run, running_stage, wait_for
 from tests.support.sending import OK, read_request
 from tests.support.wire import misbehaving, post
 
-PASSWORD, TOKEN = "pa55word", "t0ken"
+PASSWORD, TOKEN, KEY = "pa55word", "t0ken", "k3y"
 TRACEPARENT = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -50,7 +50,7 @@ def stage(tmp_path_factory, service):
     with misbehaving(service.serve) as port:
         flags = [
             "--downstream",
-            f"api=http://ann:{PASSWORD}@127.0.0.1:{port}/messages",
+            f"api=http://ann:{PASSWORD}@127.0.0.1:{port}/messages?key={KEY}",
             "--header",
             "X-Token: ${TOKEN}",
         ]
@@ -96,7 +96,7 @@ def test_a_request_that_met_a_closing_connection_is_told(stage, service):
 
 
 def test_secrets_arrive_and_are_shown_nowhere(stage, service):
-    """The service gets user, password and token; the log, the metrics and /control have none of them."""
+    """The service gets user, password, query and token; the log, the metrics and /control have none of them."""
     send(stage, "secret")
     [headers] = service.headers_of("secret")
     assert headers["authorization"] == f"Basic {requests.auth._basic_auth_str('ann', PASSWORD).partition(' ')[2]}"
@@ -105,8 +105,9 @@ def test_secrets_arrive_and_are_shown_nowhere(stage, service):
     assert control.json()["calls"] == [{"to": "api", "headers": {"X-Token": "${TOKEN}"}}]
     shown = stage.log_path.read_text() + control.text + stage.metrics()
     assert PASSWORD not in shown
+    assert KEY not in shown
     assert TOKEN not in shown
-    assert stage.events("stage.started")[0]["calls"]["api"].startswith("http://127.0.0.1:")
+    assert stage.events("stage.started")[0]["calls"]["api"].endswith("/messages?***")
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,12 @@ class Seen:
 class Rig:
     """A supervisor with its folder and a program; `start` starts the processes."""
 
-    def __init__(self, folder, program, text, source):
+    def __init__(self, folder, program, text, source, environment):
         self.folder = folder
         program.write_text(source)
         self.stop = StopRequest()
         self.topology = parse_topology(text, "file.yaml", no_samples, "default")
-        self.supervisor = Supervisor(self.topology, folder, program, {"PATH": os.environ["PATH"]}, self.stop)
+        self.supervisor = Supervisor(self.topology, folder, program, environment, self.stop)
 
     def said(self, label):
         return json.loads(self.folder.log(label).read_text())
@@ -99,11 +99,11 @@ def make_rig(tmp_path):
     """Give a function that makes a rig; nothing of it is left at the end."""
     with contextlib.ExitStack() as stack:
 
-        def make(text=TEXT, source=PROGRAM, exit_code=0, stubborn=""):
+        def make(text=TEXT, source=PROGRAM, exit_code=0, stubborn="", **variables):
             folder = open_run_folder(tmp_path / "run", "orders")
             stack.callback(folder.release)
             source = source.replace("EXIT_CODE", str(exit_code)).replace("STUBBORN", f"{stubborn!r} in sys.argv")
-            rig = Rig(folder, tmp_path / "program.py", text, source)
+            rig = Rig(folder, tmp_path / "program.py", text, source, {"PATH": os.environ["PATH"], **variables})
             stack.enter_context(rig.supervisor)
             return rig
 
@@ -112,6 +112,17 @@ def make_rig(tmp_path):
 
 def ports(rig, name):
     return [urllib.parse.urlsplit(url).port for url in rig.supervisor.addresses(name)]
+
+
+@pytest.mark.parametrize("given", ["", "of-the-user"])
+def test_a_run_has_a_secret(make_rig, given):
+    """It is the user's own or one that is made; an empty variable is none."""
+    source = "import os\nprint(repr(os.environ['SIMULATOR_RUN_SECRET']), flush=True)\n" + PROGRAM
+    rig = make_rig(source=source, SIMULATOR_RUN_SECRET=given)
+    rig.supervisor.start(PACE)
+    said = {rig.folder.log(label).read_text().split("\n")[0] for label in ("injector", "archive")}
+    assert len(said) == 1
+    assert said == {repr(given)} if given else len(said.pop()) > 20
 
 
 def test_every_instance_has_an_address(make_rig):

@@ -107,6 +107,15 @@ def test_an_injected_fault_is_known_by_its_header(serve):
     assert (attempt.outcome, attempt.code, attempt.injected) == (CallOutcome.ERROR_STATUS, 503, True)
 
 
+@pytest.mark.parametrize("is_stage", [True, False])
+def test_where_the_run_has_a_secret_only_its_stages_are_believed(serve, is_stage):
+    """Another service can't have its own failure told as an injected one."""
+    text = b"HTTP/1.1 503 No\r\nX-Simulator-Injected: true\r\nContent-Length: 0\r\n\r\n"
+    identity = RunIdentity("s3cret", "clock")
+    with serve(answering(text)) as server, sending(server.downstream(is_stage), identity=identity) as sender:
+        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).injected is is_stage
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirection_is_not_followed(serve, status):
     """A redirection is an error status and leads nowhere: the message goes to the stage that was named alone."""

@@ -166,3 +166,16 @@ def test_what_is_under_way_is_known(serve):
         sender.attempt("enrich", parcel, LONG_SECONDS)
         assert seen == [(server.url, "m-1", "0b", ASK_SECONDS)]
         assert not injections.is_on_purpose("m-1", "0a", nobody)
+
+
+def test_the_question_bears_the_secret_of_the_run(serve):
+    """So that the stage that is asked knows who may be told."""
+    heads = []
+
+    def behave(connection):
+        heads.append(read_head(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with serve(behave) as server:
+        assert is_on_purpose(server.url, "m-1", "0", LONG_SECONDS, secret="s3cret")
+    assert b"x-simulator-secret: s3cret\r\n" in heads[0].lower()

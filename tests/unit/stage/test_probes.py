@@ -17,12 +17,12 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 class Rig:
     """The probes of a stage beside an application that remembers what came to it."""
 
-    def __init__(self):
+    def __init__(self, secret=""):
         self.registry = CollectorRegistry()
         self.ready = False
         self.rolled = 0
         self.messages, self.asked = [], []
-        probes = make_probes(self.registry, self._roll, lambda: self.ready, self._is_on_purpose)
+        probes = make_probes(self.registry, self._roll, lambda: self.ready, self._is_on_purpose, secret)
         messages = Flask("messages")
         messages.add_url_rule("/", view_func=self._take, defaults={"path": ""})
         messages.add_url_rule("/<path:path>", view_func=self._take, methods=["GET", "POST"])
@@ -160,6 +160,15 @@ def test_a_caller_can_ask_whether_it_was_on_purpose(query, status, asked):
     rig = Rig()
     assert rig.client.get(f"/injected{query}").status_code == status
     assert rig.asked == [asked]
+
+
+@pytest.mark.parametrize(("given", "status"), [("s3cret", 200), ("s3cre", 404), ("", 404), (None, 404)])
+def test_strangers_are_not_told_of_faults(given, status):
+    """Where the run has a secret, who does not bear it is told what everybody is told of a visit without a fault."""
+    rig = Rig("s3cret")
+    headers = {} if given is None else {"X-Simulator-Secret": given}
+    answer = rig.client.get("/injected?message_id=order-7&visit=00ff", headers=headers)
+    assert (answer.status_code, bool(rig.asked)) == (status, status == 200)
 
 
 def test_each_path_has_its_own_application():
