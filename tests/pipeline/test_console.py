@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,31 @@ def test_its_address_is_the_first_thing_that_is_printed(console):
     answer = console.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok\n")
     assert console.log == ""
+
+
+def test_the_proxy_of_a_firm_gets_nothing_of_a_run(tmp_path):
+    """Whatever variable names it, all that is on this machine goes its way directly: messages, spans and figures."""
+    heard: list[bytes] = []
+
+    def record(connection: socket.socket) -> None:
+        heard.append(connection.recv(65536))
+        connection.close()
+
+    with misbehaving(record) as port:
+        names = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+        proxies = dict.fromkeys(names, f"http://127.0.0.1:{port}") | {"no_proxy": "", "NO_PROXY": ""}
+        with running_topology(tmp_path, TWO_STAGES, environment=WITH_CONSOLE | proxies) as running:
+            console = ConsoleOf(running)
+            traces = set(console.send_messages(3))
+            eventually(lambda: spans_of_every(console.spans(), traces))
+            assert running.interrupt(60) == 0
+    assert heard == []
+    assert "did not arrive" not in running.errors.read_text()
+
+
+def spans_of_every(spans: set[tuple[str, str]], traces: set[str]) -> None:
+    """Assert that all spans of these traces are there, and no others."""
+    assert Counter(trace for trace, _ in spans) == dict.fromkeys(traces, SPANS_A_MESSAGE)
 
 
 def test_a_message_posted_is_found_by_its_trace_id(console):

@@ -86,6 +86,26 @@ def test_a_terminal_that_closes_ends_the_run_in_order(two):
         assert read_log(two / "report" / "logs" / f"{name}.jsonl")[-1]["event"] == "stage.stopped"
 
 
+def test_a_reader_that_leaves_after_the_first_line_ends_nothing(two):
+    """`run | head -1`: the run goes on to its last message, its report is whole, and its exit code is 0."""
+    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", "--messages", "300"]
+    with (two / "err").open("w") as err:
+        process = subprocess.Popen(command, cwd=two, stdout=subprocess.PIPE, stderr=err, env=clean_environment())
+    assert process.stdout is not None
+    with ended(process):
+        with process.stdout:
+            seen = subprocess.run(["head", "-1"], stdin=process.stdout, capture_output=True, text=True, check=True)
+        assert process.wait(120) == 0
+    assert len(seen.stdout.splitlines()) == 1
+    report = json.loads((two / "report" / "report.json").read_text())
+    assert report["ledger"]["balanced"]
+    assert report["ledger"]["stages"][1]["delivered"] == 300
+    said = (two / "err").read_text()
+    assert "The ledger balances" in said
+    assert "standard output could not be written: Broken pipe" in said
+    assert "Traceback" not in said
+
+
 def test_a_folder_that_is_deleted_under_its_run_loses_only_the_report(two):
     """The run ends in order; the ledger is shown, and one line says that the report could not be written."""
     command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report"]
@@ -103,19 +123,36 @@ def test_a_folder_that_is_deleted_under_its_run_loses_only_the_report(two):
     assert "wrong: report/report.json can't be written: No such file or directory" in said
 
 
-def test_ctrl_c_while_modules_are_imported_is_130(two):
+@pytest.mark.parametrize(
+    ("command", "modules"),
+    [
+        ("run two.yaml", ["click", "simulator.cli", "yaml"]),
+        ("check two.yaml", ["click", "simulator.cli", "yaml"]),
+        ("set injector", ["click", "simulator.cli", "urllib3"]),
+        ("stage --port 0", ["click", "simulator.cli", "gevent", "flask"]),
+    ],
+    ids=["run", "check", "set", "stage"],
+)
+def test_ctrl_c_while_modules_are_imported_is_130(two, command, modules):
     """However early it comes, nothing is said of what was being imported."""
-    environment = clean_environment({"PYTHONPROFILEIMPORTTIME": "1"})
-    command = [sys.executable, str(PROGRAM), "run", "two.yaml"]
-    process = subprocess.Popen(command, cwd=two, stderr=subprocess.PIPE, env=environment)
-    assert process.stderr is not None
-    with ended(process), process.stderr:
-        lines = iter(process.stderr.readline, b"")
-        next(line for line in lines if b"| click" in line or b" click." in line)
-        process.send_signal(signal.SIGINT)
-        rest = b"".join(lines)
-        assert process.wait(60) == 130
-    assert b"Traceback" not in rest
+    for module in modules:
+        process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), *command.split()],
+            cwd=two,
+            bufsize=0,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=clean_environment({"PYTHONPROFILEIMPORTTIME": "1"}),
+            pipesize=4096,  # so that it can't get far ahead of what has been read
+        )
+        assert process.stderr is not None
+        with ended(process), process.stderr:
+            lines = iter(process.stderr.readline, b"")
+            next(line for line in lines if line.split(b"|")[-1].strip() == module.encode())
+            process.send_signal(signal.SIGINT)
+            rest = b"".join(lines)
+            assert process.wait(60) == 130, module
+        assert b"Traceback" not in rest
 
 
 @pytest.mark.parametrize("files", [6, 9])

@@ -173,6 +173,38 @@ def test_an_input_that_cannot_be_read_stops_everything(tmp_path):
     assert not processes_under(tmp_path)
 
 
+@pytest.mark.parametrize("link", ["symlink", "hard link", "the name itself"])
+def test_an_output_that_is_the_input_is_refused_untouched(tmp_path, link):
+    """What is appended to the file that is read would be read again, for ever, whatever its second name is."""
+    source, other = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    text = "".join(f'{{"n": {n}}}\n' for n in range(20))
+    source.write_text(text)
+    if link == "symlink":
+        other.symlink_to(source)
+    elif link == "hard link":
+        other.hardlink_to(source)
+    output = source.name if link == "the name itself" else other.name
+    finished = run("run", str(PIPELINE), "--input", "in.jsonl", "--output", output, cwd=tmp_path, timeout_seconds=60)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "are the same file: it would be destroyed, or read for ever" in finished.stderr
+    assert source.read_text() == text
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_input_inside_the_folder_of_the_run_is_refused_untouched(tmp_path):
+    """The log of the last run as the input of the next: the folder is not cleared, and the line names --report."""
+    again = ("run", str(PIPELINE), "--report", "report", "--messages", "3")
+    assert run(*again, cwd=tmp_path).returncode == 0
+    source = tmp_path / "report" / "logs" / "archive.jsonl"
+    before = source.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / "report")
+    for name in ("report/logs/archive.jsonl", "link/logs/archive.jsonl"):
+        finished = run(*again, "--input", name, cwd=tmp_path)
+        assert (finished.returncode, finished.stdout) == (2, "")
+        assert "lies in the folder of the run" in finished.stderr and "--report" in finished.stderr
+        assert source.read_bytes() == before != b""
+
+
 @pytest.mark.parametrize(("policy", "sent", "code"), [("stop", 2, 1), ("skip", 4, 0)])
 def test_a_broken_line_is_named_by_its_number(tmp_path, policy, sent, code):
     """A line of the input that is not JSON is named; --on-bad-line decides about the rest; the ledger counts it."""

@@ -81,6 +81,10 @@ def test_sigkill_on_a_middle_stage_counts_nothing_as_delivered_that_was_not(tmp_
     assert first["received"] == first["forwarded"] + first["failed"]
 
 
+def received(running, stage):
+    return [line for line in running.log(stage) if line["event"] == "message.received"]
+
+
 # A terminal that is closed may send SIGHUP twice.
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]], ids=["SIGTERM", "SIGHUP twice"])
 def test_a_stopping_stage_answers_what_it_admitted_and_refuses_the_rest(tmp_path, signals):
@@ -120,6 +124,27 @@ def test_draining_is_bounded(tmp_path):
         assert (answer.status, answer.json()["title"]) == (503, "Broken off")
     assert [line["unfinished"] for line in stage.events("stage.stopped")] == [1]
     assert [line["outcome"] for line in stage.events("message.handled")] == ["broken_off"]
+
+
+@pytest.mark.parametrize("ends_with", ["Ctrl-C", "its messages"])
+def test_calls_of_11_seconds_are_waited_for_by_default(tmp_path, ends_with):
+    """The bound of the drain follows from the delays: all is delivered, the ledger balances, and the exit code is 0."""
+    text = """
+name: slow
+stages:
+  first: {role: injector, load: {messages: 2, concurrency: 2}, calls: [middle]}
+  middle: {delay: constant(11s), calls: [last]}
+  last: {role: terminator}
+"""
+    with running_topology(tmp_path, text) as running:
+        wait_for(lambda: len(received(running, "middle")) == 2, "both messages at work")
+        if ends_with == "Ctrl-C":
+            assert running.interrupt(120) == 0
+        assert running.process.wait(120) == 0
+    ledger = running.report()["ledger"]
+    assert ledger["balanced"] and ledger["problems"] == []
+    assert ledger_line(running.report(), "first")["forwarded"] == 2
+    assert ledger_line(running.report(), "last")["delivered"] == 2
 
 
 def test_what_a_fault_holds_for_a_week_is_told_as_injected_at_the_end(tmp_path):
