@@ -9,7 +9,6 @@ commands import what they need themselves.
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
@@ -17,12 +16,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from simulator import __version__
 from simulator.errors import ConfigurationError, StartError
+from simulator.grants import complain_of_machine, open_standard_streams
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE, KEYS, SECRET_VARIABLE
 
 CONFIG = Path("instance") / "config.py"
@@ -30,11 +30,6 @@ PIPELINE = Path("topologies") / "pipeline.yaml"
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
 LOG_LIMIT_VARIABLE = "SIMULATOR_LOG_LIMIT"
 _HIDDEN_HEADERS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
-_MACHINE_HINTS = {
-    errno.EAGAIN: "; no more processes or threads can be started, see ulimit -u",
-    errno.EMFILE: "; a process can't have more files and connections, see ulimit -n",
-    errno.ENFILE: "; the machine can't have more files and connections",
-}
 
 
 @dataclass(frozen=True)
@@ -52,13 +47,13 @@ class Program:
 def main(arguments: Sequence[str], program: Path) -> int:
     """Run a command and return its exit code."""
     try:
-        _open_standard_streams()
+        open_standard_streams()
         code = _run_command(arguments, program)
         sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         return 130
     except (OSError, RuntimeError) as error:
-        return _complain_of_machine(error, program.name)
+        return complain_of_machine(error, program.name)
     return code
 
 
@@ -74,41 +69,6 @@ def _run_command(arguments: Sequence[str], program: Path) -> int:
     except StartError as error:
         click.echo(str(error), err=True)
     return 2
-
-
-def _open_standard_streams() -> None:
-    """Give a program that was started with closed streams the null device, so that no file of its own takes a place."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
-    if sys.stdout is None:
-        sys.stdout = os.fdopen(1, "w", closefd=False)
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w", closefd=False)
-
-
-def _complain_of_machine(error: OSError | RuntimeError, name: str) -> int:
-    """Say in a line what the machine did not grant: room on a disk, files, processes, threads."""
-    if isinstance(error, RuntimeError):
-        if "new thread" not in str(error):  # which is all that Python says
-            raise error
-        error = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    place = f"{error.filename}: " if error.filename else ""
-    for stream in (sys.stdout, sys.stderr):
-        if not _flushes(stream):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    click.echo(f"{name}: {place}{error.strerror or error}{_MACHINE_HINTS.get(error.errno or 0, '')}", err=True)
-    return 1
-
-
-def _flushes(stream: TextIO) -> bool:
-    try:
-        stream.flush()
-    except OSError:
-        return False
-    return True
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

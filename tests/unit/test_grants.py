@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from simulator.cli import _complain_of_machine
+from simulator.grants import complain_of_machine
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,11 @@ from simulator.cli import _complain_of_machine
 )
 def test_a_line_says_what_is_missing(capsys, error, line):
     """The line has the file, where there is one, the reason, and where to look."""
-    assert _complain_of_machine(error, "run") == 1
+    assert complain_of_machine(error, "run") == 1
     assert capsys.readouterr().err == f"{line}\n"
 
 
 def test_a_mistake_of_ours_is_not_hidden():
     """Any other RuntimeError is raised as it is."""
     with pytest.raises(RuntimeError, match="a mistake"):
-        _complain_of_machine(RuntimeError("a mistake"), "run")
+        complain_of_machine(RuntimeError("a mistake"), "run")
