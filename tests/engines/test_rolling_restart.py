@@ -110,5 +110,8 @@ def test_rolling_restarts_lose_nothing(rolling):
     logger.info("rolling: attempts that another instance made up for: %s", dict(failed))
     sent = sorted(line["message_id"] for line in handled["clients"])
     for stage, lines in handled.items():
-        assert Counter(line["outcome"] for line in lines) == {GOOD[stage]: len(sent)}, stage
-        assert sorted(line["message_id"] for line in lines) == sent, stage
+        # What a stopping stage turns away, on a machine so slow that it could not do it in time, another one has done.
+        assert {line["outcome"] for line in lines} <= {GOOD[stage], "rejected"}, Counter(
+            line["outcome"] for line in lines
+        )
+        assert sorted(line["message_id"] for line in lines if line["outcome"] == GOOD[stage]) == sent, stage
