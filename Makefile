@@ -42,7 +42,7 @@ test-engines: $(VENV)/.tests ## run the stages in real containers: Linux, as roo
 	-@.ci/engines >/dev/null
 	$(BIN)/python -m pytest tests/engines -o log_cli=true -o log_cli_level=INFO $(PYTEST_ARGS)
 
-# Kubernetes is built from its source once, which takes up to twenty minutes, so that CI goes without.
+# Kubernetes is built from its source once, which takes up to 25 minutes, so that CI goes without.
 test-kubernetes: $(VENV)/.tests ## run the stages on a real cluster: Linux, as root, with Go
 	-@.ci/jaeger && .ci/engines >/dev/null && .ci/kubernetes >/dev/null
 	$(BIN)/python -m pytest tests/kubernetes -o log_cli=true -o log_cli_level=INFO $(PYTEST_ARGS)

@@ -1,127 +1,66 @@
 """The default pipeline's Kubernetes files on a real cluster: admitted, seen in full, restarted, scaled and killed.
 
-Grafana is left out, since no image of it can be had without a registry. Network policies are taken by the cluster,
-whose network enforces none. The tests go on from one to the next.
+Grafana is left out, since no image of it can be had without a registry. The tests go on from one to the next.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import requests
 
+from simulator.render.containers import IMAGE
 from tests.support.backends import Prometheus
 from tests.support.cluster import Cluster
 from tests.support.collector import SERVER
+from tests.support.deployed import PORT, READY_SECONDS, deployed
 from tests.support.jaeger import attribute, spans_of
-from tests.support.pod_logs import PodLogs
 from tests.support.processes import ROOT, wait_for
 from tests.support.steady import steady_load
 
 pytestmark = pytest.mark.timeout(900)
 logger = logging.getLogger("cluster")
 FILES = ROOT / "deploy/kubernetes"
-NAMESPACE = "pipeline"
-STAGES = ("injector", "parse", "enrich", "archive")
-PORT = 8080
-READY_SECONDS = 300
 # A connection is replaced after ten seconds, and which pod the next one goes to is drawn.
 REACHED_SECONDS = 300
+# What is served in the namespace, and who tries each address and prints those that it could connect to.
+SERVED = [
+    *((stage, PORT) for stage in ("injector", "parse", "enrich", "archive")),
+    *(("jaeger", port) for port in (4318, 8889, 16686)),
+    ("prometheus", 9090),
+]
+CONNECT = """
+import socket, sys
+for address in sys.argv[1:]:
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+        print(address)
+    except OSError:
+        pass
+"""
 GOOD = {"injector": "forwarded", "parse": "forwarded", "enrich": "forwarded", "archive": "delivered"}
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """The pipeline on a cluster, and what its stages have logged."""
-
-    cluster: Cluster
-    logs: PodLogs
-
-    def kubectl(self, *arguments: str) -> str:
-        """Run a command of kubectl in the pipeline's namespace."""
-        return self.cluster.kubectl("--namespace", NAMESPACE, *arguments, timeout_seconds=READY_SECONDS + 60)
-
-    def address(self, service: str) -> str:
-        """Return the address that a Service has in the cluster."""
-        return str(self.cluster.get("service", service, "--namespace", NAMESPACE)["spec"]["clusterIP"])
-
-    def pods(self, stage: str) -> list[dict[str, Any]]:
-        """Return the pods of a stage, those too that are ending."""
-        chosen = ("--namespace", NAMESPACE, "--selector", f"app.kubernetes.io/name={stage}")
-        return list(self.cluster.get("pods", *chosen))
-
-    def names(self, stage: str) -> set[str]:
-        """Return the names of its pods."""
-        return {pod["metadata"]["name"] for pod in self.pods(stage)}
-
-    def settled(self, stage: str, replicas: int = 1) -> None:
-        """Wait until a stage has so many pods, all of them ready, and follow their logs."""
-        self.kubectl("rollout", "status", f"deployment/{stage}", f"--timeout={READY_SECONDS}s")
-        wait_for(lambda: len(self.names(stage)) == replicas, f"{replicas} pods of {stage}", READY_SECONDS)
-        self.logs.follow()
-
-    def ended(self, pods: set[str]) -> None:
-        """Assert that these pods have ended in order, with nothing unfinished."""
-        for pod in pods:
-
-            def last(pod: str = pod) -> dict[str, Any] | None:
-                return next((line for line in self.logs.of_pod(pod) if line["event"] == "stage.stopped"), None)
-
-            assert wait_for(last, f"the last line of {pod}")["unfinished"] == 0
-
-    def outcomes(self, stage: str) -> Counter[str]:
-        """Return how often each outcome has been logged."""
-        return Counter(line["outcome"] for line in self.logs.handled(stage))
-
-    def failures(self) -> dict[str, Counter[str]]:
-        """Return every outcome but the good one."""
-        found = {stage: self.outcomes(stage) for stage in STAGES}
-        for stage, good in GOOD.items():
-            del found[stage][good]
-        return {stage: outcomes for stage, outcomes in found.items() if outcomes}
 
 
 @pytest.fixture(scope="module")
 def pipeline(cluster: Cluster, tmp_path_factory):
     """Bring the pipeline up as it is in deploy/."""
-    began = time.monotonic()
-    cluster.kubectl("apply", "--server-side", "--kustomize", str(FILES))
-    names = [name for name in deployments(cluster) if name != "grafana"]
-    waited = [f"deployment/{name}" for name in names]
-    available = ("--for", "condition=Available", f"--timeout={READY_SECONDS}s")
-    with contextlib.closing(PodLogs(cluster, NAMESPACE, tmp_path_factory.mktemp("logs"))) as logs:
-        up = Pipeline(cluster, logs)
-        try:
-            up.kubectl("wait", *available, *waited)
-        except AssertionError:
-            logger.info("%s", up.kubectl("describe", "pods"))
-            raise
-        logger.info("%s: ready in %.1f s", ", ".join(names), time.monotonic() - began)
-        logs.follow()
+    with deployed(cluster, FILES, "pipeline", GOOD, tmp_path_factory.mktemp("logs"), "grafana") as up:
         yield up
-
-
-def deployments(cluster):
-    """Return the deployments, {name: generation}, which tells how often a specification was changed."""
-    found = cluster.get("deployments", "--namespace", NAMESPACE)
-    return {item["metadata"]["name"]: item["metadata"]["generation"] for item in found}
 
 
 def test_every_pod_is_ready_and_confined(pipeline):
     """All but Grafana's are ready, in a namespace that lets in nothing but what is restricted."""
-    for stage in (*STAGES, "jaeger", "prometheus"):
+    for stage in (*GOOD, "jaeger", "prometheus"):
         (pod,) = pipeline.pods(stage)
         assert {"type": "Ready", "status": "True"}.items() <= condition(pod, "Ready").items()
         assert sum(status["restartCount"] for status in pod["status"]["containerStatuses"]) == 0
-    namespace = pipeline.cluster.get("namespace", NAMESPACE)
+    namespace = pipeline.cluster.get("namespace", "pipeline")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    refused = pipeline.cluster.run("run", "unconfined", "--namespace", NAMESPACE, "--image", "any")
+    refused = pipeline.cluster.run("run", "unconfined", "--namespace", "pipeline", "--image", "any")
     assert 'violates PodSecurity "restricted:latest"' in refused.stderr
 
 
@@ -132,10 +71,14 @@ def condition(pod, kind):
 
 def test_applied_again_nothing_changes(pipeline):
     """A second `kubectl apply --server-side` has no conflict, no warning, and changes no deployment."""
-    before = deployments(pipeline.cluster)
+
+    def generations():
+        return {item["metadata"]["name"]: item["metadata"]["generation"] for item in pipeline.get("deployments")}
+
+    before = generations()
     again = pipeline.cluster.run("apply", "--server-side", "--kustomize", str(FILES))
     assert (again.returncode, again.stderr) == (0, "")
-    assert deployments(pipeline.cluster) == before
+    assert generations() == before
 
 
 def test_a_message_from_outside_is_one_whole_trace(pipeline):
@@ -149,7 +92,7 @@ def test_a_message_from_outside_is_one_whole_trace(pipeline):
     def whole():
         spans = spans_of(jaeger, answer.headers["X-Trace-Id"]) or []
         servers = {span["service"]: span for span in spans if span["kind"] == SERVER}
-        return servers if servers.keys() >= set(STAGES) else None
+        return servers if servers.keys() >= set(GOOD) else None
 
     servers = wait_for(whole, "the trace", 60)
     assert {attribute(span, "simulator.message_id") for span in servers.values()} == {"marked"}
@@ -163,19 +106,40 @@ def test_prometheus_scrapes_every_stage(pipeline):
         targets = prometheus.targets()
         return targets if {target["health"] for target in targets} == {"up"} else None
 
-    assert len(wait_for(all_up, "every target", 60)) == len(STAGES) + 1
+    assert len(wait_for(all_up, "every target", 60)) == len(GOOD) + 1
+
+
+@pytest.fixture
+def stranger(pipeline):
+    """Run a pod in another namespace that serves HTTP, and return its address."""
+    server = ("--command", "--", "python", "-m", "http.server", str(PORT))
+    pipeline.cluster.kubectl("run", "stranger", "--image", IMAGE, *server)
+    pipeline.cluster.kubectl("wait", "--for", "condition=Ready", "pod/stranger", f"--timeout={READY_SECONDS}s")
+    yield pipeline.cluster.get("pod", "stranger")["status"]["podIP"]
+    pipeline.cluster.kubectl("delete", "pod", "stranger", "--now")
+
+
+def test_nobody_talks_to_whom_policies_do_not_name(pipeline, stranger):
+    """From elsewhere the entry alone can be reached; from a stage stages and the collector, and nothing elsewhere."""
+
+    def reached(*pod):
+        targets = [f"{name}.pipeline.svc.cluster.local:{port}" for name, port in SERVED]
+        printed = pipeline.cluster.kubectl("exec", *pod, "--", "python", "-c", CONNECT, *targets, f"{stranger}:{PORT}")
+        return {address.replace(".pipeline.svc.cluster.local", "") for address in printed.split()}
+
+    from_elsewhere = wait_for(lambda: reached("stranger"), "a connection", 60)
+    assert from_elsewhere == {f"injector:{PORT}", f"{stranger}:{PORT}"}
+    from_a_stage = reached("--namespace", "pipeline", "deployment/parse")
+    assert from_a_stage == {*(f"{stage}:{PORT}" for stage in GOOD), "jaeger:4318"}
 
 
 @pytest.mark.parametrize("stage", ["archive", "enrich", "parse"] * 2)
 def test_a_rolling_restart_loses_nothing(pipeline, stage):
     """`kubectl rollout restart` under some 40/s, 20 of them from outside: each is answered with 200, none fails."""
-    before = pipeline.names(stage)
     began = time.monotonic()
     with steady_load(pipeline.address("injector"), PORT, f"{stage}-{began:.0f}-") as clients:
-        pipeline.kubectl("rollout", "restart", f"deployment/{stage}")
-        pipeline.settled(stage)
+        before = pipeline.restart(f"deployment/{stage}")
         took = time.monotonic() - began
-    assert not before & pipeline.names(stage)
     pipeline.ended(before)
     assert [wrong for client in clients for wrong in client.wrong] == []
     assert pipeline.failures() == {}
@@ -185,29 +149,25 @@ def test_a_rolling_restart_loses_nothing(pipeline, stage):
 
 def test_an_injector_finishes_before_the_next_one_begins(pipeline):
     """`kubectl rollout restart` of the injector ends it with nothing unfinished; only then comes another."""
-    before = pipeline.names("injector")
-    pipeline.kubectl("rollout", "restart", "deployment/injector")
-    pipeline.settled("injector")
-    assert not before & pipeline.names("injector")
-    pipeline.ended(before)
+    pipeline.ended(pipeline.restart("deployment/injector"))
     assert pipeline.failures() == {}
 
 
 def test_scaled_up_new_pods_get_messages_and_down_nothing_is_lost(pipeline):
     """`kubectl scale` to three: each pod handles messages; and back to one: those that go finish what they have."""
     pipeline.kubectl("scale", "deployment/enrich", "--replicas", "3")
-    pipeline.settled("enrich", 3)
-    pods = pipeline.names("enrich")
+    pipeline.settled("deployment/enrich", 3)
+    containers = pipeline.containers("enrich")
     began = time.monotonic()
 
-    def handled(pod):
-        return sum(line["event"] == "message.handled" for line in pipeline.logs.of_pod(pod))
+    def handled(container):
+        return sum(line["event"] == "message.handled" for line in pipeline.logs.of_container(container))
 
-    wait_for(lambda: all(handled(pod) > 10 for pod in pods), "messages at every pod", REACHED_SECONDS)
-    logger.info("enrich: %s in %.1f s", [handled(pod) for pod in pods], time.monotonic() - began)
+    wait_for(lambda: all(handled(one) > 10 for one in containers), "messages at every pod", REACHED_SECONDS)
+    logger.info("enrich: %s in %.1f s", [handled(one) for one in containers], time.monotonic() - began)
     pipeline.kubectl("scale", "deployment/enrich", "--replicas", "1")
-    pipeline.settled("enrich", 1)
-    pipeline.ended(pods - pipeline.names("enrich"))
+    pipeline.settled("deployment/enrich", 1)
+    pipeline.ended(containers - pipeline.containers("enrich"))
     assert pipeline.failures() == {}
 
 
@@ -260,10 +220,11 @@ def goes_on(pipeline):
 
 def test_a_pod_that_is_deleted_by_force_is_replaced(pipeline):
     """`kubectl delete --force` gives a pod no time; the one that follows is ready, and messages go on."""
-    before = pipeline.names("enrich")
-    pipeline.kubectl("delete", "pod", *before, "--grace-period", "0", "--force")
-    pipeline.settled("enrich")
-    assert not before & pipeline.names("enrich")
+    before = pipeline.containers("enrich")
+    names = [pod["metadata"]["name"] for pod in pipeline.pods("enrich")]
+    pipeline.kubectl("delete", "pod", *names, "--grace-period", "0", "--force")
+    pipeline.settled("deployment/enrich")
+    assert not before & pipeline.containers("enrich")
     goes_on(pipeline)
     failures = pipeline.failures()
     assert failures.keys() == {"injector", "parse"}, failures
@@ -274,4 +235,4 @@ def test_deleted_nothing_is_left(pipeline):
     """`kubectl delete` takes the namespace with all that is in it."""
     pipeline.cluster.kubectl("delete", "--kustomize", str(FILES), timeout_seconds=READY_SECONDS)
     namespaces = {item["metadata"]["name"] for item in pipeline.cluster.get("namespaces")}
-    assert NAMESPACE not in namespaces
+    assert "pipeline" not in namespaces

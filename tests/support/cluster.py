@@ -124,7 +124,7 @@ def _ready(cluster: Cluster) -> bool:
 
 def _last_words(work: Path) -> str:
     logs = [work / "node.log", *sorted((work / "logs").glob("*.log"))]
-    texts = [f"{log.name}:\n{log.read_text(errors='replace')[-2000:]}" for log in logs]
+    texts = [f"{log.name}:\n{log.read_text(errors='replace')[-1000:]}" for log in logs]
     return "\n".join(texts)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,22 +22,19 @@ class PodLogs:
     namespace: str
     folder: Path
     _followers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    _files: dict[str, list[Path]] = field(default_factory=dict)
+    _containers: dict[str, list[str]] = field(default_factory=dict)
 
     def follow(self) -> None:
         """Begin to follow every container that is new, from the first that it logged."""
         for pod in self.cluster.get("pods", "--namespace", self.namespace, "--selector", _STAGES):
-            stage, name = pod["metadata"]["labels"][_NAME], pod["metadata"]["name"]
             for status in pod["status"].get("containerStatuses", ()):
-                ident = status["containerID"].rpartition("/")[2] if "running" in status["state"] else ""
-                if ident and ident not in self._followers:
-                    self._followers[ident] = self._start(stage, name, ident)
+                if "running" in status["state"] and status["containerID"] not in self._followers:
+                    self._containers.setdefault(pod["metadata"]["labels"][_NAME], []).append(status["containerID"])
+                    self._followers[status["containerID"]] = self._start(pod["metadata"]["name"], status["containerID"])
 
-    def _start(self, stage: str, pod: str, ident: str) -> subprocess.Popen[bytes]:
-        file = self.folder / f"{stage}.{pod}.{ident[:12]}.jsonl"
-        self._files.setdefault(stage, []).append(file)
+    def _start(self, pod: str, container: str) -> subprocess.Popen[bytes]:
         command = ["logs", "--follow", "--namespace", self.namespace, pod, "--container", "stage"]
-        with file.open("wb") as out:
+        with self._file(container).open("wb") as out:
             return subprocess.Popen(
                 [*self.cluster.command(), *command],
                 stdin=subprocess.DEVNULL,
@@ -47,18 +43,17 @@ class PodLogs:
                 env=clean_environment(),
             )
 
-    def of_pod(self, pod: str) -> list[dict[str, Any]]:
-        """Return what a pod has logged."""
-        return [line for file in self._all() if file.name.split(".")[1] == pod for line in read_log(file)]
+    def _file(self, container: str) -> Path:
+        return self.folder / f"{container.rpartition('/')[2]}.jsonl"
+
+    def of_container(self, container: str) -> list[dict[str, Any]]:
+        """Return what a container has logged."""
+        return read_log(self._file(container))
 
     def handled(self, stage: str) -> list[dict[str, Any]]:
-        """Return what all pods of a stage logged of the messages they handled."""
-        lines = [line for file in self._files.get(stage, ()) for line in read_log(file)]
+        """Return what all containers of a stage logged of the messages they handled."""
+        lines = [line for container in self._containers.get(stage, ()) for line in self.of_container(container)]
         return [line for line in lines if line["event"] == "message.handled"]
-
-    def _all(self) -> Iterator[Path]:
-        for files in self._files.values():
-            yield from files
 
     def close(self) -> None:
         """Stop following."""

@@ -15,7 +15,7 @@ settings=/etc/kubernetes
 run() {
     local name=$1
     shift
-    "$@" >"$work/logs/$name.log" 2>&1 &
+    { "$@" >"$work/logs/$name.log" 2>&1 || true; echo "$name ended"; } &
 }
 
 until_done() {
@@ -106,4 +106,7 @@ run kube-proxy kube-proxy --kubeconfig "$KUBECONFIG" --hostname-override node --
 run coredns coredns -conf "$here/Corefile"
 run kubelet kubelet --config "$here/kubelet.yaml" --kubeconfig "$settings/kubelet" --hostname-override node \
     --node-ip "$address"
+until_done kubectl get node node
+run kube-router kube-router --kubeconfig "$KUBECONFIG" --hostname-override node --run-firewall=true \
+    --run-router=false --run-service-proxy=false --service-cluster-ip-range 10.96.0.0/16
 wait -n
