@@ -1,0 +1,107 @@
+"""`check` on files that are far too large: it takes seconds, little memory, and says what fits on a few screens."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.processes import PROGRAM, clean_environment
+
+# Of processor time, which a machine with other things to do takes no more of.
+MAX_SECONDS = 60.0
+MAX_KB = 500_000
+MAX_SHOWN_BYTES = 32_000
+MISTAKES_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` printed, how it ended, and what it took."""
+
+    code: int
+    shown: str
+    said: str
+    used: resource.struct_rusage
+
+
+def check(folder, text):
+    (folder / "large.yaml").write_text(text)
+    with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
+        command = [sys.executable, str(PROGRAM), "check", "large.yaml"]
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, env=clean_environment())
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Checked(process.returncode, (folder / "out").read_text(), (folder / "err").read_text(), used)
+
+
+def assert_cheap(checked):
+    assert checked.used.ru_utime + checked.used.ru_stime < MAX_SECONDS
+    assert checked.used.ru_maxrss < MAX_KB
+
+
+def chain(count):
+    """Write stages that each call the next one."""
+    stages = [f"  s{n}: {{delay: constant(1ms), workers: 8, calls: [s{n + 1}]}}" for n in range(count - 1)]
+    return "\n".join(["name: chain", "stages:", *stages, f"  s{count - 1}: {{role: terminator}}", ""])
+
+
+def complete(count, with_cycles):
+    """Write stages that call each other, all of them or each only those after it."""
+    names = [f"s{n}" for n in range(count)]
+    calls = {name: names[: n * with_cycles] + names[n + 1 :] for n, name in enumerate(names)}
+    stages = [f"  {name}: {{calls: [{', '.join(to)}]}}" for name, to in calls.items()]
+    return "\n".join(["name: all", "stages:", *stages, ""])
+
+
+@pytest.mark.parametrize(
+    ("write", "count"),
+    [
+        (lambda: chain(10_000), 10_000),
+        (lambda: complete(120, with_cycles=False), 120),
+        (lambda: chain(100) + "# nothing\n" * 400_000, 100),
+    ],
+    ids=["10,000 stages", "120 that call all after them", "4 MB of comments"],
+)
+def test_a_large_topology_is_described(tmp_path, write, count):
+    """All stages are there, each in a line of its own."""
+    checked = check(tmp_path, write())
+    assert checked.code == 0, checked.said
+    assert len(re.findall(r"^s\d+ .*constant", checked.shown, re.MULTILINE)) == count
+    assert_cheap(checked)
+
+
+@pytest.mark.parametrize(
+    ("write", "mistake"),
+    [
+        (lambda: complete(120, with_cycles=True), "the calls go round in a circle: s0 -> s1 -> s0"),
+        (lambda: chain(65_000), "more than 100000 values"),
+        (lambda: chain(80_000), "it is larger than 4194304 bytes"),
+        (lambda: f"big: &big '{'x' * 1_000_000}'\nall: [{'*big, ' * 2000}]\n", "more than 16777216 characters"),
+    ],
+    ids=["120 that all call each other", "4 MB of stages", "more than 4 MB", "1 MB aliased 2,000 times"],
+)
+def test_a_topology_that_is_too_large_is_refused(tmp_path, write, mistake):
+    """The first mistakes are shown, and nothing else."""
+    checked = check(tmp_path, write())
+    assert (checked.code, checked.shown) == (2, "")
+    assert mistake in checked.said
+    assert len(checked.said) < MAX_SHOWN_BYTES
+    assert_cheap(checked)
+
+
+def test_of_a_thousand_wrong_stages_fifty_mistakes_are_shown(tmp_path):
+    """Each stage has four mistakes; how many more there are than are shown is said."""
+    stages = [f"  s{n}: {{delay: fast, workers: 0, colour: red, calls: [no{n}]}}" for n in range(1000)]
+    checked = check(tmp_path, "\n".join(["name: wrong", "stages:", *stages]))
+    assert (checked.code, checked.shown) == (2, "")
+    assert checked.said.startswith("4000 mistakes:\n")
+    assert checked.said.count("\nlarge.yaml:") == MISTAKES_SHOWN
+    assert checked.said.endswith("\nand 3950 more\n")
+    assert len(checked.said) < MAX_SHOWN_BYTES
+    assert_cheap(checked)
