@@ -12,9 +12,16 @@ import pytest
 import requests
 
 from tests.support.processes import run, running_stage, running_topology, wait_for
-from tests.support.wire import exchange, post
+from tests.support.wire import connect, exchange, post, read_answer
 
 TOKEN = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """A stage that nothing changes."""
+    with running_stage(tmp_path_factory.mktemp("stage")) as running:
+        yield running
 
 
 def control(stage, patch=None, **headers):
@@ -121,6 +128,42 @@ def test_what_is_no_json_changes_nothing(tmp_path):
         headers = {"Content-Type": "application/json"}
         assert requests.patch(f"{stage.base}/control", data=big, headers=headers, timeout=10).status_code == 400
         assert requests.post(f"{stage.base}/control", json={}, timeout=10).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        ("PATCH /control HTTP/1.1\r\nHost: localhost", b'{"workers": 0}', 400),
+        ("PATCH /control HTTP/1.1\r\nHost: localhost", b"{", 400),
+        ("PATCH /control HTTP/1.1\r\nHost: localhost", b" " * 100_000, 400),
+        ("PATCH /control HTTP/1.1\r\nHost: evil.example", b'{"workers": 1}', 403),
+        ("PUT /control HTTP/1.1\r\nHost: localhost", b'{"workers": 1}', 405),
+        ("GET /control HTTP/1.1\r\nHost: evil.example", b"", 403),
+    ],
+    ids=["a wrong value", "no JSON", "too large", "another host", "another method", "a read from another host"],
+)
+@pytest.mark.parametrize("in_chunks", [False, True], ids=["by length", "in chunks"])
+def test_after_a_refused_change_its_connection_answers_the_next_request(stage, head, body, status, in_chunks):
+    """A body that was not wanted is read to its end, so that what follows on the connection is not lost."""
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+    framing = "Transfer-Encoding: chunked" if in_chunks else f"Content-Length: {len(body)}"
+    refused = f"{head}\r\nContent-Type: application/json\r\n{framing}\r\n\r\n".encode()
+    with connect(stage.port) as connection:
+        for _ in range(2):
+            connection.sendall(refused + (chunks if in_chunks else body))
+            answer = read_answer(connection)
+            assert answer.status == status
+            assert "connection" not in answer.headers
+        connection.sendall(b"GET /control HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_answer(connection).json()["workers"] == 1000
+
+
+def test_the_end_of_a_connection_is_announced_where_the_rest_of_a_change_does_not_come(stage):
+    """A client that promised more than it sent is told not to send anything else on the connection."""
+    with connect(stage.port) as connection:
+        connection.sendall(b"PATCH /control HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n{")
+        answer = read_answer(connection)
+        assert (answer.status, answer.headers["connection"]) == (400, "close")
 
 
 def other_address():
