@@ -60,8 +60,9 @@ class Cluster:
         )
 
     def command(self) -> list[str]:
-        """Return how kubectl is called."""
-        return [str(self.programs / "kubectl"), "--kubeconfig", str(self.work / "config")]
+        """Return how kubectl is called: what it caches goes with the cluster, and never into the checkout."""
+        places = ["--kubeconfig", str(self.work / "config"), "--cache-dir", str(self.work / "cache")]
+        return [str(self.programs / "kubectl"), *places]
 
     def get(self, *arguments: str) -> Any:
         """Return what the cluster knows of one thing, or of many: their list."""

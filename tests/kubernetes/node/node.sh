@@ -82,7 +82,7 @@ END
 umask 077
 kubeconfig admin system:masters "$work/config"
 kubeconfig system:node:node system:nodes "$settings/kubelet"
-export KUBECONFIG=$work/config
+export KUBECONFIG=$work/config KUBECACHEDIR=$work/cache
 openssl genrsa -out "$settings/accounts.key" 2048 2>/dev/null
 umask 022
 
