@@ -68,7 +68,7 @@ def test_an_autoscaler_without_metrics_keeps_the_fewest(replicas):
     assert replicas.failures() == {}
 
 
-@pytest.mark.parametrize(("workload", "pods"), [("statefulset/account", INSTANCES), ("deployment/gateway", FEWEST)])
+@pytest.mark.parametrize(("workload", "pods"), [("statefulset/account", INSTANCES), ("deployment/gateway", FEWEST)] * 2)
 def test_instances_are_replaced_without_a_loss(replicas, workload, pods):
     """`kubectl rollout restart` under load; a StatefulSet ends each pod before there is another of its number."""
     began = time.monotonic()
