@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -170,6 +171,50 @@ def test_too_few_descriptors_are_a_line(two, files):
     )
     assert done.returncode in (1, 2)
     assert "Too many open files" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def make_group():
+    """Make a control group that can limit its processes; skip the test where that can't be."""
+    for root in (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")):
+        group = root / f"few-processes-{os.getpid()}"
+        with contextlib.suppress(OSError):
+            group.mkdir()
+            if (group / "pids.max").exists():
+                return group
+            group.rmdir()
+    pytest.skip("limiting the number of processes needs root and control groups")
+
+
+@contextlib.contextmanager
+def few_processes(count):
+    """Let only so many processes and threads be in a control group at a time: a limit of root's own does not hold."""
+    group = make_group()
+    members = group / "cgroup.procs"
+    try:
+        (group / "pids.max").write_text(str(count))
+        yield members
+        wait_for(lambda: not members.read_text(), "the end of every process")
+    finally:
+        group.rmdir()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_too_few_threads_are_a_line(two, count):
+    """Where no more processes or threads can be started the run, or its stage, says so, and none is left behind."""
+    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", "--messages", "5"]
+    with few_processes(count) as members:
+        done = subprocess.run(
+            command,
+            cwd=two,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=clean_environment(),
+            preexec_fn=lambda: members.write_text("0"),
+        )
+    assert done.returncode in (1, 2)
+    assert "Resource temporarily unavailable; no more processes or threads can be started, see ulimit -u" in done.stderr
     assert "Traceback" not in done.stderr
 
 
