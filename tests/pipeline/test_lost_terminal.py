@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -249,23 +250,33 @@ def test_a_run_goes_on_where_neither_its_output_nor_its_logs_can_be_written(two)
     assert f"injector: {dropped['injector']} log lines could not be written and were dropped" in done.stderr
 
 
-def may_mount():
-    """Return whether this is a user and a machine that can have a small disk of its own."""
-    command = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return (
-        shutil.which("unshare") is not None
-        and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    )
+def small_disk(kind, kilobytes):
+    """Return how to start a command beside a folder `disk` with about so much room; skip the test where that can't be.
+
+    Each kind has its own way to be full: a mapped file of ext4 can lack the blocks that it seems to have.
+    """
+    if kind == "ext4":
+        made = f"mkfs.ext4 -q -m 0 -N 32 -O ^has_journal,^resize_inode disk.img {kilobytes + 34}k"
+        mount = f"{made} 2>/dev/null && mount -o loop disk.img"
+    else:
+        mount = f"mount -t tmpfs -o size={kilobytes}k tmpfs"
+    if shutil.which("unshare") is None or shutil.which("mkfs.ext4") is None or not may_mount(mount):
+        pytest.skip("a small disk needs root, namespaces and mkfs.ext4")
+    return ["unshare", "-m", "sh", "-c", f'mkdir disk && {mount} disk && exec "$@"', "sh"]
 
 
-@pytest.mark.skipif(not may_mount(), reason="a small disk needs root and namespaces")
-def test_a_disk_that_fills_up_loses_logs_and_report_and_no_message(two):
+def may_mount(mount):
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["unshare", "-m", "sh", "-c", f"mkdir disk && {mount} disk"]
+        return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+def test_a_disk_that_fills_up_loses_logs_and_report_and_no_message(two, kind):
     """The ledger is on the terminal and balances, what is lost is counted, and the exit code is 1: no traceback."""
-    (two / "disk").mkdir()
     command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "disk/report", "--messages", "200"]
-    mounted = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=100k tmpfs disk && exec "$@"', "sh"]
     done = subprocess.run(
-        [*mounted, *command, "--rate", "200/s"],
+        [*small_disk(kind, 100), *command, "--rate", "200/s"],
         cwd=two,
         capture_output=True,
         text=True,
@@ -281,14 +292,12 @@ def test_a_disk_that_fills_up_loses_logs_and_report_and_no_message(two):
     assert "200" in done.stdout and "balanced" in done.stdout
 
 
-@pytest.mark.skipif(not may_mount(), reason="a small disk needs root and namespaces")
-def test_a_disk_that_is_full_from_the_start_is_a_line(two):
+@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+def test_a_disk_that_is_full_from_the_start_is_a_line(two, kind):
     """Where not even the counts have room the run does not start: stages would die when they count."""
-    (two / "disk").mkdir()
     command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "disk/report"]
-    mounted = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=36k tmpfs disk && exec "$@"', "sh"]
     done = subprocess.run(
-        [*mounted, *command], cwd=two, capture_output=True, text=True, check=False, env=clean_environment()
+        [*small_disk(kind, 36), *command], cwd=two, capture_output=True, text=True, check=False, env=clean_environment()
     )
     assert done.returncode == 2
     assert re.fullmatch(r"disk/report/\S+ can't be written: No space left on device\n", done.stderr)
