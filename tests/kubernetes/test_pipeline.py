@@ -219,7 +219,10 @@ def goes_on(pipeline):
 
 
 def test_a_pod_that_is_deleted_by_force_is_replaced(pipeline):
-    """`kubectl delete --force` gives a pod no time; the one that follows is ready, and messages go on."""
+    """`kubectl delete --force` gives a pod no time; the one that follows is ready, and messages go on.
+
+    Policies know no such pod from then on, and what its process still takes may fail there, for it reaches nobody.
+    """
     before = pipeline.containers("enrich")
     names = [pod["metadata"]["name"] for pod in pipeline.pods("enrich")]
     pipeline.kubectl("delete", "pod", *names, "--grace-period", "0", "--force")
@@ -227,7 +230,8 @@ def test_a_pod_that_is_deleted_by_force_is_replaced(pipeline):
     assert not before & pipeline.containers("enrich")
     goes_on(pipeline)
     failures = pipeline.failures()
-    assert failures.keys() == {"injector", "parse"}, failures
+    assert failures.keys() <= {"injector", "parse", "enrich"}, failures
+    assert failures["parse"] == failures["injector"]
     logger.info("killed, and deleted by force: %s", failures)
 
 
