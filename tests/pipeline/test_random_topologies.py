@@ -14,7 +14,7 @@ from tests.support.collector import SERVER, collector
 from tests.support.processes import run, with_collector
 
 MESSAGES = 40
-SECONDS = 60
+SECONDS = 200  # far beyond what it takes: something hangs
 
 FAULTS = st.sampled_from(
     [
@@ -92,6 +92,7 @@ def topologies(draw):
     return {"name": "random", "seed": draw(st.integers(0, 1000)), "stages": stages}
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("part", range(5))
 def test_whatever_is_drawn_balances_and_is_traced_whole(part):
     """Four of twenty random topologies with random faults, each run with 40 messages."""
