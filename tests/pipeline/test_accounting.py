@@ -22,6 +22,7 @@ from tests.support.processes import (
     with_collector,
 )
 
+pytestmark = pytest.mark.timeout(1600)  # ten thousand messages, on a machine that may be slow
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
 STAGES = ["injector", "parse", "enrich", "archive"]
 
@@ -62,7 +63,7 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory):
     with collector() as received:
         finished = run(
             "run", str(PIPELINE), "--input", "orders.jsonl", "--output", "archived.jsonl", "--report", "report",
-            cwd=folder, environment=with_collector(received.address),
+            cwd=folder, environment=with_collector(received.address), timeout_seconds=1500,
         )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     logs = {name: read_log(folder / "report" / "logs" / f"{name}.jsonl") for name in STAGES}

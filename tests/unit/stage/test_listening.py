@@ -144,8 +144,10 @@ def test_any_row_passes_over_ports_in_use(monkeypatch):
     monkeypatch.setattr(listening, "listen", failing_at_first)
     with in_a_row(0, 3) as ports:
         assert ports == list(range(ports[0], ports[0] + 3))
-        assert [listener.fileno() for listener in made[:2]] == [-1, -1]
-        assert len(made) == 6
+        # Another process may have taken a port of the second row, too.
+        *passed_over, _, _, _ = made
+        assert len(passed_over) >= 3
+        assert {listener.fileno() for listener in passed_over if listener is not None} == {-1}
 
 
 def test_a_row_beyond_the_last_port():

@@ -175,7 +175,7 @@ def test_a_script_in_a_name_stays_text():
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.text(st.characters(exclude_characters="?"), max_size=30),
+    st.text(st.characters(codec="utf-8", exclude_characters="?"), max_size=30),
     st.dictionaries(
         st.sampled_from(
             [f"query.{n}" for n in ("service_name", "serviceName", "start_time_min", "startTimeMax", "num_traces")]
