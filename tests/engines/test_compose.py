@@ -142,7 +142,9 @@ def test_a_marked_message_is_one_whole_trace(up):
         return servers if servers.keys() >= ALWAYS[up.topology.name] and len(roots) == 1 else None
 
     servers = wait_for(whole, f"the trace of {message_id}", 60)
-    assert {attribute(span, "simulator.message_id") for span in servers.values()} == {message_id}
+    # A stage that accepts now and works later names the message in the span of that work; and not each is called.
+    on_the_way = [servers[stage] for stage in ALWAYS[up.topology.name]]
+    assert {attribute(span, "simulator.message_id") for span in on_the_way} == {message_id}
 
 
 def delivered(up):
