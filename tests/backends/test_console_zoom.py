@@ -46,7 +46,7 @@ def tab(browser, tmp_path_factory):
         opened(browser, run.url.partition("/?")[0]) as tab,
     ):
         tab.page.goto(run.url)
-        wait_for_figures(tab.page, STAGES, 60)
+        wait_for_figures(tab.page, STAGES)
         yield tab
 
 

@@ -53,7 +53,7 @@ def running_console(folder: Path, topology: Path, *flags: str) -> Iterator[Shown
         yield Shown(running, told[1])
 
 
-def wait_for_figures(page: Page, stages: int, timeout_seconds: float = 20) -> None:
+def wait_for_figures(page: Page, stages: int, timeout_seconds: float = 120) -> None:
     """Wait until every card of a living stage, and there are at least so many, has its figures, and lines are drawn."""
     page.wait_for_function(_ALL_HAVE_FIGURES, arg=stages, timeout=1000 * timeout_seconds)
     page.wait_for_selector("#edges path", state="attached", timeout=1000 * timeout_seconds)
