@@ -17,7 +17,7 @@ _HINTS = {
 
 
 def open_standard_streams() -> None:
-    """Give a program that was started with closed streams the null device, so that no file of its own takes a place."""
+    """Open the null device in place of each standard stream that is closed, so that no file takes its number."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -55,7 +55,7 @@ def test_one_look_up_for_all_who_ask_at_the_same_time(names, lookups):
 
 
 def test_nothing_is_remembered(names, lookups):
-    """Who asks after the answer has come asks anew: a container has another address when it starts again."""
+    """Return a fresh answer to a caller that asks after the last one came: a container may have a new address."""
     names.answering.set()
     for _ in range(2):
         assert lookups("there", 8080) == ADDRESSES
