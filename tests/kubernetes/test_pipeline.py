@@ -207,7 +207,7 @@ def test_a_process_that_is_killed_comes_back_and_is_told(pipeline):
 
 
 def goes_on(pipeline):
-    """Wait until messages come all the way again that set out after now."""
+    """Return once messages that are sent from now on reach the end again."""
     known = {line["message_id"] for line in pipeline.logs.handled("injector")}
 
     def more():

@@ -157,19 +157,23 @@ def test_ctrl_c_while_modules_are_imported_is_130(two, command, modules):
         assert b"Traceback" not in rest
 
 
-@pytest.mark.parametrize("files", [6, 9])
-def test_too_few_descriptors_are_a_line(two, files):
-    """Where a process may hardly have a file open, the run says so in a line or two."""
-    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report"]
-    done = subprocess.run(
-        command,
-        cwd=two,
+def run_limited(folder, limit, *flags):
+    """Run the topology to its end in a process that calls `limit` before it begins."""
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", *flags],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         env=clean_environment(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
+        preexec_fn=limit,
     )
+
+
+@pytest.mark.parametrize("files", [6, 9])
+def test_too_few_descriptors_are_a_line(two, files):
+    """Where a process may hardly have a file open, the run says so in a line or two."""
+    done = run_limited(two, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)))
     assert done.returncode in (1, 2)
     assert "Too many open files" in done.stderr
     assert "Traceback" not in done.stderr
@@ -189,7 +193,7 @@ def make_group():
 
 @contextlib.contextmanager
 def few_processes(count):
-    """Let only so many processes and threads be in a control group at a time: a limit of root's own does not hold."""
+    """Limit the processes and threads of a control group, since root is not held by a limit of its own."""
     group = make_group()
     members = group / "cgroup.procs"
     try:
@@ -203,17 +207,8 @@ def few_processes(count):
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_too_few_threads_are_a_line(two, count):
     """Where no more processes or threads can be started the run, or its stage, says so, and none is left behind."""
-    command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", "--messages", "5"]
     with few_processes(count) as members:
-        done = subprocess.run(
-            command,
-            cwd=two,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=clean_environment(),
-            preexec_fn=lambda: members.write_text("0"),
-        )
+        done = run_limited(two, lambda: members.write_text("0"), "--messages", "5")
     assert done.returncode in (1, 2)
     assert "Resource temporarily unavailable; no more processes or threads can be started, see ulimit -u" in done.stderr
     assert "Traceback" not in done.stderr

@@ -31,7 +31,7 @@ def peak_bytes(stage):
 
 @contextlib.contextmanager
 def many_files(count):
-    """Let this process have so many files and connections; skip the test where the machine does not."""
+    """Raise the limit of open files to so many; skip the test where the machine does not allow it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count:
         pytest.skip(f"{count} open files are needed, and at most {hard} are allowed here (ulimit -Hn)")

@@ -60,7 +60,7 @@ class Deployed:
         return before
 
     def settled(self, workload: str, replicas: int = 1) -> None:
-        """Wait until a workload, KIND/STAGE, has so many pods, all of them ready, and follow their logs."""
+        """Follow the logs of a workload, KIND/STAGE, once it has so many pods and all of them are ready."""
         stage = workload.rpartition("/")[2]
         self.kubectl("rollout", "status", workload, f"--timeout={READY_SECONDS}s")
         wait_for(lambda: len(self.pods(stage)) == replicas, f"{replicas} pods of {stage}", READY_SECONDS)
