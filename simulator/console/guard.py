@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from simulator.console.sessions import Sessions
-from simulator.stage.loopback import host_of, is_loopback
-from simulator.stage.problems import problem
+from simulator.net.loopback import host_of, is_loopback
+from simulator.net.problems import problem
 
 # The only path at which a session is asked for. A cookie for it alone is not sent to the other services of this
 # machine, but for pages of theirs at the very same path.

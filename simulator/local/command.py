@@ -29,7 +29,7 @@ from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
-from simulator.stage.open_files import allow_many_files
+from simulator.net.open_files import allow_many_files
 from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.service import for_several_stages
 from simulator.topology.graph import headers_of

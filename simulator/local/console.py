@@ -15,7 +15,7 @@ from pathlib import Path
 
 from simulator.errors import StartError
 from simulator.local.folder import create
-from simulator.stage.listening import listen
+from simulator.net.listening import listen
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, TIMEOUT_VARIABLE, exports_spans
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from simulator.local.control_token import read_control_token
 from simulator.local.folder import DEFAULT_PARENT
-from simulator.stage.loopback import is_loopback
+from simulator.net.loopback import is_loopback
 from simulator.telemetry.run_files import RunFiles
 
 _LOCALHOST = ("localhost", "localhost.")

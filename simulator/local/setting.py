@@ -11,7 +11,7 @@ from typing import Any
 from simulator.errors import ConfigurationError, Problem, StartError
 from simulator.local.current_runs import current_runs
 from simulator.local.folder import DEFAULT_PARENT
-from simulator.stage.remote import TokenRefused, exchange, read_value
+from simulator.net.remote import TokenRefused, exchange, read_value
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 

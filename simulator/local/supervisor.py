@@ -23,8 +23,8 @@ from simulator.local.starting import Pace, Probes, how_it_ended, start_at_pace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.stopping import Ending
 from simulator.local.view import Percentiles, Picture, View
+from simulator.net.listening import listen_in_a_row
 from simulator.stage.keeping import JsonLinesKeeper
-from simulator.stage.listening import listen_in_a_row
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import labels
 from simulator.telemetry.standing import Watch, percentiles

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 
 from simulator.behaviour.draws import FIRST_VISIT
 from simulator.errors import InjectedFault, InvalidMessage, MessageError
+from simulator.net.problems import problem
 from simulator.stage.answers import NoAnswer, accepted_receipt, receipt, spoiled, trace_key
 from simulator.stage.handling import Handling
 from simulator.stage.intake import HeldBodies, Intake
@@ -28,7 +29,7 @@ from simulator.stage.message import (
     visit_from,
 )
 from simulator.stage.probes import RECEIVED_AT
-from simulator.stage.problems import message_problem, problem
+from simulator.stage.problems import message_problem
 from simulator.stage.travel import RunIdentity, read_due
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import OUTSIDE, Clock, TraceIds, Via

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
 from simulator.behaviour.draws import message_id
+from simulator.net.listening import listen
 from simulator.stage import control
 from simulator.stage.app import Front, create_app
 from simulator.stage.attempts import Attempts
@@ -31,7 +32,6 @@ from simulator.stage.injector import Injector
 from simulator.stage.intake import SPARE_BYTES, HeldBodies
 from simulator.stage.keeping import Discarding, JsonLinesKeeper, Keeper
 from simulator.stage.labour import burn, hold
-from simulator.stage.listening import listen
 from simulator.stage.live import LiveStage
 from simulator.stage.load import input_lines, make_load
 from simulator.stage.outgoing import asking, make_sender, tls_for

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Request
 
 from simulator.errors import InvalidMessage, Rejected
-from simulator.stage.request_body import BodyTooLarge, read_body
+from simulator.net.request_body import BodyTooLarge, read_body
 
 # For bodies that are being read, beyond what fits inside a stage.
 SPARE_BYTES = 16 * 2**20

@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from werkzeug.exceptions import HTTPException
 
+from simulator.net.problems import http_problem
 from simulator.stage import injections
 from simulator.stage.message import is_of_the_run
-from simulator.stage.problems import http_problem
 
 RECEIVED_AT = "simulator.received_at"  # the key in the WSGI environment: when the request came, monotonic
 # Most of what can be saved, at a fraction of the time that messages would have to wait for the rest.

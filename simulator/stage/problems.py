@@ -1,45 +1,19 @@
-"""Errors as RFC 9457 problem details."""
+"""Errors of messages as RFC 9457 problem details."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from flask import Response
-from werkzeug.exceptions import HTTPException
-from werkzeug.http import HTTP_STATUS_CODES
 
 from simulator.errors import MessageError, ShuttingDown
+from simulator.net.problems import CONTENT_TYPE, problem
 from simulator.stage.encodings import ACCEPTED, UnknownEncoding
 from simulator.stage.message import DRAINING, INJECTED, REFUSED, UNREAD
 
-CONTENT_TYPE = "application/problem+json"
-_MAX_DETAIL = 500
-
-
-def problem(status: int, title: str, detail: str, **more: Any) -> Response:
-    """Make the answer that tells a client what went wrong."""
-    body = {
-        "type": "about:blank",
-        "title": title or HTTP_STATUS_CODES.get(status, "Error"),
-        "status": status,
-        "detail": detail[:_MAX_DETAIL],
-        **more,
-    }
-    return Response(orjson.dumps(body) + b"\n", status, content_type=CONTENT_TYPE)
-
-
-def http_problem(error: HTTPException) -> Response:
-    """Make the answer to a request that is not understood as HTTP has it: a wrong path, a wrong method."""
-    answer = problem(error.code or 500, error.name, error.description or "")
-    for name, value in error.get_headers():
-        if name == "Allow":
-            answer.headers[name] = value
-    return answer
-
 
 def message_problem(error: MessageError, **more: Any) -> Response:
-    """Make the answer to a message whose handling ended with `error`."""
+    """Return the answer to a message whose handling ended with `error`."""
     if error.injected:
         more["injected"] = True
     response = problem(error.status, error.title, str(error), **more)

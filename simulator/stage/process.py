@@ -15,8 +15,8 @@ import gevent.event
 import gevent.socket
 
 import simulator
+from simulator.net.open_files import allow_many_files
 from simulator.stage.assembly import Parts, Surroundings, assemble
-from simulator.stage.open_files import allow_many_files
 from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
 from simulator.topology.addresses import url_of

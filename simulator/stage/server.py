@@ -21,11 +21,12 @@ from wsgiref.types import WSGIApplication
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from simulator.net.headers import RefusedRequest, RequestHeaders
+from simulator.net.problems import CONTENT_TYPE, problem
+from simulator.net.request_body import BLOCK_BYTES, RequestBody
+from simulator.net.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
 from simulator.stage.answers import HANG_UP, RESET
-from simulator.stage.headers import RefusedRequest, RequestHeaders
-from simulator.stage.problems import CONTENT_TYPE, farewell, problem
-from simulator.stage.request_body import BLOCK_BYTES, RequestBody
-from simulator.stage.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
+from simulator.stage.problems import farewell
 from simulator.stage.waiting import ClientStream, Dismissed, Phase, Waiting
 
 # Beyond the messages inside a stage: for those that are turned away, for probes, and for idle connections.

@@ -14,7 +14,7 @@ from simulator.console.page.words import short
 from simulator.console.system.picture import Node
 from simulator.console.watching import Watching
 from simulator.errors import ConfigurationError, StartError
-from simulator.stage.remote import exchange
+from simulator.net.remote import exchange
 
 _ASKED_AT_ONCE = 8
 _TIMEOUT_SECONDS = 3.0

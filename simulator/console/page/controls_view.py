@@ -13,7 +13,7 @@ from simulator.console.page.news import News
 from simulator.console.page.paths import controls_path
 from simulator.console.page.stage_view import figures_text, stage_picker
 from simulator.console.system.picture import Node
-from simulator.stage.remote import read_value
+from simulator.net.remote import read_value
 from simulator.topology.model import Load, Role
 
 MOST_AT_ONCE = 12

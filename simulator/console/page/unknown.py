@@ -10,7 +10,7 @@ from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
 from simulator.console.page.paths import is_page
-from simulator.stage.problems import problem
+from simulator.net.problems import problem
 
 # Dash's route for every path that it has no other for.
 _EVERY_PATH = "/<path:path>"

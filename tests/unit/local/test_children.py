@@ -17,7 +17,7 @@ from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.folder import open_run_folder
 from simulator.local.starting import Pace, Probes, start_at_pace
-from simulator.stage.listening import listen
+from simulator.net.listening import listen
 
 LONG_SECONDS = 20.0
 

@@ -16,7 +16,7 @@ from simulator.local.folder import open_run_folder
 from simulator.local.starting import Pace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import Supervisor
-from simulator.stage.listening import listen, listen_in_a_row
+from simulator.net.listening import listen, listen_in_a_row
 from simulator.telemetry.tally import Tally
 from simulator.topology.reader import parse_topology, read_topology
 

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from simulator.stage.request_body import BrokenBody
+from simulator.net.request_body import BrokenBody
 from simulator.telemetry.record import Outcome
 from tests.support.posting import JSON, TRACE_ID, assert_problem, http_counts, post, post_announcing
 

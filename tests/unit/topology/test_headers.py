@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.errors import ConfigurationError
-from simulator.stage.headers import MAX_HEADER_BYTES, MAX_PASSED_ON_BYTES
+from simulator.net.headers import MAX_HEADER_BYTES, MAX_PASSED_ON_BYTES
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import MAX_BYTES, Headers, parse_headers, values_for, with_hidden_headers
 from simulator.topology.model import Call, Stage

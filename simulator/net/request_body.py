@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
-from simulator.stage.headers import RefusedRequest, check_field
+from simulator.net.headers import RefusedRequest, check_field
 
 BLOCK_BYTES = 16 * 1024
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")

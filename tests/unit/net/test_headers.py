@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from simulator.stage.headers import (
+from simulator.net.headers import (
     MAX_CONTENT_TYPE_BYTES,
     MAX_HEADER_BYTES,
     MAX_PASSED_ON_BYTES,

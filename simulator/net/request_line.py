@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from simulator.stage.headers import HOST, RefusedRequest
+from simulator.net.headers import HOST, RefusedRequest
 
 MAX_LINE_BYTES = 8192
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from simulator.errors import StartError
-from simulator.stage.listening import listen, listen_in_a_row
+from simulator.net.listening import listen, listen_in_a_row
 
 
 def test_port_0_is_any_that_is_free():
@@ -130,7 +130,7 @@ def test_a_row_with_a_port_in_use():
 
 def test_any_row_passes_over_ports_in_use(monkeypatch):
     """For port 0 another row is looked for where one can't be had, and those sockets are closed."""
-    from simulator.stage import listening
+    from simulator.net import listening
 
     made, plain = [], listening.listen
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.stage.loopback import host_of, is_loopback
+from simulator.net.loopback import host_of, is_loopback
 
 
 @pytest.mark.parametrize(

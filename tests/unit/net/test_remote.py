@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.delays import parse_delay
 from simulator.errors import ConfigurationError, StartError
-from simulator.stage.remote import exchange, read_value
+from simulator.net.remote import exchange, read_value
 from simulator.topology.model import Stage
 from tests.support.controlled import Scripted, control_of, live_stage, served
 
