@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulator.local.folder import RunFolder, create
+from simulator.local.child_process import ChildProcess
+from simulator.local.folder import RunFolder
 from simulator.topology.addresses import url_of
 from simulator.topology.layers import ENVIRONMENT_PREFIX
 
@@ -29,17 +28,17 @@ class Child:
         self.host, self.port = listener.getsockname()[:2]
         self._listener = listener
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ChildProcess(folder.log(label), folder.errors(label))
 
     @property
     def returncode(self) -> int | None:
-        """Give the exit code, negative for a signal; None while it runs or has not been started."""
-        return self._process.poll() if self._process else None
+        """Return the exit code, negative for a signal; None while it runs or has not been started."""
+        return self._process.returncode
 
     @property
     def pid(self) -> int | None:
-        """Give the process id."""
-        return self._process.pid if self._process else None
+        """Return the process id; None before the start."""
+        return self._process.pid
 
     def start(
         self, program: Path, parent_fd: int, environment: Mapping[str, str], stdin: int, log_limit_bytes: int
@@ -51,56 +50,42 @@ class Child:
         # Those that call it are stopped before it, so that nobody sends to it when it is asked to stop.
         command += ["--tally", str(self._folder.tally(self.label)), "--shutdown-delay", "0s"]
         command += ["--log-file", str(self._folder.log(self.label)), "--log-limit-bytes", str(log_limit_bytes)]
-        with create(self._folder.log(self.label)) as log, create(self._folder.errors(self.label)) as errors:
-            self._process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=log,
-                stderr=errors,
-                pass_fds=(self._listener.fileno(), parent_fd),
-                env=stage_environment(environment),
-                start_new_session=True,  # so that Ctrl-C reaches the runner alone, which then stops stages in order
-            )
+        self._process.start(
+            command,
+            stage_environment(environment),
+            stdin=stdin,
+            descriptors=(self._listener.fileno(), parent_fd),
+        )
         self._listener.close()
 
     def last_words(self) -> str:
-        """Give the end of what the process wrote to standard error."""
-        return self._folder.errors(self.label).read_text(errors="replace")[-2000:].strip()
+        """Return the end of what the process wrote to standard error."""
+        return self._process.last_words()
 
     def address(self, path: str) -> str:
-        """Give the URL of a path of the stage."""
+        """Return the URL of a path of the stage."""
         return url_of(self.host, self.port, path)
 
     def terminate(self) -> None:
         """Ask the stage to finish what it has admitted and stop."""
-        self._signal(signal.SIGTERM)
+        self._process.send(signal.SIGTERM)
 
     def break_off(self) -> None:
         """Ask the stage, which is stopping already, to wait no longer for what it has admitted."""
-        self._signal(signal.SIGUSR1)
+        self._process.send(signal.SIGUSR1)
 
     def kill(self) -> None:
         """Stop the process at once."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
+        self._process.kill()
         self._listener.close()
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait for the process to end; False where it takes too long."""
-        if self._process is None:
-            return True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout_seconds)
-        return self._process.returncode is not None
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+        """Wait for the process to end; return False where it takes too long."""
+        return self._process.wait(timeout_seconds)
 
 
 def stage_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment for a stage of a topology: without what is meant for a stage by itself."""
+    """Return the environment for a stage of a topology: without what is meant for a stage by itself."""
     return {
         name: value
         for name, value in environment.items()

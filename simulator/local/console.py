@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import secrets
-import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from simulator.errors import StartError
-from simulator.local.folder import create
+from simulator.local.child_process import ChildProcess
 from simulator.net.listening import listen
 from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, TIMEOUT_VARIABLE, exports_spans
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
@@ -22,12 +18,12 @@ from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
 DEFAULT_PORT = 8090
 _HOST = "127.0.0.1"
 _READY_SECONDS = 8.0
-_POLL_SECONDS = 0.02
 # It passes on to the user's collector what the last stages sent.
 _STOP_SECONDS = 5.0
 _TOKEN_BYTES = 16
 # A console that is busy with something large answers late, but it does answer.
 _PATIENCE_MILLIS = "10000"
+_MAX_LAST_WORDS = 500
 
 
 class ConsoleProcess:
@@ -42,7 +38,7 @@ class ConsoleProcess:
         self._environment = environment
         self._listener = _listen(port)
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ChildProcess(files.console_log)
         self._base = f"http://{_HOST}:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> ConsoleProcess:
@@ -50,15 +46,7 @@ class ConsoleProcess:
 
     def __exit__(self, *_: object) -> None:
         self._listener.close()
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        self._process.send_signal(signal.SIGCONT)  # one that was stopped would not hear of it
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.end(_STOP_SECONDS)
 
     @property
     def url(self) -> str:
@@ -83,27 +71,19 @@ class ConsoleProcess:
         """Start the process; it gets the listening socket."""
         command = [sys.executable, str(self._program), "console", str(self._files.path)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
-        with create(self.log) as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(self._listener.fileno(), parent_fd),
-                env={**self._environment, CONSOLE_TOKEN_VARIABLE: self._token},
-                start_new_session=True,
-            )
+        self._process.start(
+            command,
+            {**self._environment, CONSOLE_TOKEN_VARIABLE: self._token},
+            descriptors=(self._listener.fileno(), parent_fd),
+        )
 
     def wait_until_ready(self) -> str | None:
-        """Wait for the console to answer; give None then, and otherwise what is the matter, which hurts no run."""
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
-                return f"it ended: {self._last_words()}"
-            if self._answers():
-                self._listener.close()  # from here on a console that is gone refuses connections
-                return None
-            time.sleep(_POLL_SECONDS)
+        """Wait for the console to answer; return None then, and otherwise what is the matter, which hurts no run."""
+        if self._process.wait_until(self._answers, _READY_SECONDS):
+            self._listener.close()  # from here on a console that is gone refuses connections
+            return None
+        if not self._process.is_running:
+            return f"it ended: {self._process.last_words(_MAX_LAST_WORDS) or f'see {self.log}'}"
         return f"it did not answer within {_READY_SECONDS:g} s; see {self.log}"
 
     def _answers(self) -> bool:
@@ -115,11 +95,6 @@ class ConsoleProcess:
             return False
         finally:
             connection.close()
-
-    def _last_words(self) -> str:
-        with contextlib.suppress(OSError):
-            return self.log.read_text(errors="replace").strip()[-500:] or f"see {self.log}"
-        return f"see {self.log}"
 
 
 def _listen(port: int | None) -> socket.socket:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import functools
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
-import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.errors import StartError
-from simulator.local.folder import create, write
+from simulator.local.child_process import ChildProcess
+from simulator.local.folder import write
 from simulator.render.jaeger import DEFAULT_PORTS, Ports, jaeger_config
 from simulator.render.prometheus import prometheus_config
 from simulator.render.rules import rules_text
@@ -27,11 +22,9 @@ from simulator.topology.model import Topology
 
 _HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
-_POLL_SECONDS = 0.05
 _STOP_SECONDS = 5.0
 _PROMETHEUS_PORT = 9090
 _RETENTION = "2h"
-_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 HINTS = {
     "prometheus": "the package prometheus of your system has it",
     "jaeger": "put the program jaeger of its release, version 2, on the PATH, or build it with .ci/jaeger",
@@ -57,7 +50,7 @@ class Stack:
         self._environment = environment
         self._scale = scale
         self._interval = interval
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[ChildProcess] = []
         self._programs = {name: path for name in HINTS if (path := find_program(name, environment)) is not None}
         if not self._programs:
             raise StartError("neither is installed:\n" + "\n".join(f"{name}: {hint}" for name, hint in HINTS.items()))
@@ -70,13 +63,9 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
         for process in self._processes:
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.end(_STOP_SECONDS)
 
     @property
     def missing(self) -> dict[str, str]:
@@ -98,7 +87,7 @@ class Stack:
         prometheus = f"http://{_HOST}:{self._prometheus_port}"
         write(config, jaeger_config(prometheus, _HOST, self._ports, flush=self._interval))
         self._start("jaeger", ["--config", f"file:{config}"], self._ports.otlp_http)
-        _wait_until_open("jaeger", self._ports.query, self._processes[-1], self._log("jaeger"))
+        _wait_until_open("jaeger", self._processes[-1], self._ports.query)
         if not any(environment.get(variable) for variable in ENDPOINT_VARIABLES):
             environment[ENDPOINT_VARIABLES[0]] = f"http://{_HOST}:{self._ports.otlp_http}"
         return environment
@@ -122,20 +111,10 @@ class Stack:
         self._start("prometheus", arguments, self._prometheus_port)
 
     def _start(self, name: str, arguments: Sequence[str], port: int) -> None:
-        with create(self._log(name)) as log:
-            process = subprocess.Popen(
-                [self._programs[name], *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=functools.partial(_die_with_parent, os.getpid()),  # noqa: PLW1509 - it only asks the kernel
-            )
+        process = ChildProcess(self._folder / f"{name}.log")
+        process.start([self._programs[name], *arguments], ends_with_parent=True)
         self._processes.append(process)
-        _wait_until_open(name, port, process, self._log(name))
-
-    def _log(self, name: str) -> Path:
-        return self._folder / f"{name}.log"
+        _wait_until_open(name, process, port)
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str | None:
@@ -144,13 +123,14 @@ def find_program(name: str, environment: Mapping[str, str]) -> str | None:
     return shutil.which(name, path=os.pathsep.join(places))
 
 
-def _wait_until_open(name: str, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+def _wait_until_open(name: str, process: ChildProcess, port: int) -> None:
+    def is_open() -> bool:
         with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=1.0):
-            return
-        time.sleep(_POLL_SECONDS)
-    raise StartError(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:].strip()}")
+            return True
+        return False
+
+    if not process.wait_until(is_open, _READY_SECONDS):
+        raise StartError(f"{name} did not start:\n{process.last_words()}")
 
 
 def _free_port(wanted: int) -> int:
@@ -174,10 +154,3 @@ def _jaeger_ports() -> Ports:
         span_metrics=_free_port(wanted.span_metrics),
         telemetry=_free_port(wanted.telemetry),
     )
-
-
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
