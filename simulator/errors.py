@@ -1,19 +1,19 @@
-"""Every error this project raises on purpose.
+"""Every error that this project raises itself.
 
 SimulatorError
-├── ConfigurationError          what was written down can't work; exit code 2
+├── ConfigurationError          the configuration can't work; exit code 2
 ├── StartError                  it could work, but not here and now (a port in use, a file that can't be written)
 └── MessageError                how one message's handling ended; its `status` is the HTTP answer
     ├── InvalidMessage          400, 411, 413, 415: the client's mistake
     ├── Rejected                503: no room, or the stage is shutting down
     │   ├── ShuttingDown        503: another instance, or the next process of this one, may take it
     │   ├── RateLimited         429: more messages than the stage's limit
-    │   └── DeadlinePassed      504: its time was up before the work began
-    ├── InjectedFault           whatever a configured fault says; never a genuine failure
+    │   └── DeadlinePassed      504: its deadline passed before the work began
+    ├── InjectedFault           as the configured fault says; never a genuine failure
     ├── DownstreamFailed        502
     ├── DownstreamTooSlow       504
-    ├── KeepingFailed           500: a terminator could not write down what it got
-    └── BrokenOff               503: the stage had to end before the message was done
+    ├── KeepingFailed           500: a terminator could not write the message to its output
+    └── BrokenOff               503: the stage had to stop before the message was handled
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _MAX_CHARACTERS = 4000
 
 
 class SimulatorError(Exception):
-    """Be the root of every error raised on purpose."""
+    """Base class of every error that this project raises itself."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in something a user wrote.
+    """One mistake in something a user wrote.
 
     `source` is a file, `environment` or `flag`; `line` and `column` count from 1, 0 means unknown.
     """
@@ -54,33 +54,33 @@ class Problem:
 
 
 class ConfigurationError(SimulatorError):
-    """Say everything that is wrong with a configuration at once, in the order of its lines."""
+    """Raised with every problem of a configuration together, in the order of its lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.source, problem.line, problem.column)))
         super().__init__("\n".join(self.shown()))
 
     def shown(self) -> list[str]:
-        """Return what to print: a text for each problem, of many only the first fifty and how many more there are."""
+        """Return a text for each problem; of more than fifty only the first, and how many more there are."""
         texts = [str(problem) for problem in self.problems[:_MAX_PROBLEMS_SHOWN]]
         more = len(self.problems) - len(texts)
         return [*texts, f"and {more} more"] if more else texts
 
     @classmethod
     def of(cls, message: str, source: str = "") -> ConfigurationError:
-        """Make the error of a single problem."""
+        """Return the error for a single problem."""
         return cls([Problem(message, source)])
 
 
 class StartError(SimulatorError):
-    """Say in one line why something that is well configured could not be started."""
+    """Raised with one line that says why something with a valid configuration could not be started."""
 
 
 class MessageError(SimulatorError):
-    """Carry the HTTP status that answers the message.
+    """Base class of the errors that end one message's handling, each with the HTTP status of the answer.
 
-    `injected` is True where the cause is a configured fault, here or further down. `body_bytes` is how much of a body
-    of unknown length had come, None where that is not known better than by its announcement.
+    `injected` is True if the cause is a configured fault, here or further down. `body_bytes` is how much of a body of
+    unknown length had arrived, None if only its declared length is known.
     `retry_after_seconds` of `None` means that no Retry-After is sent.
     """
 
@@ -92,7 +92,7 @@ class MessageError(SimulatorError):
 
 
 class InvalidMessage(MessageError):
-    """Refuse a message that is the client's mistake."""
+    """Raised when the message itself is the client's mistake."""
 
     def __init__(
         self, detail: str, status: int = 400, title: str = "Invalid message", body_bytes: int | None = None
@@ -104,7 +104,7 @@ class InvalidMessage(MessageError):
 
 
 class Rejected(MessageError):
-    """Turn a message away because there is no room for it. One second is the least that Retry-After can say."""
+    """Raised when there is no room for a message. One second is the least that Retry-After can say."""
 
     status = 503
     title = "No room"
@@ -112,7 +112,7 @@ class Rejected(MessageError):
 
 
 class ShuttingDown(Rejected):
-    """Turn a message away because the stage is about to end."""
+    """Raised when a message arrives while the stage is stopping."""
 
     title = "Shutting down"
 
@@ -121,7 +121,7 @@ class ShuttingDown(Rejected):
 
 
 class RateLimited(Rejected):
-    """Turn a message away because too many came before it."""
+    """Raised when a message exceeds the stage's rate limit."""
 
     status = 429
     title = "Too many messages"
@@ -132,7 +132,7 @@ class RateLimited(Rejected):
 
 
 class DeadlinePassed(Rejected):
-    """Turn a message away because whoever sent it no longer waits for the answer."""
+    """Raised when the sender of a message no longer waits for the answer."""
 
     status = 504
     title = "Deadline passed"
@@ -140,19 +140,19 @@ class DeadlinePassed(Rejected):
 
 
 class InjectedFault(MessageError):
-    """Fail a message on purpose, with a status or, where `no_answer`, by ending the connection."""
+    """Raised when an injected fault fails a message: with a status or, if `no_answer`, by ending the connection."""
 
     injected = True
 
     def __init__(self, fault: str, status: int | None, reason: str = "") -> None:
-        super().__init__(f"the fault {fault} was injected here on purpose{reason and f': {reason}'}")
+        super().__init__(f"the fault {fault} was injected here{reason and f': {reason}'}")
         self.no_answer = status is None
         self.status = status or 500
         self.title = "Injected fault"
 
 
 class DownstreamFailed(MessageError):
-    """Answer for a downstream stage that failed; `injected` where that one failed on purpose."""
+    """Raised when a downstream stage failed; `injected` is True if an injected fault made it fail."""
 
     status = 502
     title = "Downstream failed"
@@ -163,7 +163,7 @@ class DownstreamFailed(MessageError):
 
 
 class DownstreamTooSlow(MessageError):
-    """Answer for a downstream stage that did not answer in time."""
+    """Raised when a downstream stage did not answer in time."""
 
     status = 504
     title = "Downstream too slow"
@@ -174,7 +174,7 @@ class DownstreamTooSlow(MessageError):
 
 
 class BrokenOff(MessageError):
-    """Answer for a message that was not done when its stage had to end; `injected` where a fault kept it."""
+    """Raised when a stage had to stop before a message was handled; `injected` if a fault was holding the message."""
 
     status = 503
     title = "Broken off"
@@ -185,6 +185,6 @@ class BrokenOff(MessageError):
 
 
 class KeepingFailed(MessageError):
-    """Answer for a terminator that could not write down a message."""
+    """Raised when a terminator could not write a message to its output."""
 
     title = "Message not kept"

@@ -1,4 +1,4 @@
-"""What a program takes for granted and a machine may not grant: open standard streams, and files, threads, room."""
+"""What a program takes for granted but a machine may refuse: open standard streams, files, threads, disk space."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _HINTS = {
 
 
 def open_standard_streams() -> None:
-    """Open the null device in place of each standard stream that is closed, so that no file takes its number."""
+    """Open the null device in place of each closed standard stream, so that no other file takes its number."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
@@ -30,9 +30,9 @@ def open_standard_streams() -> None:
 
 
 def complain_of_machine(error: OSError | RuntimeError, name: str) -> int:
-    """Say in a line what the machine did not grant, and return exit code 1. Raise a RuntimeError that is of our own."""
+    """Print in one line what the machine refused, and return exit code 1. Raise any other RuntimeError again."""
     if isinstance(error, RuntimeError):
-        if "new thread" not in str(error):  # which is all that Python says
+        if "new thread" not in str(error):  # the only hint that Python gives
             raise error
         error = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     place = f"{error.filename}: " if error.filename else ""

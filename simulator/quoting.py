@@ -1,7 +1,7 @@
-"""What others wrote, as it is shown to people: in bounded length, and without what a terminal would obey.
+"""Text from outside, made safe to show: of bounded length, and without the escape sequences that a terminal obeys.
 
 A file may hold a megabyte where a name should stand, or an escape sequence that repaints the screen. Every error and
-every table shows such text through one of these.
+every table shows such text through one of these functions.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def quoted(value: object) -> str:
-    """Return `repr(value)`, a few hundred characters of it at most, whatever the value is."""
+    """Return `repr(value)`, cut to a few hundred characters, whatever the value is."""
     return shortened(_Quote().repr(value), 3 * _MAX_SHOWN)
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Return the text with every character escaped that is not printable, except those in `keep`."""
+    """Return the text with every unprintable character escaped, except those in `keep`."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else _escaped(char) for char in text)
 
 
 def shortened(text: str, max_characters: int = _MAX_SHOWN) -> str:
-    """Return the text, its middle left out where it is longer than `max_characters`."""
+    """Return the text, with its middle left out if it is longer than `max_characters`."""
     if len(text) <= max_characters:
         return text
     kept = max_characters - len(_ELLIPSIS)
@@ -37,7 +37,7 @@ def shortened(text: str, max_characters: int = _MAX_SHOWN) -> str:
 
 
 def listed(names: Iterable[str], separator: str = ", ", max_listed: int = _MAX_LISTED) -> str:
-    """Return the names with separators between them; of many only the first, and how many more there are."""
+    """Return the names joined by the separator: the first `max_listed`, and how many more there are."""
     remaining = iter(names)
     shown = separator.join(shortened(printable(name)) for name in islice(remaining, max_listed))
     more = sum(1 for _ in remaining)

@@ -42,7 +42,7 @@ MAX_SIZE_BYTES = 2**40
 def parse_duration(text: object) -> float:
     """Return the seconds in "250ms", "1.5s", "1m30s", "2d" or "0".
 
-    Raise ValueError for anything else, and for what is not 0 and below a nanosecond or above a week.
+    Raise ValueError for anything else, and for a duration other than 0 below a nanosecond or above a week.
     """
     parts = list(_parts(text, "a duration", "250ms, 1.5s or 1m30s"))
     if len(parts) == 1 and not parts[0][1] and parts[0][0] == 0:
@@ -72,14 +72,14 @@ def parse_ratio(text: object) -> float:
         raise ValueError(_wrong_unit(text, unit, ["%"], f"{number}%"))
     ratio = float(number / 100 if unit else number)
     if ratio > 1:
-        raise ValueError(f"{quoted(text)} is more than everything: must be between 0% and 100%")
+        raise ValueError(f"{quoted(text)} exceeds 100%: must be between 0% and 100%")
     if 0 < ratio < MIN_RATIO or (number and not ratio):
         raise ValueError(f"{quoted(text)} is too small: must be 0%, or between 0.0000000001% and 100%")
     return ratio
 
 
 def parse_size(text: object) -> int:
-    """Return the bytes in "10KB" (10,000), "1MiB" (1,048,576) or 512. Raise ValueError for part of a byte."""
+    """Return the bytes in "10KB" (10,000), "1MiB" (1,048,576) or 512. Raise ValueError for a fraction of a byte."""
     number, unit = _split(text, "a size", "10KB, 1MiB or 512")
     if unit and unit not in _SIZES:
         raise ValueError(_wrong_unit(text, unit, _SIZES, f"{number}KB"))
@@ -121,7 +121,7 @@ def whole_number_in(value: object) -> object:
 
 
 def format_size(size: int) -> str:
-    """Write bytes so that `parse_size` gives the same number back: 50MB, 1500B."""
+    """Return bytes as text from which `parse_size` reads the same number: 50MB, 1500B."""
     for unit in ("GB", "MB", "KB"):
         if size and size % _SIZES[unit] == 0:
             return f"{size // _SIZES[unit]}{unit}"
@@ -129,12 +129,12 @@ def format_size(size: int) -> str:
 
 
 def format_byte_rate(per_second: float) -> str:
-    """Write bytes per second in the notation that `parse_byte_rate` reads."""
+    """Return bytes per second in the notation that `parse_byte_rate` reads."""
     return f"{_plain(Decimal(repr(per_second)))}B/s"
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds so that `parse_duration` gives exactly the same number back."""
+    """Return seconds as text from which `parse_duration` reads exactly the same number."""
     if seconds == 0:
         return "0s"
     for unit in ("s", "ms", "us"):
@@ -145,17 +145,17 @@ def format_duration(seconds: float) -> str:
 
 
 def format_ratio(ratio: float) -> str:
-    """Write a ratio as a percentage so that `parse_ratio` gives exactly the same number back."""
+    """Return a ratio as a percentage from which `parse_ratio` reads exactly the same number."""
     return f"{_plain(Decimal(repr(ratio)) * 100)}%"
 
 
 def format_rate(per_second: float) -> str:
-    """Write a rate so that `parse_rate` gives exactly the same number back."""
+    """Return a rate as text from which `parse_rate` reads exactly the same number."""
     return f"{_plain(Decimal(repr(per_second)))}/s"
 
 
 def human_duration(seconds: float) -> str:
-    """Write seconds for a person, in three digits: 840µs, 12.3ms, 1.25s, 340s; "-" for a missing value (NaN)."""
+    """Return seconds as people read them, in three digits: 840µs, 12.3ms, 1.25s, 340s; "-" for NaN."""
     if math.isnan(seconds):
         return "-"
     rounded = float(f"{seconds:.3g}")
@@ -172,7 +172,7 @@ def _split(text: object, what: str, example: str) -> tuple[Decimal, str]:
 
 
 def _parts(text: object, what: str, example: str) -> Iterator[tuple[Decimal, str]]:
-    """Yield every number with its unit, one at least; only the last may be without one."""
+    """Yield every number with its unit, at least one; only the last may lack a unit."""
     written = _bounded(text, what, example)
     at = 0
     while True:
@@ -196,7 +196,7 @@ def _decimal(digits: str, text: object, what: str, example: str) -> Decimal:
 
 
 def _bounded(text: object, what: str, example: str) -> str:
-    """Return what is to be read, without the blanks around it: of such a length that no reading of it takes long."""
+    """Return the text to parse, stripped and short enough that every pattern reads it quickly."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError(f"{quoted(text)} is not {what}: write {example}")
     is_long = len(text) > _MAX_CHARACTERS if isinstance(text, str) else False

@@ -1,4 +1,4 @@
-"""URLs as they may be shown: in a log, on a terminal, on a page, in an error."""
+"""URLs made safe to show: in a log, on a terminal, on a page, in an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _HIDDEN = "***"
 _AUTHORITY_END = re.compile(r"[/?#]")
 _QUERY_START = re.compile(r"[?#]")
 _HOST_AND_PORT = re.compile(r"(?:\[[^\[\]@]*\]|[^:@\[\]]*)(?::[0-9]+)?")
-# In a text: what stands between // and @, and what follows a question mark. Both patterns take linear time.
+# In a text: everything between // and @, and everything after a question mark. Both patterns take linear time.
 _USER_IN_TEXT = re.compile(r"(?<=//)[^/\s@]*@(?:[^/\s@]*@)*")
 _QUERY_IN_TEXT = re.compile(r"(?<=\?)[^\s'\")>\]]+")
 
@@ -16,7 +16,7 @@ _QUERY_IN_TEXT = re.compile(r"(?<=\?)[^\s'\")>\]]+")
 def redacted(url: str) -> str:
     """Return a URL with `***` in place of user, password, query and fragment, all of which may hold secrets.
 
-    The text need not be a URL that works; where it is none, everything before its last `@` is hidden.
+    The text need not be a valid URL; if it is not, everything before its last `@` is hidden.
     """
     scheme, separator, rest = url.partition("//")
     if not separator:
@@ -32,7 +32,7 @@ def redacted(url: str) -> str:
 
 
 def redacted_in(text: str, *urls: str) -> str:
-    """Return a text, such as a library's error, with these URLs and all others that are found in it redacted."""
+    """Return a text, such as a library's error, with these URLs and all others in it redacted."""
     for url in urls:
         text = text.replace(url, redacted(url)) if url else text
     return _QUERY_IN_TEXT.sub(_HIDDEN, _USER_IN_TEXT.sub(f"{_HIDDEN}@", text))

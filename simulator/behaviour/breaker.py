@@ -1,4 +1,4 @@
-"""The circuit breaker: after so many failures in a row no try is made for a while, then one to see."""
+"""The circuit breaker: after so many failures in a row no attempt is made for a while, then a single probe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulator.units import format_duration
 
 
 class Position(StrEnum):
-    """What a breaker lets through: everything, nothing, or one try to see."""
+    """What a breaker lets through: everything, nothing, or one attempt as a probe."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -20,53 +20,54 @@ class Position(StrEnum):
 
 @dataclass(frozen=True)
 class BreakerRule:
-    """Open after `failures` failed tries in a row, for `reset_seconds`: `breaker(failures=5, reset=10s)`."""
+    """Open after `failures` failed attempts in a row, for `reset_seconds`: `breaker(failures=5, reset=10s)`."""
 
     failures: int
     reset_seconds: float
 
     def __str__(self) -> str:
-        """Write it in the notation that `parse_breaker` reads."""
+        """Return the rule in the notation that `parse_breaker` reads."""
         return f"breaker(failures={self.failures}, reset={format_duration(self.reset_seconds)})"
 
 
 class Breaker:
     """The state of one breaker (Nygard, "Release It!", 2007). Every `now` is monotonic, in seconds.
 
-    A try that was let through must be told of by `succeeded`, `failed` or `abandoned`, with the `generation` that the
-    breaker had then: what became of tries from before it last moved proves nothing about now. None means the present.
+    Report each attempt that was let through with `succeeded`, `failed` or `abandoned`, and with the `generation` that
+    the breaker had then: the result of an attempt from before its last change of position says nothing about now.
+    None means the current generation.
     """
 
     def __init__(self, rule: BreakerRule) -> None:
         self._rule = rule
         self._failures = 0
         self._opened_at = 0.0
-        self._trying = False
+        self._probing = False
         self.generation = 0
         self.position = Position.CLOSED
-        self.injected = False  # whether every failure that opened it was on purpose
+        self.injected = False  # whether every failure that opened it was an injected fault
 
     def lets_through(self, now: float) -> bool:
-        """Tell whether a try may be made."""
+        """Return whether an attempt may be made."""
         if self.position is Position.OPEN and now - self._opened_at >= self._rule.reset_seconds:
             self._move(Position.HALF_OPEN)
         if self.position is Position.HALF_OPEN:
-            if self._trying:
+            if self._probing:
                 return False
-            self._trying = True
+            self._probing = True
             return True
         return self.position is Position.CLOSED
 
     def succeeded(self, generation: int | None = None) -> None:
-        """Hear that a try was answered well."""
-        if self._is_of_now(generation):
+        """Called when an attempt succeeded."""
+        if self._is_current(generation):
             self._failures = 0
             if self.position is Position.HALF_OPEN:
                 self._move(Position.CLOSED)
 
     def failed(self, now: float, injected: bool, generation: int | None = None) -> None:
-        """Hear that a try failed, and whether on purpose."""
-        if not self._is_of_now(generation):
+        """Called when an attempt failed; `injected` is whether an injected fault made it fail."""
+        if not self._is_current(generation):
             return
         self.injected = injected and (self.injected or self._failures == 0)
         self._failures += 1
@@ -75,20 +76,20 @@ class Breaker:
             self._opened_at = now
 
     def abandoned(self, generation: int | None = None) -> None:
-        """Hear that a try was given up without a verdict: another may be made to see."""
-        if self._is_of_now(generation):
-            self._trying = False
+        """Called when an attempt was given up without a result: another may probe."""
+        if self._is_current(generation):
+            self._probing = False
 
-    def _is_of_now(self, generation: int | None) -> bool:
+    def _is_current(self, generation: int | None) -> bool:
         return self.position is not Position.OPEN and generation in (None, self.generation)
 
     def _move(self, position: Position) -> None:
-        self.position, self._trying = position, False
+        self.position, self._probing = position, False
         self.generation += 1
 
 
 def parse_breaker(text: object) -> BreakerRule:
-    """Read a breaker. Raise NotationError, a ValueError, that shows the place."""
+    """Return the rule that a text describes. Raise NotationError, a ValueError that points at the mistake."""
     if not isinstance(text, str) or "(" not in text:
         raise ValueError(f"{quoted(text)} is not like breaker(failures=5, reset=10s)")
     expression = parse(text)

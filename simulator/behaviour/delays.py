@@ -1,4 +1,4 @@
-"""The delays: how long a stage pretends to work, by the name that stands in a configuration."""
+"""The delays: how long a stage pretends to work, by their names in a configuration."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from simulator.units import format_ratio
 
 @dataclass(frozen=True)
 class Mixture(Delay):
-    """Some messages one way, the others another: `mixture(95%: uniform(5ms, 20ms), 5%: constant(1s))`."""
+    """Several delays, each for a share of the messages: `mixture(95%: uniform(5ms, 20ms), 5%: constant(1s))`."""
 
     parts: tuple[tuple[float, Delay], ...]
 
     @classmethod
     def read(cls, arguments: Arguments, read_samples: ReadSamples) -> Mixture:
-        """Take any number of shares with their delays."""
+        """Read any number of shares with their delays."""
         kind = type(arguments)
         parts = [(share, build_delay(inner, read_samples, kind)) for share, inner in arguments.weighted()]
         if not parts:
@@ -43,7 +43,7 @@ class Mixture(Delay):
             raise ValueError(f"the shares of a mixture must add up to 100%, not {total * 100:.12g}%")
 
     def quantile(self, u: float) -> float:
-        """Invert the mixture's own cdf by bisection, to a nanosecond.
+        """Return the inverse of the mixture's cdf, found by bisection to a nanosecond.
 
         It lies between the smallest and the largest of the parts' quantiles at u.
         """
@@ -59,7 +59,7 @@ class Mixture(Delay):
         return high
 
     def cdf(self, seconds: float) -> float:
-        """Weigh the parts' shares."""
+        """Return the weighted sum of the parts' cdfs."""
         return sum(share * part.cdf(seconds) for share, part in self.parts)
 
     def __str__(self) -> str:
@@ -70,8 +70,8 @@ class Mixture(Delay):
 class Growing(Delay):
     """A delay that grows with the stage's own utilisation: `growing(exponential(20ms), full=3)`.
 
-    It is `full` times as long when every worker is busy, the message's own among them, and grows to that in a straight
-    line from what it says. Its quantile and cdf are those of a utilisation of 0.
+    It is `full` times as long when every worker is busy, including the message's own, and grows linearly from the
+    idle stage's delay to that. Its quantile and cdf are those of a utilisation of 0.
     """
 
     name: ClassVar[str] = "growing"
@@ -80,7 +80,7 @@ class Growing(Delay):
 
     @classmethod
     def read(cls, arguments: Arguments, read_samples: ReadSamples) -> Growing:
-        """Take the delay of an idle stage, and how many times longer it is at full load."""
+        """Read the delay of an idle stage, and how many times longer it is at full load."""
         idle = build_delay(arguments.inner("delay"), read_samples)
         return cls(idle, arguments.number("full"))
 
@@ -89,15 +89,15 @@ class Growing(Delay):
             raise ValueError(f"full must be between 1 and 1000, not {self.full:g}")
 
     def quantile(self, u: float) -> float:
-        """Give the idle stage's."""
+        """Return that of the idle stage."""
         return self.idle.quantile(u)
 
     def under_load(self, u: float, utilisation: float) -> float:
-        """Stretch the idle stage's quantile."""
+        """Return the idle stage's quantile, stretched for the utilisation."""
         return self.idle.quantile(u) * (1 + (self.full - 1) * utilisation)
 
     def cdf(self, seconds: float) -> float:
-        """Give the idle stage's."""
+        """Return that of the idle stage."""
         return self.idle.cdf(seconds)
 
     def __str__(self) -> str:
@@ -118,19 +118,19 @@ DELAYS: dict[str, Callable[[Arguments, ReadSamples], Delay]] = {
 
 
 def no_samples(path: str) -> tuple[str, Sequence[float]]:
-    """Refuse to read a file of samples, where nothing is known about files."""
+    """Raise ValueError: there are no files of samples here."""
     raise ValueError("files of samples can't be read here")
 
 
 def parse_delay(text: str, read_samples: ReadSamples = no_samples) -> Delay:
-    """Read a delay, as in "uniform(5ms, 50ms)". Raise NotationError, a ValueError, that shows the place."""
+    """Return the delay in a text like "uniform(5ms, 50ms)". Raise NotationError, which shows the mistake."""
     return build_delay(parse(text), read_samples, outermost=True)
 
 
 def build_delay(
     expression: Expression, read_samples: ReadSamples, kind: type[Arguments] = Arguments, outermost: bool = False
 ) -> Delay:
-    """Make the delay that an expression stands for; `kind` reads what stands in the parentheses."""
+    """Return the delay that an expression describes; `kind` reads the values in its parentheses."""
     reader = DELAYS.get(expression.name)
     if expression.name == Growing.name and outermost:
         reader = Growing.read

@@ -1,7 +1,7 @@
-"""The distributions that a formula gives.
+"""The distributions given by a formula.
 
 A delay is its quantile function, so its percentiles are exact, a test of it needs no clock, and a prediction can use
-the very function that the live stage uses. To make one of your own: a frozen dataclass here with `read`, `quantile`,
+the same function as the live stage. To make one of your own: a frozen dataclass here with `read`, `quantile`,
 `cdf` and `__str__`, and its name in `delays.DELAYS`.
 """
 
@@ -28,19 +28,19 @@ class Delay(ABC):
 
     @abstractmethod
     def quantile(self, u: float) -> float:
-        """Give the seconds that a share u of all delays does not exceed; u in (0, 1). Never falls as u grows."""
+        """Return the seconds that a share u of all delays does not exceed; u in (0, 1). Never decreases as u grows."""
 
     def under_load(self, u: float, utilisation: float) -> float:
-        """Give the quantile in a stage whose workers are busy to a share `utilisation`: the same, for most delays."""
+        """Return the quantile in a stage with this share of its workers busy, 0 to 1: the same, for most delays."""
         return self.quantile(u)
 
     @abstractmethod
     def cdf(self, seconds: float) -> float:
-        """Give the share of all delays that do not exceed `seconds`, 0 to 1."""
+        """Return the share of delays that do not exceed `seconds`, 0 to 1."""
 
     @abstractmethod
     def __str__(self) -> str:
-        """Write the delay in the notation that `parse_delay` reads."""
+        """Return the delay in the notation that `parse_delay` reads."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ class Constant(Delay):
 
     @classmethod
     def read(cls, arguments: Arguments, _: ReadSamples) -> Constant:
-        """Take the value."""
+        """Read the value."""
         return cls(arguments.duration("value"))
 
     def quantile(self, u: float) -> float:
-        """Give the value."""
+        """Return the value."""
         return self.value_seconds
 
     def cdf(self, seconds: float) -> float:
-        """Step from 0 to 1 at the value."""
+        """Return 0 below the value, 1 from there on."""
         return float(seconds >= self.value_seconds)
 
     def __str__(self) -> str:
@@ -68,25 +68,25 @@ class Constant(Delay):
 
 @dataclass(frozen=True)
 class Uniform(Delay):
-    """Anything between two bounds, all alike: `uniform(5ms, 50ms)`."""
+    """Every value between two bounds with equal probability: `uniform(5ms, 50ms)`."""
 
     low_seconds: float
     high_seconds: float
 
     @classmethod
     def read(cls, arguments: Arguments, _: ReadSamples) -> Uniform:
-        """Take the two bounds."""
+        """Read the two bounds."""
         return cls(arguments.duration("low"), arguments.duration("high"))
 
     def __post_init__(self) -> None:
         _rising("low", self.low_seconds, "high", self.high_seconds)
 
     def quantile(self, u: float) -> float:
-        """Go straight from low to high."""
+        """Return low + u (high - low)."""
         return self.low_seconds + u * (self.high_seconds - self.low_seconds)
 
     def cdf(self, seconds: float) -> float:
-        """Invert the straight line."""
+        """Return (t - low) / (high - low), within 0 and 1."""
         if seconds >= self.high_seconds:
             return 1.0
         return max(0.0, (seconds - self.low_seconds) / (self.high_seconds - self.low_seconds))
@@ -103,18 +103,18 @@ class Exponential(Delay):
 
     @classmethod
     def read(cls, arguments: Arguments, _: ReadSamples) -> Exponential:
-        """Take the mean."""
+        """Read the mean."""
         return cls(arguments.duration("mean"))
 
     def __post_init__(self) -> None:
         _positive("mean", self.mean_seconds)
 
     def quantile(self, u: float) -> float:
-        """Give -mean ln(1 - u)."""
+        """Return -mean ln(1 - u)."""
         return -self.mean_seconds * math.log1p(-u)
 
     def cdf(self, seconds: float) -> float:
-        """Give 1 - exp(-t / mean)."""
+        """Return 1 - exp(-t / mean)."""
         return -math.expm1(-max(0.0, seconds) / self.mean_seconds)
 
     def __str__(self) -> str:
@@ -123,25 +123,25 @@ class Exponential(Delay):
 
 @dataclass(frozen=True)
 class Normal(Delay):
-    """A bell around the mean, what would be negative being 0: `normal(20ms, 5ms)` has a standard deviation of 5 ms."""
+    """The normal distribution with 0 for negative values: `normal(20ms, 5ms)` has a standard deviation of 5 ms."""
 
     mean_seconds: float
     deviation_seconds: float
 
     @classmethod
     def read(cls, arguments: Arguments, _: ReadSamples) -> Normal:
-        """Take the mean and the standard deviation."""
+        """Read the mean and the standard deviation."""
         return cls(arguments.duration("mean"), arguments.duration("deviation"))
 
     def __post_init__(self) -> None:
         _positive("deviation", self.deviation_seconds)
 
     def quantile(self, u: float) -> float:
-        """Give mean + deviation z(u), and 0 where that is negative."""
+        """Return mean + deviation z(u), but at least 0."""
         return max(0.0, self.mean_seconds + self.deviation_seconds * _NORMAL.inv_cdf(u))
 
     def cdf(self, seconds: float) -> float:
-        """Give the normal distribution's share, 0 below 0 seconds."""
+        """Return the normal distribution's cdf, and 0 below 0 seconds."""
         return 0.0 if seconds < 0 else _NORMAL.cdf((seconds - self.mean_seconds) / self.deviation_seconds)
 
     def __str__(self) -> str:
@@ -152,7 +152,7 @@ class Normal(Delay):
 class Lognormal(Delay):
     """The usual shape of a service's latency, by its median and p99: `lognormal(p50=12ms, p99=80ms, max=1s)`.
 
-    With m = ln p50, sigma = (ln p99 - ln p50) / z(0.99). What would exceed `max` is `max`.
+    With m = ln p50, sigma = (ln p99 - ln p50) / z(0.99). Values above `max` become `max`.
     """
 
     p50_seconds: float
@@ -161,7 +161,7 @@ class Lognormal(Delay):
 
     @classmethod
     def read(cls, arguments: Arguments, _: ReadSamples) -> Lognormal:
-        """Take p50, p99 and, by its key, max."""
+        """Read p50, p99 and, by its key, max."""
         return cls(arguments.duration("p50"), arguments.duration("p99"), arguments.keyed_duration("max"))
 
     def __post_init__(self) -> None:
@@ -172,15 +172,15 @@ class Lognormal(Delay):
 
     @property
     def sigma(self) -> float:
-        """Give the standard deviation of the logarithm."""
+        """Return the standard deviation of the logarithm."""
         return math.log(self.p99_seconds / self.p50_seconds) / _NORMAL.inv_cdf(0.99)
 
     def quantile(self, u: float) -> float:
-        """Give exp(m + sigma z(u)), `max` at the most."""
+        """Return exp(m + sigma z(u)), but at most `max`."""
         return _capped(self.p50_seconds * _exp(self.sigma * _NORMAL.inv_cdf(u)), self.max_seconds)
 
     def cdf(self, seconds: float) -> float:
-        """Give the normal share of (ln t - m) / sigma, and 1 from `max` on."""
+        """Return the standard normal cdf of (ln t - m) / sigma, and 1 from `max` on."""
         if self.max_seconds is not None and seconds >= self.max_seconds:
             return 1.0
         share = seconds / self.p50_seconds
@@ -193,7 +193,7 @@ class Lognormal(Delay):
 
 @dataclass(frozen=True)
 class Pareto(Delay):
-    """A heavy tail: `pareto(min=5ms, shape=1.5, max=5s)`. The smaller the shape the heavier; over `max` is `max`."""
+    """A heavy tail: `pareto(min=5ms, shape=1.5, max=5s)`; smaller shapes are heavier. Above `max` is `max`."""
 
     min_seconds: float
     shape: float
@@ -201,7 +201,7 @@ class Pareto(Delay):
 
     @classmethod
     def read(cls, arguments: Arguments, _: ReadSamples) -> Pareto:
-        """Take min, shape and, by its key, max."""
+        """Read min, shape and, by its key, max."""
         return cls(arguments.duration("min"), arguments.number("shape"), arguments.keyed_duration("max"))
 
     def __post_init__(self) -> None:
@@ -212,11 +212,11 @@ class Pareto(Delay):
             _rising("min", self.min_seconds, "max", self.max_seconds)
 
     def quantile(self, u: float) -> float:
-        """Give min (1 - u)^(-1 / shape), `max` at the most."""
+        """Return min (1 - u)^(-1 / shape), but at most `max`."""
         return _capped(self.min_seconds * _exp(-math.log1p(-u) / self.shape), self.max_seconds)
 
     def cdf(self, seconds: float) -> float:
-        """Give 1 - (min / t)^shape, and 1 from `max` on."""
+        """Return 1 - (min / t)^shape, and 1 from `max` on."""
         if self.max_seconds is not None and seconds >= self.max_seconds:
             return 1.0
         return 0.0 if seconds <= self.min_seconds else 1 - (self.min_seconds / seconds) ** self.shape

@@ -1,8 +1,8 @@
-"""Chance without a shared random source: every draw is a hash of what it is for.
+"""Random draws without a shared random source: every draw is a hash of its purpose.
 
 The same seed and the same messages give the same delays and faults, whatever the timing, the order or the number of
-processes. A `visit` tells one coming of a message to a stage from another (a retry, a second caller), so that each
-draws anew, and reproducibly.
+processes. A `visit` distinguishes one arrival of a message at a stage from another (a retry, a second caller), so that
+each has its own, reproducible draws.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import hashlib
 import uuid
 
 FIRST_VISIT = "0"
-_BITS = 52  # one fewer than a float's mantissa, so that the half step below keeps u strictly inside (0, 1)
+_BITS = 52  # one fewer than a float's mantissa, so that the half step below keeps u strictly within (0, 1)
 
 
 def draw(seed: int, stage: str, message_id: str, visit: str, purpose: str) -> float:
-    """Draw u, uniform in (0, 1) with both ends left out, for one purpose of one visit of a message to a stage."""
+    """Return u, uniform in (0, 1) without either end, for one purpose of one visit of a message to a stage."""
     digest = _hash(8, seed, stage, message_id, visit, purpose)
     return ((int.from_bytes(digest, "big") >> (64 - _BITS)) + 0.5) * 2.0**-_BITS
 
 
 def next_visit(visit: str, call: str, attempt: int) -> str:
-    """Name the visit that a caller, itself on `visit`, causes by try number `attempt` (from 1) of the call `call`."""
+    """Return the visit that a caller, itself on `visit`, causes by attempt `attempt` (from 1) of the call `call`."""
     return _hash(8, 0, visit, call, str(attempt)).hex()
 
 
 def message_id(seed: int, stage: str, number: int) -> str:
-    """Give the id of the `number`th message that a stage creates, in the form of a UUID."""
+    """Return the id of the `number`th message that a stage creates, as a UUID."""
     return str(uuid.UUID(bytes=_hash(16, seed, stage, str(number), "message id"), version=5))
 
 

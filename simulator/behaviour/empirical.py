@@ -1,4 +1,4 @@
-"""The distributions that are known by points alone: named percentiles, and measured samples."""
+"""The distributions that are known only by points: named percentiles, and measured samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.units import format_duration, format_ratio
 
 @dataclass(frozen=True)
 class Percentiles(Delay):
-    """Straight lines through the percentiles you name: `percentiles(p50=10ms, p90=40ms, p99=200ms, max=2s)`.
+    """Straight lines between given percentiles: `percentiles(p50=10ms, p90=40ms, p99=200ms, max=2s)`.
 
     The line begins at 0, or at `p0`, and ends at `max`; without `max` nothing exceeds the last percentile.
     """
@@ -23,7 +23,7 @@ class Percentiles(Delay):
 
     @classmethod
     def read(cls, arguments: Arguments, _: ReadSamples) -> Percentiles:
-        """Take any number of percentiles and, by its key, max."""
+        """Read any number of percentiles and, by its key, max."""
         points = arguments.percentiles()
         last = arguments.keyed_duration("max")
         if not points:
@@ -36,18 +36,18 @@ class Percentiles(Delay):
         for (low, low_seconds), (high, high_seconds) in zip(self.points, self.points[1:], strict=False):
             if high <= low or high_seconds < low_seconds:
                 raise ValueError(
-                    f"percentiles must rise: {_percentile(low)}={format_duration(low_seconds)} stands before "
+                    f"percentiles must rise: {_percentile(low)}={format_duration(low_seconds)} comes before "
                     f"{_percentile(high)}={format_duration(high_seconds)}"
                 )
 
     def quantile(self, u: float) -> float:
-        """Interpolate between the two points around u."""
+        """Return the line's value at u, interpolated between the two points around it."""
         after = bisect.bisect_right(self.points, u, key=lambda point: point[0])
         (low, low_seconds), (high, high_seconds) = self.points[after - 1], self.points[min(after, len(self.points) - 1)]
         return low_seconds if high == low else low_seconds + (u - low) / (high - low) * (high_seconds - low_seconds)
 
     def cdf(self, seconds: float) -> float:
-        """Give the largest share at which the line is not above `seconds`."""
+        """Return the largest share at which the line does not exceed `seconds`."""
         after = bisect.bisect_right(self.points, seconds, key=lambda point: point[1])
         if after == 0:
             return 0.0
@@ -62,14 +62,14 @@ class Percentiles(Delay):
 
 @dataclass(frozen=True)
 class Samples(Delay):
-    """Delays that were measured somewhere, one a line in a file: `samples(latencies.txt)`."""
+    """Delays that were measured elsewhere, one per line of a file: `samples(latencies.txt)`."""
 
     path: str
     sorted_seconds: tuple[float, ...]
 
     @classmethod
     def read(cls, arguments: Arguments, read_samples: ReadSamples) -> Samples:
-        """Take the file's path and read it."""
+        """Read the file that the path names."""
         path = arguments.text("FILE")
         try:
             whole_path, seconds = read_samples(path)
@@ -79,16 +79,16 @@ class Samples(Delay):
 
     def __post_init__(self) -> None:
         if not self.sorted_seconds:
-            raise ValueError("there is no sample in it")
+            raise ValueError("the file has no samples")
 
     def quantile(self, u: float) -> float:
-        """Give the smallest sample that a share u of the samples does not exceed."""
-        # In floats 0.07 * 100 is a little more than 7; the share that is meant is the nearest such product.
+        """Return the smallest sample that a share u of the samples does not exceed."""
+        # In floats 0.07 * 100 is a little more than 7; rounding gives the rank that is meant.
         rank = math.ceil(round(u * len(self.sorted_seconds), 9))
         return self.sorted_seconds[max(1, rank) - 1]
 
     def cdf(self, seconds: float) -> float:
-        """Count the samples up to `seconds`."""
+        """Return the share of the samples that do not exceed `seconds`."""
         return bisect.bisect_right(self.sorted_seconds, seconds) / len(self.sorted_seconds)
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """The one-line notation of delays and faults: `name(value, key=value, 95%: name(...))`.
 
-`parse` reads the text; `Arguments` hands its values out one by one, converted and checked, so that what is missing,
-left over or out of place is refused with the place in the text.
+`parse` reads the text; `Arguments` returns its values one by one, converted and checked, so that a value that is
+missing, left over or out of place is refused with its place in the text.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _PERCENTILE = re.compile(r"p[0-9]{1,2}(\.[0-9]+)?")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 _MAX_CHARACTERS = 1000
 _MAX_DEPTH = 8
-_MOST_BYTES = 2**30
+_MAX_BYTES = 2**30
 Value = TypeVar("Value")
 
 
 class NotationError(ValueError):
-    """Point at the place in a text where it stops making sense."""
+    """Raised with the text and a mark under the place where it is wrong."""
 
     def __init__(self, reason: str, text: str, start: int, end: int | None = None) -> None:
         self.reason = reason
@@ -38,7 +38,7 @@ class NotationError(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """One value between the parentheses: plain, after `key=`, or after `weight:`; `first` is where that begins."""
+    """One value between the parentheses: plain, after `key=`, or after `weight:`; `first` is where the whole begins."""
 
     value: str | Expression
     first: int
@@ -59,19 +59,19 @@ class Expression:
     end: int
 
     def error(self, reason: str) -> NotationError:
-        """Make the error that points at this expression."""
+        """Return the error that points at this expression."""
         return NotationError(reason, self.text, self.start, self.end)
 
 
 def parse(text: str) -> Expression:
-    """Read one expression. Raise NotationError where the text is not one."""
+    """Return the expression in a text. Raise NotationError if it is not one."""
     if not isinstance(text, str):
         raise ValueError(f"{quoted(text)} is not text like name(value, key=value)")
     if len(text) > _MAX_CHARACTERS or not (text := text.replace("\t", " ")).isprintable():
-        raise ValueError(f"{quoted(text)} must be one line of 1,000 characters at most, all of them printable")
+        raise ValueError(f"{quoted(text)} must be one line of at most 1,000 printable characters")
     expression, end = _expression(text, 0, 0)
     if text[end:].strip():
-        raise NotationError("nothing may stand after the closing parenthesis", text, end, len(text))
+        raise NotationError("unexpected text after the closing parenthesis", text, end, len(text))
     return expression
 
 
@@ -123,9 +123,9 @@ def _item(text: str, start: int, depth: int) -> tuple[Item, int]:
 
 
 class Arguments:
-    """Hand out an expression's values in order, by position or by key.
+    """An expression's values, taken in order, by position or by key.
 
-    Every method names what it wants; `finish` refuses what nobody wanted.
+    Every method takes one value and says its name; `finish` refuses the values that none has taken.
     """
 
     def __init__(self, expression: Expression) -> None:
@@ -134,63 +134,63 @@ class Arguments:
         self._asked: list[str] = []
 
     def parse_quantity(self, text: str) -> float:
-        """Read what is distributed: durations, unless a subclass says otherwise."""
+        """Return one value of the distributed quantity: a duration in seconds, unless a subclass overrides it."""
         return units.parse_duration(text)
 
     def complaint(self, error: ValueError) -> str:
-        """Say what is wrong with values that are good by themselves."""
+        """Return what to say of values that are valid by themselves but not together."""
         return str(error)
 
     def duration(self, name: str, default: float | None = None) -> float:
-        """Take the duration `name`, in seconds."""
+        """Return the duration `name`, in seconds."""
         return self._take(name, self.parse_quantity, default)
 
     def keyed_duration(self, name: str) -> float | None:
-        """Take the duration `name` in seconds where it is given by its key, as in `max=2s`; None where it is not."""
+        """Return the duration `name` in seconds if it is given by its key, as in `max=2s`, else None."""
         return self._keyed(name, self.parse_quantity)
 
     def keyed_ratio(self, name: str) -> float | None:
-        """Take the share `name` where it is given by its key, as in `budget=20%`; None where it is not."""
+        """Return the share `name` if it is given by its key, as in `budget=20%`, else None."""
         return self._keyed(name, units.parse_ratio)
 
     def keyed_count(self, name: str) -> int | None:
-        """Take the whole number `name`, at least 1, where it is given by its key; None where it is not."""
+        """Return the whole number `name`, at least 1, if it is given by its key, else None."""
         return self._keyed(name, _parse_count)
 
     def count(self, name: str, default: int | None = None) -> int:
-        """Take the whole number `name`, at least 1."""
+        """Return the whole number `name`, at least 1."""
         return self._take(name, _parse_count, default)
 
     def ratio(self, name: str, default: float | None = None) -> float:
-        """Take the share `name`, 0 to 1."""
+        """Return the share `name`, 0 to 1."""
         return self._take(name, units.parse_ratio, default)
 
     def rate(self, name: str) -> float:
-        """Take the rate `name`, per second."""
+        """Return the rate `name`, per second."""
         return self._take(name, units.parse_rate, None)
 
     def size(self, name: str) -> int:
-        """Take the size `name`, in bytes, a GiB at most."""
+        """Return the size `name`, in bytes, at most 1 GiB."""
         return self._take(name, _parse_size, None)
 
     def byte_rate(self, name: str) -> float:
-        """Take the rate `name`, in bytes per second."""
+        """Return the rate `name`, in bytes per second."""
         return self._take(name, units.parse_byte_rate, None)
 
     def number(self, name: str) -> float:
-        """Take the plain number `name`."""
+        """Return the plain number `name`."""
         return self._take(name, _parse_number, None)
 
     def status(self, name: str) -> int:
-        """Take the HTTP error status `name`, 400 to 599."""
+        """Return the HTTP error status `name`, 400 to 599."""
         return self._take(name, _parse_status, None)
 
     def text(self, name: str) -> str:
-        """Take the text `name`."""
+        """Return the text `name`."""
         return self._take(name, str, None)
 
     def inner(self, name: str) -> Expression:
-        """Take the delay `name`, which stands first."""
+        """Return the delay `name`, which comes first."""
         self._asked.append(name)
         found = (item for item in self._left if item.key in (None, name) and item.weight is None)
         item = next((item for item in found if isinstance(item.value, Expression)), None)
@@ -200,21 +200,21 @@ class Arguments:
         return self._inner(item)
 
     def weighted(self) -> list[tuple[float, Expression]]:
-        """Take every `weight: name(...)` there is."""
+        """Return every `weight: name(...)`."""
         self._asked.append("a share: a delay")
         taken = [item for item in self._left if item.weight is not None]
         self._left = [item for item in self._left if item.weight is None]
         return [(item.weight or 0.0, self._inner(item)) for item in taken]
 
     def percentiles(self) -> list[tuple[float, float]]:
-        """Take every `pNN=duration` there is, as (ratio, seconds)."""
+        """Return every `pNN=duration`, as (ratio, seconds)."""
         self._asked.append("p50=duration")
         taken = [item for item in self._left if item.key is not None and _PERCENTILE.fullmatch(item.key)]
         self._left = [item for item in self._left if item not in taken]
         return [(_percentile(item.key or ""), self._convert(item, self.parse_quantity)) for item in taken]
 
     def finish(self) -> None:
-        """Refuse whatever is left over."""
+        """Raise NotationError if a value is left over."""
         for item in self._left:
             asked = ", ".join(self._asked) or "nothing"
             raise NotationError(
@@ -233,8 +233,8 @@ class Arguments:
     def _take(self, name: str, convert: Callable[[str], Value], default: Value | None) -> Value:
         self._asked.append(name)
         by_key = [item for item in self._left if item.key == name]
-        by_place = [item for item in self._left if item.key is None and item.weight is None]
-        for item in [*by_key, *by_place]:
+        by_position = [item for item in self._left if item.key is None and item.weight is None]
+        for item in [*by_key, *by_position]:
             self._left.remove(item)
             return self._convert(item, convert)
         if default is None:
@@ -274,8 +274,8 @@ def _parse_count(text: str) -> int:
 
 def _parse_size(text: str) -> int:
     size = units.parse_size(text)
-    if size > _MOST_BYTES:
-        raise ValueError(f"{quoted(text)} is more than 1GiB")
+    if size > _MAX_BYTES:
+        raise ValueError(f"{quoted(text)} exceeds 1GiB")
     return size
 
 

@@ -1,4 +1,4 @@
-"""Bodies that are made up: those of an injector's own messages, and those of a wanted size."""
+"""Generated bodies: those of an injector's own messages, and those of a given size."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from simulator.quoting import quoted
 from simulator.units import parse_size
 
 CONTENT_TYPE = "application/json"
-MOST_BYTES = 2**24
+MAX_BYTES = 2**24
 _FILLING = b"x"
 _SIZED = ("constant", "uniform", "exponential", "normal", "lognormal", "percentiles", "pareto", "mixture")
 _A_DURATION = re.compile(r"\d(s|ms|us)\b")
-_MOST_IN_PARENTHESES = 2**30
+_MAX_IN_PARENTHESES = 2**30
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,26 @@ class Size:
     distribution: Delay
 
     def bytes(self, u: float) -> int:
-        """Give the size that a share u of all sizes does not exceed; u in (0, 1). One byte at least."""
-        return max(1, min(MOST_BYTES, round(self.distribution.quantile(u))))
+        """Return the size that a share u of all sizes does not exceed, at least one byte; u in (0, 1)."""
+        return max(1, min(MAX_BYTES, round(self.distribution.quantile(u))))
 
     def share_over(self, limit_bytes: int) -> float:
-        """Return the share of sizes that are larger than so many bytes, 0 to 1."""
-        if limit_bytes >= MOST_BYTES:
+        """Return the share of sizes above `limit_bytes`, 0 to 1."""
+        if limit_bytes >= MAX_BYTES:
             return 0.0
-        # What a size is rounded from.
+        # A size is rounded from the distribution's value.
         return min(1.0, max(0.0, 1.0 - self.distribution.cdf(limit_bytes + 0.5)))
 
     def __str__(self) -> str:
-        """Write it as it was read."""
+        """Return the text that was read."""
         return self.spec
 
 
 def parse_sizes(text: object) -> Size:
-    """Read a size or a distribution of sizes. Raise NotationError, a ValueError, that shows the place."""
+    """Return the sizes that a text describes. Raise NotationError, a ValueError that points at the mistake."""
     if not isinstance(text, str) or "(" not in text:
         size = parse_size(text)
-        if not 1 <= size <= MOST_BYTES:
+        if not 1 <= size <= MAX_BYTES:
             raise ValueError(f"{quoted(text)} is out of range: must be between 1B and 16MiB")
         return Size(str(text), build_delay(parse(f"constant({size}B)"), no_samples, SizeArguments))
     expression = parse(text)
@@ -59,20 +59,20 @@ def parse_sizes(text: object) -> Size:
 
 
 class SizeArguments(Arguments):
-    """Read sizes where a delay has durations."""
+    """The arguments of a distribution of sizes: sizes in place of a delay's durations."""
 
     def parse_quantity(self, text: str) -> float:
-        """Give bytes."""
+        """Return a size in bytes."""
         size = parse_size(text)
-        if size > _MOST_IN_PARENTHESES:
-            raise ValueError(f"{quoted(text)} is more than 1GiB")
+        if size > _MAX_IN_PARENTHESES:
+            raise ValueError(f"{quoted(text)} exceeds 1GiB")
         return float(size)
 
     def complaint(self, error: ValueError) -> str:
-        """Say so without the seconds that a delay's complaint is in."""
+        """Return the message without the durations that a delay's error names."""
         if _A_DURATION.search(str(error)) is None:
             return str(error)
-        return "these sizes do not go together: each must be more than the one before it"
+        return "these sizes do not fit together: each must be more than the one before it"
 
 
 def payload_bytes(number: int) -> int:
@@ -81,12 +81,12 @@ def payload_bytes(number: int) -> int:
 
 
 def payload(number: int, message_id: str, created: str) -> bytes:
-    """Write the body of the `number`th message as one line of JSON; `created` is its due time in RFC 3339."""
+    """Return the body of the `number`th message, one line of JSON; `created` is its due time in RFC 3339."""
     return f'{{"number": {number}, "message_id": "{message_id}", "created": "{created}"}}'.encode()
 
 
 def filled(message_id: str, size: int) -> bytes:
-    """Write a body of exactly `size` bytes: JSON with the message's id where that fits, else nothing but filling."""
+    """Return a body of exactly `size` bytes: JSON with the message's id if that fits, else only filling."""
     frame = f'{{"message_id": "{message_id}", "filling": ""}}'.encode()
     if size < len(frame):
         return b'"%b"' % (_FILLING * (size - 2)) if size >= 2 else b"1"

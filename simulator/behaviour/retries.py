@@ -1,4 +1,4 @@
-"""Retries: how many, after which pauses, and how many of them a stage may spend in all."""
+"""Retries: how many, after which pauses, and within which budget."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from simulator.units import format_duration, format_ratio, whole_number_in
 
 DEFAULT_BACKOFF_SECONDS = 0.1
 DEFAULT_MAX_SECONDS = 10.0
-_MOST_RETRIES = 100
+_MAX_RETRIES = 100
 _EXAMPLE = "retries(3, backoff=50ms, max=2s, budget=20%)"
-# What a budget lets through before any call has paid in, so that a quiet stage may retry at all.
+# The retries that a budget allows before any call has paid in, so that a quiet stage can retry at all.
 RESERVE = 10.0
 
 
 @dataclass(frozen=True)
 class Retries:
-    """Try up to `count` times more: `retries(3, backoff=50ms, max=2s, budget=20%)`.
+    """Up to `count` attempts after the first one: `retries(3, backoff=50ms, max=2s, budget=20%)`.
 
-    Before try n + 1 the pause is drawn evenly between nothing and `backoff_seconds` * 2^(n-1), but `max_seconds` at
-    most (exponential backoff with full jitter; Brooker, "Exponential Backoff And Jitter", 2015). With a budget, retries
-    are at most that share of the calls, and a few to begin with.
+    Before attempt n + 1 the pause is drawn uniformly between 0 and `backoff_seconds` * 2^(n-1), but at most
+    `max_seconds` (exponential backoff with full jitter; Brooker, "Exponential Backoff And Jitter", 2015). With a
+    budget, retries are at most that share of the calls, plus a small reserve.
     """
 
     count: int = 0
@@ -31,12 +31,12 @@ class Retries:
     budget_ratio: float | None = None
 
     def pause_seconds(self, failed: int, u: float) -> float:
-        """Give the pause after the `failed`th try, counted from 1; u in (0, 1)."""
+        """Return the pause after the `failed`th attempt, counted from 1; u in (0, 1)."""
         doublings = min(failed - 1, 60)  # a week is reached long before
         return u * min(self.max_seconds, self.backoff_seconds * 2.0**doublings)
 
     def __str__(self) -> str:
-        """Write it in the notation that `parse_retries` reads."""
+        """Return the retries in the notation that `parse_retries` reads."""
         parts = [str(self.count)]
         if self.backoff_seconds != DEFAULT_BACKOFF_SECONDS:
             parts.append(f"backoff={format_duration(self.backoff_seconds)}")
@@ -48,22 +48,22 @@ class Retries:
 
 
 class Budget:
-    """Each call pays in a share of a retry, each retry takes a whole one out; `RESERVE` is there from the start.
+    """A retry budget: each call pays in a share of a retry, each retry takes out a whole one; it starts with `RESERVE`.
 
-    So of n calls at most `ratio` * n + RESERVE are retried, however bad things are.
+    So n calls have at most `ratio` * n + RESERVE retries, however many fail.
     """
 
     def __init__(self, ratio: float) -> None:
         self._ratio = ratio
         self._saved = RESERVE
-        self._most = max(RESERVE, 100.0 * ratio)  # what was saved in good times is not all spent in bad ones
+        self._max = max(RESERVE, 100.0 * ratio)  # a long quiet time does not save up an endless number of retries
 
     def call(self) -> None:
-        """Pay in for a call."""
-        self._saved = min(self._most, self._saved + self._ratio)
+        """Record a call, which pays in."""
+        self._saved = min(self._max, self._saved + self._ratio)
 
     def take(self) -> bool:
-        """Take out for a retry; False where there is not enough."""
+        """Take out one retry and return True, or return False if too little is left."""
         if self._saved < 1.0:
             return False
         self._saved -= 1.0
@@ -71,7 +71,7 @@ class Budget:
 
 
 def parse_retries(text: object) -> Retries:
-    """Read a number of retries, or the whole notation. Raise NotationError, a ValueError, that shows the place."""
+    """Return the retries in a number or a text. Raise NotationError, a ValueError that points at the mistake."""
     number = whole_number_in(text)
     if isinstance(number, int) and not isinstance(number, bool):
         return Retries(_checked(number))
@@ -85,18 +85,18 @@ def parse_retries(text: object) -> Retries:
         count = _checked(arguments.count("count"))
     except ValueError as error:
         raise error if isinstance(error, NotationError) else expression.error(str(error)) from None
-    backoff, most = arguments.keyed_duration("backoff"), arguments.keyed_duration("max")
+    backoff, longest = arguments.keyed_duration("backoff"), arguments.keyed_duration("max")
     budget = arguments.keyed_ratio("budget")
     arguments.finish()
     return Retries(
         count,
         DEFAULT_BACKOFF_SECONDS if backoff is None else backoff,
-        DEFAULT_MAX_SECONDS if most is None else most,
+        DEFAULT_MAX_SECONDS if longest is None else longest,
         budget,
     )
 
 
 def _checked(count: int) -> int:
-    if not 0 <= count <= _MOST_RETRIES:
-        raise ValueError(f"{quoted(count)} retries are out of range: must be between 0 and {_MOST_RETRIES}")
+    if not 0 <= count <= _MAX_RETRIES:
+        raise ValueError(f"{quoted(count)} retries are out of range: must be between 0 and {_MAX_RETRIES}")
     return count

@@ -136,7 +136,7 @@ class Observation:
 
     def cut_short(self, fault: str) -> None:
         """Note that all went well, but that the client will not see it: a fault cuts the answer."""
-        self._outcome, self._error = Outcome.FAULTED, f"the fault {fault} was injected here on purpose"
+        self._outcome, self._error = Outcome.FAULTED, f"the fault {fault} was injected here"
 
     def ended(self, outcome: Outcome) -> None:
         """Note that all went well; a message that was delivered has come to the end of the pipeline."""

@@ -1,4 +1,4 @@
-"""What the machine does not grant is one line and exit code 1; what is a mistake of ours stays a traceback."""
+"""What the machine refuses is one line and exit code 1; a bug of ours stays a traceback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_line_says_what_is_missing(capsys, error, line):
     assert capsys.readouterr().err == f"{line}\n"
 
 
-def test_a_mistake_of_ours_is_not_hidden():
+def test_a_bug_of_ours_is_not_hidden():
     """Any other RuntimeError is raised as it is."""
     with pytest.raises(RuntimeError, match="a mistake"):
         complain_of_machine(RuntimeError("a mistake"), "run")

@@ -22,7 +22,7 @@ def locked(path):
 
 @pytest.mark.parametrize("path", [STAGE, EVERYTHING], ids=["stage", "everything"])
 def test_a_lock_has_all_that_its_packages_require(path):
-    """An environment without setuptools works too: nothing is needed that merely happens to be there."""
+    """An environment without setuptools works too: nothing relies on a package that merely happens to be there."""
     lock = locked(path)
     for name in lock:
         for wanted in map(Requirement, metadata.requires(name) or ()):

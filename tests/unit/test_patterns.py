@@ -1,4 +1,4 @@
-"""Every pattern of the tree takes time that goes with the length of its text, whatever the text."""
+"""Every pattern of the tree takes time linear in the length of its text, whatever the text."""
 
 import importlib
 import itertools
@@ -44,14 +44,14 @@ SEARCHED = {
     *("simulator.urls._QUERY_IN_TEXT", "simulator.stage.reply._TIMEOUT", "simulator.stage.keeping._LINE_BREAK"),
     *("simulator.stage.json_text._STRING", "simulator.stage.json_text._NUMBER", "simulator.stage.json_text._LITERAL"),
     *("simulator.topology.headers._REFERENCE", "simulator.topology.headers._NEXT_HEADER"),
-    *("simulator.topology.reader._NO_NAME", "simulator.topology.structure._UNIT_SUFFIX"),
+    *("simulator.topology.reader._NOT_IN_A_NAME", "simulator.topology.structure._UNIT_SUFFIX"),
     *("simulator.behaviour.payloads._A_DURATION", "simulator.console.logs._TIMESTAMP", "simulator.render.series._NAME"),
     *("simulator.telemetry.otlp._BLANK",),
 }
 
 
 def patterns():
-    """Give every pattern that a module of the tree has, by its full name."""
+    """Return every pattern that a module of the tree has, by its full name."""
     for module in pkgutil.walk_packages(simulator.__path__, "simulator."):
         for name, value in vars(importlib.import_module(module.name)).items():
             if isinstance(value, re.Pattern):
@@ -62,7 +62,7 @@ PATTERNS = dict(patterns())
 
 
 def test_what_is_searched_is_there():
-    """No name in the list is one of the past."""
+    """Every name in the list still exists."""
     assert set(PATTERNS) >= SEARCHED
     assert len(PATTERNS) > 30
 

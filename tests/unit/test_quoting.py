@@ -1,4 +1,4 @@
-"""Text of others, as it is shown: bounded, and nothing in it that a terminal obeys."""
+"""Text from outside, as it is shown: bounded, and nothing in it that a terminal obeys."""
 
 import math
 

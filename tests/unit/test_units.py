@@ -180,9 +180,9 @@ def test_a_byte_rate_is_bytes_per_second(text, per_second):
         (units.parse_size, "1025GiB", "'1025GiB' is too large: must be at most 1024GiB"),
         pytest.param(units.parse_size, 10**5000, "a number of 16610 bits is not a size: it has more", id="huge"),
         (units.parse_ratio, "5s", "'5s' has the unknown unit 's': allowed are %"),
-        (units.parse_ratio, "101%", "'101%' is more than everything: must be between 0% and 100%"),
-        (units.parse_ratio, 1.01, "1.01 is more than everything: must be between 0% and 100%"),
-        (units.parse_ratio, 5, "5 is more than everything"),
+        (units.parse_ratio, "101%", "'101%' exceeds 100%: must be between 0% and 100%"),
+        (units.parse_ratio, 1.01, "1.01 exceeds 100%: must be between 0% and 100%"),
+        (units.parse_ratio, 5, "5 exceeds 100%"),
         (units.parse_size, "0.5B", "'0.5B' is not a whole number of bytes"),
         (units.parse_size, "1.0001KB", "'1.0001KB' is not a whole number of bytes"),
         (units.parse_size, "10kb", "'10kb' has the unknown unit 'kb': allowed are B, KB, MB, GB, KiB, MiB, GiB"),
@@ -239,8 +239,8 @@ def test_a_wrong_quantity_is_refused_with_what_is_allowed(parse, value, reason):
         "1,5s",
     ],
 )
-def test_what_is_no_quantity_is_refused_with_an_example(parse, example, value):
-    """Nothing, a truth value, a negative or unfinished number and text without one are all answered with an example."""
+def test_text_that_is_not_a_quantity_is_refused_with_an_example(parse, example, value):
+    """Nothing, a boolean, a negative or unfinished number and text without one are all answered with an example."""
     with pytest.raises(ValueError) as refusal:
         parse(value)
     assert str(refusal.value) == f"{value!r} {example}"
@@ -262,8 +262,8 @@ def test_no_text_raises_anything_but_a_value_error(parse, text):
 @pytest.mark.parametrize(
     "pattern", ["1", "0", " ", ".", "-", ",", "(", "1e", "1.", "1m", "1 ", "\t", "µ", "%", "٣", "9s"]
 )
-def test_a_long_text_is_refused_at_once(parse, pattern, length):
-    """No text of a request holds a process up: 20,000 digits once took a minute."""
+def test_a_long_text_is_refused_immediately(parse, pattern, length):
+    """No text of a request blocks a process: 20,000 digits once took a minute."""
     for text in (pattern * (length // len(pattern)), pattern * (length // len(pattern)) + PARSERS[parse]):
         began = time.process_time()
         with pytest.raises(ValueError) as refusal:
@@ -292,7 +292,7 @@ def test_a_whole_number_is_read_from_text_of_sensible_length(value, read):
 
 @pytest.mark.parametrize("number", ["1e9999999", "1e99999999999999999999"])
 @pytest.mark.parametrize("parse", PARSERS)
-def test_a_number_beyond_all_measure_is_refused_like_any_other(parse, number):
+def test_a_number_with_a_huge_exponent_is_refused_like_any_other(parse, number):
     """An exponent that no arithmetic can hold is a mistake in the text, not a breakdown."""
     with pytest.raises(ValueError):
         parse(number + PARSERS[parse])

@@ -48,7 +48,7 @@ def test_a_url_is_shown_without_its_secrets(url, shown):
         "ht tp://ann:s3cret@host",
     ],
 )
-def test_what_is_no_good_url_keeps_its_secrets_too(url):
+def test_a_url_that_is_not_valid_keeps_its_secrets_too(url):
     """A password with characters that should have been escaped, and a scheme that is missing, show nothing."""
     assert "s3cret" not in redacted(url)
     assert "host" in redacted(url)

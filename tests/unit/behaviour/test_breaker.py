@@ -13,7 +13,7 @@ OUTCOMES = st.sampled_from(["well", "failed", "failed on purpose", "abandoned"])
 
 
 def tell(breaker, outcome, now):
-    """Tell a breaker how a try went."""
+    """Report an attempt to a breaker."""
     if outcome == "well":
         breaker.succeeded()
     elif outcome == "abandoned":
@@ -33,8 +33,8 @@ def opened(failures=1, reset_seconds=10.0, injected=False):
 
 
 @given(RULES, st.lists(st.tuples(PASSING, OUTCOMES), max_size=60))
-def test_one_try_after_another_meets_what_the_rule_says(rule, steps):
-    """A breaker lets through what a model of it does, that remembers no more than the last failures in a row."""
+def test_attempts_one_after_another_meet_what_the_rule_says(rule, steps):
+    """A breaker lets through the same as a model that remembers only the last failures in a row."""
     breaker, now, in_a_row, opened_at = Breaker(rule), 0.0, [], None
     for passing, outcome in steps:
         now += passing
@@ -54,8 +54,8 @@ def test_one_try_after_another_meets_what_the_rule_says(rule, steps):
 
 
 @given(RULES, st.lists(st.tuples(PASSING, st.sampled_from(["ask", "well", "failed"])), max_size=80))
-def test_while_half_open_one_try_at_most_is_under_way(rule, steps):
-    """However tries overlap, a breaker that has opened lets a second one through only after the first has told."""
+def test_while_half_open_at_most_one_attempt_is_under_way(rule, steps):
+    """However attempts overlap, a breaker that has opened lets no second one through before the first is reported."""
     breaker, now, under_way = opened(rule.failures, rule.reset_seconds), 0.0, 0
     for passing, what in steps:
         now += passing
@@ -71,7 +71,7 @@ def test_while_half_open_one_try_at_most_is_under_way(rule, steps):
 
 @pytest.mark.parametrize("failures", [1, 2, 5])
 def test_it_opens_at_the_last_of_so_many_failures_in_a_row(failures):
-    """One failure fewer leaves it closed; a success in between begins the count anew."""
+    """One failure fewer leaves it closed; a success in between resets the count."""
     breaker = Breaker(BreakerRule(failures, 10.0))
     for outcome in [*["failed"] * (failures - 1), "well", *["failed"] * (failures - 1)]:
         assert breaker.lets_through(0.0)
@@ -84,7 +84,7 @@ def test_it_opens_at_the_last_of_so_many_failures_in_a_row(failures):
 
 
 def test_it_stays_open_until_the_last_moment_of_its_time():
-    """Nothing is let through before 10 s have passed, and one try exactly then."""
+    """Nothing is let through before 10 s have passed, and one attempt exactly then."""
     breaker = opened()
     assert not breaker.lets_through(9.999)
     assert breaker.position is Position.OPEN
@@ -92,14 +92,14 @@ def test_it_stays_open_until_the_last_moment_of_its_time():
     assert breaker.position is Position.HALF_OPEN
 
 
-def test_half_open_lets_one_try_through_and_no_second():
-    """Until the one try has told how it went, however long that takes, there is no other."""
+def test_half_open_lets_one_attempt_through_and_no_second():
+    """Until the one attempt is reported, however long that takes, there is no other."""
     breaker = opened()
     assert [breaker.lets_through(now) for now in (10.0, 10.0, 11.0, 1000.0)] == [True, False, False, False]
 
 
-def test_a_good_try_closes_it():
-    """After a success all is as at the beginning: all are let through, and it takes all failures to open."""
+def test_a_successful_attempt_closes_it():
+    """After a success everything is let through, and it takes the full number of failures to open again."""
     breaker = opened(failures=2)
     assert breaker.lets_through(10.0)
     breaker.succeeded()
@@ -110,7 +110,7 @@ def test_a_good_try_closes_it():
     assert breaker.position is Position.CLOSED
 
 
-def test_a_failed_try_opens_it_for_the_whole_time_again():
+def test_a_failed_probe_opens_it_for_the_whole_time_again():
     """One failure is enough while half open, and the time counts from it."""
     breaker = opened(failures=5)
     assert breaker.lets_through(12.0)
@@ -120,8 +120,8 @@ def test_a_failed_try_opens_it_for_the_whole_time_again():
     assert breaker.lets_through(23.0)
 
 
-def test_a_try_that_is_given_up_makes_room_for_another():
-    """A try without a verdict neither closes it nor opens it."""
+def test_an_attempt_that_is_given_up_makes_room_for_another():
+    """An attempt without a result neither closes it nor opens it."""
     breaker = opened()
     assert breaker.lets_through(10.0)
     breaker.abandoned()
@@ -143,7 +143,7 @@ def test_what_was_sent_before_it_opened_proves_nothing():
     ("failures", "injected"),
     [([True], True), ([False], False), ([True, True], True), ([True, False], False), ([False, True], False)],
 )
-def test_it_is_open_on_purpose_where_every_failure_was(failures, injected):
+def test_it_is_open_by_injection_if_every_failure_was_injected(failures, injected):
     """One genuine failure among those that opened it makes it a genuine opening."""
     breaker = Breaker(BreakerRule(len(failures), 10.0))
     for one in failures:
@@ -154,8 +154,8 @@ def test_it_is_open_on_purpose_where_every_failure_was(failures, injected):
 
 
 @pytest.mark.parametrize(("first", "second", "injected"), [(True, True, True), (True, False, False)])
-def test_a_failed_try_to_see_counts_with_those_before(first, second, injected):
-    """A breaker that reopens is so on purpose only where the failures before and the try to see all were."""
+def test_a_failed_probe_counts_with_the_failures_before(first, second, injected):
+    """A breaker that reopens counts as injected only if the failures before and the probe all were."""
     breaker = opened(injected=first)
     assert breaker.lets_through(10.0)
     breaker.failed(10.0, second)
@@ -163,7 +163,7 @@ def test_a_failed_try_to_see_counts_with_those_before(first, second, injected):
 
 
 def test_a_success_clears_what_the_failures_before_were():
-    """After it has closed, a failure on purpose opens it on purpose, whatever opened it before."""
+    """After it has closed, an injected failure makes it an injected opening, whatever opened it before."""
     breaker = opened(injected=False)
     assert breaker.lets_through(10.0)
     breaker.succeeded()
@@ -173,7 +173,7 @@ def test_a_success_clears_what_the_failures_before_were():
 
 
 def test_the_positions_are_named_as_in_the_metrics():
-    """The names are the field's own."""
+    """The labels are closed, open and half_open."""
     assert [str(position) for position in Position] == ["closed", "open", "half_open"]
 
 
@@ -197,7 +197,7 @@ def test_a_breaker_reads_back_from_its_text(rule):
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "", "5", "breaker", [], {}])
-def test_what_is_no_breaker_is_refused_with_an_example(value):
+def test_text_that_is_not_a_breaker_is_refused_with_an_example(value):
     """The refusal shows what was written and what would do."""
     with pytest.raises(ValueError) as refusal:
         parse_breaker(value)
@@ -219,7 +219,7 @@ def test_what_is_no_breaker_is_refused_with_an_example(value):
     ],
 )
 def test_a_wrong_breaker_is_refused_at_its_place(text, carets, reason):
-    """The error says what is wrong, shows the text and points at the part of it that is meant."""
+    """The error says what is wrong, shows the text and points at the wrong part."""
     with pytest.raises(ValueError) as refusal:
         parse_breaker(text)
     shown = str(refusal.value).split("\n")

@@ -37,7 +37,7 @@ CONTINUOUS = (
 
 @st.composite
 def percentiles(draw_from):
-    """Make rising points, some of them level."""
+    """Return rising points, some of them level."""
     tenths = sorted(draw_from(st.sets(st.integers(1, 999), min_size=1, max_size=5)))
     rises = st.just(0.0) | st.floats(1e-3, 10)
     seconds = list(itertools.accumulate(draw_from(rises) for _ in range(len(tenths) + 1)))
@@ -57,7 +57,7 @@ SIMPLE = (
 
 
 def mixtures(parts):
-    """Make mixtures of such parts, their shares in whole per cents."""
+    """Return mixtures of such parts, with shares in whole per cents."""
 
     def mix(cuts, delays):
         bounds = [0, *sorted(cuts), 100]
@@ -125,7 +125,7 @@ def test_a_delay_reads_back_from_its_text(delay):
 
 
 def leaves(delay):
-    """Give the delays that are no mixtures."""
+    """Return the delays other than mixtures."""
     if isinstance(delay, Mixture):
         return [leaf for _, part in delay.parts for leaf in leaves(part)]
     return [delay]
@@ -210,7 +210,7 @@ def test_a_mixtures_quantile_is_the_true_one(text, u, seconds):
 
 
 class Patient(Delay):
-    """A heavy tail that loses its patience when it is asked too often."""
+    """A heavy tail that fails if its quantile is computed too often."""
 
     def __init__(self) -> None:
         object.__setattr__(self, "tail", Pareto(1.0, 0.5))
@@ -301,7 +301,7 @@ def test_a_delay_is_read_from_its_text(text, delay):
     ],
 )
 def test_a_wrong_delay_is_refused_at_its_place(text, carets, reason):
-    """The error says what is wrong, shows the text and points at the part of it that is meant."""
+    """The error says what is wrong, shows the text and points at the wrong part."""
     with pytest.raises(ValueError) as refusal:
         parse_delay(text)
     shown = str(refusal.value).split("\n")
@@ -323,7 +323,7 @@ FULLS = st.integers(10, 10_000).map(lambda tenths: tenths / 10)
 @settings(deadline=None)
 @given(ANY, FULLS, US)
 def test_a_growing_delay_is_stretched_by_the_utilisation(idle, full, u):
-    """It is the idle stage's where nothing is done, `full` times that where all are busy, half the way in between."""
+    """It is the idle stage's with no worker busy, `full` times that with all busy, and halfway with half of them."""
     growing, seconds = Growing(idle, full), idle.quantile(u)
     assert growing.under_load(u, 0.0) == growing.quantile(u) == seconds
     assert growing.under_load(u, 1.0) == pytest.approx(full * seconds, rel=1e-12)
@@ -341,7 +341,7 @@ def test_a_growing_delay_never_falls_as_the_load_rises(idle, full, u, first, sec
 @settings(deadline=None)
 @given(ANY, FULLS, BOUNDS)
 def test_the_share_of_a_growing_delay_is_that_of_the_idle_stage(idle, full, seconds):
-    """What is predicted without knowing the load is predicted for none."""
+    """A prediction that does not know the load is one for an idle stage."""
     assert Growing(idle, full).cdf(seconds) == idle.cdf(seconds)
 
 
@@ -368,13 +368,13 @@ def test_a_growing_delay_reads_back_to_the_last_bit(full):
 
 @pytest.mark.parametrize("text", ["growing(oops=constant(1s), full=3)", "growing(full=constant(1s), 3)"])
 def test_a_growing_delay_takes_no_delay_by_another_name(text):
-    """A slip in a key is refused, not passed over."""
+    """A misspelt key is refused, not ignored."""
     with pytest.raises(ValueError):
         parse_delay(text)
 
 
-def test_no_quantile_is_beyond_all_measure():
-    """The heaviest tail that can be written down gives some delay for every draw."""
+def test_every_quantile_is_finite():
+    """The heaviest tail that can be configured gives a delay for every draw."""
     assert parse_delay("lognormal(p50=1ns, p99=1s)").quantile(1 - 2.0**-53) > 1
 
 

@@ -1,4 +1,4 @@
-"""The distributions that a formula gives: their quantiles and shares, and the parameters they refuse."""
+"""The distributions given by a formula: their quantiles and shares, and the parameters they refuse."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Chance without a shared random source: uniform, independent, and the same again for the same inputs."""
+"""Random draws without a shared random source: uniform, independent, and the same again for the same inputs."""
 
 import math
 import subprocess
@@ -44,7 +44,7 @@ def test_a_change_of_any_one_input_changes_the_draw(changed):
 
 
 def test_inputs_that_only_join_to_the_same_text_draw_apart():
-    """What stands at the end of one input is not mistaken for the beginning of the next."""
+    """The end of one input is not mistaken for the beginning of the next."""
     together = {
         draw(7, "ab", "c", "0", "delay"),
         draw(7, "a", "bc", "0", "delay"),
@@ -98,8 +98,8 @@ def test_neighbouring_messages_are_independent():
     assert abs(correlation(values[:-1], values[1:])) < 4.9 / math.sqrt(COUNT)
 
 
-def test_a_visit_has_its_own_name_for_each_caller_call_and_try():
-    """No two of 10,000 tries, calls and callers come on the same visit, and each comes on it again."""
+def test_a_visit_has_its_own_name_for_each_caller_call_and_attempt():
+    """No two of 10,000 attempts, calls and callers have the same visit, and each has it again the next time."""
     causes = [
         (visit, call, attempt)
         for visit in (FIRST_VISIT, next_visit(FIRST_VISIT, "a/0", 1))

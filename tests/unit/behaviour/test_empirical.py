@@ -1,4 +1,4 @@
-"""The distributions that are known by points alone."""
+"""The distributions that are known only by points."""
 
 import pytest
 from hypothesis import given
@@ -65,10 +65,10 @@ def test_the_share_of_percentiles_reads_the_lines_backwards(text, seconds, share
     [
         ("percentiles()", "percentiles lacks its percentiles, as in p50=10ms, p99=80ms"),
         ("percentiles(max=2s)", "percentiles lacks its percentiles"),
-        ("percentiles(p50=40ms, p90=10ms)", "percentiles must rise: p50=40ms stands before p90=10ms"),
-        ("percentiles(p90=10ms, p50=40ms)", "percentiles must rise: p90=10ms stands before p50=40ms"),
-        ("percentiles(p50=10ms, p50=10ms)", "percentiles must rise: p50=10ms stands before p50=10ms"),
-        ("percentiles(p50=10ms, max=5ms)", "percentiles must rise: p50=10ms stands before max=5ms"),
+        ("percentiles(p50=40ms, p90=10ms)", "percentiles must rise: p50=40ms comes before p90=10ms"),
+        ("percentiles(p90=10ms, p50=40ms)", "percentiles must rise: p90=10ms comes before p50=40ms"),
+        ("percentiles(p50=10ms, p50=10ms)", "percentiles must rise: p50=10ms comes before p50=10ms"),
+        ("percentiles(p50=10ms, max=5ms)", "percentiles must rise: p50=10ms comes before max=5ms"),
         ("percentiles(p100=10ms)", "percentiles lacks its percentiles"),
         ("percentiles(p50=10ms, p100=20ms)", "percentiles does not take this; it takes p50=duration, max="),
     ],
@@ -102,7 +102,7 @@ def test_the_share_of_samples_counts_them():
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=50).map(sorted), st.floats(0.001, 0.999))
 def test_a_quantile_of_samples_is_never_beyond_them(values, u):
-    """No draw makes up a delay that was not measured."""
+    """No draw gives a delay that was not measured."""
     assert Samples("file", tuple(values)).quantile(u) in values
 
 
@@ -114,7 +114,7 @@ def test_a_percentile_of_a_hundred_samples_is_the_sample_of_that_number(hundredt
 
 
 def test_samples_are_read_once_and_sorted():
-    """The file's samples may stand in any order; the delay bears the whole path and the sorted seconds."""
+    """The file may have the samples in any order; the delay has the whole path and the sorted seconds."""
     delay = parse_delay("samples(measured.txt)", lambda path: (f"/data/{path}", [0.3, 0.1, 0.2]))
     assert delay == Samples("/data/measured.txt", (0.1, 0.2, 0.3))
     assert str(delay) == "samples(/data/measured.txt)"
@@ -130,7 +130,7 @@ def refuse(error):
 @pytest.mark.parametrize(
     ("read", "reason"),
     [
-        (lambda path: (path, []), "samples(x) can't be used: there is no sample in it"),
+        (lambda path: (path, []), "samples(x) can't be used: the file has no samples"),
         (refuse(ValueError("line 3: no duration")), "samples(x) can't be used: line 3: no duration"),
         (refuse(FileNotFoundError(2, "No such file")), "samples(x) can't be used: [Errno 2] No such file"),
     ],

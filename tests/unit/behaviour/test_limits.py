@@ -21,11 +21,11 @@ def test_no_more_are_admitted_than_burst_and_rate_allow(limit, gaps):
     admitted = [now for now in itertools.accumulate(gaps, initial=START) if bucket.take(now) == 0]
     for first, since in enumerate(admitted):
         for count, until in enumerate(admitted[first:], 1):
-            assert count <= limit.most + limit.rate_per_second * (until - since) + 1e-6
+            assert count <= limit.capacity + limit.rate_per_second * (until - since) + 1e-6
 
 
 @given(LIMITS, GAPS)
-def test_the_wait_that_is_told_is_the_one_that_helps(limit, gaps):
+def test_the_returned_wait_is_long_enough_and_no_longer(limit, gaps):
     """After that wait there is room, and a hundredth before its end there is not."""
     early, late = Bucket(limit, START), Bucket(limit, START)
     for now in itertools.accumulate(gaps, initial=START):
@@ -40,11 +40,11 @@ def test_the_wait_that_is_told_is_the_one_that_helps(limit, gaps):
 
 @given(LIMITS)
 def test_a_burst_may_come_at_once_and_no_more(limit):
-    """As many whole messages as the bucket holds are admitted at one moment, also after a long quiet time."""
+    """As many whole messages as the bucket holds are admitted at one moment, even after a long quiet time."""
     bucket = Bucket(limit, START)
     for now in (START, START + 1e6):
         admitted = sum(bucket.take(now) == 0 for _ in range(1100))
-        assert admitted == math.floor(limit.most + 1e-9)
+        assert admitted == math.floor(limit.capacity + 1e-9)
 
 
 @pytest.mark.parametrize(("factor", "share"), [(0.5, 1.0), (1.0, 1.0), (2.0, 0.5), (4.0, 0.25)])
@@ -56,7 +56,7 @@ def test_what_comes_faster_than_the_rate_is_cut_down_to_it(factor, share):
 
 
 def test_a_refusal_takes_nothing():
-    """Who asks again and again does not make the wait longer."""
+    """Asking again and again does not make the wait longer."""
     bucket = Bucket(RateLimit(1.0, burst=1), START)
     assert bucket.take(START) == 0
     assert [bucket.take(START + 0.25) for _ in range(3)] == [0.75] * 3
@@ -75,7 +75,7 @@ def test_a_refusal_takes_nothing():
 )
 def test_without_a_burst_it_is_what_comes_in_a_second_and_one_at_least(limit, most):
     """A limit below one message per second still admits one."""
-    assert limit.most == most
+    assert limit.capacity == most
     assert Bucket(limit, START).take(START) == 0
 
 
@@ -83,7 +83,7 @@ def test_without_a_burst_it_is_what_comes_in_a_second_and_one_at_least(limit, mo
     ("wait", "told"), [(0.0, 1), (0.001, 1), (1.0, 1), (1.001, 2), (59.5, 60), (3600.0, 3600)], ids=str
 )
 def test_retry_after_is_whole_seconds_rounded_up(wait, told):
-    """The header knows only whole seconds, and a client that keeps to it must find room."""
+    """The header has only whole seconds, and a client that obeys it must find room."""
     assert retry_after_seconds(wait) == told
 
 
@@ -126,7 +126,7 @@ def test_a_limit_reads_back_from_its_text(limit):
         ("fast", "'fast' is not a rate: write 50/s, 300/min or 10/h"),
     ],
 )
-def test_what_is_no_rate_is_refused_with_an_example(value, message):
+def test_text_that_is_not_a_rate_is_refused_with_an_example(value, message):
     """The refusal shows what was written and what would do."""
     with pytest.raises(ValueError) as refusal:
         parse_limit(value)
@@ -146,7 +146,7 @@ def test_what_is_no_rate_is_refused_with_an_example(value, message):
     ],
 )
 def test_a_wrong_limit_is_refused_at_its_place(text, carets, reason):
-    """The error says what is wrong, shows the text and points at the part of it that is meant."""
+    """The error says what is wrong, shows the text and points at the wrong part."""
     with pytest.raises(ValueError) as refusal:
         parse_limit(text)
     shown = str(refusal.value).split("\n")
@@ -175,5 +175,5 @@ def test_a_tiny_rate_is_a_long_wait_and_no_error(rate):
 
 
 def test_a_burst_beyond_every_float():
-    """A burst of 400 digits is no error: it lets through whatever comes."""
+    """A burst of 400 digits is not an error: it lets everything through."""
     assert Bucket(RateLimit(50.0, burst=10**400), 0.0).take(0.0) == 0.0

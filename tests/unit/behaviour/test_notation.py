@@ -53,19 +53,19 @@ def test_an_expression_may_be_empty(text):
         ("Constant(5ms)", "^", "expected a name and an opening parenthesis"),
         ("constant(5ms", "            ^", "expected a comma or a closing parenthesis"),
         ("constant(5ms(", "            ^", "expected a comma or a closing parenthesis"),
-        ("constant(5ms) 1", "             ^^", "nothing may stand after the closing parenthesis"),
-        ("constant(5ms))", "             ^", "nothing may stand after the closing parenthesis"),
+        ("constant(5ms) 1", "             ^^", "unexpected text after the closing parenthesis"),
+        ("constant(5ms))", "             ^", "unexpected text after the closing parenthesis"),
         ("uniform(5ms,,6ms)", "            ^", "a value is missing"),
         ("uniform(5ms,)", "            ^", "a value is missing"),
         ("constant(value=)", "               ^", "a value is missing"),
         ("constant(", "         ^", "a value is missing"),
-        ("mixture(195%: constant(1s))", "        ^^^^", "'195%' is more than everything"),
+        ("mixture(195%: constant(1s))", "        ^^^^", "'195%' exceeds 100%"),
         ("mixture(1.2.3%: constant(1s))", "        ^^^^^^", "'1.2.3%' is not a share"),
         ("a(b(c(d(e(f(g(h(i(j(1)", "                  ^", "nested too deeply"),
     ],
 )
 def test_an_error_shows_the_text_and_points_at_the_place(text, carets, reason):
-    """Under the text as it was written, carets stand exactly where it stops making sense."""
+    """Carets under the text, shown as it was written, mark exactly where it is wrong."""
     with pytest.raises(NotationError) as refusal:
         parse(text)
     assert_points_at(refusal.value, text, carets, reason)
@@ -73,7 +73,7 @@ def test_an_error_shows_the_text_and_points_at_the_place(text, carets, reason):
 
 @pytest.mark.parametrize("text", [None, 5, 0.5, ["constant(1s)"], {"a": 1}, b"constant(1s)"])
 def test_what_is_not_text_is_refused(text):
-    """A number, a list or nothing where a delay should stand is named in the error."""
+    """A number, a list or nothing in place of a delay is named in the error."""
     with pytest.raises(ValueError, match="is not text like name") as refusal:
         parse(text)
     assert str(refusal.value).startswith(repr(text))
@@ -81,8 +81,8 @@ def test_what_is_not_text_is_refused(text):
 
 @pytest.mark.parametrize("text", ["constant(\n1s)", "constant(" + "1" * 1000 + "s)"])
 def test_more_than_one_line_is_refused(text):
-    """The notation is one line, and no novel."""
-    with pytest.raises(ValueError, match="must be one line of 1,000 characters at most"):
+    """The notation is one short line."""
+    with pytest.raises(ValueError, match="must be one line of at most 1,000 printable characters"):
         parse(text)
 
 
@@ -132,7 +132,7 @@ def test_counts_rates_and_sizes_are_taken_as_other_values_are():
 
 
 def test_an_inner_expression_is_taken_for_itself():
-    """A delay within a delay is handed out as it stands, and what is beside it stays."""
+    """A delay within a delay is returned as it is, and the values beside it stay."""
     arguments = Arguments(parse("growing(exponential(20ms), full=3)"))
     inner = arguments.inner("delay")
     assert (inner.name, [item.value for item in inner.items]) == ("exponential", ["20ms"])
@@ -150,8 +150,8 @@ def test_a_value_in_quotes_is_taken_as_it_stands(value):
 
 
 @pytest.mark.parametrize("text", ['x(5ms")', 'x("5ms)'])
-def test_a_quote_without_its_fellow_is_refused(text):
-    """A slip of a quote is a mistake, not passed over."""
+def test_a_quote_without_its_partner_is_refused(text):
+    """A missing quote is an error, not ignored."""
     with pytest.raises(ValueError):
         Arguments(parse(text)).duration("value")
 
@@ -179,7 +179,7 @@ def test_percentiles_are_taken_in_their_order():
         ("x(y=1s)", lambda a: a.duration("mean"), "^^^^^^^", "x lacks its mean"),
         ("x(5)", lambda a: a.duration("mean"), "  ^", "'5' has no unit: write 5ms or 5s"),
         ("x(mean=5 parsecs)", lambda a: a.duration("mean"), "       ^^^^^^^^^", "'5 parsecs' has the unknown unit"),
-        ("x(200%)", lambda a: a.ratio("rate"), "  ^^^^", "'200%' is more than everything"),
+        ("x(200%)", lambda a: a.ratio("rate"), "  ^^^^", "'200%' exceeds 100%"),
         ("x(1e5)", lambda a: a.number("shape"), "  ^^^", "'1e5' is not a number"),
         ("x(-1)", lambda a: a.number("shape"), "  ^^", "'-1' is not a number"),
         ("x(200)", lambda a: a.status("status"), "  ^^^", "'200' is not an HTTP error status: must be between 400"),
@@ -200,10 +200,10 @@ def test_percentiles_are_taken_in_their_order():
             "        ^^",
             "'-1' is not a whole number from 1 to 999999999",
         ),
-        ("x(budget=2)", lambda a: a.keyed_ratio("budget"), "         ^", "'2' is more than everything"),
+        ("x(budget=2)", lambda a: a.keyed_ratio("budget"), "         ^", "'2' exceeds 100%"),
         ("x(50)", lambda a: a.rate("rate"), "  ^^", "'50' has no unit: write 50/s"),
         ("x(1.5B)", lambda a: a.size("bytes"), "  ^^^^", "'1.5B' is not a whole number of bytes"),
-        ("x(1073741825)", lambda a: a.size("bytes"), "  ^^^^^^^^^^", "'1073741825' is more than 1GiB"),
+        ("x(1073741825)", lambda a: a.size("bytes"), "  ^^^^^^^^^^", "'1073741825' exceeds 1GiB"),
         ("x(20)", lambda a: a.byte_rate("rate"), "  ^^", "'20' is not a number of bytes per second"),
         ("x(5ms)", lambda a: a.inner("delay"), "^^^^^^", "x lacks its delay, as in constant(10ms)"),
         ("x(5%: y(1s))", lambda a: a.inner("delay"), "^" * 12, "x lacks its delay, as in constant(10ms)"),
@@ -227,7 +227,7 @@ def test_a_wrong_value_is_refused_at_its_place(text, take, carets, reason):
     ],
 )
 def test_a_value_that_nobody_wants_is_refused(text, carets):
-    """What is left over is pointed at, and the error lists what would have been taken."""
+    """The error points at what is left over, and lists what would have been taken."""
     arguments = Arguments(parse(text))
     arguments.duration("mean")
     arguments.keyed_duration("max")

@@ -1,4 +1,4 @@
-"""The bodies that are made up: those of an injector's messages, and those of a wanted size."""
+"""Generated bodies: those of an injector's messages, and those of a given size."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import simulator
 from simulator.behaviour.draws import FIRST_VISIT, draw, message_id
-from simulator.behaviour.payloads import CONTENT_TYPE, MOST_BYTES, filled, parse_sizes, payload
+from simulator.behaviour.payloads import CONTENT_TYPE, MAX_BYTES, filled, parse_sizes, payload
 
 US = st.integers(0, 2**52 - 1).map(lambda step: (step + 0.5) * 2.0**-52)
 IDS = st.from_regex(r"[A-Za-z0-9._:@+=/-]{1,128}", fullmatch=True)
@@ -42,7 +42,7 @@ def test_a_payload_is_what_its_content_type_claims(number, ident, created):
 
 
 def test_every_message_has_a_body_of_its_own():
-    """No two messages of one injector bear the same bytes, so that a lost one can be told."""
+    """No two messages of one injector have the same bytes, so that a lost one can be identified."""
     bodies = {payload(number, message_id(7, "injector", number), "2026-01-01T00:00:00Z") for number in range(1, 1001)}
     assert len(bodies) == 1000
 
@@ -61,8 +61,8 @@ def test_a_filled_body_has_exactly_its_size_and_is_json(ident, size):
 
 def test_the_largest_body_is_filled():
     """16 MiB are made as one byte is."""
-    assert len(filled("m-1", MOST_BYTES)) == MOST_BYTES
-    assert json.loads(filled("m-1", MOST_BYTES))["message_id"] == "m-1"
+    assert len(filled("m-1", MAX_BYTES)) == MAX_BYTES
+    assert json.loads(filled("m-1", MAX_BYTES))["message_id"] == "m-1"
     assert filled("m-1", 1) == b"1"
 
 
@@ -74,7 +74,7 @@ def test_the_largest_body_is_filled():
         ("512", 512),
         ("10KB", 10_000),
         (" 1KiB ", 1024),
-        ("16MiB", MOST_BYTES),
+        ("16MiB", MAX_BYTES),
         ("constant(10KB)", 10_000),
         (" constant( 10KB ) ", 10_000),
     ],
@@ -107,7 +107,7 @@ def test_a_size_is_one_byte_at_least_and_16_mib_at_most(text, u):
     """Whatever the distribution, a body can be made of what comes out."""
     size = parse_sizes(text).bytes(u)
     assert isinstance(size, int)
-    assert 1 <= size <= MOST_BYTES
+    assert 1 <= size <= MAX_BYTES
 
 
 @given(SPECS, US, US)
@@ -117,7 +117,7 @@ def test_a_larger_share_of_sizes_takes_no_fewer_bytes(text, first, second):
     assert sizes.bytes(min(first, second)) <= sizes.bytes(max(first, second))
 
 
-@given(SPECS | st.integers(1, MOST_BYTES) | st.integers(1, MOST_BYTES).map("{}B".format))
+@given(SPECS | st.integers(1, MAX_BYTES) | st.integers(1, MAX_BYTES).map("{}B".format))
 def test_sizes_read_back_from_their_text(written):
     """They are written as they were read, and reading that gives equal ones."""
     sizes = parse_sizes(written)
@@ -138,7 +138,7 @@ def test_sizes_read_back_from_their_text(written):
         ("17MiB", "'17MiB' is out of range: must be between 1B and 16MiB"),
     ],
 )
-def test_what_is_no_size_is_refused(value, message):
+def test_text_that_is_not_a_size_is_refused(value, message):
     """The refusal shows what was written and what would do."""
     with pytest.raises(ValueError) as refusal:
         parse_sizes(value)
@@ -168,7 +168,7 @@ NAMES = "constant, uniform, exponential, normal, lognormal, percentiles, pareto,
     ],
 )
 def test_wrong_sizes_are_refused_at_their_place(text, carets, reason):
-    """The error says what is wrong, shows the text and points at the part of it that is meant."""
+    """The error says what is wrong, shows the text and points at the wrong part."""
     with pytest.raises(ValueError) as refusal:
         parse_sizes(text)
     shown = str(refusal.value).split("\n")
@@ -177,7 +177,7 @@ def test_wrong_sizes_are_refused_at_their_place(text, carets, reason):
 
 
 @pytest.mark.parametrize("text", ["samples(x)", "growing(constant(1KB), 2)", "oops(1KB)"])
-def test_what_is_no_distribution_of_sizes_is_refused_with_those_that_are(text):
+def test_a_text_that_is_not_a_distribution_of_sizes_is_refused_with_those_that_are(text):
     """A file of durations and what grows with the load give no sizes; the names that do are always in one order."""
     with pytest.raises(ValueError) as refusal:
         parse_sizes(text)
@@ -197,11 +197,11 @@ def test_no_text_raises_anything_but_a_value_error(text):
     except ValueError as error:
         assert str(error)
     else:
-        assert 1 <= sizes.bytes(0.5) <= MOST_BYTES
+        assert 1 <= sizes.bytes(0.5) <= MAX_BYTES
 
 
-def test_the_names_of_the_distributions_stand_in_one_order():
-    """The same mistake is told in the same words by every process."""
+def test_the_names_of_the_distributions_have_one_order():
+    """Every process describes the same mistake in the same words."""
     code = "from simulator.behaviour.payloads import parse_sizes; parse_sizes('oops(1KB)')"
     told = {
         subprocess.run(
@@ -220,24 +220,24 @@ def test_the_names_of_the_distributions_stand_in_one_order():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("uniform(10KB, 1KB)", "these sizes do not go together"),
-        ("uniform(10MB, 1MB)", "these sizes do not go together"),
-        ("lognormal(p50=10KB, p99=1KB)", "these sizes do not go together"),
-        ("percentiles(p50=10KB, p99=1KB)", "these sizes do not go together"),
+        ("uniform(10KB, 1KB)", "these sizes do not fit together"),
+        ("uniform(10MB, 1MB)", "these sizes do not fit together"),
+        ("lognormal(p50=10KB, p99=1KB)", "these sizes do not fit together"),
+        ("percentiles(p50=10KB, p99=1KB)", "these sizes do not fit together"),
     ],
 )
-def test_bounds_of_sizes_that_do_not_fit_are_told_in_bytes(text, reason):
-    """A user who wrote kilobytes is not told of a thousand seconds, or of a week."""
+def test_an_error_about_sizes_is_in_bytes(text, reason):
+    """An error about kilobytes does not mention a thousand seconds, or a week."""
     with pytest.raises(ValueError) as refusal:
         parse_sizes(text)
     assert str(refusal.value).startswith(reason)
 
 
 @pytest.mark.parametrize("text", ["constant(1e350B)", "lognormal(p50=1B, p99=1e300B)", "pareto(min=1e200B, shape=0.1)"])
-def test_a_size_beyond_all_measure_is_refused_or_cut(text):
+def test_a_size_out_of_range_is_refused_or_cut(text):
     """A number that no float can hold is a mistake in the text, not a breakdown, neither now nor with a message."""
     try:
         sizes = parse_sizes(text)
     except ValueError:
         return
-    assert sizes.bytes(1 - 2.0**-53) == MOST_BYTES
+    assert sizes.bytes(1 - 2.0**-53) == MAX_BYTES

@@ -1,4 +1,4 @@
-"""Retries: the pauses between them, what they may cost in all, and how they are written."""
+"""Retries: the pauses between them, their budget, and how they are written."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ PAUSES = 20_000
 
 
 def spend_all(budget):
-    """Take out of a budget until it gives no more, and count."""
+    """Return how many retries can be taken from a budget before it refuses."""
     taken = 0
     while budget.take():
         taken += 1
@@ -26,7 +26,7 @@ def spend_all(budget):
     [(1, 0.05), (2, 0.1), (3, 0.2), (4, 0.4), (5, 0.8), (6, 1.6), (7, 2.0), (8, 2.0), (10**6, 2.0)],
 )
 def test_the_longest_pause_doubles_up_to_the_maximum(failed, ceiling):
-    """From 50 ms on each failed try doubles what may be waited, until it is 2 s."""
+    """From 50 ms on each failed attempt doubles the longest pause, until it is 2 s."""
     retries = parse_retries("retries(3, backoff=50ms, max=2s)")
     assert retries.pause_seconds(failed, 0.5) == ceiling / 2
     assert retries.pause_seconds(failed, 0.25) == ceiling / 4
@@ -50,7 +50,7 @@ def test_one_more_failure_doubles_the_pause_and_no_more(retries, failed, u):
 
 @pytest.mark.parametrize("failed", [1, 3])
 def test_pauses_are_spread_evenly_from_nothing_on(failed):
-    """Of 20,000 pauses a tenth falls into each tenth of what may be waited, to 4.9 standard errors (full jitter)."""
+    """Of 20,000 pauses a tenth falls into each tenth of the longest one, to 4.9 standard errors (full jitter)."""
     retries = Retries(3, 0.1, 10.0)
     ceiling = 0.1 * 2 ** (failed - 1)
     pauses = [
@@ -62,7 +62,7 @@ def test_pauses_are_spread_evenly_from_nothing_on(failed):
 
 
 def test_without_a_backoff_there_is_no_pause():
-    """`backoff=0` tries again at once."""
+    """`backoff=0` retries immediately."""
     assert parse_retries("retries(3, backoff=0)").pause_seconds(5, 0.999) == 0.0
 
 
@@ -133,8 +133,8 @@ def test_retries_are_read_from_a_number_or_the_whole_notation(written, retries):
         (Retries(2, 0.05, 2.0, 0.0), "retries(2, backoff=50ms, max=2s, budget=0%)"),
     ],
 )
-def test_retries_are_written_without_what_is_as_by_default(retries, text):
-    """Only what somebody set stands in the text; a budget of 0 % is one."""
+def test_retries_are_written_without_their_defaults(retries, text):
+    """The text has only what differs from the defaults; a budget of 0 % does."""
     assert str(retries) == text
     assert parse_retries(text) == retries
 
@@ -149,7 +149,7 @@ EXAMPLE = "retries(3, backoff=50ms, max=2s, budget=20%)"
 
 
 @pytest.mark.parametrize("value", [None, True, False, 1.5, "", "x", "-1", "1.5", "two", [], {}, b"2", "retries"])
-def test_what_is_no_number_of_retries_is_refused_with_an_example(value):
+def test_text_that_is_not_a_number_of_retries_is_refused_with_an_example(value):
     """The refusal shows what was written and both ways to write it right."""
     with pytest.raises(ValueError) as refusal:
         parse_retries(value)
@@ -158,7 +158,7 @@ def test_what_is_no_number_of_retries_is_refused_with_an_example(value):
 
 @pytest.mark.parametrize("value", [-1, 101, "101"])
 def test_a_number_of_retries_out_of_range_is_refused(value):
-    """More than 100 retries, or fewer than none, are a slip."""
+    """More than 100 retries, or fewer than none, are an error."""
     with pytest.raises(ValueError) as refusal:
         parse_retries(value)
     assert str(refusal.value) == f"{value} retries are out of range: must be between 0 and 100"
@@ -175,13 +175,13 @@ def test_a_number_of_retries_out_of_range_is_refused(value):
         ("retries(3, 50ms)", "           ^^^^", "retries does not take this; it takes count, backoff=, max=, budget="),
         ("retries(3, backoff=5)", "                   ^", "'5' has no unit: write 5ms or 5s"),
         ("retries(3, max=x)", "               ^", "'x' is not a duration: write 250ms, 1.5s or 1m30s"),
-        ("retries(3, budget=120%)", "                  ^^^^", "'120%' is more than everything"),
+        ("retries(3, budget=120%)", "                  ^^^^", "'120%' exceeds 100%"),
         ("retries(3, jitter=1s)", "           ^^^^^^^^^", "retries does not take this"),
         ("retries(3", "         ^", "expected a comma or a closing parenthesis"),
     ],
 )
 def test_wrong_retries_are_refused_at_their_place(text, carets, reason):
-    """The error says what is wrong, shows the text and points at the part of it that is meant."""
+    """The error says what is wrong, shows the text and points at the wrong part."""
     with pytest.raises(ValueError) as refusal:
         parse_retries(text)
     shown = str(refusal.value).split("\n")

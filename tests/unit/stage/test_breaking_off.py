@@ -52,7 +52,7 @@ def test_a_message_that_a_fault_holds(make_stage, make_message, fault):
     error = broken_off(rig, make_message(), 2.0)
     name = fault.partition("(")[0]
     assert (rig.record.outcome, rig.record.faults, rig.record.fault_seconds) == (Outcome.FAULTED, (name,), 2.0)
-    assert str(error) == f"the fault {name} was injected here on purpose: the stage had to end before it was over"
+    assert str(error) == f"the fault {name} was injected here: the stage had to end before it was over"
 
 
 @pytest.mark.parametrize(

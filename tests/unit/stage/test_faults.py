@@ -42,7 +42,7 @@ def test_a_fault_that_ends_the_handling(make_stage, make_message, fault, name, s
     assert (raised.value.status, raised.value.no_answer, raised.value.injected) == (status, code is None, True)
     assert (rig.record.outcome, rig.record.code, rig.record.faults) == (Outcome.FAULTED, code, (name,))
     assert (rig.record.processing_seconds, rig.record.fault_times, rig.adapter.requests) == (0.5, (), [])
-    assert rig.record.error == f"the fault {name} was injected here on purpose"
+    assert rig.record.error == f"the fault {name} was injected here"
     assert rig.hearer.faults == [("m-1", name)]
     assert is_marked(rig)
 

@@ -300,7 +300,7 @@ def test_a_fault_that_ends_the_message_stands_beside_those_before_it():
         raise InjectedFault("reset", None)
     (record,) = hearer.records
     assert (record.outcome, record.code, record.faults) == (Outcome.FAULTED, None, ("cpu", "reset"))
-    assert record.error == "the fault reset was injected here on purpose"
+    assert record.error == "the fault reset was injected here"
     assert [told[0] for told in hearer.heard] == ["received", "injected", "injected", "handled"]
 
 
@@ -361,7 +361,7 @@ def test_an_answer_that_is_cut_short_is_a_fault():
         seen.cut_short("truncate")
     (record,) = hearer.records
     assert (record.outcome, record.code, record.faults) == (Outcome.FAULTED, 200, ("truncate",))
-    assert record.error == "the fault truncate was injected here on purpose"
+    assert record.error == "the fault truncate was injected here"
     assert record.pipeline_seconds == 0.0
 
 
