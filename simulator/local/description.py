@@ -63,7 +63,7 @@ def _of_all(topology: Topology) -> Iterator[str]:
 def _row(name: str, stage: Stage) -> tuple[str, ...]:
     faults = ", ".join(str(fault) for fault in stage.faults)
     steps = _steps(stage.calls or ())
-    count = f"{stage.instances}" if stage.most_instances is None else f"{stage.instances}..{stage.most_instances}"
+    count = f"{stage.instances}" if stage.max_instances is None else f"{stage.instances}..{stage.max_instances}"
     shown = name if count == "1" else f"{name} x {count}"
     delay, workers, queue = str(stage.delay), str(stage.workers), str(stage.queue)
     return tuple(map(printable, (shown, str(stage.role), delay, workers, queue, faults or "-", steps or "-")))

@@ -51,7 +51,7 @@ _NEEDS_METRICS = """\
 
 
 def kubernetes_files(topology: Topology, grafana: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the files of the base, its overlay and what to look at it with, {path: text}.
+    """Return the files of the base, its overlay and what to look at it with, {path: text}.
 
     `grafana` are the files of the folder of that name, {path in it: text}; without them Grafana comes up empty. Raise
     ConfigurationError for what can't be in pods.
@@ -71,13 +71,13 @@ def kubernetes_files(topology: Topology, grafana: Mapping[str, str] | None = Non
 
 
 def _without_ranges(topology: Topology) -> tuple[Topology, Ranges]:
-    """Give the topology with one instance of each stage whose number is the autoscaler's business, and their ranges."""
+    """Return the topology with one instance of each stage that an autoscaler scales, and their ranges."""
     ranges = {
-        name: (stage.instances, stage.most_instances)
+        name: (stage.instances, stage.max_instances)
         for name, stage in topology.stages.items()
-        if stage.most_instances is not None
+        if stage.max_instances is not None
     }
-    single = {name: replace(topology.stages[name], instances=Instances(1), most_instances=None) for name in ranges}
+    single = {name: replace(topology.stages[name], instances=Instances(1), max_instances=None) for name in ranges}
     return replace(topology, stages={**topology.stages, **single}), ranges
 
 

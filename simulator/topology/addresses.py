@@ -21,7 +21,7 @@ _HOST = re.compile(r"[a-z0-9._:%-]+", re.IGNORECASE)
 class Address:
     """A named URL to POST messages to, without the user and password that it was given with.
 
-    `authorization` is the header that these two make, "" where there are none.
+    `authorization` is the header made of these two, "" if there are none.
     """
 
     name: str
@@ -30,15 +30,15 @@ class Address:
 
 
 def url_of(host: str, port: int, path: str) -> str:
-    """Write a URL; an IPv6 address gets its brackets."""
+    """Return a URL; an IPv6 address gets its brackets."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
 
 def stage_urls(topology: Topology, name: str) -> tuple[str, ...]:
-    """Give the URLs at which callers find the instances of a stage.
+    """Return the URLs at which callers find the instances of a stage.
 
-    With a port of its own the instances listen on that one and the next ones; without, the stage's name and 8080 stand
-    for all of them, as in a container.
+    If the stage has a port, the instances listen on that one and the next ones; without one, the stage's name and 8080
+    stand for all of them, as in a container.
     """
     stage = topology.stages[name]
     host, first = stage.host or name, stage.port
@@ -48,12 +48,12 @@ def stage_urls(topology: Topology, name: str) -> tuple[str, ...]:
 
 
 def with_address(stage: Stage, host: str, port: int) -> Stage:
-    """Give the stage with the address that it was assigned."""
+    """Return the stage with an address assigned to it."""
     return replace(stage, host=Host(host), port=Port(port))
 
 
 def parse_address(text: str, default_name: str) -> Address:
-    """Read "URL" or "name=URL". Raise ValueError, without user and password, where it is neither."""
+    """Return the address in "URL" or "name=URL". Raise ValueError, which never shows user and password."""
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is not a URL like http://127.0.0.1:8081/messages, or name=URL")
     name, separator, url = text.partition("=")
@@ -63,7 +63,7 @@ def parse_address(text: str, default_name: str) -> Address:
         parts = urllib.parse.urlsplit(url)
         port_fits = parts.port is None or parts.port > 0
     except ValueError as error:
-        # What can't be read as a port may be a part of a password.
+        # Text that can't be read as a port may be part of a password.
         reason = "" if "@" in text else f": {error}"
         raise ValueError(f"{redacted(text)!r} is not a URL{reason}") from None
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not port_fits:
@@ -74,7 +74,7 @@ def parse_address(text: str, default_name: str) -> Address:
 
 
 def _basic(parts: urllib.parse.SplitResult, text: str) -> str:
-    """Write the header for a URL's user and password, which may be escaped in it."""
+    """Return the header for a URL's user and password, which may be escaped in it."""
     user, password = urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or "")
     if ":" in user:
         raise ValueError(f"{redacted(text)!r} has a colon in its user, which a server would take for the user's end")

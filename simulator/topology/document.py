@@ -1,4 +1,4 @@
-"""YAML text to plain values, remembering where each of them stands."""
+"""YAML text to plain values, with the place of each of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Document:
     places: dict[Keys, tuple[int, int]]
 
     def problem(self, message: str, keys: Keys) -> Problem:
-        """Make the problem that stands at `keys`, or at the nearest thing around it that is in the file."""
+        """Return the problem at `keys`, or at the nearest enclosing keys that are in the file."""
         at = self._written(keys)
         while at and at not in self.places:
             at = at[:-1]
@@ -39,7 +39,7 @@ class Document:
         return Problem(f"{shown}: {message}" if shown else message, self.source, line, column)
 
     def _written(self, keys: Keys) -> Keys:
-        """Give keys as the file has them: a mapping that is short for a list has names where the list has numbers."""
+        """Return keys as the file has them: a mapping that abbreviates a list has names instead of numbers."""
         value: Any = self.value
         written: list[str | int] = []
         for key in keys:
@@ -53,7 +53,7 @@ class Document:
 
 
 def parse_document(text: str, source: str) -> Document:
-    """Read one YAML document. Raise ConfigurationError where it is not YAML, or says a key twice."""
+    """Return one YAML document. Raise ConfigurationError if it is not YAML, or gives a key twice."""
     try:
         _check_extent(text, source)
         node = yaml.compose(text, Loader=CoreLoader)
@@ -74,7 +74,7 @@ def parse_document(text: str, source: str) -> Document:
 
 
 def _check_extent(text: str, source: str) -> None:
-    """Refuse what is nested too deeply, or too much, before it is composed, which takes stack and memory for all."""
+    """Raise ConfigurationError for text nested too deeply or too long, before composing it takes stack and memory."""
     depth = nodes = 0
     for event in yaml.parse(text, Loader=CoreLoader):
         nodes += isinstance(event, yaml.NodeEvent)
@@ -116,16 +116,16 @@ class _Reader:
         if len(keys) > _MAX_NESTING:
             return _TOO_DEEP
         if self._read == _MAX_VALUES + 1:
-            # Aliases of aliases can make any number of values of a few lines.
+            # Aliases of aliases can turn a few lines into any number of values.
             return _TOO_MANY
         if node.tag not in _TAGS and not isinstance(node, yaml.ScalarNode):
-            return f"the tag {shortened(node.tag)} means nothing here"
+            return f"the tag {shortened(node.tag)} is not supported"
         return ""
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         before, self._characters = self._characters, self._characters + len(node.value)
         if self._characters > _MAX_CHARACTERS:
-            # An alias costs nothing here, but each value is read, checked and shown for itself.
+            # An alias costs nothing here, but each of its values is read, checked and shown separately.
             if before <= _MAX_CHARACTERS:
                 self._problem(f"the values have more than {_MAX_CHARACTERS} characters in all, aliases counted", node)
             return None
@@ -142,7 +142,7 @@ class _Reader:
             if not key:
                 self._problem("a key must be plain text", key_node)
             elif key in values:
-                self._problem(f"the key {quoted(key)} stands twice", key_node)
+                self._problem(f"the key {quoted(key)} is given twice", key_node)
             else:
                 self.places[(*keys, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
                 values[key] = self.read(value_node, (*keys, key))
@@ -150,14 +150,14 @@ class _Reader:
 
     def _problem(self, message: str, node: yaml.Node) -> None:
         problem = Problem(message, self.source, node.start_mark.line + 1, node.start_mark.column + 1)
-        # What an alias repeats has its mistakes once.
+        # An alias repeats its values, but not their mistakes.
         if problem not in self._seen:
             self._seen.add(problem)
             self.problems.append(problem)
 
 
 def _whole_items(node: yaml.SequenceNode) -> list[yaml.Node]:
-    """Give a list's items; in `[error(503, 1%)]` YAML splits at the comma what is one fault, which is joined again."""
+    """Return a list's items, joining those that YAML split at a comma within parentheses, as in `[error(503, 1%)]`."""
     if not node.flow_style:
         return list(node.value)
     items: list[yaml.Node] = []
@@ -170,7 +170,7 @@ def _whole_items(node: yaml.SequenceNode) -> list[yaml.Node]:
 
 
 def _whole_pairs(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
-    """Give a mapping's pairs; in `{delay: uniform(5ms, 40ms)}` YAML takes `40ms)` for a key, which is joined again."""
+    """Return a mapping's pairs, joining what YAML split: in `{delay: uniform(5ms, 40ms)}` `40ms)` is a key."""
     if not node.flow_style:
         return list(node.value)
     pairs: list[tuple[yaml.Node, yaml.Node]] = []

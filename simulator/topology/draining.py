@@ -1,7 +1,7 @@
 """How long a stopping stage, or a whole run, may take to finish what it has admitted.
 
-Where no key says so, the bound follows from the topology: the longest that a message admitted just now can still take.
-That is an upper bound, not a forecast: a stage that has nothing left to do ends at once.
+Unless a key sets it, the bound follows from the topology: the longest that a message admitted just now can still take.
+That is an upper bound, not a forecast: a stage that has nothing left to do stops immediately.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from simulator.topology.model import DEFAULT_WORKERS, Call, Choose, InOrder, Par
 
 MIN_DRAIN_SECONDS = 10.0
 MAX_DRAIN_SECONDS = 600.0
-# Most delays have no longest one: one in ten thousand is longer than this quantile.
+# Most delays have no maximum: one in ten thousand is longer than this quantile.
 _PRACTICAL_MAXIMUM = 0.9999
-# A fault that holds a message for longer than this is not waited for: `cpu(168h)` will not end while anybody watches.
+# A fault that holds a message for longer than this is not waited for, for example `cpu(168h)`.
 _MAX_FAULT_SECONDS = 60.0
 _RECEIPT_BYTES = 300
 
 
 def run_drain_seconds(topology: Topology) -> float:
-    """Return the bound for a whole run: what the topology says, or the longest of its stages' own bounds."""
+    """Return the bound for a whole run: the topology's own, or the longest of its stages' bounds."""
     if topology.drain_timeout_seconds is not None:
         return topology.drain_timeout_seconds
     longest = _longest_by_stage(topology.stages)
@@ -30,7 +30,7 @@ def run_drain_seconds(topology: Topology) -> float:
 
 
 def stage_drain_seconds(name: str, stage: Stage, topology: Topology | None) -> float:
-    """Return the bound for one stage; a `topology` of None means that nothing is known of the stages it calls."""
+    """Return the bound for one stage; a `topology` of None means that the stages it calls are unknown."""
     default = topology.drain_timeout_seconds if topology is not None else None
     if stage.drain_timeout_seconds is None and default is not None:
         return default
@@ -45,7 +45,7 @@ def _bound(stage: Stage, longest_seconds: float) -> float:
 
 
 def _longest_by_stage(stages: Mapping[str, Stage]) -> dict[str, float]:
-    """Return for each stage how long a message may take there, waiting for a worker and all calls included."""
+    """Return for each stage how long a message may take there, including the wait for a worker and all calls."""
     longest: dict[str, float] = {}
     for name in called_first(Topology(name="any", stages=dict(stages))):  # type: ignore[arg-type]
         if name in stages:
@@ -56,7 +56,7 @@ def _longest_by_stage(stages: Mapping[str, Stage]) -> dict[str, float]:
 def _longest_in(stage: Stage, called: Mapping[str, float]) -> float:
     calls = sum(_step_seconds(step, called) for step in stage.calls or ())
     faults = sum(_fault_seconds(fault, stage) for fault in stage.faults if fault.rate_ratio > 0)
-    # With the default number of workers, which is as many as come, nobody waits for one.
+    # With the default number of workers, which is practically unlimited, no message waits for one.
     in_front = stage.queue // stage.workers if stage.workers < DEFAULT_WORKERS else 0
     queue = in_front * (stage.delay.under_load(0.5, 1.0) + calls)
     return queue + min(MAX_DRAIN_SECONDS, stage.delay.under_load(_PRACTICAL_MAXIMUM, 1.0)) + faults + calls
@@ -87,7 +87,7 @@ def _step_seconds(step: Step, called: Mapping[str, float]) -> float:
 
 
 def _call_seconds(call: Call, called: Mapping[str, float]) -> float:
-    """Return how long a call can keep its caller, and the called stage after the caller has given up."""
+    """Return how long a call can occupy its caller, and the called stage after the caller has given up."""
     there = called.get(call.to, call.timeout_seconds)
     attempt = min(call.timeout_seconds, there) + (call.hedge_seconds or 0.0)
     retries = call.retries
@@ -101,7 +101,7 @@ def _call_seconds(call: Call, called: Mapping[str, float]) -> float:
 
 
 def waits_for(topology: Topology, in_flight: Mapping[str, int]) -> dict[str, int]:
-    """Return {stage: messages} of those stages that messages are in and that wait for no other stage."""
+    """Return {stage: messages} of the stages that have messages in flight and wait for no other stage."""
     busy = {name for name, count in in_flight.items() if count > 0}
     return {
         name: in_flight[name]

@@ -1,4 +1,4 @@
-"""Who calls whom, in which order to start them, and what can't be."""
+"""Which stage calls which, in which order to start them, and what is wrong with the calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_CYCLE_SHOWN = 20
 
 
 def calls_of(stage: Stage) -> Iterator[tuple[Keys, Call]]:
-    """Give every call of a stage, those in groups and the fallbacks too, with its place within the stage."""
+    """Yield every call of a stage, including those in groups and the fallbacks, with its place within the stage."""
     for index, step in enumerate(stage.calls or ()):
         yield from _calls_in(step, ("calls", index))
 
@@ -48,25 +48,25 @@ def _place(keys: Keys) -> str:
 
 
 def edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:
-    """Give every call as (caller, called), in the order of the file."""
+    """Yield every call as (caller, called), in the order of the file."""
     for name, stage in stages.items():
         for _, call in calls_of(stage):
             yield name, call.to
 
 
 def callers(topology: Topology, name: str) -> tuple[str, ...]:
-    """Give the stages that call `name`, each once, in the order of the file."""
+    """Return the stages that call `name`, each once, in the order of the file."""
     return tuple(dict.fromkeys(caller for caller, called in edges(topology.stages) if called == name))
 
 
 def entries(topology: Topology) -> tuple[str, ...]:
-    """Give the stages where messages come in: the injectors, and those that nobody calls."""
+    """Return the stages where messages enter: the injectors, and those that no stage calls."""
     called = {to for _, to in edges(topology.stages)}
     return tuple(name for name in topology.stages if name not in called)
 
 
 def reached_from(topology: Topology, name: str) -> tuple[str, ...]:
-    """Return the stages that a message from `name` may come to, by however many calls, in the order of the file."""
+    """Return the stages that a message from `name` can reach, by any number of calls, in the order of the file."""
     following = _successors(topology.stages)
     reached: set[str] = set()
     waiting = [name]
@@ -78,14 +78,14 @@ def reached_from(topology: Topology, name: str) -> tuple[str, ...]:
 
 
 def called_first(topology: Topology) -> tuple[str, ...]:
-    """Give the stages so that each stands after all that it calls: the order to start them in."""
+    """Return the stages with each after all that it calls: the order to start them in."""
     return tuple(graphlib.TopologicalSorter(_successors(topology.stages)).static_order())
 
 
 def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Iterator[tuple[Keys, str]]:
-    """Say what can't be in the wiring of `stages`.
+    """Yield what is wrong with the wiring of `stages`.
 
-    `names` are all that the file names: they may be more than `stages`, where some could not be read.
+    `names` are all the stages in the file: more than `stages` if some could not be read.
     """
     known = listed(sorted(names))
     for name, stage in stages.items():
@@ -96,7 +96,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
             if call.to not in names:
                 yield keys, f"there is no stage {call.to!r}; there are {known}"
             elif call.to in stages and stages[call.to].role is Role.INJECTOR:
-                yield keys, f"{call.to!r} is an injector: nobody can call it"
+                yield keys, f"{call.to!r} is an injector: it can't be called"
     yield from _cycle_problems(stages)
     yield from _port_problems(stages)
     if len(stages) == len(names):
@@ -112,9 +112,9 @@ def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     if stage.role is Role.INJECTOR and not stage.calls:
         yield keys, "an injector needs calls: its messages go nowhere"
     if stage.slo is not None and stage.role is Role.INJECTOR:
-        yield (*keys, "slo"), "an injector's messages are no requests; promise something of the stage that it calls"
+        yield (*keys, "slo"), "an injector serves no requests; put the SLO on the stage it calls"
     if stage.slo is not None and stage.slo.latency is None and not stage.slo.errors_ratio:
-        yield (*keys, "slo"), "it promises nothing; write latency: 300ms@99%, errors: 0.1%, or both"
+        yield (*keys, "slo"), "it has no objective; write latency: 300ms@99%, errors: 0.1%, or both"
     if stage.role is not Role.INJECTOR:
         for key in ("load", "input"):
             if getattr(stage, key) is not None:
@@ -127,11 +127,11 @@ def _instance_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     keys: Keys = ("stages", name)
     if stage.role is Role.INJECTOR and stage.instances > 1:
         yield (*keys, "instances"), "an injector is one process; use a higher rate, or a second injector"
-    if stage.most_instances is not None:
-        if stage.most_instances < stage.instances:
-            yield (*keys, "instances"), f"{stage.instances}..{stage.most_instances} ends before it begins"
+    if stage.max_instances is not None:
+        if stage.max_instances < stage.instances:
+            yield (*keys, "instances"), f"{stage.instances}..{stage.max_instances}: the maximum is below the minimum"
         if any(fault.instance is not None for fault in stage.faults):
-            yield (*keys, "faults"), "instances that come and go have no numbers: a fault can't strike one of them"
+            yield (*keys, "faults"), "instances under an autoscaler have no numbers, so a fault can't name one"
     for index, fault in enumerate(stage.faults):
         if fault.instance is not None and fault.instance > stage.instances:
             yield (*keys, "faults", index), f"there is no instance {fault.instance}; there are {stage.instances}"
@@ -149,7 +149,7 @@ def _successors(stages: Mapping[str, Stage]) -> dict[str, list[str]]:
 
 
 def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
-    """Name a cycle for each call that closes one, going through every call once, depth first."""
+    """Yield a problem for each call that closes a cycle, going through every call once, depth first."""
     successors = _successors(stages)
     done: set[str] = set()
     for root in successors:
@@ -162,14 +162,14 @@ def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
                 if path:
                     done.add(path.popitem()[0])
             elif called in path:
-                yield ("stages", called, "calls"), f"the calls go round in a circle: {_cycle(path, called)}"
+                yield ("stages", called, "calls"), f"the calls form a cycle: {_cycle(path, called)}"
             else:
                 path[called] = None
                 remaining.append(iter(successors[called]))
 
 
 def _cycle(path: dict[str, None], first: str) -> str:
-    """Write the end of a path from `first` on, and back to it; of a long one the beginning and the end."""
+    """Return the part of a path from `first` on, and back to it, with the middle left out if it is long."""
     backwards = takewhile(lambda name: name != first, reversed(path))
     last = list(islice(backwards, _MAX_CYCLE_SHOWN))
     left_out = next(backwards, None) is not None
@@ -179,7 +179,7 @@ def _cycle(path: dict[str, None], first: str) -> str:
 def _port_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
     taken: dict[tuple[str, int], str] = {}
     for name, stage in stages.items():
-        if not stage.port:  # none given, or 0: any that is free
+        if not stage.port:  # none given, or 0: any free one
             continue
         if stage.port + stage.instances - 1 > _LAST_PORT:
             yield ("stages", name, "port"), f"there are no {stage.instances} ports from {stage.port} on"
@@ -195,6 +195,6 @@ def _unreachable_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, s
     called = {to for _, to in edges(stages)}
     has_injector = any(stage.role is Role.INJECTOR for stage in stages.values())
     for name, stage in stages.items():
-        # Where there are injectors, a terminator that nobody calls can only be a slip; a processor is an entry.
+        # With injectors, a terminator that no stage calls can only be a mistake; such a processor is an entry.
         if has_injector and stage.role is Role.TERMINATOR and name not in called:
             yield ("stages", name), "no stage calls it, so no message can reach it"

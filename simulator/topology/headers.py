@@ -1,4 +1,4 @@
-"""The headers that a call is given: names, and values with `${NAME}` for what the environment holds."""
+"""The configured headers of a call: names, and values in which `${NAME}` stands for an environment variable."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from simulator.errors import ConfigurationError, Problem
 
 HIDDEN = "***"
-# Beside what a message brings along, and what a stage adds, they fit into what a stage takes.
+# Leaves room for a message's own headers, and those that a stage adds, in what a stage accepts.
 MAX_BYTES = 8192
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _VALUE = re.compile(r"[\x20-\x7e]*")
-# `$${` is `${` as it stands; the last alternative is a mistake.
+# `$${` stands for a literal `${`; the last alternative is a mistake.
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]{0,99})\}|\$\{")
 _NEXT_HEADER = re.compile(r"\r?\n|;[ \t]*(?=[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}:[ \t])")
-# What describes the message, the connection or the trace is the stage's own to say.
+# Headers that describe the message, the connection or the trace are set by the stage itself.
 _RESERVED = frozenset(
     {
         *("baggage", "traceparent", "tracestate"),
@@ -31,13 +31,13 @@ _RESERVED_PREFIX = "x-simulator-"
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """Headers as they are written down, (name, text) each, in order; a text is never shown once it is resolved."""
+    """Headers as configured, (name, text) each, in order; a resolved text is never shown."""
 
     texts: tuple[tuple[str, str], ...]
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Return the variables of the environment that are named, each once."""
+        """Return the environment variables that the texts name, each once."""
         return tuple(
             dict.fromkeys(found[1] for _, text in self.texts for found in _REFERENCE.finditer(text) if found[1])
         )
@@ -50,20 +50,20 @@ class Headers:
         }
 
     def size(self, values: Mapping[str, str]) -> int:
-        """Return how many bytes names and values have."""
+        """Return the size of names and values in bytes."""
         return sum(len(name) + len(value) for name, value in self.resolved(values).items())
 
     def written(self) -> dict[str, str]:
-        """Return {name: text} as it stands in a file."""
+        """Return {name: text} as in a file."""
         return dict(self.texts)
 
     def shown(self) -> dict[str, str]:
-        """Return {name: text} as it may be shown: what is written down without a variable may be a secret itself."""
+        """Return {name: text} made safe to show: a text without a variable may be a secret itself."""
         return {name: text if Headers(((name, text),)).variables else HIDDEN for name, text in self.texts}
 
 
 def parse_headers(value: Any) -> Headers:
-    """Read a mapping of names to texts, or `Name: value` texts, one or a list. Raise ValueError, without a value."""
+    """Return the headers in a mapping of names to texts, or in one or more `Name: value` texts. Raise ValueError."""
     pairs = [_pair(name, text) for name, text in _pairs(value)]
     names = [name.lower() for name, _ in pairs]
     twice = next((name for name, lowered in zip(dict(pairs), names, strict=False) if names.count(lowered) > 1), None)
@@ -75,10 +75,10 @@ def parse_headers(value: Any) -> Headers:
 
 
 def values_for(headers: Iterable[tuple[str, Headers]], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of all variables that headers name, each with the place it is named at.
+    """Return the values of all variables in `headers`, pairs of a place in the configuration and the headers there.
 
-    Raise ConfigurationError for those that are not set, and those that no header can hold; it names the variables, and
-    says nothing of their values.
+    Raise ConfigurationError, which names the variables but not their values, for those that are not set and those that
+    no header can hold.
     """
     values: dict[str, str] = {}
     problems: dict[str, Problem] = {}
@@ -98,7 +98,7 @@ def values_for(headers: Iterable[tuple[str, Headers]], environment: Mapping[str,
 
 
 def with_hidden_headers(calls: Any) -> Any:
-    """Return plain calls, as `unstructure` makes them, with their headers as they may be shown."""
+    """Return plain calls, as `unstructure` makes them, with their headers made safe to show."""
     if isinstance(calls, list):
         return [with_hidden_headers(step) for step in calls]
     if not isinstance(calls, dict):
@@ -131,14 +131,14 @@ def _pair(name: Any, text: Any) -> tuple[str, str]:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{str(name)[:100]!r} can't be the name of a header")
     if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_PREFIX):
-        raise ValueError(f"the header {name} is the stage's own to send")
+        raise ValueError(f"the header {name} is set by the stage itself")
     if not isinstance(text, str):
         raise ValueError(f"the value of the header {name} must be text, in quotes")
     text = text.strip(" \t")
     if len(text) > MAX_BYTES or not _VALUE.fullmatch(text):
         raise ValueError(f"the value of the header {name} must be printable ASCII of at most {MAX_BYTES} characters")
     if text == HIDDEN:
-        raise ValueError(f"{HIDDEN} stands for a value of the header {name} that is not shown; give the value itself")
+        raise ValueError(f"{HIDDEN} is shown in place of the header {name}'s value; give the value itself")
     if any(found[0] == "${" for found in _REFERENCE.finditer(text)):
-        raise ValueError(f"the value of the header {name} has a ${{ that is not ${{NAME}}; write $${{ for it as it is")
+        raise ValueError(f"the value of the header {name} has a ${{ that is not ${{NAME}}; write $${{ for a plain ${{")
     return name, text

@@ -1,7 +1,7 @@
 """What a system is, as frozen records.
 
 A key in a file is the field's name without its unit (`timeout` is `timeout_seconds` here); the types below say how its
-text is read. Nothing here knows of files, processes or addresses.
+text is read. Nothing here depends on files, processes or addresses.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ DEFAULT_TIMEOUT = PositiveSeconds(30.0)
 DEFAULT_PATH = Path("/messages")
 DEFAULT_HOST = Host("127.0.0.1")
 DEFAULT_MAX_BODY = Bytes(2**20)
-# As many as come, for all but the hardest loads, and yet a bound on the memory that a stage takes.
+# Practically unlimited for all but the heaviest loads, yet a bound on the memory that a stage takes.
 DEFAULT_WORKERS = PositiveCount(1000)
 DEFAULT_QUEUE = Count(1000)
 
 
 class Role(StrEnum):
-    """Where a stage stands: first, in the middle or last."""
+    """The position of a stage: first, in the middle or last."""
 
     INJECTOR = "injector"
     PROCESSOR = "processor"
@@ -55,14 +55,14 @@ class Role(StrEnum):
 
 
 class OnBadLine(StrEnum):
-    """What a line of the input that is not JSON does: end the input there, or be counted and passed over."""
+    """What to do at a line of the input that is not JSON: stop there, or count it and skip it."""
 
     STOP = "stop"
     SKIP = "skip"
 
 
 class Forward(StrEnum):
-    """When a stage answers: when all is done, or when it has taken the message in."""
+    """When a stage answers: when the message is handled, or as soon as it is accepted."""
 
     WAIT = "wait"
     ACCEPT = "accept"
@@ -70,13 +70,13 @@ class Forward(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One edge: the stage that bears it sends to the stage `to`.
+    """One edge: the stage that has it sends to the stage `to`.
 
-    Each try waits for its answer `timeout_seconds` at most, all tries and pauses together `deadline_seconds`; None
-    means that only the caller's own deadline counts. The call is made with `probability_ratio`, and then `times` times,
-    one after the other. With `hedge_seconds` a second try sets out when the first one has had no answer for so long.
-    An `optional` call may fail, and where one fails that has a `fallback`, that one is made in its place. The body is
-    the message's own, or one made up of `request_size`; `headers` are sent beside the stage's own.
+    Each attempt waits at most `timeout_seconds` for its answer, all attempts and pauses together `deadline_seconds`;
+    None means that only the caller's own deadline counts. The call is made with `probability_ratio`, and then `times`
+    times in sequence. With `hedge_seconds` a second attempt starts when the first one has had no answer for this long.
+    An `optional` call may fail; if a call with a `fallback` fails, the fallback is called in its place. The body is
+    the message's own, or a generated one of `request_size`; `headers` are sent in addition to the stage's own.
     """
 
     to: Name
@@ -95,14 +95,14 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative(Call):
-    """A call that is chosen with a share of `weight_ratio`."""
+    """A call that is chosen with the probability `weight_ratio`."""
 
     weight_ratio: Ratio
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel:
-    """Steps that are taken at the same time, `limit` of them at once; None means all."""
+    """Steps that are taken at the same time, up to `limit` of them; None means all."""
 
     parallel: tuple[Step, ...]
     limit: PositiveCount | None = None
@@ -118,7 +118,7 @@ class Choose:
 
 @dataclass(frozen=True, kw_only=True)
 class InOrder:
-    """Steps that are taken one after the other: a list within a parallel group."""
+    """Steps that are taken in sequence: a list within a parallel group."""
 
     steps: tuple[Step, ...]
 
@@ -128,7 +128,7 @@ Step = Call | Parallel | Choose | InOrder
 
 @dataclass(frozen=True, kw_only=True)
 class Slo:
-    """What a stage promises: a latency for a share of its requests, and how many messages may fail at most."""
+    """A stage's objectives: a latency for a share of its requests, and the share of messages that may fail."""
 
     latency: LatencyObjective | None = None
     errors_ratio: Ratio | None = None
@@ -136,9 +136,9 @@ class Slo:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """The messages that an injector creates by itself.
+    """The messages that an injector generates.
 
-    `rate_per_second` of None means a closed loop, `concurrency` messages under way at a time; `messages` of None means
+    `rate_per_second` of None means a closed loop with `concurrency` messages in flight; `messages` of None means
     no end.
     """
 
@@ -152,9 +152,9 @@ class Load:
 class Stage:
     """One web service.
 
-    `calls` of None means that none were written down, an empty tuple that there are none on purpose; they are made one
-    after the other. `workers` messages are processed at once in each of the `instances` and `queue` more may wait. An
-    autoscaler, where there is one, may go up to `most_instances`; `instances: 2..6` in a file says both.
+    `calls` of None means that the key is missing, an empty tuple that it is an empty list; calls are made in sequence.
+    `workers` messages are processed concurrently in each of the `instances`, and `queue` more may wait. An
+    autoscaler, if there is one, may go up to `max_instances`; `instances: 2..6` in a file sets both.
     `input` and `output` are JSON Lines files, `-` standard input. `drain_timeout_seconds` bounds how long the stage may
     take to finish what it has admitted when it stops; None means as long as a message can still take.
     """
@@ -169,7 +169,7 @@ class Stage:
     queue: Count = DEFAULT_QUEUE
     rate_limit: RateLimit | None = None
     instances: Instances = Instances(1)
-    most_instances: Instances | None = None
+    max_instances: Instances | None = None
     forward: Forward = Forward.WAIT
     response_size: Size | None = None
     max_body_bytes: Bytes = DEFAULT_MAX_BODY

@@ -1,4 +1,4 @@
-"""Service level objectives: what share of a stage's requests must be quick, and what share may fail."""
+"""Service level objectives: which share of a stage's requests must be fast, and which share may fail."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class LatencyObjective:
     ratio: float
 
     def __str__(self) -> str:
-        """Write it in the notation that `parse_latency_objective` reads."""
+        """Return the objective in the notation that `parse_latency_objective` reads."""
         return f"{format_duration(self.seconds)}@{format_ratio(self.ratio)}"
 
 
 def parse_latency_objective(text: object) -> LatencyObjective:
-    """Read an objective. Raise ValueError where it is none, or leaves nothing over that may be slow."""
+    """Return the objective in a text. Raise ValueError if there is none, or if it allows no slow request at all."""
     seconds, at, ratio = text.partition("@") if isinstance(text, str) else ("", "", "")
     if not at:
         raise ValueError(f"{quoted(text)} is not a latency objective: write 300ms@99%")
     objective = LatencyObjective(parse_duration(seconds.strip()), parse_ratio(ratio.strip()))
     if not objective.seconds > 0 or not 0 < objective.ratio < 1:
-        raise ValueError(f"{quoted(text)} can't be kept: the time must be more than 0, the share between 0% and 100%")
+        raise ValueError(f"{quoted(text)} can't be met: the time must be more than 0, the share between 0% and 100%")
     return objective

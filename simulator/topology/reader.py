@@ -1,4 +1,4 @@
-"""A topology file to a Topology, and back; every mistake in it at once, each with its line."""
+"""A topology file to a Topology, and back; all its mistakes are reported together, each with its line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from simulator.topology.sizes import size_problems
 from simulator.topology.structure import check_name, structure, unstructure
 from simulator.topology.text_files import read_text
 
-_NO_NAME = re.compile(r"[^a-z0-9]+")
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _ANY_NAME = "topology"
 _MAX_NAME = 63
 # Stands in for the target of a call that can't be read.
@@ -31,7 +31,7 @@ _UNREADABLE = "unreadable-target-of-a-call"
 
 
 def read_topology(path: Path) -> Topology:
-    """Read a topology file. Raise ConfigurationError with all that is wrong in it."""
+    """Return the topology in a file. Raise ConfigurationError with every mistake in it."""
     try:
         text = read_text(path)
     except (OSError, ValueError) as error:
@@ -41,7 +41,7 @@ def read_topology(path: Path) -> Topology:
 
 
 def parse_topology(text: str, source: str, read_samples: ReadSamples, default_name: str) -> Topology:
-    """Read a topology from YAML text; `source` is named in errors, `default_name` stands in for a missing name."""
+    """Return the topology in a YAML text; errors name `source`, and `default_name` replaces a missing name."""
     document = parse_document(text, source)
     if not isinstance(document.value, dict):
         raise ConfigurationError.of("must be a mapping with the key `stages`", source)
@@ -59,9 +59,9 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
 
 
 def _name_from(text: str) -> str:
-    """Return the name that is nearest to a file's: `2nd` becomes topology-2nd, one in Japanese topology."""
+    """Return the valid name nearest to a file's: `2nd` becomes topology-2nd, one in Japanese topology."""
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    name = _NO_NAME.sub("-", letters).strip("-")
+    name = _NOT_IN_A_NAME.sub("-", letters).strip("-")
     if not name[:1].isalpha():
         name = f"{_ANY_NAME}-{name}"
     return name[:_MAX_NAME].strip("-")
@@ -70,7 +70,7 @@ def _name_from(text: str) -> str:
 def _read_stages(
     document: Document, read_samples: ReadSamples
 ) -> tuple[dict[str, Stage], dict[str, Stage], list[tuple[Keys, str]]]:
-    """Give the stages, what could be read of their wiring (also of stages that have mistakes), and the mistakes."""
+    """Return the stages, the readable part of their wiring (also of stages with mistakes), and the mistakes."""
     raw = document.value.get("stages")
     if not isinstance(raw, dict) or not raw:
         return {}, {}, [(("stages",), "there must be at least one stage under the key `stages`")]
@@ -94,20 +94,20 @@ def _read_stages(
 
 
 def _wiring_of(value: Any, found: list[tuple[Keys, str]], read_samples: ReadSamples) -> Stage | None:
-    """Read what can be read of a stage that has mistakes: all but the keys, or the calls, that are wrong."""
+    """Return the readable part of a stage that has mistakes: all but the wrong keys, or calls."""
     if not isinstance(value, dict):
         return None
     wrong_calls = {keys[1] for keys, _ in found if keys[:1] == ("calls",) and len(keys) > 1}
     wrong = {keys[0] for keys, _ in found if keys and not (keys[0] == "calls" and wrong_calls)}
     kept = {key: inner for key, inner in value.items() if key not in wrong}
     if wrong_calls:
-        # A call that is wrong in something else still says where it goes.
+        # A call with a mistake in another key still has its target.
         kept["calls"] = [_targets(step) if index in wrong_calls else step for index, step in enumerate(value["calls"])]
     return structure(kept, Stage, read_samples)[0]
 
 
 def _targets(step: Any) -> Any:
-    """Give a step with nothing but the stages that it names, each at its place."""
+    """Return a step reduced to the stages that it names, each at its place."""
     if isinstance(step, list):
         return [_targets(inner) for inner in step]
     if not isinstance(step, dict):
@@ -130,12 +130,12 @@ def _readable(name: Any) -> str:
 
 
 def write_topology(topology: Topology) -> str:
-    """Write a topology as YAML text that reads back as the same topology."""
+    """Return a topology as YAML text that reads back as the same topology."""
     return str(yaml.dump(unstructure(topology), Dumper=CoreDumper, sort_keys=False, width=120))
 
 
 def samples_beside(folder: Path) -> ReadSamples:
-    """Make the function that reads a file of samples, one duration a line; a relative path is taken from `folder`."""
+    """Return the function that reads a file of samples, one duration per line; a relative path starts at `folder`."""
 
     @functools.lru_cache(maxsize=8)
     def outcome(path: str) -> tuple[str, Sequence[float]] | OSError | ValueError:

@@ -1,4 +1,4 @@
-"""What a plain scalar of YAML is: a number, a truth value, nothing, or text, by the core schema of YAML 1.2.
+"""What a plain scalar of YAML is: a number, a boolean, nothing, or text, by the core schema of YAML 1.2.
 
 PyYAML follows YAML 1.1, where `010` is eight, `1:30` ninety, `017600` a port of 8064, `no` false and 2026-11-25 a date.
 Here a value is what it looks like. https://yaml.org/spec/1.2.2/#103-core-schema
@@ -55,13 +55,13 @@ _RESOLVERS: dict[str, list[tuple[str, re.Pattern[str]]]] = {
 
 
 class CoreLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Compose nodes whose tags are those of the core schema."""
+    """Compose nodes with the tags of the core schema."""
 
     yaml_implicit_resolvers = _RESOLVERS
 
 
 class CoreDumper(yaml.SafeDumper):
-    """Write text that YAML 1.1 and YAML 1.2 read as the same: what either takes for a number is put into quotes."""
+    """Write text that YAML 1.1 and YAML 1.2 read alike: text that either takes for a number is quoted."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to say it
         first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_RESOLVERS.get(first, [])]
@@ -70,11 +70,11 @@ class CoreDumper(yaml.SafeDumper):
 
 
 def scalar_value(node: yaml.ScalarNode) -> Any:
-    """Return the value of a scalar. Raise ValueError where its tag is unknown, or not what the text is."""
+    """Return the value of a scalar. Raise ValueError if its tag is unknown, or does not fit its text."""
     if node.tag == STRING_TAG:
         return node.value
     if node.tag not in _READERS:
-        raise ValueError(f"the tag {shortened(node.tag)} means nothing here")
+        raise ValueError(f"the tag {shortened(node.tag)} is not supported")
     pattern, read = _READERS[node.tag]
     if not pattern.match(node.value):
         raise ValueError(f"{quoted(node.value)} is not what its tag says, {node.tag.removeprefix(_PREFIX)}")

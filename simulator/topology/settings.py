@@ -1,7 +1,7 @@
 """The settings of one stage process: flags beat the environment beats the file beats the defaults.
 
-The file is `instance/config.py` for a stage by itself, or one stage of a topology. Whatever says a thing last is named
-in the error when it is wrong.
+The file is `instance/config.py` for a single stage, or one stage of a topology. An error names the source that set the
+wrong value.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_NAME = "stage"
-# What Kubernetes and its kin need to spread the word that an endpoint is gone.
+# How long Kubernetes and the like need to make known that an endpoint is gone.
 DEFAULT_SHUTDOWN_DELAY_SECONDS = 3.0
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
 _WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED", "INSTANCE", "RETRIES")
@@ -44,8 +44,8 @@ _APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL", "SHUTDOWN_
 class Downstream:
     """One stage to send to: its name and where its instances are.
 
-    `is_stage` says that it is known to be one of ours, and can be asked why it gave no answer. `authorizations` are the
-    headers of those URLs that came with a user and a password, {URL: value}.
+    `is_stage` is True if it is known to be one of ours, which can be asked why it gave no answer. `authorizations` are
+    the headers of those URLs that came with a user and a password, {URL: value}.
     """
 
     name: str
@@ -56,10 +56,10 @@ class Downstream:
 
 @dataclass(frozen=True, kw_only=True)
 class StageSettings:
-    """All that one stage process needs to know.
+    """The complete settings of one stage process.
 
     `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one; `ignored` are
-    variables of the environment that begin like ours and mean nothing. `limits` are those of the stages that it calls.
+    environment variables with our prefix that mean nothing. `limits` are those of the stages that it calls.
     """
 
     name: str
@@ -81,11 +81,11 @@ class StageSettings:
 def resolve_stage(
     given: Mapping[str, Given], read_samples: ReadSamples, ignored: tuple[str, ...] = ()
 ) -> StageSettings:
-    """Settle a stage by itself from what was given. Raise ConfigurationError with every mistake."""
+    """Return the settings of a single stage. Raise ConfigurationError with every mistake."""
     role = _value(given, "ROLE") or _implied_role(given)
     base: dict[str, Any] = {} if role == Role.TERMINATOR else {"calls": []}
     with contextlib.suppress(ValueError):
-        base["instances"] = _instance(whole_number_in(_value(given, "INSTANCE")))  # there are as many at least
+        base["instances"] = _instance(whole_number_in(_value(given, "INSTANCE")))  # there are at least as many
     return _Resolution(given, read_samples).settle(
         base | {"role": role}, _value(given, "NAME") or DEFAULT_NAME, None, ignored
     )
@@ -94,7 +94,7 @@ def resolve_stage(
 def resolve_topology_stage(
     topology: Topology, name: str, given: Mapping[str, Given], read_samples: ReadSamples, ignored: tuple[str, ...] = ()
 ) -> StageSettings:
-    """Settle one stage of a topology, which flags and environment may change."""
+    """Return the settings of one stage of a topology, which flags and environment may change. Raise as above."""
     if name not in topology.stages:
         raise ConfigurationError.of(
             f"there is no stage {name!r} in the topology {topology.name}; there are {', '.join(topology.stages)}"
@@ -113,7 +113,7 @@ def _implied_role(given: Mapping[str, Given]) -> Role:
 
 
 class _Resolution:
-    """One pass over what was given, gathering problems."""
+    """One pass over the given values, collecting problems."""
 
     def __init__(self, given: Mapping[str, Given], read_samples: ReadSamples) -> None:
         self.given = given
@@ -124,21 +124,21 @@ class _Resolution:
         self, base: dict[str, Any], name: str, topology: Topology | None, ignored: tuple[str, ...]
     ) -> StageSettings:
         addresses = self._addresses()
-        addresses_are_good = not self.problems
+        addresses_are_valid = not self.problems
         if topology is None:
             base = base | ({"calls": list(dict.fromkeys(address.name for address in addresses))} if addresses else {})
             name = self._check("NAME", name, check_name) or DEFAULT_NAME
         else:
             self._check_fits(topology, name, addresses)
         stage, found = structure(self._overlay(base), Stage, self.read_samples)
-        self._note(found)
+        self._add(found)
         self._check_call_keys()
-        if stage is not None and addresses_are_good:
+        if stage is not None and addresses_are_valid:
             others = topology.stages if topology else dict.fromkeys(address.name for address in addresses)
             names = frozenset([name, *others])
-            self._note([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
+            self._add([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
         if stage is not None and topology is not None:
-            self._note(_size_problems(topology, name, stage))
+            self._add(_size_problems(topology, name, stage))
         settings = {
             "instance": self._check("INSTANCE", whole_number_in(_value(self.given, "INSTANCE")), _instance),
             "seed": self._check("SEED", whole_number_in(_value(self.given, "SEED")), _seed),
@@ -146,7 +146,7 @@ class _Resolution:
             "log_level": self._check("LOG_LEVEL", _value(self.given, "LOG_LEVEL") or "info", _log_level),
         }
         if stage is not None and topology is not None and (settings["instance"] or 1) > stage.instances:
-            self.problems.append(self._problem(("INSTANCE",), f"there is none beyond {stage.instances}"))
+            self.problems.append(self._problem(("INSTANCE",), f"must be between 1 and {stage.instances}"))
         if self.problems or stage is None:
             raise ConfigurationError(self.problems)
         if settings["seed"] is None and topology is not None:
@@ -194,22 +194,22 @@ class _Resolution:
         return tuple(addresses)
 
     def _check_fits(self, topology: Topology, name: str, addresses: tuple[Address, ...]) -> None:
-        """Refuse what can have no effect on a stage of a topology."""
+        """Add a problem for each value that has no effect on a stage of a topology."""
         if "NAME" in self.given and self.given["NAME"].value != name:
             self.problems.append(self._problem(("NAME",), f"the stage is {name!r}, by --stage"))
         called = list(dict.fromkeys(call.to for _, call in calls_of(topology.stages[name])))
         for address in addresses:
             if address.name not in called:
-                message = f"{name} does not call {address.name!r}; it calls {', '.join(called) or 'nobody'}"
+                message = f"{name} does not call {address.name!r}; it calls {', '.join(called) or 'no stage'}"
                 self.problems.append(self._problem(("DOWNSTREAM",), message))
 
     def _check_call_keys(self) -> None:
-        """Look at what is said of calls also where there is none."""
+        """Check the keys of calls even if the stage has no calls."""
         given = {key: given.value for key, given in self.given.items() if key in _CALL_KEYS}
-        said = {key.lower(): whole_number_in(value) if key in _WHOLE_KEYS else value for key, value in given.items()}
-        self._note([(("calls", *keys), message) for keys, message in structure({"to": "any", **said}, Call)[1]])
+        written = {key.lower(): whole_number_in(value) if key in _WHOLE_KEYS else value for key, value in given.items()}
+        self._add([(("calls", *keys), message) for keys, message in structure({"to": "any", **written}, Call)[1]])
 
-    def _note(self, found: Iterable[tuple[Keys, str]]) -> None:
+    def _add(self, found: Iterable[tuple[Keys, str]]) -> None:
         for problem in dict.fromkeys(self._problem(keys, message) for keys, message in found):
             if problem not in self.problems:
                 self.problems.append(problem)
@@ -238,7 +238,7 @@ def _limits(topology: Topology, name: str) -> dict[str, Limit]:
 
 
 def _size_problems(topology: Topology, name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
-    """Say what messages are too large when the stage is as it is settled; those of its callers are so by MAX_BODY."""
+    """Yield the messages too large for the resolved stage; those of its callers are too large for its MAX_BODY."""
     for keys, message in size_problems({**topology.stages, name: stage}):
         yield (keys[2:] if keys[1] == name else ("MAX_BODY",)), message
 
@@ -256,7 +256,7 @@ def _downstreams(stage: Stage, topology: Topology | None, addresses: tuple[Addre
 
 
 def with_call_keys(calls: Any, change: Mapping[str, Any], to: str | None = None) -> Any:
-    """Give plain `calls` with some keys of each call changed, or of those that go to `to`; None takes a key away."""
+    """Return plain `calls` with some keys of each call changed, or of those to `to`; None removes a key."""
     if isinstance(calls, list):
         return [with_call_keys(step, change, to) for step in calls]
     if isinstance(calls, str):
@@ -273,14 +273,14 @@ def with_call_keys(calls: Any, change: Mapping[str, Any], to: str | None = None)
 
 
 def _port(stage: Stage, instance: int) -> int:
-    """Give the port of an instance: the stage's, and those that follow."""
+    """Return the port of an instance, counted from the stage's own."""
     if not stage.port:
         return DEFAULT_PORT if stage.port is None else 0
     return stage.port + instance - 1
 
 
 def _split(value: Any, separator: str) -> Any:
-    """Take text apart at the separator; a list is one already, and anything else is a mistake to be told later."""
+    """Return text split at the separator, and a list as it is; anything else is a mistake that is reported later."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(separator) if part.strip()]
     return list(value) if isinstance(value, list | tuple) else value

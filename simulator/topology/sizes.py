@@ -1,4 +1,4 @@
-"""Messages that are larger than the stages on their way take: a failure that nobody configured."""
+"""Messages larger than the stages on their way accept: a failure that nobody configured."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from simulator.topology.graph import calls_of
 from simulator.topology.model import Role, Stage
 from simulator.units import format_ratio, format_size
 
-# One message of so many is too rare to be seen, and a distribution without an end has some of every size.
+# Too rare to be observed; a distribution without a maximum has some messages of every size.
 _NEGLIGIBLE_SHARE = 1e-9
 _LAST_NUMBER = 10**12
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The largest body that passes a stage and all that it hands it on to: the `max_body` of `stage`."""
+    """The largest body that a stage and all that it forwards to accept: the `max_body` of `stage`."""
 
     max_bytes: int
     stage: str
 
     def __str__(self) -> str:
-        """Write it as an error names it."""
+        """Return the limit as an error names it."""
         return f"{self.stage} takes (max_body: {format_size(self.max_bytes)})"
 
 
 def limits(stages: Mapping[str, Stage]) -> dict[str, Limit]:
-    """Return the limit of each stage that can be called; nothing where the calls form a cycle, which is told elsewhere.
+    """Return the limit of each stage that can be called; nothing if the calls form a cycle, which is another error.
 
-    A body goes on as it is, but for calls with a `request_bytes` of their own.
+    A body is forwarded unchanged, except by calls with a `request_bytes` of their own.
     """
-    handed_on = {
+    forwarded = {
         name: [call.to for _, call in calls_of(stage) if call.request_size is None and call.to in stages]
         for name, stage in stages.items()
     }
     found: dict[str, Limit] = {}
     try:
-        for name in graphlib.TopologicalSorter(handed_on).static_order():
+        for name in graphlib.TopologicalSorter(forwarded).static_order():
             own = Limit(stages[name].max_body_bytes, name)
-            found[name] = min((own, *(found[to] for to in handed_on[name])), key=lambda limit: limit.max_bytes)
+            found[name] = min((own, *(found[to] for to in forwarded[name])), key=lambda limit: limit.max_bytes)
     except graphlib.CycleError:
         return {}
     return found
 
 
 def size_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
-    """Say which messages are larger than a stage on their way takes."""
+    """Yield a problem for each kind of message that is larger than a stage on its way accepts."""
     found = limits(stages)
     for name, stage in stages.items():
         for keys, message in call_size_problems(stage, found):
@@ -57,7 +57,7 @@ def size_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
 
 
 def call_size_problems(stage: Stage, found: Mapping[str, Limit]) -> Iterator[tuple[Keys, str]]:
-    """Say which messages that a stage makes are larger than those that it calls take; keys are those in the stage."""
+    """Yield a problem for each call whose messages, made by this stage, are too large; keys are those in the stage."""
     for keys, call in calls_of(stage):
         limit = found.get(call.to)
         if limit is None:

@@ -32,7 +32,7 @@ from simulator.topology.objectives import LatencyObjective, parse_latency_object
 
 Record = TypeVar("Record")
 _UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
-_OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes"}
+_OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes", "max_instances": "most_instances"}
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
@@ -44,7 +44,7 @@ RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/control", "/injected")
 def structure(
     value: Any, record: type[Record], read_samples: ReadSamples = no_samples
 ) -> tuple[Record | None, list[tuple[Keys, str]]]:
-    """Turn plain values into `record`; give it, or None and what is wrong at which keys."""
+    """Return the `record` that plain values describe, or None and what is wrong at which keys."""
     try:
         return _converter(read_samples).structure(value, record), []
     except BaseValidationError as error:
@@ -54,9 +54,9 @@ def structure(
 
 
 def unstructure(record: Any, whole: bool = False) -> Any:
-    """Turn a record into the plain values that `structure` makes it from.
+    """Return the plain values from which `structure` makes the record.
 
-    What is as by default is left out, unless `whole`; then it is only left out further inside.
+    Defaults are left out; with `whole` they are left out only in the records within.
     """
     plain = _converter(no_samples).unstructure(record)
     if not whole:
@@ -67,7 +67,7 @@ def unstructure(record: Any, whole: bool = False) -> Any:
 
 
 def key_of(field_name: str) -> str:
-    """Give a field's key in a file: its name without the unit, for nearly all."""
+    """Return a field's key in a file: for nearly all its name without the unit."""
     return _OTHER_KEYS.get(field_name) or _UNIT_SUFFIX.sub("", field_name)
 
 
@@ -78,7 +78,7 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_structure_hook(kind, _ignoring_type(read))
         if write is not None:
             converter.register_unstructure_hook(kind, write)
-    # Stages that share a file of samples share what was read of it.
+    # Stages that share a file of samples share its parsed values.
     read_delay = functools.lru_cache(maxsize=64)(lambda text: parse_delay(text, read_samples))
     converter.register_structure_hook(
         Delay, lambda value, _: read_delay(value) if isinstance(value, str) else parse_delay(value, read_samples)
@@ -101,7 +101,7 @@ def _converter(read_samples: ReadSamples) -> Converter:
 
 
 def _register_steps(converter: Converter) -> None:
-    """Let a call be a name or a mapping, a group a mapping with its own key, and a list steps in order."""
+    """Read a call from a name or a mapping, a group from a mapping with its own key, and a list as steps in order."""
 
     def read_step(value: Any, _: Any) -> Any:
         if isinstance(value, list):
@@ -144,7 +144,7 @@ def _is_group(value: Any, kind: type[Any]) -> bool:
 
 
 def _as_list(value: Any) -> Any:
-    """Turn `{stable: 90%, canary: 10%}` into the list that it is short for."""
+    """Return the list that `{stable: 90%, canary: 10%}` stands for."""
     if isinstance(value, dict):
         return [{"to": name, "weight": weight} for name, weight in value.items()]
     return value
@@ -177,7 +177,7 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
 
 
 def _with_range(value: dict[str, Any]) -> dict[str, Any]:
-    """Turn `instances: 2..6` into the two keys that it is short for."""
+    """Return a mapping with the two keys that `instances: 2..6` stands for."""
     instances = value.get("instances")
     match = _RANGE.fullmatch(instances) if isinstance(instances, str) else None
     if match is None:
@@ -246,13 +246,13 @@ def _text(value: Any) -> str:
     try:
         value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise ValueError(f"{quoted(value)} has half a character in it") from None
+        raise ValueError(f"{quoted(value)} has an unpaired surrogate in it") from None
     if len(value) > _MAX_TEXT or "\0" in value:
         raise ValueError(f"{quoted(value)} must have at most {_MAX_TEXT} characters, and no NUL")
     return value
 
 
-def _truth(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
@@ -282,15 +282,15 @@ def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
 
 def _path(value: Any) -> str:
     path = _matching(_PATH, "a path like /messages")(value)
-    # Clients resolve these before they send: what arrives would be another path.
+    # Clients resolve these before they send, so another path would arrive.
     if "//" in path or any(segment in (".", "..") for segment in path.split("/")):
-        raise ValueError(f"{quoted(path)} must have no empty segments and none that are . or ..")
+        raise ValueError(f"{quoted(path)} must have no empty segments, and none that is . or ..")
     if path in RESERVED_PATHS:
-        raise ValueError(f"{quoted(path)} is taken: {', '.join(RESERVED_PATHS)} are the stage's own")
+        raise ValueError(f"{quoted(path)} is reserved: {', '.join(RESERVED_PATHS)} are the stage's own")
     return path
 
 
-# Each after those that it is made of.
+# Each after the records it consists of.
 _RECORDS = (
     model.Call,
     model.Alternative,
@@ -311,7 +311,7 @@ _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 )
 _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
     (str, _text, None),
-    (bool, _truth, None),
+    (bool, _boolean, None),
     (model.Ratio, units.parse_ratio, units.format_ratio),
     (model.Instances, lambda value: _whole(value, 1, 100), None),
     (model.PositiveSeconds, _positive_duration, units.format_duration),
@@ -325,10 +325,10 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (model.Port, lambda value: _whole(value, 0, 65535), None),
     (model.Path, _path, None),
     (model.Host, _matching(_HOST, "a host name or an address"), None),
-    (model.Name, _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, 63 at most"), None),
+    (model.Name, _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, at most 63"), None),
 )
 
 
 def check_name(value: Any) -> str:
-    """Give a stage's name back. Raise ValueError where it can't be one (a host name in a container must do for it)."""
-    return _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, 63 at most")(value)
+    """Return the value if it is a valid name for a stage and its container's host. Raise ValueError otherwise."""
+    return _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, at most 63")(value)

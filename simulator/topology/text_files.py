@@ -1,4 +1,4 @@
-"""Files of text that a user wrote, read within bounds, whatever editor they come from."""
+"""Text files that a user wrote, read up to a limit, whatever editor they come from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 MAX_FILE_BYTES = 4 * 2**20
-# UTF-32's marks begin like UTF-16's, so they are looked for first.
+# UTF-32's marks begin like UTF-16's, so they are tried first.
 _OTHER_ENCODINGS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -16,9 +16,9 @@ _OTHER_ENCODINGS = (
 
 
 def read_text(path: Path, max_bytes: int = MAX_FILE_BYTES) -> str:
-    """Return the text of a UTF-8 file, without the byte order mark that some editors put before it.
+    """Return the text of a UTF-8 file, without the byte order mark that some editors write.
 
-    Raise OSError where it can't be read, and ValueError where it is too large or in another encoding.
+    Raise OSError if it can't be read, and ValueError if it is too large or in another encoding.
     """
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)

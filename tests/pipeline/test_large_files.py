@@ -97,7 +97,7 @@ def test_a_large_topology_is_described(tmp_path, write, count):
 @pytest.mark.parametrize(
     ("write", "mistake"),
     [
-        (lambda: complete(120, with_cycles=True), "the calls go round in a circle: s0 -> s1 -> s0"),
+        (lambda: complete(120, with_cycles=True), "the calls form a cycle: s0 -> s1 -> s0"),
         (lambda: chain(65_000), "more than 100000 values"),
         (lambda: chain(80_000), "it is larger than 4194304 bytes"),
         (lambda: f"big: &big '{'x' * 1_000_000}'\nall: [{'*big, ' * 2000}]\n", "more than 16777216 characters"),

@@ -131,5 +131,5 @@ def test_a_header_s_mistake_shows_no_value(tmp_path):
     command = ["stage", "--config", "/dev/null", "--port", "0", "--downstream", "http://127.0.0.1:9/messages"]
     finished = run(*command, "--header", f"Host: {TOKEN}", cwd=tmp_path)
     assert finished.returncode == 2
-    assert "flag --headers: HEADERS: the header Host is the stage's own to send" in finished.stderr
+    assert "flag --headers: HEADERS: the header Host is set by the stage itself" in finished.stderr
     assert TOKEN not in finished.stderr

@@ -246,7 +246,7 @@ def test_the_topology_that_was_read_stays_as_it_is():
             "flags: parse.calls.0.speed: unknown key; allowed are to, timeout, deadline,",
         ),
         (CALLS, {"sets": ("stock.calls.audit.to=nobody",)}, "flags: stock.calls.0: there is no stage 'nobody'; "),
-        (CALLS, {"sets": ("stock.calls.audit.to=front",)}, "flags: front.calls: the calls go round in a circle: "),
+        (CALLS, {"sets": ("stock.calls.audit.to=front",)}, "flags: front.calls: the calls form a cycle: "),
         (
             TEXT,
             {"sets": ("archive.calls.parse.timeout=1s",)},

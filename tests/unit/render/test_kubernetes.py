@@ -339,7 +339,7 @@ def test_an_operators_prometheus_scrapes_from_another_namespace():
 
 def test_an_autoscaler_says_what_it_needs():
     """Where a range is rendered, its file names metrics-server, and its pods are measured before they are ready."""
-    topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, instances=2, most_instances=6)})
+    topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, instances=2, max_instances=6)})
     files = kubernetes_files(topology)
     assert "metrics-server" in files["base/stages/a.yaml"]
     assert kinds(files, "Service")["a-pods"]["spec"]["publishNotReadyAddresses"] is True

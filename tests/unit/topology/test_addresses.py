@@ -49,7 +49,7 @@ def test_each_instance_has_a_port_of_its_own(port, instances):
 
 
 def test_an_assigned_address_changes_nothing_else():
-    """Only host and port of the stage become others, and its callers find it there."""
+    """Only the stage's host and port change, and its callers find it there."""
     stage = with_address(Stage(workers=3, path="/orders"), "127.0.0.1", 40001)
     assert stage == Stage(workers=3, path="/orders", host="127.0.0.1", port=40001)
     assert stage_urls(Topology(name="t", stages={"a": stage}), "a") == ("http://127.0.0.1:40001/orders",)
@@ -67,7 +67,7 @@ def test_an_assigned_address_changes_nothing_else():
     ],
 )
 def test_an_address_is_a_url_with_or_without_a_name(text, address):
-    """An equals sign in the URL's own query is no name."""
+    """An equals sign in the URL's own query does not make a name."""
     assert parse_address(text, "downstream") == address
 
 
@@ -88,7 +88,7 @@ def test_an_address_is_a_url_with_or_without_a_name(text, address):
         "http://[::1/",
     ],
 )
-def test_what_is_no_url_is_refused(text):
+def test_text_that_is_not_a_url_is_refused(text):
     """The refusal shows what was written and what would do."""
     with pytest.raises(ValueError) as refusal:
         parse_address(text, "downstream")
@@ -107,7 +107,7 @@ def test_what_is_no_url_is_refused(text):
     ],
 )
 def test_a_user_and_a_password_become_a_header(url, user_and_password, without):
-    """What stands before the host is sent as RFC 7617 has it, and stands in the URL no longer."""
+    """User and password are sent as RFC 7617 says, and removed from the URL."""
     address = parse_address(f"in={url}", "downstream")
     assert address.url == without
     kind, _, text = address.authorization.partition(" ")
@@ -127,8 +127,8 @@ def test_a_user_and_a_password_become_a_header(url, user_and_password, without):
         "http://ann:s3cret@host:99999/?token=s3cret",
     ],
 )
-def test_a_refusal_tells_no_password(text):
-    """What is wrong with an address is said without what may be secret in it."""
+def test_a_refusal_shows_no_password(text):
+    """The error about an address leaves out what may be secret in it."""
     with pytest.raises(ValueError) as refusal:
         parse_address(text, "downstream")
     assert "cret" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Whatever stands where a value should stand, the answer is settings that work or an error that names the place."""
+"""Whatever is written in place of a value, the result is settings that work or an error that names the place."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ROLES = st.sampled_from(["injector", "processor", "terminator"])
 
 
 def is_refused_cleanly(function):
-    """Call a function; where it refuses, its error must say so in printable text of bounded length."""
+    """Call a function; if it refuses, its error must say so in printable text of bounded length."""
     try:
         function()
     except ConfigurationError as error:
@@ -73,7 +73,7 @@ def is_refused_cleanly(function):
 @example({"DOWNSTREAM": [["x"], None]})
 @example({"INSTANCE": 10**400, "SEED": -(10**400)})
 def test_any_value_of_any_key(values):
-    """A configuration of Python values of whatever kind: settled, or refused with the file's name and the line."""
+    """A configuration of any Python values is resolved, or refused with the file's name and the line."""
     given_ = {key: Given(value, "config.py", 7) for key, value in values.items()}
     is_refused_cleanly(lambda: resolve_stage(given_, no_samples))
     is_refused_cleanly(lambda: resolve_topology_stage(TOPOLOGY, "mid", given_, no_samples))
@@ -95,7 +95,7 @@ def test_any_value_of_any_key(values):
         "object()",
     ],
 )
-def test_a_value_of_a_wrong_type_stands_at_its_line(tmp_path, key, value):
+def test_a_value_of_a_wrong_type_is_reported_at_its_line(tmp_path, key, value):
     """Every key of instance/config.py with every wrong type is an error at the line of its assignment."""
     path = tmp_path / "config.py"
     path.write_text(f"# a comment\n{key} = {value}\n")
@@ -108,7 +108,7 @@ def test_a_value_of_a_wrong_type_stands_at_its_line(tmp_path, key, value):
 @settings(deadline=None, max_examples=200)
 @given(st.dictionaries(st.sampled_from(sorted(KEYS)), TEXTS, min_size=1, max_size=4))
 def test_any_text_of_the_environment_and_the_flags(texts):
-    """The same from the other two sides, from which only text comes."""
+    """The same for the other two sources, which give only text."""
     variables = from_environment({f"SIMULATOR_{key}": text for key, text in texts.items()})
     is_refused_cleanly(lambda: resolve_stage(variables, no_samples))
     is_refused_cleanly(lambda: resolve_topology_stage(TOPOLOGY, "in", from_flags(texts), no_samples))
@@ -122,11 +122,11 @@ STAGE_KEYS = st.sampled_from(
 @settings(deadline=None, max_examples=200)
 @given(st.dictionaries(STAGE_KEYS | TEXTS, VALUES, max_size=4), st.dictionaries(STAGE_KEYS | TEXTS, VALUES, max_size=2))
 def test_any_value_in_a_topology(first, second):
-    """A file of whatever YAML can say, and plain values that no YAML could."""
+    """A file of anything YAML can express, and plain values that it can't."""
     assert structure(first, Stage)
     try:
         text = yaml.dump({"name": "x", "stages": {"a": first, "b": second}}, Dumper=yaml.SafeDumper)
-    except (yaml.YAMLError, ValueError):  # what YAML has no words for, such as a whole number of 5,000 digits
+    except (yaml.YAMLError, ValueError):  # what YAML can't express, such as a whole number of 5,000 digits
         return
     is_refused_cleanly(lambda: parse_topology(text, "file.yaml", no_samples, "any"))
 
@@ -159,7 +159,7 @@ FIELDS = [
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("pattern", ["1", " ", "(", ",", "-", "1.", "1m", "a("])
 def test_no_field_takes_long_over_a_long_text(field, pattern):
-    """20,000 characters of anything in any field are refused in a moment; they once took a minute."""
+    """20,000 characters of anything in any field are refused quickly; they once took a minute."""
     began = time.process_time()
     for length in (20_000, 500_000):
         text = pattern * (length // len(pattern))

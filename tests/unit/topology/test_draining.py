@@ -35,13 +35,13 @@ def bound(given, name="first"):
         ("[{to: one, fallback: two}, two]", {}, 36.0),
         ("[{to: one, hedge: 3s}, two]", {}, 27.0),
         ("[one, two]", {"one": "delay: constant(12s), faults: ['hang(30s, 1%)', 'cpu(2s, 1%)']"}, 56.0),
-        # What nobody waits for: a fault of a week, and one that strikes nobody.
+        # Not waited for: a fault of a week, and one at 0 %.
         ("[one, two]", {"one": "delay: constant(12s), faults: ['cpu(168h, 1%)', 'hang(30s, 0%)']"}, 24.0),
         ("[one, two]", {"one": "delay: constant(12s), workers: 2, queue: 5"}, 48.0),
     ],
 )
-def test_the_bound_is_the_longest_way_of_a_message(calls, stages, seconds):
-    """Delays, faults, retries, queues and calls along the longest way add up; a tenth and a second go on top."""
+def test_the_bound_is_the_longest_path_of_a_message(calls, stages, seconds):
+    """Delays, faults, retries, queues and calls along the longest path add up, plus a tenth and a second."""
     given = topology(calls, **stages)
     assert bound(given) == pytest.approx(1.1 * seconds + 1.0)
     assert run_drain_seconds(given) == pytest.approx(1.1 * seconds + 1.0)
@@ -59,7 +59,7 @@ def test_each_stage_has_its_own():
     assert (bound(given, "one"), bound(given, "two")) == (pytest.approx(45.0), pytest.approx(14.2))
 
 
-def test_a_key_says_otherwise():
+def test_a_key_overrides_the_bound():
     """`drain_timeout` of the topology is for the run and for every stage that has none of its own."""
     given = topology(top="drain_timeout: 3s\n", two="delay: constant(1s), drain_timeout: 0s")
     assert run_drain_seconds(given) == 3.0
@@ -67,13 +67,13 @@ def test_a_key_says_otherwise():
 
 
 def test_a_stage_by_itself_waits_for_its_calls_timeouts():
-    """Where nothing is known of the called stage, it may take as long as the call lets it."""
+    """If nothing is known of the called stage, it may take as long as the call allows."""
     given = topology("[{to: one, timeout: 50s}, {to: two, timeout: 5s}]").stages["first"]
     assert stage_drain_seconds("first", given, None) == pytest.approx(61.5)
 
 
 def test_what_is_waited_for():
-    """The stages are named that messages are in, not those that only wait for them."""
+    """The stages that have messages are named, not those that only wait for them."""
     given = topology()
     assert waits_for(given, {"first": 3, "one": 2, "two": 1}) == {"one": 2, "two": 1}
     assert waits_for(given, {"first": 3, "one": 0, "two": 0}) == {"first": 3}

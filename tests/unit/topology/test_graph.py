@@ -1,4 +1,4 @@
-"""Who calls whom, and what can't be."""
+"""Which stage calls which, and what is wrong with the calls."""
 
 import time
 
@@ -89,7 +89,7 @@ def test_no_two_calls_have_one_place(some):
 
 
 def test_calls_in_groups_are_edges_too():
-    """Who is called in a group, or as a fallback, is called: it is no entry, and starts first."""
+    """A stage called in a group, or as a fallback, is not an entry, and starts before its caller."""
     stages = {"front": GROUPED, **dict.fromkeys("abcdefgh", END)}
     topology = Topology(name="t", stages=stages)
     assert [called for caller, called in edges(stages) if caller == "front"] == list(PLACES.values())
@@ -100,14 +100,14 @@ def test_calls_in_groups_are_edges_too():
 
 
 def test_callers_are_named_once():
-    """Who calls a stage is told in the order of the file, nobody twice."""
+    """The callers of a stage come in the order of the file, none of them twice."""
     topology = Topology(name="t", stages=DIAMOND)
     assert callers(topology, "end") == ("left", "right")
     assert callers(topology, "in") == ()
 
 
 def test_what_a_message_reaches():
-    """By however many calls, each stage once and in the order of the file, and never the stage itself."""
+    """By any number of calls, each stage once and in the order of the file, and never the stage itself."""
     topology = Topology(name="t", stages={"alone": END, **DIAMOND})
     assert reached_from(topology, "in") == ("left", "right", "end")
     assert reached_from(topology, "right") == ("end",)
@@ -121,7 +121,7 @@ def test_entries_are_the_stages_that_nobody_calls():
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
 def test_stages_start_after_all_that_they_call(pairs):
-    """Whatever the wiring, each stage stands once, and after every stage that it calls."""
+    """Whatever the wiring, each stage comes once, and after every stage that it calls."""
     stages = {
         f"s{number}": calling(*(f"s{max(p)}" for p in pairs if min(p) == number != max(p))) for number in range(10)
     }
@@ -131,7 +131,7 @@ def test_stages_start_after_all_that_they_call(pairs):
 
 
 def test_a_sound_wiring_has_no_problems():
-    """A diamond is no circle, a stage may be called twice, and a processor that nobody calls is an entry."""
+    """A diamond is not a cycle, a stage may be called twice, and a processor that nobody calls is an entry."""
     assert problems_of(DIAMOND) == []
     assert problems_of({"front": calling("end"), "end": END}) == []
     assert problems_of({"alone": calling()}) == []
@@ -149,7 +149,7 @@ def test_a_sound_wiring_has_no_problems():
         (
             {"in": injector("a"), "a": calling("in")},
             ("stages", "a", "calls", 0),
-            "'in' is an injector: nobody can call it",
+            "'in' is an injector: it can't be called",
         ),
         (
             {"in": injector("a"), "a": Stage(role=Role.TERMINATOR, calls=(Call(to="b"),)), "b": END},
@@ -224,9 +224,9 @@ def test_a_sound_wiring_has_no_problems():
         ),
     ],
 )
-def test_what_can_not_be_is_said_once_at_its_place(stages, keys, message):
-    """Each thing that is wrong with a wiring is one problem with the keys that it stands at."""
-    [(found_keys, found)] = [problem for problem in problems_of(stages) if "circle" not in problem[1]]
+def test_each_mistake_is_reported_once_at_its_place(stages, keys, message):
+    """Each mistake in a wiring is one problem with its keys."""
+    [(found_keys, found)] = [problem for problem in problems_of(stages) if "cycle" not in problem[1]]
     assert found_keys == keys
     assert found.startswith(message)
 
@@ -234,16 +234,16 @@ def test_what_can_not_be_is_said_once_at_its_place(stages, keys, message):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({}, "there is no stage {name!r}; there are "), ({"role": Role.INJECTOR}, "{name!r} is an injector: nobody can")],
+    [({}, "there is no stage {name!r}; there are "), ({"role": Role.INJECTOR}, "{name!r} is an injector: it can't be")],
 )
-def test_a_wrong_call_in_a_group_stands_at_its_own_place(place, change, message):
-    """A call to nobody, or to an injector, is shown at the keys that lead to it, however deep it lies."""
+def test_a_wrong_call_in_a_group_is_reported_at_its_own_place(place, change, message):
+    """A call to an unknown stage, or to an injector, is shown with the keys that lead to it, however deep it is."""
     name = PLACES[place]
     stages = {"front": GROUPED, **dict.fromkeys("abcdefgh", END)}
     del stages[name]
     if change:
         stages[name] = calling(**change)
-    found = [(keys, told) for keys, told in problems_of(stages) if "can call" in told or "no stage" in told]
+    found = [(keys, told) for keys, told in problems_of(stages) if "can't be called" in told or "no stage" in told]
     assert [keys for keys, _ in found] == [("stages", "front", *keys) for keys in PLACES if PLACES[keys] == name]
     assert all(told.startswith(message.format(name=name)) for _, told in found)
 
@@ -257,10 +257,10 @@ def test_a_wrong_call_in_a_group_stands_at_its_own_place(place, change, message)
         Call(to="end", fallback=Call(to="b")),
     ],
 )
-def test_a_circle_may_go_through_groups(step):
-    """A call that is made only sometimes, or beside others, closes a circle as any other does."""
+def test_a_cycle_may_go_through_groups(step):
+    """A call that is made only sometimes, or in parallel, closes a cycle as any other does."""
     [(keys, message)] = problems_of({"a": Stage(calls=(step,)), "b": calling("a"), "end": END})
-    assert message in ("the calls go round in a circle: a -> b -> a", "the calls go round in a circle: b -> a -> b")
+    assert message in ("the calls form a cycle: a -> b -> a", "the calls form a cycle: b -> a -> b")
     assert keys[2:] == ("calls",)
 
 
@@ -272,7 +272,7 @@ def test_a_terminator_calls_nobody_in_a_group_either(step):
 
 
 @pytest.mark.parametrize(
-    ("stages", "circles"),
+    ("stages", "cycles"),
     [
         ({"a": calling("a")}, {"a -> a"}),
         ({"a": calling("b"), "b": calling("a")}, {"a -> b -> a", "b -> a -> b"}),
@@ -282,17 +282,17 @@ def test_a_terminator_calls_nobody_in_a_group_either(step):
         ),
     ],
 )
-def test_a_circle_is_shown_in_the_direction_of_its_calls(stages, circles):
-    """The circle is written from its first stage back to it, and stands at the calls of that stage."""
+def test_a_cycle_is_shown_in_the_direction_of_its_calls(stages, cycles):
+    """The cycle is written from its first stage back to it, and reported at the calls of that stage."""
     [(keys, message)] = problems_of(stages)
-    start, circle = message.split(": ")
-    assert start == "the calls go round in a circle"
-    assert circle in circles
-    assert keys == ("stages", circle.split(" -> ")[0], "calls")
+    start, cycle = message.split(": ")
+    assert start == "the calls form a cycle"
+    assert cycle in cycles
+    assert keys == ("stages", cycle.split(" -> ")[0], "calls")
 
 
-def test_every_circle_is_shown():
-    """Two circles apart from each other are two problems."""
+def test_every_cycle_is_shown():
+    """Two separate cycles are two problems."""
     stages = {"a": calling("b"), "b": calling("a"), "c": calling("d"), "d": calling("c")}
     assert len(problems_of(stages)) == 2
 
@@ -305,8 +305,8 @@ def test_ports_may_be_alike_on_different_hosts_or_left_to_be_assigned():
     assert problems_of({"a": calling(instances=3), "b": calling(instances=3)}) == []
 
 
-def test_a_fault_may_name_any_instance_that_there_is():
-    """The last instance is one."""
+def test_a_fault_may_name_any_instance_of_its_stage():
+    """The last instance is one of them."""
     assert problems_of({"a": calling(instances=3, faults=(parse_fault("reset(1%, instance=3)"),))}) == []
 
 
@@ -322,31 +322,31 @@ def test_the_last_instance_needs_a_port_too():
 
 
 def test_a_terminator_that_nobody_calls_is_an_entry_where_there_is_no_injector():
-    """Outside clients may POST to it, so it is no slip."""
+    """Outside clients may POST to it, so it is not a mistake."""
     assert problems_of({"front": calling(), "end": END}) == []
 
 
-def test_a_stage_that_could_not_be_read_spoils_no_other():
-    """A call to a stage that is in the file, but unreadable, is good, and nothing is called unreachable for it."""
+def test_an_unreadable_stage_causes_no_other_problems():
+    """A call to a stage that is in the file, but unreadable, is valid, and makes no other stage unreachable."""
     readable = {"in": injector("broken"), "end": END}
     assert list(wiring_problems(readable, frozenset({"in", "broken", "end"}))) == []
 
 
-def test_many_circles_are_found_in_time_that_goes_with_the_calls():
-    """In a system where everyone calls everyone each call is followed once."""
+def test_many_cycles_are_found_in_time_linear_in_the_calls():
+    """In a system where every stage calls every other each call is followed once."""
     names = [f"s{number}" for number in range(120)]
     began = time.process_time()
     problems = problems_of({name: calling(*(other for other in names if other != name)) for name in names})
-    assert all("the calls go round in a circle" in message for _, message in problems)
+    assert all("the calls form a cycle" in message for _, message in problems)
     assert len(problems) == 120 * 119 // 2
     assert time.process_time() - began < 20
 
 
-def test_a_long_circle_is_shown_by_its_beginning_and_its_end():
-    """Ten thousand names in a row would tell nobody anything."""
+def test_a_long_cycle_is_shown_by_its_beginning_and_its_end():
+    """Ten thousand names in a row would help nobody."""
     stages = {f"s{number}": calling(f"s{(number + 1) % 10_000}") for number in range(10_000)}
     [(_, message)] = problems_of(stages)
-    assert message.startswith("the calls go round in a circle: s0 -> ... -> s9980 -> ")
+    assert message.startswith("the calls form a cycle: s0 -> ... -> s9980 -> ")
     assert message.endswith(" -> s9999 -> s0")
 
 

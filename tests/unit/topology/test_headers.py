@@ -1,4 +1,4 @@
-"""The headers of a call: what can be one, which variables they name, and what of them may be shown."""
+"""The headers of a call: what can be one, which variables they name, and what is safe to show."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def test_headers_are_a_mapping_or_lines(value, written):
         ({"A": "${TO KEN}"}, "has a ${ that is not ${NAME}"),
         ({"A": "${"}, "has a ${ that is not ${NAME}"),
         ({"A": "${}"}, "has a ${ that is not ${NAME}"),
-        ({"A": "***"}, "*** stands for a value of the header A that is not shown"),
+        ({"A": "***"}, "*** is shown in place of the header A's value"),
     ],
 )
-def test_what_can_be_no_header_is_refused(value, message):
+def test_what_can_not_be_a_header_is_refused(value, message):
     """The refusal names the header, and shows no value."""
     with pytest.raises(ValueError) as refusal:
         parse_headers(value)
@@ -80,9 +80,9 @@ def test_what_can_be_no_header_is_refused(value, message):
         *("traceparent", "tracestate", "baggage", "X-Simulator-Caller", "x-simulator-whatever"),
     ],
 )
-def test_what_a_stage_says_itself_is_not_a_user_s_to_say(name):
-    """A header that frames the request, or tells the message or its trace, can't be set."""
-    with pytest.raises(ValueError, match=f"the header {name} is the stage's own to send"):
+def test_a_header_that_the_stage_sets_itself_is_refused(name):
+    """A header that frames the request, or describes the message or its trace, can't be configured."""
+    with pytest.raises(ValueError, match=f"the header {name} is set by the stage itself"):
         parse_headers({name: "x"})
 
 
@@ -115,7 +115,7 @@ def test_the_environment_must_have_them():
 
 
 def test_what_the_environment_has_must_not_be_too_long():
-    """Headers are bounded with the values of their variables in them, so that what they are sent with is taken."""
+    """Headers are bounded with the values of their variables, so that the request sent with them is accepted."""
     headers = [("a.headers", parse_headers({"A": "${X}", "B": "${X}"}))]
     with pytest.raises(ConfigurationError) as raised:
         values_for(headers, {"X": "x" * 4096})
@@ -123,12 +123,12 @@ def test_what_the_environment_has_must_not_be_too_long():
         raised.value
     )
     values_for(headers, {"X": "x" * 4000})
-    own_bytes = 2048  # what a stage says of a message itself
+    own_bytes = 2048  # the headers that a stage adds itself
     assert MAX_PASSED_ON_BYTES + MAX_BYTES + own_bytes < MAX_HEADER_BYTES
 
 
 def test_a_literal_value_is_hidden():
-    """What is shown of headers is their names, and a value where the environment has the secret."""
+    """The names of headers are shown, and a value if the secret is in the environment."""
     headers = parse_headers({"Authorization": "Bearer ${TOKEN}", "X-Key": "s3cret"})
     assert headers.shown() == {"Authorization": "Bearer ${TOKEN}", "X-Key": "***"}
     calls = [
@@ -144,7 +144,7 @@ def test_a_literal_value_is_hidden():
 
 
 def test_headers_in_a_stage():
-    """A call of a stage has its headers, wherever it stands, and they are written as they were read."""
+    """A call of a stage has its headers, wherever it is, and they are written as they were read."""
     plain = {"calls": [{"to": "a", "headers": BEARER, "fallback": {"to": "b", "headers": {"X": "1"}}}, "c"]}
     stage, problems = structure(plain, Stage)
     assert problems == []

@@ -1,4 +1,4 @@
-"""What flags, the environment and a configuration file say, each value with whoever said it."""
+"""What flags, the environment and a configuration file say, each value with its source."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from simulator.topology.layers import (
 
 @pytest.fixture
 def config(tmp_path):
-    """Write a configuration file and give its path."""
+    """Write a configuration file and return its path."""
 
     def write(text):
         path = tmp_path / "config.py"
@@ -26,7 +26,7 @@ def config(tmp_path):
 
 
 def refusal_of(path):
-    """Give what is wrong with a configuration file, as (line, message)."""
+    """Return what is wrong with a configuration file, as (line, message)."""
     with pytest.raises(ConfigurationError) as refusal:
         from_config_file(path)
     assert {problem.source for problem in refusal.value.problems} == {str(path)}
@@ -34,20 +34,20 @@ def refusal_of(path):
 
 
 def test_a_variable_is_its_key_with_the_prefix():
-    """SIMULATOR_<KEY> says a key, as text; other variables say nothing."""
+    """SIMULATOR_<KEY> sets a key, as text; other variables set nothing."""
     assert from_environment({"SIMULATOR_PORT": "81", "SIMULATOR_MAX_BODY": "1KB", "PORT": "82", "HOME": "/"}) == {
         "PORT": Given("81", "environment SIMULATOR_PORT"),
         "MAX_BODY": Given("1KB", "environment SIMULATOR_MAX_BODY"),
     }
 
 
-def test_an_empty_variable_says_nothing():
-    """A variable that is set to nothing is as one that is not set."""
+def test_an_empty_variable_sets_nothing():
+    """An empty variable counts as not set."""
     assert from_environment({"SIMULATOR_PORT": ""}) == {}
 
 
-def test_every_key_is_heard_from_every_side(config):
-    """Each key can be said by a variable, by a flag and in the file, and the flag's name is the key's."""
+def test_every_key_can_be_set_by_every_source(config):
+    """Each key can be set by a variable, by a flag and in the file, and the flag's name is the key's."""
     assert set(from_environment({f"SIMULATOR_{key}": "x" for key in KEYS})) == set(KEYS)
     assert set(from_config_file(config("".join(f"{key} = 'x'\n" for key in KEYS)))) == set(KEYS)
     flags = from_flags(dict.fromkeys(KEYS, "x"))
@@ -55,8 +55,8 @@ def test_every_key_is_heard_from_every_side(config):
     assert flags["MAX_BODY"].source == "flag --max-body"
 
 
-def test_a_flag_that_is_not_given_says_nothing():
-    """None is no value, 0 and the empty text are."""
+def test_a_flag_that_is_not_given_sets_nothing():
+    """None is not a value, 0 and the empty text are."""
     assert from_flags({"PORT": None, "QUEUE": "0", "INPUT": ""}) == {
         "QUEUE": Given("0", "flag --queue"),
         "INPUT": Given("", "flag --input"),
@@ -64,7 +64,7 @@ def test_a_flag_that_is_not_given_says_nothing():
 
 
 def test_a_file_gives_its_upper_case_names_with_their_lines(config):
-    """The file is Python: values may be worked out, and lower-case names are its own business."""
+    """The file is Python: values may be computed, and lower-case names are ignored."""
     path = config("import math\nbase = 80\n\nPORT = base + 1\nFAULTS = [\n    'error(503, 1%)',\n]\nSEED = None\n")
     assert from_config_file(path) == {
         "PORT": Given(81, str(path), 4),
@@ -91,7 +91,7 @@ def test_a_file_knows_where_it_is(config):
 
 
 def test_unknown_keys_are_all_named_with_their_lines(config):
-    """A slip in a key is no key that is silently ignored."""
+    """A misspelt key is not silently ignored."""
     found = refusal_of(config("PORT = 81\nWORKER = 3\n\nDELAYS = 'constant(1s)'\n"))
     assert [line for line, _ in found] == [2, 4]
     assert [message.split(";")[0] for _, message in found] == ["unknown key WORKER", "unknown key DELAYS"]
@@ -124,13 +124,13 @@ def test_a_file_that_is_not_python_is_shown_with_its_line(config, text, line, me
     ],
 )
 def test_a_file_that_can_not_be_run_says_why(config, text, message):
-    """Whatever the user's own code raises is said to her, with the file."""
+    """Whatever the user's own code raises is shown to her, with the file."""
     [(_, found)] = refusal_of(config(text))
     assert found.startswith(message)
 
 
-def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
-    """A missing file and bytes that are not UTF-8 are told with the file's name."""
+def test_a_file_that_is_missing_or_not_text_is_refused(tmp_path):
+    """A missing file and bytes that are not UTF-8 are reported with the file's name."""
     [(_, missing)] = refusal_of(tmp_path / "none.py")
     (tmp_path / "bytes.py").write_bytes(b"PORT = '\xff'\n")
     [(_, broken)] = refusal_of(tmp_path / "bytes.py")
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
 
 
 def test_a_file_of_another_editor_is_read(tmp_path):
-    """A byte order mark and CRLF change nothing; UTF-16 is told as the encoding that it is."""
+    """A byte order mark and CRLF change nothing; the error about UTF-16 names the encoding."""
     path = tmp_path / "config.py"
     path.write_bytes(b"\xef\xbb\xbfPORT = 81\r\nQUEUE = 2\r\n")
     assert {key: (given.value, given.line) for key, given in from_config_file(path).items()} == {
@@ -150,13 +150,13 @@ def test_a_file_of_another_editor_is_read(tmp_path):
     assert refusal_of(path) == [(0, "can't be read: it is in UTF-16: save it as UTF-8")]
 
 
-def test_an_error_of_the_user_s_code_stands_at_its_line(config):
-    """The last line of the file that was run, also where the error came from a function of its own."""
+def test_an_error_in_the_user_s_code_is_reported_at_its_line(config):
+    """The last line of the file that was run, even if the error came from one of its functions."""
     found = refusal_of(config("PORT = 81\n\ndef f():\n    return 1 / 0\n\nQUEUE = f()\n"))
     assert found == [(4, "can't be run: ZeroDivisionError: division by zero")]
 
 
 def test_variables_that_mean_nothing_are_found():
-    """A variable that begins like ours and is no key is probably a slip; those that are known elsewhere are not."""
+    """A variable with our prefix that is not a key is probably misspelt; those that are known elsewhere are not."""
     environment = {"SIMULATOR_PROT": "1", "SIMULATOR_PORT": "2", "SIMULATOR_A": "", "SIMULATOR_TOKEN": "t", "SIM": "x"}
     assert unknown_variables(environment, ("SIMULATOR_TOKEN",)) == ("SIMULATOR_A", "SIMULATOR_PROT")

@@ -26,7 +26,7 @@ def test_an_objective_reads_back(text, objective):
 @pytest.mark.parametrize(
     "text", ["300ms", "@99%", "300@99%", "300ms@", "0s@99%", "1s@0%", "1s@100%", "1s@101%", 5, None]
 )
-def test_what_is_no_objective_is_refused(text):
+def test_text_that_is_not_an_objective_is_refused(text):
     with pytest.raises(ValueError):
         parse_latency_objective(text)
 
@@ -47,14 +47,14 @@ def test_a_stage_s_objectives_read_back():
 @pytest.mark.parametrize(
     ("slo", "role", "said"),
     [
-        ("{}", "terminator", "t.yaml:4:25: stages.a.slo: it promises nothing"),
-        ("{errors: 0%}", "terminator", "it promises nothing"),
+        ("{}", "terminator", "t.yaml:4:25: stages.a.slo: it has no objective"),
+        ("{errors: 0%}", "terminator", "it has no objective"),
         ("{latency: 300ms}", "terminator", "'300ms' is not a latency objective"),
         ("{speed: 5}", "terminator", "unknown key; allowed are latency, errors"),
-        ("{errors: 1%}", "injector", "an injector's messages are no requests"),
+        ("{errors: 1%}", "injector", "an injector serves no requests"),
     ],
 )
-def test_a_promise_that_can_not_be_is_refused(slo, role, said):
+def test_an_slo_that_can_not_be_met_is_refused(slo, role, said):
     with pytest.raises(ConfigurationError) as refusal:
         topology(slo, role)
     assert said in str(refusal.value)

@@ -1,4 +1,4 @@
-"""A topology file to a Topology, and back, whatever may stand in it; and what is no such file."""
+"""A topology file to a Topology, and back, whatever is in it; and files that are not a topology."""
 
 import codecs
 import time
@@ -49,7 +49,7 @@ def test_the_shipped_pipeline_is_what_it_says():
 
 
 def test_a_written_topology_reads_back_as_the_same():
-    """What the runner hands to its stages is what the user wrote."""
+    """What the runner gives to its stages is what the user wrote."""
     topology = read_topology(PIPELINE)
     assert read(write_topology(topology)) == topology
 
@@ -59,7 +59,7 @@ FILES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x8
 
 @st.composite
 def topologies(draw):
-    """Make sound topologies: each processor may call what stands after it, the last stage is a terminator."""
+    """Return valid topologies: each processor may call the stages after it, the last stage is a terminator."""
     names = draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))
     stages = {}
     for index, name in enumerate(names[:-1]):
@@ -85,12 +85,12 @@ def topologies(draw):
 @settings(deadline=None, max_examples=50)
 @given(topologies())
 def test_any_topology_reads_back_as_the_same(topology):
-    """Names that look like numbers or truth values, odd file names and all floats survive the file."""
+    """Names that look like numbers or booleans, odd file names and all floats survive the file."""
     assert read(write_topology(topology)) == topology
 
 
 def test_a_file_name_with_a_line_break_of_its_own_reads_back():
-    """Also the rarest of characters in a file name survives the file that is handed to the stages."""
+    """Even the rarest character in a file name survives the file that the stages get."""
     topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, output="in\x85out")})
     assert read(write_topology(topology)) == topology
 
@@ -132,8 +132,8 @@ def test_calls_need_no_quotes_in_brackets():
     assert [str(fault) for fault in stage.faults] == ["reset(1%, instance=1)", "slow_body(20B/s, 5%)"]
 
 
-def test_a_mixture_without_quotes_is_told_to_need_them():
-    """YAML takes the colons of a mixture for its own, so the error says what to do about it."""
+def test_the_error_about_a_mixture_without_quotes_asks_for_them():
+    """YAML takes the colons of a mixture for its own, so the error says that quotes are needed."""
     [(line, _, message)] = refusal_of("stages:\n  a:\n    delay: mixture(95%: constant(0), 5%: constant(1s))\n")
     assert line == 3
     assert "needs quotes" in message
@@ -141,7 +141,7 @@ def test_a_mixture_without_quotes_is_told_to_need_them():
     assert read(text).stages["a"].delay.quantile(0.99) == 1.0
 
 
-def test_a_processor_may_call_nobody_on_purpose():
+def test_a_processor_may_call_nobody():
     """`calls: []` is a stage that only answers."""
     assert read("stages: {a: {calls: []}}").stages == {"a": Stage(calls=())}
 
@@ -154,8 +154,8 @@ def test_a_processor_may_call_nobody_on_purpose():
         *(("Überblick", "uberblick"), ("...", "topology"), ("a" * 80, "a" * 63), ("a" * 62 + "-b", "a" * 62)),
     ],
 )
-def test_a_topology_without_a_name_bears_its_files(tmp_path, stem, name):
-    """A file's name is made a good name, and a name in the file beats it."""
+def test_a_topology_without_a_name_is_named_after_its_file(tmp_path, stem, name):
+    """A file's name is turned into a valid name, and a name in the file beats it."""
     path = tmp_path / f"{stem}.yaml"
     path.write_text("stages: {a: {calls: []}}")
     assert read_topology(path).name == name
@@ -190,8 +190,8 @@ def test_no_text_raises_anything_but_a_configuration_error(text):
         (b"#" * (4 * 2**20 + 1), "can't be read: it is larger than 4194304 bytes"),
     ],
 )
-def test_a_file_that_is_no_text_or_too_much_is_refused(tmp_path, content, reason):
-    """Bytes that are not UTF-8 and more of them than any topology needs are refused with the file's name."""
+def test_a_file_that_is_not_text_or_too_large_is_refused(tmp_path, content, reason):
+    """Bytes that are not UTF-8, and more bytes than any topology needs, are refused with the file's name."""
     path = tmp_path / "file.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError) as refusal:
@@ -200,7 +200,7 @@ def test_a_file_that_is_no_text_or_too_much_is_refused(tmp_path, content, reason
 
 
 def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path):
-    """Editors elsewhere write them: the topology and its samples are the same, and so are the places of mistakes."""
+    """Some editors write them: the topology and its samples are the same, and so are the places of mistakes."""
     path, samples = tmp_path / "file.yaml", tmp_path / "measured.txt"
     samples.write_bytes(codecs.BOM_UTF8 + b"20ms\r\n10ms\r\n")
     text = "name: orders\r\nstages:\r\n  a:\r\n    delay: samples(measured.txt)\r\n    calls: []\r\n"
@@ -214,7 +214,7 @@ def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path):
 
 
 def test_text_that_yaml_1_1_takes_for_something_else_reads_back():
-    """What is written is in quotes wherever a reader of either version would make a number or a truth value of it."""
+    """Text is quoted wherever a reader of either version would take it for a number or a boolean."""
     for text in ("0o17", "1e3", "010", "1:30", "yes", "null", "2026-11-25", "0x10", "1_000", ".5", "=", "<<", "~"):
         topology = Topology(name="orders", stages={"a": Stage(role=Role.TERMINATOR, output=text)})
         written = write_topology(topology)
@@ -240,15 +240,15 @@ def test_a_file_of_samples_is_read_once(tmp_path):
 
 
 def test_a_file_of_just_the_allowed_size_is_read(tmp_path):
-    """The bound on the size is the last size that is good."""
+    """The bound on the size is the largest valid size."""
     path = tmp_path / "file.yaml"
     text = b"stages: {a: {calls: []}}\n#"
     path.write_bytes(text + b"x" * (4 * 2**20 - len(text)))
     assert list(read_topology(path).stages) == ["a"]
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
-    """A missing file and a folder are told apart."""
+def test_a_missing_file_is_refused(tmp_path):
+    """A missing file and a folder have different errors."""
     with pytest.raises(ConfigurationError) as missing:
         read_topology(tmp_path / "none.yaml")
     with pytest.raises(ConfigurationError) as folder:
@@ -258,7 +258,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 
 def test_samples_lie_beside_the_file(tmp_path):
-    """A relative path is taken from the topology's folder; the topology that is written has the whole one."""
+    """A relative path starts at the topology's folder; the topology that is written has the absolute one."""
     (tmp_path / "measured.txt").write_text("20ms\n\n  10ms\n1.5s\n")
     path = tmp_path / "file.yaml"
     path.write_text("stages: {a: {delay: samples(measured.txt), calls: []}}")
@@ -274,12 +274,12 @@ def test_samples_lie_beside_the_file(tmp_path):
     ("content", "reason"),
     [
         ("10ms\n5\n", "samples(measured.txt) can't be used: line 2: '5' has no unit: write 5ms or 5s"),
-        ("\n\n", "samples(measured.txt) can't be used: there is no sample in it"),
+        ("\n\n", "samples(measured.txt) can't be used: the file has no samples"),
         (None, "samples(measured.txt) can't be used: [Errno 2] No such file or directory"),
     ],
 )
 def test_wrong_samples_are_shown_with_their_line(tmp_path, content, reason):
-    """The problem names the file of samples, and the line in it that is no duration."""
+    """The problem names the file of samples, and the line in it that is not a duration."""
     if content is not None:
         (tmp_path / "measured.txt").write_text(content)
     path = tmp_path / "file.yaml"

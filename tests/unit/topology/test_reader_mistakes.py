@@ -1,4 +1,4 @@
-"""Mistakes in a topology's file: all of them at once, each at its line and column, and none besides."""
+"""Mistakes in a topology's file: all of them together, each at its line and column, and nothing else."""
 
 import pytest
 
@@ -43,7 +43,7 @@ stages:
 
 
 def test_a_file_with_many_mistakes_shows_them_all():
-    """Every mistake stands at its line and column, and only they are shown."""
+    """Every mistake is shown at its line and column, and nothing else is."""
     assert_shown(
         refusal_of(MISTAKES),
         [
@@ -56,10 +56,10 @@ def test_a_file_with_many_mistakes_shows_them_all():
             (11, 5, "stages.parse.workers: 0 is out of range: must be between 1 and 100000"),
             (16, 9, "stages.enrich.faults[1]: '200' is not an HTTP error status: must be between 400 and 599"),
             (17, 5, "stages.enrich.max_body: '1.5B' is not a whole number of bytes"),
-            (18, 5, "stages.enrich.path: '/metrics' is taken"),
-            (19, 5, "stages.enrich.calls: the calls go round in a circle: enrich -> enrich"),
+            (18, 5, "stages.enrich.path: '/metrics' is reserved"),
+            (19, 5, "stages.enrich.calls: the calls form a cycle: enrich -> enrich"),
             (21, 13, "stages.front.calls[0]: there is no stage 'nowhere'; there are Stock, archive, enrich, front,"),
-            (21, 22, "stages.front.calls[1]: 'injector' is an injector: nobody can call it"),
+            (21, 22, "stages.front.calls[1]: 'injector' is an injector: it can't be called"),
             (23, 5, "stages.price.role: 'pricer' is not one of injector, processor, terminator"),
             (24, 5, "stages.price.queue: 'many' is not a whole number"),
             (25, 5, "stages.price.port: 99999 is out of range: must be between 0 and 65535"),
@@ -83,8 +83,8 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
     ("more", "line", "column", "fragment"),
     [
         ("  a:\n    calls: [end, nobody]\n", 8, 18, "there is no stage 'nobody'; there are a, end, in"),
-        ("  a:\n    calls: [in]\n", 8, 13, "'in' is an injector: nobody can call it"),
-        ("  a:\n    calls: [a]\n", 8, 5, "the calls go round in a circle: a -> a"),
+        ("  a:\n    calls: [in]\n", 8, 13, "'in' is an injector: it can't be called"),
+        ("  a:\n    calls: [a]\n", 8, 5, "the calls form a cycle: a -> a"),
         (
             "  a:\n    port: 80\n    calls: []\n  b: {port: 80, calls: []}\n",
             10,
@@ -112,7 +112,7 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
             "  a:\n    calls:\n      - end\n      - - end\n        - in\n",
             11,
             11,
-            "'in' is an injector: nobody can call",
+            "'in' is an injector: it can't be called",
         ),
         ("  a:\n    calls: [{parallel: [end, [end, nobody]]}]\n", 8, 36, "calls[0].parallel[1][1]: there is no stage"),
         ("  a:\n    calls: [{to: end, fallback: nobody}]\n", 8, 23, "calls[0].fallback: there is no stage 'nobody'"),
@@ -135,7 +135,7 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
             9,
             "stages.a.calls[1].choose: the weights must add up to 100%, not 90%",
         ),
-        ("  a:\n    calls: [end, {parallel: [a]}]\n", 8, 5, "the calls go round in a circle: a -> a"),
+        ("  a:\n    calls: [end, {parallel: [a]}]\n", 8, 5, "the calls form a cycle: a -> a"),
         ("  a:\n    calls:\n      - parallel: end\n", 9, 9, "calls[0].parallel: must be a list of stages, as in"),
         (
             "  a:\n    calls: [{parallel: [end], choose: {}}]\n",
@@ -173,13 +173,13 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
         ("  a: [end]\n", 7, 3, "must be a mapping of keys to values, not ['end']"),
         ("  1st: {calls: []}\n", 7, 3, "'1st' must be lower-case letters, digits and dashes, beginning with a letter"),
         ("  a: {calls: [], delay: samples(x)}\n", 7, 18, "samples(x) can't be used"),
-        ("  in: {calls: []}\n", 7, 3, "the key 'in' stands twice"),
+        ("  in: {calls: []}\n", 7, 3, "the key 'in' is given twice"),
         ("\ta: {calls: []}\n", 7, 1, "not YAML"),
         ("seed: yes\n", 7, 1, "'yes' is not a whole number"),
     ],
 )
 def test_one_mistake_is_one_problem_at_its_place(more, line, column, fragment):
-    """A sound topology with one slip in it is refused for that slip alone, with its line and column."""
+    """A valid topology with one mistake added is refused for that mistake alone, with its line and column."""
     assert read(HEAD).name == "default"
     assert_shown(refusal_of(HEAD + more), [(line, column, fragment)])
 
@@ -198,7 +198,7 @@ def test_one_mistake_is_one_problem_at_its_place(more, line, column, fragment):
     ],
 )
 def test_one_mistake_hides_no_other(more, lines):
-    """A stage with a wrong value in it is looked at for all its other mistakes too."""
+    """A stage with a wrong value is checked for all its other mistakes too."""
     assert [line for line, _, _ in refusal_of(HEAD + more)] == lines
 
 
@@ -239,7 +239,7 @@ stages:
 
 
 def test_every_mistake_in_groups_is_shown_at_once():
-    """Mistakes of groups, of calls in them and of the wiring stand together, each at its line and column."""
+    """Mistakes in groups, in their calls and in the wiring are shown together, each at its line and column."""
     assert_shown(
         refusal_of(GROUPS_WITH_MISTAKES),
         [
@@ -254,7 +254,7 @@ def test_every_mistake_in_groups_is_shown_at_once():
             (17, 5, "stages.a.forward: 'later' is not one of wait, accept"),
             (20, 9, "stages.a.faults[1]: '1%' has the unknown unit '%'"),
             (22, 20, "stages.a.calls[0].parallel[0]: there is no stage 'nobody'"),
-            (22, 34, "stages.a.calls[0].parallel[1][1]: 'other' is an injector: nobody can call it"),
+            (22, 34, "stages.a.calls[0].parallel[1][1]: 'other' is an injector: it can't be called"),
             (23, 9, "stages.a.calls[1].choose: the weights must add up to 100%, not 95%"),
             (25, 5, "stages.b.port: port 82 is already the port of 'a'"),
             (27, 9, "there is no stage 'nowhere'"),
@@ -274,15 +274,15 @@ def test_every_mistake_in_groups_is_shown_at_once():
         ("      - choose: {end: 10%, a-2: 80%}\n      - nobody\n", 10, 9),
     ],
 )
-def test_a_mistake_in_a_group_moves_no_other(calls, line, column):
-    """A call to nobody stands at its own place, also behind or within a group with a wrong value."""
+def test_a_mistake_in_a_group_does_not_move_another(calls, line, column):
+    """A call to an unknown stage is shown at its own place, even after or within a group with a wrong value."""
     found = refusal_of(HEAD + "  a:\n    calls:\n" + calls + "  a-2: {calls: []}\n")
     assert len(found) == 2
     assert [problem[:2] for problem in found if "no stage 'nobody'" in problem[2]] == [(line, column)]
 
 
 @pytest.mark.parametrize("alternative", ["nobody: 10%", "UP: 10%", "end: x"])
-def test_a_mistake_in_the_short_form_of_a_choice_stands_at_its_line(alternative):
+def test_a_mistake_in_the_short_form_of_a_choice_is_shown_at_its_line(alternative):
     """In `{stable: 90%, canary: 10%}` each alternative is a key of its own, with a line of its own."""
     text = f"  a:\n    calls:\n      - choose:\n          in-2: 90%\n          {alternative}\n  in-2: {{calls: []}}\n"
     assert refusal_of(HEAD + text)[0][:2] == (11, 11)
@@ -302,6 +302,6 @@ def test_a_mistake_in_the_short_form_of_a_choice_stands_at_its_line(alternative)
     ],
 )
 def test_a_file_without_stages_is_refused(text, message):
-    """An empty file, a list and an empty mapping are told what a topology needs."""
+    """The error about an empty file, a list or an empty mapping says what a topology needs."""
     [(_, _, found)] = refusal_of(text)
     assert found == message

@@ -1,4 +1,4 @@
-"""The settings of one stage by itself: who beats whom, what follows from what, and every mistake at once."""
+"""The settings of a single stage: which source beats which, what follows from what, and all mistakes together."""
 
 import os
 
@@ -20,7 +20,7 @@ from tests.support.settling import URL, refusal_of, resolve
 
 @pytest.fixture
 def settle(monkeypatch, tmp_path):
-    """Settle a stage as the command does, from flags, an environment and a configuration file."""
+    """Return a stage's settings as the command does, from flags, an environment and a configuration file."""
     for variable in [name for name in os.environ if name.startswith("SIMULATOR_")]:
         monkeypatch.delenv(variable)
 
@@ -87,7 +87,7 @@ LAYERS = [
 
 @pytest.mark.parametrize(("key", "values", "get", "expected"), LAYERS, ids=[row[0] for row in LAYERS])
 def test_flags_beat_the_environment_beats_the_file_beats_the_defaults(settle, key, values, get, expected):
-    """Each layer is heard where nothing above it speaks, whatever speaks below."""
+    """Each source counts if no higher one sets the key, whatever the lower ones say."""
     file, variable, flag = ({key: value} for value in values)
     assert get(settle({}, {}, {})) == expected[0]
     assert get(settle({}, {}, file)) == expected[1]
@@ -98,7 +98,7 @@ def test_flags_beat_the_environment_beats_the_file_beats_the_defaults(settle, ke
     assert get(settle({}, variable, {})) == expected[2]
 
 
-def test_every_mistake_is_shown_with_whoever_made_it(settle, tmp_path):
+def test_every_mistake_is_shown_with_its_source(settle, tmp_path):
     """Mistakes in the file, the environment and the flags are shown at once, each with its source and line."""
     config = {"PORT": "high", "WORKERS": 0, "QUEUE": -1, "SEED": -1, "LOG_LEVEL": "loud", "INSTANCE": 0}
     environment = {"DELAY": "constant(5)", "FAULTS": "error(503, 1%);error(200, 1%)", "MAX_BODY": "1.5B", "PATH": "x"}
@@ -119,7 +119,7 @@ def test_every_mistake_is_shown_with_whoever_made_it(settle, tmp_path):
         "environment SIMULATOR_FORWARD: FORWARD: 'now' is not one of wait, accept",
         "environment SIMULATOR_RESPONSE_BYTES: RESPONSE_BYTES: '0' is out of range: must be between 1B and 16MiB",
         "environment SIMULATOR_PATH: PATH: 'x' must be a path like /messages",
-        "flag --name: NAME: 'Parse' must be lower-case letters, digits and dashes, beginning with a letter, 63 at most",
+        "flag --name: NAME: 'Parse' must be lower-case letters, digits and dashes, beginning with a letter, at most 63",
         "flag --host: HOST: 'two words' must be a host name or an address",
         "flag --drain-timeout: DRAIN_TIMEOUT: '5' has no unit: write 5ms or 5s",
         "flag --downstream: DOWNSTREAM: 'nowhere' is not a URL like http://127.0.0.1:8081/messages, or name=URL",
@@ -143,8 +143,8 @@ def test_every_mistake_is_shown_with_whoever_made_it(settle, tmp_path):
         ({"ROLE": "terminator"}, Role.TERMINATOR),
     ],
 )
-def test_the_role_is_what_the_keys_make_it(values, role):
-    """Who makes messages is an injector, who sends them on a processor, who does neither a terminator."""
+def test_the_role_follows_from_the_keys(values, role):
+    """A stage that makes messages is an injector, one that forwards them a processor, any other a terminator."""
     assert resolve(**values).stage.role is role
 
 
@@ -168,7 +168,7 @@ def test_downstreams_are_urls_with_or_without_names(given, expected):
 
 
 def test_two_urls_of_one_name_are_the_instances_of_one_downstream():
-    """They are called in turn and not one after the other, in the order in which the names first come."""
+    """A message goes to one of them, not to each, and the names keep the order of their first appearance."""
     settings = resolve(DOWNSTREAM="a=http://first/,b=http://b/,a=http://second/")
     assert settings.downstreams == (
         Downstream("a", ("http://first/", "http://second/")),
@@ -188,7 +188,7 @@ def test_the_keys_of_an_injector_make_its_load():
 @pytest.mark.parametrize("key", ["PORT", "WORKERS", "QUEUE", "SEED", "INSTANCE"])
 @pytest.mark.parametrize(("text", "number"), [("17", 17), (" 17 ", 17), ("017", 17)])
 def test_whole_numbers_may_be_text(key, text, number):
-    """The environment and flags know only text, and a whole number in it is one."""
+    """The environment and flags are only text, and a whole number in it is read as one."""
     settings = resolve(**{key: text})
     values = {"PORT": settings.port, "SEED": settings.seed, "WORKERS": settings.stage.workers}
     values["INSTANCE"] = settings.instance
@@ -196,14 +196,14 @@ def test_whole_numbers_may_be_text(key, text, number):
 
 
 def test_port_0_is_a_port():
-    """0 asks the system for any port that is free, and is not taken for none."""
+    """0 asks the system for any free port, and does not mean that none was given."""
     assert resolve(PORT="0").port == 0
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "x", "1_000", True, 1.0])
 @pytest.mark.parametrize("key", ["PORT", "WORKERS", "QUEUE", "SEED", "INSTANCE"])
-def test_what_is_no_whole_number_is_refused(key, text):
-    """A sign, a fraction, an exponent and a truth value are told so with the key."""
+def test_text_that_is_not_a_whole_number_is_refused(key, text):
+    """The error about a sign, a fraction, an exponent or a boolean names the key."""
     [problem] = refusal_of(resolve, **{key: text})
     assert problem.startswith(f"flag --{key.lower()}: {key}: {text!r} ")
 
@@ -230,8 +230,8 @@ def test_what_is_no_whole_number_is_refused(key, text):
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(values, problem):
-    """The problem names the key that can't be, with its source."""
+def test_keys_that_contradict_each_other_are_refused(values, problem):
+    """The problem names the impossible key, with its source."""
     assert refusal_of(resolve, **values) == [problem]
 
 
@@ -244,42 +244,42 @@ def test_what_does_not_go_together_is_refused(values, problem):
         ("ARRIVALS", {"ARRIVALS": "constant", "DOWNSTREAM": URL}),
     ],
 )
-def test_load_on_a_stage_that_makes_no_messages_names_the_key_that_said_it(key, values):
-    """A user who said RATE or MESSAGES is told of that, and of its source, not of a key LOAD that there is not."""
+def test_load_on_a_stage_that_makes_no_messages_names_the_key_that_set_it(key, values):
+    """The error names RATE or MESSAGES, as the user wrote it, and its source, not a key LOAD that does not exist."""
     found = refusal_of(resolve, **values)
     assert [problem.split(": ")[:2] for problem in found] == [[f"flag --{key.lower()}", key]]
 
 
 def test_a_wrong_downstream_is_one_mistake():
-    """An injector whose downstream is no URL is told that, and not also that it has none."""
+    """The error about an injector whose downstream is not a URL does not add that it has none."""
     assert len(refusal_of(resolve, RATE="20/s", DOWNSTREAM="nowhere")) == 1
 
 
 def test_a_wrong_name_hides_no_other_mistake():
-    """What does not go together is shown beside a value that is wrong by itself."""
+    """A contradiction between keys is shown along with a value that is wrong by itself."""
     found = refusal_of(resolve, NAME="Parse", OUTPUT="file", DOWNSTREAM=URL)
     assert sorted(problem.split(":")[0] for problem in found) == ["flag --name", "flag --output"]
 
 
 @pytest.mark.parametrize("values", [{"FAULTS": 5}, {"DOWNSTREAM": 5}, {"DOWNSTREAM": [5]}])
 def test_a_value_of_the_wrong_type_in_the_file_is_refused(values):
-    """A number where a list or text should stand is a mistake with its source, not a breakdown."""
+    """A number in place of a list or text is a mistake with its source, not a crash."""
     [key] = values
     assert refusal_of(resolve, **values)[0].startswith(f"flag --{key.lower()}: {key}: ")
 
 
 @pytest.mark.parametrize("key", ["PORT", "SEED"])
 def test_a_number_of_thousands_of_digits_is_refused(key):
-    """A whole number that is too long to be one is a mistake with its source, not a breakdown."""
+    """A whole number that is too long is a mistake with its source, not a crash."""
     assert refusal_of(resolve, **{key: "9" * 5000})[0].startswith(f"flag --{key.lower()}: {key}: ")
 
 
-def test_the_variables_that_mean_nothing_are_passed_on():
-    """What was probably a slip is kept, so that the stage can say so when it starts."""
+def test_the_variables_that_mean_nothing_are_kept():
+    """A variable that is probably misspelt is kept, so that the stage can warn of it when it starts."""
     assert resolve_stage({}, no_samples, ("SIMULATOR_PROT",)).ignored == ("SIMULATOR_PROT",)
 
 
 def test_a_stage_by_itself_may_have_a_fault_in_its_own_instance():
-    """Who is told to be the second instance may be told what goes wrong in it."""
+    """A stage configured as the second instance can have a fault for that instance."""
     faults = resolve(INSTANCE="2", FAULTS="reset(1%, instance=2)").stage.faults
     assert faults == (parse_fault("reset(1%, instance=2)"),)

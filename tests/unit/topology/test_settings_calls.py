@@ -37,12 +37,12 @@ CALL_KEYS = [
 
 @pytest.mark.parametrize(("key", "value", "options"), CALL_KEYS)
 def test_a_key_of_the_calls_is_that_of_every_call(key, value, options):
-    """One TIMEOUT holds for all calls of the stage, and so does each of its like."""
+    """One TIMEOUT holds for all calls of the stage, and so does each of the other keys."""
     settings = resolve(DOWNSTREAM=f"a={URL},b={URL}", **{key: value})
     assert settings.stage.calls == (Call(to="a", **options), Call(to="b", **options))
 
 
-def test_all_keys_of_the_calls_go_together():
+def test_all_keys_of_the_calls_can_be_combined():
     """Each sets its own part of a call, whatever the others say."""
     values = {key: value for key, value, _ in CALL_KEYS}
     options = {name: value for _, _, part in CALL_KEYS for name, value in part.items()}
@@ -61,23 +61,23 @@ def test_all_keys_of_the_calls_go_together():
         ("OPTIONAL", "yes", "'yes' is neither true nor false"),
         ("REQUEST_BYTES", "0", "'0' is out of range: must be between 1B and 16MiB"),
         ("HEADERS", "s3cret", "must be written as NAME: VALUE, as in 'Authorization: Bearer ${TOKEN}'"),
-        ("HEADERS", {"Host": "s3cret"}, "the header Host is the stage's own to send"),
+        ("HEADERS", {"Host": "s3cret"}, "the header Host is set by the stage itself"),
     ],
 )
 def test_a_wrong_key_of_the_calls_is_named_with_its_source(key, value, message):
-    """The problem is the flag's that said it, not that of the calls it was said for."""
+    """The problem names the flag, not the calls that it would change."""
     assert refusal_of(resolve, DOWNSTREAM=URL, **{key: value}) == [f"flag --{key.lower()}: {key}: {message}"]
     assert refusal_of(resolve_in_pipeline, "parse", **{key: value}) == [f"flag --{key.lower()}: {key}: {message}"]
 
 
 def test_a_wrong_key_of_several_calls_is_one_mistake():
-    """One slip is told once, however many downstreams there are."""
+    """One mistake is reported once, however many downstreams there are."""
     assert len(refusal_of(resolve, DOWNSTREAM=f"a={URL},b={URL}", TIMEOUT="5")) == 1
 
 
 @pytest.mark.parametrize("values", [{"ROLE": "processor"}, {"DOWNSTREAM": "nowhere"}])
 def test_a_wrong_key_of_the_calls_is_found_also_without_a_call(values):
-    """A slip in TIMEOUT is shown with all the others, also where the stage calls nobody, or its downstream is wrong."""
+    """A mistake in TIMEOUT is shown with all the others, even if the stage calls nobody, or its downstream is wrong."""
     found = refusal_of(resolve, TIMEOUT="5", WORKERS="0", **values)
     assert "flag --timeout: TIMEOUT: '5' has no unit: write 5ms or 5s" in found
 
@@ -104,7 +104,7 @@ def without_options(call, names):
 @settings(deadline=None)
 @given(st.lists(steps(NAMES), max_size=3), st.sampled_from(CHANGES), st.none() | NAMES)
 def test_only_the_calls_that_are_meant_are_changed(some, change, to):
-    """However deep they lie, the calls to one stage, or all, get the keys; nothing else of any call changes."""
+    """However deep they are, the calls to one stage, or all, get the keys; nothing else of any call changes."""
     plain_change, expected = change
     stage = Stage(calls=tuple(some))
     plain = unstructure(stage)["calls"]
@@ -124,7 +124,7 @@ def test_only_the_calls_that_are_meant_are_changed(some, change, to):
 
 @settings(deadline=None)
 @given(st.lists(steps(NAMES), max_size=3), st.sampled_from(["d", "parallel", "to"]))
-def test_who_is_not_called_changes_nothing(some, to):
+def test_a_stage_that_is_not_called_changes_nothing(some, to):
     """A change for a stage that nobody calls leaves all calls as they are."""
     stage = Stage(calls=tuple(some))
     assert structure({"calls": with_call_keys(unstructure(stage)["calls"], {"times": 7}, to)}, Stage) == (stage, [])
@@ -132,8 +132,8 @@ def test_who_is_not_called_changes_nothing(some, to):
 
 @settings(deadline=None)
 @given(st.lists(steps(NAMES), max_size=3), st.none() | NAMES)
-def test_none_takes_a_key_away(some, to):
-    """What was set is as by default again, and taking away what is not there is no mistake."""
+def test_none_removes_a_key(some, to):
+    """A key is at its default again, and removing a key that is not there is not an error."""
     stage = Stage(calls=tuple(some))
     plain = with_call_keys(unstructure(stage)["calls"], dict.fromkeys(["timeout", "retries", "fallback"]), to)
     changed, problems = structure({"calls": plain}, Stage)
@@ -160,5 +160,5 @@ def test_none_takes_a_key_away(some, to):
     ],
 )
 def test_plain_calls_are_changed_in_every_form(calls, changed):
-    """A name becomes a mapping where need be, groups keep their own keys, and what is no call is left to be told."""
+    """A name becomes a mapping if necessary, groups keep their keys, and mistakes are left for the reader to report."""
     assert with_call_keys(calls, {"times": 2}, "a") == changed

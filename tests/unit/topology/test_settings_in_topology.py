@@ -50,13 +50,13 @@ def test_flags_change_a_stage_of_a_topology():
 
 
 def test_a_flag_changes_one_key_of_the_load():
-    """The rate of a topology's injector can be changed without saying its other keys again."""
+    """The rate of a topology's injector can be changed without repeating its other keys."""
     load = resolve_in_pipeline("injector", RATE="50/s", MESSAGES="10").stage.load
     assert load == Load(rate_per_second=50.0, arrivals=Arrivals.POISSON, messages=10)
 
 
 def test_the_topologys_seed_holds_where_none_is_given(tmp_path):
-    """A seed in the file is the stage's, and a flag beats it, also with 0."""
+    """A seed in the file is the stage's, and a flag beats it, even with 0."""
     path = tmp_path / "file.yaml"
     path.write_text("seed: 7\nstages: {a: {calls: []}}")
     topology = read_topology(path)
@@ -64,14 +64,14 @@ def test_the_topologys_seed_holds_where_none_is_given(tmp_path):
     assert resolve_topology_stage(topology, "a", flags({"SEED": "0"}), no_samples).seed == 0
 
 
-def test_a_stage_that_the_topology_has_not_is_refused():
-    """The refusal names the topology and the stages that there are."""
+def test_a_stage_that_is_not_in_the_topology_is_refused():
+    """The refusal names the topology and its stages."""
     [problem] = refusal_of(resolve_in_pipeline, "pars")
     assert problem == "there is no stage 'pars' in the topology pipeline; there are injector, parse, enrich, archive"
 
 
 def test_wrong_changes_to_a_stage_of_a_topology_are_all_shown():
-    """Each wrong flag is named, as for a stage by itself."""
+    """Each wrong flag is named, as for a single stage."""
     found = refusal_of(resolve_in_pipeline, "parse", WORKERS="0", DELAY="oops(1s)", LOG_LEVEL="loud", TIMEOUT="x")
     assert sorted(problem.split(":")[0] for problem in found) == [
         "flag --delay",
@@ -129,7 +129,7 @@ def test_every_stage_that_is_called_somewhere_is_a_downstream():
 
 
 def test_the_addresses_of_a_downstream_in_a_group_can_be_given():
-    """One that is called only in a group or as a fallback is known by its name, with as many instances as are said."""
+    """A stage called only in a group or as a fallback is found by its name, with as many instances as are given."""
     settings = resolve_in(SHOP, "front", DOWNSTREAM="cache=http://c1/,canary=http://k/,cache=http://c2/")
     urls = {downstream.name: downstream.urls for downstream in settings.downstreams}
     assert (urls["cache"], urls["canary"]) == (("http://c1/", "http://c2/"), ("http://k/",))
@@ -152,19 +152,19 @@ def test_an_instance_listens_on_a_port_of_its_own(instance, port):
     assert (settings.port, settings.instance) == (port, int(instance or 1))
 
 
-def test_an_instance_of_a_stage_without_a_port_listens_where_all_do():
-    """In a container each instance has the same port, and with port 0 each has any that is free."""
+def test_the_instances_of_a_stage_without_a_port_all_listen_on_one():
+    """In a container each instance has the same port, and with port 0 each has any free one."""
     text = "stages: {a: {instances: 2, calls: []}, b: {instances: 2, port: 0, calls: []}}"
     assert resolve_in(text, "a", INSTANCE="2").port == 8080
     assert resolve_in(text, "b", INSTANCE="2").port == 0
 
 
-def test_an_instance_that_there_is_not_is_refused():
+def test_an_instance_that_does_not_exist_is_refused():
     """A stage of a topology has as many instances as the file says."""
-    assert refusal_of(resolve_in, SHOP, "front", INSTANCE="4") == ["flag --instance: INSTANCE: there is none beyond 3"]
+    assert refusal_of(resolve_in, SHOP, "front", INSTANCE="4") == ["flag --instance: INSTANCE: must be between 1 and 3"]
 
 
-def test_a_fault_of_an_instance_that_there_is_not_is_refused():
+def test_a_fault_of_an_instance_that_does_not_exist_is_refused():
     """A flag's fault is checked against the file's instances as the file's own faults are."""
     assert refusal_of(resolve_in, SHOP, "front", FAULTS="reset(1%, instance=4)") == [
         "flag --faults: FAULTS: there is no instance 4; there are 3"

@@ -1,4 +1,4 @@
-"""Messages that are larger than a stage on their way takes are refused before anything starts."""
+"""Messages that are larger than a stage on their way accepts are refused before anything starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.behaviour.payloads import MOST_BYTES, parse_sizes, payload, payload_bytes
+from simulator.behaviour.payloads import MAX_BYTES, parse_sizes, payload, payload_bytes
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Wishes, apply_wishes
 from simulator.topology.layers import from_environment, from_flags
@@ -51,8 +51,8 @@ ALL, SOME = "every message would fail", "of the messages; draw smaller sizes, or
         ("mixture(99%: constant(1KB), 1%: constant(2MB))", f" for 1% {SOME}"),
     ],
 )
-def test_bodies_of_a_wanted_size(sizes, how_many):
-    """A size that the called stage does not take, always or for some messages, is refused with both values."""
+def test_bodies_of_a_given_size(sizes, how_many):
+    """A size that the called stage does not accept, always or for some messages, is refused with both values."""
     stages = {"page": caller(request_bytes=sizes), "upload": {"calls": []}}
     message = f"{sizes} is more than upload takes (max_body: 1048576B){how_many}"
     assert problems_of(**stages) == [("stages.page.calls.0.request_bytes", message)]
@@ -70,7 +70,7 @@ def test_bodies_of_a_wanted_size(sizes, how_many):
     ],
 )
 def test_what_fits_is_good(sizes):
-    """Sizes up to max_body exactly are good, and one that is larger in less than one message of a thousand million."""
+    """Sizes up to exactly max_body are valid, and one that is larger for fewer than one in a thousand million."""
     assert problems_of(page=caller(request_bytes=sizes), upload={"calls": []}) == []
 
 
@@ -81,8 +81,8 @@ def test_a_larger_max_body_takes_more():
     assert problems_of(page=caller(request_bytes="2KB"), upload={"calls": [], "max_body": "1KB"}) != []
 
 
-def test_a_body_goes_on_as_it_is():
-    """A stage behind the called one that takes less is named, however far away, unless a call has a size of its own."""
+def test_a_body_is_forwarded_unchanged():
+    """A stage behind the called one that accepts less is named, however far away, unless a call has its own size."""
     chain = {
         "page": {"calls": [{"to": "a", "request_bytes": "10KB"}]},
         "a": {"calls": [{"parallel": ["b"]}]},
@@ -118,7 +118,7 @@ def test_messages_that_an_injector_makes(messages, last):
 
 
 def test_messages_of_unknown_size_are_left_to_their_senders():
-    """What comes by POST or from a file has no size that could be known."""
+    """The size of messages from a POST or a file is unknown."""
     tiny = {"calls": [], "max_body": "10B"}
     assert problems_of(page={"calls": ["tiny"]}, tiny=tiny) == []
     assert problems_of(start={"role": "injector", "calls": ["tiny"]}, tiny=tiny) == []
@@ -131,14 +131,14 @@ def test_answers_may_be_of_any_size():
     assert problems_of(page={"calls": ["large"]}, large={"calls": [], "response_bytes": "16MiB"}) == []
 
 
-def test_a_cycle_is_no_endless_search():
-    """A file whose calls form a cycle, which is a mistake of its own, is told nothing of sizes."""
+def test_a_cycle_does_not_make_an_endless_search():
+    """A file whose calls form a cycle, which is a mistake of its own, gets no errors about sizes."""
     stages = {"a": {"calls": ["b", {"to": "b", "request_bytes": "2MB"}]}, "b": {"calls": ["a"]}}
     assert problems_of(**stages) == []
 
 
 def test_the_file_is_refused_at_the_place():
-    """The mistake is told with its line and column, among the others."""
+    """The mistake is reported with its line and column, among the others."""
     text = "stages:\n  page: {calls: [{to: upload, request_bytes: 2MB}]}\n  upload: {calls: [], port: 99999}\n"
     with pytest.raises(ConfigurationError) as raised:
         parse_topology(text.replace(", port: 99999", ""), "sized.yaml", HERE, "sized")
@@ -161,7 +161,7 @@ GOOD = topology_of(page=caller(request_bytes="1MB"), upload={"calls": []})
     ],
 )
 def test_a_flag_of_a_run_is_refused_too(change, place):
-    """--set can't make of a good topology one that can't work."""
+    """--set can't turn a valid topology into one that can't work."""
     with pytest.raises(ConfigurationError) as raised:
         apply_wishes(GOOD, Wishes(sets=(change,)), HERE)
     assert place in str(raised.value)
@@ -182,24 +182,24 @@ def test_a_flag_of_a_stage_is_refused_too(stage, flags, source):
 
 
 def test_a_stage_knows_the_limits_of_those_it_calls():
-    """What a live change is held to comes with the stage's settings."""
+    """The limits for a live change come with the stage's settings."""
     settings = resolve_topology_stage(GOOD, "page", {}, HERE)
     assert {name: limit.max_bytes for name, limit in settings.limits.items()} == {"upload": 2**20}
 
 
 @given(
-    st.integers(1, 2 * MOST_BYTES),
+    st.integers(1, 2 * MAX_BYTES),
     st.floats(1e-6, 1 - 1e-6),
     st.sampled_from(["uniform(1B, 16MiB)", "exponential(1MB)"]),
 )
 def test_the_share_over_a_limit(limit, u, sizes):
-    """A size is over a limit where its u is in the share that is said to be, and nowhere else."""
+    """A size exceeds a limit exactly if its u is in the returned share."""
     size = parse_sizes(sizes)
     assert (size.bytes(u) > limit) == (u > 1 - size.share_over(limit)) or abs(1 - size.share_over(limit) - u) < 1e-9
 
 
 def test_many_stages_take_little_time():
-    """A thousand stages in a chain are looked through once."""
+    """A thousand stages in a chain are searched once."""
     stage = GOOD.stages["upload"]
     call = GOOD.stages["page"].calls[0]
     names = [f"s{number}" for number in range(1000)]

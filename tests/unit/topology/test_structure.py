@@ -53,21 +53,21 @@ STAGES = st.builds(
 @settings(deadline=None)
 @given(STAGES)
 def test_a_stage_comes_back_from_its_plain_values(stage):
-    """Taking a stage apart and putting it together gives an equal one, whatever it is set to."""
+    """Unstructuring a stage and structuring it again gives an equal one, whatever its values."""
     assert structure(unstructure(stage), Stage) == (stage, [])
 
 
 @settings(deadline=None)
 @given(STAGES)
 def test_a_stage_comes_back_from_all_its_plain_values(stage):
-    """With its defaults spelled out it says every key, and reads back from those that have a value."""
+    """With its defaults included it has every key, and reads back from those that have a value."""
     whole = unstructure(stage, whole=True)
     assert list(whole) == [key_of(name) for name in Stage.__dataclass_fields__]
     assert structure({key: value for key, value in whole.items() if value is not None}, Stage) == (stage, [])
 
 
-def test_what_is_as_by_default_is_left_out():
-    """Written down, a stage says only what is its own; having no calls on purpose is something of its own."""
+def test_defaults_are_left_out():
+    """A stage in a file has only what differs from the defaults; an empty list of calls does."""
     assert unstructure(Stage()) == {}
     assert unstructure(Stage(role=Role.PROCESSOR, calls=(), workers=3, max_body_bytes=9)) == {
         "calls": [],
@@ -128,7 +128,7 @@ FULL_CALL = {
 
 
 def test_every_key_of_a_call_is_read():
-    """What a call may say is read in its own unit, and written again as it was."""
+    """Each key of a call is read in its own unit, and written again as it was."""
     stage, problems = structure({"calls": [FULL_CALL]}, Stage)
     assert problems == []
     assert stage.calls == (
@@ -205,8 +205,8 @@ def test_groups_are_written_as_briefly_as_they_were():
 
 
 @pytest.mark.parametrize("weights", [["30%", "70%"], [0.1] * 10, ["33.3%", "33.3%", "33.4%"], ["100%"], ["0%", "100%"]])
-def test_weights_that_add_up_to_everything_are_good(weights):
-    """Sums are not taken to the last bit: ten times 0.1 is all."""
+def test_weights_that_add_up_to_100_percent_are_valid(weights):
+    """Sums are not compared to the last bit: ten times 0.1 is 100 %."""
     choice = [{"to": "a", "weight": weight} for weight in weights]
     stage, problems = structure({"calls": [{"choose": choice}]}, Stage)
     assert problems == []
@@ -215,15 +215,15 @@ def test_weights_that_add_up_to_everything_are_good(weights):
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=8))
-def test_weights_are_good_exactly_where_they_add_up(tenths):
-    """In tenths of a per cent: a thousand of them is everything, anything else is refused."""
+def test_weights_are_valid_exactly_if_they_add_up(tenths):
+    """In tenths of a per cent: a thousand of them is valid, anything else is refused."""
     choice = [{"to": "a", "weight": f"{tenth / 10:g}%"} for tenth in tenths]
     stage, problems = structure({"calls": [{"choose": choice}]}, Stage)
     assert (stage is not None) is (not problems) is (sum(tenths) == 1000)
 
 
 @pytest.mark.parametrize("name", ["a", "parse", "stage-2", "a1", "a" * 63])
-def test_a_name_that_does_for_a_host_is_good(name):
+def test_a_name_that_is_a_valid_host_name_is_valid(name):
     """A stage's name becomes a host name in a container, and those rules are its rules."""
     assert check_name(name) == name
 
@@ -244,5 +244,5 @@ def test_a_name_that_does_for_a_host_is_good(name):
     ],
 )
 def test_a_key_is_its_field_without_the_unit(field, key):
-    """A file's key bears no unit, because its value does."""
+    """A file's key has no unit, because its value does."""
     assert key_of(field) == key

@@ -1,4 +1,4 @@
-"""Wrong values: each is named with its keys, what was written and what is allowed, all of them at once."""
+"""Wrong values: each is named with its keys, what was written and what is allowed, all of them together."""
 
 import pytest
 
@@ -18,14 +18,14 @@ from simulator.topology.structure import check_name, structure
         ({"a": "33.3%", "b": "33.3%", "c": "33.3%"}, "99.9%"),
     ],
 )
-def test_weights_must_add_up_to_everything(choice, total):
-    """A choice whose weights are more or less than 100 % is refused with what they add up to."""
+def test_weights_must_add_up_to_100_percent(choice, total):
+    """A choice whose weights do not add up to 100 % is refused with their sum."""
     _, problems = structure({"calls": ["a", {"choose": choice}]}, Stage)
     assert problems == [(("calls", 1, "choose"), f"the weights must add up to 100%, not {total}")]
 
 
-def test_weights_that_nearly_add_up_are_not_told_to_be_100_percent():
-    """What they add up to is shown with the digits that matter."""
+def test_the_sum_of_weights_that_nearly_add_up_is_not_shown_as_100_percent():
+    """Their sum is shown with the digits that matter."""
     _, [(_, message)] = structure({"calls": [{"choose": {"a": "33.33333%", "b": "66.66666%"}}]}, Stage)
     assert message != "the weights must add up to 100%, not 100%"
 
@@ -47,7 +47,7 @@ BAD_CALL = {"timeout": 5, "deadline": "0s", "probability": 2, "times": 0, "retri
     ],
 )
 def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
-    """In a group, in a group of a group or as a fallback, each wrong key is told with the keys that lead to it."""
+    """In a group, in a group of a group or as a fallback, each wrong key is reported with the keys that lead to it."""
     call = {"to": "UP", **BAD_CALL, "optional": 5, "request_bytes": 0, "oops": 1}
     stage, problems = structure({"workers": 0, "calls": ["a", wrap(call)]}, Stage)
     assert stage is None
@@ -69,7 +69,7 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         ({"path": "messages"}, ("path",), "'messages' must be a path like /messages"),
         ({"path": "/a?b"}, ("path",), "'/a?b' must be a path like /messages"),
         ({"path": "/a\n"}, ("path",), "'/a\\n' must be a path like /messages"),
-        ({"path": "/a/../b"}, ("path",), "'/a/../b' must have no empty segments and none that are . or .."),
+        ({"path": "/a/../b"}, ("path",), "'/a/../b' must have no empty segments, and none that is . or .."),
         ({"path": "/.."}, ("path",), "'/..' must have no empty segments"),
         ({"path": "/./a"}, ("path",), "'/./a' must have no empty segments"),
         ({"path": "/a//b"}, ("path",), "'/a//b' must have no empty segments"),
@@ -80,9 +80,9 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         ({"path": "/caf\u00e9"}, ("path",), "'/caf\u00e9' must be a path like /messages"),
         ({"queue": 2**63 - 1}, ("queue",), "9223372036854775807 is out of range: must be between 0 and 1000000"),
         ({"load": {"messages": 10**13}}, ("load", "messages"), "10000000000000 is out of range: must be between 0 and"),
-        ({"path": "/healthz"}, ("path",), "'/healthz' is taken: /healthz, /readyz, /metrics, /control, /inj"),
-        ({"path": "/control"}, ("path",), "'/control' is taken"),
-        ({"path": "/injected"}, ("path",), "'/injected' is taken"),
+        ({"path": "/healthz"}, ("path",), "'/healthz' is reserved: /healthz, /readyz, /metrics, /control, /inj"),
+        ({"path": "/control"}, ("path",), "'/control' is reserved"),
+        ({"path": "/injected"}, ("path",), "'/injected' is reserved"),
         ({"delay": "oops(1s)"}, ("delay",), "there is no delay 'oops'"),
         ({"delay": 5}, ("delay",), "5 is not text like name(value, key=value)"),
         ({"faults": ["error(503, 1%)", "oops(1%)"]}, ("faults", 1), "there is no fault 'oops'"),
@@ -109,7 +109,7 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         ),
         ({"calls": [{"to": "a", "deadline": 5}]}, ("calls", 0, "deadline"), "5 has no unit: write 5ms or 5s"),
         ({"calls": [{"to": "a", "deadline": "0"}]}, ("calls", 0, "deadline"), "'0' must be more than 0"),
-        ({"calls": [{"to": "a", "probability": 5}]}, ("calls", 0, "probability"), "5 is more than everything"),
+        ({"calls": [{"to": "a", "probability": 5}]}, ("calls", 0, "probability"), "5 exceeds 100%"),
         (
             {"calls": [{"to": "a", "times": 0}]},
             ("calls", 0, "times"),
@@ -173,7 +173,7 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         ),
         ({"calls": [{"choose": "a"}]}, ("calls", 0, "choose"), "must be a list of calls with weights, not 'a'"),
         ({"calls": [{"choose": ["a"]}]}, ("calls", 0, "choose", 0, "weight"), "the key 'weight' is missing"),
-        ({"calls": [{"choose": {"a": 90}}]}, ("calls", 0, "choose", 0, "weight"), "90 is more than everything"),
+        ({"calls": [{"choose": {"a": 90}}]}, ("calls", 0, "choose", 0, "weight"), "90 exceeds 100%"),
         ({"calls": [{"choose": {"UP": "100%"}}]}, ("calls", 0, "choose", 0, "to"), "'UP' must be lower-case letters"),
         (
             {"calls": [{"choose": {"a": "100%"}, "optional": True}]},
@@ -212,7 +212,7 @@ def test_a_wrong_value_is_named_with_its_keys(value, keys, message):
 
 
 def test_every_wrong_value_is_named_at_once():
-    """One pass shows all mistakes of a stage, also those deep inside it."""
+    """One pass shows all mistakes of a stage, including those deep inside it."""
     stage, problems = structure(
         {
             "role": "boss",
@@ -245,8 +245,8 @@ def test_every_wrong_value_is_named_at_once():
 
 
 @pytest.mark.parametrize("faults", ["error(503, 1%)", 5, None, {"error": 1}])
-def test_faults_that_are_no_list_are_one_problem(faults):
-    """A single fault without its brackets is told so once, not once for each of its letters."""
+def test_faults_that_are_not_a_list_are_one_problem(faults):
+    """A single fault without brackets is one problem, not one for each of its letters."""
     _, [(keys, message)] = structure({"faults": faults}, Stage)
     assert keys == ("faults",)
     assert message.startswith("must be a list of faults")
@@ -271,9 +271,9 @@ def test_a_wrong_value_at_the_top_is_named_with_its_key(value, keys, message):
 
 
 @pytest.mark.parametrize("name", ["", "Parse", "2nd", "-a", "a-", "a_b", "a.b", "a b", "é", "a\n", "a" * 64, None, 5])
-def test_a_name_that_does_not_do_for_a_host_is_refused(name):
+def test_a_name_that_is_not_a_valid_host_name_is_refused(name):
     """The refusal shows the name and the rule."""
-    rule = "must be lower-case letters, digits and dashes, beginning with a letter, 63 at most"
+    rule = "must be lower-case letters, digits and dashes, beginning with a letter, at most 63"
     with pytest.raises(ValueError) as refusal:
         check_name(name)
     assert str(refusal.value) == f"{name!r} {rule}"
