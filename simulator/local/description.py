@@ -155,6 +155,7 @@ def _load(stage: Stage) -> str:
         return printable(f"from {stage.input}")
     if stage.load is None:
         return "POST"
-    if stage.load.rate_per_second is None:
+    if stage.load.schedule is None:
         return f"{stage.load.concurrency} at a time"
-    return f"{format_rate(stage.load.rate_per_second)}, {stage.load.arrivals}"
+    rate = stage.load.rate_per_second
+    return str(stage.load.arrivals) if rate is None else f"{format_rate(rate)}, {stage.load.arrivals}"

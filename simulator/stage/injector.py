@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from simulator.behaviour.draws import FIRST_VISIT, message_id
-from simulator.behaviour.pacing import Pace
 from simulator.behaviour.payloads import CONTENT_TYPE, payload
+from simulator.behaviour.schedules import RunningSchedule, Schedule, arrival_draw
 from simulator.errors import MessageError, Rejected, StartError
 from simulator.stage.handling import Handling
 from simulator.stage.json_text import json_flaw, without_mark
@@ -83,7 +83,7 @@ class Injector:
         self._via = via
         self._wake = threading.Event()
         self._stopped = False
-        self._pace: Pace | None = None
+        self._schedule: Schedule | None = None
         self._under_way = 0
         self._idle = threading.Event()
         self._idle.set()
@@ -96,24 +96,28 @@ class Injector:
     @property
     def is_paced(self) -> bool:
         """Tell whether messages are sent at a rate."""
-        return self._pace is not None
+        return self._schedule is not None
 
-    def repace(self, pace: Pace) -> None:
-        """Send at another pace from now on."""
-        self._pace = pace
+    def repace(self, schedule: Schedule) -> None:
+        """Send by another schedule, which begins now."""
+        self._schedule = schedule
         self._wake.set()
 
-    def run_paced(self, drafts: Iterator[Draft], pace: Pace) -> None:
-        """Send each draft when it is due, whatever became of the ones before; return when all are answered."""
-        self._pace = pace
-        due = self._clock.monotonic()
+    def run_paced(self, drafts: Iterator[Draft], schedule: Schedule) -> None:
+        """Send each draft when it is due, whatever became of the ones before; return when all are answered.
+
+        A schedule that has no further message ends the load, as the last draft does.
+        """
+        self._schedule = schedule
+        running = RunningSchedule(schedule, self._clock.monotonic())
         for draft in drafts:
-            due = self._wait_for_turn(draft.number, due)
-            if self._stopped:
+            turn = self._wait_for_turn(draft.number, running)
+            if turn is None or self._stopped:
                 break
-            lag = self._clock.monotonic() - due
+            running = turn
+            lag = self._clock.monotonic() - turn.due_at
             self._watcher.due(lag)
-            self._begin(draft, due, self._clock.unix_ns() - int(lag * 1e9), lag)
+            self._begin(draft, turn.due_at, self._clock.unix_ns() - int(lag * 1e9), lag)
         self._finish()
 
     def run_closed(self, drafts: Iterator[Draft], concurrency: int) -> None:
@@ -154,23 +158,26 @@ class Injector:
         body = draft.body or payload(draft.number, ident, _rfc3339(due_ns))
         return Message(ident, FIRST_VISIT, OUTSIDE, self._via, CONTENT_TYPE, len(body), due, lambda: body)
 
-    def _wait_for_turn(self, number: int, last_due: float) -> float:
-        """Wait until message `number` is due, and give when that was; return early where the injector is stopped."""
-        pace = self._pace
-        while pace is not None:
-            due = last_due + pace.gap(number)
-            while not self._stopped and pace is self._pace:
-                left = due - self._clock.monotonic()
+    def _wait_for_turn(self, number: int, running: RunningSchedule) -> RunningSchedule | None:
+        """Wait until message `number` is due, and return the schedule at it; None where it is not to be sent."""
+        u = arrival_draw(self._seed, self._stage, number)
+        start = running.due_at
+        while not self._stopped and (schedule := self._schedule) is not None:
+            if schedule is not running.schedule:
+                running = RunningSchedule(schedule, start)
+            turn = running.next(u)
+            if turn is None:
+                return None
+            while not self._stopped and schedule is self._schedule:
+                left = turn.due_at - self._clock.monotonic()
                 # Also where there is nothing to wait for: who is behind the schedule must let others run.
                 if self._wake.wait(min(max(0.0, left), _MAX_WAIT_SECONDS)):
                     self._wake.clear()
                 elif left <= 0:
-                    return due
-            if self._stopped:
-                break
-            # Another pace: what is left of the old gap is forgotten.
-            pace, last_due = self._pace, self._clock.monotonic()
-        return last_due
+                    return turn
+            # Another schedule: what is left of the old gap is forgotten.
+            start = self._clock.monotonic()
+        return None
 
     def _finish(self) -> None:
         self._idle.wait()

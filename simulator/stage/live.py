@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from simulator.behaviour.pacing import make_pace
 from simulator.errors import ConfigurationError, Problem
 from simulator.stage.capacity import Capacity
 from simulator.stage.handling import Behaviour, Handling
@@ -31,6 +30,7 @@ CHANGEABLE = (
     "load",
 )
 _LIVE_LOAD_KEYS = frozenset({"rate", "arrivals"})
+_LOAD_RULE = f"load: while it runs only {' and '.join(sorted(_LIVE_LOAD_KEYS))} can be changed"
 
 
 class LiveStage:
@@ -87,22 +87,24 @@ class LiveStage:
         problems = [*_unknown_keys(patch), *self._load_problems(patch, behaviour.model)]
         wrong = {problem.message.partition(":")[0] for problem in problems}
         patch = {key: value for key, value in patch.items() if key not in wrong}
-        # A delay that stays is not read anew: it may be of a file, which is none of the client's business.
-        plain = {**unstructure(behaviour.model), "delay": None, **_merged(patch, behaviour.model, problems)}
+        # What stays of these is not read anew: it may be of a file, which is none of the client's business.
+        kept: dict[str, Any] = {key: getattr(behaviour.model, key) for key in ("delay", "load") if key not in patch}
+        plain = {**unstructure(behaviour.model), **dict.fromkeys(kept), **_merged(patch, behaviour.model, problems)}
         stage, found = structure({key: value for key, value in plain.items() if value is not None}, Stage)
         problems += [_problem(keys, message) for keys, message in found]
         if stage is not None:
-            if "delay" not in patch:
-                stage = replace(stage, delay=behaviour.model.delay)
+            stage = replace(stage, **kept)
+            if stage.load != behaviour.model.load and stage.load is not None and stage.load.schedule is None:
+                problems.append(Problem(_LOAD_RULE))
             problems += self._wiring_problems(behaviour, stage)
         if problems or stage is None:
             raise ConfigurationError(problems)
         return stage
 
     def _apply(self, behaviour: Behaviour, stage: Stage) -> None:
-        if self._injector is not None and stage.load is not None and stage.load != behaviour.model.load:
-            rate = stage.load.rate_per_second or 1.0
-            self._injector.repace(make_pace(stage.load.arrivals, rate, behaviour.seed, behaviour.stage))
+        schedule = stage.load.schedule if stage.load is not None and stage.load != behaviour.model.load else None
+        if self._injector is not None and schedule is not None:
+            self._injector.repace(schedule)
         self._handling.behaviour = replace(behaviour, model=stage)
         self._capacity.resize(stage.workers, stage.queue)
         self._on_change(stage)
@@ -117,10 +119,8 @@ class LiveStage:
             return
         if self._injector is None or not self._injector.is_paced or stage.load is None:
             yield Problem("load: this stage makes no messages at a rate of its own")
-        elif (
-            not isinstance(load, Mapping) or not load or not set(load) <= set(_LIVE_LOAD_KEYS) or None in load.values()
-        ):
-            yield Problem(f"load: while it runs only {' and '.join(sorted(_LIVE_LOAD_KEYS))} can be changed")
+        elif not isinstance(load, Mapping) or not load or not set(load) <= set(_LIVE_LOAD_KEYS):
+            yield Problem(_LOAD_RULE)
 
     def _wiring_problems(self, behaviour: Behaviour, stage: Stage) -> Iterator[Problem]:
         known = {call.to for _, call in calls_of(behaviour.model)} | self._handling.known_downstreams

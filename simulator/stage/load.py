@@ -10,7 +10,6 @@ from pathlib import Path
 import gevent
 import gevent.fileobject
 
-from simulator.behaviour.pacing import make_pace
 from simulator.stage.handling import Handling
 from simulator.stage.injector import Injector, Watcher, bounded_lines, from_lines, made_up, open_lines
 from simulator.telemetry.record import Clock, Via
@@ -64,9 +63,10 @@ def make_load(
             drafts = made_up(load.messages)
         else:
             drafts = from_lines(lines, watcher, stage.on_bad_line, stage.max_body_bytes, load.messages)
-        if load.rate_per_second is None:
+        schedule = load.schedule
+        if schedule is None:
             injector.run_closed(drafts, min(load.concurrency, stage.workers))
         else:
-            injector.run_paced(drafts, make_pace(load.arrivals, load.rate_per_second, seed, name))
+            injector.run_paced(drafts, schedule)
 
     return injector, run

@@ -14,9 +14,9 @@ from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.distributions import Constant, Delay
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.limits import RateLimit
-from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.payloads import Size
 from simulator.behaviour.retries import Retries
+from simulator.behaviour.schedules import PoissonArrivals, Schedule
 from simulator.topology.headers import Headers
 from simulator.topology.objectives import LatencyObjective
 
@@ -37,6 +37,7 @@ Name = NewType("Name", str)
 
 NO_DELAY = Constant(0.0)
 NO_RETRIES = Retries()
+DEFAULT_ARRIVALS = PoissonArrivals()
 DEFAULT_TIMEOUT = PositiveSeconds(30.0)
 DEFAULT_PATH = Path("/messages")
 DEFAULT_HOST = Host("127.0.0.1")
@@ -138,14 +139,25 @@ class Slo:
 class Load:
     """The messages that an injector generates.
 
-    `rate_per_second` of None means a closed loop with `concurrency` messages in flight; `messages` of None means
-    no end.
+    `rate_per_second` of None means a closed loop with `concurrency` messages in flight, unless `arrivals` itself says
+    when messages are due. `messages` of None means no end.
     """
 
     rate_per_second: PerSecond | None = None
-    arrivals: Arrivals = Arrivals.POISSON
+    arrivals: Schedule = DEFAULT_ARRIVALS
     messages: Messages | None = None
     concurrency: PositiveCount = PositiveCount(16)
+
+    def __post_init__(self) -> None:
+        if self.rate_per_second is not None and not self.arrivals.needs_rate:
+            raise ValueError(f"{self.arrivals.name} itself says when messages are due: leave out the rate")
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """Return when messages are due; None in a closed loop."""
+        if self.rate_per_second is not None:
+            return self.arrivals.at_rate(self.rate_per_second)
+        return None if self.arrivals.needs_rate else self.arrivals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,9 @@ from simulator.behaviour.distributions import Delay, ReadSamples
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit, parse_limit
-from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
+from simulator.behaviour.schedules import Schedule, parse_schedule
 from simulator.quoting import quoted
 from simulator.topology import model
 from simulator.topology.document import Keys
@@ -85,11 +85,12 @@ def _converter(read_samples: ReadSamples) -> Converter:
     )
     for kind, parse in _NOTATIONS:
         converter.register_structure_hook(kind, _ignoring_type(parse))
-    for kind in (Delay, *(kind for kind, _ in _NOTATIONS)):
+    converter.register_structure_hook(Schedule, lambda value, _: parse_schedule(value, read_samples))
+    for kind in (Delay, Schedule, *(kind for kind, _ in _NOTATIONS)):
         converter.register_unstructure_hook(kind, str)
     converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
     converter.register_unstructure_hook(Headers, Headers.written)
-    for choice in (model.Role, model.Forward, model.OnBadLine, Arrivals):
+    for choice in (model.Role, model.Forward, model.OnBadLine):
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')

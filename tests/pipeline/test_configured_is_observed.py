@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 import json
 import math
 import statistics
@@ -13,7 +12,7 @@ import pytest
 
 from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.draws import FIRST_VISIT, draw
-from simulator.behaviour.pacing import PoissonPace
+from simulator.behaviour.schedules import PoissonArrivals, RunningSchedule, arrival_draw
 from simulator.topology.reader import samples_beside
 from tests.support.processes import ROOT, read_log, run, running_stage, running_topology, wait_for
 from tests.support.wire import post
@@ -158,9 +157,12 @@ def mean_wait(arrivals: list[float], services: list[float], workers: int) -> flo
 
 
 def sampled_mean_wait(seed: int, count: int, rate: float, mean_service: float, workers: int) -> float:
-    pace = PoissonPace(rate, seed, "theory")
     services = [-mean_service * math.log1p(-draw(seed, "theory", str(n), FIRST_VISIT, "service")) for n in range(count)]
-    return mean_wait(list(itertools.accumulate(pace.gap(n + 1) for n in range(count))), services, workers)
+    running, arrivals = RunningSchedule(PoissonArrivals(rate), 0.0), []
+    for number in range(1, count + 1):
+        running = running.next(arrival_draw(seed, "theory", number))
+        arrivals.append(running.due_at)
+    return mean_wait(arrivals, services, workers)
 
 
 @pytest.mark.calm

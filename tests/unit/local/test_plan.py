@@ -10,8 +10,8 @@ from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant, Lognormal
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
-from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.retries import Retries
+from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Wishes, apply_wishes, files_of
 from simulator.topology.graph import calls_of
@@ -75,7 +75,7 @@ def changed(name, **changes):
     return replace(plain, stages={**plain.stages, name: replace(plain.stages[name], **changes)})
 
 
-LOAD = Load(rate_per_second=20.0, arrivals=Arrivals.CONSTANT, messages=5)
+LOAD = Load(rate_per_second=20.0, arrivals=ConstantArrivals(), messages=5)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ LOAD = Load(rate_per_second=20.0, arrivals=Arrivals.CONSTANT, messages=5)
         (
             {"sets": ("injector.load.arrivals=poisson",)},
             "injector",
-            {"load": replace(LOAD, arrivals=Arrivals.POISSON)},
+            {"load": replace(LOAD, arrivals=PoissonArrivals())},
         ),
         ({"sets": ("injector.load.messages=9",)}, "injector", {"load": replace(LOAD, messages=9)}),
         ({"sets": ("archive.output=a=b",)}, "archive", {"output": "a=b"}),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from itertools import accumulate
 
 import pytest
 
 from simulator.behaviour.draws import message_id
-from simulator.behaviour.pacing import ConstantPace, PoissonPace
+from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals, arrival_draw
 from simulator.errors import DownstreamFailed, InjectedFault, KeepingFailed, Rejected
 from simulator.stage.injector import Draft, made_up
 from simulator.telemetry.record import Clock, Via
@@ -19,7 +20,7 @@ from tests.support.injecting import LONG_SECONDS, START_NS, STEP, Rig, Threads, 
 def test_messages_are_sent_when_they_are_due():
     """At a constant rate each message is due one gap after the one before, and is begun at that time, not before."""
     rig = Rig(time=Time(STEP))
-    rig.injector.run_paced(made_up(5), ConstantPace(256.0))
+    rig.injector.run_paced(made_up(5), ConstantArrivals(256.0))
     assert dues(rig) == [round(number / 256, 6) for number in range(1, 6)]
     # Each wait ends at the very reading of the clock that is the due time; the lag is the reading after it.
     assert rig.watcher.lags == [STEP] * 5
@@ -27,9 +28,10 @@ def test_messages_are_sent_when_they_are_due():
 
 def test_a_random_schedule_is_kept_too():
     """With Poisson arrivals the due times are the sums of the gaps, however late a message before was begun."""
-    rig, pace = Rig(time=Time(STEP)), PoissonPace(500.0, seed=7, stage="injector")
-    rig.injector.run_paced(made_up(20), pace)
-    expected = list(accumulate(pace.gap(number) for number in range(1, 21)))
+    rig = Rig(time=Time(STEP))
+    rig.injector.run_paced(made_up(20), PoissonArrivals(500.0))
+    draws = (arrival_draw(7, "injector", number) for number in range(1, 21))
+    expected = list(accumulate(-math.log1p(-u) / 500 for u in draws))
     assert dues(rig) == pytest.approx(expected, abs=2e-6)
     assert all(0 <= lag < 20 * STEP for lag in rig.watcher.lags)
 
@@ -41,7 +43,7 @@ def test_a_schedule_that_is_late_is_caught_up_with():
     time.now = 10.0
     time.clock = Clock(lambda: next(readings, 10.0), lambda: START_NS + 10 * 10**9)
     rig = Rig(time=time)
-    rig.injector.run_paced(made_up(5), ConstantPace(1.0))
+    rig.injector.run_paced(made_up(5), ConstantArrivals(1.0))
     assert rig.watcher.lags == [9.0, 8.0, 7.0, 6.0, 5.0]
     assert dues(rig) == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert [root[:2] for root in rig.roots] == [[START_NS + number * 10**9, 10.0 - number] for number in range(1, 6)]
@@ -51,7 +53,7 @@ def test_the_schedule_never_waits_for_answers():
     """Messages are begun when they are due although none before has been answered."""
     together, threads = threading.Barrier(8), Threads()
     rig = Rig(lambda message: together.wait(LONG_SECONDS), threads, Time(STEP))
-    rig.injector.run_paced(made_up(8), ConstantPace(512.0))
+    rig.injector.run_paced(made_up(8), ConstantArrivals(512.0))
     threads.join()
     assert not together.broken
     assert len(rig.messages) == 8
@@ -67,7 +69,7 @@ def test_the_due_time_is_the_schedule_s():
         waiting.pop()()
 
     rig = Rig(spawn=waiting.append, time=Time(STEP))
-    rig.injector.run_paced(drafts(), ConstantPace(256.0))
+    rig.injector.run_paced(drafts(), ConstantArrivals(256.0))
     assert dues(rig) == [round(1 / 256, 6)]
 
 
@@ -112,7 +114,7 @@ def test_an_unknown_exception_ends_one_message_only():
 def test_a_made_up_message():
     """A message of the injector's own bears the id of its number, its due time and a body of JSON that says both."""
     rig = Rig(time=Time(STEP))
-    rig.injector.run_paced(made_up(2), ConstantPace(256.0))
+    rig.injector.run_paced(made_up(2), ConstantArrivals(256.0))
     for number, message in enumerate(rig.messages, 1):
         assert message.message_id == message_id(7, "injector", number)
         assert (message.visit, message.caller, message.via) == ("0", "outside", "schedule")
@@ -136,7 +138,7 @@ def test_a_message_from_the_input():
 def test_the_root_span_covers_the_handling():
     """Each message is handled inside its root span, which is opened with its due time and lag."""
     rig = Rig(time=Time(STEP))
-    rig.injector.run_paced(made_up(2), ConstantPace(256.0))
+    rig.injector.run_paced(made_up(2), ConstantArrivals(256.0))
     assert rig.roots == [
         [START_NS + round(10**9 / 256), STEP, 0, 1],
         [START_NS + round(2 * 10**9 / 256), STEP, 1, 2],
@@ -188,6 +190,6 @@ def test_the_end_is_told_once_when_all_are_answered():
 def test_an_empty_load_has_an_end_too():
     """A load of no messages is finished at once."""
     rig = Rig()
-    rig.injector.run_paced(made_up(0), ConstantPace(1.0))
+    rig.injector.run_paced(made_up(0), ConstantArrivals(1.0))
     rig.injector.run_closed(made_up(0), 4)
     assert (rig.messages, rig.watcher.lags, rig.watcher.ends) == ([], [], 2)

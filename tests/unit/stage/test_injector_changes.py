@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import simulator
-from simulator.behaviour.pacing import ConstantPace
+from simulator.behaviour.schedules import ConstantArrivals
 from simulator.stage.injector import made_up
 from tests.support.injecting import LONG_SECONDS, STEP, Rig, Threads, Time, dues, running
 
@@ -19,7 +19,7 @@ from tests.support.injecting import LONG_SECONDS, STEP, Rig, Threads, Time, dues
 def test_stop_ends_the_wait_for_the_next_message():
     """An injector that is stopped while it waits for a due time ends at once, and tells of no end of the load."""
     rig = Rig(time=Time())
-    with running(rig.injector.run_paced, made_up(None), ConstantPace(1 / 3600)):
+    with running(rig.injector.run_paced, made_up(None), ConstantArrivals(1 / 3600)):
         rig.injector.stop()
     assert (rig.messages, rig.watcher.lags, rig.watcher.ends) == ([], [], 0)
 
@@ -47,7 +47,7 @@ def test_a_stopped_injector_sends_nothing():
     """After `stop` neither loop sends a message."""
     rig = Rig()
     rig.injector.stop()
-    rig.injector.run_paced(made_up(None), ConstantPace(1000.0))
+    rig.injector.run_paced(made_up(None), ConstantArrivals(1000.0))
     rig.injector.run_closed(made_up(None), 2)
     assert (rig.messages, rig.watcher.ends) == ([], 0)
 
@@ -60,10 +60,10 @@ def test_another_pace_from_now_on():
     def drafts():
         for draft in made_up(6):
             if draft.number == 4:
-                rig.injector.repace(ConstantPace(64.0))
+                rig.injector.repace(ConstantArrivals(64.0))
             yield draft
 
-    rig.injector.run_paced(drafts(), ConstantPace(256.0))
+    rig.injector.run_paced(drafts(), ConstantArrivals(256.0))
     gaps = [later - earlier for earlier, later in zip([0.0, *dues(rig)], dues(rig), strict=False)]
     assert gaps == pytest.approx([1 / 256] * 3 + [1 / 64] * 3, abs=2e-6)
 
@@ -81,7 +81,7 @@ def test_another_pace_ends_the_wait_for_a_message():
             self.asked.append(seconds)
             if len(self.asked) == 1:
                 rig.time.now += 10.0
-                rig.injector.repace(ConstantPace(4.0))
+                rig.injector.repace(ConstantArrivals(4.0))
                 return True
             rig.time.now += seconds
             return False
@@ -94,7 +94,7 @@ def test_another_pace_ends_the_wait_for_a_message():
 
     rig = Rig()
     rig.injector._wake = waking = Waking()
-    rig.injector.run_paced(made_up(2), ConstantPace(1 / 3600))
+    rig.injector.run_paced(made_up(2), ConstantArrivals(1 / 3600))
     assert dues(rig) == [10.25, 10.5]
     assert waking.asked[0] == 3600.0
     assert waking.asked[1] == 0.25
@@ -108,10 +108,10 @@ def test_the_pace_may_be_changed_again_and_again():
     def drafts():
         for draft in made_up(2):
             for rate in (1.0, 1 / 3600, 256.0):
-                rig.injector.repace(ConstantPace(rate))
+                rig.injector.repace(ConstantArrivals(rate))
             yield draft
 
-    rig.injector.run_paced(drafts(), ConstantPace(1 / 3600))
+    rig.injector.run_paced(drafts(), ConstantArrivals(1 / 3600))
     assert rig.watcher.ends == 1
     assert dues(rig)[1] < 0.1
 
@@ -119,8 +119,8 @@ def test_the_pace_may_be_changed_again_and_again():
 def test_a_stop_beats_another_pace():
     """An injector that is told to be quicker and to stop sends nothing more."""
     rig = Rig(time=Time())
-    with running(rig.injector.run_paced, made_up(None), ConstantPace(1 / 3600)):
-        rig.injector.repace(ConstantPace(1 / 7200))
+    with running(rig.injector.run_paced, made_up(None), ConstantArrivals(1 / 3600)):
+        rig.injector.repace(ConstantArrivals(1 / 7200))
         rig.injector.stop()
     assert rig.messages == []
 
@@ -131,7 +131,7 @@ def test_only_a_rate_is_a_pace():
     assert rig.injector.is_paced is False
     rig.injector.run_closed(made_up(1), 1)
     assert rig.injector.is_paced is False
-    rig.injector.run_paced(made_up(1), ConstantPace(256.0))
+    rig.injector.run_paced(made_up(1), ConstantArrivals(256.0))
     assert rig.injector.is_paced is True
 
 
@@ -140,7 +140,7 @@ def test_a_schedule_that_can_t_be_kept_lets_others_run():
     code = """
 from gevent import monkey; monkey.patch_all()
 import contextlib, gevent, itertools
-from simulator.behaviour.pacing import ConstantPace
+from simulator.behaviour.schedules import ConstantArrivals
 from simulator.stage.injector import Injector, made_up
 from simulator.telemetry.record import Clock, Via
 class Quiet:
@@ -155,7 +155,7 @@ ticks = itertools.count(0, 1000)
 clock = Clock(lambda: float(next(ticks)), lambda: 0)
 span = lambda due, lag: contextlib.nullcontext()
 injector = Injector("injector", 7, Handling(), Quiet(), clock, span, spawn, Via.SCHEDULE)
-injector.run_paced(made_up(5000), ConstantPace(1.0))
+injector.run_paced(made_up(5000), ConstantArrivals(1.0))
 print(next(begun))
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(simulator.__file__).parents[1])}

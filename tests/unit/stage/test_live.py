@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.empirical import Samples
-from simulator.behaviour.pacing import ConstantPace, PoissonPace
+from simulator.behaviour.schedules import SCHEDULES, ConstantArrivals, PoissonArrivals, Schedule
 from simulator.errors import ConfigurationError, RateLimited, Rejected
 from simulator.stage.live import CHANGEABLE, LiveStage
+from simulator.topology.model import Load
 from simulator.topology.sizes import Limit
 
 
@@ -284,9 +285,9 @@ def test_every_mistake_is_told_beside_a_key_that_can_t_be_changed(live):
 @pytest.mark.parametrize(
     ("patch", "pace", "load"),
     [
-        ({"rate": "50/s"}, PoissonPace(50.0, 7, "injector"), {"rate": "50/s"}),
-        ({"arrivals": "constant"}, ConstantPace(20.0), {"rate": "20/s", "arrivals": "constant"}),
-        ({"rate": "60/min", "arrivals": "constant"}, ConstantPace(1.0), {"rate": "1/s", "arrivals": "constant"}),
+        ({"rate": "50/s"}, PoissonArrivals(50.0), {"rate": "50/s"}),
+        ({"arrivals": "constant"}, ConstantArrivals(20.0), {"rate": "20/s", "arrivals": "constant"}),
+        ({"rate": "60/min", "arrivals": "constant"}, ConstantArrivals(1.0), {"rate": "1/s", "arrivals": "constant"}),
     ],
 )
 def test_another_rate(injecting, patch, pace, load):
@@ -315,6 +316,45 @@ def test_a_closed_loop_has_no_rate(make_stage):
     load = {"concurrency": 4}
     live = Live(make_stage(stage="injector", role="injector", calls=["price"], load=load), Pacing(is_paced=False))
     assert live.refused({"load": {"rate": "5/s"}}) == ["load: this stage makes no messages at a rate of its own"]
+
+
+@dataclass(frozen=True)
+class Never(Schedule):
+    """A schedule that itself says when messages are due, and was read from a file."""
+
+    name = "never"
+
+    @classmethod
+    def read(cls, arguments, read_samples):
+        read_samples(arguments.text("FILE"))
+        return cls()
+
+    def next_due(self, last_due_seconds, number, u):
+        return None
+
+    def __str__(self):
+        return "never(times.txt)"
+
+
+def test_a_load_of_a_file_stays(make_stage, monkeypatch):
+    """A schedule of a file is not read again when something else is changed, and no client can name a file."""
+    monkeypatch.setitem(SCHEDULES, Never.name, Never.read)
+    live = Live(make_stage(stage="injector", role="injector", calls=["price"], load={"rate": "20/s"}), Pacing())
+    behaviour = live.rig.handling.behaviour
+    never = replace(behaviour.model, load=Load(arrivals=Never()))
+    live.rig.handling.behaviour = replace(behaviour, model=never)
+    live.stage.change({"delay": "constant(1ms)"})
+    assert live.rig.handling.behaviour.model.load is never.load
+    assert "can't be read here" in Live(live.rig, Pacing()).refused({"load": {"arrivals": "never(/etc/passwd)"}})[0]
+
+
+def test_a_schedule_takes_the_place_of_a_rate(injecting, monkeypatch):
+    """An injector at a rate takes a schedule that itself says when messages are due, once the rate is taken away."""
+    monkeypatch.setitem(SCHEDULES, Never.name, lambda arguments, read_samples: Never())
+    (reason,) = injecting.refused({"load": {"arrivals": "never"}})
+    assert reason == "load: never itself says when messages are due: leave out the rate"
+    injecting.stage.change({"load": {"rate": None, "arrivals": "never"}})
+    assert injecting.injector.paces == [Never()]
 
 
 def test_a_delay_of_a_file_stays(make_stage):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulator.behaviour.distributions import Constant, Exponential, Lognormal, Uniform
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
-from simulator.behaviour.pacing import Arrivals
+from simulator.behaviour.schedules import PoissonArrivals
 from simulator.errors import ConfigurationError
 from simulator.topology.model import Call, Forward, Load, Role, Slo, Stage, Topology
 from simulator.topology.objectives import LatencyObjective
@@ -31,7 +31,7 @@ def test_the_shipped_pipeline_is_what_it_says():
         stages={
             "injector": Stage(
                 role=Role.INJECTOR,
-                load=Load(rate_per_second=20.0, arrivals=Arrivals.POISSON),
+                load=Load(rate_per_second=20.0, arrivals=PoissonArrivals()),
                 calls=(Call(to="parse"),),
             ),
             "parse": Stage(

@@ -10,8 +10,8 @@ from simulator.behaviour.distributions import Constant
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit
-from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.payloads import parse_sizes
+from simulator.behaviour.schedules import ConstantArrivals
 from simulator.errors import ConfigurationError
 from simulator.topology.model import Call, Forward, Load, OnBadLine, Role
 from simulator.topology.settings import Downstream, resolve_stage
@@ -180,7 +180,7 @@ def test_two_urls_of_one_name_are_the_instances_of_one_downstream():
 def test_the_keys_of_an_injector_make_its_load():
     """RATE, ARRIVALS, MESSAGES and CONCURRENCY are the load, INPUT and ON_BAD_LINE the stage's own."""
     paced = resolve(DOWNSTREAM=URL, RATE="300/min", ARRIVALS="constant", MESSAGES="10", CONCURRENCY="3")
-    assert paced.stage.load == Load(rate_per_second=5.0, arrivals=Arrivals.CONSTANT, messages=10, concurrency=3)
+    assert paced.stage.load == Load(rate_per_second=5.0, arrivals=ConstantArrivals(), messages=10, concurrency=3)
     read = resolve(DOWNSTREAM=URL, INPUT="in.jsonl", ON_BAD_LINE="skip")
     assert (read.stage.load, read.stage.input, read.stage.on_bad_line) == (Load(), "in.jsonl", OnBadLine.SKIP)
 

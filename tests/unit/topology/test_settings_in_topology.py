@@ -5,8 +5,8 @@ import pytest
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant, Lognormal
 from simulator.behaviour.faults.registry import parse_fault
-from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.retries import Retries
+from simulator.behaviour.schedules import PoissonArrivals
 from simulator.topology.graph import calls_of
 from simulator.topology.model import Call, Load, Slo, Stage
 from simulator.topology.objectives import LatencyObjective
@@ -52,7 +52,7 @@ def test_flags_change_a_stage_of_a_topology():
 def test_a_flag_changes_one_key_of_the_load():
     """The rate of a topology's injector can be changed without repeating its other keys."""
     load = resolve_in_pipeline("injector", RATE="50/s", MESSAGES="10").stage.load
-    assert load == Load(rate_per_second=50.0, arrivals=Arrivals.POISSON, messages=10)
+    assert load == Load(rate_per_second=50.0, arrivals=PoissonArrivals(), messages=10)
 
 
 def test_the_topologys_seed_holds_where_none_is_given(tmp_path):

@@ -11,9 +11,9 @@ from simulator.behaviour.delays import Growing
 from simulator.behaviour.distributions import Constant, Exponential, Uniform
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.limits import RateLimit
-from simulator.behaviour.pacing import Arrivals
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
+from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.topology.model import Alternative, Call, Choose, Forward, InOrder, Load, OnBadLine, Parallel, Role, Stage
 from simulator.topology.structure import check_name, key_of, structure, unstructure
 from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
@@ -40,7 +40,7 @@ STAGES = st.builds(
     | st.builds(
         Load,
         rate_per_second=st.none() | st.floats(1e-6, 1e6),
-        arrivals=st.sampled_from(Arrivals),
+        arrivals=st.sampled_from([ConstantArrivals(), PoissonArrivals()]),
         messages=st.none() | st.integers(0, 10**12),
         concurrency=st.integers(1, 100_000),
     ),
@@ -107,7 +107,7 @@ def test_every_key_is_read_in_its_own_unit():
         response_size=parse_sizes("10KB"),
         max_body_bytes=10_000,
         calls=(Call(to="parse", timeout_seconds=30.0), Call(to="audit", timeout_seconds=0.5)),
-        load=Load(rate_per_second=5.0, arrivals=Arrivals.CONSTANT, messages=0),
+        load=Load(rate_per_second=5.0, arrivals=ConstantArrivals(), messages=0),
         on_bad_line=OnBadLine.SKIP,
     )
 
