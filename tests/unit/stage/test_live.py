@@ -77,7 +77,7 @@ def test_headers_are_shown_without_their_secrets(make_stage):
     assert "s3cret" not in str(changes)
     [call] = live.heard[-1].calls
     assert call.headers.written() == calls[0]["headers"]
-    assert "is not shown" in str(live_refusal(live, {"calls": [shown]}))
+    assert "is shown in place of" in str(live_refusal(live, {"calls": [shown]}))
 
 
 def live_refusal(live, patch):
@@ -232,7 +232,7 @@ def test_a_list_of_no_calls(make_stage, make_message):
         ({"response_bytes": "0B"}, ["response_bytes: "]),
         ({"calls": [{"to": "price", "timeout": 5}]}, ["calls[0].timeout: 5 has no unit"]),
         ({"calls": ["archive"]}, ["calls[0]: a running stage can't call another one than it did: cache, price, stock"]),
-        ({"calls": ["parse"]}, ["calls[0]: a running stage can't call another", "calls: the calls go round"]),
+        ({"calls": ["parse"]}, ["calls[0]: a running stage can't call another", "calls: the calls form a cycle"]),
         ({"calls": None}, ["a processor needs calls"]),
         ({"calls": "price"}, ["calls: must be a list of stages"]),
         ({"calls": {"archive": {"timeout": "1s"}}}, ["calls.archive: it is not called; cache, price, stock is"]),
