@@ -29,6 +29,7 @@ CONFIG = Path("instance") / "config.py"
 PIPELINE = Path("topologies") / "pipeline.yaml"
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
 LOG_LIMIT_VARIABLE = "SIMULATOR_LOG_LIMIT"
+_OF_OTHERS = (CONTROL_TOKEN_VARIABLE, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, SECRET_VARIABLE)
 _HIDDEN_HEADERS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
 
 
@@ -118,10 +119,6 @@ def _as_list(_context: click.Context, _parameter: click.Parameter, values: tuple
 )
 @_key_options
 @click.option("--listen-fd", type=int, hidden=True)
-@click.option("--tally", type=click.Path(path_type=Path), hidden=True)
-@click.option("--parent-fd", type=int, hidden=True)
-@click.option("--log-file", type=click.Path(path_type=Path), hidden=True)
-@click.option("--log-limit-bytes", type=int, hidden=True)
 @click.pass_obj
 def stage(
     program: Program,
@@ -130,10 +127,6 @@ def stage(
     stage_name: str | None,
     config: Path | None,
     listen_fd: int | None,
-    tally: Path | None,
-    parent_fd: int | None,
-    log_file: Path | None,
-    log_limit_bytes: int | None,
     **flags: Any,
 ) -> int:
     """Run one stage until Ctrl-C or SIGTERM; its log, JSON lines, goes to standard output.
@@ -152,12 +145,37 @@ def stage(
 
     check_environment(os.environ)  # before the SDK is imported, which ends with a traceback on some wrong values
     from simulator.stage.assembly import Surroundings
-    from simulator.stage.process import run_stage
-    from simulator.telemetry.log_file import LogBound
+    from simulator.stage.process import run_stages
 
     settings = _stage_settings(program, topology, stage_name, config, flags)
-    bound = LogBound(log_file, log_limit_bytes) if log_file is not None and log_limit_bytes is not None else None
-    return run_stage(settings, Surroundings(listen_fd, tally, parent_fd, bound), os.environ)
+    return run_stages([(settings, Surroundings(listen_fd))], os.environ)
+
+
+@cli.command(hidden=True, name="fork-server")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--socket", "descriptor", type=int, required=True)
+@click.argument("room", required=False)
+def fork_server(folder: Path, descriptor: int, room: str | None) -> int:
+    """Become the stages of the run in a folder, a process at a time, for the run that starts it."""
+    del room  # it only makes the command longer, so that what is shown in its place finds room
+    _prepare_stage_process()
+    from simulator.stage.fork_server import run_fork_server
+    from simulator.stage.process import run_stages_for_runner
+    from simulator.telemetry.run_files import RunFiles
+    from simulator.topology.layers import from_environment, from_flags, unknown_variables
+    from simulator.topology.reader import read_topology, samples_beside
+    from simulator.topology.settings import resolve_topology_stage
+
+    path = RunFiles(folder).topology
+    read = read_topology(path)
+    given, ignored = from_environment(os.environ), unknown_variables(os.environ, _OF_OTHERS)
+
+    def resolve(name: str, instance: int) -> Any:
+        # Those that call it are stopped before it, so that nobody sends to it when it is asked to stop.
+        own = given | from_flags({"INSTANCE": instance, "SHUTDOWN_DELAY": "0s"})
+        return resolve_topology_stage(read, name, own, samples_beside(folder), ignored)
+
+    return run_fork_server(descriptor, lambda channel: run_stages_for_runner(channel, folder, resolve, os.environ))
 
 
 def _prepare_stage_process() -> None:
@@ -187,8 +205,7 @@ def _stage_settings(
     from simulator.topology.settings import resolve_stage, resolve_topology_stage
 
     given = from_environment(os.environ) | from_flags(flags)
-    of_others = (CONTROL_TOKEN_VARIABLE, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, SECRET_VARIABLE)
-    ignored = unknown_variables(os.environ, of_others)
+    ignored = unknown_variables(os.environ, _OF_OTHERS)
     if topology is not None and name is not None:
         read = read_topology(topology)
         settings = resolve_topology_stage(read, name, given, samples_beside(topology.parent), ignored)

@@ -169,7 +169,8 @@ def _clear(files: RunFiles) -> None:
     """Delete the files, or links, that a run makes; never a folder, nor what a link leads to."""
     olds = [path for pattern in ("*.jsonl", "*.jsonl.1", "*.stderr") for path in files.logs.glob(pattern)]
     olds += files.tallies.iterdir()
-    olds += [files.report, files.topology, files.addresses, files.control_token, files.console_log, files.console_tally]
+    olds += [files.report, files.topology, files.addresses, files.control_token]
+    olds += [files.console_log, files.console_tally, files.fork_server_log]
     if files.stack.is_dir():
         olds += [path for path in files.stack.iterdir() if path.suffix in (".yaml", ".yml", ".log")]
     for old in olds:

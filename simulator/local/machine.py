@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from simulator.topology.model import Topology
 
-# What a stage's process takes to start, and then holds while it is idle.
-_START_CPU_SECONDS = 1.0
-_PROCESS_BYTES = 60 * 10**6
+# What a stage's process takes to start, forked from one that has imported everything, and then holds by itself.
+_START_CPU_SECONDS = 0.1
+_PROCESS_BYTES = 30 * 10**6
 _MAX_START_SECONDS = 30.0
 _MAX_MEMORY_RATIO = 0.75
 

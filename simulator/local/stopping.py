@@ -13,12 +13,14 @@ _POLL_SECONDS = 0.02
 _FIRST_WORD_SECONDS, _NEXT_WORD_SECONDS = 1.0, 5.0
 # What a stage may take after the bound: it breaks off what is not done, and tells what is untold.
 _AFTER_BOUND_SECONDS = 13.0
+_KILL_SECONDS = 5.0
 
 
 class Ending:
     """The end of a run within `bound_seconds`, from when this is made.
 
-    `in_flight()` gives the messages in each stage, `tell(text)` shows what is being waited for.
+    `in_flight()` gives the messages in each stage, `tell(text)` shows what is being waited for, and `look(seconds)`
+    waits for news of the stages.
     """
 
     def __init__(
@@ -27,16 +29,18 @@ class Ending:
         bound_seconds: float,
         in_flight: Callable[[], Mapping[str, int]],
         tell: Callable[[str], None],
+        look: Callable[[float], None],
     ) -> None:
         self._topology = topology
         self._bound_seconds = bound_seconds
         self._in_flight = in_flight
         self._tell = tell
+        self._look = look
         self._deadline = time.monotonic() + bound_seconds
         self._next_word = time.monotonic() + _FIRST_WORD_SECONDS
 
     def stop(self, children: Iterable[Child]) -> list[Child]:
-        """Ask processes to stop and wait for them; return those that had to be killed."""
+        """Ask stages to stop and wait for them; return those whose processes had to be killed."""
         waited_for = [child for child in children if child.returncode is None]
         for child in waited_for:
             child.terminate()
@@ -50,10 +54,11 @@ class Ending:
         stuck = [child for child in waited_for if child.returncode is None]
         for child in stuck:
             child.kill()
+        self._wait(stuck, time.monotonic() + _KILL_SECONDS)
         return stuck
 
     def _wait(self, children: Sequence[Child], deadline: float) -> bool:
-        """Wait for the end of processes; return whether all ended in time."""
+        """Wait for the end of stages; return whether all ended in time."""
         while any(child.returncode is None for child in children):
             now = time.monotonic()
             if now >= deadline:
@@ -61,7 +66,7 @@ class Ending:
             if now >= self._next_word:
                 self._next_word = now + _NEXT_WORD_SECONDS
                 self._say(deadline - now)
-            time.sleep(_POLL_SECONDS)
+            self._look(_POLL_SECONDS)
         return True
 
     def _say(self, left_seconds: float) -> None:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from simulator.errors import StartError
-from simulator.local.children import Child, parent_pipe
+from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.plan import STANDARD_INPUT, files_of
-from simulator.local.starting import Pace, Probes, how_it_ended, start_at_pace
+from simulator.local.stage_processes import StageProcesses, how_it_ended
+from simulator.local.starting import Pace, start_at_pace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.stopping import Ending
 from simulator.local.view import Percentiles, Picture, View
@@ -38,6 +39,7 @@ from simulator.topology.reader import write_topology
 
 DEFAULT_LOG_LIMIT_BYTES = 2**30
 _TICK_SECONDS = 0.1
+_LOOK_SECONDS = 0.05
 _SHOW_SECONDS = 1.0
 _SECRET_BYTES = 24
 
@@ -73,9 +75,8 @@ class Supervisor:
         log_limit_bytes: int = DEFAULT_LOG_LIMIT_BYTES,
     ) -> None:
         self._folder = folder
-        self._program = program
         secret = environment.get(SECRET_VARIABLE) or secrets.token_urlsafe(_SECRET_BYTES)
-        self._environment = {**environment, SECRET_VARIABLE: secret}
+        self._processes = StageProcesses(folder, program, {**stage_environment(environment), SECRET_VARIABLE: secret})
         self._stop = stop
         self._log_limit_bytes = log_limit_bytes // sum(stage.instances for stage in topology.stages.values())
         self._gone: dict[str, str] = {}
@@ -90,6 +91,7 @@ class Supervisor:
             write(folder.topology, write_topology(self.topology))
             self._tallies = {name: self._make_tallies(name) for name in topology.stages}
             write(folder.addresses, json.dumps({name: self.addresses(name) for name in topology.stages}) + "\n")
+            self._processes.start()
         except BaseException:
             self.__exit__()
             raise
@@ -100,6 +102,7 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         for child in self._everyone():
             child.kill()
+        self._processes.__exit__()
         self._close_outputs()
         for reader in self._readers.values():
             reader.close()
@@ -132,8 +135,7 @@ class Supervisor:
             on_tick(ready)
 
         groups = [self._everyone(names) for names in (others, injectors)]
-        with Probes() as probes:
-            start_at_pace(groups, self._start_child, probes.ready_among, pace, time.monotonic, tick)
+        start_at_pace(groups, self._begin, self._ready_among, pace, time.monotonic, tick)
         self._close_outputs()
         self._began = time.monotonic()
 
@@ -143,6 +145,7 @@ class Supervisor:
         next_show = self._began
         while not self._stop.wait(_TICK_SECONDS):
             now = time.monotonic()
+            self._processes.look(0.0)
             self._note_gone()
             if now >= next_show:
                 next_show = now + _SHOW_SECONDS
@@ -158,8 +161,9 @@ class Supervisor:
 
         `tell(text)` shows what is being waited for, where it takes long.
         """
+        self._processes.look(0.0)
         self._note_gone()
-        ending = Ending(self.topology, run_drain_seconds(self.topology), self._in_flight, tell)
+        ending = Ending(self.topology, run_drain_seconds(self.topology), self._in_flight, tell, self._processes.look)
         for names in _callers_first(self.topology):
             stuck = ending.stop(self._everyone(names))
             self._gone |= {child.label: "did not stop in time and was killed" for child in stuck}
@@ -171,7 +175,7 @@ class Supervisor:
                 pipeline[bucket] = pipeline.get(bucket, 0) + count
         ledger = make_ledger(self.topology, counts, self._gone_stages())
         return Result(
-            ledger=replace(ledger, problems=(*ledger.problems, *self._truncated())),
+            ledger=replace(ledger, problems=(*ledger.problems, *self._truncated(), *self._trouble())),
             latencies={n: percentiles(source.durations(tally.HANDLING)) for n, source in self._tallies.items()},
             pipeline=percentiles(pipeline),
             seconds=time.monotonic() - self._began,
@@ -185,6 +189,11 @@ class Supervisor:
         for label, reader in self._readers.items():
             if reader.truncated:
                 yield f"{label}: its tally was truncated; its counts are the last that were seen"
+
+    def _trouble(self) -> Iterator[str]:
+        """Say what became of the process that forked the stages, where it has not gone on to the end."""
+        if self._processes.trouble:
+            yield f"{self._processes.trouble}: how its stages ended is not known"
 
     def _everyone(self, names: Iterable[str] | None = None) -> list[Child]:
         """Give every process of these stages, or of all."""
@@ -241,10 +250,18 @@ class Supervisor:
         """Return how many processes the run has."""
         return len(self._everyone())
 
-    def _start_child(self, child: Child) -> None:
+    def _begin(self, child: Child) -> None:
         from_terminal = self.topology.stages[child.name].input == STANDARD_INPUT
         stdin = 0 if from_terminal else subprocess.DEVNULL
-        child.start(self._program, self._parent_read, self._environment, stdin, self._log_limit_bytes)
+        process = self._processes.fork(child.label, [child.name], stdin, self._folder.errors(child.label))
+        child.begin(process, self._log_limit_bytes)
+
+    def _ready_among(self, children: Iterable[Child]) -> list[Child]:
+        """Wait for a moment and return those that have become ready. Raise StartError where no more can."""
+        self._processes.look(_LOOK_SECONDS)
+        if self._processes.trouble:
+            raise StartError(self._processes.trouble)
+        return [child for child in children if child.is_ready]
 
     def _note_gone(self) -> None:
         for child in self._everyone():

@@ -58,13 +58,12 @@ from simulator.topology.settings import StageSettings
 class Surroundings:
     """What the runner gives a stage that it starts; a stage by itself has none of it.
 
-    `listen_fd` is a socket that listens already, `tally_path` the file to count in, `parent_fd` a pipe that closes when
-    the runner is gone, `log_bound` says which file standard output is and how much of it is kept.
+    `listen_fd` is a socket that listens already, `tally_path` the file to count in, `log_bound` says which file takes
+    the log and how much of it is kept; without it the log goes to standard output.
     """
 
     listen_fd: int | None = None
     tally_path: Path | None = None
-    parent_fd: int | None = None
     log_bound: LogBound | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 import simulator
+from simulator.errors import StartError
 from simulator.stage.capacity import Capacity
 from simulator.stage.downstream import Try
 from simulator.telemetry import traces
@@ -33,6 +35,7 @@ from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.record import Clock
+from simulator.telemetry.run_files import create_file
 from simulator.telemetry.service import Service, as_the_environment_says
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
 from simulator.topology.settings import StageSettings
@@ -121,8 +124,8 @@ def instrument(app: Flask, provider: TracerProvider) -> None:
 
 
 def _line_writer(identity: Mapping[str, str], tally: Tally | None, log_bound: LogBound | None) -> LineWriter:
-    """Make the writer of standard output; its thread is one of the operating system, not one of gevent's."""
-    descriptor = sys.stdout.fileno()
+    """Make the writer of the log; its thread is one of the operating system, not one of gevent's."""
+    descriptor = _log_descriptor(log_bound)
 
     def tell(name: str) -> Callable[[int], None]:
         return lambda count: tally.set(name, count) if tally is not None else None
@@ -143,6 +146,16 @@ def _line_writer(identity: Mapping[str, str], tally: Tally | None, log_bound: Lo
         on_loss=tell(LOG_LINES_DROPPED),
         file=LogFile(descriptor, log_bound, tell(LOG_LINES_DELETED)) if log_bound is not None else None,
     )
+
+
+def _log_descriptor(log_bound: LogBound | None) -> int:
+    if log_bound is None:
+        return sys.stdout.fileno()
+    try:
+        with create_file(log_bound.path) as file:
+            return os.dup(file.fileno())
+    except OSError as error:
+        raise StartError(f"{log_bound.path} can't be written: {error.strerror}") from None
 
 
 def _metrics(

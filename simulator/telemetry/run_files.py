@@ -59,6 +59,11 @@ class RunFiles:
         return self.path / "console.tally"
 
     @property
+    def fork_server_log(self) -> Path:
+        """Return the file of what the process that forks the stages complains about."""
+        return self.path / "fork-server.log"
+
+    @property
     def stack(self) -> Path:
         """Return the folder of the backends that are started beside the run."""
         return self.path / "stack"

@@ -1,4 +1,4 @@
-"""The processes of a run, with small programs of the tests' own in the place of a stage."""
+"""The stages of a run in their processes, with a small program in the place of the process that forks them."""
 
 from __future__ import annotations
 
@@ -8,270 +8,212 @@ import os
 import signal
 import socket
 import subprocess
-import time
-import urllib.request
 
 import pytest
 
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.folder import open_run_folder
-from simulator.local.starting import Pace, Probes, start_at_pace
+from simulator.local.stage_processes import StageProcesses
 from simulator.net.listening import listen
+from tests.support.fork_server import fork_server
+from tests.support.processes import wait_for
 
 LONG_SECONDS = 20.0
 
-# A stage's place is taken by programs that say what they were given, and answer their probe on the socket.
-GOOD = """
-import http.server, json, os, socket, sys, threading
-arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
-print(json.dumps({"command": sys.argv[1], "arguments": arguments, "environment": dict(os.environ),
-                  "session": os.getsid(0), "pid": os.getpid(), "stdin": sys.stdin.read()}), flush=True)
-class Handler(http.server.BaseHTTPRequestHandler):
-    asked = 0
-    def do_GET(self):
-        Handler.asked += 1
-        self.send_response(200 if self.path == "/readyz" and Handler.asked > NOT_READY_AT_FIRST else 503)
-        self.end_headers()
-    def log_message(self, *_): pass
-server = http.server.HTTPServer(("", 0), Handler, bind_and_activate=False)
-server.socket.close()
-server.socket = socket.socket(fileno=int(arguments["--listen-fd"]))
-def end_with_parent():
-    os.read(int(arguments["--parent-fd"]), 1)
-    os._exit(7)
-threading.Thread(target=end_with_parent, daemon=True).start()
-server.serve_forever()
-"""
-DYING = "import sys; print('the reason ' + 'x' * 5000 + ' of it all', file=sys.stderr); sys.exit(2)"
-STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + GOOD
-
 
 class Rig:
-    """A child of a program, its folder and the runner's pipe."""
+    """Children, their folder, and the processes that they are begun in."""
 
-    def __init__(self, folder, program, source, not_ready_at_first=0, instance=1, label="parse"):
+    def __init__(self, folder, program, environment, source):
         self.folder = folder
-        self.program = program
-        program.write_text(source.replace("NOT_READY_AT_FIRST", str(not_ready_at_first)))
-        self.read, self.write = parent_pipe()
-        self.listener = listen("127.0.0.1", 0, "parse")
-        self.port = self.listener.getsockname()[1]
-        self.child = Child("parse", instance, label, self.listener, folder)
+        program.write_text(source)
+        self.processes = StageProcesses(folder, program, environment)
+        self.processes.start()
 
-    def start(self, environment=None, stdin=subprocess.DEVNULL):
-        self.child.start(self.program, self.read, environment or {"PATH": os.environ["PATH"]}, stdin, 1000)
+    def child(self, label="parse", instance=1):
+        return Child("parse", instance, label, listen("127.0.0.1", 0, "parse"), self.folder)
 
-    def wait(self):
-        """Wait until the child is ready."""
-        with Probes() as probes:
-            pace = Pace(concurrency=1, timeout_seconds=LONG_SECONDS)
-            start_at_pace([[self.child]], lambda _: None, probes.ready_among, pace, time.monotonic, lambda _: None)
+    def begin(self, *children, stdin=subprocess.DEVNULL):
+        process = self.processes.fork(children[0].label, ["parse"], stdin, self.folder.errors(children[0].label))
+        for child in children:
+            child.begin(process, 1000)
+        return process
 
-    def said(self):
-        return json.loads(self.folder.log(self.child.label).read_text().splitlines()[0])
+    def begun(self, label="parse", **options):
+        """Begin a child, and give it when it is ready."""
+        child = self.child(label)
+        self.begin(child, **options)
+        self.wait(lambda: child.is_ready)
+        return child
 
-    def close_pipe(self):
-        os.close(self.write)
-        self.write = None
+    def wait(self, check):
+        def look():
+            self.processes.look(0.05)
+            return check()
+
+        wait_for(look, "what the processes do", LONG_SECONDS)
+
+    def said(self, label="parse"):
+        return json.loads(self.folder.log(label).read_text())
 
 
 @pytest.fixture
-def make_child(tmp_path):
-    """Give a function that makes a child; it is killed at the end."""
+def make_rig(tmp_path):
+    """Give a function that makes a rig; its processes are ended at the end."""
     with contextlib.ExitStack() as stack:
 
-        def make(source=GOOD, **options):
+        def make(environment=None, **behaviour):
             folder = open_run_folder(tmp_path / "run", "pipeline")
             stack.callback(folder.release)
-            rig = Rig(folder, tmp_path / "program.py", source, **options)
-            stack.callback(lambda: rig.write is None or os.close(rig.write))
-            stack.callback(os.close, rig.read)
-            stack.callback(rig.child.kill)
+            environment = {"PATH": os.environ["PATH"], **(environment or {})}
+            rig = Rig(folder, tmp_path / "program.py", environment, fork_server(**behaviour))
+            stack.enter_context(rig.processes)
             return rig
 
         yield make
 
 
-def test_a_stage_is_started_with_all_it_needs(make_child):
-    """The program is run as a stage with its topology, name, tally, listening socket and the runner's pipe."""
-    rig = make_child()
-    assert (rig.child.pid, rig.child.returncode) == (None, None)
-    rig.start()
-    rig.wait()
+def test_a_stage_is_begun_with_all_it_needs(make_rig):
+    """The process is told which stage it is to be, and gets the listening socket; its other files follow from those."""
+    rig = make_rig({"OTEL_TRACES_SAMPLER": "x"})
+    child = rig.child()
+    assert (child.pid, child.returncode, child.is_ready) == (None, None, False)
+    rig.begin(child)
+    rig.wait(lambda: child.is_ready)
     said = rig.said()
-    assert said["command"] == "stage"
-    names = {"--topology", "--stage", "--instance", "--listen-fd", "--parent-fd", "--tally"} | {
-        "--log-file",
-        "--log-limit-bytes",
-        "--shutdown-delay",
-    }
-    assert set(said["arguments"]) == names
-    assert said["arguments"]["--topology"] == str(rig.folder.topology)
-    assert (said["arguments"]["--stage"], said["arguments"]["--instance"]) == ("parse", "1")
-    assert said["arguments"]["--tally"] == str(rig.folder.tally("parse"))
-    assert said["arguments"]["--log-file"] == str(rig.folder.log("parse"))
-    assert said["arguments"]["--log-limit-bytes"] == "1000"
-    assert said["arguments"]["--parent-fd"] == str(rig.read)
-    assert (said["stdin"], said["pid"]) == ("", rig.child.pid)
-    assert rig.child.returncode is None
+    assert (said["stage"], said["instance"], said["label"], said["log_limit_bytes"]) == ("parse", 1, "parse", 1000)
+    assert (said["command"], said["port"]) == ("fork-server", child.port)
+    assert said["environment"]["OTEL_TRACES_SAMPLER"] == "x"
+    assert said["pid"] == child.pid
+    assert child.returncode is None
+    assert child.address("/orders") == f"http://127.0.0.1:{child.port}/orders"
 
 
-def test_an_instance_has_files_of_its_own(make_child):
-    """One of several processes of a stage is started as that instance, and its files bear its label."""
-    rig = make_child(instance=2, label="parse.2")
-    rig.start()
-    rig.wait()
-    arguments = rig.said()["arguments"]
-    assert (arguments["--stage"], arguments["--instance"]) == ("parse", "2")
-    assert arguments["--tally"] == str(rig.folder.tally("parse.2"))
-    assert {path.name for path in rig.folder.logs.iterdir()} == {"parse.2.jsonl", "parse.2.stderr"}
-
-
-def test_an_instance_that_dies_is_told_by_its_label(make_child):
-    """Of an instance that does not come up the message says which one it is."""
-    rig = make_child(DYING, instance=3, label="parse.3")
-    rig.start()
-    with pytest.raises(StartError, match=r"^stage parse\.3 did not start: it ended \(exit code 2\)\n"):
-        rig.wait()
-
-
-def test_nobody_else_can_take_its_port(make_child):
-    """The port is the stage's from before its start: what connects in between is answered once it is up."""
-    rig = make_child()
-    with socket.create_connection(("127.0.0.1", rig.port), timeout=LONG_SECONDS) as early:
-        early.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
-        with pytest.raises(StartError):
-            listen("127.0.0.1", rig.port, "enrich")
-        rig.start()
-        assert early.recv(12) == b"HTTP/1.0 200"
-
-
-def test_ctrl_c_reaches_the_runner_alone(make_child):
+def test_ctrl_c_reaches_the_runner_alone(make_rig):
     """A stage is in a session of its own, so that a terminal's signals do not reach it."""
-    rig = make_child()
-    rig.start()
-    rig.wait()
-    assert rig.said()["session"] == rig.child.pid != os.getsid(0)
+    rig = make_rig()
+    child = rig.begun()
+    assert rig.said()["session"] == child.pid != os.getsid(0)
 
 
-def test_ready_means_that_it_said_so(make_child):
-    """A stage counts as up only when its probe says so, however often it has to be asked."""
-    rig = make_child(not_ready_at_first=5)
-    rig.start()
-    rig.wait()
-    with urllib.request.urlopen(rig.child.address("/readyz"), timeout=LONG_SECONDS) as answer:
-        assert answer.status == 200
-    assert rig.child.address("/orders") == f"http://127.0.0.1:{rig.port}/orders"
+def test_nobody_else_can_take_its_port(make_rig):
+    """The port is the stage's from before its start, and ends with it."""
+    rig = make_rig()
+    child = rig.child()
+    socket.create_connection(("127.0.0.1", child.port), timeout=LONG_SECONDS).close()
+    with pytest.raises(StartError):
+        listen("127.0.0.1", child.port, "enrich")
+    rig.begin(child)
+    rig.wait(lambda: child.is_ready)
+    child.kill()
+    rig.wait(lambda: child.returncode is not None)
+    listen("127.0.0.1", child.port, "other").close()
 
 
-def test_a_stage_that_dies_is_told_with_its_last_words(make_child):
-    """A stage that does not come up is told by name with the end of what it wrote to standard error."""
-    rig = make_child(DYING)
-    rig.start()
-    with pytest.raises(StartError) as raised:
-        rig.wait()
-    text = str(raised.value)
-    assert text.startswith("stage parse did not start: it ended (exit code 2)\n")
-    assert text.endswith("x of it all")
-    assert len(text) < 2100
-    assert rig.child.returncode == 2
+def test_a_stage_is_asked_to_end(make_rig):
+    """`terminate` asks, and it has ended when it says so, and its process with it."""
+    rig = make_rig()
+    child = rig.begun()
+    child.terminate()
+    rig.wait(lambda: child.returncode is not None)
+    assert child.returncode == 0
+    child.terminate()
+    child.kill()
+    assert child.returncode == 0
 
 
-def test_a_stage_is_asked_to_stop(make_child):
-    """`terminate` asks, with SIGTERM, and `wait` says whether the process has ended within its time."""
-    rig = make_child()
-    rig.start()
-    rig.wait()
-    assert rig.child.wait(0.0) is False
-    rig.child.terminate()
-    assert rig.child.wait(LONG_SECONDS) is True
-    assert rig.child.returncode == -signal.SIGTERM
+def test_a_stage_that_does_not_listen_is_hurried_or_killed(make_rig):
+    """What does not end when it is asked to ends when it is hurried; what is killed is told with the signal."""
+    rig = make_rig(stubborn="parse")
+    child, other = rig.begun(), rig.begun("other")
+    child.terminate()
+    rig.processes.look(0.05)
+    assert child.returncode is None
+    child.break_off()
+    rig.wait(lambda: child.returncode == 0)
+    other.kill()
+    rig.wait(lambda: other.returncode == -signal.SIGKILL)
 
 
-def test_a_stage_that_does_not_listen_is_killed(make_child):
-    """What ignores SIGTERM does not survive `kill`."""
-    rig = make_child(STUBBORN)
-    rig.start()
-    rig.wait()
-    rig.child.terminate()
-    assert rig.child.wait(0.05) is False
-    rig.child.kill()
-    assert rig.child.returncode == -signal.SIGKILL
+def test_stages_in_one_process_end_one_by_one(make_rig):
+    """Each of several stages in a process is ready and ends by itself; one that is killed takes the others along."""
+    rig = make_rig()
+    children = [rig.child(label) for label in ("a", "b", "c")]
+    rig.begin(*children)
+    rig.wait(lambda: all(child.is_ready for child in children))
+    assert len({child.pid for child in children}) == 1
+    children[1].terminate()
+    rig.wait(lambda: children[1].returncode == 0)
+    assert [child.returncode for child in children] == [None, 0, None]
+    children[0].kill()
+    rig.wait(lambda: children[2].returncode is not None)
+    assert [child.returncode for child in children] == [-signal.SIGKILL, 0, -signal.SIGKILL]
 
 
-def test_what_has_ended_can_be_stopped_again(make_child):
-    """Stopping and killing what has ended already, or has never been started, does nothing and raises nothing."""
-    rig = make_child(DYING)
-    rig.child.terminate()
-    assert rig.child.wait(0.0) is True
-    rig.start()
-    assert rig.child.wait(LONG_SECONDS) is True
-    rig.child.terminate()
-    rig.child.kill()
-    rig.child.kill()
-    assert rig.child.returncode == 2
+def test_why_a_stage_can_t_begin(make_rig):
+    """What a stage says of why it can't begin is told, and otherwise the end of what its process wrote."""
+    rig = make_rig(refuses="parse", dies="other")
+    child, other = rig.child(), rig.child("other")
+    for one in (child, other):
+        rig.begin(one)
+    rig.wait(lambda: child.returncode is not None and other.returncode is not None)
+    assert (child.returncode, child.last_words()) == (2, "its output can't be written")
+    assert other.returncode == 1
+    assert other.last_words().endswith("xx no room") and len(other.last_words()) == 2000
 
 
-def test_the_port_ends_with_the_process(make_child):
-    """Once started the socket is the stage's alone: when its process is gone nobody is there to connect to."""
-    rig = make_child(DYING)
-    rig.start()
-    assert rig.child.wait(LONG_SECONDS) is True
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", rig.port), timeout=LONG_SECONDS)
+def test_standard_input_is_passed_on(make_rig):
+    """A stage that is to read the runner's standard input gets it."""
+    rig = make_rig(reads="parse")
+    read, write = os.pipe()
+    os.write(write, b"from outside")
+    os.close(write)
+    try:
+        rig.begun(stdin=read)
+        assert rig.said()["stdin"] == "from outside"
+    finally:
+        os.close(read)
 
 
-def test_a_child_that_was_never_started_lets_its_port_go(make_child):
-    """The port of a stage that was never started is free after `kill`."""
-    rig = make_child()
-    rig.child.kill()
-    listen("127.0.0.1", rig.port, "other").close()
+def test_a_stage_ends_with_the_runner(make_rig):
+    """When the runner is gone, however that came about, its end of the channel is closed, and the process ends."""
+    rig = make_rig()
+    child = rig.child()
+    process = rig.begin(child)
+    rig.wait(lambda: child.is_ready)
+    rig.processes._poll.unregister(process)
+    process.close()
+    rig.wait(lambda: process.returncode == 7)
 
 
-def test_a_stage_notices_that_the_runner_is_gone(make_child):
-    """When the runner's end of the pipe closes, however that came about, the stage sees it and can end."""
-    rig = make_child()
-    rig.start()
-    rig.wait()
-    rig.close_pipe()
-    assert rig.child.wait(LONG_SECONDS) is True
-    assert rig.child.returncode == 7
+def test_no_process_is_left_behind(make_rig):
+    """At the end every process is gone, one that has not even been begun by then too."""
+    rig = make_rig(stubborn="parse")
+    child = rig.begun()
+    rig.begin(rig.child("other"))
+    with rig.processes:
+        pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+    assert all(process.returncode is not None for process in rig.processes._processes)
+
+
+def test_a_child_that_was_never_begun_lets_its_port_go(make_rig):
+    """The port of a stage that was never begun is free after `kill`."""
+    child = make_rig().child()
+    child.kill()
+    listen("127.0.0.1", child.port, "other").close()
 
 
 def test_only_the_reading_end_is_inherited():
-    """Children get the end that tells them of the runner, and never the one that would keep each other alive."""
+    """The console gets the end that tells it of the runner, and never the one that would keep the pipe open."""
     read, write = parent_pipe()
     try:
         assert (os.get_inheritable(read), os.get_inheritable(write)) == (True, False)
     finally:
         os.close(read)
         os.close(write)
-
-
-def test_standard_input_is_passed_on(make_child):
-    """A stage that is to read the runner's standard input gets it."""
-    rig = make_child()
-    read, write = os.pipe()
-    os.write(write, b"from outside")
-    os.close(write)
-    try:
-        rig.start(stdin=read)
-        rig.wait()
-        assert rig.said()["stdin"] == "from outside"
-    finally:
-        os.close(read)
-
-
-def test_the_environment_of_a_stage(make_child):
-    """A stage gets the environment without what is meant for a stage by itself."""
-    rig = make_child()
-    rig.start({"PATH": "/bin", "SIMULATOR_PORT": "1", "SIMULATOR_LOG_LEVEL": "debug", "OTEL_TRACES_SAMPLER": "x"})
-    rig.wait()
-    environment = rig.said()["environment"]
-    assert "SIMULATOR_PORT" not in environment
-    assert environment["SIMULATOR_LOG_LEVEL"] == "debug"
-    assert environment["OTEL_TRACES_SAMPLER"] == "x"
 
 
 def test_what_is_passed_on():

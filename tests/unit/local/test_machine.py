@@ -13,7 +13,7 @@ def of(count, instances=1):
 
 @pytest.mark.parametrize(
     ("topology", "machine"),
-    [(of(36), Machine(2, 8 * 10**9)), (of(60), Machine(2, 8 * 10**9)), (of(500), Machine(64, 256 * 10**9))],
+    [(of(36), Machine(2, 8 * 10**9)), (of(150), Machine(2, 8 * 10**9)), (of(1500), Machine(64, 256 * 10**9))],
 )
 def test_nothing_is_said_of_what_fits(topology, machine):
     """Tens of stages on a laptop and hundreds on a server are good to run."""
@@ -26,11 +26,11 @@ def test_nothing_is_said_of_what_fits(topology, machine):
         (
             of(1001),
             Machine(2, 8 * 10**9),
-            "1001 processes, about 60.1GB of memory and 500 s of start-up",
+            "1001 processes, about 30.0GB of memory and 50 s of start-up",
         ),
-        (of(11, 100), Machine(8, 500 * 10**9), "1100 processes, about 66.0GB of memory and 138 s"),
-        (of(112), Machine(2, 8 * 10**9), "112 processes, about 6.7GB of memory and 56 s"),
-        (of(20), Machine(64, 10**9), "20 processes, about 1.2GB of memory and 0 s"),
+        (of(55, 100), Machine(8, 500 * 10**9), "5500 processes, about 165.0GB of memory and 69 s"),
+        (of(212), Machine(2, 8 * 10**9), "212 processes, about 6.4GB of memory and 11 s"),
+        (of(30), Machine(64, 10**9), "30 processes, about 0.9GB of memory and 0 s"),
     ],
 )
 def test_more_than_a_machine_can_start_is_told_with_what_it_needs(topology, machine, needs):

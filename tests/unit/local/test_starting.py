@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import io
-import socket
 
 import pytest
 from rich.console import Console
 
 from simulator.errors import StartError
 from simulator.local.progress import StartProgress
-from simulator.local.starting import Pace, Probes, how_it_ended, start_at_pace
+from simulator.local.stage_processes import how_it_ended
+from simulator.local.starting import Pace, start_at_pace
 
 
 class Fake:
     """A process that becomes ready, or ends, so many seconds after it was begun."""
-
-    host, port = "127.0.0.1", 0
 
     def __init__(self, label, clock, ready_after=1.0, ends_after=None, code=1, words=""):
         self.label = label
@@ -115,39 +113,6 @@ def test_one_that_ends_is_told_with_how_it_ended(code, words, said):
 def test_an_unknown_signal_has_its_number():
     """A signal without a name is told by its number."""
     assert how_it_ended(-63) == "was killed (signal 63)"
-
-
-def test_a_stage_that_answers_later_is_asked_once():
-    """A request waits in the stage's backlog until it is taken, so that being slow costs no further ones."""
-    clock = Clock()
-    with socket.create_server(("127.0.0.1", 0)) as server, Probes() as probes:
-        child = Fake("slow", clock)
-        child.port = server.getsockname()[1]
-        assert probes.ready_among([child]) == probes.ready_among([child]) == []
-        connection, _ = server.accept()
-        with connection:
-            assert connection.recv(4096).startswith(b"GET /readyz HTTP/1.1\r\n")
-            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        assert probes.ready_among([child]) == [child]
-        server.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            server.accept()
-
-
-def test_a_stage_that_is_not_ready_is_asked_again():
-    """An answer of 503, and a connection that breaks, are no readiness; the next request may find it."""
-    clock = Clock()
-    with socket.create_server(("127.0.0.1", 0)) as server, Probes() as probes:
-        child = Fake("slow", clock)
-        child.port = server.getsockname()[1]
-        for answer in (b"HTTP/1.1 503 Not Ready\r\n\r\n", b"", b"HTTP/1.0 200 OK\r\n\r\n"):
-            probes.ready_among([child])
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(answer)
-            found = probes.ready_among([child])
-        assert found == [child]
 
 
 def test_progress_on_a_pipe_is_a_line_every_few_seconds():

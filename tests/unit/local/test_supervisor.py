@@ -1,4 +1,4 @@
-"""A run from its start to its account, with a small program of the tests' own in the place of every stage."""
+"""A run from its start to its account, with a small program in the place of the process that forks the stages."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from simulator.local.supervisor import Supervisor
 from simulator.net.listening import listen, listen_in_a_row
 from simulator.telemetry.tally import Tally
 from simulator.topology.reader import parse_topology, read_topology
+from tests.support.fork_server import fork_server
+from tests.support.processes import wait_for
 
 PACE = Pace(concurrency=4)
 TEXT = """
@@ -28,24 +30,6 @@ stages:
   work: {instances: 3, path: /orders, calls: [archive]}
   archive: {role: terminator}
 """
-# It says what it was given, answers its probe, and ends in order when it is asked to.
-PROGRAM = """
-import http.server, json, os, signal, socket, sys
-arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
-print(json.dumps(arguments), flush=True)
-signal.signal(signal.SIGTERM, lambda *_: None if STUBBORN else os._exit(EXIT_CODE))
-signal.signal(signal.SIGUSR1, lambda *_: os._exit(EXIT_CODE))
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-    def log_message(self, *_): pass
-server = http.server.HTTPServer(("", 0), Handler, bind_and_activate=False)
-server.socket.close()
-server.socket = socket.socket(fileno=int(arguments["--listen-fd"]))
-server.serve_forever()
-"""
-DYING = "import sys\nif 'archive' in sys.argv: sys.exit('no room')\n"
 
 
 class Seen:
@@ -77,9 +61,15 @@ class Rig:
         return child.pid
 
     def kill(self, label):
-        """Kill a process and wait until it is gone; it is left to the supervisor to find out."""
-        os.kill(self.pid(label), signal.SIGKILL)
-        os.waitid(os.P_PID, self.pid(label), os.WEXITED | os.WNOWAIT)
+        """Kill a process, and wait until it is gone."""
+        (child,) = [child for child in self.supervisor._everyone() if child.label == label]
+        os.kill(child.pid, signal.SIGKILL)
+
+        def is_told():
+            self.supervisor._processes.look(0.05)
+            return child.returncode is not None
+
+        wait_for(is_told, "the end of a process")
 
     def count(self, label, **counts):
         """Count in a process's place; `__` stands for the dot."""
@@ -99,11 +89,11 @@ def make_rig(tmp_path):
     """Give a function that makes a rig; nothing of it is left at the end."""
     with contextlib.ExitStack() as stack:
 
-        def make(text=TEXT, source=PROGRAM, exit_code=0, stubborn="", **variables):
+        def make(text=TEXT, variables=None, **behaviour):
             folder = open_run_folder(tmp_path / "run", "orders")
             stack.callback(folder.release)
-            source = source.replace("EXIT_CODE", str(exit_code)).replace("STUBBORN", f"{stubborn!r} in sys.argv")
-            rig = Rig(folder, tmp_path / "program.py", text, source, {"PATH": os.environ["PATH"], **variables})
+            environment = {"PATH": os.environ["PATH"], **(variables or {})}
+            rig = Rig(folder, tmp_path / "program.py", text, fork_server(**behaviour), environment)
             stack.enter_context(rig.supervisor)
             return rig
 
@@ -117,12 +107,11 @@ def ports(rig, name):
 @pytest.mark.parametrize("given", ["", "of-the-user"])
 def test_a_run_has_a_secret(make_rig, given):
     """It is the user's own or one that is made; an empty variable is none."""
-    source = "import os\nprint(repr(os.environ['SIMULATOR_RUN_SECRET']), flush=True)\n" + PROGRAM
-    rig = make_rig(source=source, SIMULATOR_RUN_SECRET=given)
+    rig = make_rig(variables={"SIMULATOR_RUN_SECRET": given})
     rig.supervisor.start(PACE)
-    said = {rig.folder.log(label).read_text().split("\n")[0] for label in ("injector", "archive")}
+    said = {rig.said(label)["environment"]["SIMULATOR_RUN_SECRET"] for label in ("injector", "archive")}
     assert len(said) == 1
-    assert said == {repr(given)} if given else len(said.pop()) > 20
+    assert said == {given} if given else len(said.pop()) > 20
 
 
 def test_every_instance_has_an_address(make_rig):
@@ -171,14 +160,13 @@ def test_a_row_that_is_not_free_is_told(make_rig, taken):
 
 
 def test_every_instance_is_a_process_with_files_of_its_own(make_rig):
-    """Each instance is started as the one that it is and has its own log and tally; a single one bears no number."""
+    """Each instance is begun as the one that it is and has its own log and tally; a single one bears no number."""
     rig = make_rig()
     rig.supervisor.start(PACE)
     labels = {"injector": 1, "work.1": 1, "work.2": 2, "work.3": 3, "archive": 1}
     for label, instance in labels.items():
         said = rig.said(label)
-        assert (said["--stage"], said["--instance"]) == (label.partition(".")[0], str(instance))
-        assert said["--tally"] == str(rig.folder.tally(label))
+        assert (said["stage"], said["instance"]) == (label.partition(".")[0], instance)
         assert rig.folder.tally(label).exists()
     assert len({rig.pid(label) for label in labels}) == 5
 
@@ -199,9 +187,53 @@ def test_nothing_is_left_behind(make_rig):
 
 def test_a_stage_that_does_not_come_up_ends_the_start(make_rig):
     """A stage that dies at its start is told by name, with its last words."""
-    rig = make_rig(source=DYING + PROGRAM)
-    with pytest.raises(StartError, match=r"stage archive did not start: it ended \(exit code 1\)\nno room"):
+    rig = make_rig(dies="archive")
+    with pytest.raises(
+        StartError, match=r"stage archive did not start: it ended \(exit code 1\)\nx+ no room$"
+    ) as raised:
         rig.supervisor.start(PACE)
+    assert len(str(raised.value)) < 2100
+
+
+def test_a_stage_that_cant_begin_ends_the_start(make_rig):
+    """A stage that says why it can't begin is told by name, with what it said."""
+    rig = make_rig(refuses="work.2")
+    said = r"stage work\.2 did not start: it ended \(exit code 2\)\nits output can't be written"
+    with pytest.raises(StartError, match=said):
+        rig.supervisor.start(PACE)
+
+
+def test_a_fork_server_that_does_not_come_up_is_told(make_rig):
+    """Where the process that forks the stages ends before it has, the error has its name and its last words."""
+    rig = make_rig(fails="no such module")
+    said = r"^the process that forks the stages ended \(exit code 1\)\nno such module$"
+    with pytest.raises(StartError, match=said):
+        rig.supervisor.start(PACE)
+
+
+def test_a_fork_server_that_is_killed_is_told_and_ends_no_run(make_rig):
+    """The stages go on and end in order without it; the account says what can no longer be known."""
+    rig = make_rig()
+    rig.supervisor.start(PACE)
+    os.kill(rig.supervisor._processes._server.pid, signal.SIGKILL)
+    assert dict(rig.look().gone) == {}
+    os.kill(rig.pid("archive"), signal.SIGKILL)
+    wait_for(lambda: rig.look().gone, "the end of a stage")
+    assert dict(rig.look().gone) == {"archive": "ended (its exit code is not known)"}
+    problems = rig.supervisor.finish(print).ledger.problems
+    assert problems == (
+        "archive ended (its exit code is not known)",
+        "the process that forks the stages was killed (SIGKILL): how its stages ended is not known",
+    )
+
+
+def test_a_process_that_never_becomes_ready(make_rig):
+    """The start ends when no further stage has become ready in its time."""
+    rig = make_rig(silent="archive")
+    with pytest.raises(
+        StartError, match="0 of 5 stages are ready, and for 300ms no other became so; waiting for archive"
+    ):
+        rig.supervisor.start(Pace(concurrency=1, timeout_seconds=0.3))
 
 
 def test_a_start_can_be_stopped(make_rig):

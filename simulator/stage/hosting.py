@@ -1,0 +1,102 @@
+"""The stages of one process: begun together, and ended one by one, those that call before those that they call."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+
+import gevent
+import gevent.event
+
+from simulator.stage.assembly import Surroundings
+from simulator.stage.running import RunningStage
+from simulator.topology.settings import StageSettings
+
+OnEnd = Callable[[str, int], None]
+
+
+def _nothing(label: str, code: int) -> None:
+    pass
+
+
+class Host:
+    """The stages of this process, by their labels. `has_failed` says that one of them did not end as it should."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._added: list[str] = []
+        self._stages: dict[str, RunningStage] = {}
+        self._ending: dict[str, gevent.Greenlet] = {}
+        self._ended: set[str] = set()
+        self.has_failed = False
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether there were stages, and all of them have ended."""
+        return 0 < len(self._stages) == len(self._ended)
+
+    def add(self, label: str, settings: StageSettings, surroundings: Surroundings) -> None:
+        """Put a stage together. Raise StartError or ConfigurationError where that can't be."""
+        self._stages[label] = RunningStage(settings, surroundings, self._environment)
+        self._added.append(label)
+
+    def begin(self) -> list[str]:
+        """Begin the stages that have been added, and return their labels."""
+        begun, self._added = self._added, []
+        _settle_memory()
+        for label in begun:
+            self._stages[label].begin()
+        return begun
+
+    def end(self, label: str, delay_seconds: float, on_end: OnEnd = _nothing) -> None:
+        """End a stage beside whatever else goes on; `on_end(label, exit code)` is called when it has ended."""
+        if label in self._stages and label not in self._ending:
+            self._ending[label] = gevent.spawn(self._end, label, delay_seconds, on_end)
+
+    def hurry(self, label: str) -> None:
+        """Let a stage that is ending wait no longer for what it has admitted."""
+        if label in self._stages:
+            self._stages[label].hurry()
+
+    def hurry_all(self) -> None:
+        """Do so with every stage."""
+        for stage in self._stages.values():
+            stage.hurry()
+
+    def end_all(self, by_orchestrator: bool, on_end: OnEnd = _nothing) -> None:
+        """End every stage after those here that call it, and return when all have ended.
+
+        With `by_orchestrator` others may still send here for a while, so that each stage waits its shutdown delay.
+        """
+        labels_of: dict[str, list[str]] = {}
+        for label, stage in self._stages.items():
+            labels_of.setdefault(stage.settings.name, []).append(label)
+        ends = {label: gevent.event.Event() for label in self._stages}
+
+        def end(label: str) -> None:
+            settings = self._stages[label].settings
+            gevent.wait([ends[other] for caller in settings.callers for other in labels_of.get(caller, ())])
+            self.end(label, settings.shutdown_delay_seconds if by_orchestrator else 0.0, on_end)
+            self._ending[label].join()
+            ends[label].set()
+
+        gevent.joinall([gevent.spawn(end, label) for label in self._stages])
+
+    def _end(self, label: str, delay_seconds: float, on_end: OnEnd) -> None:
+        code = 1
+        try:
+            self._stages[label].shut_down(delay_seconds)
+            code = 0
+        except BaseException:
+            self.has_failed = True
+            raise  # gevent shows it on standard error
+        finally:
+            self._ended.add(label)
+            on_end(label, code)
+
+
+def _settle_memory() -> None:
+    """Spare the garbage collector what lives as long as the process, and let it look less often at the rest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)

@@ -1,0 +1,110 @@
+"""One stage that runs: begun, and ended so that nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import gevent
+import gevent.event
+
+import simulator
+from simulator.stage.assembly import Parts, Surroundings, assemble
+from simulator.telemetry.otel_ignored import ignored_variables
+from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
+from simulator.topology.addresses import url_of
+from simulator.topology.settings import StageSettings
+from simulator.urls import redacted
+
+# For the answers to what was broken off, and for asking the stages that it waited for.
+BREAK_OFF_SECONDS = 3.0
+# How long the log of a stage that ends is waited for.
+_LOG_SECONDS = 5.0
+_POLL_SECONDS = 0.005
+
+
+class RunningStage:
+    """A stage, put together when this is made. Raise StartError where a port or a file can't be had."""
+
+    def __init__(self, settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> None:
+        self.settings = settings
+        self._environment = environment
+        self._parts: Parts = assemble(settings, surroundings, environment)
+        self._hurry = gevent.event.Event()
+
+    def begin(self) -> None:
+        """Take messages from now on, and make some where the stage is an injector."""
+        self._parts.server.start()
+        self._parts.state.ready = True
+        _log_start(self.settings, self._parts, self._environment)
+        if self._parts.inject is not None:
+            gevent.spawn(self._parts.inject)
+
+    def hurry(self) -> None:
+        """Wait no longer for what was admitted, once the stage is being shut down."""
+        self._hurry.set()
+
+    def shut_down(self, delay_seconds: float) -> None:
+        """End the stage so that nothing is lost.
+
+        For `delay_seconds` it takes what comes, and each answer and /readyz say that it will end. Then it listens no
+        more, ends idle connections, finishes what was admitted within the bound, breaks off the rest, and tells what
+        is untold.
+        """
+        parts = self._parts
+        parts.state.ready, parts.state.draining = False, True
+        bound_seconds = self.settings.drain_seconds
+        parts.logger.info("stage.draining", in_flight=parts.capacity.inside, timeout_seconds=bound_seconds)
+        if parts.injector is not None:
+            parts.injector.stop()
+            gevent.sleep(0)  # what was begun already gets in before the door is shut
+        self._hurry.wait(delay_seconds)
+        parts.server.close_door()
+        self._wait_until_idle(bound_seconds, self._hurry)
+        parts.capacity.close()
+        unfinished = parts.handling.break_off()
+        self._wait_until_idle(BREAK_OFF_SECONDS)
+        parts.server.stop(timeout=0)
+        parts.provider.shutdown()
+        parts.logger.info(
+            "stage.stopped",
+            unfinished=unfinished,
+            spans_dropped=parts.exporter.dropped if parts.exporter is not None else 0,
+            log_lines_dropped=parts.writer.dropped,
+        )
+        parts.writer.close(_LOG_SECONDS)
+        parts.keeper.close()
+
+    def _wait_until_idle(self, bound_seconds: float, hurry: gevent.event.Event | None = None) -> None:
+        parts = self._parts
+        with gevent.Timeout(bound_seconds, False):
+            gevent.sleep(0)  # what has come already begins to be read
+            parts.server.dismiss_idle()
+            while (parts.handling.under_way or parts.server.exchanges) and not (hurry and hurry.is_set()):
+                gevent.sleep(_POLL_SECONDS)
+                parts.server.dismiss_idle()
+
+
+def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, str]) -> None:
+    stage = settings.stage
+    parts.logger.info(
+        "stage.started",
+        version=simulator.__version__,
+        address=url_of(parts.host, parts.port, stage.path),
+        topology=settings.topology,
+        seed=parts.seed,
+        delay=str(stage.delay),
+        faults=[str(fault) for fault in stage.faults],
+        workers=stage.workers,
+        queue=stage.queue,
+        calls={downstream.name: ", ".join(map(redacted, downstream.urls)) for downstream in settings.downstreams},
+        sampler=parts.provider.sampler.get_description(),
+        traces_endpoint=redacted(traces_endpoint(environment)) if exports_spans(environment) else None,
+        pid=os.getpid(),
+    )
+    for variable in settings.ignored:
+        parts.logger.warning("configuration.ignored", variable=variable, hint="no such setting; see --help")
+    for variable, hint in ignored_variables(environment):
+        parts.logger.warning("configuration.ignored", variable=variable, hint=hint)
+    if exports_spans(environment) and (problem := endpoint_problem(environment)):
+        parts.logger.warning("telemetry.endpoint_unusable", hint=f"{problem}; until then spans are dropped")

@@ -1,0 +1,119 @@
+"""The stages of a process, with stages of the tests' own: who ends before whom, and what is told of it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import gevent
+import pytest
+
+from simulator.errors import StartError
+from simulator.stage import hosting
+from simulator.stage.hosting import Host
+
+
+class Running:
+    """A stage that notes what becomes of it; it ends after some turns of the event loop."""
+
+    events: list[str]
+
+    def __init__(self, settings, surroundings, environment):
+        if settings.name == "broken":
+            raise StartError("no room")
+        self.settings = settings
+
+    def begin(self):
+        self.events.append(f"begin {self.settings.name}")
+
+    def hurry(self):
+        self.events.append(f"hurry {self.settings.name}")
+
+    def shut_down(self, delay_seconds):
+        self.events.append(f"end {self.settings.name} {delay_seconds:g}")
+        for _ in range(3):
+            gevent.sleep(0)
+        if self.settings.name == "failing":
+            raise ZeroDivisionError
+        self.events.append(f"ended {self.settings.name}")
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """Put stages of the tests' own in the place of real ones, and give the list of what becomes of them."""
+    noted = []
+    monkeypatch.setattr(hosting, "RunningStage", type("Noting", (Running,), {"events": noted}))
+    monkeypatch.setattr(hosting, "_settle_memory", lambda: None)
+    return noted
+
+
+def host_of(**callers):
+    """Return a host of stages, each with those that call it, and a shutdown delay of a second."""
+    host = Host({})
+    for name, names in callers.items():
+        host.add(name, SimpleNamespace(name=name, callers=tuple(names), shutdown_delay_seconds=1.0), None)
+    return host
+
+
+def test_stages_begin_together(events):
+    """What was added begins once, in its order."""
+    host = host_of(a=[], b=["a"])
+    assert (host.begin(), host.begin()) == (["a", "b"], [])
+    assert events == ["begin a", "begin b"]
+    assert not host.is_over
+
+
+def test_one_that_can_t_be_made_is_none(events):
+    """A stage that can't be put together is not begun with the others."""
+    host = host_of(a=[])
+    with pytest.raises(StartError):
+        host_of(broken=[])
+    assert host.begin() == ["a"]
+
+
+def test_callers_end_first(events):
+    """At the end of the process each stage ends after those here that call it; callers elsewhere don't matter."""
+    host = host_of(last=["middle", "elsewhere"], middle=["first"], first=[])
+    told = []
+    host.end_all(False, lambda label, code: told.append((label, code)))
+    assert events == ["end first 0", "ended first", "end middle 0", "ended middle", "end last 0", "ended last"]
+    assert told == [("first", 0), ("middle", 0), ("last", 0)]
+    assert host.is_over
+
+
+def test_those_who_stop_a_container_may_still_send(events):
+    """Where the end comes from an orchestrator each stage waits its shutdown delay."""
+    host_of(a=[], b=[]).end_all(True)
+    assert events[:2] == ["end a 1", "end b 1"]
+
+
+def test_one_stage_ends_by_itself(events):
+    """A stage that is ended leaves the others running; it ends once, however often it is asked to."""
+    host = host_of(a=[], b=[])
+    told = []
+    for _ in range(2):
+        host.end("a", 0.0, lambda label, code: told.append((label, code)))
+    gevent.sleep(0.01)
+    assert events == ["end a 0", "ended a"]
+    assert (told, host.is_over) == ([("a", 0)], False)
+    host.end_all(False)
+    assert events[2:] == ["end b 0", "ended b"]
+    assert host.is_over
+
+
+def test_an_end_that_fails_is_told_and_keeps_nobody_waiting(events, capsys):
+    """A stage whose end raises has ended with exit code 1, and those that it calls end all the same."""
+    host = host_of(failing=[], b=["failing"])
+    told = []
+    host.end_all(False, lambda label, code: told.append((label, code)))
+    assert told == [("failing", 1), ("b", 0)]
+    assert host.has_failed
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_hurrying(events):
+    """One stage or all of them are told to wait no longer; a name that nobody has is no trouble."""
+    host = host_of(a=[], b=[])
+    host.hurry("a")
+    host.hurry("nobody")
+    host.hurry_all()
+    assert events == ["hurry a", "hurry a", "hurry b"]
