@@ -66,6 +66,11 @@ class Prometheus:
         assert len(result) <= 1, result
         return float(result[0]["value"][1]) if result else None
 
+    def samples(self, selector: str, span: str) -> dict[float, float]:
+        """Give what was scraped of the one series that a selector has, in the time before now, as {time: value}."""
+        (series,) = self.query(f"{selector}[{span}]")
+        return {float(at): float(value) for at, value in series["values"]}
+
     def exemplars(self, selector: str, start: float, end: float) -> list[dict[str, Any]]:
         parameters: dict[str, Any] = {"query": selector, "start": start, "end": end}
         answer = requests.get(f"{self.base}/api/v1/query_exemplars", params=parameters, timeout=10).json()
