@@ -1,1 +1,1 @@
-"""The console: a run seen in a browser, without anything installed."""
+"""The console: a run shown in a browser, with nothing to install."""

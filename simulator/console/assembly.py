@@ -1,4 +1,4 @@
-"""The console put together: what it answers, and who stands before it."""
+"""The console assembled: its parts by path, behind the guard."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from simulator.console.page.stage_answers import StageAnswers
 from simulator.console.page.trace_answers import TraceAnswers
 from simulator.console.traces.api import PREFIXES as API
 from simulator.console.traces.api import make_api
-from simulator.console.traces.passing import Passer
+from simulator.console.traces.forwarding import Forwarder
 from simulator.console.traces.receiver import PREFIX as RECEIVER
 from simulator.console.traces.receiver import make_receiver
 from simulator.console.watching import Watching
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
-_MOST_ASKED_BYTES = 2**20
+_MAX_REQUEST_BYTES = 2**20
 
 
 def assemble(
     watching: Watching,
     addresses: Mapping[str, list[str]],
-    passer: Passer | None,
+    forwarder: Forwarder | None,
     port: int,
     environment: Mapping[str, str],
     time_limit: Callable[[], AbstractContextManager[object]],
 ) -> Guard:
-    """Put the application of the console at `port` together.
+    """Return the application of the console at `port`.
 
-    `passer` of None means that spans are not passed on; `time_limit()` bounds how long a body may take to come.
+    `forwarder` of None means that spans are not forwarded; `time_limit()` bounds how long a body may take to arrive.
     """
     page_server = flask.Flask("simulator.console.page", static_folder=None)
-    page_server.config["MAX_CONTENT_LENGTH"] = _MOST_ASKED_BYTES
+    page_server.config["MAX_CONTENT_LENGTH"] = _MAX_REQUEST_BYTES
     token = environment.get(CONSOLE_TOKEN_VARIABLE, "")
     control_token = environment.get(CONTROL_TOKEN_VARIABLE) or None
 
@@ -49,13 +49,13 @@ def assemble(
         return guard.may_change(flask.request.cookies)
 
     controls = ControlAnswers(watching, addresses, may_change, control_token)
-    answers = FrameAnswers(watching, passer, TraceAnswers(watching), StageAnswers(watching), controls)
+    answers = FrameAnswers(watching, forwarder, TraceAnswers(watching), StageAnswers(watching), controls)
     page = make_page(page_server, answers)
     policy = partial(_policy, " ".join(f"'{digest.strip(chr(39))}'" for digest in page.csp_hashes()))
     api = make_api(watching.store)
     receiver = make_receiver(
         watching.store.add,
-        passer.offer if passer is not None else None,
+        forwarder.offer if forwarder is not None else None,
         time_limit=time_limit,
         turns=watching.turns,
     )
@@ -65,7 +65,7 @@ def assemble(
 
 
 def _policy(hashes: str) -> str:
-    """Give the policy of the page: nothing from anywhere else, and no script but those that belong to it."""
+    """Return the page's policy: nothing from other origins, and only its own scripts."""
     allowed = {
         "default-src": "'none'",
         "script-src": f"'self' {hashes}",

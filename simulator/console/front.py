@@ -1,4 +1,4 @@
-"""What the console answers, by path: spans that come, the trace API, downloads, and the page."""
+"""The routes of the console: received spans, the trace API, downloads, and the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEALTH = "/healthz"
 
 
 def by_path(others: Mapping[str, WSGIApplication], page: WSGIApplication) -> WSGIApplication:
-    """Send each path to the application of the prefix that it begins with, and every other to the page."""
+    """Return the application that sends each path to the one with its prefix, and all others to the page."""
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

@@ -1,4 +1,4 @@
-"""Who may what: loopback only, nothing by a page from elsewhere, and changes for those who have the run's token."""
+"""Access: loopback only, nothing for pages of other origins, and changes only with the run's token."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from simulator.console.sessions import Sessions
 from simulator.net.loopback import host_of, is_loopback
 from simulator.net.problems import problem
 
-# The only path at which a session is asked for. A cookie for it alone is not sent to the other services of this
-# machine, but for pages of theirs at the very same path.
+# The only path that needs a session. A cookie limited to it is not sent to the other services of this machine, unless
+# they have a page at the very same path.
 CHANGES = "/_dash-update-component"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _SAME_SITE = ("same-origin", "none")
@@ -27,21 +27,21 @@ _HEADERS = (
 
 
 class Guard:
-    """Stand before an application. `policy()` gives the Content-Security-Policy of its pages.
+    """Middleware in front of an application. `policy()` returns the Content-Security-Policy of its pages.
 
-    Opening a page with the token in its address opens a session, whose id is the cookie, and leads to the address
-    without the token.
+    Opening a page with the token in its address opens a session, sets its id as the cookie, and redirects to the
+    address without the token.
     """
 
     def __init__(self, application: WSGIApplication, token: str, port: int, policy: Callable[[], str]) -> None:
         self._application = application
         self._sessions = Sessions(token)
-        # Cookies are shared by all ports of a machine: two runs beside each other need two names.
+        # Cookies are shared by all ports of a machine: two simultaneous runs need two names.
         self._cookie = f"simulator-console-{port}"
         self._policy = policy
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, or have it answered."""
+        """Answer a request, or let the application answer it."""
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             have = {name.lower() for name, _ in headers}
@@ -71,23 +71,23 @@ class Guard:
 
 
 def _address(path: str, query: Sequence[tuple[str, str]]) -> str:
-    """Give the address without the token, and sure to be one of ours: no browser takes it for another machine's."""
+    """Return the address without the token, in a form that no browser takes for another machine's."""
     quoted = quote(path.encode("latin-1").lstrip(b"/\\"), safe="/")
     rest = urlencode([(name, value) for name, value in query if name != "token"])
     return f"/{quoted}?{rest}" if rest else f"/{quoted}"
 
 
 def refusal(environ: WSGIEnvironment) -> str:
-    """Say why a request is not answered; "" where it is."""
+    """Return why a request is refused; "" if it is not."""
     host = environ.get("HTTP_HOST", "")
-    # A page from elsewhere whose name suddenly leads to this machine still bears its own name.
+    # DNS rebinding: a page of another site whose name now resolves to this machine still sends its own name.
     if not is_loopback(host_of(host)):
-        return "the Host header names another machine than this"
+        return "the Host header names a machine other than this one"
     if environ["REQUEST_METHOD"] in _SAFE_METHODS:
         return ""
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and origin != f"http://{host}":
-        return "a page from elsewhere can't change anything here"
+        return "a page of another origin can't change anything here"
     if environ.get("HTTP_SEC_FETCH_SITE", "none") not in _SAME_SITE:
-        return "a page from elsewhere can't change anything here"
+        return "a page of another origin can't change anything here"
     return ""

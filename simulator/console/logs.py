@@ -1,8 +1,8 @@
 """The stages' logs, read from their files: the lines of one trace, and the last lines of a stage.
 
-There is no index: a file is in the order of time, nearly, so the lines of a moment are found by bisecting it, and it is
-never read as a whole. The files are being written, and may end in half a line, be emptied, or be gone. One that was
-full has become the older log beside the new one.
+There is no index: a file is nearly in the order of time, so the lines of a given time are found by bisection, and it is
+never read as a whole. The files are being written, and may end in half a line, be truncated, or be gone. A full one
+has become the older log beside the new one.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ import orjson
 from simulator.console.turns import Turns
 from simulator.telemetry.run_files import older_log
 
-# Requests that run at the same time write their lines out of order by less than this.
+# Concurrent requests write their lines out of order by less than this.
 _MARGIN_SECONDS = 2.0
-_MOST_LINE_BYTES = 32 * 1024
-_MOST_SCANNED_BYTES = 64 * 2**20
-# Of all files together: a stage may have many instances, and a system many stages.
+_MAX_LINE_BYTES = 32 * 1024
+_MAX_FILE_SCANNED_BYTES = 64 * 2**20
+# Over all files: a stage may have many instances, and a system many stages.
 _MAX_SCANNED_BYTES = 256 * 2**20
-_MOST_TAIL_BYTES = 4 * 2**20
+_MAX_TAIL_BYTES = 4 * 2**20
 _BLOCK_BYTES = 2**20
 _STEPS_A_BLOCK = 50
 _TAIL_BLOCK_BYTES = 64 * 1024
-# Nearly always the next line begins in the first piece; the second one passes over what something else has written.
+# Nearly always the next line begins in the first piece; the second one skips what another program has written.
 _PROBES_BYTES = (8 * 1024, 256 * 1024)
 _CLOSE_BYTES = 16 * 1024
 _LATEST_UNIX_SECONDS = 253_402_300_799.0  # the end of the year 9999
-# The stages write the time first and in one form, so that its text sorts as the times do.
+# The stages write the time first and in one format, so that its text sorts like the time.
 _TIMESTAMP = re.compile(rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT[\d:.]+Z)"')
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line: who wrote it (a stage's name, or NAME.N of several instances), when, and what else it has."""
+    """One line: its writer (a stage's name, or NAME.N of several instances), its time, and its other fields."""
 
     timestamp: str
     unix_seconds: float
@@ -55,32 +55,32 @@ def lines_of_trace(
     trace_id: str,
     start_unix_seconds: float,
     end_unix_seconds: float,
-    most: int = 500,
+    limit: int = 500,
     turns: Turns | None = None,
 ) -> list[LogLine]:
-    """Give the lines that bear a trace's id and were written in its time, the earliest `most` in their order.
+    """Return the lines with a trace's id that were written in its time: the earliest `limit`, in order.
 
-    `files` are by label. A file that can't be read has none. They are read in `turns`.
+    `files` are by label. A file that can't be read has no lines. Reading takes `turns` with other work.
     """
     if not trace_id:
         return []
     turns = turns or Turns()
-    most_bytes = min(_MOST_SCANNED_BYTES, _MAX_SCANNED_BYTES // max(1, len(files)))
+    max_bytes = min(_MAX_FILE_SCANNED_BYTES, _MAX_SCANNED_BYTES // max(1, len(files)))
     first = _timestamp(start_unix_seconds - _MARGIN_SECONDS)
     last = _timestamp(end_unix_seconds + _MARGIN_SECONDS)
     found: list[LogLine] = []
     for label, path in files.items():
-        chosen = trace_id.encode(), (first, last), most_bytes, turns
+        chosen = trace_id.encode(), (first, last), max_bytes, turns
         found_in_files = (_raw_lines_with(one, *chosen) for one in (older_log(path), path))
         raws = turns.over(itertools.chain.from_iterable(found_in_files))
         lines = (read_line(raw, label) for raw in raws)
         fitting = (line for line in lines if line is not None and line.fields.get("trace_id") == trace_id)
-        found += itertools.islice(fitting, most)
-    return sorted(found, key=lambda line: line.unix_seconds)[:most]
+        found += itertools.islice(fitting, limit)
+    return sorted(found, key=lambda line: line.unix_seconds)[:limit]
 
 
 def last_lines(path: Path, count: int, label: str | None = None) -> list[LogLine]:
-    """Give the last lines of a log, the oldest first; a file that is gone has none. Without a label its name is it."""
+    """Return the last lines of a log, oldest first; none if the file is gone. `label` defaults to the file's name."""
     name = path.stem if label is None else label
     found: list[LogLine] = []
     for raw in itertools.chain(_raw_lines_from_end(path), _raw_lines_from_end(older_log(path))):
@@ -93,8 +93,8 @@ def last_lines(path: Path, count: int, label: str | None = None) -> list[LogLine
 
 
 def read_line(raw: bytes, label: str) -> LogLine | None:
-    """Read a line; None for one that is too long, or no JSON object with a time."""
-    if len(raw) > _MOST_LINE_BYTES:
+    """Return a parsed line; None if it is too long, or not a JSON object with a time."""
+    if len(raw) > _MAX_LINE_BYTES:
         return None
     try:
         fields = orjson.loads(raw)
@@ -107,15 +107,15 @@ def read_line(raw: bytes, label: str) -> LogLine | None:
 
 
 def _timestamp(unix_seconds: float) -> bytes:
-    """Write a time as the stages do."""
+    """Return a time in the format of the stages."""
     bounded = min(max(0.0, unix_seconds), _LATEST_UNIX_SECONDS)
     return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="microseconds")[:-6].encode() + b"Z"
 
 
 def _raw_lines_with(
-    path: Path, needle: bytes, times: tuple[bytes, bytes], most_bytes: int, turns: Turns
+    path: Path, needle: bytes, times: tuple[bytes, bytes], max_bytes: int, turns: Turns
 ) -> Iterator[bytes]:
-    """Give the lines with a text in them that were written between two times, and some around them."""
+    """Yield the lines that contain a text and were written between two times, and some around them."""
     first, last = times
     try:
         with path.open("rb") as file:
@@ -123,8 +123,8 @@ def _raw_lines_with(
             size = os.fstat(descriptor).st_size
             start, _ = _bisect(descriptor, size, first)
             _, end = _bisect(descriptor, size, last)
-            # The line that the end lies in is read whole.
-            end = min(size, end + _MOST_LINE_BYTES, start + most_bytes)
+            # The line around the end is read as a whole.
+            end = min(size, end + _MAX_LINE_BYTES, start + max_bytes)
             for block in _blocks(descriptor, start, end):
                 yield from _lines_with(block, needle)
                 turns.step(_STEPS_A_BLOCK)
@@ -133,7 +133,7 @@ def _raw_lines_with(
 
 
 def _bisect(descriptor: int, size: int, wanted: bytes) -> tuple[int, int]:
-    """Give two offsets close to each other: lines before the first are earlier than `wanted`, after the second not."""
+    """Return two close offsets: lines before the first are earlier than `wanted`, lines after the second are not."""
     low, high = 0, size
     while high - low > _CLOSE_BYTES:
         middle = (low + high) // 2
@@ -146,7 +146,7 @@ def _bisect(descriptor: int, size: int, wanted: bytes) -> tuple[int, int]:
 
 
 def _next_timestamp(descriptor: int, start: int, end: int) -> bytes | None:
-    """Give the time of the first line that begins after `start`; None where there is none before `end`, or far off."""
+    """Return the time of the first line that begins after `start`; None if there is none nearby before `end`."""
     for probe_bytes in _PROBES_BYTES:
         found = _TIMESTAMP.search(os.pread(descriptor, min(probe_bytes, end - start), start))
         if found is not None:
@@ -155,13 +155,13 @@ def _next_timestamp(descriptor: int, start: int, end: int) -> bytes | None:
 
 
 def _blocks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
-    """Give what lies between two offsets in blocks of whole lines, but for the first and the last line of all."""
+    """Yield the bytes between two offsets in blocks of whole lines, except the very first and last line."""
     rest = b""
     for offset in range(start, end, _BLOCK_BYTES):
         block = rest + os.pread(descriptor, min(_BLOCK_BYTES, end - offset), offset)
         whole = block.rfind(b"\n") + 1
         yield block[:whole]
-        rest = block[whole:] if len(block) - whole <= _MOST_LINE_BYTES else b""
+        rest = block[whole:] if len(block) - whole <= _MAX_LINE_BYTES else b""
     yield rest
 
 
@@ -176,17 +176,17 @@ def _lines_with(block: bytes, needle: bytes) -> Iterator[bytes]:
 
 
 def _raw_lines_from_end(path: Path) -> Iterator[bytes]:
-    """Give the lines from the last one backwards, as far as a bound."""
+    """Yield the lines from the last one backwards, up to a limit."""
     try:
         with path.open("rb") as file:
             size = offset = os.fstat(file.fileno()).st_size
             rest = b""
-            while offset > max(0, size - _MOST_TAIL_BYTES):
+            while offset > max(0, size - _MAX_TAIL_BYTES):
                 length = min(_TAIL_BLOCK_BYTES, offset)
                 offset -= length
                 rest, *lines = (os.pread(file.fileno(), length, offset) + rest).split(b"\n")
                 yield from reversed(lines)
-                rest = rest if len(rest) <= _MOST_LINE_BYTES else b""
+                rest = rest if len(rest) <= _MAX_LINE_BYTES else b""
             yield rest
     except OSError:
         return

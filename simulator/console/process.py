@@ -1,6 +1,6 @@
-"""The console as a process: started by a run, and ended with it.
+"""The console as a process: started by a run, and stopped with it.
 
-It must be imported after gevent has patched the standard library, which `simulator.cli` sees to.
+It must be imported after gevent has patched the standard library, which `simulator.cli` ensures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from simulator.console.assembly import assemble
 from simulator.console.metrics.fetching import fetch
 from simulator.console.metrics.scraper import Scraper, targets_of
 from simulator.console.traces.destination import destination_from
-from simulator.console.traces.passing import Passer, Standing
+from simulator.console.traces.forwarding import Forwarder, ForwarderStatus
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
 from simulator.console.watching import Watching
@@ -33,18 +33,18 @@ from simulator.stage.server import StageServer
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.record import Clock
 from simulator.telemetry.run_files import RunFiles
-from simulator.telemetry.tally import SPANS_OFFERED, SPANS_PASSED_ON, Tally
+from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED, Tally
 from simulator.topology.reader import read_topology
 
 _CONNECTIONS = 1000
-_AT_ONCE = 16
+_CONCURRENCY = 16
 _BODY_SECONDS = 10.0
-_PASS_ON_SECONDS = 4.0
-_AFTER_MISTAKE_SECONDS = 5.0
+_FORWARD_SECONDS = 4.0
+_PAUSE_AFTER_ERROR_SECONDS = 5.0
 
 
 def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mapping[str, str]) -> int:
-    """Show a run until SIGTERM, or until whoever started this is gone."""
+    """Show a run until SIGTERM, or until the process that started this one is gone."""
     stop = gevent.event.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
@@ -57,54 +57,54 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
     scraper = Scraper(targets_of(addresses), fetch, clock.monotonic)
     watching = Watching(topology, files, store, scraper, clock, nudged.set, turns)
     destination = destination_from(environment)
-    passer = _make_passer(destination, files) if destination is not None else None
+    forwarder = _make_forwarder(destination, files) if destination is not None else None
     listener = socket.socket(fileno=listen_fd)
     listener.setblocking(False)
-    application = assemble(watching, addresses, passer, listener.getsockname()[1], environment, _body_time_limit)
+    application = assemble(watching, addresses, forwarder, listener.getsockname()[1], environment, _body_time_limit)
     server = StageServer(listener, application, _CONNECTIONS, lambda: None, lambda _: None)
     server.start()
     gc.collect()
     gc.freeze()
-    gevent.spawn(_look_again_and_again, watching, nudged)
-    stop_passing, passing = threading.Event(), None
-    if passer is not None:
-        passing = gevent.spawn(passer.run, stop_passing)
+    gevent.spawn(_keep_looking, watching, nudged)
+    stop_forwarding, forwarding = threading.Event(), None
+    if forwarder is not None:
+        forwarding = gevent.spawn(forwarder.run, stop_forwarding)
     stop.wait()
     server.stop(timeout=0)
-    stop_passing.set()
-    if passing is not None and passer is not None:
-        passing.join(_PASS_ON_SECONDS)
-        _tell_losses(passer.standing())
+    stop_forwarding.set()
+    if forwarding is not None and forwarder is not None:
+        forwarding.join(_FORWARD_SECONDS)
+        _report_losses(forwarder.status())
     return 0
 
 
-def _make_passer(destination: Destination, files: RunFiles) -> Passer:
-    tally = Tally.create(files.console_tally, [SPANS_OFFERED, SPANS_PASSED_ON])
-    return Passer(destination, count=tally.add)
+def _make_forwarder(destination: Destination, files: RunFiles) -> Forwarder:
+    tally = Tally.create(files.console_tally, [SPANS_OFFERED, SPANS_FORWARDED])
+    return Forwarder(destination, count=tally.add)
 
 
 def _body_time_limit() -> gevent.Timeout:
     return gevent.Timeout(_BODY_SECONDS, TimeoutError)
 
 
-def _tell_losses(standing: Standing) -> None:
-    lost = standing.spans_dropped + standing.spans_waiting
+def _report_losses(status: ForwarderStatus) -> None:
+    lost = status.spans_dropped + status.spans_waiting
     if lost:
-        why = f": {standing.problem}" if standing.problem else ""
-        sys.stderr.write(f"{lost:,} spans were not passed on to {standing.endpoint}{why}\n")
+        why = f": {status.problem}" if status.problem else ""
+        sys.stderr.write(f"{lost:,} spans were not forwarded to {status.endpoint}{why}\n")
 
 
-def _look_again_and_again(watching: Watching, nudged: gevent.event.Event) -> None:
+def _keep_looking(watching: Watching, nudged: gevent.event.Event) -> None:
     def for_each(visit: Callable[[object], None], targets: Iterable[object]) -> None:
-        for _ in Pool(_AT_ONCE).imap_unordered(visit, targets):
+        for _ in Pool(_CONCURRENCY).imap_unordered(visit, targets):
             pass
 
     while True:
         try:
             watching.look(for_each)  # type: ignore[arg-type]
-        except Exception:  # noqa: BLE001 - a figure that can't be made today must not be the last one
+        except Exception:  # noqa: BLE001 - one failed look must not be the last one
             traceback.print_exc()
-            gevent.sleep(_AFTER_MISTAKE_SECONDS)
+            gevent.sleep(_PAUSE_AFTER_ERROR_SECONDS)
         nudged.clear()
         nudged.wait(watching.due_in_seconds())
 

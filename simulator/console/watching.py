@@ -1,4 +1,4 @@
-"""The run that a console watches: its figures, drawn up about once a second for all who look."""
+"""The run that a console watches: its figures, updated about once a second for all viewers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from simulator.console.metrics.figures import stage_figures
-from simulator.console.metrics.scraper import Scraper, Target, one_by_one
+from simulator.console.metrics.scraper import Scraper, ScrapeTarget, one_by_one
 from simulator.console.metrics.timeline import Timeline, Track
-from simulator.console.system.foreign import MOST_NAME_CHARACTERS, NOTHING_FOREIGN, Foreign, foreign_system
-from simulator.console.system.picture import Node, Picture, picture
-from simulator.console.traces.search import Query
+from simulator.console.system.external import (
+    MAX_NAME_CHARACTERS,
+    NO_EXTERNAL_SERVICES,
+    ExternalServices,
+    external_services,
+)
+from simulator.console.system.picture import Node, SystemPicture, picture
+from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.spans import Span, read_spans
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
@@ -22,29 +27,29 @@ from simulator.telemetry.tally import Tallies, TallyReader
 from simulator.topology.graph import entries
 from simulator.topology.model import Topology
 
-# Short, so that a change is seen within a second or two; rates over a little longer, so that they stand still.
+# Short, so that a change shows within a second or two; rates over a little longer, so that they are steady.
 LATENCY_WINDOW_SECONDS = 1.5
 PATIENT_WINDOW_SECONDS = 10.0
 RATE_WINDOW_SECONDS = 4.0
-_FOREIGN_TRACES = 200
-# In all of them together: each is read from its bytes.
-_MAX_FOREIGN_SPANS = 10_000
-_FOREIGN_EVERY_SECONDS = 2.0
-_FOREIGN_WINDOW_SECONDS = 60.0
+_EXTERNAL_TRACES = 200
+# Over all of them: each is read from its bytes.
+_MAX_EXTERNAL_SPANS = 10_000
+_EXTERNAL_EVERY_SECONDS = 2.0
+_EXTERNAL_WINDOW_SECONDS = 60.0
 _NOTHING = Standing(math.nan, math.nan, math.nan, math.nan, 0, 0, {})
 
 
 @dataclass(frozen=True)
-class Moment:
-    """How everything stands; `number` tells one moment from the next. `whole` is the way from an entry and back."""
+class Snapshot:
+    """The state of the whole run; `number` identifies a snapshot. `whole` is the path from an entry and back."""
 
     number: int
-    picture: Picture
+    picture: SystemPicture
     whole: Standing
 
 
 class _Course:
-    """How one source of counts goes: now, and over the last minutes."""
+    """One source of counts: its present figures, and those of the last minutes."""
 
     def __init__(self, source: Tallies) -> None:
         self.track = Track(source)
@@ -52,8 +57,8 @@ class _Course:
         self._patient = Watch(source, PATIENT_WINDOW_SECONDS)
 
     def look(self, monotonic: float, unix_seconds: float) -> Standing:
-        """Read the source; percentiles reach further back where nothing was handled lately."""
-        self.track.note(unix_seconds)
+        """Return the present figures; percentiles reach further back if nothing was handled lately."""
+        self.track.record(unix_seconds)
         now, longer = self._watch.look(monotonic), self._patient.look(monotonic)
         if not math.isnan(now.p50_seconds):
             return now
@@ -63,10 +68,10 @@ class _Course:
 
 
 class Watching:
-    """Watch the run whose files these are.
+    """The figures of the run that has these files.
 
-    `scraper` fetches from its processes, traces come to `store`, and `nudge()` has the next look come at once. Long
-    work is done in `turns`.
+    `scraper` fetches from its processes, `store` receives its traces, and `nudge()` makes the next look happen
+    immediately. Long work takes `turns`.
     """
 
     def __init__(
@@ -92,12 +97,14 @@ class Watching:
         }
         self._courses = {name: _Course(Tallies(some)) for name, some in parts.items()}
         self._whole = _Course(Tallies([part for name in entries(topology) for part in parts[name]]))
-        self._foreign: Foreign = NOTHING_FOREIGN
-        self._foreign_at = -math.inf
-        self.moment = Moment(0, picture(topology, {}), _NOTHING)
+        self._external: ExternalServices = NO_EXTERNAL_SERVICES
+        self._external_at = -math.inf
+        self.snapshot = Snapshot(0, picture(topology, {}), _NOTHING)
 
-    def look(self, for_each: Callable[[Callable[[Target], None], Iterable[Target]], object] = one_by_one) -> None:
-        """Ask every process, and draw up the moment; `for_each` may ask them at the same time."""
+    def look(
+        self, for_each: Callable[[Callable[[ScrapeTarget], None], Iterable[ScrapeTarget]], object] = one_by_one
+    ) -> None:
+        """Ask every process, and make a new snapshot; `for_each` may ask them concurrently."""
         self._scraper.round(for_each)
         monotonic, unix_seconds = self._clock.monotonic(), self._clock.unix_ns() / 1e9
         figures = {
@@ -106,64 +113,64 @@ class Watching:
             )
             for name, course in self._courses.items()
         }
-        drawn = picture(self.topology, figures, self._foreign_now(monotonic))
-        self.moment = Moment(self.moment.number + 1, drawn, self._whole.look(monotonic, unix_seconds))
+        drawn = picture(self.topology, figures, self._current_external(monotonic))
+        self.snapshot = Snapshot(self.snapshot.number + 1, drawn, self._whole.look(monotonic, unix_seconds))
 
     def timeline(self, stage: str | None = None) -> Timeline:
-        """Give how a stage did over the last minutes; None means the whole way, from an entry and back."""
+        """Return a stage's figures over the last minutes; None means the whole path, from an entry and back."""
         course = self._whole if stage is None else self._courses[stage]
         return course.track.timeline(self._clock.unix_ns() / 1e9)
 
     def seen(self) -> None:
-        """Note that somebody looks, so that figures are kept fresh."""
+        """Called when a page is open, so that figures stay fresh."""
         self._scraper.watched()
 
     def look_soon(self) -> None:
-        """Note that somebody has come to look, who should not wait for figures."""
+        """Called when a page is opened, which should not wait for figures."""
         self.seen()
         self.nudge()
 
     def hurry(self) -> None:
-        """Note that somebody has changed something, and waits for what comes of it."""
+        """Called when a setting was changed, so that its effect shows soon."""
         self._scraper.hurry()
         self.nudge()
 
     def due_in_seconds(self) -> float:
-        """Give how long it is until the next look."""
+        """Return the time until the next look."""
         return self._scraper.due_in_seconds()
 
     def unix_ns(self) -> int:
-        """Give the time."""
+        """Return the time, in nanoseconds since 1970."""
         return self._clock.unix_ns()
 
     def node(self, name: str) -> Node:
-        """Give how a stage stands; a name that no stage has means the first one."""
-        nodes = {node.name: node for node in self.moment.picture.nodes if not node.is_foreign}
+        """Return a stage with its figures; an unknown name means the first stage."""
+        nodes = {node.name: node for node in self.snapshot.picture.nodes if not node.is_external}
         return nodes.get(name) or next(iter(nodes.values()))
 
     def spans(self, trace_id: str) -> list[Span]:
-        """Return the spans of a trace; none where it is not here."""
+        """Return the spans of a trace; none if it is not stored."""
         return [span for piece in self.store.pieces(trace_id) for span in read_spans(piece)]
 
     def labels(self, stage: str) -> list[str]:
-        """Give the labels of a stage's processes."""
+        """Return the labels of a stage's processes."""
         return labels(stage, self.topology.stages[stage].instances)
 
-    def _foreign_now(self, monotonic: float) -> Foreign:
-        if monotonic - self._foreign_at < _FOREIGN_EVERY_SECONDS:
-            return self._foreign
-        self._foreign_at = monotonic
+    def _current_external(self, monotonic: float) -> ExternalServices:
+        if monotonic - self._external_at < _EXTERNAL_EVERY_SECONDS:
+            return self._external
+        self._external_at = monotonic
         known = frozenset(self.topology.stages)
-        strangers = [n for n in self.store.services() if n not in known and len(n) <= MOST_NAME_CHARACTERS]
-        if not strangers:
-            self._foreign = NOTHING_FOREIGN
-            return self._foreign
+        external = [n for n in self.store.services() if n not in known and len(n) <= MAX_NAME_CHARACTERS]
+        if not external:
+            self._external = NO_EXTERNAL_SERVICES
+            return self._external
         now = self._clock.unix_ns()
-        since, most = now - int(_FOREIGN_WINDOW_SECONDS * 1e9), max(1, _FOREIGN_TRACES // len(strangers))
+        since, limit = now - int(_EXTERNAL_WINDOW_SECONDS * 1e9), max(1, _EXTERNAL_TRACES // len(external))
         found: dict[str, int] = {}
-        for name in strangers[:_FOREIGN_TRACES]:
-            for summary in self.store.find(Query(service=name, start_min_unix_ns=since, limit=most)):
-                if sum(found.values()) + summary.spans <= _MAX_FOREIGN_SPANS:
+        for name in external[:_EXTERNAL_TRACES]:
+            for summary in self.store.find(TraceQuery(service=name, start_min_unix_ns=since, limit=limit)):
+                if sum(found.values()) + summary.spans <= _MAX_EXTERNAL_SPANS:
                     found[summary.trace_id] = summary.spans
-        self._foreign = foreign_system(map(self.spans, found), known, now / 1e9)
-        return self._foreign
+        self._external = external_services(map(self.spans, found), known, now / 1e9)
+        return self._external

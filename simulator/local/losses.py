@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from simulator.local.supervisor import Result
 from simulator.telemetry.run_files import RunFiles
-from simulator.telemetry.tally import SPANS_OFFERED, SPANS_PASSED_ON, TallyReader
+from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED, TallyReader
 
 _MAX_NAMED = 5
 
@@ -39,7 +39,7 @@ def spans_not_passed_on(files: RunFiles) -> int:
         counts = reader.counts()
     finally:
         reader.close()
-    return counts.get(SPANS_OFFERED, 0) - counts.get(SPANS_PASSED_ON, 0)
+    return counts.get(SPANS_OFFERED, 0) - counts.get(SPANS_FORWARDED, 0)
 
 
 def _shares(counts: Mapping[str, int]) -> str:

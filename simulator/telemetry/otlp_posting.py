@@ -38,7 +38,7 @@ _ABOUT_THE_BODY = (400, 413, 415, 422)
 
 
 @dataclass(frozen=True)
-class Parcel:
+class SpanBatch:
     """A request for a collector: its body, packed or not, and what has to be said with it.
 
     `spans` is how many are in it, `via` the header of that name: who has passed it on before.
@@ -68,7 +68,7 @@ class Answer:
 
 
 class Poster:
-    """Post parcels to a collector; `headers` go along with each, beside those of the destination."""
+    """Post batches to a collector; `headers` go along with each, beside those of the destination."""
 
     def __init__(
         self,
@@ -81,17 +81,17 @@ class Poster:
         self._monotonic = monotonic
         self._session = make_session(destination)
 
-    def __call__(self, parcel: Parcel, timeout_seconds: float) -> Answer:
+    def __call__(self, batch: SpanBatch, timeout_seconds: float) -> Answer:
         """Try once, for no longer than `timeout_seconds` without a sign from the collector."""
         end = self._monotonic() + timeout_seconds
         try:
             try:
-                return self._post(parcel, end)
+                return self._post(batch, end)
             except requests.exceptions.ConnectionError as error:
                 # A kept connection may have been closed at the moment of its use; a new one is tried at once.
                 if not _broke_off(error) or self._monotonic() >= end:
                     raise
-                return self._post(parcel, end)
+                return self._post(batch, end)
         except Exception as error:  # noqa: BLE001 - whatever breaks costs spans, counted ones, and nothing else
             problem = _in_words(error, timeout_seconds)
             return Answer(False, is_worth_retrying=True, pause_seconds=PAUSE_SECONDS, problem=problem)
@@ -100,23 +100,23 @@ class Poster:
         """Close the connections."""
         self._session.close()
 
-    def _post(self, parcel: Parcel, end: float) -> Answer:
+    def _post(self, batch: SpanBatch, end: float) -> Answer:
         with self._session.post(
             self._destination.endpoint,
-            data=parcel.body,
-            headers=self._headers(parcel),
+            data=batch.body,
+            headers=self._headers(batch),
             timeout=max(_LEAST_TIMEOUT_SECONDS, end - self._monotonic()),
             allow_redirects=False,
             stream=True,
         ) as response:
             return _answer(response, lambda: self._monotonic() < end)
 
-    def _headers(self, parcel: Parcel) -> dict[str, str]:
-        headers = {**self._destination.headers, **self._headers_always, "content-type": parcel.content_type}
-        if parcel.via:
-            headers["via"] = ", ".join(filter(None, (parcel.via, headers.get("via"))))
-        if parcel.content_encoding != "identity":
-            headers["content-encoding"] = parcel.content_encoding
+    def _headers(self, batch: SpanBatch) -> dict[str, str]:
+        headers = {**self._destination.headers, **self._headers_always, "content-type": batch.content_type}
+        if batch.via:
+            headers["via"] = ", ".join(filter(None, (batch.via, headers.get("via"))))
+        if batch.content_encoding != "identity":
+            headers["content-encoding"] = batch.content_encoding
         return headers
 
 

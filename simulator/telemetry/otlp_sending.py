@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 import simulator
 from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import Answer, Parcel, Poster
+from simulator.telemetry.otlp_posting import Answer, Poster, SpanBatch
 
 _PACKERS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
@@ -32,9 +32,9 @@ class OtlpSender:
         """Send a batch, within `timeout_seconds` or the destination's own timeout, whichever is shorter."""
         own = self._destination.timeout_seconds
         end = self._monotonic() + (own if timeout_seconds is None else min(own, timeout_seconds))
-        parcel = self._parcel(spans)
+        batch = self._batch(spans)
         while True:
-            answer = self._post(parcel, end - self._monotonic())
+            answer = self._post(batch, end - self._monotonic())
             # Without an answer nobody knows whether the spans have arrived.
             is_for_a_while = answer.is_worth_retrying and answer.status is not None
             if not is_for_a_while or self._monotonic() + answer.pause_seconds >= end:
@@ -47,9 +47,9 @@ class OtlpSender:
         self._closed.set()
         self._post.close()
 
-    def _parcel(self, spans: Sequence[ReadableSpan]) -> Parcel:
+    def _batch(self, spans: Sequence[ReadableSpan]) -> SpanBatch:
         body = self._encoder.encode(spans)
         packing = self._destination.compression
         if packing in _PACKERS:
-            return Parcel(_PACKERS[packing](body), "application/x-protobuf", packing, len(spans))
-        return Parcel(body, "application/x-protobuf", "identity", len(spans))
+            return SpanBatch(_PACKERS[packing](body), "application/x-protobuf", packing, len(spans))
+        return SpanBatch(body, "application/x-protobuf", "identity", len(spans))

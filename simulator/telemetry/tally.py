@@ -33,8 +33,8 @@ DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
 LOG_LINES_DROPPED, LOG_LINES_DELETED = "log_lines_dropped", "log_lines_deleted"
 LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
 SPANS_DROPPED = "spans_dropped"
-# Of the console: spans that were to be passed on to the user's collector, and those that it took.
-SPANS_OFFERED, SPANS_PASSED_ON = "spans_offered", "spans_passed_on"
+# Of the console: spans that were to be forwarded to the user's collector, and those that it accepted.
+SPANS_OFFERED, SPANS_FORWARDED = "spans_offered", "spans_forwarded"
 # How a try, and not only a whole call, can end.
 ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
 _LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED)

@@ -181,7 +181,7 @@ def test_what_can_not_be_applied_is_said_and_changes_nothing(page, shown):
     parse = control(page, "parse")
     parse.get_by_label("Delay").fill("sometimes(1s)")
     parse.get_by_label("Delay").press("Enter")
-    expect(parse.get_by_role("status")).to_have_class("said bad")
+    expect(parse.get_by_role("status")).to_have_class("result bad")
     expect(parse.get_by_role("status")).to_contain_text("sometimes")
     asked = shown.running.control("parse").json()
     assert asked["delay"].startswith("lognormal")

@@ -89,9 +89,9 @@ def apply_request(shown, tab, stage, delay):
     page = tab.page
     page.goto(f"{shown.origin}/controls")
     section = page.locator("section.control", has=page.get_by_role("heading", name=stage, exact=True))
-    with page.expect_request(lambda request: '"said' in (request.post_data or "").replace("\\", "")) as caught:
+    with page.expect_request(lambda request: '"result' in (request.post_data or "").replace("\\", "")) as caught:
         section.get_by_role("button", name="Apply").click()
-    expect(section.get_by_role("status")).to_have_text("That is what it does already.")
+    expect(section.get_by_role("status")).to_have_text("No change: it has these settings already.")
     body = json.loads(caught.value.post_data)
     values = next(itertools.chain.from_iterable(part for part in body["state"] if isinstance(part, list)), None)
     assert values is not None
@@ -183,7 +183,7 @@ def test_a_page_from_elsewhere_changes_nothing_and_reads_nothing(browser, shown,
         assert set(told) <= {"opaque", "refused", "sent", "not read"}
         with page.expect_navigation():
             page.evaluate(SUBMIT, [url, body])
-        expect(page.locator("body")).to_contain_text("a page from elsewhere can't change anything here")
+        expect(page.locator("body")).to_contain_text("a page of another origin can't change anything here")
     # Of those that it may not read the page is told nothing; the form's answer is there to be seen.
     assert {status for method, status in answers if method == "POST"} == {403}
     assert delay_of(shown, "parse") == before
@@ -202,7 +202,7 @@ def test_a_script_is_shown_as_text_wherever_it_stands(shown, tab):
     page.evaluate("() => { window.hurt = () => { window.isHurt = true; }; }")
     answer = requests.post(f"{shown.origin}/v1/traces", json=hostile_trace(), timeout=10)
     assert answer.status_code == 200 and not answer.json().get("partialSuccess")
-    stranger = page.locator("#canvas .card.foreign")
+    stranger = page.locator("#canvas .card.external")
     expect(stranger.locator(".name")).to_have_text(SERVICE)
     wait_for_figures(page, len(STAGES) + 1)
     picture = measure(page)

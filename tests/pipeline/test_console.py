@@ -53,7 +53,7 @@ stages:
   last: {role: terminator}
 """
 SPANS_A_MESSAGE = 7  # server, queue.wait and process of both stages, and the call between them
-MOST_BYTES = 16 * 2**20
+MAX_BYTES = 16 * 2**20
 PROTOBUF = "application/x-protobuf"
 SECRET = "Bearer s3cret"
 
@@ -212,9 +212,9 @@ def test_only_the_token_gets_the_cookie(console):
 def test_spans_that_are_none_hurt_nothing(console):
     """What is too large, packed or unpacked, is a 413, what is no OTLP a 400; a good request after each is a 200."""
     good = export(service="other").SerializeToString()
-    bomb = gzip.compress(bytes(MOST_BYTES + 1))
+    bomb = gzip.compress(bytes(MAX_BYTES + 1))
     for status, body, headers in (
-        (413, bytes(MOST_BYTES + 1), {}),
+        (413, bytes(MAX_BYTES + 1), {}),
         (413, bomb, {"Content_Encoding": "gzip"}),
         (400, b"\xff" * 100, {}),
         (400, good[:-3], {}),
@@ -384,7 +384,7 @@ def test_a_collector_that_hangs_costs_the_console_nothing(secretive):
     page = ReplayedPage(console.address)
     wait_for(lambda: _after_news(page, "did not answer within 1 s"), "what is the matter", 10)
     waiting = SPANS_A_MESSAGE * len(trace_ids)
-    wait_for(lambda: _after_news(page, f"0 spans passed on, {waiting} waiting, "), "what waits", 10)
+    wait_for(lambda: _after_news(page, f"0 spans forwarded, {waiting} waiting, "), "what waits", 10)
     assert console.log == ""
 
 
@@ -409,7 +409,7 @@ def _assert_all_spans(console: ConsoleOf, trace_ids: list[str]) -> None:
 
 def _after_news(page: ReplayedPage, text: str) -> bool:
     page.wait(0.5)
-    return text in page.texts()["status-passing"]
+    return text in page.texts()["status-forwarding"]
 
 
 def test_every_span_is_also_in_the_collector_of_the_user(tmp_path):
@@ -442,7 +442,7 @@ def test_without_a_collector_the_console_has_every_span(tmp_path):
         eventually(lambda: _assert_all_spans(console, trace_ids), 15)
         page = ReplayedPage(console.address)
         wait_for(lambda: _after_news(page, "no connection to the collector"), "what is the matter", 10)
-        assert page.news["titles"]["status-passing"] == f"to http://127.0.0.1:{port}/v1/traces"
+        assert page.news["titles"]["status-forwarding"] == f"to http://127.0.0.1:{port}/v1/traces"
         assert running.interrupt() == 0
 
 

@@ -8,7 +8,7 @@ from simulator.console.page.control_answers import ControlAnswers
 from simulator.console.page.frame_answers import FrameAnswers
 from simulator.console.page.stage_answers import StageAnswers
 from simulator.console.page.trace_answers import TraceAnswers
-from simulator.console.traces.passing import Passer
+from simulator.console.traces.forwarding import Forwarder
 from tests.support.watched import Watched
 
 
@@ -16,9 +16,9 @@ def answers_for(
     run: Watched,
     addresses: Mapping[str, Sequence[str]] | None = None,
     may_change: Callable[[], bool] = lambda: True,
-    passer: Passer | None = None,
+    forwarder: Forwarder | None = None,
 ) -> FrameAnswers:
     """Put together what answers; without `addresses` no stage can be asked what it does."""
     where = addresses or {name: [] for name in run.topology.stages}
     controls = ControlAnswers(run.watching, where, may_change, None)
-    return FrameAnswers(run.watching, passer, TraceAnswers(run.watching), StageAnswers(run.watching), controls)
+    return FrameAnswers(run.watching, forwarder, TraceAnswers(run.watching), StageAnswers(run.watching), controls)

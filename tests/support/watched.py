@@ -99,7 +99,7 @@ def watched(folder: Path, topology: Topology | None = None) -> Watched:
     def fetch(url: str) -> str:
         label = url.removeprefix("http://").removesuffix("/metrics")
         if label in found[0].down:
-            raise FetchError("nothing listens there")
+            raise FetchError("nothing is listening there")
         stage = label.partition(".")[0]
         return exposition(stage, metrics[stage], delays[stage])
 

@@ -1,1 +1,1 @@
-"""What the stages count: fetched, kept for some minutes, and made into figures."""
+"""The stages' counters: fetched, kept for some minutes, and turned into figures."""

@@ -1,4 +1,4 @@
-"""How far apart what was injected and what is configured are."""
+"""How far the injected delays are from the configured distribution."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 from simulator.behaviour.distributions import Delay
 
-# All but one in a thousand samples of n values stay closer to their distribution than this over the root of n
+# All but one in a thousand samples of n values stay closer to their distribution than this, divided by the root of n
 # (the limit of Kolmogorov's distribution; Feller, "On the Kolmogorov-Smirnov limit theorems", 1948).
 _KOLMOGOROV = 1.9495
-# A mixture finds a value that is several times as likely as its neighbours to a nanosecond.
+# A mixture finds the place of a step in its cdf only to a nanosecond.
 _EQUAL_SECONDS = 2e-9
 
 
 def largest_gap(values: Iterable[float], delay: Delay) -> float:
-    """Give the largest gap, 0 to 1, between the shares of `values` (seconds) and of a delay; NaN without values.
+    """Return the largest gap, 0 to 1, between the shares of `values` (seconds) and of a delay; NaN without values.
 
-    It is the statistic of Kolmogorov and Smirnov, with both sides of every step looked at, so that it also holds for a
-    delay that has one value more often than others; a nanosecond more or less is none.
+    It is the Kolmogorov-Smirnov statistic, taken on both sides of every step, so that it also holds for a delay with
+    some values more frequent than others; a difference of a nanosecond does not count.
     """
     ordered = sorted(values)
     if not ordered:
@@ -33,6 +33,6 @@ def largest_gap(values: Iterable[float], delay: Delay) -> float:
     return gap
 
 
-def explained_by_chance(count: int) -> float:
-    """Give the gap, 0 to 1, that a sample of `count` values of the delay itself has at the most, but for 0.1 %."""
+def sampling_error(count: int) -> float:
+    """Return the gap, 0 to 1, that a sample of `count` values of the delay itself exceeds in only 0.1 % of cases."""
     return min(1.0, _KOLMOGOROV / math.sqrt(count)) if count else 1.0

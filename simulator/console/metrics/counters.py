@@ -1,4 +1,4 @@
-"""What Prometheus' counters come to, as its own functions have it."""
+"""The increase of Prometheus' counters, as its own functions define it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import pairwise
 
 
 def increase(values: Iterable[float]) -> float:
-    """Give by how much a counter grew over these readings, the oldest first.
+    """Return the increase of a counter over these readings, the oldest first.
 
-    A smaller value than the one before means that the process began anew, at 0; NaN, that the counter was not there,
-    and so had counted nothing.
+    A smaller value than the one before means that the process restarted at 0; NaN means that the counter did not exist
+    yet, and so had counted nothing.
     """
     return sum(
         now - before if now >= before else now

@@ -1,7 +1,7 @@
-"""The text of a stage's /metrics, read.
+"""The parser of a stage's /metrics.
 
-Prometheus' own parser reads each series the first time that it is seen; from then on its text is known and only the
-number behind it is new. That takes a tenth of the time, and there is one text a second from every process.
+Prometheus' own parser reads each series the first time it is seen; from then on its text is known and only the
+number after it is new. That takes a tenth of the time, and there is one text a second from every process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-# What the console shows. Everything else, of the process and the interpreter above all, is passed over unread.
+# What the console shows. Everything else, mostly of the process and the interpreter, is skipped unread.
 SHOWN = (
     "simulator_messages_total{",
     "simulator_downstream_call_duration_seconds_count{",
@@ -23,11 +23,11 @@ SHOWN = (
     "simulator_queue_capacity{",
     "simulator_info{",
 )
-_MOST_SERIES = 5000
+_MAX_SERIES = 5000
 _MAX_LINE_CHARACTERS = 8192
 _MAX_SHOWN = 10_000
-# The reason stands on the page, and a line may be as long as the text.
-_MOST_QUOTED = 80
+# The reason is shown on the page, and a line may be as long as the text.
+_MAX_QUOTED = 80
 
 
 class Key(NamedTuple):
@@ -38,19 +38,19 @@ class Key(NamedTuple):
 
 
 class ExpositionReader:
-    """Read one text after the other; it remembers the series of at most `most_series`."""
+    """Parse one text after the other, remembering at most `max_series` series."""
 
-    def __init__(self, most_series: int = _MOST_SERIES) -> None:
-        self._most_series = most_series
+    def __init__(self, max_series: int = _MAX_SERIES) -> None:
+        self._max_series = max_series
         self._keys: dict[str, Key] = {}
 
     def read(self, text: str) -> dict[Key, float]:
-        """Give the value of each series that the console shows.
+        """Return the value of each series that the console shows.
 
-        Raise ValueError for what is no such text, has none of a stage's series or too many, or breaks off.
+        Raise ValueError if the text is not of that format, has too many or none of a stage's series, or is cut short.
         """
         if not text.endswith("\n"):
-            raise ValueError("the text of the metrics breaks off")
+            raise ValueError("the text of the metrics is cut short")
         found: dict[Key, float] = {}
         for line in text.splitlines():
             if line.startswith(SHOWN):
@@ -59,7 +59,7 @@ class ExpositionReader:
                 if len(found) > _MAX_SHOWN:
                     raise ValueError(f"more than {_MAX_SHOWN:,} series of a stage")
         if not found:
-            raise ValueError("there is no metric of a stage in the text")
+            raise ValueError("the text has no metrics of a stage")
         return found
 
     def _read_line(self, line: str) -> tuple[Key, float]:
@@ -71,8 +71,8 @@ class ExpositionReader:
             return key, _number(value, line)
         sample = _parse(line)
         key = Key(sample.name, tuple(sorted(sample.labels.items())))
-        # With a time of its own behind the value the text before the last blank is new every time.
-        if sample.timestamp is None and series.endswith("}") and len(self._keys) < self._most_series:
+        # With a timestamp after the value, the text before the last blank is different every time.
+        if sample.timestamp is None and series.endswith("}") and len(self._keys) < self._max_series:
             self._keys[series] = key
         return key, float(sample.value)
 
@@ -94,4 +94,4 @@ def _number(value: str, line: str) -> float:
 
 
 def _not_metrics(line: str) -> ValueError:
-    return ValueError(f"{line[:_MOST_QUOTED]!r} is no line of metrics")
+    return ValueError(f"{line[:_MAX_QUOTED]!r} is not a line of metrics")

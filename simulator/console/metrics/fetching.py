@@ -1,6 +1,6 @@
-"""Fetch a page by HTTP with a bound on the time that it takes in all, whatever the other side does.
+"""Fetch a page by HTTP within a bound on the total time, whatever the other side does.
 
-An HTTP library bounds the wait for each piece; one who sends a byte now and then would keep it for ever.
+An HTTP library bounds the wait for each piece; a server that sends a byte now and then would hold it forever.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from collections.abc import Callable
 from typing import cast
 
 TIMEOUT_SECONDS = 1.0
-MOST_BYTES = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 _CHUNK_BYTES = 64 * 1024
 
 
 class FetchError(Exception):
-    """Say in a few words why a page was not got."""
+    """Raised when a page can't be fetched, with the reason in a few words."""
 
 
 class TooLate(FetchError):
-    """Say that no page came in time: whoever should give it may be busy."""
+    """Raised when the page did not arrive in time: the server may be busy."""
 
 
 def fetch(
     url: str,
     timeout_seconds: float = TIMEOUT_SECONDS,
-    most_bytes: int = MOST_BYTES,
+    max_bytes: int = MAX_BYTES,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> str:
-    """Give the page at an `http://` URL. Raise FetchError where there is none of at most that size, TooLate
-    where it does not come in time.
+    """Return the page at an `http://` URL. Raise FetchError if it fails or is larger than `max_bytes`, TooLate if it
+    does not arrive in time.
     """
     parts = urllib.parse.urlsplit(url)
     path = parts.path or "/"
@@ -42,7 +42,7 @@ def fetch(
     try:
         with socket.create_connection((parts.hostname, parts.port or 80), timeout_seconds) as connection:
             connection.sendall(request.encode())
-            received = _read_to_end(connection, lambda: deadline - monotonic(), most_bytes)
+            received = _read_to_end(connection, lambda: deadline - monotonic(), max_bytes)
         return _body(received)
     except TimeoutError:
         raise TooLate(f"no answer within {timeout_seconds:g} s") from None
@@ -50,7 +50,7 @@ def fetch(
         raise FetchError(_in_words(error)) from None
 
 
-def _read_to_end(connection: socket.socket, left_seconds: Callable[[], float], most_bytes: int) -> bytes:
+def _read_to_end(connection: socket.socket, left_seconds: Callable[[], float], max_bytes: int) -> bytes:
     received = bytearray()
     while True:
         left = left_seconds()
@@ -61,8 +61,8 @@ def _read_to_end(connection: socket.socket, left_seconds: Callable[[], float], m
         if not chunk:
             return bytes(received)
         received += chunk
-        if len(received) > most_bytes:
-            raise FetchError(f"the answer has more than {most_bytes:,} bytes")
+        if len(received) > max_bytes:
+            raise FetchError(f"the answer has more than {max_bytes:,} bytes")
 
 
 def _body(received: bytes) -> str:
@@ -74,7 +74,7 @@ def _body(received: bytes) -> str:
 
 
 class _Received:
-    """What has been received, as much of a socket as HTTPResponse asks for."""
+    """The received bytes as the part of a socket that HTTPResponse needs."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -85,7 +85,7 @@ class _Received:
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
+        return "nothing is listening there"
     if isinstance(error, (http.client.HTTPException, UnicodeDecodeError)):
-        return "the answer is no HTTP, or breaks off"
+        return "the answer is not HTTP, or is cut short"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""How a stage stands at a moment, all its instances together."""
+"""The present figures of a stage, over all its instances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CALLS = "simulator_downstream_call_duration_seconds_count"
 
 @dataclass(frozen=True)
 class CallFigures:
-    """One call of a stage: calls per second, and the share that went wrong, 0 to 1; NaN where unknown."""
+    """One call of a stage: calls per second, and the share that failed, 0 to 1; NaN if unknown."""
 
     rate_per_second: float = math.nan
     error_ratio: float = math.nan
@@ -25,12 +25,12 @@ class CallFigures:
 
 @dataclass(frozen=True)
 class StageFigures:
-    """How a stage stands; NaN where something is not known.
+    """The figures of a stage; NaN for unknown ones.
 
-    Of `instances` processes `up` answer; with `is_awaited` none of them ever did so far, and `why_down` is why the
-    first of those that do not answer does not, "" where all do. `outcomes` are messages per second by outcome,
-    `error_ratio` the share that was rejected, faulted or failed, 0 to 1. `workers` and queues are those of all
-    instances that answer, added up. `delay` is its notation, `calls` are by the name of who is called.
+    Of `instances` processes `up` answer. `is_awaited` is True if none of them has answered yet. `why_down` is the
+    reason of the first one that does not answer, "" if all do. `outcomes` are messages per second by outcome,
+    `error_ratio` is the share that was rejected, faulted or failed, 0 to 1. `workers` and queues are summed over the
+    instances that answer. `delay` is its notation, `calls` are by the name of the called stage.
     """
 
     instances: int = 1
@@ -55,10 +55,10 @@ class StageFigures:
 def stage_figures(
     instances: Sequence[History], standing: Standing, window_seconds: float = WINDOW_SECONDS
 ) -> StageFigures:
-    """Make the figures of a stage from what its processes counted.
+    """Return the figures of a stage from the counters of its processes.
 
-    The percentiles are those of `standing`, from the tallies: they are right to 1 %, where the buckets for HTTP would
-    tell a constant second as 1.75.
+    The percentiles are those of `standing`, from the tallies, which are accurate to 1 %; the buckets for HTTP would
+    show a constant second as 1.75.
     """
     up = [history for history in instances if history.is_up]
     outcomes = {str(outcome): _rate(up, "simulator_messages_total", window_seconds, outcome) for outcome in Outcome}
@@ -104,7 +104,7 @@ def _label_values(histories: Sequence[History], name: str, label: str) -> list[s
 
 
 def _added(values: Iterable[float]) -> float:
-    """Add up what is known; NaN where nothing is."""
+    """Return the sum of the known values; NaN if there is none."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) if known else math.nan
 

@@ -1,6 +1,6 @@
-"""The last minute of what every process counted.
+"""The last minute of every process's counters.
 
-Readings are kept as rows of bare numbers, and which number stands for which series is kept once, so that sixty
+Readings are kept as rows of plain numbers, and the columns' series are kept once, so that sixty
 processes take a few megabytes.
 """
 
@@ -16,8 +16,8 @@ from simulator.console.metrics import counters
 from simulator.console.metrics.exposition import Key
 
 KEPT_SECONDS = 60.0
-_MOST_KEYS = 2000
-# The value of such a metric is always 1: what it says are its labels, which change, and would be new series each time.
+_MAX_KEYS = 2000
+# The value of such a metric is always 1: its information is in labels that change, each time a new series.
 _INFO = "_info"
 
 
@@ -33,10 +33,10 @@ class _Row:
 
 
 class History:
-    """What one process counted. All times are monotonic seconds."""
+    """The readings of one process. All times are monotonic seconds."""
 
-    def __init__(self, most_keys: int = _MOST_KEYS) -> None:
-        self._most_keys = most_keys
+    def __init__(self, max_keys: int = _MAX_KEYS) -> None:
+        self._max_keys = max_keys
         self._columns: dict[Key, int] = {}
         self._names: dict[str, list[Key]] = {}
         self._latest: Mapping[Key, float] = {}
@@ -45,37 +45,37 @@ class History:
         self.reason = ""
 
     def record(self, at: float, samples: Mapping[Key, float]) -> None:
-        """Take in a reading: the process is up."""
+        """Record a reading: the process is up."""
         self._rows.append(_Row(at, self._values(samples)))
         self._latest = samples
         self.is_up, self.reason = True, ""
-        # Two always stay, for a rate needs two, however long ago the one before was.
+        # Two always stay, because a rate needs two, however old the first one is.
         while len(self._rows) > 2 and self._rows[1].at <= at - KEPT_SECONDS:
             self._rows.popleft()
 
     def mark_down(self, reason: str) -> None:
-        """Note that the process could not be read, and why."""
+        """Record that the process could not be read, and why."""
         self.is_up, self.reason = False, reason
 
     @property
     def has_been_read(self) -> bool:
-        """Tell whether there ever was a reading."""
+        """Return whether there has been a reading."""
         return bool(self._rows)
 
     def last(self, name: str, **labels: str) -> float:
-        """Give the last values of the series of that name with those labels, added up; NaN where there is none."""
+        """Return the sum of the last values of the series with that name and those labels; NaN if there are none."""
         values = [self._latest[key] for key in self._latest if key.name == name and _has(key, labels)]
         return sum(values) if values else math.nan
 
     def label_values(self, name: str, label: str) -> list[str]:
-        """Give the values that a label has in the last reading's series of that name."""
+        """Return the values of a label in the last reading's series of that name."""
         found = (dict(key.labels).get(label) for key in self._latest if key.name == name)
         return list(dict.fromkeys(value for value in found if value is not None))
 
     def rate(self, name: str, window_seconds: float, **labels: str) -> float:
-        """Give how fast counters of that name with those labels grew per second, together; NaN where it is unknown.
+        """Return the summed growth per second of the counters with that name and those labels; NaN if unknown.
 
-        The window reaches back from the last reading, further where the readings are farther apart than its length.
+        The window reaches back from the last reading, and further if the readings are farther apart than its length.
         """
         rows = self._recent(window_seconds)
         if len(rows) < 2:
@@ -83,18 +83,18 @@ class History:
         return self._increase(rows, self.keys(name, **labels)) / (rows[-1].at - rows[0].at)
 
     def keys(self, name: str, **labels: str) -> list[Key]:
-        """Give the series of that name that have those labels, among others."""
+        """Return the series of that name that have at least those labels."""
         return [key for key in self._names.get(name, ()) if _has(key, labels)]
 
     def _values(self, samples: Mapping[Key, float]) -> array[float]:
         for key in samples:
-            if key not in self._columns and not key.name.endswith(_INFO) and len(self._columns) < self._most_keys:
+            if key not in self._columns and not key.name.endswith(_INFO) and len(self._columns) < self._max_keys:
                 self._columns[key] = len(self._columns)
                 self._names.setdefault(key.name, []).append(key)
         return array("d", [samples.get(key, math.nan) for key in self._columns])
 
     def _recent(self, window_seconds: float) -> list[_Row]:
-        """Give the readings of the window and the one before it, the oldest first."""
+        """Return the readings of the window and the one before it, the oldest first."""
         rows: list[_Row] = []
         for row in reversed(self._rows):
             rows.append(row)

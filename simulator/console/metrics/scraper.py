@@ -1,4 +1,4 @@
-"""Fetch what every process counts, again and again, without being a burden."""
+"""Fetch the counters of every process repeatedly, without being a burden."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from simulator.telemetry.run_files import labels
 _INTERVAL_SECONDS = 1.0
 _INTERVAL_A_TARGET_SECONDS = 0.05
 _UNWATCHED_FACTOR = 5
-# Whoever has changed something waits for what comes of it.
-_HURRIED_FACTOR = 0.5
-_HURRIED_FOR_SECONDS = 6.0
-# A page asks every second or two; one that is hidden for a moment is not gone.
+# A user who has changed something waits for its effect.
+_HURRY_FACTOR = 0.5
+_HURRY_SECONDS = 6.0
+# A page asks every second or two; one that is hidden for a moment is still open.
 _WATCHED_FOR_SECONDS = 10.0
-# A process that is busy answers late now and then; so often in a row is another matter.
+# A busy process answers late now and then; only this many late answers in a row mean that it is down.
 _LATE_ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Target:
+class ScrapeTarget:
     """One process of a stage: its label, and the URL of its /metrics."""
 
     stage: str
@@ -33,34 +33,36 @@ class Target:
     url: str
 
 
-def targets_of(addresses: Mapping[str, Sequence[str]]) -> list[Target]:
-    """Give the processes of a run, from {stage: [URL that takes messages, ...]}."""
+def targets_of(addresses: Mapping[str, Sequence[str]]) -> list[ScrapeTarget]:
+    """Return the processes of a run, from {stage: [URL that takes messages, ...]}."""
     return [
-        Target(stage, label, urllib.parse.urljoin(url, "/metrics"))
+        ScrapeTarget(stage, label, urllib.parse.urljoin(url, "/metrics"))
         for stage, urls in addresses.items()
         for label, url in zip(labels(stage, len(urls)), urls, strict=True)
     ]
 
 
 def interval_seconds(targets: int, is_watched: bool) -> float:
-    """Give the time from one round to the next: longer for more processes, and where nobody looks."""
+    """Return the time from one round to the next: longer for more processes, and while no page is open."""
     interval = max(_INTERVAL_SECONDS, _INTERVAL_A_TARGET_SECONDS * targets)
     return interval if is_watched else interval * _UNWATCHED_FACTOR
 
 
-def one_by_one(visit: Callable[[Target], None], targets: Iterable[Target]) -> None:
-    """Visit one after the other."""
+def one_by_one(visit: Callable[[ScrapeTarget], None], targets: Iterable[ScrapeTarget]) -> None:
+    """Visit the targets one after the other."""
     for target in targets:
         visit(target)
 
 
 class Scraper:
-    """Keep the histories of some processes up to date.
+    """The histories of some processes, kept up to date.
 
-    `fetch(url)` gives a text or raises FetchError; `monotonic` is the clock of the histories.
+    `fetch(url)` returns a text or raises FetchError; `monotonic` is the clock of the histories.
     """
 
-    def __init__(self, targets: Sequence[Target], fetch: Callable[[str], str], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, targets: Sequence[ScrapeTarget], fetch: Callable[[str], str], monotonic: Callable[[], float]
+    ) -> None:
         self._targets = tuple(targets)
         self._fetch = fetch
         self._monotonic = monotonic
@@ -71,33 +73,35 @@ class Scraper:
         self._watched_at = self._hurried_at = -math.inf
 
     def watched(self) -> None:
-        """Note that somebody looks."""
+        """Called when a page is open."""
         self._watched_at = self._monotonic()
 
     def hurry(self) -> None:
-        """Note that something was changed: for a few seconds rounds come twice as often."""
+        """Called when something was changed: for a few seconds rounds are twice as frequent."""
         self._watched_at = self._hurried_at = self._monotonic()
 
     def due_in_seconds(self) -> float:
-        """Give how long it is until the next round should begin; 0 where it should now."""
+        """Return the time until the next round should begin; 0 if it should begin now."""
         if self._began_at is None:
             return 0.0
         now = self._monotonic()
         interval = interval_seconds(len(self._targets), now - self._watched_at <= _WATCHED_FOR_SECONDS)
-        if now - self._hurried_at <= _HURRIED_FOR_SECONDS:
-            interval *= _HURRIED_FACTOR
+        if now - self._hurried_at <= _HURRY_SECONDS:
+            interval *= _HURRY_FACTOR
         return max(0.0, self._began_at + interval - now)
 
-    def round(self, for_each: Callable[[Callable[[Target], None], Iterable[Target]], object] = one_by_one) -> None:
-        """Fetch from all; `for_each(visit, targets)` may do so at the same time. It returns when all have been."""
+    def round(
+        self, for_each: Callable[[Callable[[ScrapeTarget], None], Iterable[ScrapeTarget]], object] = one_by_one
+    ) -> None:
+        """Fetch from all targets; `for_each(visit, targets)` may do so concurrently, and returns when all are done."""
         self._began_at = self._monotonic()
         for_each(self._visit, self._targets)
 
     def histories(self, stage: str) -> list[History]:
-        """Give the histories of a stage's processes, in their order."""
+        """Return the histories of a stage's processes, in their order."""
         return [self._histories[target] for target in self._targets if target.stage == stage]
 
-    def _visit(self, target: Target) -> None:
+    def _visit(self, target: ScrapeTarget) -> None:
         history = self._histories[target]
         late_rounds, self._late_rounds[target] = self._late_rounds[target] + 1, 0
         try:

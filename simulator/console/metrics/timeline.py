@@ -1,4 +1,4 @@
-"""How a stage did over the last minutes: latencies and outcomes, a point every five seconds."""
+"""A stage over the last minutes: latencies and outcomes, a point every five seconds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ POINTS = 120
 
 @dataclass(frozen=True)
 class Timeline:
-    """Points in time (seconds since 1970) and what was between each and the one before.
+    """Points in time (seconds since 1970), each with the figures since the one before.
 
-    The percentiles are in seconds, NaN where nothing was handled; `outcomes` are messages per second by outcome.
+    The percentiles are in seconds, NaN if nothing was handled; `outcomes` are messages per second by outcome.
     """
 
     times: tuple[float, ...]
@@ -43,26 +43,26 @@ class _Point:
 
 
 class Track:
-    """Keep what a stage's tallies said over time. All times are seconds since 1970."""
+    """The history of a stage's tallies. All times are seconds since 1970."""
 
     def __init__(self, source: Tallies) -> None:
         self._source = source
         self._last: _Reading | None = None
         self._points: deque[_Point] = deque(maxlen=POINTS)
 
-    def note(self, now: float) -> None:
-        """Read the tally where a step has passed since the last time; to be called about every second."""
+    def record(self, now: float) -> None:
+        """Read the tally if a step has passed since the last time. To be called about every second."""
         if self._last is None:
             self._last = self._read(now)
         elif now - self._last.at >= STEP_SECONDS:
             reading = self._read(now)
             self._points.append(_between(self._last, reading))
             self._last = reading
-        elif now < self._last.at:  # the clock was put back: begin anew from here
+        elif now < self._last.at:  # the clock was set back: start again from here
             self._last = self._read(now)
 
     def timeline(self, now: float) -> Timeline:
-        """Give the points, with one more for what has been since the last step, where that is a second or more."""
+        """Return the points, with one more for the time since the last step if that is a second or more."""
         points = list(self._points)
         if self._last is not None and now - self._last.at >= 1:
             points.append(_between(self._last, self._read(now)))

@@ -1,4 +1,4 @@
-"""The page: what is laid out where, and what is asked of the server when. Every callback is listed in `make_page`."""
+"""The page: its layout, and what it asks of the server. Every callback is listed in `make_page`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SEARCH = ("text", "stage", "longer", "shorter", "errors")
 
 
 def make_page(server: Flask, answers: FrameAnswers) -> Dash:
-    """Make the page and put it on a Flask application."""
+    """Return the page, installed on a Flask application."""
     app = Dash(
         "simulator.console",
         server=cast(Any, server),
@@ -42,7 +42,7 @@ def make_page(server: Flask, answers: FrameAnswers) -> Dash:
         assets_folder=str(_ASSETS),
         index_string=_PAGE,
         serve_locally=True,
-        suppress_callback_exceptions=True,  # the parts of a view are there only while it is
+        suppress_callback_exceptions=True,  # the parts of a view exist only while it is open
         add_log_handler=False,
     )
     answer_unknown(server)
@@ -56,7 +56,7 @@ def make_page(server: Flask, answers: FrameAnswers) -> Dash:
 
 
 def _script_callbacks(app: Dash) -> None:
-    """List what the script on the page does by itself."""
+    """Register the callbacks that the script on the page handles by itself."""
 
     def by_script(name: str, *places: Any) -> None:
         app.clientside_callback(ClientsideFunction("console", name), *places)  # type: ignore[no-untyped-call]
@@ -94,7 +94,7 @@ def _frame_callbacks(app: Dash, answers: FrameAnswers) -> None:
         Input("place", "pathname"),
         Input("place", "search"),
         Input("stale", "data"),
-    )(lambda path, search, _: answers.lay_out(address_of(path) or "/", address_of(search)))
+    )(lambda path, search, _: answers.view(address_of(path) or "/", address_of(search)))
     app.callback(
         Output("news", "data"),
         Output("stale", "data"),
@@ -156,17 +156,17 @@ def _control_callbacks(app: Dash, answers: FrameAnswers) -> None:
     def apply(
         clicks: int, submits: list[int], values: list[str | None], ids: list[Any], button: Any
     ) -> tuple[Any, Any]:
-        if not clicks and not any(submits):  # they were only just laid out
+        if not clicks and not any(submits):  # the fields were only just created
             return no_update, no_update
         keys = [text_of(mapping_of(place).get("key")) for place in ids]
         typed = dict(zip(keys, map(text_of, values), strict=True))
         return answers.controls.apply(mapping_of(button).get("stage"), typed)
 
-    said, button = {"type": "said", "stage": MATCH}, {"type": "apply", "stage": MATCH}
+    result, button = {"type": "result", "stage": MATCH}, {"type": "apply", "stage": MATCH}
     boxes = {"type": "control", "stage": MATCH, "key": ALL}
     app.callback(
-        Output(said, "children"),
-        Output(said, "className"),
+        Output(result, "children"),
+        Output(result, "className"),
         Input(button, "n_clicks"),
         Input(boxes, "n_submit"),
         State(boxes, "value"),

@@ -1,4 +1,4 @@
-"""A card of the system's picture: one stage, or a service that is none, with how it stands."""
+"""A card of the system's picture: one stage or external service with its figures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.news import News
 from simulator.console.page.paths import stage_path, traces_path
 from simulator.console.page.words import rate_text, share_text, short, time_text
-from simulator.console.system.picture import Node, State
+from simulator.console.system.picture import Node, NodeState
 
 _NUMBERS = ("rate", "p50", "p99", "errors")
-_MOST_NAME = 60
+_MAX_NAME = 60
 
 
-def card(key: str, node: Node, called: Sequence[str], drawing: Drawing, said: News) -> dcc.Link:
-    """Lay out a card in its place, with what `tell_card` has said; `key` begins the ids of its parts."""
+def card(key: str, node: Node, called: Sequence[str], drawing: Drawing, news: News) -> dcc.Link:
+    """Return a card in its place, with the texts that `update_card` has set; `key` is the prefix of its parts' ids."""
     size, (column, row) = drawing.size, drawing.placing.positions[node.name]
     style = {
         "left": f"{size.left(column):.0f}px",
@@ -28,37 +28,39 @@ def card(key: str, node: Node, called: Sequence[str], drawing: Drawing, said: Ne
         "width": f"{size.width}px",
         "height": f"{size.height}px",
     }
-    head = [html.Span(short(node.name, _MOST_NAME), className="name"), html.Span(node.role, className="role")]
+    head = [html.Span(short(node.name, _MAX_NAME), className="name"), html.Span(node.role, className="role")]
     numbers = [
-        html.Div([html.B(said.texts[f"{key}-{field}"], id=f"{key}-{field}"), html.Span(field)], className=field)
+        html.Div([html.B(news.texts[f"{key}-{field}"], id=f"{key}-{field}"), html.Span(field)], className=field)
         for field in _NUMBERS
     ]
     content: list[Any] = [html.Div(head, className="card-head")]
-    if not node.is_foreign:
-        content.append(html.Div(said.texts[f"{key}-delay"], id=f"{key}-delay", className="delay"))
+    if not node.is_external:
+        content.append(html.Div(news.texts[f"{key}-delay"], id=f"{key}-delay", className="delay"))
     content.append(html.Div(numbers, className="numbers"))
-    if not node.is_foreign:
-        content += [_meter(key, "busy", "workers", said), _meter(key, "queue", "queue", said)]
-    content.append(html.Div(said.texts[f"{key}-state"], id=f"{key}-state", className="state"))
-    if called:  # the lines say so only to those who see them
+    if not node.is_external:
+        content += [_meter(key, "busy", "workers", news), _meter(key, "queue", "queue", news)]
+    content.append(html.Div(news.texts[f"{key}-state"], id=f"{key}-state", className="state"))
+    if called:  # for screen readers: the lines show it to everybody else
         content.append(
-            html.Span(f"calls {', '.join(short(name, _MOST_NAME) for name in called)}", className="visually-hidden")
+            html.Span(f"calls {', '.join(short(name, _MAX_NAME) for name in called)}", className="visually-hidden")
         )
-    href = traces_path(node.name) if node.is_foreign else stage_path(node.name)
-    return dcc.Link(content, href=href, id=key, className=said.kinds[key], title=said.titles[key], style=style)
+    href = traces_path(node.name) if node.is_external else stage_path(node.name)
+    return dcc.Link(content, href=href, id=key, className=news.kinds[key], title=news.titles[key], style=style)
 
 
-def tell_card(news: News, key: str, node: Node, size: CardSize) -> None:
-    """Put how a node stands on its card."""
+def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
+    """Set the figures on a node's card."""
     figures = node.figures
-    news.kind(key, "card", str(node.state), "foreign" if node.is_foreign else "", "compact" if size.is_compact else "")
+    news.kind(
+        key, "card", str(node.state), "external" if node.is_external else "", "compact" if size.is_compact else ""
+    )
     news.title(key, f"{short(node.name)}: {state_text(node) or 'well'}")
     news.text(f"{key}-state", state_text(node))
     news.text(f"{key}-rate", rate_text(figures.rate_per_second))
     news.text(f"{key}-p50", time_text(figures.p50_seconds))
     news.text(f"{key}-p99", time_text(figures.p99_seconds))
     news.text(f"{key}-errors", share_text(figures.error_ratio))
-    if node.is_foreign:
+    if node.is_external:
         return
     stage = figures if isinstance(figures, StageFigures) else StageFigures()
     news.text(f"{key}-busy", f"{stage.workers_busy:,.0f} of {stage.workers:,.0f}")
@@ -69,17 +71,17 @@ def tell_card(news: News, key: str, node: Node, size: CardSize) -> None:
 
 
 def state_text(node: Node) -> str:
-    """Say what is wrong with a node; "" where nothing is."""
-    return f"DEAD, {node.reason}" if node.state is State.DEAD else node.reason
+    """Return what is wrong with a node; "" if nothing is."""
+    return f"DEAD, {node.reason}" if node.state is NodeState.DEAD else node.reason
 
 
-def _meter(key: str, field: str, text: str, said: News) -> html.Div:
+def _meter(key: str, field: str, text: str, news: News) -> html.Div:
     bar = f"{key}-{field}-bar"
     return html.Div(
         [
             html.Span(text),
-            html.Div(html.I(id=bar, style={"width": f"{said.widths[bar]}%"}), className=f"bar {field}"),
-            html.B(said.texts[f"{key}-{field}"], id=f"{key}-{field}"),
+            html.Div(html.I(id=bar, style={"width": f"{news.widths[bar]}%"}), className=f"bar {field}"),
+            html.B(news.texts[f"{key}-{field}"], id=f"{key}-{field}"),
         ],
         className="meter",
     )

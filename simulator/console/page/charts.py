@@ -1,4 +1,4 @@
-"""Charts, as plain descriptions for Plotly; text and lines get their colours from the page's sheet."""
+"""Charts, as plain descriptions for Plotly; text and lines get their colours from the page's style sheet."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _OUTCOMES = {
     Outcome.FAILED: "#e0454f",
     Outcome.BROKEN_OFF: "#8a2630",
 }
-# Evenly over the whole, and finer towards the tail.
+# Evenly over the whole range, and finer towards the tail.
 _SHARES = tuple(sorted({*(n / 200 for n in range(1, 200)), *(1 - 0.005 * n / 20 for n in range(1, 20))}))
-_MOST_POINTS = 200
+_MAX_POINTS = 200
 _SHORTEST_SECONDS = 1e-4
 _CLOCK = {"type": "date", "tickformat": "%H:%M:%S"}
 _DECADES = tuple(10.0**power for power in range(-4, 4))
 
 
 def delay_chart(configured: Delay | None, drawn: Sequence[float], took: Sequence[float]) -> dict[str, Any]:
-    """Draw three curves, the share of messages (0 to 1) that took at most so many seconds.
+    """Return three cumulative curves, the share of messages (0 to 1) over seconds.
 
-    What is configured (None where it can't be read here), what was drawn from it, and what processing took.
+    They are the configured delay (None if it can't be read here), the drawn values, and the processing times.
     """
     curves = []
     if configured is not None:
@@ -55,7 +55,7 @@ def delay_chart(configured: Delay | None, drawn: Sequence[float], took: Sequence
 
 
 def latency_chart(times: Sequence[float], p50: Sequence[float], p99: Sequence[float]) -> dict[str, Any]:
-    """Draw p50 and p99 in seconds over time (seconds since 1970)."""
+    """Return a chart of p50 and p99 in seconds over time (seconds since 1970)."""
     at = _moments(times)
     curves = [
         {"x": at, "y": _milliseconds(values), "name": name, "mode": "lines", "line": {"color": colour, "width": 2}}
@@ -65,7 +65,7 @@ def latency_chart(times: Sequence[float], p50: Sequence[float], p99: Sequence[fl
 
 
 def outcomes_chart(times: Sequence[float], per_second: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """Draw how many messages a second ended in which way, one above the other."""
+    """Return a stacked chart of messages per second by outcome."""
     at = _moments(times)
     curves = [
         {
@@ -83,17 +83,17 @@ def outcomes_chart(times: Sequence[float], per_second: Mapping[str, Sequence[flo
 
 
 def chart(element: str) -> dcc.Graph:
-    """Lay out the place of a chart, of a fixed height."""
+    """Return the element for a chart, of a fixed height."""
     options: Any = {"displayModeBar": False, "responsive": True}
     return dcc.Graph(id=element, config=options, style={"height": f"{CHART_PIXELS}px"})
 
 
 def _shares_of(values: Iterable[float]) -> tuple[list[float], list[float]]:
-    """Give the points of the curve of shares, no more than a chart can show."""
+    """Return the points of the cumulative curve, no more than a chart can show."""
     ordered = sorted(values)
     count = len(ordered)
-    step = max(1, math.ceil(count / _MOST_POINTS))
-    # Few points for the bulk, every one for the last hundredth.
+    step = max(1, math.ceil(count / _MAX_POINTS))
+    # Few points for the bulk, every point of the last hundredth.
     ranks = sorted({*range(step, count + 1, step), *range(max(1, count - count // 100), count + 1)})
     return [max(_SHORTEST_SECONDS, ordered[rank - 1]) for rank in ranks], [rank / count for rank in ranks]
 

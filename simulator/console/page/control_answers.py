@@ -1,4 +1,4 @@
-"""What the controls get when they ask, and what becomes of what is typed into them."""
+"""The server's side of the controls: their contents, and applying what is typed into them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.console.page.controls_view import MOST_AT_ONCE, Controlled, controls_view, patch_of
+from simulator.console.page.controls_view import MAX_STAGES, Controlled, controls_view, patch_of
 from simulator.console.page.paths import parameter_of
 from simulator.console.page.typed import MAX_SETTING_CHARACTERS, check_length
 from simulator.console.page.words import short
@@ -16,24 +16,24 @@ from simulator.console.watching import Watching
 from simulator.errors import ConfigurationError, StartError
 from simulator.net.remote import exchange
 
-_ASKED_AT_ONCE = 8
+_CONCURRENCY = 8
 _TIMEOUT_SECONDS = 3.0
 _NO_ADDRESS = "It has no address."
 
 
 @dataclass(frozen=True)
 class _Change:
-    """What came of a change in one instance: the keys that are otherwise now, or what went wrong."""
+    """The result of a change in one instance: the changed keys, or what went wrong."""
 
     keys: tuple[str, ...] = ()
     trouble: str = ""
 
 
 class ControlAnswers:
-    """Answer for the stages at `addresses`.
+    """The controls of the stages at `addresses`.
 
-    `may_change()` tells whether whoever asks has the run's token; `control_token` is what the stages want, None for
-    nothing.
+    `may_change()` returns whether the request at hand has the run's token; `control_token` is the token that the stages
+    require, None for none.
     """
 
     def __init__(
@@ -49,39 +49,39 @@ class ControlAnswers:
         self._control_token = control_token
         self._names = list(watching.topology.stages)
 
-    def lay_out(self, search: str) -> Any:
-        """Lay out the controls of the stage that is asked for, or of all where they are not too many."""
+    def view(self, search: str) -> Any:
+        """Return the controls of the stage in the address, or of all stages if they are not too many."""
         shown = self.shown(search)
-        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_CONCURRENCY) as pool:
             asked = list(pool.map(self._ask, [node.name for _, node in shown]))
         numbered = [(number, stage) for (number, _), stage in zip(shown, asked, strict=True)]
         return controls_view(self._names, self._chosen(search), numbered, self._may_change())
 
     def shown(self, search: str) -> list[tuple[int, Node]]:
-        """Give the stages whose controls are shown, each with its number in the topology."""
+        """Return the stages whose controls are shown, each with its number in the topology."""
         chosen = self._chosen(search)
         return [(number, self._watching.node(name)) for number, name in enumerate(self._names) if chosen in ("", name)]
 
     def apply(self, number: object, typed: Mapping[str, str]) -> tuple[str, str]:
-        """Change a stage as typed, in every instance; give what came of it, and the kind of that text."""
+        """Change a stage as typed, in every instance. Return the result as a text, and the text's CSS classes."""
         try:
             name = self._changeable(number, typed)
         except ValueError as error:
-            return str(error), "said bad"
-        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            return str(error), "result bad"
+        with ThreadPoolExecutor(_CONCURRENCY) as pool:
             changes = list(pool.map(lambda address: self._change(name, address, typed), self._addresses[name]))
         changed = dict.fromkeys(key for change in changes for key in change.keys)
         if changed:
             self._watching.hurry()
         troubles = dict.fromkeys(change.trouble for change in changes if change.trouble)
         if troubles:
-            return "\n".join(troubles), "said bad"
+            return "\n".join(troubles), "result bad"
         if not changed:
-            return "That is what it does already.", "said soft"
-        return f"Changed: {', '.join(changed)}.", "said good"
+            return "No change: it has these settings already.", "result soft"
+        return f"Changed: {', '.join(changed)}.", "result good"
 
     def _changeable(self, number: object, typed: Mapping[str, str]) -> str:
-        """Return the name of the stage to change. Raise ValueError where that can't be, with the reason."""
+        """Return the name of the stage to change. Raise ValueError, with the reason, if it can't be changed."""
         if not self._may_change():
             raise ValueError("The token is needed: open the address that `run` printed.")
         if not isinstance(number, int) or not 0 <= number < len(self._names):
@@ -94,7 +94,7 @@ class ControlAnswers:
         return name
 
     def _change(self, name: str, address: str, typed: Mapping[str, str]) -> _Change:
-        """Change one instance as typed, where it does otherwise."""
+        """Change one instance where it differs from what is typed."""
         try:
             present = Controlled(self._watching.node(name), self._exchange(address, {}))
             patch = patch_of(typed, present)
@@ -108,7 +108,7 @@ class ControlAnswers:
         return exchange(address, patch, self._control_token, _TIMEOUT_SECONDS)
 
     def _ask(self, name: str) -> Controlled:
-        """Ask a stage what it does: the first of its instances that answers."""
+        """Return a stage's settings, from the first of its instances that answers."""
         trouble = _NO_ADDRESS
         for address in self._addresses[name]:
             try:
@@ -121,4 +121,4 @@ class ControlAnswers:
         chosen = parameter_of(search, "stage")
         if chosen in self._names:
             return chosen
-        return "" if len(self._names) <= MOST_AT_ONCE else self._names[0]
+        return "" if len(self._names) <= MAX_STAGES else self._names[0]

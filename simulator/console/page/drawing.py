@@ -1,11 +1,11 @@
-"""Where everything of the system's picture goes, in pixels."""
+"""The places of everything in the system's picture, in pixels."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-from simulator.console.system.picture import Picture
+from simulator.console.system.picture import SystemPicture
 from simulator.console.system.placing import Placing, place
 
 _COMPACT_FROM = 18
@@ -13,7 +13,7 @@ _COMPACT_FROM = 18
 
 @dataclass(frozen=True)
 class CardSize:
-    """The measures of a drawing, in pixels."""
+    """The dimensions of a drawing, in pixels."""
 
     width: int
     height: int
@@ -22,11 +22,11 @@ class CardSize:
     is_compact: bool
 
     def left(self, column: float) -> float:
-        """Give where a column begins."""
+        """Return the left edge of a column."""
         return column * (self.width + self.column_gap)
 
     def top(self, row: float) -> float:
-        """Give where a row begins."""
+        """Return the top edge of a row."""
         return row * (self.height + self.row_gap)
 
 
@@ -36,7 +36,7 @@ COMPACT = CardSize(width=172, height=54, column_gap=56, row_gap=12, is_compact=T
 
 @dataclass(frozen=True)
 class Drawing:
-    """Where everything of a picture goes; `name` tells one drawing from another."""
+    """The layout of a picture; `name` identifies it."""
 
     name: str
     nodes: tuple[str, ...]
@@ -44,17 +44,17 @@ class Drawing:
     placing: Placing
     size: CardSize
 
-    def fits(self, picture: Picture) -> bool:
-        """Tell whether a picture has the nodes and edges of this drawing."""
+    def fits(self, picture: SystemPicture) -> bool:
+        """Return whether a picture has the nodes and edges of this drawing."""
         return (self.nodes, self.edges) == _wiring(picture)
 
 
-def draw(picture: Picture) -> Drawing:
-    """Find a place for each node; pictures of the same nodes and edges have the same drawing."""
+def draw(picture: SystemPicture) -> Drawing:
+    """Return the drawing of a picture; pictures of the same nodes and edges have the same one."""
     nodes, edges = _wiring(picture)
     name = hashlib.blake2b(repr((nodes, edges)).encode(), digest_size=8).hexdigest()
     return Drawing(name, nodes, edges, place(nodes, edges), COMPACT if len(nodes) >= _COMPACT_FROM else FULL)
 
 
-def _wiring(picture: Picture) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+def _wiring(picture: SystemPicture) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     return tuple(node.name for node in picture.nodes), tuple((edge.caller, edge.called) for edge in picture.edges)

@@ -1,4 +1,4 @@
-"""The lines between the cards: where they run, how thick and of which kind they are."""
+"""The lines between the cards: their points, thickness and kind."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from simulator.console.system.picture import Edge
 from simulator.console.system.placing import Placing
 
 _THINNEST, _THICKEST = 1.5, 7.0
-# Between small cards there are many lines.
+# There are many lines between small cards.
 _COMPACT_THICKNESS = 0.5
 _BAD_FROM_RATIO = 0.001
 _SHORTEST_BEND = 30.0
-# Lines leave and reach a card along this part of its side, each at a place of its own.
+# Lines leave and reach a card along this part of its side, each at its own place.
 _SIDE_RATIO = 0.6
-_MOST_BETWEEN = 16.0
+_MAX_BETWEEN = 16.0
 Point = tuple[float, float]
 Ends = tuple[str, str]
 
 
 def routed(edges: Sequence[Ends], placing: Placing, size: CardSize) -> dict[Ends, list[Point]]:
-    """Give the points of each line: out of one card on its right, through the columns between, into the other."""
+    """Return the points of each line: from the right of one card, through the columns between, to the other."""
     leaving = _places((caller for caller, _ in edges), edges, placing, size, first=True)
     reaching = _places((called for _, called in edges), edges, placing, size, first=False)
     return {edge: _points(edge, leaving[edge], reaching[edge], placing, size) for edge in edges}
 
 
 def drawn_edge(key: str, edge: Edge, points: Sequence[Point], is_compact: bool) -> dict[str, Any]:
-    """Describe a line for the script on the page."""
+    """Return the description of a line for the script on the page."""
     is_bad = edge.error_ratio >= _BAD_FROM_RATIO
-    kinds = {"quiet": not edge.rate_per_second > 0, "foreign": edge.is_foreign, "bad": is_bad}
+    kinds = {"quiet": not edge.rate_per_second > 0, "external": edge.is_external, "bad": is_bad}
     (x, y), (to_x, to_y) = points[-2:]
     if is_bad:
         label = share_text(edge.error_ratio)
@@ -53,7 +53,7 @@ def drawn_edge(key: str, edge: Edge, points: Sequence[Point], is_compact: bool) 
 
 
 def path_of(points: Sequence[Point]) -> str:
-    """Write a line as an SVG path: curves from column to column, straight where it passes through one."""
+    """Return a line as an SVG path: curves from column to column, straight within a column."""
     written = [f"M{points[0][0]:.0f},{points[0][1]:.0f}"]
     for number, ((x, y), (to_x, to_y)) in enumerate(itertools.pairwise(points)):
         if number % 2:
@@ -67,21 +67,21 @@ def path_of(points: Sequence[Point]) -> str:
 def _places(
     at: Iterable[str], edges: Sequence[Ends], placing: Placing, size: CardSize, first: bool
 ) -> Mapping[Ends, float]:
-    """Give each line its height at one of its ends, those to higher cards above the others."""
+    """Return each line's height at one of its ends; lines to higher cards are above the others."""
     at_card: dict[str, list[Ends]] = defaultdict(list)
     for name, edge in zip(at, edges, strict=True):
         at_card[name].append(edge)
     heights: dict[Ends, float] = {}
     for name, there in at_card.items():
         middle = size.top(placing.positions[name][1]) + size.height / 2
-        between = min(_MOST_BETWEEN, _SIDE_RATIO * size.height / len(there))
+        between = min(_MAX_BETWEEN, _SIDE_RATIO * size.height / len(there))
         for number, edge in enumerate(sorted(there, key=lambda edge: _next_row(edge, placing, first))):
             heights[edge] = middle + between * (number - (len(there) - 1) / 2)
     return heights
 
 
 def _next_row(edge: Ends, placing: Placing, first: bool) -> float:
-    """Give the row that a line has next to one of its ends."""
+    """Return the row of the point next to one of a line's ends."""
     route = placing.routes.get(edge, ())
     if route:
         return route[0 if first else -1][1]

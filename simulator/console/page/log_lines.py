@@ -1,4 +1,4 @@
-"""Log lines on the page: the event and what matters of it, the whole line on demand."""
+"""Log lines on the page: the event and its important fields, and the whole line on demand."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ from dash import html
 from simulator.console.logs import LogLine
 from simulator.console.page.words import short
 
-_TOLD = ("outcome", "downstream", "fault", "key", "code", "error", "reason", "duration_seconds", "delay_drawn_seconds")
-_MOST_LINE = 4000
+_FIELDS = (
+    "outcome",
+    "downstream",
+    "fault",
+    "key",
+    "code",
+    "error",
+    "reason",
+    "duration_seconds",
+    "delay_drawn_seconds",
+)
+_MAX_LINE = 4000
 
 
 def log_lines(lines: Sequence[LogLine], empty: str) -> list[Any]:
-    """Lay out lines in their order; `empty` is said where there are none."""
+    """Return lines in their order, or the text `empty` if there are none."""
     return [_line(line) for line in lines] or [html.Div(empty, className="empty")]
 
 
 def _line(line: LogLine) -> html.Details:
-    told = "  ".join(f"{key}={line.fields[key]}" for key in _TOLD if line.fields.get(key) is not None)
+    fields = "  ".join(f"{key}={line.fields[key]}" for key in _FIELDS if line.fields.get(key) is not None)
     whole = json.dumps(dict(line.fields), indent=1, ensure_ascii=False, default=str)
     return html.Details(
         [
@@ -30,12 +40,16 @@ def _line(line: LogLine) -> html.Details:
                     html.Span(line.timestamp[11:23], className="mono soft"),
                     html.B(short(line.label, 100)),
                     html.Span(
-                        [html.Span(short(line.event, 60)), " ", html.Span(short(told, 200), className="soft mono")],
+                        [
+                            html.Span(short(line.event, 60)),
+                            " ",
+                            html.Span(short(fields, 200), className="soft mono"),
+                        ],
                         className="event",
                     ),
                 ]
             ),
-            html.Pre(short(whole, _MOST_LINE)),
+            html.Pre(short(whole, _MAX_LINE)),
         ],
         className=f"line {line.level if line.level in ('warning', 'error') else ''}".strip(),
     )

@@ -1,4 +1,4 @@
-"""What has changed on a page since it was laid out: new texts, kinds and widths for places that it has."""
+"""What has changed on a page: new texts, classes and widths for its elements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class News:
-    """Gather what the script on the page puts in its places, each under the id of an element."""
+    """The updates that the script on the page applies, each by the id of an element."""
 
     version: Any
     drawing: str = ""
@@ -31,9 +31,9 @@ class News:
         self.widths[element] = round(100 * min(1.0, max(0.0, ratio)), 1)
 
     def title(self, element: str, text: str) -> None:
-        """Set what is shown when the pointer rests on an element."""
+        """Set an element's tooltip."""
         self.titles[element] = text
 
     def as_plain(self) -> dict[str, Any]:
-        """Give it as the script takes it."""
+        """Return the updates as the script reads them."""
         return dict(vars(self))

@@ -1,4 +1,4 @@
-"""The addresses of the views, and what stands in them."""
+"""The addresses of the views, and their parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WITH_ITEMS = ("traces", "stages")
 
 
 def is_page(path: str) -> bool:
-    """Return whether there is a page at a path: a view, or one item of a view that has some."""
+    """Return whether there is a page at a path: a view, or an item of a view that has items."""
     first, *items = path.strip("/").split("/")
     if not items:
         return first == "" or VIEWS.get(first, ("", ""))[1] == f"/{first}"
@@ -24,36 +24,36 @@ def is_page(path: str) -> bool:
 
 
 def view_of(path: str) -> str:
-    """Tell which view a path belongs to; an unknown one is the system's."""
+    """Return the view that a path belongs to; for an unknown one the system's."""
     first = path.strip("/").partition("/")[0]
     return first if first in VIEWS else "system"
 
 
 def item_of(path: str) -> str:
-    """Give the second part of a path, the name of a stage or the id of a trace; "" where there is none."""
+    """Return the second part of a path, the name of a stage or the id of a trace; "" if there is none."""
     return unquote(path.strip("/").partition("/")[2])
 
 
 def parameter_of(search: str, name: str) -> str:
-    """Give a parameter of an address; "" where there is none."""
+    """Return a parameter of an address; "" if there is none."""
     return parse_qs(search.lstrip("?")).get(name, [""])[-1]
 
 
 def stage_path(name: str) -> str:
-    """Give the address of a stage."""
+    """Return the address of a stage."""
     return f"/stages/{quote(name, safe='')}"
 
 
 def controls_path(name: str) -> str:
-    """Give the address of a stage's controls."""
+    """Return the address of a stage's controls."""
     return f"/controls?stage={quote(name, safe='')}"
 
 
 def traces_path(stage: str) -> str:
-    """Give the address of the traces of a stage."""
+    """Return the address of the traces of a stage."""
     return f"/traces?stage={quote(stage, safe='')}"
 
 
 def trace_path(trace_id: str, every_span: bool = False) -> str:
-    """Give the address of a trace."""
+    """Return the address of a trace."""
     return f"/traces/{trace_id}{'?every=1' if every_span else ''}"

@@ -1,4 +1,4 @@
-"""The frame around every view: its name, the ways to the others, how the console itself stands, and the theme."""
+"""The frame around every view: the run's name, the navigation, the console's own status, and the theme."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dash import dcc, html
 from simulator.console.page.news import News
 from simulator.console.page.paths import VIEWS, view_of
 from simulator.console.page.words import aria, counted
-from simulator.console.traces.passing import Standing as PassingStanding
+from simulator.console.traces.forwarding import ForwarderStatus
 
 TICK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class ConsoleStanding:
-    """How the console itself stands: what it holds, what it could not hold, and how the passing on goes, if at all."""
+class ConsoleStatus:
+    """The console's own status: what it holds, what it had to drop, and the forwarder, if there is one."""
 
     traces: int
     spans: int
     spans_refused: int
     traces_evicted: int
-    passing: PassingStanding | None
+    forwarding: ForwarderStatus | None
 
 
 def shell(run_name: str) -> html.Div:
-    """Lay out the frame; `view` is where the view goes."""
+    """Return the frame; the view goes into the element `view`."""
     links = [dcc.Link(text, href=href, id=f"view-{name}") for name, (text, href) in VIEWS.items()]
     return html.Div(
         [
@@ -40,7 +40,7 @@ def shell(run_name: str) -> html.Div:
                     html.Div(
                         [
                             html.Span(id="status-traces"),
-                            html.Span(id="status-passing"),
+                            html.Span(id="status-forwarding"),
                             html.Span(id="status-stale", className="stale", role="status"),
                             html.Button("Theme", id="theme", title="Change between light and dark"),
                         ],
@@ -57,27 +57,27 @@ def shell(run_name: str) -> html.Div:
     )
 
 
-def tell_standing(news: News, standing: ConsoleStanding, path: str) -> None:
-    """Put how the console stands, and which view is open, in the frame."""
+def update_status(news: News, status: ConsoleStatus, path: str) -> None:
+    """Set the console's status and the open view in the frame."""
     here = view_of(path)
     for name in VIEWS:
         news.kind(f"view-{name}", "here" if name == here else "")
-    news.text("status-traces", f"{counted(standing.traces, 'trace')}, {counted(standing.spans, 'span')}")
+    news.text("status-traces", f"{counted(status.traces, 'trace')}, {counted(status.spans, 'span')}")
     losses = [
-        f"made room: {counted(standing.traces_evicted, 'older trace')}" if standing.traces_evicted else "",
-        f"refused: {counted(standing.spans_refused, 'span')}" if standing.spans_refused else "",
+        f"made room: {counted(status.traces_evicted, 'older trace')}" if status.traces_evicted else "",
+        f"refused: {counted(status.spans_refused, 'span')}" if status.spans_refused else "",
     ]
-    news.title("status-traces", "; ".join(filter(None, losses)) or "everything that came is here")
-    news.text("status-passing", "" if standing.passing is None else _passing_text(standing.passing))
-    news.title("status-passing", "" if standing.passing is None else f"to {standing.passing.endpoint}")
+    news.title("status-traces", "; ".join(filter(None, losses)) or "all received spans are here")
+    news.text("status-forwarding", "" if status.forwarding is None else _forwarding_text(status.forwarding))
+    news.title("status-forwarding", "" if status.forwarding is None else f"to {status.forwarding.endpoint}")
 
 
-def _passing_text(passing: PassingStanding) -> str:
-    parts = [f"{counted(passing.spans_passed_on, 'span')} passed on"]
-    if passing.spans_waiting and passing.problem:
-        parts.append(f"{passing.spans_waiting:,} waiting")
-    if passing.spans_dropped:
-        parts.append(f"{passing.spans_dropped:,} dropped")
-    if passing.problem:
-        parts.append(passing.problem)
+def _forwarding_text(status: ForwarderStatus) -> str:
+    parts = [f"{counted(status.spans_forwarded, 'span')} forwarded"]
+    if status.spans_waiting and status.problem:
+        parts.append(f"{status.spans_waiting:,} waiting")
+    if status.spans_dropped:
+        parts.append(f"{status.spans_dropped:,} dropped")
+    if status.problem:
+        parts.append(status.problem)
     return ", ".join(parts)

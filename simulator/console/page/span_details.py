@@ -1,4 +1,4 @@
-"""What a span says of itself, told when its row is opened."""
+"""The details of a span, shown when its row is opened."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dash import html
 from simulator.console.page.words import clock_text, short, time_text
 from simulator.console.traces.spans import Span
 
-MOST_FOLDED = 30
-_MOST_ATTRIBUTES = 64
-_MOST_EVENTS = 32
-_MOST_VALUE = 2000
+MAX_FOLDED = 30
+_MAX_ATTRIBUTES = 64
+_MAX_EVENTS = 32
+_MAX_VALUE = 2000
 
 
 def about_span(span: Span) -> html.Dl:
-    """Lay out ids, times, status, attributes and events, as many of them as a person reads."""
+    """Return ids, times, status, attributes and events, limited to what a person reads."""
     facts: list[tuple[str, object]] = [
         ("span", span.span_id),
         ("kind", span.kind),
@@ -28,22 +28,22 @@ def about_span(span: Span) -> html.Dl:
         facts.append(("instance", span.instance))
     if span.is_error:
         facts.append(("status", f"error {span.status_message}".strip()))
-    facts += list(span.attributes.items())[:_MOST_ATTRIBUTES]
-    facts += _rest(len(span.attributes) - _MOST_ATTRIBUTES, "attributes")
-    for at, name, attributes in span.events[:_MOST_EVENTS]:
-        facts.append((f"event at {clock_text(at)}", f"{name} {dict(list(attributes.items())[:_MOST_ATTRIBUTES])}"))
-    facts += _rest(len(span.events) - _MOST_EVENTS, "events")
+    facts += list(span.attributes.items())[:_MAX_ATTRIBUTES]
+    facts += _rest(len(span.attributes) - _MAX_ATTRIBUTES, "attributes")
+    for at, name, attributes in span.events[:_MAX_EVENTS]:
+        facts.append((f"event at {clock_text(at)}", f"{name} {dict(list(attributes.items())[:_MAX_ATTRIBUTES])}"))
+    facts += _rest(len(span.events) - _MAX_EVENTS, "events")
     parts = [
-        part for key, value in facts for part in (html.Dt(short(str(key))), html.Dd(short(str(value), _MOST_VALUE)))
+        part for key, value in facts for part in (html.Dt(short(str(key))), html.Dd(short(str(value), _MAX_VALUE)))
     ]
     return html.Dl(parts, className="about")
 
 
 def about_folded(spans: Sequence[Span]) -> list[Any]:
-    """Lay out the spans that are shown within another's row."""
-    told: list[Any] = [_folded(span) for span in spans[:MOST_FOLDED]]
-    left = len(spans) - MOST_FOLDED
-    return [*told, html.Div(f"and {left:,} more spans within it", className="empty")] if left > 0 else told
+    """Return the details of the spans folded into another's row."""
+    details: list[Any] = [_folded(span) for span in spans[:MAX_FOLDED]]
+    left = len(spans) - MAX_FOLDED
+    return [*details, html.Div(f"and {left:,} more spans within it", className="empty")] if left > 0 else details
 
 
 def _folded(span: Span) -> html.Div:

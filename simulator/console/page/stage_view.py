@@ -1,4 +1,4 @@
-"""One stage: what is configured beside what is observed, how it went over time, and what it said last."""
+"""One stage: configured beside observed figures, charts over time, and its last log lines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from simulator.console.page.charts import CHART_PIXELS, chart
 from simulator.console.page.news import News
 from simulator.console.page.paths import controls_path, stage_path, traces_path
 from simulator.console.page.words import aria, counted, rate_text, share_text, short, time_text
-from simulator.console.system.foreign import ForeignFigures
-from simulator.console.system.picture import Node, State
+from simulator.console.system.external import ExternalFigures
+from simulator.console.system.picture import Node, NodeState
 
 CHARTS = {
     "chart-delay": "Delay: configured, injected, observed",
@@ -32,17 +32,17 @@ _FIGURES = {
 
 
 def stage_picker(names: Sequence[str], chosen: str, path: Callable[[str], str]) -> html.Nav:
-    """Lay out the links to the stages; `path(name)` gives the address of one."""
+    """Return the links to the stages; `path(name)` returns the address of one."""
     links = [dcc.Link(name, href=path(name), className="here" if name == chosen else "") for name in names]
     return html.Nav(links, className="picker", **aria(label="Stages"))
 
 
 def stage_view(names: Sequence[str], node: Node) -> html.Div:
-    """Lay out the view of a stage as it stands; how it stands later comes as news, and so do charts and lines."""
-    said = News(None)
-    tell_stage(said, node)
+    """Return the view of a stage with its present figures; later ones, charts and lines come as news."""
+    news = News(None)
+    update_stage(news, node)
     numbers = [
-        html.Div([html.B(said.texts.get(f"stage-{key}", "-"), id=f"stage-{key}"), html.Span(text)], className="figure")
+        html.Div([html.B(news.texts.get(f"stage-{key}", "-"), id=f"stage-{key}"), html.Span(text)], className="figure")
         for key, text in _FIGURES.items()
     ]
     return html.Div(
@@ -53,7 +53,7 @@ def stage_view(names: Sequence[str], node: Node) -> html.Div:
                     html.Div([html.H1(node.name), html.Span(node.role, className="soft")]),
                     *numbers,
                     html.Div(
-                        said.texts["stage-state"], id="stage-state", className=said.kinds["stage-state"], role="status"
+                        news.texts["stage-state"], id="stage-state", className=news.kinds["stage-state"], role="status"
                     ),
                     html.Div(
                         [
@@ -83,11 +83,11 @@ def stage_view(names: Sequence[str], node: Node) -> html.Div:
     )
 
 
-def tell_stage(news: News, node: Node) -> None:
-    """Put the figures of a stage in their places."""
+def update_stage(news: News, node: Node) -> None:
+    """Set the figures of a stage."""
     figures = node.figures
     news.text("stage-state", node.reason or "well")
-    news.kind("stage-state", {State.DEAD: "bad", State.DEGRADED: "warn"}.get(node.state, "good"))
+    news.kind("stage-state", {NodeState.DEAD: "bad", NodeState.DEGRADED: "warn"}.get(node.state, "good"))
     news.text("stage-rate", rate_text(figures.rate_per_second))
     news.text("stage-p50", time_text(figures.p50_seconds))
     news.text("stage-p99", time_text(figures.p99_seconds))
@@ -99,15 +99,17 @@ def tell_stage(news: News, node: Node) -> None:
     news.text("stage-inside", f"{figures.in_flight:,.0f}")
 
 
-def agreement_text(spec: str, gap_ratio: float, count: int, explained_ratio: float) -> str:
-    """Say how far what was injected is from what is configured, and how far chance alone explains."""
+def agreement_text(spec: str, gap_ratio: float, count: int, sampling_error_ratio: float) -> str:
+    """Return how far the injected delays are from the configured ones, and the sampling error for comparison."""
     if not count:
-        return f"{short(spec) or 'no delay'}: nothing was seen of it yet"
+        return f"{short(spec) or 'no delay'}: no messages yet"
     if math.isnan(gap_ratio):
-        return f"{short(spec)}: what it comes to depends on more than can be told here"
-    verdict = "as chance has it" if gap_ratio <= explained_ratio else "more than chance explains"
+        return f"{short(spec)}: it can't be compared here"
+    verdict = "within sampling error" if gap_ratio <= sampling_error_ratio else "more than sampling error"
     apart = f"configured and injected are at most {share_text(gap_ratio)} apart"
-    return f"{short(spec)}: over {counted(count, 'message')} {apart}, {verdict} (up to {share_text(explained_ratio)})"
+    return (
+        f"{short(spec)}: over {counted(count, 'message')} {apart}, {verdict} (up to {share_text(sampling_error_ratio)})"
+    )
 
 
 def _chart(element: str, title: str) -> html.Section:
@@ -115,8 +117,8 @@ def _chart(element: str, title: str) -> html.Section:
     return html.Section([html.H2(title), *note, chart(element)], className="panel")
 
 
-def figures_text(figures: StageFigures | ForeignFigures) -> Mapping[str, str]:
-    """Give the few figures that stand beside a stage's controls."""
+def figures_text(figures: StageFigures | ExternalFigures) -> Mapping[str, str]:
+    """Return the few figures beside a stage's controls."""
     return {
         "rate": rate_text(figures.rate_per_second),
         "p50": time_text(figures.p50_seconds),

@@ -1,4 +1,4 @@
-"""The system, drawn left to right: a card for each stage, and edges as thick as their traffic."""
+"""The system, drawn from left to right: a card for each stage, and edges as thick as their traffic."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 from dash import dcc, html
 
-from simulator.console.page.card import card, state_text, tell_card
+from simulator.console.page.card import card, state_text, update_card
 from simulator.console.page.charts import chart
 from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.edges import drawn_edge, routed
 from simulator.console.page.news import News
 from simulator.console.page.words import aria, rate_text, short, time_text
-from simulator.console.system.picture import Picture, State
+from simulator.console.system.picture import NodeState, SystemPicture
 from simulator.telemetry.standing import Standing
 
-CHARTS = {"whole-latency": "End to end", "whole-outcomes": "How messages ended where they came in"}
+CHARTS = {"whole-latency": "End to end", "whole-outcomes": "Outcomes of messages at the entries"}
 
-_MOST_VERDICT = 400
+_MAX_VERDICT_CHARACTERS = 400
 
 
-def system_view(picture: Picture, whole: Standing, drawing: Drawing) -> html.Div:
-    """Lay out the view as things stand; how they stand later comes as news, and so do the lines."""
-    said = News(None)
-    tell_system(said, picture, whole, drawing)
+def system_view(picture: SystemPicture, whole: Standing, drawing: Drawing) -> html.Div:
+    """Return the view with the present figures; later ones, and the lines, come as news."""
+    news = News(None)
+    update_system(news, picture, whole, drawing)
     size, placing = drawing.size, drawing.placing
     canvas = {
         "width": f"{size.left(placing.columns) - size.column_gap:.0f}px",
@@ -35,13 +35,13 @@ def system_view(picture: Picture, whole: Standing, drawing: Drawing) -> html.Div
     for caller, name in drawing.edges:
         called.setdefault(caller, []).append(name)
     cards = [
-        card(f"n{number}", node, called.get(node.name, ()), drawing, said) for number, node in enumerate(picture.nodes)
+        card(f"n{number}", node, called.get(node.name, ()), drawing, news) for number, node in enumerate(picture.nodes)
     ]
     edges = html.Div(id="edges", className="edges", **_drawing_name(drawing))
     return html.Div(
         [
             html.H1("System", className="visually-hidden"),
-            _summary(said),
+            _summary(news),
             _scene(html.Div([edges, *cards], id="canvas", className="canvas", style=canvas)),
             html.Div([_legend(size), _zoom()], className="below"),
             html.Div(id="whole-charts", className="charts"),
@@ -51,13 +51,13 @@ def system_view(picture: Picture, whole: Standing, drawing: Drawing) -> html.Div
 
 
 def _scene(canvas: html.Div) -> html.Div:
-    """Lay out the box in which the picture is moved; it takes the focus, so that arrow keys do so too."""
+    """Return the box in which the picture is moved; it takes the focus, so that arrow keys move it too."""
     name = "Picture of the system. Arrow keys move it, plus and minus scale it, zero shows all of it."
     return html.Div(html.Div(canvas, className="fit"), className="scene", role="region", tabIndex=0, **aria(label=name))
 
 
 def _zoom() -> html.Div:
-    """Lay out what scales the picture; the script on the page knows them by their ids."""
+    """Return the controls that scale the picture; the script on the page finds them by their ids."""
     return html.Div(
         [
             html.Span(id="zoom-scale", **aria(live="off")),
@@ -72,15 +72,15 @@ def _zoom() -> html.Div:
 
 
 def whole_charts() -> list[html.Section]:
-    """Lay out the charts of the whole: after the picture, because the script that draws charts is a large one."""
+    """Return the charts of the whole: after the picture, because the script that draws charts is large."""
     return [html.Section([html.H2(title), chart(element)], className="panel") for element, title in CHARTS.items()]
 
 
-def tell_system(news: News, picture: Picture, whole: Standing, drawing: Drawing) -> None:
-    """Put a picture on the cards and edges of its drawing."""
+def update_system(news: News, picture: SystemPicture, whole: Standing, drawing: Drawing) -> None:
+    """Set a picture's figures on the cards and edges of its drawing."""
     news.drawing = drawing.name
     for number, node in enumerate(picture.nodes):
-        tell_card(news, f"n{number}", node, drawing.size)
+        update_card(news, f"n{number}", node, drawing.size)
     lines = routed(drawing.edges, drawing.placing, drawing.size)
     cards = {node.name: f"n{number}" for number, node in enumerate(picture.nodes)}
     news.edges = [
@@ -90,46 +90,46 @@ def tell_system(news: News, picture: Picture, whole: Standing, drawing: Drawing)
         }
         for number, edge in enumerate(picture.edges)
     ]
-    _tell_summary(news, picture, whole)
+    _update_summary(news, picture, whole)
 
 
 def _drawing_name(drawing: Drawing) -> Any:
     return {"data-drawing": drawing.name, **aria(hidden="true")}
 
 
-def _summary(said: News) -> html.Div:
-    figures = {"in": "messages come in", "p50": "end to end, p50", "p99": "end to end, p99", "inside": "under way"}
+def _summary(news: News) -> html.Div:
+    figures = {"in": "messages received", "p50": "end to end, p50", "p99": "end to end, p99", "inside": "in flight"}
     return html.Div(
         [
             *(
-                html.Div([html.B(said.texts[f"sum-{key}"], id=f"sum-{key}"), html.Span(text)], className="figure")
+                html.Div([html.B(news.texts[f"sum-{key}"], id=f"sum-{key}"), html.Span(text)], className="figure")
                 for key, text in figures.items()
             ),
-            html.Div(said.texts["verdict"], id="verdict", className=said.kinds["verdict"], role="status"),
+            html.Div(news.texts["verdict"], id="verdict", className=news.kinds["verdict"], role="status"),
         ],
         className="summary",
     )
 
 
-def _tell_summary(news: News, picture: Picture, whole: Standing) -> None:
+def _update_summary(news: News, picture: SystemPicture, whole: Standing) -> None:
     news.text("sum-in", rate_text(whole.rate_per_second))
     news.text("sum-p50", time_text(whole.p50_seconds))
     news.text("sum-p99", time_text(whole.p99_seconds))
     news.text("sum-inside", f"{whole.in_flight:,}")
-    wrong = [node for state in (State.DEAD, State.DEGRADED) for node in picture.nodes if node.state is state]
-    worst = "dead" if any(node.state is State.DEAD for node in wrong) else "degraded"
-    said = "; ".join(f"{short(node.name, 40)}: {state_text(node)}" for node in wrong)
+    wrong = [node for state in (NodeState.DEAD, NodeState.DEGRADED) for node in picture.nodes if node.state is state]
+    worst = "dead" if any(node.state is NodeState.DEAD for node in wrong) else "degraded"
+    troubles = "; ".join(f"{short(node.name, 40)}: {state_text(node)}" for node in wrong)
     if not wrong and all(math.isnan(node.figures.rate_per_second) for node in picture.nodes):
         news.text("verdict", "Waiting for the first figures.")
         news.kind("verdict", "verdict")
         return
-    news.text("verdict", short(said, _MOST_VERDICT) if wrong else "All is well.")
+    news.text("verdict", short(troubles, _MAX_VERDICT_CHARACTERS) if wrong else "All is well.")
     news.kind("verdict", "verdict", worst if wrong else "ok")
 
 
 def _legend(size: CardSize) -> html.Div:
     colours: Mapping[str, str] = {
-        "well": "var(--good)",
+        "healthy": "var(--good)",
         "something is wrong": "var(--warn)",
         "dead": "var(--bad)",
         "busy workers": "var(--processing)",

@@ -1,4 +1,4 @@
-"""What the views of the traces get when they ask."""
+"""The server's side of the views of the traces."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from simulator.console.traces.summary import TraceSummary
 from simulator.console.traces.waterfall import waterfall
 from simulator.console.watching import Watching
 
-_MOST_LINES = 200
+_MAX_LINES = 200
 _MAX_QUERY = 8000
 
 
 class TraceAnswers:
-    """Answer for the traces of the run that is watched."""
+    """The traces of the watched run."""
 
     def __init__(self, watching: Watching) -> None:
         self._watching = watching
 
-    def lay_out_list(self, search: str) -> Any:
-        """Lay out the search that an address stands for."""
+    def list_view(self, search: str) -> Any:
+        """Return the search of an address."""
         return traces_view(Search.of(search), self._watching.store.services())
 
     def rows(self, search: Search, asked: Any) -> Any:
-        """Give the `rows` that fit a search and what was `asked` now, unless that is what was asked before."""
+        """Return the `rows` that match a search and what was `asked`, unless the same was asked before."""
         now = {"search": short(search.query_string, _MAX_QUERY), "found": "", "wrong": ""}
         found: list[TraceSummary] = []
         try:
@@ -45,14 +45,14 @@ class TraceAnswers:
             return {"rows": [html.Div(now["wrong"], className="empty bad")], "asked": now}
         return {"rows": trace_rows(found, search), "asked": now}
 
-    def lay_out_trace(self, trace_id: str, search: str) -> Any:
-        """Lay out the view of a trace."""
+    def trace_view(self, trace_id: str, search: str) -> Any:
+        """Return the view of a trace."""
         trace_id = _as_written(trace_id)
         spans = self._watching.spans(trace_id)
         return trace_view(self._box(trace_id, spans, search), len(spans))
 
     def trace_again(self, trace_id: str, search: str, spans_shown: Any) -> tuple[Any, Any]:
-        """Give a trace anew where spans have come to it since it was laid out."""
+        """Return a trace again if it has more spans than are shown."""
         trace_id = _as_written(trace_id)
         if not trace_id or self._watching.store.size([trace_id]).spans == spans_shown:
             return no_update, no_update
@@ -71,9 +71,9 @@ class TraceAnswers:
         files = {label: self._watching.files.log(label) for name in ours for label in self._watching.labels(name)}
         start = min(span.start_unix_ns for span in spans) / 1e9
         end = max(span.end_unix_ns for span in spans) / 1e9
-        return lines_of_trace(files, trace_id, start, end, _MOST_LINES, self._watching.turns)
+        return lines_of_trace(files, trace_id, start, end, _MAX_LINES, self._watching.turns)
 
 
 def _as_written(trace_id: str) -> str:
-    """Write an id as logs and links do: somebody may have typed it."""
+    """Return an id as logs and links write it: somebody may have typed it."""
     return trace_id.strip().lower()

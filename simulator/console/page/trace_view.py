@@ -1,4 +1,4 @@
-"""One trace: its waterfall, what each span says, and the log lines of that trace beside it."""
+"""One trace: its waterfall, the details of each span, and its log lines beside it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dash import dcc, html
 from simulator.console.logs import LogLine
 from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import trace_path
-from simulator.console.page.span_details import MOST_FOLDED, about_folded, about_span
+from simulator.console.page.span_details import MAX_FOLDED, about_folded, about_span
 from simulator.console.page.words import aria, clock_text, short, time_text
-from simulator.console.traces.waterfall import Row, Segment, SegmentKind, Waterfall
+from simulator.console.traces.waterfall import Segment, SegmentKind, Waterfall, WaterfallRow
 
 _TICKS = 5
 _INDENT_PIXELS = 14
 _DEEPEST = 12
-_MOST_SPANS = 1000
-_MOST_SEGMENTS = 200
+_MAX_SPANS = 1000
+_MAX_SEGMENTS = 200
 _KIND_NAMES = {
     SegmentKind.QUEUE: "queue",
     SegmentKind.PROCESSING: "processing",
@@ -29,7 +29,7 @@ _KIND_NAMES = {
 
 
 def trace_view(box: Any, spans: int) -> html.Div:
-    """Lay out the view of a trace around `trace_box`, which is made anew where more spans come."""
+    """Return the view of a trace around `trace_box`, which is replaced when more spans arrive."""
     return html.Div(
         [html.Div(box, id="trace-box"), dcc.Store(id="trace-tick"), dcc.Store(id="trace-shown", data=spans)]
     )
@@ -38,15 +38,15 @@ def trace_view(box: Any, spans: int) -> html.Div:
 def trace_box(
     trace_id: str, waterfall: Waterfall | None, lines: Sequence[LogLine], every_span: bool, spans: int
 ) -> list[Any]:
-    """Lay out a trace; `waterfall` of None means that it is not, or no longer, here."""
+    """Return a trace; `waterfall` of None means that it is not stored, or no longer."""
     if waterfall is None:
-        gone = "This trace is not here. It may be on its way still, or have made room for newer ones."
+        gone = "This trace is not here. It may still be on its way, or have been dropped to make room for newer ones."
         return [html.Div(gone, className="empty"), html.Div(dcc.Link("To the list", href="/traces"), className="empty")]
     rows = html.Section([_axis(waterfall), *_rows(waterfall), _legend()], className="panel", id="waterfall")
-    said = [html.H2("Log lines"), html.Div(log_lines(lines, "No log line bears this trace."), className="lines")]
+    log = [html.H2("Log lines"), html.Div(log_lines(lines, "No log line has this trace's id."), className="lines")]
     return [
         _head(trace_id, waterfall, every_span, spans),
-        html.Div([rows, html.Section(said, className="panel", id="trace-lines")], className="trace"),
+        html.Div([rows, html.Section(log, className="panel", id="trace-lines")], className="trace"),
     ]
 
 
@@ -62,7 +62,7 @@ def _head(trace_id: str, waterfall: Waterfall, every_span: bool, spans: int) -> 
             html.Div(
                 [html.H1(short(", ".join(list(ids)[:3]) or "Trace", 200)), html.Span(trace_id, className="mono soft")]
             ),
-            html.Div([html.B(time_text(waterfall.duration_seconds)), html.Span("in all")], className="figure"),
+            html.Div([html.B(time_text(waterfall.duration_seconds)), html.Span("in total")], className="figure"),
             html.Div([html.B(str(spans)), html.Span("spans")], className="figure"),
             html.Div([html.B(clock_text(waterfall.start_unix_ns)), html.Span("began, UTC")], className="figure"),
             html.Div(
@@ -95,15 +95,15 @@ def _axis(waterfall: Waterfall) -> html.Div:
 
 
 def _rows(waterfall: Waterfall) -> list[Any]:
-    """Lay out as many rows as a page can bear, which goes by the spans that are told of in them."""
-    told = list(itertools.accumulate(1 + len(row.folded[:MOST_FOLDED]) for row in waterfall.rows))
-    shown = [_row(row) for row, spans in zip(waterfall.rows, told, strict=True) if spans <= _MOST_SPANS]
+    """Return as many rows as a page can show, counted by the spans in them."""
+    totals = list(itertools.accumulate(1 + len(row.folded[:MAX_FOLDED]) for row in waterfall.rows))
+    shown = [_row(row) for row, spans in zip(waterfall.rows, totals, strict=True) if spans <= _MAX_SPANS]
     left = len(waterfall.rows) - len(shown)
     more = f"and {left:,} more rows: download the trace to see them"
     return [*shown, html.Div(more, className="empty")] if left else [*shown]
 
 
-def _row(row: Row) -> html.Details:
+def _row(row: WaterfallRow) -> html.Details:
     span = row.span
     indent = {"paddingLeft": f"{_INDENT_PIXELS * min(row.depth, _DEEPEST) + 6}px"}
     marks = [html.Span("error", className="badge bad")] if span.is_error else []
@@ -122,12 +122,12 @@ def _row(row: Row) -> html.Details:
     )
 
 
-def _lane(row: Row) -> html.Div:
+def _lane(row: WaterfallRow) -> html.Div:
     whole = html.Div(
         className=f"whole {'error' if row.span.is_error else ''}".strip(),
         style={"left": _percent(row.start_ratio), "width": _percent(row.length_ratio)},
     )
-    return html.Div([whole, *(_segment(segment) for segment in row.segments[:_MOST_SEGMENTS])], className="lane")
+    return html.Div([whole, *(_segment(segment) for segment in row.segments[:_MAX_SEGMENTS])], className="lane")
 
 
 def _segment(segment: Segment) -> html.Div:
@@ -148,7 +148,7 @@ def _legend() -> html.Div:
         "queue": "waiting for a worker",
         "processing": "processing",
         "downstream": "waiting for downstream",
-        "fault": "a fault on purpose",
+        "fault": "injected fault",
     }
     return html.Div(
         [html.Span([html.I(className=f"segment {kind}"), text]) for kind, text in kinds.items()], className="legend"

@@ -1,4 +1,4 @@
-"""The traces that came: a search, and a list with the newest first."""
+"""The received traces: a search, and a list with the newest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dash import dcc, html
 from simulator.console.page.paths import trace_path
 from simulator.console.page.typed import MAX_SEARCH_CHARACTERS, check_length
 from simulator.console.page.words import aria, clock_text, counted, short, time_text
-from simulator.console.traces.search import Query
+from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.summary import TraceSummary
 from simulator.units import parse_duration
 
@@ -24,7 +24,7 @@ _STAGES_SHOWN = 12
 
 @dataclass(frozen=True)
 class Search:
-    """What was typed, as it was typed: "" for what was left open."""
+    """A search as it was typed; "" for a field left open."""
 
     text: str = ""
     stage: str = ""
@@ -41,19 +41,19 @@ class Search:
 
     @property
     def query_string(self) -> str:
-        """Write it so that `of` gives it back."""
+        """Return the search as a query string from which `of` reads it."""
         given = {key: value for key, value in vars(self).items() if value}
         return f"?{urlencode({**given, **({'errors': '1'} if self.errors else {})}, errors='replace')}" if given else ""
 
-    def query(self, now_unix_ns: int) -> Query:
-        """Give what to look for. Raise ValueError, with what would be right, for a wrong duration and too long a text.
+    def query(self, now_unix_ns: int) -> TraceQuery:
+        """Return the query. Raise ValueError, which says what is allowed, for a wrong duration or too long a text.
 
-        Without an id the very latest are left out: of them some spans are still on their way.
+        Without an id the very latest traces are left out, because some of their spans are still on their way.
         """
         for text in (self.text, self.stage, self.longer, self.shorter):
             check_length(text, MAX_SEARCH_CHARACTERS, "the search")
         settled = now_unix_ns - int(_SETTLED_SECONDS * 1e9)
-        return Query(
+        return TraceQuery(
             service=self.stage,
             text=self.text.strip(),
             min_duration_seconds=_seconds(self.longer),
@@ -69,7 +69,7 @@ def _seconds(text: str) -> float | None:
 
 
 def traces_view(search: Search, services: Sequence[str]) -> html.Div:
-    """Lay out the search; the list comes by itself, and anew with every tick."""
+    """Return the search; the list is loaded afterwards, and again with every tick."""
     options = [{"label": "any", "value": ""}, *({"label": short(name, 60), "value": name} for name in services)]
     return html.Div(
         [
@@ -83,7 +83,7 @@ def traces_view(search: Search, services: Sequence[str]) -> html.Div:
                             value=search.text,
                             type="text",
                             debounce=False,
-                            placeholder="the whole id, or how it begins",
+                            placeholder="the whole id, or its beginning",
                         ),
                         "wide",
                     ),
@@ -123,9 +123,9 @@ def traces_view(search: Search, services: Sequence[str]) -> html.Div:
 
 
 def trace_rows(found: Sequence[TraceSummary], search: Search) -> list[Any]:
-    """Lay out the rows of the list."""
+    """Return the rows of the list."""
     if not found:
-        asked = "No trace fits the search." if search != Search() else "No trace has come yet."
+        asked = "No trace matches the search." if search != Search() else "No traces yet."
         return [html.Div(asked, className="empty")]
     heads = ("when", "begins at", "stages", "message", "spans", "took")
     head = html.Div(

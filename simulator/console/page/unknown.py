@@ -1,6 +1,6 @@
-"""What is answered where there is no page: 404, as a page for people and as problem details for programs.
+"""The answer where there is no page: 404, as a page for people and as problem details for programs.
 
-The page's own script chooses the view by the path, so the server would answer every path with the page. A reader of
+The page's own script chooses the view by the path, so the server would answer every path with the page. A client of
 some API, or a probe, would take that for success.
 """
 
@@ -12,9 +12,9 @@ from werkzeug.exceptions import HTTPException
 from simulator.console.page.paths import is_page
 from simulator.net.problems import problem
 
-# Dash's route for every path that it has no other for.
+# Dash's catch-all route.
 _EVERY_PATH = "/<path:path>"
-_NOT_HERE = "There is nothing at this address."
+_NOT_HERE = "There is no page at this address."
 _PAGE = f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Not found</title></head>
@@ -24,7 +24,7 @@ _PAGE = f"""<!DOCTYPE html>
 
 
 def answer_unknown(server: Flask) -> None:
-    """Have a server refuse every path at which there is no page, and tell every error in a form that fits who asks."""
+    """Make a server refuse every path without a page, and answer every error in the format that the client accepts."""
     server.before_request(_refuse_unknown)
     server.register_error_handler(HTTPException, _answer)
 

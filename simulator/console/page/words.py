@@ -1,4 +1,4 @@
-"""Figures as a person reads them; "-" for what is not known."""
+"""Figures as a person reads them; "-" for unknown ones."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from simulator.units import human_duration
 
 _MISSING = "-"
-_MOST_TEXT = 300
+_MAX_TEXT = 300
 
 
 def rate_text(per_second: float) -> str:
-    """Write a rate: 0.4/s, 20.1/s, 1,234/s."""
+    """Return a rate as a text: 0.4/s, 20.1/s, 1,234/s."""
     if math.isnan(per_second):
         return _MISSING
     return f"{per_second:.1f}/s" if per_second < 99.95 else f"{per_second:,.0f}/s"
 
 
 def share_text(ratio: float) -> str:
-    """Write a share: 0 %, 0.4 %, 12 %."""
+    """Return a share as a text: 0 %, 0.4 %, 12 %."""
     if math.isnan(ratio):
         return _MISSING
     percent = 100 * ratio
@@ -30,28 +30,28 @@ def share_text(ratio: float) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """Write a duration."""
+    """Return a duration as a text."""
     return "0" if seconds == 0 else human_duration(seconds)
 
 
 def counted(count: int, noun: str) -> str:
-    """Write how many there are of something: 1 trace, 1,234 traces."""
+    """Return a count with its noun: 1 trace, 1,234 traces."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def clock_text(unix_ns: int) -> str:
-    """Write the time of day, UTC, to the millisecond."""
+    """Return the time of day as a text, UTC, to the millisecond."""
     try:
         return datetime.fromtimestamp(unix_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
     except (ValueError, OverflowError, OSError):
-        return "-"  # what a foreign service calls its time may be none
+        return "-"  # an external service may send a time that does not exist
 
 
 def aria(**texts: str) -> Any:
-    """Give attributes for those who don't see the page: `aria(label="Views")` is {"aria-label": "Views"}."""
+    """Return attributes for screen readers: `aria(label="Views")` is {"aria-label": "Views"}."""
     return {f"aria-{name}": text for name, text in texts.items()}
 
 
-def short(text: str, most: int = _MOST_TEXT) -> str:
-    """Cut a text that somebody else wrote to a length that a page can bear."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def short(text: str, max_characters: int = _MAX_TEXT) -> str:
+    """Return a text from outside, cut to a length that fits on a page."""
+    return text if len(text) <= max_characters else f"{text[: max_characters - 1]}…"

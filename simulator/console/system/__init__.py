@@ -1,1 +1,1 @@
-"""What the System view shows: who there is, who calls whom, how each stands, and where each is drawn."""
+"""The contents of the System view: services, their calls, their figures, and where each is drawn."""

@@ -1,4 +1,4 @@
-"""Where each stage is drawn: columns from left to right by layers, rows so that few lines cross and most run straight.
+"""Where each stage is drawn: columns by layers from left to right, rows so that few lines cross and most are straight.
 
 The order within each column is that of igraph's Sugiyama layout. Its distances are not used: it gives a line that
 passes a column as much room as a stage, and a picture of sixty stages would be twice as high as it has to be.
@@ -21,10 +21,10 @@ Point = tuple[int, float]
 
 @dataclass(frozen=True)
 class Placing:
-    """Where everything is: `positions` are (column, row), both from 0; the whole is `columns` wide and `rows` high.
+    """A layout: `positions` are (column, row), both from 0; the whole is `columns` wide and `rows` high.
 
-    `routes` gives for each edge the points that its line passes between its ends: one in each column that it crosses.
-    An edge to the left, as in a circle of calls, has its points from right to left; one to where it starts has none.
+    `routes` has for each edge the points that its line passes between its ends: one in each column that it crosses.
+    An edge to the left, as in a cycle of calls, has its points from right to left; one from a node to itself has none.
     """
 
     columns: int
@@ -34,12 +34,12 @@ class Placing:
 
 
 def place(nodes: Sequence[str], edges: Sequence[Edge]) -> Placing:
-    """Place the nodes, each to the right of all that call it but where the calls go round in a circle.
+    """Return the layout, each node to the right of all its callers except where the calls form a cycle.
 
     The same nodes and edges in the same order always give the same picture. Both ends of an edge must be nodes.
     """
     names = tuple(dict.fromkeys(nodes))
-    forward = _without_circles(names, edges)
+    forward = _without_cycles(names, edges)
     graph = _in_steps(names, forward)
     rows = straight_rows(_order(graph), graph.links, len(names))
     top = min(rows, default=0.0)
@@ -54,15 +54,15 @@ def place(nodes: Sequence[str], edges: Sequence[Edge]) -> Placing:
 
 @dataclass(frozen=True)
 class _Steps:
-    """A graph whose every link goes from a column to the next: the nodes first, then the points of longer edges."""
+    """A graph with links only from a column to the next: the nodes first, then the points of longer edges."""
 
     columns: tuple[int, ...]
     links: tuple[tuple[int, int], ...]
     passed: Mapping[Edge, tuple[int, ...]]
 
 
-def _without_circles(names: Sequence[str], edges: Sequence[Edge]) -> tuple[Edge, ...]:
-    """Give the edges, those that close a circle turned round and those to their own start left out."""
+def _without_cycles(names: Sequence[str], edges: Sequence[Edge]) -> tuple[Edge, ...]:
+    """Return the edges, with those that close a cycle reversed and those from a node to itself left out."""
     followers: dict[str, list[str]] = {name: [] for name in names}
     for start, end in dict.fromkeys(edges):
         followers[start].append(end)
@@ -87,13 +87,13 @@ def _without_circles(names: Sequence[str], edges: Sequence[Edge]) -> tuple[Edge,
 
 
 def _entries_first(names: Sequence[str], edges: Sequence[Edge]) -> list[str]:
-    """Give the names, those that nobody else calls first: a circle is entered from where its messages come."""
+    """Return the names, those that no other calls first: a cycle is entered where its messages come from."""
     called = {to for caller, to in edges if caller != to}
     return sorted(names, key=lambda name: name in called)
 
 
 def _columns(names: Sequence[str], forward: Sequence[Edge]) -> dict[str, int]:
-    """Give each its column: how many calls the longest way to it has."""
+    """Return each node's column: the number of calls on the longest path to it."""
     callers: dict[str, list[str]] = {name: [] for name in names}
     for caller, called in forward:
         callers[called].append(caller)
@@ -119,7 +119,7 @@ def _in_steps(names: Sequence[str], forward: Sequence[Edge]) -> _Steps:
 
 
 def _order(graph: _Steps) -> list[list[int]]:
-    """Give the vertices of each column from above, in an order in which few links cross."""
+    """Return the vertices of each column from the top, in an order in which few links cross."""
     if not graph.columns:
         return []
     drawn = igraph.Graph(n=len(graph.columns), edges=graph.links, directed=True)
@@ -131,7 +131,7 @@ def _order(graph: _Steps) -> list[list[int]]:
 
 
 def _passed(graph: _Steps, edge: Edge) -> Iterator[int]:
-    """Give the vertices between the ends of an edge, which may have been turned round."""
+    """Yield the vertices between the ends of an edge, which may have been reversed."""
     caller, called = edge
     if edge in graph.passed:
         yield from graph.passed[edge]

@@ -1,4 +1,4 @@
-"""Rows for what stands in columns in a given order: close together, and so that lines between columns run straight."""
+"""Rows for the vertices of columns in a given order: close together, with straight lines between the columns."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from itertools import accumulate, pairwise
 
 _NODE_ROOM = 1.0
 _LINE_ROOM = 0.4
-# Where many lines pass they stand closer, so that the picture is not much higher for its width than a screen is.
+# Many parallel lines are closer together, so that the picture keeps about the proportions of a screen.
 _ROWS_A_COLUMN = 1.5
 _MIN_LINE_ROOM = 0.06
 _SWEEPS = 12
 
 
 def straight_rows(columns: Sequence[Sequence[int]], links: Sequence[tuple[int, int]], nodes: int) -> list[float]:
-    """Give the row of each vertex, the first `nodes` of which are nodes and the others points of a passing line.
+    """Return the row of each vertex: the first `nodes` are nodes, the others points of passing lines.
 
-    `columns` has the vertices of each column in their order from above, and `links` go from a column to the next one.
-    Two nodes in a column are at least 1 apart, lines less, and the less the more they are. Column by column, to and
-    fro, each vertex is drawn to the middle of its neighbours and stops where it would run into the next (Gansner,
-    Koutsofios, North and Vo, 1993, have the sweeps; that all of a column go to where the squares of their distances
-    are least is isotonic regression).
+    `columns` has the vertices of each column in their order from the top, and `links` go from a column to the next.
+    Two nodes in a column are at least 1 apart, lines less, depending on their number. Column by column, back and
+    forth, each vertex moves to the mean of its neighbours, but not past the vertex beside it. (The sweeps are those of
+    Gansner, Koutsofios, North and Vo, 1993; moving a whole column so that the squares of the distances are minimal is
+    isotonic regression.)
     """
     left: dict[int, list[int]] = defaultdict(list)
     right: dict[int, list[int]] = defaultdict(list)
@@ -45,9 +45,9 @@ def straight_rows(columns: Sequence[Sequence[int]], links: Sequence[tuple[int, i
 
 
 def _offsets(column: Sequence[int], nodes: int, rows: float) -> list[float]:
-    """Give how far each vertex of a column is from the first one where they stand as close as they may.
+    """Return each vertex's distance from the first one of its column if all are as close as allowed.
 
-    Lines share what the nodes of the column leave of so many `rows`, within bounds.
+    Lines share what the column's nodes leave of the `rows`, within bounds.
     """
     lines = sum(vertex >= nodes for vertex in column)
     left = rows - _NODE_ROOM * (len(column) - lines)
@@ -64,12 +64,12 @@ def _settle(
         beside = neighbours.get(vertex)
         middle = sum(rows[other] for other in beside) / len(beside) if beside else rows[vertex]
         wanted.append(middle - offset)
-    for vertex, offset, row in zip(column, offsets, _never_falling(wanted), strict=True):
+    for vertex, offset, row in zip(column, offsets, _nondecreasing(wanted), strict=True):
         rows[vertex] = row + offset
 
 
-def _never_falling(values: Sequence[float]) -> list[float]:
-    """Give the never falling sequence nearest to the values: whatever falls is pooled and gets its mean."""
+def _nondecreasing(values: Sequence[float]) -> list[float]:
+    """Return the nondecreasing sequence nearest to the values: decreasing runs are pooled and get their mean."""
     pools: list[tuple[float, int]] = []
     for value in values:
         total, count = value, 1

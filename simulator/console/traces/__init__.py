@@ -1,1 +1,1 @@
-"""The traces of a run: taken in, kept, found and laid out."""
+"""The traces of a run: received, stored, searched and laid out."""

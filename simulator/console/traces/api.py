@@ -1,4 +1,4 @@
-"""Jaeger's trace API over the console's own store, so that what reads Jaeger reads this; and traces to take away."""
+"""Jaeger's trace API over the console's own store, so that Jaeger's clients can read it; and downloads of traces."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from werkzeug.exceptions import HTTPException
 
 from simulator.console.traces.api_parameters import (
     BadParameter,
+    read_boolean,
     read_optional,
     read_query,
     read_time,
     read_trace_id,
-    read_truth,
 )
 from simulator.console.traces.otlp_json import as_json
-from simulator.console.traces.store import Size, TraceStore
+from simulator.console.traces.store import TraceSize, TraceStore
 
 _JSON = "application/json"
 
 
-# Of traces as they are kept. In JSON they are about twice as long.
+# Of traces as they are stored. In JSON they are about twice as long.
 MAX_ANSWER_SPANS, MAX_ANSWER_BYTES = 20_000, 8 * 2**20
 PREFIXES = ("/api", "/download")
 
 
 def make_api(store: TraceStore) -> Flask:
-    """Make the application that answers under PREFIXES.
+    """Return the application that answers under PREFIXES.
 
-    It has /api/v3/services, operations, traces and traces/{id}, and /download/traces. Answers are Jaeger's, and so are
-    errors: 400 for a parameter that is none and for more than MAX_ANSWER_SPANS or MAX_ANSWER_BYTES, 404 for no trace
-    and for any other path, 405 for another method. Bodies of traces are OTLP's JSON, written while they are sent.
+    It has /api/v3/services, operations, traces and traces/{id}, and /download/traces. Answers and errors are Jaeger's:
+    400 for an invalid parameter and for more than MAX_ANSWER_SPANS or MAX_ANSWER_BYTES, 404 for a missing trace and any
+    other path, 405 for another method. Bodies of traces are OTLP's JSON, encoded while they are sent.
     """
     api = Flask("simulator.console.api", static_folder=None)
     handlers = _Handlers(store)
@@ -52,7 +52,7 @@ def make_api(store: TraceStore) -> Flask:
 
 
 class _Handlers:
-    """What is done for each route."""
+    """The handlers of the routes."""
 
     def __init__(self, store: TraceStore) -> None:
         self._store = store
@@ -72,10 +72,10 @@ class _Handlers:
 
     def trace(self, trace_id: str) -> Response:
         full_id = read_trace_id(trace_id)
-        # Jaeger, too, only checks that they are times: a trace is given as a whole.
+        # Jaeger, too, only checks that they are times: a trace is always returned as a whole.
         read_optional(request.args, "start_time", read_time)
         read_optional(request.args, "end_time", read_time)
-        read_optional(request.args, "raw_traces", read_truth)
+        read_optional(request.args, "raw_traces", read_boolean)
         _check_size(self._store.size([full_id]), "this trace", f"it is whole at /download/traces/{full_id}.json")
         return self._result([full_id])
 
@@ -96,7 +96,7 @@ class _Handlers:
         return Response(self._written(trace_ids), mimetype=_JSON, headers=headers)
 
     def _written(self, trace_ids: Iterable[str]) -> Iterator[bytes]:
-        """Write traces as one OTLP document, piece by piece; those that make room meanwhile are left out."""
+        """Yield traces as one OTLP document, piece by piece; those evicted meanwhile are left out."""
         yield b'{"resourceSpans":['
         separator = b""
         for trace_id in trace_ids:
@@ -108,8 +108,8 @@ class _Handlers:
         yield b"]}"
 
 
-def _check_size(size: Size, what: str, advice: str) -> None:
-    """Raise BadParameter where an answer would be too large."""
+def _check_size(size: TraceSize, what: str, advice: str) -> None:
+    """Raise BadParameter if an answer would be too large."""
     if size.spans > MAX_ANSWER_SPANS or size.bytes > MAX_ANSWER_BYTES:
         raise BadParameter(
             f"{what} with {size.spans:,} spans in {size.bytes:,} bytes: an answer has at most"
@@ -132,7 +132,7 @@ def _error(status: int, message: str) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    """Answer what Flask refuses; a wrong method is told with those that are right."""
+    """Return the answer to a request that Flask refuses; for a wrong method with the allowed ones."""
     answer = _error(error.code or 500, error.description or error.name)
     answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
     return answer

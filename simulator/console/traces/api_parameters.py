@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeVar
 
-from simulator.console.traces.search import Query
+from simulator.console.traces.search import TraceQuery
 
 T = TypeVar("T")
 
@@ -22,32 +22,32 @@ _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "
 _DURATION_PART = re.compile(r"(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{1,32}", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
-# Longer than any of these ever is; no pattern sees more.
+# Longer than any valid value; no pattern sees more.
 _MAX_CHARACTERS = 100
-_TRUTH = frozenset(("1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"))
+_BOOLEANS = frozenset(("1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"))
 
 
 class BadParameter(ValueError):
-    """Say what is wrong with a parameter, and what is allowed."""
+    """Raised with what is wrong with a parameter, and what is allowed."""
 
 
-def read_query(arguments: Mapping[str, str]) -> Query:
-    """Read what a search asks for; raise BadParameter.
+def read_query(arguments: Mapping[str, str]) -> TraceQuery:
+    """Return the query of a search. Raise BadParameter.
 
-    The bounds of the start are required, as in Jaeger. How many traces are wanted is not: 20.
+    The bounds of the start are required, as in Jaeger. The number of traces is optional, by default 20.
     """
     start_min, start_max = _given(arguments, "start_time_min"), _given(arguments, "start_time_max")
     if start_min is None or start_max is None:
         raise BadParameter("query.start_time_min and query.start_time_max are required")
     depth = _read(arguments, "search_depth", read_count)
     traces = _read(arguments, "num_traces", read_count) if depth is None else depth
-    _read(arguments, "raw_traces", read_truth)  # there are no others here
-    return Query(
+    _read(arguments, "raw_traces", read_boolean)  # checked only: there are no others here
+    return TraceQuery(
         service=_given(arguments, "service_name") or "",
         operation=_given(arguments, "operation_name") or "",
         start_min_unix_ns=_read(arguments, "start_time_min", read_time),
         start_max_unix_ns=_read(arguments, "start_time_max", read_time),
-        # 0 is no bound.
+        # 0 means no bound.
         min_duration_seconds=_read(arguments, "duration_min", read_duration) or None,
         max_duration_seconds=_read(arguments, "duration_max", read_duration) or None,
         limit=DEFAULT_TRACES if traces is None else traces,
@@ -55,14 +55,14 @@ def read_query(arguments: Mapping[str, str]) -> Query:
 
 
 def read_trace_id(text: str) -> str:
-    """Give a trace id in full, as zeros may be left out at its beginning; raise BadParameter."""
+    """Return a trace id in full, because leading zeros may be left out. Raise BadParameter."""
     if len(text) > _MAX_CHARACTERS or not _TRACE_ID.fullmatch(text):
         raise BadParameter(f"malformed parameter trace_id: {_shown(text)} is not 1 to 32 hexadecimal digits")
     return text.lower().rjust(32, "0")
 
 
 def read_time(text: str) -> int:
-    """Read a time like 2026-11-22T10:30:00.5Z or ...+02:00; give nanoseconds since 1970, and raise ValueError."""
+    """Return nanoseconds since 1970 for a time like 2026-11-22T10:30:00.5Z or ...+02:00. Raise ValueError."""
     matched = _TIME.fullmatch(text)
     if matched is None:
         raise ValueError(f"{_shown(text)} is not a time like 2026-11-22T10:30:00Z")
@@ -74,7 +74,7 @@ def read_time(text: str) -> int:
 
 
 def read_duration(text: str) -> float:
-    """Read a duration like 1.5s, 1m30s or 0; give seconds, and raise ValueError."""
+    """Return the seconds in a duration like 1.5s, 1m30s or 0. Raise ValueError."""
     unsigned = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
     if unsigned == "0":
         return 0.0
@@ -86,21 +86,21 @@ def read_duration(text: str) -> float:
 
 
 def read_count(text: str) -> int:
-    """Read how many traces are wanted, 1 and more; raise ValueError."""
+    """Return a number of traces, at least 1. Raise ValueError."""
     if not _COUNT.fullmatch(text) or int(text) == 0:
         raise ValueError(f"{_shown(text)} is not a number from 1 to 999999999")
     return int(text)
 
 
-def read_truth(text: str) -> bool:
-    """Read true or false; raise ValueError."""
-    if text not in _TRUTH:
+def read_boolean(text: str) -> bool:
+    """Return the boolean in a text. Raise ValueError."""
+    if text not in _BOOLEANS:
         raise ValueError(f"{_shown(text)} is neither true nor false")
     return text in ("1", "t", "T", "true", "TRUE", "True")
 
 
 def read_optional(arguments: Mapping[str, str], name: str, read: Callable[[str], T]) -> T | None:
-    """Read a parameter, None where it is not given or empty; raise BadParameter."""
+    """Return the value of a parameter, None if it is missing or empty. Raise BadParameter."""
     text = arguments.get(name)
     if not text:
         return None
@@ -121,7 +121,7 @@ def _given(arguments: Mapping[str, str], name: str) -> str | None:
 
 
 def _spelling(arguments: Mapping[str, str], name: str) -> str:
-    """Give the name under which a parameter of a query is given, as protobuf's field or as JSON's."""
+    """Return the name that a request uses for a parameter of a query: protobuf's or JSON's."""
     first, *others = name.split("_")
     camel = "query." + first + "".join(word.capitalize() for word in others)
     return camel if arguments.get(camel) else f"query.{name}"

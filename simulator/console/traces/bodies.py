@@ -1,4 +1,4 @@
-"""The body of a request, read and unpacked within bounds."""
+"""The body of a request, read and decompressed within bounds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flask import Request
 _BLOCK_BYTES = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 _TAKES_MORE = "; send smaller batches"
-# What is left of the body is not read, so the connection is of no more use.
+# The rest of the body is not read, so the connection can't be used again.
 _CLOSE = {"Connection": "close"}
 
 
 class Refused(Exception):
-    """Say that a request is not taken: the status and the headers of the answer, and why."""
+    """Raised when a request is refused, with the status and headers of the answer, and the reason."""
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
@@ -26,74 +26,74 @@ class Refused(Exception):
 
 
 class BodyReader:
-    """Read bodies of at most `most_bytes` each, and of `most_held_bytes` in all that are being read at once.
+    """Read bodies of at most `max_bytes` each, and of at most `max_held_bytes` together while they are read.
 
-    `time_limit()` gives what raises TimeoutError inside a body that takes too long; one for each body.
+    `time_limit()` returns a context that raises TimeoutError in a body that takes too long; one for each body.
     """
 
     def __init__(
-        self, most_bytes: int, most_held_bytes: int, time_limit: Callable[[], AbstractContextManager[object]]
+        self, max_bytes: int, max_held_bytes: int, time_limit: Callable[[], AbstractContextManager[object]]
     ) -> None:
-        self._most_bytes = most_bytes
-        self._most_held_bytes = most_held_bytes
+        self._max_bytes = max_bytes
+        self._max_held_bytes = max_held_bytes
         self._time_limit = time_limit
         self._held_bytes = 0
 
     def read(self, request: Request) -> bytes:
-        """Give the body as it was sent. Raise Refused where it is too large, too slow or ends early."""
-        announced = self._announced(request)
+        """Return the body as it was sent. Raise Refused if it is too large, too slow or ends early."""
+        declared = self._declared(request)
         body = bytearray()
         try:
             with self._time_limit():
-                self._read(request.environ["wsgi.input"], announced, body)
+                self._read(request.environ["wsgi.input"], declared, body)
         except TimeoutError:
-            raise Refused(408, "the body did not come in time", _CLOSE) from None
-        except (OSError, ValueError) as error:  # ValueError: the server's own, for chunks that are none
+            raise Refused(408, "the body did not arrive in time", _CLOSE) from None
+        except (OSError, ValueError) as error:  # ValueError: the server's own, for malformed chunks
             raise Refused(400, f"the body can't be read: {error}", _CLOSE) from None
         finally:
             self._held_bytes -= len(body)
-        if announced is not None and len(body) < announced:
-            raise Refused(400, f"the connection ended after {len(body)} of {announced} bytes of the body", _CLOSE)
+        if declared is not None and len(body) < declared:
+            raise Refused(400, f"the connection ended after {len(body)} of {declared} bytes of the body", _CLOSE)
         return bytes(body)
 
-    def _announced(self, request: Request) -> int | None:
-        """Give the length of a body; None where it comes in chunks."""
+    def _declared(self, request: Request) -> int | None:
+        """Return the declared length of a body; None if it is chunked."""
         encoding = request.headers.get("Transfer-Encoding", "").strip().lower()
         if encoding == "chunked":
             return None
         if encoding:
             raise Refused(411, "the body needs its Content-Length, or chunked as its only Transfer-Encoding", _CLOSE)
-        announced = request.content_length or 0
-        if announced > self._most_bytes:
-            raise Refused(413, f"the body has {announced} bytes; at most {self._most_bytes} are taken{_TAKES_MORE}")
-        return announced
+        declared = request.content_length or 0
+        if declared > self._max_bytes:
+            raise Refused(413, f"the body has {declared} bytes; at most {self._max_bytes} are taken{_TAKES_MORE}")
+        return declared
 
-    def _read(self, stream: Any, announced: int | None, body: bytearray) -> None:
+    def _read(self, stream: Any, declared: int | None, body: bytearray) -> None:
         while True:
-            wanted = _BLOCK_BYTES if announced is None else min(_BLOCK_BYTES, announced - len(body))
+            wanted = _BLOCK_BYTES if declared is None else min(_BLOCK_BYTES, declared - len(body))
             piece = stream.read(wanted) if wanted else b""
             if not piece:
                 return
             body += piece
             self._held_bytes += len(piece)
-            if len(body) > self._most_bytes:
-                raise Refused(413, f"a body has at most {self._most_bytes} bytes{_TAKES_MORE}", _CLOSE)
-            if self._held_bytes > self._most_held_bytes:
-                raise Refused(429, "too many bodies are on their way at once", {**_CLOSE, "Retry-After": "1"})
+            if len(body) > self._max_bytes:
+                raise Refused(413, f"a body has at most {self._max_bytes} bytes{_TAKES_MORE}", _CLOSE)
+            if self._held_bytes > self._max_held_bytes:
+                raise Refused(429, "too many bodies are being received", {**_CLOSE, "Retry-After": "1"})
 
 
-def unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
-    """Undo the Content-Encoding, "gzip" or "identity". Raise Refused where more than `most_bytes` come out."""
+def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Return a body without its Content-Encoding, "gzip" or "identity". Raise Refused above `max_bytes`."""
     if encoding == "identity":
         return body
     inflater = zlib.decompressobj(_GZIP)
     try:
-        plain = inflater.decompress(body, most_bytes + 1)
+        plain = inflater.decompress(body, max_bytes + 1)
     except zlib.error as error:
         raise Refused(400, f"not gzip: {error}") from None
-    if len(plain) > most_bytes:
-        raise Refused(413, f"unpacked the body has more than {most_bytes} bytes{_TAKES_MORE}")
-    # Many members one after the other are gzip too, and a way to keep a server busy; no exporter sends them.
+    if len(plain) > max_bytes:
+        raise Refused(413, f"unpacked the body has more than {max_bytes} bytes{_TAKES_MORE}")
+    # Several members in a row are valid gzip too, and a way to keep a server busy; no exporter sends them.
     if not inflater.eof or inflater.unused_data:
         raise Refused(400, "the body is not one whole gzip member")
     return plain

@@ -1,4 +1,4 @@
-"""The delays that stages drew and took, as their own spans tell: to be shown beside the configured distribution."""
+"""The drawn and actual delays in the stages' own spans: to be shown beside the configured distribution."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 SPAN_NAME = "process"
 _DRAWN, _SPEC = "simulator.delay.drawn_seconds", "simulator.delay.spec"
-_MOST_TEXT = 1000
+_MAX_TEXT = 1000
 
 
 @dataclass(frozen=True)
 class DelaySample:
-    """One delay: what the distribution that `spec` writes down said, and what the processing took."""
+    """One delay: what was drawn from the distribution `spec`, and what the processing took."""
 
     end_unix_seconds: float
     spec: str
@@ -27,62 +27,62 @@ class DelaySample:
 class DelaysSeen:
     """The latest delays of each service under each configuration of its delay.
 
-    At most `most` of each, and of the `most_series` that were added to last: 300 full ones take 15 MB.
+    At most `max_samples` of each, and of the `max_series` most recently updated: 300 full ones take 15 MB.
     """
 
-    def __init__(self, most: int = 2000, most_series: int = 300) -> None:
-        self._most = most
-        self._most_series = most_series
+    def __init__(self, max_samples: int = 2000, max_series: int = 300) -> None:
+        self._max_samples = max_samples
+        self._max_series = max_series
         self._series: OrderedDict[tuple[str, str], _Ring] = OrderedDict()
 
     def take(self, span: Span, service: str) -> None:
-        """Take the delay that a span named "process" tells; do nothing where it tells none."""
-        drawn, spec = _told(span)
-        if drawn is None or not 0 < len(spec) <= _MOST_TEXT or len(service) > _MOST_TEXT:
+        """Record the delay in a span named "process"; do nothing if it has none."""
+        drawn, spec = _delay_of(span)
+        if drawn is None or not 0 < len(spec) <= _MAX_TEXT or len(service) > _MAX_TEXT:
             return
         ring = self._series.get((service, spec))
         if ring is None:
-            if len(self._series) >= self._most_series:
+            if len(self._series) >= self._max_series:
                 self._series.popitem(last=False)
-            ring = self._series[service, spec] = _Ring(self._most)
+            ring = self._series[service, spec] = _Ring(self._max_samples)
         else:
             self._series.move_to_end((service, spec))
         start, end = span.start_time_unix_nano, span.end_time_unix_nano
         ring.append(end / 1e9, drawn, max(0, end - start) / 1e9)
 
     def samples(self, service: str, spec: str) -> list[DelaySample]:
-        """Give the delays of a service while its delay was configured so, in the order in which they came."""
+        """Return the delays of a service under the configuration `spec`, in the order of their arrival."""
         ring = self._series.get((service, spec))
         return [] if ring is None else [DelaySample(end, spec, drawn, took) for end, drawn, took in ring.rows()]
 
 
 class _Ring:
-    """The last so many rows of three numbers."""
+    """The last `size` rows of three numbers."""
 
-    __slots__ = ("_drawn", "_ends", "_most", "_next", "_took")
+    __slots__ = ("_drawn", "_ends", "_next", "_size", "_took")
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._next = 0
         self._ends, self._drawn, self._took = array("d"), array("d"), array("d")
 
     def append(self, end: float, drawn: float, took: float) -> None:
-        if len(self._ends) < self._most:
+        if len(self._ends) < self._size:
             self._ends.append(end)
             self._drawn.append(drawn)
             self._took.append(took)
             return
         at = self._next
         self._ends[at], self._drawn[at], self._took[at] = end, drawn, took
-        self._next = (at + 1) % self._most
+        self._next = (at + 1) % self._size
 
     def rows(self) -> list[tuple[float, float, float]]:
         rows = list(zip(self._ends, self._drawn, self._took, strict=True))
         return rows[self._next :] + rows[: self._next]
 
 
-def _told(span: Span) -> tuple[float | None, str]:
-    """Give the drawn delay, None for none that is a duration, and the delay's configuration."""
+def _delay_of(span: Span) -> tuple[float | None, str]:
+    """Return the drawn delay, None if it is not a duration, and the delay's configuration."""
     drawn, spec = math.nan, ""
     for attribute in span.attributes:
         if attribute.key == _DRAWN:

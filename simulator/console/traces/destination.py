@@ -1,4 +1,4 @@
-"""Whether spans are passed on, and where to, by OpenTelemetry's own variables of the environment."""
+"""Whether spans are forwarded, and where, by OpenTelemetry's own environment variables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from simulator.telemetry.otlp import ENDPOINT_VARIABLES, exports_spans, traces_e
 from simulator.telemetry.otlp_destination import Destination, read_destination
 
 
-def wants_passing(environment: Mapping[str, str]) -> str | None:
-    """Return the URL that the user wants spans sent to; None where the environment names none, or wants none sent."""
+def forwarding_url(environment: Mapping[str, str]) -> str | None:
+    """Return the URL to forward spans to; None if the environment names none, or turns the export off."""
     named = any(environment.get(variable) for variable in ENDPOINT_VARIABLES)
     return traces_endpoint(environment) if named and exports_spans(environment) else None
 
 
 def destination_from(environment: Mapping[str, str]) -> Destination | None:
-    """Return the collector that spans are passed on to. None where `wants_passing` gives None."""
-    return None if wants_passing(environment) is None else read_destination(environment)
+    """Return the collector to forward spans to, None if there is none."""
+    return None if forwarding_url(environment) is None else read_destination(environment)

@@ -1,11 +1,11 @@
-"""What is wrong with a request to export traces."""
+"""The errors of a malformed request to export traces."""
 
 from __future__ import annotations
 
 
 class Malformed(ValueError):
-    """Say why something is no request to export traces."""
+    """Raised when a body is not a request to export traces, with the reason."""
 
 
 class TooManyParts(Malformed):
-    """Say that a request has more parts than may be in one, whatever its bytes."""
+    """Raised when a request has too many parts, whatever its size in bytes."""

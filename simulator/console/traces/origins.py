@@ -1,4 +1,4 @@
-"""Where spans come from: resource and scope, which thousands of spans share and which are kept once."""
+"""The origin of spans: resource and scope, which thousands of spans share and which are stored once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from simulator.console.traces.spans import service_of
 
 _Resource = tuple[bytes, str]  # serialized, and the URL of its schema
 _Scope = tuple[bytes, str]
-_OVERHEAD_BYTES = 450  # what Python takes for an Origin, its two tuples and its place among the others
+_OVERHEAD_BYTES = 450  # Python's memory for an Origin, its two tuples and its dict entry
 
 
 class Origin:
-    """A resource and a scope, both serialized; `uses` is how many spans are kept of it."""
+    """A resource and a scope, both serialized; `uses` is the number of stored spans that have it."""
 
     __slots__ = ("bytes", "resource", "scope", "service", "uses")
 
@@ -29,20 +29,20 @@ class Origin:
         self.bytes = _OVERHEAD_BYTES + sum(map(getsizeof, (*resource, *scope, self.service)))
 
     def attributes(self) -> Iterator[KeyValue]:
-        """Give the attributes of the resource and of the scope."""
+        """Return the attributes of the resource and of the scope."""
         yield from Resource.FromString(self.resource[0]).attributes
         yield from InstrumentationScope.FromString(self.scope[0]).attributes
 
 
 class Origins:
-    """The origins of the spans that are kept. One goes with its last span, so nothing bounds them but the spans."""
+    """The origins of the stored spans. An origin is dropped with its last span, so the spans bound them."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[_Resource, _Scope], Origin] = {}
         self.bytes = 0
 
     def of(self, resource_spans: ResourceSpans) -> Iterator[tuple[Origin, ScopeSpans]]:
-        """Give each scope that has spans with their origin, which is held while the caller works on it."""
+        """Yield each scope that has spans with their origin, which is held while the caller works on it."""
         filled = [scope_spans for scope_spans in resource_spans.scope_spans if scope_spans.spans]
         if not filled:
             return
@@ -68,7 +68,7 @@ class Origins:
 
 
 def grouped(spans: Iterable[tuple[Origin, bytes]]) -> list[ResourceSpans]:
-    """Put serialized spans together again, each resource once and each scope once in it."""
+    """Return serialized spans as messages again, each resource once, and each scope once within it."""
     resources: dict[_Resource, ResourceSpans] = {}
     scopes: dict[Origin, ScopeSpans] = {}
     for origin, serialized in spans:

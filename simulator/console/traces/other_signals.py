@@ -1,6 +1,6 @@
-"""`POST /v1/metrics` and `/v1/logs`: taken as OTLP prescribes, and dropped.
+"""`POST /v1/metrics` and `/v1/logs`: accepted as OTLP prescribes, and dropped.
 
-An SDK sends all three signals to one endpoint. A refusal of two of them would be an error in its log every minute.
+An SDK sends all three signals to one endpoint. Refusing two of them would cause an error in its log every minute.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ OTHER_SIGNALS: dict[str, type[Message]] = {
 
 
 def checks_of(message: type[Message], turns: Turns) -> dict[str, Callable[[bytes], object]]:
-    """Return what reads a body of this message, by content type; each raises Malformed where it is none."""
+    """Return the functions that check a body of this message, by content type; each raises Malformed."""
     return {PROTOBUF: protobuf_reader(message, turns), JSON: _check_json}
 
 
 def _check_json(body: bytes) -> None:
-    """Raise Malformed where a body is no JSON object. Its fields are not read, as nothing is done with them."""
+    """Raise Malformed if a body is not a JSON object. Its fields are ignored."""
     if not isinstance(read_values(body), dict):
-        raise Malformed("an object is wanted")
+        raise Malformed("an object is expected")

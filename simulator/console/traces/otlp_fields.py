@@ -1,4 +1,4 @@
-"""How the values of one field of an OTLP message are read from JSON and written to it."""
+"""How the values of a field of an OTLP message are read from JSON and written to it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _INT32 = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_UINT32, FieldDescript
 
 @dataclass(frozen=True)
 class Codec:
-    """What reads a value from JSON and what writes one; `read` raises Malformed."""
+    """The functions that read a value from JSON and write one; `read` raises Malformed."""
 
     read: Callable[[Any], Any]
     write: Callable[[Any], Any]
 
 
 def codec_of(field: FieldDescriptor) -> Codec:
-    """Give the codec of a field that is not a message."""
+    """Return the codec of a field that is not a message."""
     if field.enum_type is not None:
         return Codec(_enum_reader(field.enum_type), _as_it_is)
     if field.type in _INT64:
@@ -46,9 +46,9 @@ def codec_of(field: FieldDescriptor) -> Codec:
 
 
 def wrong(wanted: str, given: Any) -> Malformed:
-    """Make the error for a value that is not what is wanted."""
+    """Return the error for a value other than the expected one."""
     text = repr(given)
-    return Malformed(f": {wanted} is wanted, not {text if len(text) <= 60 else text[:60] + '...'}")
+    return Malformed(f": {wanted} is expected, not {text if len(text) <= 60 else text[:60] + '...'}")
 
 
 def _read_integer(given: Any) -> int:

@@ -1,4 +1,4 @@
-"""OTLP over HTTP, as every signal has it: content types, encodings, and errors (opentelemetry.io/docs/specs/otlp)."""
+"""OTLP over HTTP, common to all signals: content types, encodings, and errors (opentelemetry.io/docs/specs/otlp)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CODES = {
 
 
 def make_otlp_application(routes: Mapping[str, Callable[[], Response]]) -> Flask:
-    """Make the application that takes POSTs at these paths; any other path and method is told in OTLP's own words."""
+    """Return the application that accepts POSTs at these paths, and answers errors in OTLP's format."""
     app = Flask("simulator.console.receiver", static_folder=None)
 
     def refuse(error: Refused) -> Response:
@@ -63,7 +63,7 @@ def encoding_of(current: Request) -> str:
 
 
 def _refusal(status: int, reason: str, headers: Mapping[str, str]) -> Response:
-    """Answer with a google.rpc.Status in the format of the request, and in JSON where it has neither."""
+    """Return an answer with a google.rpc.Status in the format of the request, JSON if that is unknown."""
     reason, code = reason[:_MAX_REASON], _CODES.get(status, _INVALID_ARGUMENT)
     if request.mimetype == PROTOBUF:
         body, content_type = Status(code=code, message=reason).SerializeToString(), PROTOBUF

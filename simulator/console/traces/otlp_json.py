@@ -1,8 +1,8 @@
-"""OTLP's JSON and its protobuf messages, one made from the other.
+"""OTLP's JSON and its protobuf messages, converted into each other.
 
 The mapping is protobuf's own with OTLP's exceptions: trace and span ids are hexadecimal, enums are numbers and names
-are lowerCamelCase only (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"). The messages' descriptors say
-what fields there are.
+are lowerCamelCase only (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"). The fields are those of the
+messages' descriptors.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from simulator.console.traces.malformed import Malformed, TooManyParts
 from simulator.console.traces.otlp_fields import codec_of, wrong
 from simulator.console.turns import Turns
 
-# Values and containers in one body: what an object of Python's takes in memory is many times its two or three bytes.
-MOST_PARTS = 2**20
-# Messages within messages, the root included: as many as protobuf itself reads back.
-_MOST_DEPTH = 100
+# Values and containers in one body: a Python object takes many times the memory of its two or three bytes.
+MAX_PARTS = 2**20
+# Nesting of messages, including the root: as deep as protobuf itself reads.
+_MAX_NESTING = 100
 
 
 @dataclass(frozen=True)
 class _Field:
-    """One field of a message; `read` and `write` are for one value of it. None where a message is to be filled."""
+    """One field of a message; `read` and `write` convert one of its values. `read` is None for a message."""
 
     name: str
     json_name: str
@@ -41,17 +41,17 @@ class _Field:
 
 
 def json_reader(turns: Turns) -> Callable[[bytes], ExportTraceServiceRequest]:
-    """Return what reads a request of traces in OTLP's JSON, in `turns` with others.
+    """Return the function that reads a request of traces in OTLP's JSON, taking `turns`.
 
-    Fields that are not known are ignored, null is no value. It raises Malformed where it is not one, with the place in
-    it; TooManyParts where there are more than MOST_PARTS values in it.
+    Unknown fields are ignored, and null means no value. It raises Malformed, with the place of the mistake, or
+    TooManyParts for more than MAX_PARTS values.
     """
 
     def read(body: bytes) -> ExportTraceServiceRequest:
         root = read_values(body)
         request = ExportTraceServiceRequest()
         try:
-            _fill(request, root, _MOST_DEPTH, turns)
+            _fill(request, root, _MAX_NESTING, turns)
         except Malformed as error:
             raise Malformed(str(error).removeprefix(": ")) from None
         return request
@@ -60,9 +60,9 @@ def json_reader(turns: Turns) -> Callable[[bytes], ExportTraceServiceRequest]:
 
 
 def read_values(body: bytes) -> Any:
-    """Return what is in a body. Raise Malformed where it is no JSON, TooManyParts for more than MOST_PARTS values."""
-    if body.count(b",") + body.count(b"{") + body.count(b"[") > MOST_PARTS:
-        raise TooManyParts(f"more than {MOST_PARTS} values in one request; send smaller ones")
+    """Return the values in a body. Raise Malformed if it is not JSON, TooManyParts for more than MAX_PARTS values."""
+    if body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_PARTS:
+        raise TooManyParts(f"more than {MAX_PARTS} values in one request; send smaller ones")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -70,7 +70,7 @@ def read_values(body: bytes) -> Any:
 
 
 def as_json(resource_spans: Iterable[ResourceSpans]) -> dict[str, Any]:
-    """Give `{"resourceSpans": [...]}`, ready for a JSON encoder."""
+    """Return `{"resourceSpans": [...]}`, ready for a JSON encoder."""
     return {"resourceSpans": [_written(one) for one in resource_spans]}
 
 
@@ -80,7 +80,7 @@ def _fill(message: Message, node: Any, depth_left: int, turns: Turns) -> None:
     if not isinstance(node, dict):
         raise wrong("an object", node)
     if not depth_left:
-        raise Malformed(f": more than {_MOST_DEPTH} messages within each other")
+        raise Malformed(f": more than {_MAX_NESTING} messages within each other")
     fields = _BY_JSON_NAME[message.DESCRIPTOR.full_name]
     for key, given in node.items():
         field = fields.get(key)
@@ -94,14 +94,14 @@ def _fill(message: Message, node: Any, depth_left: int, turns: Turns) -> None:
 
 def _set(message: Message, field: _Field, given: Any, depth_left: int, turns: Turns) -> None:
     if field.oneof and message.WhichOneof(field.oneof):
-        raise Malformed(f": there is a {message.WhichOneof(field.oneof)} already")
+        raise Malformed(f": {message.WhichOneof(field.oneof)} is set already")
     if field.is_repeated:
         _extend(getattr(message, field.name), field, given, depth_left, turns)
     elif field.read is not None:
         setattr(message, field.name, field.read(given))
     else:
         below = getattr(message, field.name)
-        below.SetInParent()  # one that is there and empty is not the same as none
+        below.SetInParent()  # an empty message is not the same as none
         _fill(below, given, depth_left, turns)
 
 
@@ -119,8 +119,8 @@ def _extend(values: Any, field: _Field, given: Any, depth_left: int, turns: Turn
 
 
 def _at(step: str, error: ValueError) -> Malformed:
-    """Put a step of the way before what is wrong at the end of it."""
-    # What protobuf itself refuses, a number out of range, comes without a colon.
+    """Return the error with one more step of the path in front."""
+    # Protobuf's own errors, such as a number out of range, have no colon.
     rest = str(error) if isinstance(error, Malformed) else f": {error}"
     dot = "." if rest[:1] not in (":", "[") else ""
     return Malformed(f"{step}{dot}{rest}")
@@ -136,7 +136,7 @@ def _written(message: Message) -> dict[str, Any]:
 
 
 def _written_attribute(attribute: KeyValue) -> dict[str, Any]:
-    # Most of what is in a trace are attributes that are strings: not asking for each of their fields halves the time.
+    # Most of a trace is attributes with string values: a shortcut for them halves the time.
     value = attribute.value
     if value.WhichOneof("value") == "string_value" and not attribute.key_strindex:
         return {"key": attribute.key, "value": {"stringValue": value.string_value}}
@@ -162,7 +162,7 @@ def _field(descriptor: FieldDescriptor) -> _Field:
 
 
 def _messages_below(root: Descriptor) -> Mapping[str, Descriptor]:
-    """Give every kind of message that may be in one of the kind `root`, by its full name."""
+    """Return every type of message that can occur in one of type `root`, by its full name."""
     found, left = {root.full_name: root}, [root]
     while left:
         for field in left.pop().fields:

@@ -1,7 +1,7 @@
-"""OTLP's protobuf messages, read so that a body made to be large in memory is refused first.
+"""OTLP's protobuf messages; a body crafted to be large in memory is refused before it is read.
 
-A message that is empty takes two bytes in a body and some 200 when it is read. So what a body costs depends on how
-many parts it has, and in one that is large enough for it to matter they are counted before it is read.
+An empty message takes two bytes in a body and about 200 once it is read. So a body's cost depends on the number of its
+parts, which are counted first in a body that is large enough for it to matter.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from google.protobuf.message import DecodeError, Message
 from simulator.console.traces.malformed import Malformed, TooManyParts
 from simulator.console.turns import Turns
 
-# Messages and repeated values in one body. Each takes two bytes or more, so bodies below twice this need no counting.
-MOST_PARTS = 2**19
-# Fields of any kind on the way to them, which take time to pass over though they take no room.
+# Messages and repeated values in one body. Each takes at least two bytes, so smaller bodies need no counting.
+MAX_PARTS = 2**19
+# Fields of any kind on the way to them, which take time to skip though they take no memory.
 MAX_FIELDS = 2**21
 _FIELDS_A_STEP = 50
-# A batch processor sends 512, a collector some 8,000.
+# A batch processor sends 512, a collector about 8,000.
 MAX_SPANS = 50_000
 _SPAN = "opentelemetry.proto.trace.v1.Span"
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
-# The fields of a message that count as parts, by number, each with those of the message that it holds.
+# The fields of a message that count as parts, by number, each with those of its own message type.
 Parts = dict[int, "Parts"]
 M = TypeVar("M", bound=Message)
 
 
 def protobuf_reader(message: type[M], turns: Turns) -> Callable[[bytes], M]:
-    """Return what reads a message of this type, in `turns` with others.
+    """Return the function that reads a message of this type, taking `turns`.
 
-    It raises Malformed, or TooManyParts where there are more than MOST_PARTS, MAX_FIELDS or, in a body that is large
-    enough to be counted, MAX_SPANS in it.
+    It raises Malformed, or TooManyParts for more than MAX_PARTS, MAX_FIELDS or, in a body that is large enough to be
+    counted, MAX_SPANS.
     """
     shape = _shape_of(message)
 
     def read(body: bytes) -> M:
-        if len(body) > 2 * MOST_PARTS:
+        if len(body) > 2 * MAX_PARTS:
             _count_parts(body, shape, turns)
         try:
             return message.FromString(body)
@@ -52,7 +52,7 @@ def protobuf_reader(message: type[M], turns: Turns) -> Callable[[bytes], M]:
 
 @dataclass(frozen=True)
 class _Shape:
-    """The parts of a request, and of a span in it; None where it has none."""
+    """The parts of a request, and of a span in it; None if it has no spans."""
 
     request: Parts
     span: Parts | None
@@ -69,7 +69,7 @@ def too_many_spans() -> TooManyParts:
 
 
 def _count_parts(body: bytes, shape: _Shape, turns: Turns) -> int:
-    """Walk over the fields of a body and count its parts. Raise TooManyParts once there are more than MOST_PARTS."""
+    """Return the number of parts in a body. Raise TooManyParts as soon as there are more than MAX_PARTS."""
     counted = fields = spans = 0
     left = [(0, len(body), shape.request)]
     try:
@@ -85,8 +85,8 @@ def _count_parts(body: bytes, shape: _Shape, turns: Turns) -> int:
                 below = parts.get(tag >> 3) if tag & 7 == _LENGTH else None
                 if below is not None:
                     counted += 1
-                    if counted > MOST_PARTS:
-                        raise TooManyParts(f"more than {MOST_PARTS} messages in one request; send smaller ones")
+                    if counted > MAX_PARTS:
+                        raise TooManyParts(f"more than {MAX_PARTS} messages in one request; send smaller ones")
                     if below is shape.span:
                         spans += 1
                         if spans > MAX_SPANS:
@@ -107,7 +107,7 @@ def _check_fields(fields: int) -> None:
 
 
 def _length(body: bytes, at: int, wire_type: int) -> tuple[int, int]:
-    """Give how long a field's value is, and where it begins."""
+    """Return the length of a field's value, and where it begins."""
     if wire_type == _LENGTH:
         return _varint(body, at)
     if wire_type == _VARINT:
@@ -120,7 +120,7 @@ def _length(body: bytes, at: int, wire_type: int) -> tuple[int, int]:
 
 
 def _varint(body: bytes, at: int) -> tuple[int, int]:
-    """Read the number at a place, and give it with the place after it."""
+    """Return the number at an offset, and the offset after it."""
     value = body[at]
     at += 1
     if value < 0x80:

@@ -1,4 +1,4 @@
-"""`POST /v1/traces`, `/v1/metrics` and `/v1/logs`: OTLP over HTTP, of which the spans are kept."""
+"""`POST /v1/traces`, `/v1/metrics` and `/v1/logs`: OTLP over HTTP, of which only spans are kept."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ from simulator.console.traces.otlp_json import json_reader
 from simulator.console.traces.otlp_protobuf import MAX_SPANS, protobuf_reader, too_many_spans
 from simulator.console.traces.refusals import Refusals
 from simulator.console.turns import Turns
-from simulator.telemetry.otlp_posting import Parcel
+from simulator.telemetry.otlp_posting import SpanBatch
 
 PREFIX = "/v1"
 PATH = "/v1/traces"
-MOST_BYTES = 16 * 2**20
+MAX_BYTES = 16 * 2**20
 T = TypeVar("T")
 
 
 def make_receiver(
     take: Callable[[ExportTraceServiceRequest], Refusals],
-    pass_on: Callable[[Parcel], object] | None = None,
-    most_bytes: int = MOST_BYTES,
-    most_held_bytes: int | None = None,
+    forward: Callable[[SpanBatch], object] | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_held_bytes: int | None = None,
     time_limit: Callable[[], AbstractContextManager[object]] = nullcontext,
     turns: Turns | None = None,
 ) -> Flask:
-    """Make the application that answers everything under PREFIX.
+    """Return the application that answers everything under PREFIX.
 
-    `take(request)` gets each request of traces that could be read and says what it did not want of it;
-    `pass_on(parcel)` gets it afterwards, as it came. Metrics and logs are read, and dropped. A body has at most
-    `most_bytes`, packed and unpacked, and MAX_SPANS spans; bodies being read at once have `most_held_bytes` together,
-    four times as many as one by default. `time_limit()` gives what raises TimeoutError inside a body that takes too
-    long, as in `lambda: gevent.Timeout(30, TimeoutError)`; without one the server's limit holds. Large bodies are read
-    in `turns`.
+    `take(request)` is called with each readable request of traces and returns what it refused of it;
+    `forward(batch)` is called afterwards with the request as it arrived. Metrics and logs are read, and dropped. A body
+    has at most `max_bytes`, compressed and decompressed, and MAX_SPANS spans; all bodies being read have at most
+    `max_held_bytes`, by default four times `max_bytes`. `time_limit()` returns a context that raises TimeoutError in a
+    body that takes too long, as in `lambda: gevent.Timeout(30, TimeoutError)`; by default only the server's limit
+    holds. Reading a large body takes `turns`.
     """
     turns = turns or Turns()
     readers = {PROTOBUF: protobuf_reader(ExportTraceServiceRequest, turns), JSON: json_reader(turns)}
-    bodies = BodyReader(most_bytes, most_held_bytes or 4 * most_bytes, time_limit)
+    bodies = BodyReader(max_bytes, max_held_bytes or 4 * max_bytes, time_limit)
 
     def receive() -> Response:
-        packed, exported = _read(request, bodies, most_bytes, readers)
+        packed, exported = _read(request, bodies, max_bytes, readers)
         spans = _spans_in(exported)
         if spans > MAX_SPANS:
             raise Refused(413, str(too_many_spans()))
         refusals = take(exported)
-        if pass_on is not None:
+        if forward is not None:
             via = request.headers.get("Via", "")
-            pass_on(Parcel(packed, request.mimetype, encoding_of(request), spans, via))
+            forward(SpanBatch(packed, request.mimetype, encoding_of(request), spans, via))
         return _success(request.mimetype, refusals)
 
     def dropper(readers: Mapping[str, Callable[[bytes], object]]) -> Callable[[], Response]:
         def drop() -> Response:
-            _read(request, bodies, most_bytes, readers)
+            _read(request, bodies, max_bytes, readers)
             return _success(request.mimetype, Refusals())
 
         return drop
@@ -73,13 +73,13 @@ def make_receiver(
 
 
 def _read(
-    current: Request, bodies: BodyReader, most_bytes: int, readers: Mapping[str, Callable[[bytes], T]]
+    current: Request, bodies: BodyReader, max_bytes: int, readers: Mapping[str, Callable[[bytes], T]]
 ) -> tuple[bytes, T]:
-    """Return a body as it came, and what is in it. Raise Refused."""
+    """Return a body as it arrived, and its parsed message. Raise Refused."""
     read, encoding = readers[content_type_of(current)], encoding_of(current)
     packed = bodies.read(current)
     try:
-        return packed, read(unpacked(packed, encoding, most_bytes))
+        return packed, read(unpacked(packed, encoding, max_bytes))
     except TooManyParts as error:
         raise Refused(413, str(error)) from None
     except Malformed as error:
@@ -91,7 +91,7 @@ def _spans_in(exported: ExportTraceServiceRequest) -> int:
 
 
 def _success(content_type: str, refusals: Refusals) -> Response:
-    """Answer with an Export...ServiceResponse, which is the same for every signal where all was taken: an empty one."""
+    """Return an Export...ServiceResponse, which is empty, and alike for every signal, if everything was accepted."""
     if content_type == PROTOBUF:
         answer = ExportTraceServiceResponse()
         if refusals.spans or refusals.reason:

@@ -1,4 +1,4 @@
-"""What a store did not take of a request."""
+"""The part of a request that a store refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Refusals:
-    """How many spans of a request were refused, and why, in words for the one who sent them; 0 and "" for none."""
+    """The number of refused spans of a request, and the reason, in words for their sender; 0 and "" for none."""
 
     spans: int = 0
     reason: str = ""

@@ -1,8 +1,8 @@
-"""Which traces are looked for.
+"""The search for traces.
 
-A trace is found, as in Jaeger, where one of its spans is of the service and operation, bears the attributes, has an
-error, starts and lasts as asked, all at once. Where neither service, operation nor attributes are asked for, start,
-duration and errors are those of the whole trace.
+A trace matches, as in Jaeger, if a single one of its spans matches everything in the query: service, operation,
+attributes, error, start and duration. If the query has neither service, operation nor attributes, start, duration and
+errors are those of the whole trace.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from simulator.console.traces.spans import ERROR_STATUS, read_value
 from simulator.console.traces.summary import RunningSummary
 
 _SHORTEST_PREFIX = 4
-_WRITES_OTHERS = re.compile(r"true|false|None|-?inf|nan|[0-9a-f]*|[-+.0-9e]+|[\[{].*", re.DOTALL)
+_NON_TEXT = re.compile(r"true|false|None|-?inf|nan|[0-9a-f]*|[-+.0-9e]+|[\[{].*", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Query:
-    """What is looked for; "" and None ask for nothing.
+class TraceQuery:
+    """A search for traces; "" and None match everything.
 
-    `text` is a trace id or a message id, or the beginning of one, 4 characters and more. `attributes` compares as text:
-    "200" finds the number 200. Durations and starts include both bounds. At most `limit` traces are found.
+    `text` is a trace id or a message id, or at least the first 4 characters of one. `attributes` are compared as text:
+    "200" matches the number 200. Durations and starts include both bounds. At most `limit` traces are returned.
     """
 
     service: str = ""
@@ -43,14 +43,14 @@ class Query:
 
     @property
     def asks_for_spans(self) -> bool:
-        """Tell whether a span of its own must meet it."""
+        """Return whether a single span must match the query."""
         return bool(self.service or self.operation or self.attributes)
 
 
 class Matcher:
-    """A query made ready to be compared with many traces."""
+    """A query prepared for comparison with many traces."""
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: TraceQuery) -> None:
         self._query = query
         self._text = query.text.strip()
         self._text_as_id = self._text.lower()
@@ -60,7 +60,7 @@ class Matcher:
         self._needles: dict[Origin, tuple[bytes, ...] | None] = {}
 
     def fits(self, summary: RunningSummary, trace_id: bytes) -> bool:
-        """Tell whether the trace as a whole fits; where the query asks for spans, whether one of them may."""
+        """Return whether the trace as a whole matches; if the query asks for spans, whether one of them may match."""
         if self._text and not self._is_named(summary, trace_id):
             return False
         if self._query.asks_for_spans:
@@ -71,15 +71,15 @@ class Matcher:
             and _is_within(summary.duration_ns, self._durations_ns)
         )
 
-    def may_meet(self, origin: Origin, serialized: bytes) -> bool:
-        """Tell from the bytes of a span of this origin whether it can meet the query."""
+    def may_match(self, origin: Origin, serialized: bytes) -> bool:
+        """Return whether a span of this origin can match the query, judging by its bytes."""
         if origin not in self._needles:
             self._needles[origin] = self._needles_of(origin)
         needles = self._needles[origin]
         return needles is not None and all(needle in serialized for needle in needles)
 
-    def meets(self, span: Span, origin: Origin) -> bool:
-        """Tell whether a span that may meet the query does."""
+    def matches(self, span: Span, origin: Origin) -> bool:
+        """Return whether a span that may match the query does."""
         query = self._query
         start, end = span.start_time_unix_nano, span.end_time_unix_nano
         return (
@@ -94,9 +94,9 @@ class Matcher:
         )
 
     def _needles_of(self, origin: Origin) -> tuple[bytes, ...] | None:
-        """Give what must stand in the bytes of a span of this origin; None where no span of it can meet the query.
+        """Return what the bytes of a matching span of this origin must contain; None if no span of it can match.
 
-        Protobuf keeps texts as they are.
+        Protobuf stores texts as they are.
         """
         if self._query.service and origin.service != self._query.service:
             return None
@@ -114,7 +114,7 @@ class Matcher:
         return self._text in summary.message_ids
 
     def _may_have_span(self, summary: RunningSummary) -> bool:
-        """Rule out, by what the summary knows, most traces whose spans need not be read."""
+        """Return False, from the summary alone, for most traces that can't match."""
         query, (shortest, _) = self._query, self._durations_ns
         if not _overlaps(summary, self._starts_ns):
             return False
@@ -132,15 +132,15 @@ class Matcher:
 
 
 def as_text(value: object) -> str:
-    """Write an attribute's value as a person would type it in a search: true, 200, 0.5."""
+    """Return an attribute's value as a person would type it in a search: true, 200, 0.5."""
     if isinstance(value, bool):
         return str(value).lower()
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _is_text(written: str) -> bool:
-    """Tell whether what `as_text` wrote so must have been a text, and no number, truth value, bytes or container."""
-    return not _WRITES_OTHERS.fullmatch(written)
+    """Return whether the result of `as_text` must come from a text, not a number, boolean, bytes or container."""
+    return not _NON_TEXT.fullmatch(written)
 
 
 def _has(attributes: Iterable[KeyValue], key: str, text: str) -> bool:
@@ -152,8 +152,8 @@ def _nanoseconds(seconds: float | None) -> float | None:
 
 
 def _is_within(value: int, bounds: tuple[float | None, float | None]) -> bool:
-    least, most = bounds
-    return (least is None or value >= least) and (most is None or value <= most)
+    low, high = bounds
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _overlaps(summary: RunningSummary, bounds: tuple[int | None, int | None]) -> bool:

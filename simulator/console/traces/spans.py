@@ -1,7 +1,7 @@
 """Spans as the console works with them, read from OTLP's protobuf messages.
 
-OpenTelemetry's client libraries may leave out or get wrong whatever they like: whatever is missing has a value here
-that stands for it, and no number is believed to fit the others.
+Any client may leave out or get wrong any field: a missing one has a default value here, and no number is assumed to be
+consistent with the others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status
 
 SERVER, CLIENT, INTERNAL, PRODUCER, CONSUMER = "server", "client", "internal", "producer", "consumer"
-# OpenTelemetry's own name for a service that does not say its name.
+# OpenTelemetry's own name for a service without a name.
 UNKNOWN_SERVICE = "unknown_service"
 ERROR_STATUS = Status.STATUS_CODE_ERROR
 _KINDS = (INTERNAL, INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER)
@@ -45,12 +45,12 @@ class Span:
 
     @property
     def duration_seconds(self) -> float:
-        """Give how long it took; 0 where it ends before it starts."""
+        """Return the duration; 0 if the span ends before it starts."""
         return max(0, self.end_unix_ns - self.start_unix_ns) / 1e9
 
 
 def read_spans(resource_spans: Iterable[ResourceSpans]) -> list[Span]:
-    """Read the spans in the order in which they stand."""
+    """Return the spans in their order."""
     spans: list[Span] = []
     for group in resource_spans:
         service, instance = service_of(group.resource), instance_of(group.resource)
@@ -60,38 +60,38 @@ def read_spans(resource_spans: Iterable[ResourceSpans]) -> list[Span]:
 
 
 def service_of(resource: Resource) -> str:
-    """Give the name of the service that a resource tells of."""
+    """Return the name of a resource's service."""
     return _text(resource, "service.name") or UNKNOWN_SERVICE
 
 
 def instance_of(resource: Resource) -> str:
-    """Give the id of the service's instance, "" where there is none."""
+    """Return the id of the service's instance, "" if there is none."""
     return _text(resource, "service.instance.id")
 
 
 def has_parent(span: trace_pb2.Span) -> bool:
-    """Tell whether a span names its parent; zeros are none."""
+    """Return whether a span names its parent; an id of zeros does not count."""
     return bool(span.parent_span_id.strip(b"\0"))
 
 
 def kind_name(kind: int) -> str:
-    """Name a span's kind; one that is not told or not known is internal."""
+    """Return the name of a span's kind; a missing or unknown one is internal."""
     return _KINDS[kind] if 0 <= kind < len(_KINDS) else INTERNAL
 
 
 def read_attributes(attributes: Iterable[KeyValue]) -> dict[str, object]:
-    """Read attributes; of two with the same key the last one counts."""
+    """Return attributes as a dict; of two with the same key the last one counts."""
     return {attribute.key: read_value(attribute.value) for attribute in attributes}
 
 
 def read_value(value: AnyValue) -> object:
-    """Read a value; None for one that is empty. Protobuf itself bounds how deep values lie in each other."""
+    """Return a plain value; None for an empty one. Protobuf itself bounds the nesting of values."""
     which: str | None = value.WhichOneof("value")
     if which == "array_value":
         return [read_value(item) for item in value.array_value.values]
     if which == "kvlist_value":
         return read_attributes(value.kvlist_value.values)
-    # An index into a dictionary that only profiles have is to be treated as absent.
+    # An index into the string table, which only profiles have, is to be treated as absent.
     return None if which in (None, "string_value_strindex") else getattr(value, which)
 
 

@@ -1,9 +1,9 @@
-"""The traces that have come, as many as there is room for: the oldest make room for the newest.
+"""The received traces, as many as there is room for: the oldest are evicted for the newest.
 
-Spans are kept serialized, as protobuf writes them: a tenth of the memory of anything that can be worked with, and
-quickly written and read. Beside them stands a summary of each trace, which nearly all searches are answered from.
+Spans are stored serialized, as protobuf writes them: a tenth of the memory of Python objects, and quickly written and
+read. Each trace also has a summary, which is enough to answer nearly all searches.
 
-All sizes are what Python takes in memory, rounded up, so that the bound is one.
+All sizes are what Python takes in memory, rounded up, so that the bound holds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simulator.console.traces.delays_seen import DelaysSeen
 from simulator.console.traces.operations import Operations
 from simulator.console.traces.origins import Origin, Origins, grouped
 from simulator.console.traces.refusals import Refusals
-from simulator.console.traces.search import Matcher, Query
+from simulator.console.traces.search import Matcher, TraceQuery
 from simulator.console.traces.summary import EMPTY_BYTES, RunningSummary, TraceSummary
 from simulator.console.turns import Turns
 
@@ -31,19 +31,19 @@ _MIB = 2**20
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 # An id, the headers of two bytes objects, and the places in a dict and in a list.
 _SPAN_BYTES = 160
-# The record, its empty containers, its id and its place among the others.
+# The record, its empty containers, its id and its entry in the store.
 _TRACE_BYTES = 500 + EMPTY_BYTES
-# Spans that are read from their bytes at once where a trace is given: a few milliseconds of work.
+# The spans of a trace that are read from their bytes in one piece: a few milliseconds of work.
 _SPANS_A_PIECE = 200
-# Of a trace that is searched so many spans take as long as a step.
+# Searching this many spans takes as long as a step.
 _SPANS_A_STEP = 4
-# A trace may have this part of all the room: one that never ends must not push out all others.
+# A trace may take at most one part in this many of the memory: an endless one must not evict all others.
 _TRACE_SHARE = 4
 
 
 @dataclass(frozen=True)
-class StoreStanding:
-    """What is in the store, and what came and went since it was made; `bytes` is the memory that it takes."""
+class StoreStatus:
+    """The contents of the store, and its counters since the start; `bytes` is the memory in use."""
 
     traces: int
     bytes: int
@@ -53,15 +53,15 @@ class StoreStanding:
 
 
 @dataclass(frozen=True)
-class Size:
-    """How many spans there are, and the memory that they take."""
+class TraceSize:
+    """A number of spans, and the memory that they take."""
 
     spans: int
     bytes: int
 
 
 class _Trace:
-    """One trace: its spans by id, serialized, and where each of them comes from, in the same order."""
+    """One trace: its spans by id, serialized, and their origins, in the same order."""
 
     __slots__ = ("bytes", "origins", "spans", "summary")
 
@@ -76,27 +76,26 @@ class _Trace:
 
 
 class TraceStore:
-    """Keep traces, at most so many and in so much memory, and find them.
+    """Store a bounded number of traces in a bounded amount of memory, and search them.
 
-    Long work is done in `turns` with others, between whole spans and whole traces only, so that greenlets need no lock
-    around it. `version` changes with every request that
-    comes in; `delays` are those that the spans told of.
+    Long work takes `turns`, between whole spans and whole traces only, so that greenlets need no lock around it.
+    `version` changes with every received request; `delays` are those in the spans.
     """
 
     def __init__(
         self,
-        most_traces: int = 20_000,
-        most_bytes: int = 64 * _MIB,
-        most_spans_a_trace: int = 10_000,
+        max_traces: int = 20_000,
+        max_bytes: int = 64 * _MIB,
+        max_spans_a_trace: int = 10_000,
         turns: Turns | None = None,
     ) -> None:
         self.version = 0
         self.delays = DelaysSeen()
-        self._most_traces = most_traces
-        self._most_bytes = most_bytes
-        self._most_spans_a_trace = most_spans_a_trace
+        self._max_traces = max_traces
+        self._max_bytes = max_bytes
+        self._max_spans_a_trace = max_spans_a_trace
         self._turns = turns or Turns()
-        self._traces: OrderedDict[bytes, _Trace] = OrderedDict()  # in the order of their first spans' coming
+        self._traces: OrderedDict[bytes, _Trace] = OrderedDict()  # in the order of their first spans' arrival
         self._origins = Origins()
         self._operations = Operations()
         self._traces_bytes = 0
@@ -105,9 +104,9 @@ class TraceStore:
         self._traces_evicted = 0
 
     def add(self, request: ExportTraceServiceRequest) -> Refusals:
-        """Take the spans of a request in and say how many were refused.
+        """Store the spans of a request, and return how many were refused.
 
-        A span that is there already, as an exporter sends it again that missed the answer, is left as it is.
+        A span that is stored already is left as it is: an exporter that missed the answer sends it again.
         """
         nameless = full = 0
         for resource_spans in self._turns.over(request.resource_spans):
@@ -122,23 +121,23 @@ class TraceStore:
         return self._refusals(nameless, full)
 
     def has(self, trace_id: str) -> bool:
-        """Tell whether there is a trace of this id, 32 hexadecimal digits."""
+        """Return whether there is a trace with this id, 32 hexadecimal digits."""
         return _bytes_of(trace_id) in self._traces
 
     def pieces(self, trace_id: str) -> Iterator[list[ResourceSpans]]:
-        """Yield the spans of a trace, some at a time and each time by resource and scope; none for no such trace."""
+        """Yield the spans of a trace in pieces, each by resource and scope; nothing if there is no such trace."""
         trace = self._traces.get(_bytes_of(trace_id))
         for some in _batched(() if trace is None else list(trace), _SPANS_A_PIECE):
             yield grouped(some)
             self._turns.step(len(some))
 
-    def size(self, trace_ids: Iterable[str]) -> Size:
-        """Return how large traces are together; those that are gone count nothing."""
+    def size(self, trace_ids: Iterable[str]) -> TraceSize:
+        """Return the total size of traces; those that are gone count as nothing."""
         known = [trace for trace in map(self._traces.get, map(_bytes_of, trace_ids)) if trace is not None]
-        return Size(sum(len(trace.spans) for trace in known), sum(trace.bytes for trace in known))
+        return TraceSize(sum(len(trace.spans) for trace in known), sum(trace.bytes for trace in known))
 
-    def find(self, query: Query) -> list[TraceSummary]:
-        """Give the latest traces that a query asks for, the one that started last first."""
+    def find(self, query: TraceQuery) -> list[TraceSummary]:
+        """Return the latest traces that match a query, latest start first."""
         matcher = Matcher(query)
         found: list[TraceSummary] = []
         for trace_id, trace in self._turns.over(reversed(list(self._traces.items()))):
@@ -149,20 +148,20 @@ class TraceStore:
         return sorted(found, key=lambda summary: summary.start_unix_ns, reverse=True)
 
     def trace_ids(self) -> list[str]:
-        """Give the ids of all traces, the oldest first."""
+        """Return the ids of all traces, oldest first."""
         return [trace_id.hex() for trace_id in self._traces]
 
     def services(self) -> list[str]:
-        """Give the names of the services that spans came of lately, in order."""
+        """Return the names of the services with recent spans, sorted."""
         return self._operations.services()
 
     def operations(self, service: str) -> list[tuple[str, str]]:
-        """Give (name, kind) of what a service did lately, in order."""
+        """Return (name, kind) of a service's recent operations, sorted."""
         return self._operations.of(service)
 
-    def standing(self) -> StoreStanding:
-        """Say how full the store is."""
-        return StoreStanding(
+    def status(self) -> StoreStatus:
+        """Return the present state of the store."""
+        return StoreStatus(
             traces=len(self._traces),
             bytes=self._bytes,
             spans_taken=self._spans_taken,
@@ -175,7 +174,7 @@ class TraceStore:
         return self._traces_bytes + self._origins.bytes
 
     def _take(self, span: Span, origin: Origin) -> bool:
-        """Keep a span, and tell whether there was room in its trace."""
+        """Store a span, and return whether there was room in its trace."""
         trace_id, span_id = span.trace_id, span.span_id
         trace = self._traces.get(trace_id)
         if trace is not None and span_id in trace.spans:
@@ -185,14 +184,14 @@ class TraceStore:
         serialized = span.SerializeToString()
         grown = _SPAN_BYTES + len(serialized)
         weight = trace.bytes + grown + origin.bytes
-        if len(trace.spans) >= self._most_spans_a_trace or weight * _TRACE_SHARE > self._most_bytes:
+        if len(trace.spans) >= self._max_spans_a_trace or weight * _TRACE_SHARE > self._max_bytes:
             return False
         grown += trace.summary.take(span, origin.service)
         self._keep(trace, trace_id, grown)
         trace.spans[span_id] = serialized
         trace.origins.append(origin)
         origin.uses += 1
-        self._note(span, origin.service)
+        self._record(span, origin.service)
         self._make_room()
         return True
 
@@ -203,7 +202,7 @@ class TraceStore:
         trace.bytes += grown
         self._traces_bytes += grown
 
-    def _note(self, span: Span, service: str) -> None:
+    def _record(self, span: Span, service: str) -> None:
         name = span.name
         self._spans_taken += 1
         self._operations.take(service, name, span.kind)
@@ -211,7 +210,7 @@ class TraceStore:
             self.delays.take(span, service)
 
     def _make_room(self) -> None:
-        while self._traces and (self._bytes > self._most_bytes or len(self._traces) > self._most_traces):
+        while self._traces and (self._bytes > self._max_bytes or len(self._traces) > self._max_traces):
             _, oldest = self._traces.popitem(last=False)
             self._traces_bytes -= oldest.bytes
             self._traces_evicted += 1
@@ -221,7 +220,7 @@ class TraceStore:
     def _has_span(self, trace: _Trace, matcher: Matcher) -> bool:
         self._turns.step(len(trace.spans) // _SPANS_A_STEP)
         return any(
-            matcher.may_meet(origin, serialized) and matcher.meets(Span.FromString(serialized), origin)
+            matcher.may_match(origin, serialized) and matcher.matches(Span.FromString(serialized), origin)
             for origin, serialized in trace
         )
 
@@ -230,8 +229,8 @@ class TraceStore:
         if nameless:
             reasons.append(f"{nameless} without a trace id of 16 bytes and a span id of 8 that are not all zero")
         if full:
-            most = f"{self._most_spans_a_trace} spans or {self._most_bytes // _TRACE_SHARE} bytes"
-            reasons.append(f"{full} of traces that are full ({most})")
+            bounds = f"{self._max_spans_a_trace} spans or {self._max_bytes // _TRACE_SHARE} bytes"
+            reasons.append(f"{full} of traces that are full ({bounds})")
         return Refusals(nameless + full, "; ".join(reasons))
 
 

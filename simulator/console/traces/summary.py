@@ -1,7 +1,7 @@
-"""What a trace comes to in short, kept up to date span by span.
+"""The summary of a trace, updated span by span.
 
-Whoever sends spans decides how long their texts are and how many there are; what is kept here of them is bounded, and
-`take` says what it weighs.
+The senders of spans decide how long and how many their texts are; what is kept of them here is bounded, and `take`
+returns how much memory it takes.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from simulator.console.traces.spans import ERROR_STATUS, has_parent
 
-# What Python takes in memory, rounded up: for an empty summary, and for each service in it.
+# Python's memory, rounded up: for an empty summary, and for each service in it.
 EMPTY_BYTES = 400
 _SERVICE_BYTES = 300
 _REFERENCE_BYTES = 8
 _MESSAGE_ID, _FAULT = "simulator.message_id", "simulator.fault"
-_MOST_MESSAGE_IDS = 16
-_MOST_FAULTS = 16
-_MOST_TEXT = 256
+_MAX_MESSAGE_IDS = 16
+_MAX_FAULTS = 16
+_MAX_TEXT = 256
 
 
 @dataclass(frozen=True)
 class TraceSummary:
-    """A trace in short.
+    """The summary of a trace.
 
-    The root is the span without a parent that starts first or, where none has come, the one that starts first at all.
-    `services` are (name, spans) in the order of their first starts, `errors` the spans with status ERROR, `faults` and
-    `message_ids` the first 16 that were met; texts are cut at 256 characters, and longer message ids left out.
+    The root is the span without a parent that starts first or, if there is none, the span that starts first of all.
+    `services` are (name, spans) in the order of their first starts, `errors` is the number of spans with status ERROR,
+    `faults` and `message_ids` are the first 16 of each; texts are cut at 256 characters, longer message ids left out.
     """
 
     trace_id: str
@@ -45,7 +45,7 @@ class TraceSummary:
 
 
 class ServicePart:
-    """What a trace has of one service: spans, errors, first start, and the longest duration in nanoseconds."""
+    """One service's part of a trace: spans, errors, first start, and the longest duration in nanoseconds."""
 
     __slots__ = ("errors", "first_unix_ns", "longest_ns", "spans")
 
@@ -57,7 +57,7 @@ class ServicePart:
 
 
 class RunningSummary:
-    """The summary of a trace that is still coming in."""
+    """The summary of a trace that is still being received."""
 
     __slots__ = (
         "_has_root",
@@ -88,11 +88,11 @@ class RunningSummary:
 
     @property
     def duration_ns(self) -> int:
-        """Give the time from the first start to the last end, or the last start where spans end before they start."""
+        """Return the time from the first start to the last end; a span that ends before it starts ends at its start."""
         return max(0, self.end_unix_ns - self.start_unix_ns)
 
     def take(self, span: Span, service: str) -> int:
-        """Count a span in; give by how many bytes the summary grew, which a shorter root name makes negative."""
+        """Add a span; return by how many bytes the summary grew, which is negative for a shorter root name."""
         start = span.start_time_unix_nano
         end = max(start, span.end_time_unix_nano)
         self.spans += 1
@@ -112,7 +112,7 @@ class RunningSummary:
         return grown + self._consider_root(span, service, start) + self._read_attributes(span)
 
     def whole(self, trace_id: str) -> TraceSummary:
-        """Give it as it stands."""
+        """Return the present summary."""
         parts = sorted(self.parts.items(), key=lambda named: named[1].first_unix_ns)
         return TraceSummary(
             trace_id=trace_id,
@@ -133,7 +133,7 @@ class RunningSummary:
             return 0
         before = getsizeof(self.root_name)
         self._has_root, self._root_unix_ns = is_root, start
-        self.root_service, self.root_name = service, span.name[:_MOST_TEXT]
+        self.root_service, self.root_name = service, span.name[:_MAX_TEXT]
         return getsizeof(self.root_name) - before
 
     def _read_attributes(self, span: Span) -> int:
@@ -141,19 +141,19 @@ class RunningSummary:
         for attribute in span.attributes:
             key = attribute.key
             if key == _MESSAGE_ID:
-                grown += self._note_message(attribute.value.string_value)
+                grown += self._add_message(attribute.value.string_value)
             elif key == _FAULT:
-                grown += sum(self._note_fault(name) for name in attribute.value.string_value[:_MOST_TEXT].split(","))
+                grown += sum(self._add_fault(name) for name in attribute.value.string_value[:_MAX_TEXT].split(","))
         return grown
 
-    def _note_message(self, text: str) -> int:
-        if not 0 < len(text) <= _MOST_TEXT or text in self.message_ids or len(self.message_ids) >= _MOST_MESSAGE_IDS:
+    def _add_message(self, text: str) -> int:
+        if not 0 < len(text) <= _MAX_TEXT or text in self.message_ids or len(self.message_ids) >= _MAX_MESSAGE_IDS:
             return 0
         self.message_ids += (text,)
         return getsizeof(text) + _REFERENCE_BYTES
 
-    def _note_fault(self, text: str) -> int:
-        if not text or text in self.faults or len(self.faults) >= _MOST_FAULTS:
+    def _add_fault(self, text: str) -> int:
+        if not text or text in self.faults or len(self.faults) >= _MAX_FAULTS:
             return 0
         self.faults += (text,)
         return getsizeof(text) + _REFERENCE_BYTES

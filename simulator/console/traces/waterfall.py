@@ -1,7 +1,7 @@
-"""The rows of a trace, one below the other, as a person reads them: who called whom, when, and what took the time.
+"""The rows of a trace, one below the other, as a person reads them: the calls, their times, and what took the time.
 
-What a stage does inside itself (waiting for a worker, processing, its calls) is told by spans of its own. They are
-folded into segments of the stage's row, so that a trace of 4 stages has 4 rows and not 15.
+What a stage does internally (waiting for a worker, processing, its calls) has its own spans. They are folded into
+segments of the stage's row, so that a trace of 4 stages has 4 rows and not 15.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simulator.console.traces.spans import CLIENT, CONSUMER, INTERNAL, SERVER, S
 
 
 class SegmentKind(StrEnum):
-    """What a part of a row's time went into."""
+    """What a part of a row's time was spent on."""
 
     QUEUE = "queue"
     PROCESSING = "processing"
@@ -24,7 +24,7 @@ class SegmentKind(StrEnum):
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a row, and the span that tells of it; ratios are of the whole trace, 0 to 1."""
+    """A part of a row, and its span; ratios are of the whole trace, 0 to 1."""
 
     kind: SegmentKind
     start_ratio: float
@@ -33,8 +33,8 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One span that has a row; `folded` are those that are shown in it. `depth` 0 is a root."""
+class WaterfallRow:
+    """A span with its row; `folded` are the spans shown within it. `depth` 0 is a root."""
 
     span: Span
     depth: int
@@ -50,14 +50,14 @@ class Waterfall:
 
     start_unix_ns: int
     duration_seconds: float
-    rows: tuple[Row, ...]
+    rows: tuple[WaterfallRow, ...]
 
 
 def waterfall(spans: Sequence[Span], every_span: bool = False) -> Waterfall:
-    """Lay the spans of a trace out, callers above those they call, in the order of their starts.
+    """Return the spans of a trace as rows, callers above the called, in the order of their starts.
 
-    Where `every_span` is set, each has a row of its own. A span whose parent has not come is a root, and so is the
-    first of spans that are each other's parents.
+    With `every_span` each span has its own row. A span whose parent is missing is a root, and so is the first of spans
+    that are each other's parents.
     """
     if not spans:
         return Waterfall(0, 0.0, ())
@@ -70,7 +70,7 @@ def waterfall(spans: Sequence[Span], every_span: bool = False) -> Waterfall:
 
 
 class _Tree:
-    """Spans by their numbers, with each one's children in the order of their starts."""
+    """Spans by their indexes, with each one's children in the order of their starts."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self.spans = spans
@@ -86,12 +86,12 @@ class _Tree:
                 self.children[parent].append(number)
 
     def roots(self) -> list[int]:
-        """Give where to begin: the spans without a parent here, then all others, for those in circles."""
+        """Return where to begin: the spans without a parent here, then all others, because of cycles."""
         orphans = [number for number in self.in_order if self.parents[number] is None]
         return orphans + [number for number in self.in_order if self.parents[number] is not None]
 
     def inner_kind(self, number: int) -> SegmentKind | None:
-        """Tell what a span says of the inside of its parent's service; None where it stands for itself."""
+        """Return which part of its parent's work an inner span is; None if it is not an inner span."""
         span, parent = self.spans[number], self.parents[number]
         if parent is None or self.spans[parent].service != span.service:
             return None
@@ -104,12 +104,12 @@ class _Tree:
         return {"queue.wait": SegmentKind.QUEUE, "process": SegmentKind.PROCESSING}.get(span.name)
 
     def is_call(self, number: int) -> bool:
-        """Tell whether a span is what a stage puts around the tries of a call."""
+        """Return whether a span is the one around the attempts of a call."""
         span = self.spans[number]
         return span.kind == INTERNAL and span.name.startswith("call ") and "simulator.call.outcome" in span.attributes
 
     def folds(self, number: int) -> bool:
-        """Tell whether an inner span needs no row: what it led to has one, or it led to nothing."""
+        """Return whether an inner span needs no row: its children have rows, or it is not a call."""
         children = self.children[number]
         if self.spans[number].kind == CLIENT:
             return any(self.spans[child].kind in (SERVER, CONSUMER) for child in children)
@@ -128,7 +128,7 @@ class _Draft:
 
 @dataclass(frozen=True)
 class _Visit:
-    """A span to come to: how deep its row would be, whose inside it may tell of, and whether a call around it does."""
+    """A span to visit: the depth of its row, the row it may be folded into, and whether a call's span is folded."""
 
     number: int
     depth: int
@@ -137,7 +137,7 @@ class _Visit:
 
 
 def _drafts(tree: _Tree, every_span: bool) -> list[_Draft]:
-    """Walk the tree without recursion, as a chain may have thousands of spans."""
+    """Return the rows, walking the tree without recursion, because a chain may have thousands of spans."""
     drafts: list[_Draft] = []
     seen: set[int] = set()
     for root in tree.roots():
@@ -146,12 +146,12 @@ def _drafts(tree: _Tree, every_span: bool) -> list[_Draft]:
             visit = waiting.pop()
             if visit.number not in seen:
                 seen.add(visit.number)
-                waiting += reversed(_come_to(tree, visit, drafts, every_span))
+                waiting += reversed(_visit(tree, visit, drafts, every_span))
     return drafts
 
 
-def _come_to(tree: _Tree, visit: _Visit, drafts: list[_Draft], every_span: bool) -> list[_Visit]:
-    """Give a span its row or its place in its owner's, and tell what to come to next."""
+def _visit(tree: _Tree, visit: _Visit, drafts: list[_Draft], every_span: bool) -> list[_Visit]:
+    """Add a span as a row, or fold it into its owner's, and return the spans to visit next."""
     number, owner = visit.number, visit.owner
     span = tree.spans[number]
     kind = tree.inner_kind(number)
@@ -173,18 +173,18 @@ def _come_to(tree: _Tree, visit: _Visit, drafts: list[_Draft], every_span: bool)
 
 @dataclass(frozen=True)
 class _Scale:
-    """Times of a trace as ratios of it."""
+    """Times within a trace as ratios of its duration."""
 
     start_unix_ns: int
     duration_ns: int
 
     def place(self, span: Span) -> tuple[float, float]:
-        """Give a span's start and length."""
+        """Return a span's start and length."""
         length_ns = max(0, span.end_unix_ns - span.start_unix_ns)
         return (span.start_unix_ns - self.start_unix_ns) / self.duration_ns, length_ns / self.duration_ns
 
 
-def _row(draft: _Draft, scale: _Scale) -> Row:
+def _row(draft: _Draft, scale: _Scale) -> WaterfallRow:
     in_order = sorted(draft.segments, key=lambda segment: segment[1].start_unix_ns)
     segments = tuple(Segment(kind, *scale.place(span), span) for kind, span in in_order)
-    return Row(draft.span, draft.depth, *scale.place(draft.span), segments, tuple(draft.folded))
+    return WaterfallRow(draft.span, draft.depth, *scale.place(draft.span), segments, tuple(draft.folded))

@@ -1,4 +1,4 @@
-"""What is answered by whom."""
+"""The routes of the console."""
 
 import pytest
 from werkzeug.test import Client
@@ -34,18 +34,18 @@ FRONT = Client(by_path({"/v1/traces": named("receiver"), HEALTH: health}, named(
     ],
 )
 def test_each_path_has_its_application(path, who):
-    """A path goes to the application of the prefix that it is under, part by part, and every other to the page."""
+    """A path goes to the application with its prefix, compared part by part, and every other to the page."""
     assert FRONT.get(path).get_data(as_text=True) == who
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_every_method_goes_the_same_way(method):
-    """It is for the application to say which methods it takes."""
+    """The application decides which methods it accepts."""
     assert FRONT.open("/v1/traces", method=method).get_data() == b"receiver"
 
 
 def test_a_request_without_a_path_is_the_page_s():
-    """A path may be missing altogether, as in the request of a server's own."""
+    """A path may be missing altogether, as in a server's own request."""
     found = []
     assert by_path({"/x": named("x")}, named("page"))({}, lambda *started: found.append(started)) == [b"page"]
     assert len(found) == 1

@@ -1,4 +1,4 @@
-"""Who may what."""
+"""Access to the console."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def guarded(inner=application, token=TOKEN, port=8090):
 
 
 def environ_of(method="GET", path="/", query="", host=HOST, **headers):
-    """Make the environment of a request; `path` is what a server has unquoted."""
+    """Return the environment of a request; `path` is unquoted, as by a server."""
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
     if host is not None:
         environ["HTTP_HOST"] = host
@@ -65,7 +65,7 @@ def ask(guard, **request):
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8090", "127.0.0.1:8090", "127.1.2.3", "[::1]:8090", "[::1]"])
 def test_this_machine_is_answered(host):
-    """Whatever name this machine itself has here, the page is had by it."""
+    """The page is served under every name of this machine."""
     answer = ask(guarded(), host=host, path="/traces")
     assert (answer.status, answer.body) == ("200 OK", b"/traces")
 
@@ -87,12 +87,13 @@ def test_this_machine_is_answered(host):
     ],
 )
 def test_a_name_from_elsewhere_is_refused(host, method):
-    """A page whose name was made to lead to this machine gets nothing, and the application is not asked."""
+    """A site whose name was made to resolve to this machine gets nothing, and the application is not asked."""
     asked = []
     answer = ask(guarded(lambda environ, start: asked.append(environ)), host=host, method=method)
     assert answer.status.startswith("403 ")
     assert answer.all_of("Content-Type") == ["application/problem+json"]
-    assert method == "HEAD" or json.loads(answer.body)["detail"] == "the Host header names another machine than this"
+    detail = "the Host header names a machine other than this one"
+    assert method == "HEAD" or json.loads(answer.body)["detail"] == detail
     assert asked == []
 
 
@@ -117,7 +118,7 @@ def test_a_page_of_another_origin_changes_nothing(method, origin):
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "something"])
 def test_a_request_from_another_site_changes_nothing(site):
-    """A browser that says that a request comes from elsewhere is believed, also of another port of this machine."""
+    """A browser that says that a request comes from another site is believed, even for another port here."""
     assert ask(guarded(), method="POST", sec_fetch_site=site).status.startswith("403 ")
 
 
@@ -137,7 +138,7 @@ def test_the_page_itself_and_programs_may_post(headers):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_a_link_from_elsewhere_may_be_followed(method):
-    """To look changes nothing: who follows a link from another page sees the console."""
+    """Reading changes nothing: a link on another page opens the console."""
     assert refusal(environ_of(method=method, origin="http://evil.example", sec_fetch_site="cross-site")) == ""
 
 
@@ -146,8 +147,8 @@ def cookie_of(answer):
     return SimpleCookie(written)["simulator-console-8090"]
 
 
-def test_who_has_the_token_gets_a_session():
-    """The address with the token leads to the one without it, and the cookie is for this page's changes alone."""
+def test_the_token_opens_a_session():
+    """The address with the token redirects to the one without it, and the cookie is only for this page's changes."""
     guard = guarded()
     answer = ask(guard, path="/traces", query=f"token={TOKEN}")
     assert (answer.status, answer.all_of("Location")) == ("303 See Other", ["/traces"])
@@ -158,7 +159,7 @@ def test_who_has_the_token_gets_a_session():
 
 
 def test_the_token_is_in_no_cookie():
-    """Cookies reach every port of this machine: what another service gets is not the token, nor of use elsewhere."""
+    """Cookies reach every port of this machine: another service gets nothing that is useful elsewhere."""
     guard = guarded()
     answer = ask(guard, query=f"token={TOKEN}")
     value = cookie_of(answer).value
@@ -169,7 +170,7 @@ def test_the_token_is_in_no_cookie():
 
 
 def test_every_browser_has_its_own_session():
-    """Opened again, the address gives another session, and the one before stays good."""
+    """Opened again, the address opens another session, and the one before stays valid."""
     guard = guarded()
     first, second = (cookie_of(ask(guard, query=f"token={TOKEN}")).value for _ in range(2))
     assert first != second
@@ -178,7 +179,7 @@ def test_every_browser_has_its_own_session():
 
 @pytest.mark.parametrize("given", ["wrong", TOKEN[:-1], f"{TOKEN}x", TOKEN.upper(), "s3cret-Tok%C3%A9n", "%FF", "%00"])
 def test_a_wrong_token_gets_no_cookie(given):
-    """Whoever has another one only gets the address without it."""
+    """A wrong token only redirects to the address without it."""
     answer = ask(guarded(), query=f"token={given}")
     assert (answer.status, answer.all_of("Location"), answer.all_of("Set-Cookie")) == ("303 See Other", ["/"], [])
     assert TOKEN not in str(answer)
@@ -186,13 +187,13 @@ def test_a_wrong_token_gets_no_cookie(given):
 
 @pytest.mark.parametrize("query", ["", "token=", "token", "tokens=x", "other=1"])
 def test_without_a_token_the_page_is_shown(query):
-    """An address without one is answered as it is."""
+    """An address without a token is answered as it is."""
     answer = ask(guarded(), query=query)
     assert (answer.status, answer.all_of("Set-Cookie")) == ("200 OK", [])
 
 
-def test_a_token_is_taken_from_an_address_that_is_opened_only():
-    """A change that bears a token in its address is no welcome."""
+def test_a_token_counts_only_in_an_address_that_is_opened():
+    """A POST with a token in its address opens no session."""
     answer = ask(guarded(), method="POST", query=f"token={TOKEN}")
     assert (answer.status, answer.all_of("Set-Cookie")) == ("200 OK", [])
 
@@ -208,18 +209,18 @@ def test_a_token_is_taken_from_an_address_that_is_opened_only():
         {"simulator-console-8090": "é\udcff"},
     ],
 )
-def test_who_may_not_change(cookies):
-    """No cookie, a wrong one, and that of the run beside this one give no right to anything."""
+def test_changes_need_the_session_of_this_console(cookies):
+    """No cookie, a wrong one, and that of a simultaneous run allow nothing."""
     assert not guarded().may_change(cookies)
 
 
 def test_without_a_token_of_its_own_nobody_may_change():
-    """A console that was started without a token refuses all changes, rather than none."""
+    """A console that was started without a token refuses all changes."""
     assert not guarded(token="").may_change({})
 
 
 def leads_to(location):
-    """Give where a browser goes: it drops tabs and line ends, and takes a backslash for a slash, however many."""
+    """Return where a browser goes: it drops tabs and line ends, and takes backslashes for slashes."""
     cleaned = location.replace("\t", "").replace("\r", "").replace("\n", "").replace("\\", "/")
     if cleaned.startswith("//"):
         return cleaned.lstrip("/").partition("/")[0]
@@ -235,34 +236,34 @@ def test_the_address_without_the_token_is_here(path):
 
 @pytest.mark.parametrize("path", ["/\\evil.example", "/\\/evil.example", "/\t/evil.example", "/\n/evil.example"])
 def test_no_trick_with_the_path_leads_elsewhere(path):
-    """What a browser takes for a slash, or passes over, leads nowhere else either."""
+    """What a browser takes for a slash, or ignores, leads nowhere else either."""
     [location] = ask(guarded(), path=path, query="token=x").all_of("Location")
     assert leads_to(location) == HOST
 
 
-def test_a_path_makes_no_header_of_its_own():
-    """An end of line in a path is not one in the answer."""
+def test_a_path_can_not_add_a_header():
+    """A line break in a path is not one in the answer."""
     [location] = ask(guarded(), path="/\r\nSet-Cookie: a=b", query="token=x").all_of("Location")
     assert not set("\r\n") & set(location)
 
 
 @pytest.mark.parametrize("name", ["a b", "a?b", "a#b", "a%b", "日本"])
 def test_the_address_without_the_token_is_the_same_page(name):
-    """What is quoted in the address stays quoted, so that it names the same."""
+    """Quoted characters in the address stay quoted, so that it names the same page."""
     path = f"/traces/{name}".encode().decode("latin-1")  # as WSGI has it
     [location] = ask(guarded(), path=path, query="token=x").all_of("Location")
     assert location == f"/traces/{quote(name)}"
 
 
 def test_only_the_token_leaves_the_address():
-    """Whatever else an address says is kept."""
+    """Everything else in an address is kept."""
     answer = ask(guarded(), path="/controls", query=f"stage=parse&token={TOKEN}")
     assert answer.all_of("Location") == ["/controls?stage=parse"]
 
 
 @given(st.text(st.characters(max_codepoint=255)), st.text(st.characters(min_codepoint=33, max_codepoint=126)))
 def test_no_address_hurts(path, query):
-    """Any path and query is answered, and none gives a cookie but by the token."""
+    """Any path and query is answered, and only the token gives a cookie."""
     answer = ask(guarded(), path=path, query=query)
     assert answer.status in ("200 OK", "303 See Other")
     assert answer.all_of("Set-Cookie") == []
@@ -276,25 +277,25 @@ def assert_protected(answer):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_every_answer_of_the_application_is_protected(method):
-    """A page is neither framed, nor read by others, nor guessed at, and says what may run in it."""
+    """A page is neither framed nor read by other origins, its type is not guessed, and its policy says what may run."""
     answer = ask(guarded(), method=method)
     assert_protected(answer)
     assert answer.all_of("Content-Security-Policy") == [POLICY]
     assert answer.all_of("Content-Type") == ["text/plain"]
 
 
-def test_a_welcome_is_protected():
-    """So is the answer that has the cookie."""
+def test_the_redirect_with_the_cookie_is_protected():
+    """The redirect has the same headers."""
     assert_protected(ask(guarded(), query=f"token={TOKEN}"))
 
 
 def test_a_refusal_is_protected():
-    """So is the answer to whoever is refused."""
+    """A refusal has the same headers."""
     assert_protected(ask(guarded(), host="evil.example"))
 
 
 def test_the_application_s_own_headers_go_first():
-    """What the application says of its own answer, whatever its case, is not said a second time."""
+    """A header that the application sets itself, whatever its case, is not added a second time."""
 
     def lasting(environ, start_response):
         start_response("200 OK", [("cache-control", "max-age=60"), ("X-Frame-Options", "SAMEORIGIN")])
@@ -305,8 +306,8 @@ def test_the_application_s_own_headers_go_first():
     assert answer.all_of("X-Frame-Options") == ["SAMEORIGIN"]
 
 
-def test_the_policy_is_that_of_the_moment():
-    """The policy is asked for with each answer: the page's scripts are known only when it is made."""
+def test_the_policy_is_asked_for_with_each_answer():
+    """The page's scripts are known only when the page is made."""
     policies = iter(["first", "second"])
     guard = Guard(application, TOKEN, 1, lambda: next(policies))
     assert [ask(guard).all_of("Content-Security-Policy") for _ in range(2)] == [["first"], ["second"]]

@@ -18,7 +18,7 @@ def trace_id(number):
 
 
 def line(seconds, trace=None, event="message.handled", **fields):
-    """Write a line as a stage does, so many seconds after the beginning."""
+    """Return a line as a stage writes it, so many seconds after the start."""
     now = datetime.fromtimestamp(BEGAN + seconds, UTC).isoformat(timespec="microseconds")
     ids = {} if trace is None else {"trace_id": trace_id(trace)}
     content = {"timestamp": f"{now[:-6]}Z", "level": "info", "event": event, "stage": "parse", **ids, **fields}
@@ -27,7 +27,7 @@ def line(seconds, trace=None, event="message.handled", **fields):
 
 @pytest.fixture
 def log(tmp_path):
-    """Write a log and give its path."""
+    """Write a log and return its path."""
 
     def write(*lines, name="parse.jsonl"):
         path = tmp_path / name
@@ -42,7 +42,7 @@ def found_in(path, number, start, end, **options):
 
 
 def test_a_line_is_read():
-    """Time, level and event stand by themselves, everything else is in the fields."""
+    """Time, level and event are separate, everything else is in the fields."""
     found = read_line(line(0.25, 7, duration_seconds=0.5), "parse.1")
     assert (found.timestamp, found.unix_seconds) == ("2026-11-23T02:13:20.250000Z", BEGAN + 0.25)
     assert (found.level, found.event, found.label) == ("info", "message.handled", "parse.1")
@@ -65,13 +65,13 @@ def test_a_line_is_read():
         b"\0" * 100,
     ],
 )
-def test_what_is_no_line_of_a_log_is_passed_over(raw):
-    """Text, other JSON, half a line and one without end are no lines."""
+def test_what_is_not_a_line_of_a_log_is_passed_over(raw):
+    """Text, other JSON, half a line and an endless one are not lines."""
     assert read_line(raw, "parse") is None
 
 
 def test_the_lines_of_a_trace_are_found_in_all_files(log):
-    """The lines of every stage are given in the order of time, each with who wrote it."""
+    """The lines of every stage come in the order of time, each with its writer."""
     parse = log(line(1, 1, "message.received"), line(1.5, 2), line(2, 1, "message.handled"))
     archive = log(line(1.2, 1, "message.kept"), name="archive.jsonl")
     files = {"parse.2": parse, "archive": archive}
@@ -84,14 +84,14 @@ def test_the_lines_of_a_trace_are_found_in_all_files(log):
 
 
 def test_only_the_trace_itself_counts(log):
-    """An id that stands elsewhere in a line makes it no line of the trace."""
+    """A line that has the id in another field is not a line of the trace."""
     path = log(line(1, 2, linked=trace_id(1)), line(1, 1))
     assert [entry.fields["trace_id"] for entry in found_in(path, 1, 1, 1)] == [trace_id(1)]
     assert lines_of_trace({"parse": path}, "", BEGAN, BEGAN) == []
 
 
-def test_in_a_large_file_only_its_moment_is_read(log, monkeypatch):
-    """In ten megabytes the lines of a moment are found although less than a tenth is read."""
+def test_of_a_large_file_only_the_time_of_the_trace_is_read(log, monkeypatch):
+    """In ten megabytes the lines of a trace are found although less than a tenth is read."""
     path = log(*(line(number / 100, number // 2, text="x" * 400) for number in range(20_000)))
     read = []
     pread = os.pread
@@ -108,7 +108,7 @@ def test_in_a_large_file_only_its_moment_is_read(log, monkeypatch):
 
 
 def test_lines_a_little_out_of_order_are_found(log):
-    """Requests that run at the same time write as they end: a line may stand among ones of a second later."""
+    """Concurrent requests write when they end: a line may be among ones of a second later."""
     lines = [line(number / 100, number) for number in range(5_000)]
     early = lines.pop(2_000)
     lines.insert(2_100, early)
@@ -118,12 +118,12 @@ def test_lines_a_little_out_of_order_are_found(log):
 def test_as_many_lines_as_wanted_the_earliest_first(log):
     """A trace with more lines than can be shown gives the first ones."""
     path = log(*(line(number / 1000, 1, number=number) for number in range(50)))
-    assert [entry.fields["number"] for entry in found_in(path, 1, 0, 1, most=3)] == [0, 1, 2]
+    assert [entry.fields["number"] for entry in found_in(path, 1, 0, 1, limit=3)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("rubbish", [b"x" * 50_000, b"x" * 50_000 + b"\n", b"\n\n", b"\0" * 9_000, b"{\n", b"\xff\n"])
-def test_rubbish_in_a_file_hides_nothing_around_it(log, rubbish):
-    """What libraries or the system have written between the lines, overlong lines too, costs at most the next line."""
+def test_other_text_in_a_file_hides_nothing_around_it(log, rubbish):
+    """Other text between the lines, even overlong lines, costs at most the next line."""
     before = [line(number / 100, number) for number in range(400)]
     after = [line(4 + number / 100, 400 + number) for number in range(400)]
     path = log(*before, rubbish, *after)
@@ -132,7 +132,7 @@ def test_rubbish_in_a_file_hides_nothing_around_it(log, rubbish):
 
 
 def test_half_a_line_at_the_end_is_not_there_yet(log):
-    """A line that is being written is passed over, and is there when it has its end."""
+    """A line that is being written is skipped, and is there when it is complete."""
     path = log(line(1, 1), line(2, 1)[:-30])
     assert len(found_in(path, 1, 1, 2)) == len(last_lines(path, 9)) == 1
     path.write_bytes(line(1, 1) + line(2, 1))
@@ -140,7 +140,7 @@ def test_half_a_line_at_the_end_is_not_there_yet(log):
 
 
 def test_files_that_are_gone_or_empty_have_no_lines(log, tmp_path):
-    """A stage that has not begun to log, and a log that was removed, hurt nothing."""
+    """A stage that has not logged yet, and a log that was removed, do no harm."""
     assert found_in(tmp_path / "none.jsonl", 1, 0, 9) == last_lines(tmp_path / "none.jsonl", 9) == []
     assert found_in(tmp_path, 1, 0, 9) == last_lines(tmp_path, 9) == []
     empty = log()
@@ -149,7 +149,7 @@ def test_files_that_are_gone_or_empty_have_no_lines(log, tmp_path):
 
 @pytest.mark.parametrize("seconds", [-1e12, 1e12])
 def test_a_trace_at_an_impossible_time_has_no_lines(log, seconds):
-    """The times of a foreign trace are whatever its client says."""
+    """The times of an external trace are those that its client sends."""
     assert lines_of_trace({"parse": log(line(1, 1))}, trace_id(9), seconds, seconds) == []
 
 
@@ -164,13 +164,13 @@ def test_the_last_lines(log):
 
 
 def test_the_search_for_last_lines_has_a_bound(log):
-    """A file that ends in megabytes of something else is not read through for them."""
+    """A file that ends in megabytes of other text is not read in full."""
     path = log(line(1, 1), b"x" * 5 * 2**20)
     assert last_lines(path, 1) == []
 
 
 @given(st.data())
-def test_every_line_is_found_wherever_it_stands(tmp_path_factory, data):
+def test_every_line_is_found_wherever_it_is(tmp_path_factory, data):
     """For lines of any lengths and times in order, those of any trace within its time are found, and no others."""
     lengths = data.draw(st.lists(st.integers(0, 3_000), min_size=1, max_size=60))
     gaps = data.draw(st.lists(st.floats(0, 5), min_size=len(lengths), max_size=len(lengths)))
@@ -189,7 +189,7 @@ def test_every_line_is_found_wherever_it_stands(tmp_path_factory, data):
 
 
 def test_lines_are_found_across_a_log_that_was_full(log):
-    """The last lines, and those of a trace, are read from the older log too where the newer one has too few."""
+    """The last lines, and those of a trace, are read from the older log too if the newer one has too few."""
     lines = [line(number, 7, n=number) for number in range(8)]
     log(*lines[:5], name="parse.jsonl.1")
     path = log(*lines[5:])

@@ -1,4 +1,4 @@
-"""Who may change something."""
+"""The sessions of browsers that may change something."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from simulator.console.sessions import MAX_SESSIONS, Sessions
 
 @pytest.mark.parametrize("given", ["", "wrong", "toke", "tokens", "é\udcff"])
 def test_without_the_token_no_session_is_opened(given):
-    """Any other text opens none, and neither does an empty one where there is no token."""
+    """Any other text opens none, and neither does an empty one if there is no token."""
     assert Sessions("token").open(given) is None
     assert Sessions("").open(given) is None
 

@@ -1,4 +1,4 @@
-"""Long work in turns."""
+"""Long work that yields to other greenlets."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from simulator.console.turns import Turns
 
 @pytest.mark.parametrize(("steps", "turns"), [(0, 0), (9, 0), (10, 1), (99, 9), (1000, 100)])
 def test_after_so_many_steps_others_have_their_turn(steps, turns):
-    """Every tenth step gives way where a turn has ten."""
+    """Every tenth step gives way if a turn has ten."""
     given = []
     long = Turns(lambda: given.append(None), 10)
     assert list(long.over(range(steps))) == list(range(steps))
@@ -15,7 +15,7 @@ def test_after_so_many_steps_others_have_their_turn(steps, turns):
 
 
 def test_a_large_step_gives_way_at_once():
-    """What takes as long as many steps counts as many."""
+    """Work that takes as long as many steps counts as many."""
     given = []
     Turns(lambda: given.append(None), 10).step(25)
     assert given == [None]

@@ -7,7 +7,7 @@ import pytest
 from simulator.local.losses import spans_not_passed_on, told_losses
 from simulator.local.supervisor import Result
 from simulator.telemetry.run_files import RunFiles
-from simulator.telemetry.tally import SPANS_OFFERED, SPANS_PASSED_ON, Tally
+from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED, Tally
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def told(files, **losses):
 
 def passing(files, offered, passed_on):
     """Count as a console does that was killed after this."""
-    tally = Tally.create(files.console_tally, [SPANS_OFFERED, SPANS_PASSED_ON])
+    tally = Tally.create(files.console_tally, [SPANS_OFFERED, SPANS_FORWARDED])
     tally.add(SPANS_OFFERED, offered)
-    tally.add(SPANS_PASSED_ON, passed_on)
+    tally.add(SPANS_FORWARDED, passed_on)
 
 
 def test_where_nothing_was_lost_nothing_is_said(files):

@@ -12,10 +12,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import PAUSE_SECONDS, Answer, Parcel, Poster
+from simulator.telemetry.otlp_posting import PAUSE_SECONDS, Answer, Poster, SpanBatch
 
 LONG_SECONDS = 20.0
-PARCEL = Parcel(b"spans", "application/x-protobuf", "identity", 5)
+BATCH = SpanBatch(b"spans", "application/x-protobuf", "identity", 5)
 
 
 class Collector:
@@ -83,9 +83,9 @@ def poster_to(endpoint, **options):
         poster.close()
 
 
-def post(collector, parcel=PARCEL, timeout_seconds=LONG_SECONDS, **options):
+def post(collector, batch=BATCH, timeout_seconds=LONG_SECONDS, **options):
     with poster_to(collector.address + "/v1/traces", **options) as poster:
-        return poster(parcel, timeout_seconds)
+        return poster(batch, timeout_seconds)
 
 
 def partial(spans, reason=""):
@@ -97,8 +97,8 @@ def partial(spans, reason=""):
 def test_a_parcel_is_sent_as_it_came(collector):
     """The body, its type and packing, the user's own headers and who passed it on are what the collector gets."""
     packed = gzip.compress(b"spans")
-    parcel = Parcel(packed, "application/json", "gzip", 5, via="1.1 elsewhere")
-    assert post(collector, parcel, headers={"authorization": "Bearer x"}) == Answer(True)
+    batch = SpanBatch(packed, "application/json", "gzip", 5, via="1.1 elsewhere")
+    assert post(collector, batch, headers={"authorization": "Bearer x"}) == Answer(True)
     ((path, headers, body),) = collector.requests
     assert (path, body) == ("/v1/traces", packed)
     assert (headers["content-type"], headers["content-encoding"]) == ("application/json", "gzip")
@@ -117,7 +117,7 @@ def test_one_connection_serves_for_all(collector):
     with poster_to(collector.address) as poster:
         for body in (b"", partial(1), b"", b"{}"):
             collector.body = body
-            assert poster(PARCEL, LONG_SECONDS).is_taken
+            assert poster(BATCH, LONG_SECONDS).is_taken
     assert len(collector.connections) == 1
 
 
@@ -147,7 +147,7 @@ def test_no_proxy_of_the_environment_is_used(collector, monkeypatch):
     ],
 )
 def test_a_success_may_be_a_partial_one(collector, content_type, body, rejected, problem):
-    """What the collector rejected of a parcel is told; an answer that can't be read is a success all the same."""
+    """What the collector rejected of a batch is told; an answer that can't be read is a success all the same."""
     collector.headers, collector.body = {"Content-Type": content_type}, body
     answer = post(collector)
     assert (answer.is_taken, answer.spans_rejected, answer.pause_seconds) == (True, rejected, 0)
@@ -194,7 +194,7 @@ def test_a_collector_that_is_away(collector):
     with running(Collector()) as gone:
         address = gone.address
     with poster_to(f"{address}/v1/traces?token=s3cret") as poster:
-        answer = poster(PARCEL, LONG_SECONDS)
+        answer = poster(BATCH, LONG_SECONDS)
     assert answer == Answer(False, True, PAUSE_SECONDS, 0, "no connection to the collector")
 
 
@@ -210,9 +210,9 @@ def test_a_collector_that_hangs_up(collector):
 def test_a_kept_connection_that_was_closed_costs_nothing(collector):
     """Where a connection breaks that was used before, a new one serves."""
     with poster_to(collector.address) as poster:
-        assert poster(PARCEL, LONG_SECONDS).is_taken
+        assert poster(BATCH, LONG_SECONDS).is_taken
         collector.statuses = [0]
-        assert poster(PARCEL, LONG_SECONDS).is_taken
+        assert poster(BATCH, LONG_SECONDS).is_taken
     assert len(collector.requests) == 3
 
 
@@ -235,7 +235,7 @@ def test_what_does_not_speak_http_is_told_as_such(said):
         thread = threading.Thread(target=answer, args=(listener,))
         thread.start()
         with poster_to(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces") as poster:
-            problem = poster(PARCEL, LONG_SECONDS).problem
+            problem = poster(BATCH, LONG_SECONDS).problem
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert "no connection" not in problem
@@ -256,7 +256,7 @@ def test_a_remote_collector_is_reached_through_its_proxy(collector):
     """A proxy of the destination gets the request in absolute form, with the proxy's own password in its own header."""
     proxies = {"http": collector.address.replace("//", "//ann:pw@")}
     with poster_to("http://collector.invalid:4318/v1/traces", proxies=proxies) as poster:
-        assert poster(PARCEL, LONG_SECONDS).is_taken
+        assert poster(BATCH, LONG_SECONDS).is_taken
     ((path, headers, body),) = collector.requests
     assert (path, body) == ("http://collector.invalid:4318/v1/traces", b"spans")
     assert headers["proxy-authorization"].startswith("Basic ")
@@ -268,7 +268,7 @@ def test_a_proxy_that_is_away_is_told_as_such():
     with running(Collector()) as gone:
         address = gone.address.replace("//", "//ann:s3cret@")
     with poster_to("http://collector.invalid:4318/v1/traces", proxies={"all": address}) as poster:
-        problem = poster(PARCEL, LONG_SECONDS).problem
+        problem = poster(BATCH, LONG_SECONDS).problem
     assert "proxy" in problem
     assert "s3cret" not in problem
 
@@ -291,7 +291,7 @@ def test_an_answer_whose_body_does_not_come(collector):
 def test_an_endpoint_that_can_t_be_called(endpoint):
     """An endpoint that is no good URL is a problem in words, not an exception."""
     with poster_to(endpoint) as poster:
-        answer = poster(PARCEL, 1.0)
+        answer = poster(BATCH, 1.0)
     assert (answer.is_taken, answer.pause_seconds) == (False, PAUSE_SECONDS)
     assert answer.problem
 
@@ -300,7 +300,7 @@ def test_an_endpoint_that_can_t_be_called(endpoint):
 def test_certificates_that_are_missing(options):
     """A file that is not there is a problem in words that names the variables."""
     with poster_to("https://127.0.0.1:9", **options) as poster:
-        assert "OTEL_EXPORTER_OTLP_" in poster(PARCEL, 1.0).problem
+        assert "OTEL_EXPORTER_OTLP_" in poster(BATCH, 1.0).problem
 
 
 @pytest.mark.parametrize(

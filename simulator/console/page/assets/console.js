@@ -1,5 +1,5 @@
-// What the page does by itself: the theme, when to ask for news, and putting news in their places.
-// The server says what every place shows; here nothing is computed but where it goes.
+// The client's side of the page: the theme, when to ask for news, and applying them.
+// The server computes every text; this script only puts it into its element.
 
 (function () {
   "use strict";
@@ -16,15 +16,15 @@
     return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   }
 
-  // A list does not move under a pointer or away from the focus, once there is something in it: neither is it asked
-  // for then, nor is an answer put in that was on its way.
+  // Once it has rows, a list does not move under the pointer or the focus: it is neither requested then, nor is an
+  // answer applied that was on its way.
   function held(id) {
     const list = document.getElementById(id);
     if (!list || !list.firstElementChild || list.querySelector(".empty")) return false;
     return list.matches(":hover") || list.contains(document.activeElement);
   }
 
-  // The first tick counts at once, so that a view that was just laid out does not stay empty.
+  // The first tick counts immediately, so that a view that was just opened does not stay empty.
   function every(so_many, count, before, list) {
     if (before === undefined || before === null) return count || 0;
     return document.hidden || count % so_many || (list && held(list)) ? nothing() : count;
@@ -41,7 +41,7 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
-  // What is set is drawn again, also where it was so before, and a large picture has hundreds of lines.
+  // Setting an attribute redraws the element even if nothing changes, and a large picture has hundreds of lines.
   function setAttributes(element, wanted) {
     for (const [name, value] of Object.entries(wanted)) {
       if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
@@ -77,8 +77,8 @@
     else if (frames) requestAnimationFrame(() => focusSoon(id, frames - 1));
   }
 
-  // The page drops an answer for which it has asked again meanwhile. So it asks again when the answer is there, or when
-  // none may come any more: on a machine that is busy it would never show one.
+  // Dash drops an answer if the page has asked again meanwhile. So the page asks again only when the answer is there,
+  // or can't come any more: on a busy machine it would never show one.
   let askedAt = 0;
   function ask(before, answered) {
     if (document.hidden) return nothing();
@@ -87,7 +87,7 @@
     return (before || 0) + 1;
   }
 
-  // Figures come every few seconds at the least: where none do, what stands there is of the past.
+  // Figures come at least every few seconds: if none come, the shown ones are stale.
   let toldAt = Date.now();
   addEventListener("visibilitychange", () => { toldAt = Date.now(); });
   setInterval(() => {
@@ -112,7 +112,7 @@
         return !found || (same && held("trace-list")) ? [nothing(), nothing()] : [found.rows, found.asked];
       },
       show_lines: (lines) => (!lines || held("stage-lines") ? nothing() : lines),
-      // The address of a search can be kept and sent to somebody; the view stays as it is.
+      // The address of a search can be saved and shared; the view stays as it is.
       note_search: (asked) => {
         if (asked && location.pathname === "/traces") history.replaceState(history.state, "", `/traces${asked.search}`);
         return nothing();
@@ -121,7 +121,7 @@
         if (clicks) {
           const theme = dark() ? "light" : "dark";
           document.documentElement.dataset.theme = theme;
-          try { localStorage.setItem(THEME, theme); } catch { /* it holds until the page is left */ }
+          try { localStorage.setItem(THEME, theme); } catch { /* it lasts until the page is closed */ }
         }
         return nothing();
       },

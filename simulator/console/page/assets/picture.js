@@ -1,33 +1,33 @@
-// The picture of the system, moved and scaled. It lies in a box that scrolls, so that the keyboard, a finger, and the
-// focus on a card move it as they move any page; here are only its scale, and dragging by mouse.
+// The picture of the system, moved and scaled. It is in a box that scrolls, so that the keyboard, a finger, and the
+// focus on a card move it like any page; this script only adds its scale, and dragging by mouse.
 
 (function () {
   "use strict";
 
   const STEP = 1.25, LARGEST = 2, SMALLEST = 0.1;
-  // On a small screen a whole system would be too small for a finger: there it begins larger, and is moved.
+  // On a small screen a whole system would be too small for a finger: there it is larger at first, and can be moved.
   const NARROW = 700, SMALLEST_NARROW = 0.6;
   const DRAG_FROM = 4;
   let chosen = null;  // a scale; null means that all of it is shown
   let drag = null;
 
   const part = (id) => document.getElementById(id);
-  const bounded = (scale, least) => Math.min(LARGEST, Math.max(least, scale));
+  const bounded = (scale, smallest) => Math.min(LARGEST, Math.max(smallest, scale));
 
-  // What there is room for, never beyond its own size.
+  // The scale that fits, but at most 1.
   function fitting(scene, canvas) {
     const style = getComputedStyle(scene);
     const across = scene.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const down = parseFloat(style.maxHeight) - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - 2;
-    const least = innerWidth < NARROW ? SMALLEST_NARROW : SMALLEST;
-    return Math.min(1, Math.max(least, Math.min(across / canvas.offsetWidth, down / canvas.offsetHeight)));
+    const smallest = innerWidth < NARROW ? SMALLEST_NARROW : SMALLEST;
+    return Math.min(1, Math.max(smallest, Math.min(across / canvas.offsetWidth, down / canvas.offsetHeight)));
   }
 
   function current(canvas) {
     return Number(canvas.dataset.scale) || 1;
   }
 
-  // Scale it so that what is at a point of the scene (its middle by default) stays there.
+  // Scale it so that a point of the scene (its middle by default) stays in place.
   function show(point) {
     const canvas = part("canvas");
     if (!canvas) return;
@@ -66,7 +66,7 @@
   const actions = { "zoom-in": () => zoom(STEP), "zoom-out": () => zoom(1 / STEP), "zoom-fit": fit };
   const keys = { "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "zoom-fit" };
 
-  // The lines of the card under the pointer, or with the focus, stand out among many.
+  // The lines of the card under the pointer, or with the focus, are highlighted.
   function trace(event) {
     const card = event.target.closest?.("#canvas > .card"), svg = document.querySelector("#edges svg");
     if (!svg) return;
@@ -94,7 +94,7 @@
     }
   });
 
-  // A wheel alone moves the picture, or the page; with Ctrl, as two fingers on a pad send it, it scales.
+  // A wheel alone moves the picture, or the page; with Ctrl, as two fingers on a touchpad send it, it scales.
   document.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
     if (!event.target.closest?.(".scene")) return;
@@ -123,7 +123,8 @@
   function stop() {
     if (!drag) return;
     drag.scene.classList.remove("moving");
-    // The click that ends a drag opens no card.
+    // The click that ends a drag does not open a card.
+
     if (drag.moved) {
       const swallow = (event) => { event.preventDefault(); event.stopPropagation(); };
       addEventListener("click", swallow, { capture: true, once: true });

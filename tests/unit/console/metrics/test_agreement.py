@@ -1,4 +1,4 @@
-"""How far apart what was injected and what is configured are."""
+"""How far the injected delays are from the configured distribution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulator.behaviour.delays import Growing, parse_delay
 from simulator.behaviour.distributions import Constant, Exponential, Uniform
 from simulator.behaviour.empirical import Samples
-from simulator.console.metrics.agreement import explained_by_chance, largest_gap
+from simulator.console.metrics.agreement import largest_gap, sampling_error
 from tests.support.statistics import binomial_range
 
 UNIT = Uniform(0.0, 1.0)
@@ -41,14 +41,14 @@ def drawn(delay, count, seed):
     ],
 )
 def test_small_samples(values, gap):
-    """The gap is the largest one between the two curves, with both sides of every step looked at, worked by hand."""
+    """The gap is the largest one between the two curves, on both sides of every step, computed by hand."""
     assert largest_gap(values, UNIT) == pytest.approx(gap, abs=1e-8)
 
 
 def test_of_nothing_nothing_is_known():
-    """Without a value there is no gap, and chance explains all."""
+    """Without a value there is no gap, and any gap is within sampling error."""
     assert math.isnan(largest_gap([], UNIT))
-    assert explained_by_chance(0) == 1.0
+    assert sampling_error(0) == 1.0
 
 
 def test_a_single_value_agrees_with_itself():
@@ -58,7 +58,7 @@ def test_a_single_value_agrees_with_itself():
     assert largest_gap([0.01, 0.011, 0.009, 0.01], Constant(0.01)) == 0.25
 
 
-def test_what_comes_more_often_is_no_gap():
+def test_a_frequent_value_is_not_a_gap():
     """A delay with the same value for many messages agrees with a sample of just these shares."""
     delay = parse_delay("mixture(75%: constant(10ms), 25%: constant(1s))")
     assert largest_gap([0.01] * 3 + [1.0], delay) == pytest.approx(0.0, abs=1e-12)
@@ -77,7 +77,7 @@ def test_measured_delays_agree_with_their_own_file():
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_the_gap_is_the_largest_anywhere(values):
-    """Wherever one looks, the two shares are no farther apart, and somewhere they are that far, or nearly."""
+    """Nowhere are the two shares farther apart, and somewhere they are that far, or nearly."""
     gap = largest_gap(values, UNIT)
     count = len(values)
     around = [0.0, 1.0, *values, *(math.nextafter(v, -1) for v in values), *(math.nextafter(v, 2) for v in values)]
@@ -87,8 +87,8 @@ def test_the_gap_is_the_largest_anywhere(values):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.randoms())
-def test_the_order_of_the_values_is_of_no_matter(values, chance):
-    """A sample is a sample in whatever order it came."""
+def test_the_order_of_the_values_does_not_matter(values, chance):
+    """A sample has the same gap in any order."""
     shuffled = values[:]
     chance.shuffle(shuffled)
     assert largest_gap(shuffled, UNIT) == largest_gap(values, UNIT)
@@ -110,36 +110,36 @@ DELAYS = [
 @pytest.mark.parametrize("text", DELAYS)
 @pytest.mark.parametrize("count", [50, 2000])
 def test_what_was_drawn_from_a_delay_is_explained(text, count):
-    """A seeded sample of a delay, with values that come more often or not, stays within what chance explains."""
+    """A seeded sample of a delay, with frequent values or without, stays within the sampling error."""
     delay = parse_delay(text)
-    assert largest_gap(drawn(delay, count, 1), delay) <= explained_by_chance(count)
+    assert largest_gap(drawn(delay, count, 1), delay) <= sampling_error(count)
 
 
 def test_a_value_between_others_is_explained():
-    """A sample of a mixture agrees with it also where one of its parts is a single value between the others."""
+    """A sample of a mixture agrees with it even if one of its parts is a single value between the others."""
     delay = parse_delay("mixture(40%: uniform(5ms, 20ms), 20%: constant(10ms), 40%: constant(30ms))")
-    assert largest_gap(drawn(delay, 2000, 1), delay) <= explained_by_chance(2000)
+    assert largest_gap(drawn(delay, 2000, 1), delay) <= sampling_error(2000)
 
 
 def test_the_bound_holds_for_all_but_one_in_a_thousand():
-    """Of many seeded samples as few are beyond the bound as it says, at 99.9 % confidence; it is not idle either."""
+    """Of many seeded samples as few exceed the bound as it says, at 99.9 % confidence; it is not too wide either."""
     delay, trials, count = Exponential(0.02), 2000, 100
     gaps = [largest_gap(drawn(delay, count, seed), delay) for seed in range(trials)]
-    beyond = sum(gap > explained_by_chance(count) for gap in gaps)
+    beyond = sum(gap > sampling_error(count) for gap in gaps)
     assert beyond <= binomial_range(trials, 0.001, 0.998)[1]
-    assert max(gaps) > 0.8 * explained_by_chance(count)
+    assert max(gaps) > 0.8 * sampling_error(count)
 
 
 @pytest.mark.parametrize("other", ["exponential(10ms)", "uniform(5ms, 40ms)", "constant(8ms)"])
 def test_another_delay_is_not_explained(other):
-    """A sample of two thousand of another delay, a quarter longer, say, is farther apart than chance has it."""
-    assert largest_gap(drawn(parse_delay(other), 2000, 1), Exponential(0.008)) > explained_by_chance(2000)
+    """A sample of two thousand of another delay, a quarter longer, say, differs by more than the sampling error."""
+    assert largest_gap(drawn(parse_delay(other), 2000, 1), Exponential(0.008)) > sampling_error(2000)
 
 
 @pytest.mark.parametrize(("count", "bound"), [(1, 1.0), (3, 1.0), (4, 0.97475), (100, 0.19495), (2000, 0.043592)])
 def test_the_bound(count, bound):
-    """It falls with the root of how many there are, and is never more than everything."""
-    assert explained_by_chance(count) == pytest.approx(bound, rel=1e-4)
+    """It falls with the root of the sample's size, and never exceeds 1."""
+    assert sampling_error(count) == pytest.approx(bound, rel=1e-4)
 
 
 def test_a_delay_that_grows_is_compared_with_the_idle_one():

@@ -1,4 +1,4 @@
-"""The text of /metrics, read."""
+"""The parser of /metrics."""
 
 import math
 
@@ -16,7 +16,7 @@ ALWAYS = 'role="processor",stage="parse"'
 
 
 def stage_text(**info):
-    """Write the text of a stage as a stage does."""
+    """Return the text of a stage as a stage writes it."""
     registry = CollectorRegistry()
     metrics = Metrics(registry, "parse", "processor", "/messages", Clock(), ("enrich",))
     metrics.set_info(version="0.1.0", seed="7", **(info or {"delay": "constant(1s)"}))
@@ -45,7 +45,7 @@ def test_what_the_console_does_not_show_is_left_out():
     assert names <= {shown.rstrip("{") for shown in SHOWN}
 
 
-def test_it_says_the_same_as_the_library():
+def test_it_reads_the_same_as_the_library():
     """Each value and each label is what Prometheus' own parser reads in the whole text, at first and from then on."""
     text = stage_text()
     families = text_string_to_metric_families(text)
@@ -75,17 +75,17 @@ def test_any_text_may_stand_in_a_label(text):
 
 
 def test_a_value_may_have_a_time():
-    """A time behind the value is no part of it, and makes no new series of the same one."""
-    reader = ExpositionReader(most_series=1)
+    """A timestamp after the value is not part of it, and does not make a new series."""
+    reader = ExpositionReader(max_series=1)
     for moment in (1, 2, 3):
         line = f"simulator_in_flight{{{ALWAYS}}} {moment}5 179540094168{moment}\n"
         assert reader.read(line) == {key("simulator_in_flight"): moment * 10 + 5}
 
 
 def test_beyond_what_it_remembers_it_still_reads():
-    """A text with more series than the reader keeps in mind is read in full, again and again."""
+    """A text with more series than the reader remembers is read in full, again and again."""
     text = stage_text()
-    reader = ExpositionReader(most_series=3)
+    reader = ExpositionReader(max_series=3)
     assert reader.read(text) == reader.read(text) == ExpositionReader().read(text)
 
 
@@ -103,27 +103,27 @@ def test_beyond_what_it_remembers_it_still_reads():
         "simulator_in_flight{stage=parse} 1\n",
     ],
 )
-def test_what_is_no_text_of_a_stage_is_refused(text):
-    """A text that breaks off, another page and a malformed line raise ValueError."""
+def test_what_is_not_a_text_of_a_stage_is_refused(text):
+    """A text that is cut short, another page and a malformed line raise ValueError."""
     with pytest.raises(ValueError, match=r"\w"):
         ExpositionReader().read(text)
 
 
 def test_a_known_series_with_a_bad_value_is_refused():
-    """Also where the series is known its value must be a number."""
+    """The value of a known series must be a number, too."""
     reader = ExpositionReader()
     reader.read(f"simulator_in_flight{{{ALWAYS}}} 1\n")
-    with pytest.raises(ValueError, match="is no line of metrics"):
+    with pytest.raises(ValueError, match="is not a line of metrics"):
         reader.read(f"simulator_in_flight{{{ALWAYS}}} one\n")
 
 
 @pytest.mark.parametrize("line", ["{}" + "x" * 10**6, "{} " + "7x" * 10**6])
 def test_a_long_line_makes_no_long_reason(line):
-    """The reason, which people will read, has the beginning of the line only, also where the series is known."""
+    """The reason, which people read, has only the beginning of the line, even if the series is known."""
     series = f"simulator_in_flight{{{ALWAYS}}}"
     reader = ExpositionReader()
     reader.read(f"{series} 1\n")
-    with pytest.raises(ValueError, match="is no line of metrics") as refusal:
+    with pytest.raises(ValueError, match="is not a line of metrics") as refusal:
         reader.read(line.format(series) + "\n")
     assert len(str(refusal.value)) < 250
 
@@ -138,10 +138,10 @@ def test_nothing_but_a_value_error_is_raised(start, rest):
     assert all(isinstance(value, float) for value in found.values())
 
 
-def test_a_line_without_end_is_no_line_of_metrics():
-    """A line as long as the whole text is refused before it is taken apart."""
+def test_an_endless_line_is_not_a_line_of_metrics():
+    """A line as long as the whole text is refused before it is parsed."""
     line = 'simulator_messages_total{outcome="' + "x" * 2**20 + '"} 1\n'
-    with pytest.raises(ValueError, match="is no line of metrics"):
+    with pytest.raises(ValueError, match="is not a line of metrics"):
         ExpositionReader().read(line)
 
 

@@ -13,7 +13,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 
 @pytest.fixture
 def serve():
-    """Answer one request with what `answer(connection)` sends; give the URL."""
+    """Answer one request with what `answer(connection)` sends; yield the URL."""
     with contextlib.ExitStack() as stack:
 
         def start(answer):
@@ -45,7 +45,7 @@ def sends(content):
         OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\na \r\n3\r\n12\n\r\n0\r\n\r\n",
     ],
 )
-def test_a_page_is_given_however_its_end_is_told(serve, answer):
+def test_a_page_is_returned_however_its_end_is_marked(serve, answer):
     """The length, the end of the connection and chunks are all understood."""
     assert fetch(serve(sends(answer))) == "a 12\n"
 
@@ -54,29 +54,29 @@ def test_a_page_is_given_however_its_end_is_told(serve, answer):
     ("answer", "reason"),
     [
         (b"HTTP/1.1 503 Busy\r\n\r\n", "HTTP status 503"),
-        (b"", "the answer is no HTTP, or breaks off"),
-        (b"\x16\x03\x01 what?\r\n", "the answer is no HTTP, or breaks off"),
-        (OK + b"Content-Length: 50\r\n\r\na 12\n", "the answer is no HTTP, or breaks off"),
-        (OK + b"\r\n\xff\xfe", "the answer is no HTTP, or breaks off"),
+        (b"", "the answer is not HTTP, or is cut short"),
+        (b"\x16\x03\x01 what?\r\n", "the answer is not HTTP, or is cut short"),
+        (OK + b"Content-Length: 50\r\n\r\na 12\n", "the answer is not HTTP, or is cut short"),
+        (OK + b"\r\n\xff\xfe", "the answer is not HTTP, or is cut short"),
     ],
 )
-def test_why_there_is_no_page_is_told(serve, answer, reason):
-    """Another status, and what is no answer of HTTP or only half of one, are told in words."""
+def test_the_error_says_why_there_is_no_page(serve, answer, reason):
+    """Another status, and an answer that is not HTTP or only half of one, have an error in words."""
     with pytest.raises(FetchError) as refusal:
         fetch(serve(sends(answer)))
     assert str(refusal.value) == reason
 
 
 def test_where_nothing_listens():
-    """A port without a process is told as such."""
+    """A port without a process has its own error."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(FetchError, match="nothing listens there"):
+    with pytest.raises(FetchError, match="nothing is listening there"):
         fetch(f"http://127.0.0.1:{port}/metrics")
 
 
 def test_a_page_has_a_bound(serve):
-    """Of a page without end only so much is read."""
+    """An endless page is read only up to the limit."""
 
     def send_on(connection):
         connection.sendall(OK + b"\r\n")
@@ -84,11 +84,11 @@ def test_a_page_has_a_bound(serve):
             connection.sendall(b"x" * 65536)
 
     with pytest.raises(FetchError, match="the answer has more than 200,000 bytes"):
-        fetch(serve(send_on), most_bytes=200_000)
+        fetch(serve(send_on), max_bytes=200_000)
 
 
 def test_silence_has_an_end(serve):
-    """One who accepts and says nothing is given up after the time allowed."""
+    """A server that accepts and sends nothing is given up after the timeout."""
     done = threading.Event()
     url = serve(lambda connection: done.wait(10))
     with pytest.raises(FetchError, match=r"no answer within 0\.05 s"):
@@ -97,7 +97,7 @@ def test_silence_has_an_end(serve):
 
 
 def test_a_trickle_has_an_end_too(serve):
-    """One who sends a byte now and then does not keep the fetch: the time allowed is for the whole."""
+    """A server that sends a byte now and then does not hold the fetch: the timeout is for the whole."""
     moments = iter([0.0, 0.3, 0.6, 0.9, 1.2])
     next_byte = threading.Semaphore(0)
 

@@ -1,4 +1,4 @@
-"""How a stage stands, all its instances together."""
+"""The figures of a stage, over all its instances."""
 
 import math
 
@@ -17,7 +17,7 @@ def key(name, **labels):
 
 
 def reading(outcomes=None, calls=None, gauges=None, delay="constant(1s)", missed=0):
-    """Give what a process counted; `calls` are {(downstream, outcome): how many}."""
+    """Return what a process counted; `calls` are {(downstream, outcome): how many}."""
     samples = {key("simulator_info", delay=delay): 1.0, key("simulator_injector_missed_total"): float(missed)}
     for outcome, count in (outcomes or {}).items():
         samples[key("simulator_messages_total", outcome=outcome)] = float(count)
@@ -61,10 +61,10 @@ def test_instances_are_added_up():
     assert (figures.queue_depth, figures.queue_capacity) == (10, 128)
 
 
-def test_an_instance_that_is_gone_counts_as_such_only():
-    """What an instance that does not answer last said is no figure any more, but its configuration is still known."""
+def test_an_instance_that_is_gone_counts_only_as_down():
+    """The last figures of an instance that does not answer are dropped, but its configuration is still known."""
     gone = history(reading({"forwarded": 0}, gauges={"workers": 8}), reading({"forwarded": 9}, gauges={"workers": 8}))
-    gone.mark_down("nothing listens there")
+    gone.mark_down("nothing is listening there")
     alive = history(reading({"forwarded": 0}, gauges={"workers": 8}), reading({"forwarded": 2}, gauges={"workers": 8}))
     figures = stage_figures([gone, alive], standing(math.nan, math.nan))
     assert (figures.instances, figures.up, figures.rate_per_second, figures.workers) == (2, 1, 1, 8)
@@ -73,21 +73,21 @@ def test_an_instance_that_is_gone_counts_as_such_only():
     assert math.isnan(dead.rate_per_second) and math.isnan(dead.error_ratio)
 
 
-def test_why_an_instance_does_not_answer_is_told():
-    """It is the reason of the first that does not; where all answer there is none, also when one was down before."""
+def test_why_an_instance_does_not_answer_is_reported():
+    """It is the reason of the first that does not; if all answer there is none, even if one was down before."""
     first, second, third = (history(reading({"forwarded": 0})) for _ in range(3))
     assert stage_figures([first, second, third], standing(math.nan, math.nan)).why_down == ""
     third.mark_down("HTTP status 503")
     assert stage_figures([first, second, third], standing(math.nan, math.nan)).why_down == "HTTP status 503"
-    second.mark_down("nothing listens there")
-    assert stage_figures([first, second, third], standing(math.nan, math.nan)).why_down == "nothing listens there"
+    second.mark_down("nothing is listening there")
+    assert stage_figures([first, second, third], standing(math.nan, math.nan)).why_down == "nothing is listening there"
     for each in (second, third):
         each.record(2.0, reading({"forwarded": 1}))
     assert stage_figures([first, second, third], standing(math.nan, math.nan)).why_down == ""
 
 
 def test_at_first_nothing_is_known():
-    """Before the first reading all is unknown, and no instance is said to be gone."""
+    """Before the first reading everything is unknown, and no instance counts as down."""
     figures = stage_figures([History()], standing(math.nan, math.nan))
     assert (figures.instances, figures.up, figures.calls, figures.delay) == (1, 1, {}, "")
     assert math.isnan(figures.rate_per_second) and math.isnan(figures.p50_seconds)
@@ -111,8 +111,8 @@ def test_percentiles_are_those_of_the_tally():
     assert (figures.p50_seconds, figures.p99_seconds) == (0.0123, 0.0801)
 
 
-def test_calls_are_told_by_whom_they_go_to():
-    """Each call has its rate, and the share that did not end well."""
+def test_calls_are_by_the_called_stage():
+    """Each call has its rate, and the share that failed."""
     before = {("enrich", "ok"): 0, ("audit", "ok"): 0}
     after = {("enrich", "ok"): 15, ("enrich", "timeout"): 5, ("audit", "ok"): 2}
     calls = stage_figures([history(reading(calls=before), reading(calls=after))], standing(math.nan, math.nan)).calls
@@ -128,13 +128,13 @@ def test_missed_messages_and_the_delay():
 
 
 def test_the_window_may_be_chosen():
-    """A shorter window tells of the last moments only."""
+    """A shorter window covers only the last moments."""
     readings = [reading({"forwarded": count}) for count in (0, 100, 110, 120)]
     assert stage_figures([history(*readings)], standing(math.nan, math.nan), window_seconds=2.0).rate_per_second == 5
     assert stage_figures([history(*readings)], standing(math.nan, math.nan), window_seconds=60.0).rate_per_second == 20
 
 
-def test_figures_by_themselves_say_that_nothing_is_known():
-    """Figures without anything known are those of one process of which nothing bad is known either."""
+def test_default_figures_are_unknown():
+    """Default figures are those of one process without any known problem."""
     assert (StageFigures().instances, StageFigures().up) == (1, 1)
     assert math.isnan(StageFigures().rate_per_second)

@@ -1,4 +1,4 @@
-"""The last minute of what a process counted."""
+"""The last minute of a process's counters."""
 
 import math
 import tracemalloc
@@ -22,7 +22,7 @@ def messages(forwarded, **others):
 
 
 def counted(values, start=100.0, step=1.0):
-    """Give the history of one counter that was read each second."""
+    """Return the history of one counter that was read each second."""
     history = History()
     for number, value in enumerate(values):
         history.record(start + number * step, messages(value))
@@ -30,7 +30,7 @@ def counted(values, start=100.0, step=1.0):
 
 
 def test_at_first_nothing_is_known():
-    """Before the first reading there are no values and no rates, and nothing bad is said of the process."""
+    """Before the first reading there are no values and no rates, and the process does not count as down."""
     history = History()
     assert math.isnan(history.last(MESSAGES)) and math.isnan(history.rate(MESSAGES, 5.0))
     assert history.label_values(MESSAGES, "outcome") == []
@@ -38,21 +38,21 @@ def test_at_first_nothing_is_known():
 
 
 def test_one_reading_has_a_value_and_no_rate():
-    """A counter's value says nothing about its speed."""
+    """A single value of a counter gives no rate."""
     history = counted([500])
     assert history.last(MESSAGES) == 500
     assert math.isnan(history.rate(MESSAGES, 5.0))
 
 
 def test_the_rate_is_that_of_the_window():
-    """What was counted in the window, by its length, and nothing of before."""
+    """The increase within the window, divided by its length, and nothing from before."""
     history = counted([0, 1000, 2000, 2010, 2020, 2030])
     assert history.rate(MESSAGES, 3.0) == 10
     assert history.rate(MESSAGES, 5.0) == pytest.approx(2030 / 5)
 
 
 def test_readings_that_are_farther_apart_than_the_window_still_give_a_rate():
-    """Where a process is read every fifteen seconds a window of five reaches back to the reading before."""
+    """If a process is read every fifteen seconds, a window of five reaches back to the reading before."""
     assert counted([0, 30, 90], step=15.0).rate(MESSAGES, 5.0) == 4
 
 
@@ -76,24 +76,24 @@ def test_a_series_that_appears_counts_from_its_first_event():
     assert history.rate(MESSAGES, 5.0, outcome="failed") == 1.5
 
 
-def test_a_process_that_began_anew_counts_on():
-    """Where a counter is smaller than before, its process began at 0 again, and the rate is that of what it counted."""
+def test_a_process_that_restarted_counts_on():
+    """If a counter is smaller than before, its process restarted, and the rate has what it counted since."""
     history = counted([100, 110, 4, 14])
     assert history.rate(MESSAGES, 5.0) == 24 / 3
 
 
 def test_a_process_that_does_not_answer_is_down_until_it_does():
-    """The reason is kept while it is down, the last values stay, and the next reading makes it up again."""
+    """The reason and the last values are kept while it is down, and the next reading brings it up again."""
     history = counted([5])
-    history.mark_down("nothing listens there")
-    assert (history.is_up, history.reason, history.last(MESSAGES)) == (False, "nothing listens there", 5)
+    history.mark_down("nothing is listening there")
+    assert (history.is_up, history.reason, history.last(MESSAGES)) == (False, "nothing is listening there", 5)
     history.record(111.0, messages(6))
     assert (history.is_up, history.reason, history.last(MESSAGES)) == (True, "", 6)
 
 
 def test_an_info_is_its_labels_of_now():
-    """What a configuration is called changes: only the last reading's name counts, and no series is kept for each."""
-    history = History(most_keys=1)
+    """A configuration's labels change: only the last reading's count, and no series is kept for each of them."""
+    history = History(max_keys=1)
     for number in range(5):
         info = key("simulator_info", delay=f"constant({number}s)")
         history.record(float(number), {info: 1.0, **messages(10 * number)})
@@ -102,9 +102,9 @@ def test_an_info_is_its_labels_of_now():
     assert history.rate(MESSAGES, 5.0) == 10
 
 
-def test_more_series_than_may_be_are_not_followed():
-    """Beyond its bound a history follows no further series; those it has go on."""
-    history = History(most_keys=2)
+def test_series_beyond_the_bound_are_not_recorded():
+    """Beyond its bound a history records no further series; the ones it has continue."""
+    history = History(max_keys=2)
     for second in range(3):
         history.record(float(second), messages(second, failed=second, rejected=second))
     assert history.rate(MESSAGES, 5.0, outcome="failed") == 1
@@ -112,7 +112,7 @@ def test_more_series_than_may_be_are_not_followed():
 
 
 def test_what_is_kept_is_bounded():
-    """A rate reaches back as far as a minute, and what was counted before has no part in it."""
+    """A rate reaches back at most a minute, and includes nothing counted before."""
     history = counted([*range(0, 10**6, 1000), *(10**6 + 10 * number for number in range(int(KEPT_SECONDS) + 1))])
     assert history.rate(MESSAGES, 1e9) == 10
 
@@ -137,7 +137,7 @@ def test_sixty_processes_take_some_megabytes():
     st.floats(1, KEPT_SECONDS),
 )
 def test_rates_agree_with_what_was_counted(seconds, window):
-    """Whatever a process goes through, the rate is what it counted in the window by the seconds that it spans."""
+    """Whatever happens to a process, the rate is its count within the window, divided by the window's seconds."""
     history, level, grown = History(), 0, []
     for at, (count, fate) in enumerate(seconds):
         if fate == "is away":

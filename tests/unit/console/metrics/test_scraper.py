@@ -1,17 +1,17 @@
-"""Fetching what every process counts."""
+"""Fetching the counters of every process."""
 
 import math
 
 import pytest
 
 from simulator.console.metrics.fetching import FetchError, TooLate
-from simulator.console.metrics.scraper import Scraper, Target, interval_seconds, targets_of
+from simulator.console.metrics.scraper import Scraper, ScrapeTarget, interval_seconds, targets_of
 
 MESSAGES = "simulator_messages_total"
 
 
 class Processes:
-    """What answers at each URL, and the clock."""
+    """The answers at each URL, and the clock."""
 
     def __init__(self):
         self.now = 50.0
@@ -22,7 +22,7 @@ class Processes:
     def fetch(self, url):
         self.fetched.append(url)
         if url in self.gone:
-            raise FetchError("nothing listens there")
+            raise FetchError("nothing is listening there")
         self.count += 1
         return f'simulator_messages_total{{outcome="forwarded",stage="parse"}} {self.count}\n'
 
@@ -42,17 +42,17 @@ def scraper(processes):
 
 
 def standing(scraper, stage):
-    """Give whether each process of a stage is up, and why it is not."""
+    """Return whether each process of a stage is up, and why it is not."""
     return [(history.is_up, history.reason) for history in scraper.histories(stage)]
 
 
 def test_the_processes_of_a_run():
-    """Each process is found at its own address, whatever its path, and bears the label that its files bear."""
+    """Each process is found at its own address, whatever its path, and has the same label as its files."""
     addresses = {"injector": ["http://127.0.0.1:81/messages"], "parse": ["http://[::1]:82/x/y", "http://h:83"]}
     assert targets_of(addresses) == [
-        Target("injector", "injector", "http://127.0.0.1:81/metrics"),
-        Target("parse", "parse.1", "http://[::1]:82/metrics"),
-        Target("parse", "parse.2", "http://h:83/metrics"),
+        ScrapeTarget("injector", "injector", "http://127.0.0.1:81/metrics"),
+        ScrapeTarget("parse", "parse.1", "http://[::1]:82/metrics"),
+        ScrapeTarget("parse", "parse.2", "http://h:83/metrics"),
     ]
 
 
@@ -61,7 +61,7 @@ def test_the_processes_of_a_run():
     [(0, True, 1.0), (4, True, 1.0), (20, True, 1.0), (60, True, 3.0), (4, False, 5.0), (60, False, 15.0)],
 )
 def test_the_more_processes_the_fewer_rounds(targets, is_watched, seconds):
-    """A round a second for up to twenty processes, one in three for sixty, and a fifth of that where nobody looks."""
+    """A round a second for up to twenty processes, one in three for sixty, and a fifth of that if no page is open."""
     assert interval_seconds(targets, is_watched) == pytest.approx(seconds)
 
 
@@ -76,10 +76,10 @@ def test_a_round_asks_all(scraper, processes):
 
 
 def test_one_that_does_not_answer_is_down_and_hurts_no_other(scraper, processes):
-    """It is told with the reason, the others are read, and it is up again with its next answer."""
+    """It is down with the reason, the others are read, and it is up again with its next answer."""
     processes.gone = {"http://h:2/metrics"}
     scraper.round()
-    assert standing(scraper, "parse") == [(False, "nothing listens there"), (True, "")]
+    assert standing(scraper, "parse") == [(False, "nothing is listening there"), (True, "")]
     assert standing(scraper, "injector") == [(True, "")]
     processes.gone = set()
     scraper.round()
@@ -96,7 +96,7 @@ def test_one_that_is_late_now_and_then_is_busy_and_not_down():
             raise TooLate("no answer within 1 s")
         return text
 
-    scraper = Scraper([Target("a", "a", "http://h/metrics")], fetch, lambda: 0.0)
+    scraper = Scraper([ScrapeTarget("a", "a", "http://h/metrics")], fetch, lambda: 0.0)
     down = []
     for _ in range(8):
         scraper.round()
@@ -105,21 +105,21 @@ def test_one_that_is_late_now_and_then_is_busy_and_not_down():
 
 
 def test_one_that_answers_with_something_else_is_down(processes):
-    """A page that is no text of a stage's metrics is no sign of life of a stage."""
-    scraper = Scraper([Target("a", "a", "http://h/metrics")], lambda url: "<p>hello</p>\n", processes.monotonic)
+    """A page other than a stage's metrics is not a sign of life of a stage."""
+    scraper = Scraper([ScrapeTarget("a", "a", "http://h/metrics")], lambda url: "<p>hello</p>\n", processes.monotonic)
     scraper.round()
-    assert standing(scraper, "a") == [(False, "there is no metric of a stage in the text")]
+    assert standing(scraper, "a") == [(False, "the text has no metrics of a stage")]
     assert math.isnan(scraper.histories("a")[0].last(MESSAGES))
 
 
-def test_the_order_of_asking_may_be_anyones(scraper, processes):
-    """Who runs the round says how the processes are visited: all at the same time, for instance."""
+def test_the_caller_chooses_how_targets_are_visited(scraper, processes):
+    """The caller of a round decides how the processes are visited: concurrently, for instance."""
     scraper.round(lambda visit, targets: [visit(target) for target in reversed(list(targets))])
     assert processes.fetched[0] == "http://h:3/metrics"
 
 
 def test_when_the_next_round_is_due(scraper, processes):
-    """At first at once, then each second while somebody looks, and every five when nobody has for a while."""
+    """Immediately at first, then each second while a page is open, and every five when none has been for a while."""
     assert scraper.due_in_seconds() == 0
     scraper.round()
     assert scraper.due_in_seconds() == 5
@@ -134,8 +134,8 @@ def test_when_the_next_round_is_due(scraper, processes):
     assert scraper.due_in_seconds() == 5
 
 
-def test_who_changed_something_waits_half_as_long(scraper, processes):
-    """For six seconds after a change rounds come twice as often, and then as before."""
+def test_after_a_change_rounds_are_twice_as_frequent(scraper, processes):
+    """For six seconds after a change rounds are twice as frequent, and then as before."""
     scraper.round()
     scraper.hurry()
     assert scraper.due_in_seconds() == 0.5

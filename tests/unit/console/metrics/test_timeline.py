@@ -1,4 +1,4 @@
-"""How a stage did over the last minutes."""
+"""A stage over the last minutes."""
 
 import math
 
@@ -10,13 +10,13 @@ from simulator.telemetry.tally import Tallies, Tally
 
 
 class Rig:
-    """A stage's tally, and the track of it, noted every second from 1,000 s on."""
+    """A stage's tally, and its track, recorded every second from 1,000 s on."""
 
     def __init__(self, folder):
         self.tally = Tally.create(folder / "parse", tally.slots(["injector"], []))
         self.track = Track(Tallies([self.tally]))
         self.now = 1000.0
-        self.track.note(self.now)
+        self.track.record(self.now)
 
     def pass_seconds(self, seconds, a_second=0, duration_seconds=0.01, outcome="forwarded"):
         for _ in range(seconds):
@@ -24,7 +24,7 @@ class Rig:
                 self.tally.add(f"outcome.{outcome}")
                 self.tally.observe_handling(duration_seconds)
             self.now += 1
-            self.track.note(self.now)
+            self.track.record(self.now)
 
     def timeline(self):
         return self.track.timeline(self.now)
@@ -36,12 +36,12 @@ def rig(tmp_path):
 
 
 def test_at_first_there_are_no_points(rig):
-    """With one reading there is nothing between two, and before any reading neither."""
+    """There are none before the second reading."""
     assert rig.timeline().times == ()
     assert Track(Tallies([])).timeline(0.0).times == ()
 
 
-def test_each_point_tells_of_the_time_since_the_one_before(rig):
+def test_each_point_is_for_the_time_since_the_one_before(rig):
     """The percentiles and rates of a point are those of its five seconds alone."""
     rig.pass_seconds(5, a_second=20)
     rig.pass_seconds(5, a_second=2, duration_seconds=1.0, outcome="failed")
@@ -62,7 +62,7 @@ def test_what_has_just_happened_is_there_within_a_second(rig):
 
 
 def test_an_idle_time_has_rates_of_0_and_no_percentiles(rig):
-    """Where nothing was handled the percentiles are missing, which a chart shows as a gap."""
+    """If nothing was handled the percentiles are missing, which a chart shows as a gap."""
     rig.pass_seconds(5, a_second=1)
     rig.pass_seconds(5)
     assert math.isnan(rig.timeline().p99_seconds[1])
@@ -77,8 +77,8 @@ def test_only_the_last_minutes_are_kept(rig):
     assert (timeline.times[0], timeline.times[-1]) == (1305.0, 1900.0)
 
 
-def test_a_clock_that_is_put_back_makes_no_point(rig):
-    """Where the time of day jumps back, the points go on from there, and none has a negative rate."""
+def test_a_clock_that_is_set_back_makes_no_point(rig):
+    """If the time of day jumps back, the points continue from there, and none has a negative rate."""
     rig.pass_seconds(5, a_second=10)
     rig.now -= 3600
     rig.pass_seconds(6, a_second=10)

@@ -1,4 +1,4 @@
-"""The page as a browser gets it: what is laid out, what is asked, and that nothing comes from elsewhere."""
+"""The page as a browser gets it: its layout, its requests, and that nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FACTS = {"stage": "parse", "delay": "constant(10ms)", "faults": [], "workers": 8
 
 
 class Page:
-    """A page and a browser for it, as far as it asks."""
+    """A page, and the requests that a browser would send for it."""
 
     def __init__(self, run, addresses=None, may=True):
         server = flask.Flask("page", static_folder=None)
@@ -54,8 +54,8 @@ class Page:
 
     def apply(self, number, typed, clicks=1):
         """Press a stage's button."""
-        [found] = [one for one in self.dependencies if "said" in one["output"]]
-        said, button = {"type": "said", "stage": number}, {"type": "apply", "stage": number}
+        [found] = [one for one in self.dependencies if "result" in one["output"]]
+        result, button = {"type": "result", "stage": number}, {"type": "apply", "stage": number}
         boxes = [{"type": "control", "stage": number, "key": key} for key in typed]
 
         def every(prop, values):
@@ -63,7 +63,7 @@ class Page:
 
         body = {
             "output": found["output"],
-            "outputs": [{"id": said, "property": "children"}, {"id": said, "property": "className"}],
+            "outputs": [{"id": result, "property": "children"}, {"id": result, "property": "className"}],
             "inputs": [{"id": button, "property": "n_clicks", "value": clicks}, every("n_submit", [0] * len(boxes))],
             "state": [
                 every("value", typed.values()),
@@ -76,13 +76,13 @@ class Page:
 
 
 def said_nothing(answer):
-    """Tell whether a callback left everything on the page as it is."""
+    """Return whether a callback left everything on the page as it is."""
     return answer.status_code == 204 or not answer.get_json()["response"]
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Give a run of the pipeline that was looked at."""
+    """Return a run of the pipeline that was looked at."""
     run = watched(tmp_path)
     run.look()
     return run
@@ -90,12 +90,12 @@ def run(tmp_path):
 
 @pytest.fixture
 def page(run):
-    """Give its page."""
+    """Return its page."""
     return Page(run)
 
 
 def test_the_page_comes_from_here_alone(page):
-    """No script, style, picture or font of it is fetched from another place, and its title is the run's."""
+    """No script, style, picture or font is fetched from another place, and its title is the run's."""
     html = page.client.get("/").get_data(as_text=True)
     assert "<title>pipeline - Web service simulator</title>" in html
     places = re.findall(r'(?:src|href)="([^"]*)"', html)
@@ -105,7 +105,7 @@ def test_the_page_comes_from_here_alone(page):
 
 
 def test_every_script_and_style_is_there(page):
-    """Each file that the page names is answered."""
+    """Each file that the page names exists."""
     html = page.client.get("/").get_data(as_text=True)
     for place in re.findall(r'<(?:script src|link rel="stylesheet" href)="(/[^"]*)"', html):
         with page.client.get(place) as answer:
@@ -119,8 +119,8 @@ def test_every_view_can_be_opened_by_its_address(page, path):
     assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8")
 
 
-def test_the_scripts_in_the_page_can_be_told(page):
-    """The policy can name each script that stands in the page itself."""
+def test_the_policy_can_name_the_inline_scripts(page):
+    """The page gives a hash for each inline script."""
     assert all(digest.startswith("'sha256-") for digest in page.app.csp_hashes())
 
 
@@ -129,7 +129,7 @@ def test_whatever_a_callback_needs_is_laid_out_somewhere(run, page):
     run.store.add(request(parse=[span(1, 1)]))
     views = ["/", "/traces", f"/traces/{trace_hex(1)}", "/stages/parse", "/controls"]
     there = {place for place in ids(page.app.layout) if isinstance(place, str)}
-    there |= {place for path in views for place in ids(page.answers.lay_out(path, "")[0]) if isinstance(place, str)}
+    there |= {place for path in views for place in ids(page.answers.view(path, "")[0]) if isinstance(place, str)}
     there |= {place for part in whole_charts() for place in ids(part)}
     named = set()
     for one in page.dependencies:
@@ -140,7 +140,7 @@ def test_whatever_a_callback_needs_is_laid_out_somewhere(run, page):
     assert {name for name in named if not name.startswith("{")} <= there
 
 
-def test_a_view_is_laid_out_and_told(page):
+def test_a_view_is_opened_and_updated(page):
     """The frame asks for the view of its address, and then for the news of it."""
     laid = page.ask("view.children", "place.pathname", **{"place.pathname": "/", "place.search": ""})
     answer = laid.get_json()["response"]
@@ -153,17 +153,17 @@ def test_a_view_is_laid_out_and_told(page):
 
 
 def test_an_address_that_is_not_there_yet_is_the_system_s(page):
-    """Before the browser knows its address there is a view all the same."""
+    """Before the browser knows its address there is a view, too."""
     answer = page.ask("view.children", "place.pathname")
     assert answer.get_json()["response"]["laid"]["data"] == {
         "path": "/",
         "search": "",
-        "drawing": page.answers.lay_out("/", "")[1]["drawing"],
+        "drawing": page.answers.view("/", "")[1]["drawing"],
     }
 
 
 def test_the_list_is_searched(run, page):
-    """What is typed into the fields is what is looked for, an empty one being nothing."""
+    """What is typed into the fields is the search, and an empty field matches everything."""
     run.store.add(request(parse=[span(1, 1, at_ms=NOW_MS - 9000)], web=[span(2, 1, at_ms=NOW_MS - 8000)]))
     all_of_them = page.ask("rows-found.data", "search-text.value").get_data(as_text=True)
     assert trace_hex(1) in all_of_them and trace_hex(2) in all_of_them
@@ -171,8 +171,8 @@ def test_the_list_is_searched(run, page):
     assert trace_hex(1) not in some and trace_hex(2) in some
 
 
-def test_a_trace_comes_to_its_open_page(run, page):
-    """The view of a trace asks with its address for what has come since."""
+def test_an_open_trace_is_updated(run, page):
+    """The view of a trace asks with its address for newer spans."""
     values = {"trace_shown.data": 0, "place.pathname": f"/traces/{trace_hex(1)}", "place.search": ""}
     assert said_nothing(page.ask("trace-box.children", "trace-tick.data", **values))
     run.store.add(request(parse=[span(1, 1)]))
@@ -194,18 +194,18 @@ def test_a_stage_s_charts_and_lines(run, page):
     assert [curve["name"] for curve in whole["whole-latency"]["figure"]["data"]] == ["p50", "p99"]
 
 
-def test_a_change_goes_its_way(run):
-    """What is typed reaches the stage, and what came of it the page."""
+def test_a_change_is_applied(run):
+    """What is typed reaches the stage, and the result reaches the page."""
     scripted = Scripted(lambda method, patch: (200, FACTS))
     with served(scripted) as address:
         page = Page(run, {**{name: [] for name in run.topology.stages}, "parse": [address]})
         answer = page.apply(1, {"delay": "constant(1s)", "faults": None, "workers": "8"})
-    [said] = answer.get_json()["response"].values()
-    assert said == {"children": "Changed: delay.", "className": "said good"}
+    [result] = answer.get_json()["response"].values()
+    assert result == {"children": "Changed: delay.", "className": "result good"}
     assert scripted.patches == [{"delay": "constant(1s)"}]
 
 
-def test_fields_that_were_only_just_laid_out_change_nothing(run):
+def test_fields_that_were_only_just_created_change_nothing(run):
     """Without a click or a return nothing is asked of a stage."""
     scripted = Scripted(lambda method, patch: (200, FACTS))
     with served(scripted) as address:
@@ -215,18 +215,18 @@ def test_fields_that_were_only_just_laid_out_change_nothing(run):
 
 
 def test_a_change_without_the_token_is_refused(run):
-    """However the request is made."""
+    """However the request is made, nothing changes."""
     scripted = Scripted(lambda method, patch: (200, FACTS))
     with served(scripted) as address:
         page = Page(run, {**{name: [] for name in run.topology.stages}, "parse": [address]}, may=False)
         answer = page.apply(1, {"delay": "constant(1s)"})
-    [said] = answer.get_json()["response"].values()
-    assert said["className"] == "said bad" and said["children"].startswith("The token is needed")
+    [result] = answer.get_json()["response"].values()
+    assert result["className"] == "result bad" and result["children"].startswith("The token is needed")
     assert scripted.asked == []
 
 
-def test_what_others_wrote_does_not_stand_in_the_html(run, page):
-    """Texts come by JSON and are put in as texts; the document itself has nothing of them."""
+def test_text_from_outside_is_not_in_the_html(run, page):
+    """Texts come as JSON and are inserted as texts; the document itself has none of them."""
     run.store.add(request(**{SCRIPT: [span(1, 1, name=SCRIPT, at_ms=NOW_MS)]}))
     run.look(5)
     for path in ("/", "/traces", f"/traces/{trace_hex(1)}", f"/stages/{SCRIPT}", f"/?{SCRIPT}"):
@@ -242,7 +242,7 @@ ODD = [["a"], {"a": 1}, 5, True, "x" * 100_000]
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("place", ["text", "stage", "longer", "shorter"])
 def test_a_search_of_any_kind_hurts_nothing(page, place, value):
-    """Whatever is sent in the place of what was typed is nothing, or too long, and no error of the server."""
+    """Whatever is sent in place of typed text is ignored or too long, and never an error of the server."""
     answer = page.ask("rows-found.data", f"search-{place}.value", **{f"search_{place}.value": value})
     assert answer.status_code == 200
     assert len(answer.data) < 20_000
@@ -251,23 +251,23 @@ def test_a_search_of_any_kind_hurts_nothing(page, place, value):
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("place", ["place.pathname", "place.search", "laid.data", "shown.data"])
 def test_an_address_of_any_kind_hurts_nothing(page, place, value):
-    """So with the address of a view, and with what the page says that it shows."""
+    """The same for the address of a view, and for what the page says that it shows."""
     assert page.ask("view.children", place, **{place: value}).status_code == 200
     assert page.ask("news.data", place, **{place: value}).status_code in (200, 204)
 
 
 @pytest.mark.parametrize("value", ODD)
 def test_a_change_of_any_kind_hurts_nothing(run, page, value):
-    """A value that is none is nothing; one that is too long is refused with the bound, and no stage is asked."""
+    """A value of another type is ignored; one that is too long is refused with the bound, and no stage is asked."""
     answer = page.apply(1, {"delay": value})
-    [said] = answer.get_json()["response"].values()
-    assert said["className"] == "said bad"
+    [result] = answer.get_json()["response"].values()
+    assert result["className"] == "result bad"
     if isinstance(value, str):
-        assert said["children"] == "delay: 100,000 characters; at most 4,000 are read"
+        assert result["children"] == "delay: 100,000 characters; at most 4,000 are read"
 
 
 @pytest.mark.parametrize("number", [-1, 99, "1", None, [1], {"a": 1}])
-def test_a_change_of_a_stage_that_is_none(page, number):
-    """Whatever is sent as the number of a stage."""
-    [said] = page.apply(number, {"delay": "constant(1s)"}).get_json()["response"].values()
-    assert said == {"children": "There is no such stage.", "className": "said bad"}
+def test_a_change_of_an_unknown_stage(page, number):
+    """Whatever is sent as the number of a stage, it is an error in words."""
+    [result] = page.apply(number, {"delay": "constant(1s)"}).get_json()["response"].values()
+    assert result == {"children": "There is no such stage.", "className": "result bad"}

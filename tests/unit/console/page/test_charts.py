@@ -17,7 +17,7 @@ from simulator.telemetry.record import Outcome
 
 NAN = math.nan
 START = 1_700_000_000.0
-MOST_POINTS = 200
+MAX_POINTS = 200
 SHORTEST_SECONDS = 1e-4
 DELAYS = [
     "constant(10ms)",
@@ -42,11 +42,11 @@ def test_the_configured_curve_is_the_delay_s_own(text):
     assert {0.005, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995} <= set(curve["y"])
     assert curve["y"] == sorted(set(curve["y"])) and curve["y"][0] > 0 and 0.999 < curve["y"][-1] < 1
     assert curve["x"] == sorted(curve["x"])
-    assert len(curve["x"]) <= 1.2 * MOST_POINTS
+    assert len(curve["x"]) <= 1.2 * MAX_POINTS
 
 
 def test_without_a_configuration_there_are_two_curves():
-    """A delay that can't be read here is left out; what was seen is shown."""
+    """A delay that can't be read here is left out; the observed ones are shown."""
     assert list(curves(delay_chart(None, [0.01], [0.02]))) == ["injected", "observed"]
     assert list(curves(delay_chart(Constant(0.01), [], []))) == ["configured", "injected", "observed"]
 
@@ -71,7 +71,7 @@ def test_observed_shares_end_at_one(values):
 
 
 def test_the_tail_is_not_thinned_out():
-    """Of the last hundredth of a large sample every one is a point."""
+    """Every value of the last hundredth of a large sample is a point."""
     values = [number / 1000 for number in range(1, 2001)]
     assert curves(delay_chart(None, values, []))["injected"]["x"][-20:] == values[-20:]
 
@@ -81,14 +81,14 @@ def test_a_curve_has_no_more_points_than_can_be_shown(count):
     """However many values there are, the bulk has a bounded number of points, and the tail those of a hundredth."""
     chance = random.Random(count)
     curve = curves(delay_chart(None, [chance.random() for _ in range(count)], []))["injected"]
-    assert len(curve["x"]) == len(curve["y"]) <= 1.5 * MOST_POINTS + count // 100
+    assert len(curve["x"]) == len(curve["y"]) <= 1.5 * MAX_POINTS + count // 100
 
 
 @pytest.mark.parametrize("count", [300, 399, 599])
 def test_the_bound_of_points_holds_between_its_multiples(count):
     """The bound is one of all sizes of a sample."""
     curve = curves(delay_chart(None, [number / 1000 for number in range(count)], []))["injected"]
-    assert len(curve["x"]) <= MOST_POINTS + count // 100
+    assert len(curve["x"]) <= MAX_POINTS + count // 100
 
 
 def test_what_takes_no_time_is_at_the_edge():
@@ -97,7 +97,7 @@ def test_what_takes_no_time_is_at_the_edge():
     assert all(x == SHORTEST_SECONDS for curve in found.values() for x in curve["x"])
 
 
-def test_the_axis_of_delays_says_its_times():
+def test_the_axis_of_delays_is_labelled_with_times():
     """Each decade from 0.1 ms to 1000 s has its name."""
     axis = delay_chart(None, [], [])["layout"]["xaxis"]
     assert axis["type"] == "log"
@@ -106,7 +106,7 @@ def test_the_axis_of_delays_says_its_times():
 
 
 def test_latency_over_time():
-    """p50 and p99 are in milliseconds, at their times in UTC, and what is not known is a gap."""
+    """p50 and p99 are in milliseconds, at their times in UTC, and unknown ones are gaps."""
     found = curves(latency_chart([START, START + 5.5, START + 10], [0.01, NAN, 0.0123456], [NAN, NAN, 1.5]))
     times = ["2023-11-14T22:13:20+00:00", "2023-11-14T22:13:25.500000+00:00", "2023-11-14T22:13:30+00:00"]
     assert (found["p50"]["x"], found["p50"]["y"]) == (times, [10.0, None, 12.346])
@@ -115,7 +115,7 @@ def test_latency_over_time():
 
 
 def test_outcomes_over_time():
-    """Each outcome that there was has an area of its own, one upon the other, in a fixed order."""
+    """Each outcome has its own stacked area, in a fixed order."""
     per_second = {"failed": (0.0, 1.5), "forwarded": (20.0, 18.5), "rejected": (0.0, 0.0), "faulted": (0.5, 0.0)}
     figure = outcomes_chart([START, START + 5], per_second)
     assert [(curve["name"], curve["y"]) for curve in figure["data"]] == [
@@ -127,7 +127,7 @@ def test_outcomes_over_time():
 
 
 def test_every_outcome_can_be_shown():
-    """No way for a message to end is left out, and the good ones are told from the bad by their colours."""
+    """No outcome is left out, and good and bad ones have different colours."""
     figure = outcomes_chart([START], {str(outcome): (1.0,) for outcome in Outcome})
     assert {curve["name"] for curve in figure["data"]} == {str(outcome) for outcome in Outcome}
     colours = {curve["name"]: curve["line"]["color"] for curve in figure["data"]}

@@ -1,4 +1,4 @@
-"""What becomes of what is typed into the controls."""
+"""Applying what is typed into the controls."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pytest
 
 from simulator.behaviour.delays import parse_delay
 from simulator.console.page.control_answers import ControlAnswers
-from simulator.console.page.controls_view import MOST_AT_ONCE
+from simulator.console.page.controls_view import MAX_STAGES
 from simulator.topology.model import Stage, Topology
 from tests.support.components import of_class, text_of, texts
 from tests.support.controlled import Scripted, control_of, live_stage, served
 from tests.support.watched import Watched, watched
 
 TOKEN = "s3cret"
-NOT_ALLOWED = ("The token is needed: open the address that `run` printed.", "said bad")
+NOT_ALLOWED = ("The token is needed: open the address that `run` printed.", "result bad")
 FACTS = {"stage": "parse", "delay": "constant(10ms)", "faults": [], "workers": 8, "queue": 64}
 
 
 @dataclass
 class Run:
-    """A run, what answers for its controls, and the addresses of its stages."""
+    """A run, its controls, and the addresses of its stages."""
 
     watched: Watched
     answers: ControlAnswers
@@ -32,7 +32,7 @@ class Run:
 
 @contextlib.contextmanager
 def controlled(folder, *applications, may=True, token=None, stages=("parse",)):
-    """Watch a run whose first stage is answered for by these applications, one for each instance."""
+    """Watch a run whose first stage is played by these applications, one for each instance."""
     model = Stage(calls=(), instances=max(1, len(applications)), delay=parse_delay("constant(10ms)"))
     system = Topology(name="test", stages={name: model if n == 0 else Stage(calls=()) for n, name in enumerate(stages)})
     run = watched(folder, system)
@@ -43,7 +43,7 @@ def controlled(folder, *applications, may=True, token=None, stages=("parse",)):
 
 
 def nobody():
-    """Give an address where nobody listens."""
+    """Return an address where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"http://127.0.0.1:{listener.getsockname()[1]}/messages"
 
@@ -53,17 +53,17 @@ def live():
 
 
 def test_a_change_is_made(tmp_path):
-    """What is typed is what the stage does, it is said what was changed, and figures are asked for at once."""
+    """The stage does what was typed, the result names what was changed, and figures are fetched immediately."""
     stage = live()
     with controlled(tmp_path, control_of(stage)) as run:
         typed = {"delay": "constant(1s)", "faults": "", "workers": "8", "queue": "1000"}
-        assert run.answers.apply(0, typed) == ("Changed: delay, workers.", "said good")
+        assert run.answers.apply(0, typed) == ("Changed: delay, workers.", "result good")
         assert run.watched.nudges == [0.0]
     assert (stage.settings()["delay"], stage.settings()["workers"]) == ("constant(1s)", 8)
 
 
 def test_without_the_token_nothing_is_changed(tmp_path):
-    """Whoever has not the run's token changes nothing, and the stage is not even asked."""
+    """Without the run's token nothing is changed, and the stage is not even asked."""
     scripted = Scripted(lambda method, patch: (200, FACTS))
     with controlled(tmp_path, scripted, may=False) as run:
         assert run.answers.apply(0, {"delay": "constant(1s)"}) == NOT_ALLOWED
@@ -71,35 +71,35 @@ def test_without_the_token_nothing_is_changed(tmp_path):
 
 
 def test_only_what_differs_is_sent(tmp_path):
-    """The stage gets one change with the keys that were typed anew, and where there is none no change at all."""
+    """The stage gets one change with the keys that differ, and no change at all if there are none."""
     scripted = Scripted(lambda method, patch: (200, FACTS))
     with controlled(tmp_path, scripted) as run:
         same = {"delay": "constant(10ms)", "faults": "", "workers": "8", "queue": "64"}
-        assert run.answers.apply(0, same) == ("That is what it does already.", "said soft")
+        assert run.answers.apply(0, same) == ("No change: it has these settings already.", "result soft")
         assert scripted.patches == []
-        assert run.answers.apply(0, {**same, "queue": "128"}) == ("Changed: queue.", "said good")
+        assert run.answers.apply(0, {**same, "queue": "128"}) == ("Changed: queue.", "result good")
     assert scripted.patches == [{"queue": 128}]
 
 
 def test_the_stages_own_token_is_sent(tmp_path):
-    """Where the stages want a token the console has it; whoever looks does not need to know it."""
+    """If the stages require a token, the console has it; a user of the page does not need to know it."""
     stage = live()
     with controlled(tmp_path, control_of(stage, TOKEN), token=TOKEN) as run:
-        assert run.answers.apply(0, {"delay": "constant(1s)"}) == ("Changed: delay.", "said good")
+        assert run.answers.apply(0, {"delay": "constant(1s)"}) == ("Changed: delay.", "result good")
     (tmp_path / "other").mkdir()
     with controlled(tmp_path / "other", control_of(stage, TOKEN)) as run:
         said, kind = run.answers.apply(0, {"delay": "constant(2s)"})
-    assert "answered 403" in said and kind == "said bad"
+    assert "answered 403" in said and kind == "result bad"
     assert TOKEN not in said
     assert stage.settings()["delay"] == "constant(1s)"
 
 
-def test_a_mistake_is_told(tmp_path):
-    """Everything that is wrong is said as the stage says it, once for all instances, and nothing is changed."""
+def test_a_mistake_is_reported(tmp_path):
+    """Every mistake is shown in the stage's own words, once for all instances, and nothing is changed."""
     stages = [live(), live()]
     with controlled(tmp_path, *map(control_of, stages)) as run:
         said, kind = run.answers.apply(0, {"delay": "constant(soon)", "workers": "0"})
-    assert kind == "said bad"
+    assert kind == "result bad"
     assert said.count("soon") >= 1 and said.count("workers: ") == 1
     assert [stage.settings()["delay"] for stage in stages] == ["constant(10ms)"] * 2
 
@@ -108,33 +108,33 @@ def test_every_instance_is_changed(tmp_path):
     """A stage of several processes does the same in all of them."""
     stages = [live(), live(), live()]
     with controlled(tmp_path, *map(control_of, stages)) as run:
-        assert run.answers.apply(0, {"delay": "constant(1s)"}) == ("Changed: delay.", "said good")
+        assert run.answers.apply(0, {"delay": "constant(1s)"}) == ("Changed: delay.", "result good")
     assert [stage.settings()["delay"] for stage in stages] == ["constant(1s)"] * 3
 
 
-def test_an_instance_that_is_gone_is_told(tmp_path):
-    """The others are changed, and which one could not be reached is said."""
+def test_an_instance_that_is_gone_is_reported(tmp_path):
+    """The others are changed, and the result names the one that could not be reached."""
     stage = live()
     with controlled(tmp_path, control_of(stage)) as run:
         gone = nobody()
         run.addresses["parse"].insert(0, gone)
         said, kind = run.answers.apply(0, {"delay": "constant(1s)"})
-    assert said.startswith(f"{gone} can't be reached") and kind == "said bad"
+    assert said.startswith(f"{gone} can't be reached") and kind == "result bad"
     assert stage.settings()["delay"] == "constant(1s)"
 
 
-def test_a_stage_that_is_gone_is_told(tmp_path):
-    """Where nobody answers, that is said, and nothing else is tried."""
+def test_a_stage_that_is_gone_is_reported(tmp_path):
+    """If no instance answers, the result says so, and nothing else is attempted."""
     with controlled(tmp_path) as run:
-        assert run.answers.apply(0, {"delay": "constant(1s)"}) == ("It has no address.", "said bad")
+        assert run.answers.apply(0, {"delay": "constant(1s)"}) == ("It has no address.", "result bad")
         run.addresses["parse"].append(nobody())
         said, kind = run.answers.apply(0, {"delay": "constant(1s)"})
-        assert "can't be reached" in said and kind == "said bad"
+        assert "can't be reached" in said and kind == "result bad"
         assert run.watched.nudges == []
 
 
 def test_an_instance_that_does_otherwise_is_changed_too(tmp_path):
-    """An instance that was started anew, and does what the file says, is changed though the first one was before."""
+    """An instance that was restarted, and does what the file says, is changed even if the first one was before."""
     stages = [live(), live()]
     stages[0].change({"delay": "constant(1s)"})
     with controlled(tmp_path, *map(control_of, stages)) as run:
@@ -142,28 +142,28 @@ def test_an_instance_that_does_otherwise_is_changed_too(tmp_path):
     assert stages[1].settings()["delay"] == "constant(1s)"
 
 
-def test_the_rate_of_a_load_is_said_by_its_name(tmp_path):
-    """What was changed of a load is said by its keys."""
+def test_the_rate_of_a_load_is_named_by_its_key(tmp_path):
+    """The result names the changed keys of a load."""
     facts = {"stage": "in", "delay": "constant(0s)", "load": {"rate": "20/s"}}
     with controlled(tmp_path, Scripted(lambda method, patch: (200, facts))) as run:
         typed = {"delay": "constant(1s)", "rate": "50/s", "arrivals": "constant"}
-        assert run.answers.apply(0, typed) == ("Changed: delay, rate, arrivals.", "said good")
+        assert run.answers.apply(0, typed) == ("Changed: delay, rate, arrivals.", "result good")
 
 
 def test_the_controls_show_what_the_stage_does(tmp_path):
-    """What is laid out is what the stage says now, and what it does not answer to is said."""
+    """The controls have the stage's present settings, or the reason why they are unknown."""
     with controlled(tmp_path, control_of(live()), stages=("parse", "archive")) as run:
-        view = run.answers.lay_out("")
+        view = run.answers.view("")
     [parse, archive] = of_class(view, "control")
     assert texts(parse)[0] == "parse" and texts(archive)[0] == "archive"
-    assert text_of(of_class(archive, "said")) == "It has no address."
+    assert text_of(of_class(archive, "result")) == "It has no address."
     assert of_class(view, "notice") == []
 
 
-def test_who_may_not_change_sees_it(tmp_path):
-    """The notice is there for whoever has no token."""
+def test_without_the_token_there_is_a_notice(tmp_path):
+    """The notice is shown only without the token."""
     with controlled(tmp_path, control_of(live()), may=False) as run:
-        assert len(of_class(run.answers.lay_out(""), "notice")) == 1
+        assert len(of_class(run.answers.view(""), "notice")) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_who_may_not_change_sees_it(tmp_path):
         (3, "", [0, 1, 2]),
         (3, "?stage=s1", [1]),
         (3, "?stage=nothing", [0, 1, 2]),
-        (MOST_AT_ONCE, "", list(range(MOST_AT_ONCE))),
-        (MOST_AT_ONCE + 1, "", [0]),
-        (MOST_AT_ONCE + 1, "?stage=s12", [12]),
-        (MOST_AT_ONCE + 1, "?stage=nothing", [0]),
+        (MAX_STAGES, "", list(range(MAX_STAGES))),
+        (MAX_STAGES + 1, "", [0]),
+        (MAX_STAGES + 1, "?stage=s12", [12]),
+        (MAX_STAGES + 1, "?stage=nothing", [0]),
     ],
 )
 def test_which_stages_are_shown(tmp_path, count, search, numbers):

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.delays import parse_delay
 from simulator.console.metrics.figures import StageFigures
-from simulator.console.page.controls_view import Controlled, controls_view, patch_of, tell_control
+from simulator.console.page.controls_view import Controlled, controls_view, patch_of, update_control
 from simulator.console.page.news import News
-from simulator.console.system.picture import Node, State
+from simulator.console.system.picture import Node, NodeState
 from simulator.topology.model import Role, Stage
 from tests.support.components import addresses, assert_harmless, by_id, components, ids, of_class, text_of, texts
 from tests.support.controlled import live_stage
@@ -21,7 +21,7 @@ SETTINGS = {"stage": "parse", "delay": "constant(10ms)", "faults": ["error(503, 
 
 def node(name="parse", role=Role.PROCESSOR):
     figures = StageFigures(rate_per_second=20.0, p50_seconds=0.01, p99_seconds=0.1, error_ratio=0.0)
-    return Node(name, role, False, State.OK, "", figures)
+    return Node(name, role, False, NodeState.OK, "", figures)
 
 
 def stage(settings=SETTINGS, trouble=""):
@@ -78,13 +78,13 @@ def test_faults_are_typed_one_after_the_other(faults, text):
     assert stage({**SETTINGS, "faults": faults}).text("faults") == text
 
 
-def test_what_a_stage_does_not_say_is_empty():
+def test_a_key_that_a_stage_does_not_report_is_empty():
     """A stage may not have all the keys."""
     assert [stage({}).text(key) for key in ("delay", "faults", "workers", "rate")] == ["", "", "", ""]
 
 
-def test_nothing_typed_anew_is_no_change():
-    """What stands there as it is, blanks around it not counted, is not sent."""
+def test_unchanged_fields_are_no_change():
+    """A field left as it is, apart from blanks around it, is not sent."""
     assert patch_of(typed(stage()), stage()) == {}
     assert patch_of({key: f" {text}\n" for key, text in typed(stage()).items()}, stage()) == {}
     assert patch_of({}, stage()) == {}
@@ -104,7 +104,7 @@ def test_nothing_typed_anew_is_no_change():
     ],
 )
 def test_only_what_differs_is_sent(changes, patch):
-    """A key that was typed anew is sent as a value for /control, an empty one as its default, and no other is."""
+    """A changed key is sent as a value for /control, an emptied one as its default, and no other is sent."""
     assert patch_of(typed(stage(), **changes), stage()) == patch
 
 
@@ -126,7 +126,7 @@ def test_a_load_is_sent_as_one(changes, patch):
 
 @given(st.dictionaries(st.sampled_from(("delay", "faults", "workers", "queue")), st.text(max_size=30)))
 def test_a_patch_has_no_more_than_was_typed(texts_typed):
-    """Whatever is typed, what is sent is of the keys typed anew, and sent again it would be no change."""
+    """Whatever is typed, only the changed keys are sent, and sent again they would change nothing."""
     patch = patch_of(texts_typed, stage())
     assert set(patch) == {key for key, text in texts_typed.items() if text.strip() != stage().text(key)}
 
@@ -135,7 +135,7 @@ def test_a_patch_has_no_more_than_was_typed(texts_typed):
     "changes", [{"delay": "constant(1s)"}, {"faults": "error(503, 5%); hang(2s, 1%)", "workers": "3"}, {"queue": ""}]
 )
 def test_a_real_stage_takes_what_is_sent(changes):
-    """What a stage says of itself, changed and sent back, is what it then does, and says in turn."""
+    """A stage's settings, changed and sent back, are what it does and reports then."""
     live = live_stage("parse", Stage(delay=parse_delay("constant(10ms)"), calls=()))
     before = stage(live.settings())
     live.change(patch_of(typed(before, **changes), before))
@@ -165,18 +165,18 @@ def test_each_stage_has_its_fields():
 
 
 def test_every_place_of_the_controls_is_there_once():
-    """No two elements have the same id, and all that is told has its place."""
+    """No two elements have the same id, and every update has its element."""
     view = view_of(injector({"rate": "20/s"}), stage())
     found = [str(element) for element in ids(view)]
     assert len(set(found)) == len(found)
     news = News(None)
-    tell_control(news, 1, node())
+    update_control(news, 1, node())
     assert news.texts == {"c1-rate": "20.0/s", "c1-p50": "10.0ms", "c1-p99": "100ms", "c1-errors": "0 %"}
     assert set(news.texts) <= set(found)
 
 
-def test_who_may_not_change_may_look():
-    """Without the token everything is shown, nothing can be typed, and it is said what to do."""
+def test_without_the_token_the_controls_can_be_read():
+    """Without the token everything is shown, nothing can be typed, and the notice says what to do."""
     view = view_of(stage(), may=False)
     assert "open the address that `run` printed" in text_of(of_class(view, "notice"))
     fields = [part for part in components(view) if part._type in ("Input", "Button")]
@@ -184,11 +184,11 @@ def test_who_may_not_change_may_look():
     assert of_class(view_of(stage()), "notice") == []
 
 
-def test_a_stage_that_does_not_say_what_it_does():
-    """Its name and figures are there, and what the matter is in place of its fields."""
+def test_a_stage_that_does_not_report_its_settings():
+    """Its name and figures are there, and the reason in place of its fields."""
     view = view_of(stage({}, "http://127.0.0.1:1 can't be reached"))
     assert [part for part in components(view) if part._type in ("Input", "Button")] == []
-    assert text_of(of_class(view, "said")) == "http://127.0.0.1:1 can't be reached"
+    assert text_of(of_class(view, "result")) == "http://127.0.0.1:1 can't be reached"
     assert "parse" in texts(of_class(view, "control"))
 
 
@@ -199,8 +199,8 @@ def test_the_stages_to_choose_from():
     assert [text_of(part) for part in of_class(view, "here")] == ["parse"]
 
 
-def test_what_a_stage_says_is_text():
-    """Whatever answers in the place of a stage, what it says is shown and typed, and nothing more."""
+def test_a_stage_s_answer_is_text():
+    """Whatever answers in place of a stage, its answer is shown as text, and nothing more."""
     view = view_of(stage({"delay": SCRIPT, "faults": [SCRIPT, "javascript:x"]}), stage({}, SCRIPT))
     assert_harmless(view)
     assert by_id(view, {"type": "control", "stage": 0, "key": "delay"}).value == SCRIPT

@@ -1,4 +1,4 @@
-"""Where everything of the picture goes."""
+"""The places of everything in the picture."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import defaultdict
 import pytest
 
 from simulator.console.page.drawing import COMPACT, FULL, draw
-from simulator.console.system.foreign import Foreign, ForeignFigures
-from simulator.console.system.picture import Picture, picture
+from simulator.console.system.external import ExternalFigures, ExternalServices
+from simulator.console.system.picture import SystemPicture, picture
 from simulator.topology.model import Call, Stage, Topology
 from tests.support.watched import shipped
 
@@ -17,7 +17,7 @@ TOPOLOGIES = ["pipeline", "checkout", "deep-chain", "canary", "retry-storm", "si
 
 
 def fan(count):
-    """Make a system of a stage that calls all others, three of which are called by the first of them too."""
+    """Return a system of a stage that calls all others, the first of which calls three of them too."""
     names = [f"stage-{number}" for number in range(1, count)]
     calls = {"first": tuple(Call(to=name) for name in names)}
     if count > 4:
@@ -26,7 +26,7 @@ def fan(count):
 
 
 def boxes(drawing):
-    """Give each card as (left, top, right, bottom)."""
+    """Return each card as (left, top, right, bottom)."""
     size = drawing.size
     return {
         name: (
@@ -52,7 +52,7 @@ def test_a_small_card_is_smaller():
 
 
 @pytest.mark.parametrize("system", [*map(shipped, TOPOLOGIES), *map(fan, (2, 17, 18, 60, 200))], ids=lambda s: s.name)
-def test_no_card_lies_upon_another(system):
+def test_no_card_overlaps_another(system):
     """Cards of one column are a gap apart, those of the next column are beside them, and all begins at 0."""
     drawing = draw(picture(system, {}))
     found = boxes(drawing)
@@ -71,19 +71,19 @@ def test_no_card_lies_upon_another(system):
 
 
 def test_the_same_system_has_the_same_drawing():
-    """However it stands, and however often it is drawn, a system is drawn alike and under the same name."""
+    """Whatever its figures, and however often it is drawn, a system has the same drawing with the same name."""
     first, again = draw(picture(shipped(), {})), draw(picture(shipped(), {}))
     assert first == again
     assert first.fits(picture(shipped(), {}))
 
 
-FOREIGN = Foreign({"web": ForeignFigures(1.0, 0.1, 0.1, 0.0)}, {})
+EXTERNAL = ExternalServices({"web": ExternalFigures(1.0, 0.1, 0.1, 0.0)}, {})
 
 
 def test_another_system_has_another_drawing():
-    """A drawing fits no picture with a node or an edge more or less, and each has a name of its own."""
-    plain, more = picture(shipped(), {}), picture(shipped(), {}, FOREIGN)
-    fewer = Picture(plain.nodes, plain.edges[1:])
+    """A drawing does not fit a picture with a node or an edge more or less, and each has its own name."""
+    plain, more = picture(shipped(), {}), picture(shipped(), {}, EXTERNAL)
+    fewer = SystemPicture(plain.nodes, plain.edges[1:])
     drawings = [draw(some) for some in (plain, more, fewer)]
     assert len({drawing.name for drawing in drawings}) == 3
     for drawing, own in zip(drawings, (plain, more, fewer), strict=True):
@@ -91,13 +91,13 @@ def test_another_system_has_another_drawing():
 
 
 def test_the_name_of_a_drawing_is_short_and_plain():
-    """It stands in the page, and nothing of the services' own names is in it."""
-    nasty = Foreign({'"><script>' * 1000: ForeignFigures(1.0, 0.1, 0.1, 0.0)}, {})
+    """It is in the page, and contains nothing of the services' own names."""
+    nasty = ExternalServices({'"><script>' * 1000: ExternalFigures(1.0, 0.1, 0.1, 0.0)}, {})
     name = draw(picture(shipped(), {}, nasty)).name
     assert len(name) == 16 and set(name) <= set("0123456789abcdef")
 
 
 def test_a_picture_of_nothing():
     """There may be nothing to draw."""
-    drawing = draw(Picture((), ()))
+    drawing = draw(SystemPicture((), ()))
     assert (drawing.placing.columns, drawing.nodes, drawing.size) == (0, (), FULL)

@@ -20,8 +20,8 @@ WIRING = st.lists(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)), max
 STRAIGHT = [(0.0, 10.0), (100.0, 20.0)]
 
 
-def edge(rate=20.0, error_ratio=0.0, weight=1.0, is_foreign=False):
-    return Edge("a", "b", rate, error_ratio, weight, is_foreign)
+def edge(rate=20.0, error_ratio=0.0, weight=1.0, is_external=False):
+    return Edge("a", "b", rate, error_ratio, weight, is_external)
 
 
 def lines_of(name):
@@ -50,7 +50,7 @@ def test_a_pipeline_is_drawn_straight():
 
 @given(WIRING, st.sampled_from([FULL, COMPACT]))
 def test_lines_at_a_card_are_apart(edges, size):
-    """However they are wired, circles included, lines that leave or reach a card do so at heights of their own."""
+    """However the stages are wired, cycles included, lines that leave or reach a card do so at different heights."""
     lines = routed(edges, place(NODES, edges), size)
     for end, point in ((0, 0), (1, -1)):
         at = [(edge[end], round(points[point][1], 6)) for edge, points in lines.items()]
@@ -98,7 +98,7 @@ def test_a_path():
 
 @pytest.mark.parametrize(("weight", "width"), [(0.0, 0.8), (0.5, 2.1), (1.0, 3.5)])
 def test_between_small_cards_lines_are_thinner(weight, width):
-    """There they are many, and must leave each other room."""
+    """There are many of them, and they must leave each other room."""
     assert drawn_edge("e0", edge(weight=weight), STRAIGHT, True)["width"] == width
 
 
@@ -119,17 +119,17 @@ def test_a_line_is_as_thick_as_its_traffic(weight, width):
         ({"error_ratio": 0.25}, True, "bad", "25 %"),
         ({"error_ratio": 0.0009}, False, "", "20.0/s"),
         ({"error_ratio": 0.001}, False, "bad", "0.1 %"),
-        ({"is_foreign": True}, False, "foreign", "20.0/s"),
-        ({"is_foreign": True, "rate": 0.0, "error_ratio": 1.0}, False, "quiet foreign bad", "100 %"),
+        ({"is_external": True}, False, "external", "20.0/s"),
+        ({"is_external": True, "rate": 0.0, "error_ratio": 1.0}, False, "quiet external bad", "100 %"),
     ],
 )
-def test_what_a_line_says(changes, is_compact, kind, label):
-    """A line says its rate, or the share that failed, which is said on small drawings too."""
+def test_the_label_of_a_line(changes, is_compact, kind, label):
+    """A line has its rate as a label, or the share that failed, which compact drawings show too."""
     drawn = drawn_edge("e0", edge(**changes), STRAIGHT, is_compact)
     assert (drawn["id"], drawn["kind"], drawn["label"]) == ("e0", kind, label)
 
 
-def test_what_a_line_says_stands_in_its_middle():
+def test_the_label_of_a_line_is_in_its_middle():
     """The label is above the middle of its last stretch."""
     drawn = drawn_edge("e0", edge(), [(-500, 0), (-400, 0), (0, 10), (100, 20)], False)
     assert (drawn["x"], drawn["y"]) == (50, 9)

@@ -1,4 +1,4 @@
-"""What the frame gets when it asks."""
+"""The server's side of the frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 from dash import no_update
 
-from simulator.console.traces.passing import Passer
+from simulator.console.traces.forwarding import Forwarder
 from simulator.telemetry.otlp_destination import Destination
 from tests.support.components import assert_harmless, by_id, ids, of_class, text_of
 from tests.support.consoled import answers_for
@@ -21,7 +21,7 @@ PATHS = ["/", "/traces", f"/traces/{trace_hex(1)}", "/stages", "/stages/parse", 
 
 @pytest.fixture
 def run(tmp_path):
-    """Give a run of the pipeline that was looked at."""
+    """Return a run of the pipeline that was looked at."""
     run = watched(tmp_path)
     run.look()
     return run
@@ -29,13 +29,13 @@ def run(tmp_path):
 
 @pytest.fixture
 def answers(run):
-    """Give what answers for its page."""
+    """Return the answers for its page."""
     return answers_for(run)
 
 
 def ask(answers, path="/", search="", shown=None):
-    """Lay a view out and ask for its news."""
-    _, laid = answers.lay_out(path, search)
+    """Open a view and ask for its news."""
+    _, laid = answers.view(path, search)
     return answers.news(path, search, laid, shown)
 
 
@@ -52,8 +52,8 @@ def ask(answers, path="/", search="", shown=None):
     ],
 )
 def test_an_address_has_its_view(answers, path, search, element):
-    """The view that an address stands for is laid out, and it is said which it is."""
-    view, laid = answers.lay_out(path, search)
+    """The view of an address is returned, with data that identifies it."""
+    view, laid = answers.view(path, search)
     assert element in ids(view)
     assert_harmless(view)
     assert (laid["path"], laid["search"]) == (path, search)
@@ -62,14 +62,14 @@ def test_an_address_has_its_view(answers, path, search, element):
 
 def test_a_stage_in_the_address_is_the_one_that_is_shown(answers):
     """The name is read back as it was quoted."""
-    assert by_id(answers.lay_out("/stages/enrich", "")[0], "stage-state") is not None
-    assert text_of(of_class(answers.lay_out("/stages/enrich", "")[0], "here")) == "enrich"
-    assert text_of(of_class(answers.lay_out("/stages/en%72ich", "")[0], "here")) == "enrich"
+    assert by_id(answers.view("/stages/enrich", "")[0], "stage-state") is not None
+    assert text_of(of_class(answers.view("/stages/enrich", "")[0], "here")) == "enrich"
+    assert text_of(of_class(answers.view("/stages/en%72ich", "")[0], "here")) == "enrich"
 
 
-def test_whoever_comes_does_not_wait_for_figures(run, answers):
-    """To lay out a view has the next look come at once; to ask for news keeps figures fresh."""
-    _, laid = answers.lay_out("/", "")
+def test_a_page_that_is_opened_does_not_wait_for_figures(run, answers):
+    """Opening a view makes the next look happen immediately; asking for news keeps figures fresh."""
+    _, laid = answers.view("/", "")
     assert len(run.nudges) == 1
     answers.news("/", "", laid, None)
     assert len(run.nudges) == 1
@@ -78,8 +78,8 @@ def test_whoever_comes_does_not_wait_for_figures(run, answers):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_news_come_only_when_something_is_new(run, answers, path):
-    """What is shown already is not told again; a new moment is told, and so are new spans."""
-    _, laid = answers.lay_out(path, "")
+    """What is shown already is not sent again; a new snapshot is sent, and so are new spans."""
+    _, laid = answers.view(path, "")
     first, _ = answers.news(path, "", laid, None)
     shown = json.loads(json.dumps(first))["version"]
     assert answers.news(path, "", laid, shown) == (no_update, no_update)
@@ -93,16 +93,16 @@ def test_news_come_only_when_something_is_new(run, answers, path):
 
 def test_news_are_for_the_view_that_is_laid_out(answers):
     """While a view is on its way there is no news for the one before."""
-    _, laid = answers.lay_out("/", "")
+    _, laid = answers.view("/", "")
     assert answers.news("/stages/parse", "", laid, None) == (no_update, no_update)
     assert answers.news("/", "?a=b", laid, None) == (no_update, no_update)
     assert answers.news("/", "", {}, None) == (no_update, no_update)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_all_that_is_told_has_its_place(answers, path):
+def test_every_update_has_its_element(answers, path):
     """Whatever the view, news are for elements of it or of the frame."""
-    view, _ = answers.lay_out(path, "")
+    view, _ = answers.view(path, "")
     news, _ = ask(answers, path)
     own = {*news["texts"], *news["kinds"], *news["widths"], *news["titles"]}
     assert {place for place in own if not place.startswith(("status-", "view-"))} <= {
@@ -110,7 +110,7 @@ def test_all_that_is_told_has_its_place(answers, path):
     }
 
 
-def test_what_each_view_is_told(run, answers):
+def test_the_news_of_each_view(run, answers):
     """The system all of it, a stage its figures, the controls those of the stages that are shown."""
     run.handle("parse", 0)
     run.look()
@@ -125,8 +125,8 @@ def test_what_each_view_is_told(run, answers):
 
 
 def test_the_drawing_stays_while_the_nodes_are_the_same(run, answers):
-    """However the stages stand, the drawing that the page has is the right one."""
-    _, laid = answers.lay_out("/", "")
+    """Whatever the figures, the drawing that the page has stays valid."""
+    _, laid = answers.view("/", "")
     run.down.add("parse")
     run.look()
     news, stale = answers.news("/", "", laid, None)
@@ -136,34 +136,34 @@ def test_the_drawing_stays_while_the_nodes_are_the_same(run, answers):
 
 
 def test_another_set_of_nodes_makes_the_drawing_stale(run, answers):
-    """A service that was not there has the page laid out anew, and then the new drawing is the right one."""
-    _, laid = answers.lay_out("/", "")
+    """A new service makes the page open the view again, and then the new drawing is valid."""
+    _, laid = answers.view("/", "")
     run.store.add(request(web=[span(1, 1, at_ms=NOW_MS)]))
     run.look(5)
     news, stale = answers.news("/", "", laid, None)
     assert stale == news["drawing"] != laid["drawing"]
-    view, again = answers.lay_out("/", "")
+    view, again = answers.view("/", "")
     assert (again["drawing"], len(of_class(view, "card"))) == (stale, 5)
     assert answers.news("/", "", again, None)[1] is no_update
 
 
 def test_only_the_system_has_a_drawing(run, answers):
-    """Other views are not laid out anew when a service comes."""
-    _, laid = answers.lay_out("/stages/parse", "")
+    """Other views are not opened again when a service appears."""
+    _, laid = answers.view("/stages/parse", "")
     run.store.add(request(web=[span(1, 1, at_ms=NOW_MS)]))
     run.look(5)
     assert answers.news("/stages/parse", "", laid, None)[1] is no_update
 
 
-def test_how_the_console_stands(run):
-    """What it holds and passes on is told with every view."""
-    passer = Passer(Destination(endpoint="http://user:secret@collector:4318/v1/traces"))
+def test_the_status_of_the_console(run):
+    """What it holds and forwards is in the news of every view."""
+    forwarder = Forwarder(Destination(endpoint="http://user:secret@collector:4318/v1/traces"))
     run.store.add(request(parse=[span(1, 1), span(0, 2)]))
-    news, _ = ask(answers_for(run, passer=passer), "/traces")
+    news, _ = ask(answers_for(run, forwarder=forwarder), "/traces")
     assert news["texts"]["status-traces"] == "1 trace, 1 span"
     assert news["titles"]["status-traces"] == "refused: 1 span"
-    assert news["texts"]["status-passing"] == "0 spans passed on"
-    assert news["titles"]["status-passing"] == "to http://***@collector:4318/v1/traces"
+    assert news["texts"]["status-forwarding"] == "0 spans forwarded"
+    assert news["titles"]["status-forwarding"] == "to http://***@collector:4318/v1/traces"
 
 
 def test_the_run_has_its_name(run):
@@ -172,5 +172,5 @@ def test_the_run_has_its_name(run):
 
 
 def test_news_are_small(answers):
-    """They come twice a second to everybody who looks."""
+    """They are sent twice a second to every open page."""
     assert len(json.dumps(ask(answers)[0])) < 8000

@@ -35,7 +35,7 @@ def summary_of(shown):
 
 
 def test_a_line_in_short():
-    """It begins with the time of day to the millisecond, who said it, the event, and what matters, in one order."""
+    """It begins with the time to the millisecond, the writer, the event, and the important fields, in one order."""
     [shown] = log_lines([line(code=200, outcome="forwarded", duration_seconds=0.5, body_bytes=12)], "nothing")
     assert summary_of(shown) == [
         "12:34:56.789",
@@ -47,7 +47,7 @@ def test_a_line_in_short():
 
 
 def test_the_whole_line_on_demand():
-    """All that was said is there, as JSON, letters of every script as they are."""
+    """Every field is there, as JSON, with letters of every script as they are."""
     [shown] = log_lines([line(stage="parse", error="zu spät – 遅い", nested={"a": [1, None]})], "nothing")
     [whole] = [part for part in components(shown) if part._type == "Pre"]
     assert json.loads(text_of(whole)) == {"stage": "parse", "error": "zu spät – 遅い", "nested": {"a": [1, None]}}
@@ -55,7 +55,7 @@ def test_the_whole_line_on_demand():
 
 
 @pytest.mark.parametrize("value", [0, False, ""])
-def test_what_is_nothing_is_said_too(value):
+def test_values_of_zero_are_shown_too(value):
     """Only what a line does not have, or has as null, is left out."""
     [shown] = log_lines([line(code=value, error=None)], "nothing")
     assert summary_of(shown)[-1] == f"code={value}"
@@ -77,10 +77,10 @@ def test_lines_keep_their_order():
     assert [summary_of(part)[1] for part in shown] == ["b", "a"]
 
 
-def test_no_line_is_said_to_be_none():
-    """Where there is none, that is said."""
-    [shown] = log_lines([], "It has said nothing yet.")
-    assert text_of(shown) == "It has said nothing yet."
+def test_no_lines_are_a_text():
+    """Without lines the given text is shown."""
+    [shown] = log_lines([], "No log lines yet.")
+    assert text_of(shown) == "No log lines yet."
 
 
 def test_a_script_in_a_line_is_text():
@@ -92,7 +92,7 @@ def test_a_script_in_a_line_is_text():
 
 
 def test_a_long_line_is_cut():
-    """A line as long as it may be takes some kilobytes of a page, and each of its parts is cut."""
+    """A line of the maximum length takes a few kilobytes of a page, and each of its parts is cut."""
     long = "x" * 30_000
     shown = log_lines([LogLine("2026-03-01T12:34:56Z", 0.0, "info", long, long, {"outcome": long, "other": long})], "")
     assert size_of(shown) < 8000

@@ -40,7 +40,7 @@ def test_every_view_has_its_address(view, path):
 
 @pytest.mark.parametrize("path", ["", "/", "//", "/nothing", "/tracesque", "/Traces", "/system", "/nothing/traces"])
 def test_an_unknown_address_is_the_system_s(path):
-    """Whoever mistypes an address sees the system."""
+    """A mistyped address shows the system."""
     assert view_of(path) == "system"
 
 
@@ -101,6 +101,6 @@ def test_the_addresses_of_views_and_their_items_are_pages(path):
 @pytest.mark.parametrize(
     "path", ["/system", "/metrics", "/trace/1", "/traces/1/2", "/controls/parse", "/Traces", "/index.html", "/x/traces"]
 )
-def test_other_addresses_are_no_pages(path):
-    """What no link leads to has no page that could be taken for an answer."""
+def test_other_addresses_are_not_pages(path):
+    """An address that no link leads to has no page that could be taken for an answer."""
     assert not is_page(path)

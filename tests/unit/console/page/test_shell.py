@@ -6,21 +6,21 @@ import pytest
 
 from simulator.console.page.news import News
 from simulator.console.page.paths import VIEWS
-from simulator.console.page.shell import TICK_SECONDS, ConsoleStanding, shell, tell_standing
-from simulator.console.traces.passing import Standing
+from simulator.console.page.shell import TICK_SECONDS, ConsoleStatus, shell, update_status
+from simulator.console.traces.forwarding import ForwarderStatus
 from tests.support.components import addresses, assert_harmless, by_id, ids, of_class, text_of
 
-NOTHING = ConsoleStanding(0, 0, 0, 0, None)
+NOTHING = ConsoleStatus(0, 0, 0, 0, None)
 
 
 def told(standing=NOTHING, path="/"):
     news = News(None)
-    tell_standing(news, standing, path)
+    update_status(news, standing, path)
     return news
 
 
-def test_the_frame_has_the_name_and_the_ways_to_the_views():
-    """The run's name stands in it as text, and each view has its link."""
+def test_the_frame_has_the_name_and_the_links_to_the_views():
+    """The run's name is in it as text, and each view has its link."""
     frame = shell('<b>orders</b>"><script>')
     assert_harmless(frame)
     assert [text_of(part) for part in of_class(frame, "run")] == ['<b>orders</b>"><script>']
@@ -36,9 +36,9 @@ def test_every_place_is_there_once():
     assert by_id(shell("orders"), "timer").interval == 1000 * TICK_SECONDS
 
 
-def test_all_that_is_told_has_its_place():
-    """Nothing is told to an element that the frame does not have."""
-    news = told(ConsoleStanding(1, 2, 3, 4, Standing("http://collector", 5, 6, 7, "no connection")))
+def test_every_update_has_its_element():
+    """No update is for an element that the frame does not have."""
+    news = told(ConsoleStatus(1, 2, 3, 4, ForwarderStatus("http://collector", 5, 6, 7, "no connection")))
     assert {*news.texts, *news.kinds, *news.titles} <= set(ids(shell("orders")))
 
 
@@ -52,11 +52,11 @@ def test_the_open_view_is_marked(path, here):
 
 
 def test_what_the_console_holds():
-    """How many traces and spans there are is told, and that nothing was lost."""
-    news = told(ConsoleStanding(1234, 56789, 0, 0, None))
+    """The number of traces and spans is shown, and that nothing was lost."""
+    news = told(ConsoleStatus(1234, 56789, 0, 0, None))
     assert news.texts["status-traces"] == "1,234 traces, 56,789 spans"
-    assert news.titles["status-traces"] == "everything that came is here"
-    assert (news.texts["status-passing"], news.titles["status-passing"]) == ("", "")
+    assert news.titles["status-traces"] == "all received spans are here"
+    assert (news.texts["status-forwarding"], news.titles["status-forwarding"]) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -67,23 +67,23 @@ def test_what_the_console_holds():
         (7, 1500, "made room: 1,500 older traces; refused: 7 spans"),
     ],
 )
-def test_what_was_lost_is_told(refused, evicted, title):
+def test_what_was_lost_is_reported(refused, evicted, title):
     """Nothing is lost in silence."""
-    assert told(ConsoleStanding(1, 1, refused, evicted, None)).titles["status-traces"] == title
+    assert told(ConsoleStatus(1, 1, refused, evicted, None)).titles["status-traces"] == title
 
 
 @pytest.mark.parametrize(
     ("standing", "text"),
     [
-        (Standing("http://collector", 1200, 0, 0, ""), "1,200 spans passed on"),
-        (Standing("http://collector", 1200, 3, 0, ""), "1,200 spans passed on, 3 dropped"),
+        (ForwarderStatus("http://collector", 1200, 0, 0, ""), "1,200 spans forwarded"),
+        (ForwarderStatus("http://collector", 1200, 3, 0, ""), "1,200 spans forwarded, 3 dropped"),
         (
-            Standing("http://collector", 0, 3, 9, "no connection to the collector"),
-            "0 spans passed on, 9 waiting, 3 dropped, no connection to the collector",
+            ForwarderStatus("http://collector", 0, 3, 9, "no connection to the collector"),
+            "0 spans forwarded, 9 waiting, 3 dropped, no connection to the collector",
         ),
     ],
 )
-def test_how_the_passing_on_goes(standing, text):
-    """What went on, what was dropped and what is the matter are told, and where it goes on a closer look."""
-    news = told(ConsoleStanding(1, 1, 0, 0, standing))
-    assert (news.texts["status-passing"], news.titles["status-passing"]) == (text, "to http://collector")
+def test_the_state_of_the_forwarder(standing, text):
+    """Forwarded and dropped spans and the problem are shown, and the endpoint in the tooltip."""
+    news = told(ConsoleStatus(1, 1, 0, 0, standing))
+    assert (news.texts["status-forwarding"], news.titles["status-forwarding"]) == (text, "to http://collector")

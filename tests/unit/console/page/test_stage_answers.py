@@ -1,4 +1,4 @@
-"""What the view of a stage gets when it asks."""
+"""The server's side of the view of a stage."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ PARSE = "lognormal(p50=12ms, p99=80ms, max=1s)"
 
 @pytest.fixture
 def run(tmp_path):
-    """Give a run of the pipeline."""
+    """Return a run of the pipeline."""
     return watched(tmp_path)
 
 
 def delayed(stage, text):
-    """Give the pipeline with another delay of a stage."""
+    """Return the pipeline with another delay of a stage."""
     system = shipped()
     changed = replace(system.stages[stage], delay=parse_delay(text))
     return replace(system, stages={**system.stages, stage: changed})
 
 
 def process(run, stage, spec, drawn, took=None, first=1):
-    """Have a stage tell of the delays that it drew, and how long it took for each."""
+    """Send the spans of a stage with the delays that it drew, and how long it took for each."""
     spans = [
         span(
             first + number,
@@ -52,7 +52,7 @@ def quantiles(text, count=500):
 
 
 def charts(run, stage):
-    """Give {curve: curve} of the stage's delays, and what is said of them."""
+    """Return {curve: curve} of the stage's delays, and the note about them."""
     delay, _, _, note = StageAnswers(run.watching).charts(stage)
     return {curve["name"]: curve for curve in delay["data"]}, note
 
@@ -67,7 +67,9 @@ def test_configured_injected_and_observed(run):
     assert note.startswith(f"{PARSE}: over 2 messages ")
 
 
-@pytest.mark.parametrize(("drawn", "verdict"), [(PARSE, "as chance has it"), ("exponential(8ms)", "more than chance")])
+@pytest.mark.parametrize(
+    ("drawn", "verdict"), [(PARSE, "within sampling error"), ("exponential(8ms)", "more than sampling error")]
+)
 def test_whether_they_agree(run, drawn, verdict):
     """What was drawn from the delay agrees with it, and what was drawn from another does not."""
     run.look()
@@ -76,10 +78,10 @@ def test_whether_they_agree(run, drawn, verdict):
 
 
 def test_before_anything_is_known(run):
-    """There are charts at once, and it is said that nothing was seen."""
+    """There are charts immediately, and the note says that there are no messages yet."""
     curves, note = charts(run, "parse")
     assert list(curves) == ["injected", "observed"]
-    assert note == "no delay: nothing was seen of it yet"
+    assert note == "no delay: no messages yet"
 
 
 def test_a_delay_that_was_changed_is_the_one_that_is_shown(run):
@@ -97,7 +99,7 @@ def test_a_delay_that_was_changed_is_the_one_that_is_shown(run):
 
 
 def test_a_delay_of_measured_ones(tmp_path):
-    """The samples of the topology's own file are known here; of another file nothing is, and no curve is drawn."""
+    """The samples of the topology's own file are known here; those of another file are not, and have no curve."""
     folder = tmp_path / "run"
     folder.mkdir()
     (tmp_path / "measured.txt").write_text("10ms\n20ms\n")
@@ -110,21 +112,21 @@ def test_a_delay_of_measured_ones(tmp_path):
     process(run, "parse", "samples(elsewhere.txt)", [0.01])
     curves, note = charts(run, "parse")
     assert (list(curves), curves["injected"]["x"]) == (["injected", "observed"], [0.01])
-    assert note == "samples(elsewhere.txt): what it comes to depends on more than can be told here"
+    assert note == "samples(elsewhere.txt): it can't be compared here"
 
 
 def test_a_delay_that_grows_with_the_load_agrees_with_itself(tmp_path):
-    """A busy stage whose delay grows as it should is not said to do what it was not told."""
+    """A busy stage whose delay grows as configured is not reported as a difference."""
     text = "growing(exponential(20ms), full=3)"
     run = watched(tmp_path, delayed("parse", text))
     run.look()
     delay, chance = parse_delay(text), random.Random(1)
     process(run, "parse", text, [delay.under_load(chance.random(), 0.9) for _ in range(500)])
-    assert "more than chance" not in charts(run, "parse")[1]
+    assert "more than sampling error" not in charts(run, "parse")[1]
 
 
 def test_over_time(run):
-    """Latency and outcomes are those of the stage's own tally, and the whole way has its own."""
+    """Latency and outcomes are those of the stage's own tally, and the whole path has its own."""
     for _ in range(7):
         run.look()
         run.handle("parse", 10, 0.1)
@@ -142,14 +144,14 @@ def test_over_time(run):
 def test_a_name_that_no_stage_has(run, name):
     """Whatever stands in the address, the first stage is shown."""
     answers = StageAnswers(run.watching)
-    assert texts(of_class(answers.lay_out(name), "stage-head"))[0] == "injector"
+    assert texts(of_class(answers.view(name), "stage-head"))[0] == "injector"
     assert len(answers.charts(name)) == 4
-    assert text_of(answers.lines(name)) == "It has said nothing yet."
+    assert text_of(answers.lines(name)) == "No log lines yet."
 
 
 def test_the_view_of_a_stage(run):
-    """Every stage can be come to from it."""
-    view = StageAnswers(run.watching).lay_out("enrich")
+    """It has links to every stage."""
+    view = StageAnswers(run.watching).view("enrich")
     assert_harmless(view)
     assert addresses(view)[:4] == [f"/stages/{name}" for name in run.topology.stages]
     assert texts(of_class(view, "stage-head"))[:2] == ["enrich", "processor"]
@@ -171,7 +173,7 @@ def test_the_last_lines(run):
     assert [texts(one)[2] for one in lines[:2]] == ["e299", "e298"]
 
 
-def test_the_lines_of_all_instances_are_told_together(tmp_path):
+def test_the_lines_of_all_instances_are_merged(tmp_path):
     """Those of several processes are in the order of their times, each with its label."""
     run = watched(tmp_path, shipped("sick-replica"))
     name = next(name for name, stage in run.topology.stages.items() if stage.instances > 1)

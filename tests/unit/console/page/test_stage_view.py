@@ -15,10 +15,10 @@ from simulator.console.page.stage_view import (
     figures_text,
     stage_picker,
     stage_view,
-    tell_stage,
+    update_stage,
 )
-from simulator.console.system.foreign import ForeignFigures
-from simulator.console.system.picture import Node, State
+from simulator.console.system.external import ExternalFigures
+from simulator.console.system.picture import Node, NodeState
 from tests.support.components import addresses, assert_harmless, ids, of_class, text_of, texts
 
 NAMES = ["injector", "parse", "archive"]
@@ -35,13 +35,13 @@ WELL = StageFigures(
 )
 
 
-def node(state=State.OK, reason="", figures=WELL, name="parse"):
+def node(state=NodeState.OK, reason="", figures=WELL, name="parse"):
     return Node(name, "processor", False, state, reason, figures)
 
 
 def told(one):
     news = News(None)
-    tell_stage(news, one)
+    update_stage(news, one)
     return news
 
 
@@ -53,7 +53,7 @@ def test_the_view_leads_to_what_belongs_to_it():
     assert [text_of(link) for link in of_class(view, "here")] == ["parse"]
 
 
-def test_everything_that_is_told_has_its_place():
+def test_every_update_has_its_element():
     """Figures, charts and lines have places of their own."""
     places = ids(stage_view(NAMES, node()))
     assert len(set(places)) == len(places)
@@ -78,10 +78,10 @@ def test_the_figures():
 @pytest.mark.parametrize(
     ("state", "reason", "text", "kind"),
     [
-        (State.OK, "", "well", "good"),
-        (State.IDLE, "no messages", "no messages", "good"),
-        (State.DEGRADED, "queue full", "queue full", "warn"),
-        (State.DEAD, "it does not answer", "it does not answer", "bad"),
+        (NodeState.OK, "", "well", "good"),
+        (NodeState.IDLE, "no messages", "no messages", "good"),
+        (NodeState.DEGRADED, "queue full", "queue full", "warn"),
+        (NodeState.DEAD, "it does not answer", "it does not answer", "bad"),
     ],
 )
 def test_how_it_is(state, reason, text, kind):
@@ -90,9 +90,9 @@ def test_how_it_is(state, reason, text, kind):
     assert (news.texts["stage-state"], news.kinds["stage-state"]) == (text, kind)
 
 
-def test_of_a_foreign_service_less_is_known():
+def test_an_external_service_has_fewer_figures():
     """It has no workers and no queue."""
-    figures = ForeignFigures(1.0, 0.1, math.nan, 0.0)
+    figures = ExternalFigures(1.0, 0.1, math.nan, 0.0)
     assert set(told(node(figures=figures)).texts) == {
         "stage-state",
         "stage-rate",
@@ -119,37 +119,37 @@ def test_the_links_to_the_stages(path, first):
             0.02,
             2000,
             "constant(1s): over 2,000 messages configured and injected are at most 2.0 % apart, "
-            "as chance has it (up to 4.4 %)",
+            "within sampling error (up to 4.4 %)",
         ),
         (
             0.044,
             2000,
             "constant(1s): over 2,000 messages configured and injected are at most 4.4 % apart, "
-            "as chance has it (up to 4.4 %)",
+            "within sampling error (up to 4.4 %)",
         ),
         (
             0.3,
             2000,
             "constant(1s): over 2,000 messages configured and injected are at most 30 % apart, "
-            "more than chance explains (up to 4.4 %)",
+            "more than sampling error (up to 4.4 %)",
         ),
-        (math.nan, 2000, "constant(1s): what it comes to depends on more than can be told here"),
-        (0.0, 0, "constant(1s): nothing was seen of it yet"),
+        (math.nan, 2000, "constant(1s): it can't be compared here"),
+        (0.0, 0, "constant(1s): no messages yet"),
     ],
 )
 def test_how_well_configured_and_injected_agree(gap, count, text):
-    """In a sentence, with the bound that chance alone explains."""
+    """In a sentence, with the sampling error."""
     assert agreement_text("constant(1s)", gap, count, 0.044) == text
 
 
 def test_a_stage_without_a_delay():
-    """That there is none known is said so."""
-    assert agreement_text("", math.nan, 0, 1.0) == "no delay: nothing was seen of it yet"
+    """A stage without a delay has a note, too."""
+    assert agreement_text("", math.nan, 0, 1.0) == "no delay: no messages yet"
 
 
-def test_what_is_known_stands_there_at_once():
-    """The view is laid out with the figures that are known, and a dash only where nothing is."""
-    one = node(State.DEGRADED, "queue full")
+def test_known_figures_are_shown_immediately():
+    """The view is opened with the known figures, and a dash only for unknown ones."""
+    one = node(NodeState.DEGRADED, "queue full")
     view, news = stage_view(NAMES, one), told(one)
     shown = texts(view)
     assert all(text in shown for text in news.texts.values())

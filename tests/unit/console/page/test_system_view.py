@@ -9,8 +9,8 @@ import pytest
 from simulator.console.metrics.figures import CallFigures, StageFigures
 from simulator.console.page.drawing import draw
 from simulator.console.page.news import News
-from simulator.console.page.system_view import CHARTS, system_view, tell_system, whole_charts
-from simulator.console.system.foreign import Foreign, ForeignFigures
+from simulator.console.page.system_view import CHARTS, system_view, update_system, whole_charts
+from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import picture
 from simulator.telemetry.standing import Standing
 from tests.support.components import addresses, assert_harmless, by_id, ids, of_class, size_of, text_of, texts
@@ -35,21 +35,21 @@ DEAD = StageFigures(up=0)
 NASTY = ["javascript:alert(1)", '"><script>alert(1)</script>', "//evil.example/", "a b/c?d#e"]
 
 
-def laid(system, figures=None, foreign=None):
-    drawn = picture(system, figures or {}, foreign or Foreign())
+def laid(system, figures=None, external=None):
+    drawn = picture(system, figures or {}, external or ExternalServices())
     drawing = draw(drawn)
     news = News(None)
-    tell_system(news, drawn, WHOLE, drawing)
+    update_system(news, drawn, WHOLE, drawing)
     return system_view(drawn, WHOLE, drawing), news
 
 
-def foreign_of(*names, calls=()):
-    return Foreign({name: ForeignFigures(1.0, 0.1, 0.2, 0.0) for name in names}, dict(calls))
+def external_of(*names, calls=()):
+    return ExternalServices({name: ExternalFigures(1.0, 0.1, 0.2, 0.0) for name in names}, dict(calls))
 
 
 @pytest.mark.parametrize("name", ["pipeline", "checkout", "deep-chain", "canary"])
 def test_every_stage_has_its_card(name):
-    """Each stage of a system stands on a card with its name and role, which leads to it."""
+    """Each stage of a system has a card with its name and role, which links to it."""
     system = shipped(name)
     view, _ = laid(system)
     cards = of_class(view, "card")
@@ -59,9 +59,9 @@ def test_every_stage_has_its_card(name):
     assert_harmless(view)
 
 
-def test_everything_that_is_told_has_its_place():
-    """Nothing is told to an element that is not laid out, and no element's id is there twice."""
-    view, news = laid(shipped("checkout"), foreign=foreign_of("web"))
+def test_every_update_has_its_element():
+    """No update is for an element that does not exist, and no id is used twice."""
+    view, news = laid(shipped("checkout"), external=external_of("web"))
     places = ids(view)
     assert len(set(places)) == len(places)
     assert {*news.texts, *news.kinds, *news.widths, *news.titles} <= set(places)
@@ -86,7 +86,7 @@ def test_what_a_card_says():
     assert (news.kinds["n1"], news.titles["n1"]) == ("card ok", "parse: well")
 
 
-def test_of_what_nothing_is_known():
+def test_unknown_figures():
     """Before the first figures every card has its dashes, and bars without a bound are empty."""
     view, news = laid(shipped())
     assert {news.texts[f"n1-{key}"] for key in ("rate", "p50", "p99", "errors")} == {"-"}
@@ -104,28 +104,28 @@ def test_what_is_wrong_stands_out():
     assert news.titles["n2"] == "enrich: DEAD, it does not answer"
 
 
-def test_a_stage_that_fails_is_no_dead_one():
-    """Where none is dead the verdict is milder."""
+def test_a_stage_that_fails_is_not_dead():
+    """If none is dead the verdict is milder."""
     assert laid(shipped(), {"parse": FAILING})[1].kinds["verdict"] == "verdict degraded"
 
 
 def test_all_is_well():
-    """Where nothing is wrong that is said."""
+    """If nothing is wrong, the verdict says so."""
     _, news = laid(shipped(), {"parse": WELL})
     assert (news.texts["verdict"], news.kinds["verdict"]) == ("All is well.", "verdict ok")
 
 
-def test_the_whole_is_told_in_numbers():
-    """What comes in, how long it takes from end to end, and what is under way."""
+def test_the_whole_has_figures():
+    """The messages received, the time from end to end, and the messages in flight."""
     _, news = laid(shipped())
     told = [news.texts[f"sum-{key}"] for key in ("in", "p50", "p99", "inside")]
     assert told == ["20.1/s", "12.3ms", "1.25s", "1,234"]
 
 
 def test_a_verdict_is_never_long():
-    """Sixty stages that are gone fill no page with it."""
+    """Sixty dead stages do not fill the page."""
     system = shipped("checkout")
-    _, news = laid(system, dict.fromkeys(system.stages, DEAD), foreign_of(*(f"{'x' * 60}{n}" for n in range(20))))
+    _, news = laid(system, dict.fromkeys(system.stages, DEAD), external_of(*(f"{'x' * 60}{n}" for n in range(20))))
     assert len(news.texts["verdict"]) <= 400
 
 
@@ -141,7 +141,7 @@ def test_every_call_is_a_line():
 
 
 def test_the_lines_belong_to_the_drawing():
-    """The page tells by its name whether the lines are of the drawing that it has."""
+    """The page finds out by the name whether the lines belong to its drawing."""
     view, news = laid(shipped())
     edges = by_id(view, "edges").to_plotly_json()["props"]
     assert (edges["data-drawing"], edges["aria-hidden"]) == (news.drawing, "true")
@@ -157,19 +157,19 @@ def test_the_canvas_holds_all_cards():
             assert pixels[0] >= 0 and sum(pixels) <= float(canvas[length].removesuffix("px")) + 1
 
 
-def test_a_foreign_service_has_a_smaller_card():
-    """Of a service that is no stage there is neither a delay nor workers; its card leads to its traces."""
-    view, news = laid(shipped(), foreign=foreign_of("web", calls={("web", "parse"): CallFigures(1.0, 0.0)}))
+def test_an_external_service_has_a_smaller_card():
+    """An external service has neither a delay nor workers; its card links to its traces."""
+    view, news = laid(shipped(), external=external_of("web", calls={("web", "parse"): CallFigures(1.0, 0.0)}))
     card = by_id(view, "n4")
-    assert (card.href, card.className) == ("/traces?stage=web", "card ok foreign")
+    assert (card.href, card.className) == ("/traces?stage=web", "card ok external")
     assert [part for part in ids(card) if part.endswith(("-busy", "-queue", "-delay"))] == []
-    assert (news.texts["n4-p99"], news.edges[-1]["kind"]) == ("200ms", "foreign")
+    assert (news.texts["n4-p99"], news.edges[-1]["kind"]) == ("200ms", "external")
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_a_foreign_name_is_text(name):
+def test_an_external_name_is_text(name):
     """Whatever a service calls itself stands there as its name, and leads to its traces."""
-    view, news = laid(shipped(), foreign=foreign_of(name))
+    view, news = laid(shipped(), external=external_of(name))
     assert_harmless(view)
     assert name in texts(view)
     assert [address for address in addresses(view) if address.startswith("/traces?stage=")]
@@ -178,13 +178,13 @@ def test_a_foreign_name_is_text(name):
 
 def test_a_long_name_is_cut():
     """A name of any length takes a line of a card, and of what is shown on top of it."""
-    view, news = laid(shipped(), foreign=foreign_of("x" * 5000))
+    view, news = laid(shipped(), external=external_of("x" * 5000))
     assert max(map(len, texts(view))) <= 200
     assert max(map(len, news.titles.values())) <= 400
 
 
-def test_sixty_stages_are_told_quickly_enough_to_be_small():
-    """The news of a large system stay within some kilobytes a stage: they come twice a second."""
-    view, news = laid(shipped("checkout"), foreign=foreign_of(*(f"service-{number}" for number in range(60))))
+def test_the_news_of_sixty_stages_are_small():
+    """The news of a large system take at most a few kilobytes per stage: they are sent twice a second."""
+    view, news = laid(shipped("checkout"), external=external_of(*(f"service-{number}" for number in range(60))))
     assert by_id(view, "n30").className.endswith("compact")
     assert size_of(news.as_plain()) < 100_000

@@ -1,4 +1,4 @@
-"""What the views of the traces get when they ask."""
+"""The server's side of the views of the traces."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ID = trace_hex(1)
 
 @pytest.fixture
 def run(tmp_path):
-    """Give a run of the pipeline."""
+    """Return a run of the pipeline."""
     return watched(tmp_path)
 
 
 @pytest.fixture
 def answers(run):
-    """Give what answers for its traces."""
+    """Return the answers for its traces."""
     return TraceAnswers(run.watching)
 
 
@@ -55,7 +55,7 @@ def test_the_list_has_what_the_search_asks_for(run, answers):
 
 
 def test_nothing_is_sent_twice(run, answers):
-    """Who has asked the same before, and nothing has come since, gets nothing."""
+    """The same search again, with no new trace since, gets nothing."""
     send(run)
     asked = answers.rows(Search(), None)["asked"]
     assert answers.rows(Search(), asked) is no_update
@@ -68,20 +68,20 @@ def test_the_last_trace_comes_to_the_list(run, answers):
     """A single message to a quiet system is in the list as soon as it has settled, though nothing comes after it."""
     send(run, ago_seconds=0.2, ms=10)
     answer = answers.rows(Search(), None)
-    assert text_of(answer["rows"]) == "No trace has come yet."
+    assert text_of(answer["rows"]) == "No traces yet."
     run.time.advance(3.0)
     assert found(answers.rows(Search(), answer["asked"])) == [ID]
 
 
 def test_a_trace_is_found_by_its_id_at_once(run, answers):
-    """Who has its id does not wait for it to settle."""
+    """A search by id does not wait for the trace to settle."""
     send(run, ago_seconds=0.0)
     assert found(answers.rows(Search(text=ID), None)) == [ID]
     assert found(answers.rows(Search(text=ID[:30]), None)) == [ID]
 
 
-def test_a_duration_that_is_none_is_told(answers):
-    """Instead of rows there is what would be right, once."""
+def test_a_wrong_duration_is_reported(answers):
+    """Instead of rows there is what is allowed, once."""
     answer = answers.rows(Search(longer="<b>5"), None)
     assert_harmless(answer["rows"])
     assert text_of(answer["rows"]).startswith("'<b>5' is not a duration: write ")
@@ -91,7 +91,7 @@ def test_a_duration_that_is_none_is_told(answers):
 def test_the_search_is_laid_out_as_its_address_says(run, answers):
     """With the services that there are to choose from."""
     send(run, service="web")
-    view = answers.lay_out_list("?stage=web&errors=1")
+    view = answers.list_view("?stage=web&errors=1")
     assert [option["value"] for option in by_id(view, "search-stage").options] == ["", "web"]
     assert (by_id(view, "search-stage").value, by_id(view, "search-errors").value) == ("web", ["1"])
 
@@ -100,23 +100,23 @@ def test_a_trace_is_laid_out(run, answers):
     """With its rows, and how many spans it was made of."""
     send(run)
     send(run, number=2, parent=1, name="process", kind="internal")
-    view = answers.lay_out_trace(ID, "")
+    view = answers.trace_view(ID, "")
     assert by_id(view, "trace-shown").data == 2
     assert len(of_class(view, "span")) == 1
-    assert len(of_class(answers.lay_out_trace(ID, "?every=1"), "span")) == 2
+    assert len(of_class(answers.trace_view(ID, "?every=1"), "span")) == 2
 
 
 @pytest.mark.parametrize("trace_id", ["", "0" * 32, "nothing", "<script>", "é", "..", "1"])
 def test_a_trace_that_is_not_here(answers, trace_id):
-    """Whatever stands in the address, it is said that there is no such trace."""
-    view = answers.lay_out_trace(trace_id, "")
+    """Whatever is in the address, the view says that there is no such trace."""
+    view = answers.trace_view(trace_id, "")
     assert_harmless(view)
     assert "This trace is not here." in text_of(view)
     assert by_id(view, "trace-shown").data == 0
 
 
-def test_a_trace_is_made_anew_when_spans_come(run, answers):
-    """And only then: what was opened in it stays open."""
+def test_a_trace_is_replaced_when_spans_arrive(run, answers):
+    """And only then, so that opened rows stay open."""
     send(run)
     assert answers.trace_again(ID, "", 1) == (no_update, no_update)
     send(run, number=2, service="archive", parent=1)
@@ -126,14 +126,14 @@ def test_a_trace_is_made_anew_when_spans_come(run, answers):
 
 
 def test_a_trace_that_was_awaited_comes(run, answers):
-    """Who opened the address before the first span sees the trace when it is here."""
+    """An address opened before the first span shows the trace when it is here."""
     assert answers.trace_again(ID, "", 0) == (no_update, no_update)
     send(run)
     assert answers.trace_again(ID, "", 0)[1] == 1
 
 
-def test_of_no_trace_there_is_nothing_new(answers):
-    """The list is no trace."""
+def test_the_list_has_no_trace_to_update(answers):
+    """The list is not a trace."""
     assert answers.trace_again("", "", 7) == (no_update, no_update)
 
 
@@ -145,7 +145,7 @@ def test_its_log_lines_stand_beside_it(run, answers):
     send(run)
     send(run, number=2, parent=1, service="archive")
     send(run, number=3, parent=1, service="../../secret")
-    lines = of_class(answers.lay_out_trace(ID, ""), "line")
+    lines = of_class(answers.trace_view(ID, ""), "line")
     assert [texts(line)[2] for line in lines] == ["archive.0.1", "parse.0.2"]
 
 
@@ -156,15 +156,15 @@ def test_of_every_instance_the_lines_are_there(tmp_path):
     for label in run.watching.labels(name):
         run.log(label, timestamp=written_at(UNIX_START - 5), level="info", event=label, trace_id=ID)
     send(run, service=name)
-    lines = of_class(TraceAnswers(run.watching).lay_out_trace(ID, ""), "line")
+    lines = of_class(TraceAnswers(run.watching).trace_view(ID, ""), "line")
     assert sorted(texts(line)[2] for line in lines) == sorted(run.watching.labels(name))
 
 
 def test_an_id_in_capitals_is_the_same_one(run, answers):
-    """Whoever writes the id in capitals sees the same trace, with its log lines."""
+    """An id in capitals shows the same trace, with its log lines."""
     trace = bytes.fromhex("ab" * 16)
     run.log("parse", timestamp=written_at(UNIX_START - 5), level="info", event="there", trace_id=trace.hex())
     send(run, trace)
-    view = answers.lay_out_trace(trace.hex().upper(), "")
+    view = answers.trace_view(trace.hex().upper(), "")
     assert len(of_class(view, "span")) == 1
     assert len(of_class(view, "line")) == 1

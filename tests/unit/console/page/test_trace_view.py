@@ -48,20 +48,20 @@ def rows_of(box):
 
 
 def about(row):
-    """Give what a row tells of its own span, by key."""
+    """Return a row's details of its own span, by key."""
     [first, *_] = of_class(row, "about")
     told = texts(first)
     return dict(zip(told[::2], told[1::2], strict=True))
 
 
 def test_the_head_of_a_trace():
-    """Its messages, its id, how long it took, its spans and when it began, and the ways to its other forms."""
+    """Its messages, its id, how long it took, its spans and when it began, and the links to its other forms."""
     head, _ = box_of()
     assert texts(head) == [
         "m-1",
         ID,
         "100ms",
-        "in all",
+        "in total",
         "5",
         "spans",
         "02:13:20.000",
@@ -82,7 +82,7 @@ def test_many_messages_and_none():
 
 
 def test_a_trace_that_is_not_here():
-    """It is said that it may come, or is gone, and how to come back."""
+    """The view says that the trace may still arrive, or is gone, and links to the list."""
     box = trace_box(ID, None, [], False, 0)
     assert text_of(box[0]).startswith("This trace is not here.")
     assert addresses(box) == ["/traces"]
@@ -130,7 +130,7 @@ def test_the_axis():
     assert texts(axis) == ["0", "25.0ms", "50.0ms", "75.0ms", "100ms"]
 
 
-def test_what_a_span_says():
+def test_the_details_of_a_span():
     """Its id, kind and times, its instance, its attributes, its status and its events."""
     failed = span(1, 1, ms=10, error="out of stock", attributes={"n": 7, "ok": True, "list": ["a", 1]})
     failed.events.add(time_unix_nano=START, name="exception")
@@ -150,8 +150,8 @@ def test_what_a_span_says():
     assert [value for key, value in told.items() if key.startswith("event")] == ["exception {}"]
 
 
-def test_folded_spans_are_told_in_their_row():
-    """What was folded into a row is told in it, by name and kind, with all that it says."""
+def test_folded_spans_are_in_the_details_of_their_row():
+    """The spans folded into a row are in it, by name and kind, with all their details."""
     [_, parse] = rows_of(box_of())
     assert {"queue.wait", "process"} <= set(texts(parse))
     assert len(of_class(parse, "about")) == 3
@@ -167,14 +167,14 @@ def test_folded_spans_are_told_in_their_row():
     ],
 )
 def test_what_went_wrong_is_marked(changes, marks, whole):
-    """An error is marked, and a fault on purpose by its name."""
+    """An error is marked, and an injected fault by its name."""
     [row] = rows_of(box_of({"shop": [span(1, 1, **changes)]}))
     assert [text_of(part) for part in of_class(row, "badge")] == marks
     assert [name for name in classes(row) if name.startswith("whole")] == [whole]
 
 
 def test_rows_are_indented_to_a_bound():
-    """Whoever is called stands further in, a chain of fifty no further than the first twelve."""
+    """A called stage is indented further, a chain of fifty no further than the first twelve."""
     rows = rows_of(box_of({f"s{n}": [span(1, n, n - 1 if n > 1 else b"")] for n in range(1, 51)}))
     indents = [int(of_class(row, "span-name")[0].style["paddingLeft"].removesuffix("px")) for row in rows]
     assert indents[:3] == [6, 20, 34]
@@ -182,13 +182,13 @@ def test_rows_are_indented_to_a_bound():
 
 
 def test_log_lines_stand_beside_it():
-    """The lines that bear the trace, or that there are none."""
+    """The lines of the trace, or a text that there are none."""
     line = LogLine("2026-03-01T12:34:56.789012Z", 0.0, "info", "message.handled", "parse", {"code": 200})
     assert "message.handled" in texts(by_id(box_of(lines=[line]), "trace-lines"))
-    assert "No log line bears this trace." in texts(by_id(box_of(), "trace-lines"))
+    assert "No log line has this trace's id." in texts(by_id(box_of(), "trace-lines"))
 
 
-def test_what_others_wrote_is_text():
+def test_text_from_outside_is_text():
     """Names, ids, attributes, events and messages are shown as they are, and lead nowhere."""
     evil = span(1, 1, name=SCRIPT, error=SCRIPT, attributes={SCRIPT: SCRIPT, "simulator.message_id": "javascript:x"})
     evil.attributes.add(key="url.full").value.string_value = "javascript:alert(1)"
@@ -202,7 +202,7 @@ def test_what_others_wrote_is_text():
         assert len(addresses(box)) == 2
 
 
-def test_what_others_wrote_is_cut():
+def test_text_from_outside_is_cut():
     """No text is longer than two thousand characters, whatever a span says."""
     long = "x" * 100_000
     spans = [span(1, n, name=long, error=long, attributes={long: long, "simulator.message_id": long}) for n in (1, 2)]
@@ -247,7 +247,7 @@ ODD = st.builds(
 
 @given(st.lists(ODD, min_size=1, max_size=8), st.booleans())
 def test_no_trace_hurts(spans, every):
-    """Whatever spans come, in circles, ending before they start, or twice, there is a page of them."""
+    """Whatever spans come, in cycles, ending before they start, or twice, there is a page of them."""
     box = box_of({"shop": spans}, every)
     assert_harmless(box)
     for part in [*of_class(box, "segment"), *of_class(box, "whole")]:
@@ -256,7 +256,7 @@ def test_no_trace_hurts(spans, every):
 
 
 def test_the_view_holds_the_box():
-    """The box can be made anew, and how many spans it was made of is kept beside it."""
+    """The box can be replaced, and the number of its spans is stored beside it."""
     view = trace_view(box_of(), 5)
     assert by_id(view, "trace-shown").data == 5
     assert len(rows_of(by_id(view, "trace-box"))) == 2

@@ -1,4 +1,4 @@
-"""The traces that came: the search and the list."""
+"""The received traces: the search and the list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.console.page.traces_view import Search, clock_text, trace_rows, traces_view
-from simulator.console.traces.search import Query
+from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.store import TraceStore
 from simulator.console.traces.summary import TraceSummary
 from tests.support.components import (
@@ -75,14 +75,14 @@ def test_any_address_is_a_search(query_string):
     ],
 )
 def test_an_address_as_a_person_writes_it(query_string, search):
-    """Of a key that is there twice the last one counts, and unknown ones are passed over."""
+    """Of a duplicate key the last one counts, and unknown ones are ignored."""
     assert Search.of(query_string) == search
 
 
-def test_what_is_looked_for():
-    """Durations are read with their units, blanks around what was typed are not meant, and the list has its bound."""
+def test_the_query_of_a_search():
+    """Durations are read with their units, blanks around them are ignored, and the list has its bound."""
     found = Search(" m-1 ", "parse", " 100ms", "2s ", True).query(NOW)
-    assert found == Query(
+    assert found == TraceQuery(
         service="parse",
         text="m-1",
         min_duration_seconds=0.1,
@@ -94,7 +94,7 @@ def test_what_is_looked_for():
 
 
 def test_the_very_latest_are_left_out_but_for_their_id():
-    """A trace that began just now has not all its spans; who has its id wants to see it at once."""
+    """A trace that just began does not have all its spans; a search by id shows it anyway."""
     assert Search().query(NOW).start_max_unix_ns == NOW - 1_500_000_000
     assert Search(text="  ").query(NOW).start_max_unix_ns == NOW - 1_500_000_000
     assert Search(text="m-1").query(NOW).start_max_unix_ns is None
@@ -102,8 +102,8 @@ def test_the_very_latest_are_left_out_but_for_their_id():
 
 @pytest.mark.parametrize("text", ["5", "soon", "-1s", "1 week", "nan", "1e999s"])
 @pytest.mark.parametrize("key", ["longer", "shorter"])
-def test_a_duration_that_is_none(key, text):
-    """What would be right is told."""
+def test_a_wrong_duration(key, text):
+    """The error says what is allowed."""
     with pytest.raises(ValueError, match=r"write|must be|allowed are"):
         Search(**{key: text}).query(NOW)
 
@@ -136,12 +136,12 @@ def test_every_place_of_the_search_is_there_once():
 
 
 def test_nothing_found():
-    """A search that nothing fits is told from a console that nothing came to."""
-    assert text_of(trace_rows([], Search())) == "No trace has come yet."
-    assert text_of(trace_rows([], Search(text="m-1"))) == "No trace fits the search."
+    """A search without matches and a console without traces have different texts."""
+    assert text_of(trace_rows([], Search())) == "No traces yet."
+    assert text_of(trace_rows([], Search(text="m-1"))) == "No trace matches the search."
 
 
-def test_a_row_says_what_a_trace_was():
+def test_a_row_summarises_a_trace():
     """When it began, where, its stages, message, spans and duration; it leads to the trace."""
     row = row_of()
     assert texts(row) == [
@@ -176,17 +176,17 @@ def test_the_list_has_a_head_and_the_order_that_it_was_given():
     ],
 )
 def test_errors_and_faults_are_marked(changes, marks):
-    """How many spans failed, and up to three faults on purpose."""
+    """How many spans failed, and up to three injected faults."""
     assert [text_of(part) for part in of_class(row_of(**changes), "badge")] == marks
 
 
 def test_a_trace_without_a_message_has_its_id():
-    """Where nothing bears a message's id the trace's own stands there, and of many messages the first three."""
+    """Without a message id the row has the trace's own, and of many message ids the first three."""
     assert trace_hex(1) in texts(row_of(message_ids=()))
     assert "a, b, c" in texts(row_of(message_ids=("a", "b", "c", "d")))
 
 
-def test_what_others_wrote_is_text():
+def test_text_from_outside_is_text():
     """Names, faults and message ids are shown as they are, and lead nowhere."""
     row = row_of(
         root_service=SCRIPT, root_name=SCRIPT, services=((SCRIPT, 1),), faults=(SCRIPT,), message_ids=("javascript:x",)
@@ -196,7 +196,7 @@ def test_what_others_wrote_is_text():
     assert {SCRIPT, "javascript:x"} <= set(texts(row))
 
 
-def test_what_others_wrote_is_cut():
+def test_text_from_outside_is_cut():
     """Whatever the length of names and ids, a row takes some kilobytes."""
     long = "x" * 100_000
     row = row_of(root_service=long, root_name=long, services=((long, 1),), faults=(long,) * 9, message_ids=(long,) * 9)
@@ -205,10 +205,10 @@ def test_what_others_wrote_is_cut():
 
 
 def test_a_trace_of_a_thousand_services_has_a_row_like_any():
-    """Who sends spans decides how many services there are, but not how large the list is."""
+    """The sender of spans decides how many services there are, but not how large the list is."""
     store = TraceStore()
     store.add(request(**{f"service-{'x' * 30}-{n}": [span(1, n + 1)] for n in range(1000)}))
-    assert size_of(trace_rows(store.find(Query()), Search())) < 10_000
+    assert size_of(trace_rows(store.find(TraceQuery()), Search())) < 10_000
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_trace_of_a_thousand_services_has_a_row_like_any():
     ],
 )
 def test_the_time_of_day(unix_ns, text):
-    """UTC, to the millisecond, and a dash for what is no time."""
+    """UTC, to the millisecond, and a dash for an impossible time."""
     assert clock_text(unix_ns) == text
 
 

@@ -1,4 +1,4 @@
-"""What the page's server answers where there is no page."""
+"""The answers of the page's server where there is no page."""
 
 import flask
 import pytest
@@ -33,7 +33,7 @@ def test_every_view_is_the_page(client, path, accept):
 @pytest.mark.parametrize("path", UNKNOWN)
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", PROMETHEUS])
 def test_a_program_gets_problem_details(client, path, accept):
-    """A scraper, a probe or a reader of another API learns that there is nothing."""
+    """A scraper, a probe or a client of another API learns that there is nothing."""
     answer = client.get(path, headers={} if accept is None else {"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert answer.get_json(force=True)["status"] == 404
@@ -49,7 +49,7 @@ def test_a_browser_gets_a_page_that_leads_back(client, path):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "BREW"])
 @pytest.mark.parametrize("path", ["/", "/traces", "/nonsense", "/_dash-layout"])
-def test_another_method_is_refused_with_those_that_are_right(client, path, method):
+def test_another_method_is_refused_with_the_allowed_ones(client, path, method):
     """A page can only be read."""
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
@@ -57,8 +57,8 @@ def test_another_method_is_refused_with_those_that_are_right(client, path, metho
 
 
 @pytest.mark.parametrize(("body", "content_type"), [(b"", None), (b"{", "application/json"), (b"x", "text/plain")])
-def test_a_callback_that_is_none_is_no_page_either(client, body, content_type):
-    """What can't be read as a callback is told as an error, without a page of HTML."""
+def test_a_malformed_callback_is_not_a_page_either(client, body, content_type):
+    """A request that is not a callback gets an error, without a page of HTML."""
     answer = client.post("/_dash-update-component", data=body, content_type=content_type)
     assert answer.status_code in (400, 415)
     assert answer.mimetype == "application/problem+json"

@@ -41,11 +41,11 @@ def test_a_share(ratio, text):
     [(0.0, "0"), (math.nan, "-"), (0.00084, "840µs"), (0.0123, "12.3ms"), (1.25, "1.25s"), (340.0, "340s")],
 )
 def test_a_time(seconds, text):
-    """A duration has three digits and its unit, but for none at all."""
+    """A duration has three digits and its unit; 0 has no unit, and an unknown one is a dash."""
     assert time_text(seconds) == text
 
 
-def test_what_those_hear_who_do_not_see():
+def test_attributes_for_screen_readers():
     """Attributes of ARIA have their own names."""
     assert aria(label="Views", hidden="true") == {"aria-label": "Views", "aria-hidden": "true"}
     assert aria() == {}
@@ -53,7 +53,7 @@ def test_what_those_hear_who_do_not_see():
 
 @given(st.text(), st.integers(1, 50))
 def test_a_text_is_cut(text, most):
-    """What somebody else wrote stays as it is where it is short, and otherwise begins so and says that it goes on."""
+    """Text from outside stays as it is if it is short, and otherwise is cut and ends in an ellipsis."""
     found = short(text, most)
     assert len(found) <= most
     assert found == text or (found.endswith("…") and text.startswith(found[:-1]) and len(found) == most)

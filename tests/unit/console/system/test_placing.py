@@ -16,7 +16,7 @@ EDGES = st.lists(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)), max_
 
 
 def check_room(placing):
-    """See that no two stages or lines are drawn upon each other, and that all is within the picture."""
+    """Check that no two stages or lines overlap, and that everything is within the picture."""
     columns = defaultdict(list)
     for column, row in placing.positions.values():
         columns[column].append(row)
@@ -31,7 +31,7 @@ def check_room(placing):
 
 
 def layered(sizes, seed):
-    """Make a system of layers in which each stage is called by one or two of the layer before."""
+    """Return a system of layers in which each stage is called by one or two of the layer before."""
     chance = random.Random(seed)
     nodes, edges, before = [], [], []
     for layer, size in enumerate(sizes):
@@ -43,7 +43,7 @@ def layered(sizes, seed):
 
 
 def test_a_pipeline_is_a_straight_line():
-    """Stages that call one another in a row stand in a row."""
+    """Stages that call one another in a chain are in a row."""
     placing = place(["a", "b", "c"], [("a", "b"), ("b", "c")])
     assert placing.positions == {"a": (0, 0.0), "b": (1, 0.0), "c": (2, 0.0)}
     assert placing.routes == {("a", "b"): (), ("b", "c"): ()}
@@ -51,14 +51,14 @@ def test_a_pipeline_is_a_straight_line():
 
 
 def test_a_fan_is_even():
-    """The one who calls several stands in their middle, and they are one row apart."""
+    """The caller of several is in their middle, and they are one row apart."""
     placing = place(["a", "x", "y", "z"], [("a", "x"), ("a", "y"), ("a", "z")])
     assert placing.positions["a"] == (0, 1.0)
     assert sorted(row for _, row in placing.positions.values() if _ == 1) == [0.0, 1.0, 2.0]
     assert placing.rows == 3
 
 
-def test_a_stage_stands_behind_the_longest_way_to_it():
+def test_a_stage_is_placed_after_the_longest_path_to_it():
     """A call over several layers has a point in each column that it passes, beside the stages there."""
     placing = place(["a", "b", "c", "d"], [("a", "b"), ("b", "c"), ("c", "d"), ("a", "d")])
     assert [placing.positions[name][0] for name in "abcd"] == [0, 1, 2, 3]
@@ -70,15 +70,15 @@ def test_a_stage_stands_behind_the_longest_way_to_it():
     ("nodes", "columns", "rows"), [([], 0, 0.0), (["a"], 1, 1.0), (["a", "b", "c"], 1, 3.0), (["a", "a"], 1, 1.0)]
 )
 def test_stages_without_calls(nodes, columns, rows):
-    """Nothing at all, one stage alone, and stages that nothing binds together are placed too."""
+    """Nothing at all, a single stage, and stages without any connection are placed too."""
     placing = place(nodes, [])
     assert (placing.columns, placing.rows) == (columns, rows)
     assert set(placing.positions) == set(nodes)
     check_room(placing)
 
 
-def test_a_circle_of_calls_is_opened():
-    """The call that closes a circle goes to the left, its points in the order in which it passes them."""
+def test_a_cycle_of_calls_is_opened():
+    """The call that closes a cycle goes to the left, its points in the order in which it passes them."""
     placing = place(["in", "a", "b", "c"], [("in", "a"), ("a", "b"), ("b", "c"), ("c", "a")])
     assert [placing.positions[name][0] for name in ("in", "a", "b", "c")] == [0, 1, 2, 3]
     assert [column for column, _ in placing.routes["c", "a"]] == [2]
@@ -87,14 +87,14 @@ def test_a_circle_of_calls_is_opened():
     assert mutual.routes == {("a", "b"): (), ("b", "a"): (), ("a", "a"): ()}
 
 
-def test_a_circle_is_entered_from_where_its_messages_come():
-    """It is not the order of the names that says where a circle begins, but who calls into it."""
+def test_a_cycle_is_entered_where_its_messages_come_from():
+    """A cycle begins at the stage that is called from outside, not at the first name."""
     placing = place(["b", "a", "in"], [("in", "a"), ("a", "b"), ("b", "a")])
     assert [placing.positions[name][0] for name in ("in", "a", "b")] == [0, 1, 2]
 
 
 def test_two_that_would_cross_do_not():
-    """Stages are put in an order in which their calls do not cross."""
+    """Stages are ordered so that their calls do not cross."""
     placing = place(["a", "b", "x", "y"], [("a", "y"), ("b", "x")])
     upper_calls = placing.positions["a"][1] < placing.positions["b"][1]
     assert upper_calls == (placing.positions["y"][1] < placing.positions["x"][1])
@@ -114,14 +114,14 @@ def test_large_systems_stay_compact(sizes, columns, rows):
 
 
 def test_the_same_system_is_always_drawn_the_same():
-    """A picture that is drawn anew does not jump."""
+    """A picture that is drawn again does not jump."""
     system = layered((1, 6, 12, 18, 15, 8), seed=3)
     assert place(*system) == place(*system)
 
 
 @given(EDGES)
 def test_every_system_can_be_drawn(edges):
-    """Whatever calls there are, circles included, all stages have room and each route goes column by column."""
+    """Whatever the calls, cycles included, all stages have room and each route goes column by column."""
     placing = place(NODES, edges)
     assert set(placing.positions) == set(NODES)
     assert set(placing.routes) == set(edges)
@@ -133,15 +133,15 @@ def test_every_system_can_be_drawn(edges):
 
 
 @given(st.sets(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)).filter(lambda edge: edge[0] < edge[1])))
-def test_without_circles_all_calls_go_to_the_right(edges):
-    """Each stage is one column behind the last of those that call it, and first where nobody does."""
+def test_without_cycles_all_calls_go_to_the_right(edges):
+    """Each stage is one column after the last of its callers, and first if it has none."""
     columns = {name: column for name, (column, _) in place(NODES, sorted(edges)).positions.items()}
     for name in NODES:
         callers = [columns[caller] for caller, called in edges if called == name]
         assert columns[name] == max(callers, default=-1) + 1
 
 
-def test_a_long_chain_is_no_trouble():
+def test_a_long_chain_is_drawn():
     """Three thousand stages in a row need no recursion."""
     names = [str(number) for number in range(3000)]
     placing = place(names, list(itertools.pairwise(names)))
@@ -149,14 +149,14 @@ def test_a_long_chain_is_no_trouble():
 
 
 def test_rows_keep_the_order_and_the_room():
-    """Vertices that want to be at the same place stand about it in their order, lines closer than nodes."""
+    """Vertices that want the same place are placed around it in their order, lines closer than nodes."""
     rows = straight_rows([[0], [1, 3, 4, 2]], [(0, 1), (0, 3), (0, 4), (0, 2)], nodes=3)
     assert rows[1] < rows[3] < rows[4] < rows[2]
     assert [round(rows[3] - rows[1], 6), round(rows[4] - rows[3], 6), round(rows[2] - rows[4], 6)] == [0.7, 0.4, 0.7]
     assert rows[0] == pytest.approx((rows[1] + rows[2]) / 2)
 
 
-def test_many_passing_lines_stand_closer():
+def test_many_passing_lines_are_closer_together():
     """Lines share the height that a screen of that width has left, so that the picture does not grow with them."""
     few, many = 4, 120
     for lines in (few, many):

@@ -56,7 +56,7 @@ def test_services_are_listed(client):
 
 
 def test_operations_are_listed(client):
-    """Operations are those of one service, of one kind where that is asked for."""
+    """Operations are those of one service, and of one kind if a kind is given."""
     post, messages = {"name": "POST", "spanKind": "client"}, {"name": "POST /messages", "spanKind": "server"}
     assert client.get("/api/v3/operations?service=parse").json == {"operations": [post, messages]}
     assert client.get("/api/v3/operations?service=parse&span_kind=server").json == {"operations": [messages]}
@@ -75,7 +75,7 @@ def test_a_trace_is_given_in_otlp_json(client, store):
 
 @pytest.mark.parametrize("text", ["1", "01", "0" * 31 + "1"])
 def test_a_trace_is_found_without_its_zeros(client, text):
-    """Zeros at the beginning of an id may be left out."""
+    """Leading zeros of an id may be left out."""
     assert traces_of(client.get(f"/api/v3/traces/{text}?raw_traces=true&start_time=2026-01-01T00:00:00Z"))
 
 
@@ -92,7 +92,7 @@ def test_a_trace_is_found_without_its_zeros(client, text):
     ],
 )
 def test_traces_are_searched(client, query, numbers):
-    """The latest traces that meet the query come in one document, the one that started last first."""
+    """The latest traces that match the query come in one document, latest start first."""
     assert found(client, query) == numbers
 
 
@@ -106,8 +106,8 @@ def test_traces_are_searched(client, query, numbers):
         f"/download/traces/{trace_hex(9)}.json",
     ],
 )
-def test_no_traces_are_told_as_jaeger_does(client, path):
-    """Where there is nothing, the answer is 404 with Jaeger's words."""
+def test_no_traces_are_answered_like_jaeger(client, path):
+    """If there is nothing, the answer is 404 with Jaeger's words."""
     answer = client.get(path)
     assert (answer.status_code, answer.mimetype) == (404, "application/json")
     assert answer.json == {"error": {"httpCode": 404, "message": "No traces found"}}
@@ -125,8 +125,8 @@ def test_no_traces_are_told_as_jaeger_does(client, path):
         (f"/api/v3/traces/{trace_hex(1)}?raw_traces=x", "malformed parameter raw_traces: 'x' is neither"),
     ],
 )
-def test_a_wrong_parameter_is_told_as_jaeger_does(client, path, message):
-    """What cannot be meant is answered with 400 and what is wrong with it."""
+def test_a_wrong_parameter_is_answered_like_jaeger(client, path, message):
+    """An invalid value is answered with 400 and what is wrong with it."""
     answer = client.get(path)
     assert answer.status_code == 400
     assert answer.json["error"]["httpCode"] == 400
@@ -141,7 +141,7 @@ def test_a_trace_is_downloaded(client, store):
 
 
 def test_all_traces_are_downloaded(client):
-    """All traces come in one file, the oldest first; of an empty store it has none."""
+    """All traces come in one file, oldest first; for an empty store it has none."""
     answer = client.get("/download/traces.json")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="traces.json"'
     assert [int(trace, 16) for trace, _ in traces_of(answer)] == [1, 1, 1, 2, 2, 2]
@@ -149,8 +149,8 @@ def test_all_traces_are_downloaded(client):
 
 
 def test_a_download_outlives_the_traces_in_it():
-    """Traces that make room while they are being sent are left out; the file stays whole."""
-    store = TraceStore(most_traces=2)
+    """Traces evicted while they are being sent are left out; the file stays valid."""
+    store = TraceStore(max_traces=2)
     store.add(request(parse=[span(1), span(2)]))
     answer = client_of(store).get("/download/traces.json", buffered=False)
     pieces = iter(answer.response)
@@ -163,7 +163,7 @@ def test_a_download_outlives_the_traces_in_it():
 
 
 def test_a_script_in_a_name_stays_text():
-    """What somebody writes into a span comes back as it was, in JSON and never as a page."""
+    """Text in a span comes back as it was, in JSON and never as a page."""
     script = '<script>alert("x")</script>\u2028'
     store = TraceStore()
     store.add(request(parse=[span(name=script, attributes={script: script})]))
@@ -185,7 +185,7 @@ def test_a_script_in_a_name_stays_text():
     ),
 )
 def test_no_request_breaks_it(client, path, query):
-    """Whatever stands in a path and its parameters, the answer is one that Jaeger gives."""
+    """Whatever is in a path and its parameters, the answer is one that Jaeger could give."""
     for base in ("/api/v3/traces/", "/api/v3/traces", "/api/v3/operations", "/download/traces/"):
         answer = client.get(base + (path if base.endswith("/") else ""), query_string=query)
         assert answer.status_code in (200, 308, 400, 404), answer.text
@@ -205,8 +205,8 @@ def test_no_request_breaks_it(client, path, query):
         "/download",
     ],
 )
-def test_an_unknown_path_is_told_as_an_error_of_the_api(client, method, path):
-    """Whoever tries another API, or a slip of a path, gets 404 in JSON and not a page."""
+def test_an_unknown_path_is_an_error_of_the_api(client, method, path):
+    """Another API's path, or a mistyped one, gets 404 in JSON and not a page."""
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (404, "application/json")
     assert method == "HEAD" or answer.json["error"]["httpCode"] == 404
@@ -214,8 +214,8 @@ def test_an_unknown_path_is_told_as_an_error_of_the_api(client, method, path):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
 @pytest.mark.parametrize("path", ["/api/v3/services", "/api/v3/traces", "/api/v3/traces/1", "/download/traces.json"])
-def test_another_method_is_told_with_those_that_are_right(client, method, path):
-    """What can only be read is 405, in JSON, with what is allowed."""
+def test_another_method_is_refused_with_the_allowed_ones(client, method, path):
+    """It is 405, in JSON, with the allowed methods."""
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (405, "application/json")
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
@@ -233,7 +233,7 @@ def crowded():
 
 
 def test_a_search_that_finds_too_much_is_refused_with_what_to_ask(crowded):
-    """An answer is bounded by its spans and its bytes; which search would fit is told."""
+    """An answer is bounded by its spans and its bytes; the error says which search would fit."""
     asked = f"/api/v3/traces?{WHOLE_TIME}&query.service_name=parse&query.num_traces="
     answer = crowded.get(f"{asked}1000")
     assert answer.status_code == 400
@@ -244,7 +244,7 @@ def test_a_search_that_finds_too_much_is_refused_with_what_to_ask(crowded):
     assert (answer.status_code, "bytes: an answer has at most" in answer.json["error"]["message"]) == (400, True)
 
 
-def test_a_trace_that_is_too_large_is_told_where_it_is_whole(crowded):
+def test_the_error_for_a_large_trace_names_the_download(crowded):
     """One trace may be too much for an answer; the download has all of it."""
     answer = crowded.get(f"/api/v3/traces/{trace_hex(99)}")
     assert answer.status_code == 400

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from simulator.console.traces.api_parameters import (
     BadParameter,
+    read_boolean,
     read_count,
     read_duration,
     read_query,
     read_time,
     read_trace_id,
-    read_truth,
 )
-from simulator.console.traces.search import Query
+from simulator.console.traces.search import TraceQuery
 
 TIMES = {"query.start_time_min": "2026-11-22T10:00:00Z", "query.start_time_max": "2026-11-22T11:00:00Z"}
 MIN_NS, MAX_NS = 1_795_341_600_000_000_000, 1_795_345_200_000_000_000
@@ -25,11 +25,11 @@ MIN_NS, MAX_NS = 1_795_341_600_000_000_000, 1_795_345_200_000_000_000
 
 def test_the_least_that_is_asked_for():
     """The bounds of the start alone ask for the latest 20 traces between them."""
-    assert read_query(TIMES) == Query(start_min_unix_ns=MIN_NS, start_max_unix_ns=MAX_NS, limit=20)
+    assert read_query(TIMES) == TraceQuery(start_min_unix_ns=MIN_NS, start_max_unix_ns=MAX_NS, limit=20)
 
 
 def test_every_parameter_under_both_of_its_names():
-    """What is asked for is the same by the names of protobuf and of JSON."""
+    """The names of protobuf and of JSON mean the same query."""
     asked = {
         "service_name": "parse",
         "operation_name": "POST /messages",
@@ -48,19 +48,19 @@ def test_every_parameter_under_both_of_its_names():
         "query.startTimeMin": TIMES["query.start_time_min"],
         "query.startTimeMax": TIMES["query.start_time_max"],
     }
-    expected = Query("parse", "POST /messages", "", 0.2, 1.5, False, {}, MIN_NS, MAX_NS, 7)
+    expected = TraceQuery("parse", "POST /messages", "", 0.2, 1.5, False, {}, MIN_NS, MAX_NS, 7)
     assert read_query({f"query.{name}": value for name, value in asked.items()} | TIMES) == expected
     assert read_query(camel) == expected
 
 
 def test_the_number_of_traces_has_an_older_name_too():
-    """Both query.search_depth and query.num_traces say how many; the first goes before."""
+    """Both query.search_depth and query.num_traces set the number; the first takes precedence."""
     assert read_query(TIMES | {"query.num_traces": "3"}).limit == 3
     assert read_query(TIMES | {"query.num_traces": "3", "query.search_depth": "5"}).limit == 5
 
 
 def test_empty_parameters_and_durations_of_0_ask_for_nothing():
-    """A parameter without a value counts as not given; a duration of 0 bounds nothing."""
+    """A parameter without a value counts as missing; a duration of 0 is no bound."""
     empty = dict.fromkeys(("query.service_name", "query.search_depth", "query.duration_min"), "")
     assert read_query(TIMES | empty | {"query.duration_max": "0"}) == read_query(TIMES)
 
@@ -78,7 +78,7 @@ def test_empty_parameters_and_durations_of_0_ask_for_nothing():
         (TIMES | {"query.raw_traces": "no"}, "malformed parameter query.raw_traces: 'no' is neither true nor false"),
     ],
 )
-def test_a_parameter_that_is_none_is_named(given, message):
+def test_an_invalid_parameter_is_named(given, message):
     """The error says which parameter is wrong, what it was and what is allowed."""
     with pytest.raises(BadParameter) as raised:
         read_query(given)
@@ -110,15 +110,15 @@ def test_times_are_read_to_the_nanosecond(text, nanoseconds):
         *("2026-11-22T10:00:00.Z", "٢٠٢٦-11-22T10:00:00Z", "1795341600", "2026-11-22T10:00:00Z\n", ""),
     ],
 )
-def test_what_is_no_time_is_refused(text):
-    """Other writings, days that do not exist and digits of other scripts are no times."""
+def test_what_is_not_a_time_is_refused(text):
+    """Other formats, days that do not exist and digits of other scripts are not times."""
     with pytest.raises(ValueError, match=r".+"):
         read_time(text)
 
 
 @given(st.datetimes(), st.integers(-23 * 60, 23 * 60))
 def test_every_time_is_read_as_it_was_written(moment, offset_minutes):
-    """Any time of the years 1 to 9999, in any zone, is the one that was meant."""
+    """Any time of the years 1 to 9999, in any zone, is read exactly."""
     aware = moment.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
     expected = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
     assert read_time(aware.isoformat()) == expected
@@ -139,8 +139,8 @@ def test_durations_are_read_as_in_go(text, seconds):
 @pytest.mark.parametrize(
     "text", ["x", "5", "", "-", "1e3ms", " 1s", "1s ", "1s5", ".s", "--1s", "-+1s", "١s", "9" * 19 + "s"]
 )
-def test_what_is_no_duration_is_refused(text):
-    """A number without a unit, spaces, exponents and more digits than anybody needs are no durations."""
+def test_what_is_not_a_duration_is_refused(text):
+    """A number without a unit, spaces, exponents and too many digits are not durations."""
     with pytest.raises(ValueError, match="is not a duration like"):
         read_duration(text)
 
@@ -154,29 +154,29 @@ def test_trace_ids_may_leave_out_zeros(text, full):
 
 
 @pytest.mark.parametrize("text", ["", "xyz", "1" * 33, "ab cd", " abc", "0x1", "١", "abc\n", "a_b"])
-def test_what_is_no_trace_id_is_refused(text):
-    """Other letters, spaces and more digits are told with what is allowed."""
+def test_what_is_not_a_trace_id_is_refused(text):
+    """The error about other letters, spaces and more digits says what is allowed."""
     with pytest.raises(BadParameter, match=r"malformed parameter trace_id: .* is not 1 to 32 hexadecimal digits"):
         read_trace_id(text)
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "", "1000000000", "1_000", "٣", "1\n"])
-def test_what_is_no_number_of_traces_is_refused(text):
+def test_what_is_not_a_number_of_traces_is_refused(text):
     """A number of traces is whole, at least 1, and has at most 9 digits."""
     with pytest.raises(ValueError, match="is not a number from 1 to 999999999"):
         read_count(text)
 
 
 @pytest.mark.parametrize(("text", "truth"), [("true", True), ("T", True), ("1", True), ("False", False), ("0", False)])
-def test_truth_is_read_as_in_go(text, truth):
-    """True and false have the writings that Go knows."""
-    assert read_truth(text) is truth
+def test_booleans_are_read_as_in_go(text, truth):
+    """True and false may be written in every way that Go accepts."""
+    assert read_boolean(text) is truth
 
 
 @given(st.text(max_size=40))
-def test_no_text_does_worse_than_to_be_refused(text):
-    """Whatever stands in a parameter, it is read or refused with ValueError."""
-    for read in (read_time, read_duration, read_count, read_truth, read_trace_id):
+def test_no_text_raises_anything_but_a_value_error(text):
+    """Whatever is in a parameter, it is read or refused with ValueError."""
+    for read in (read_time, read_duration, read_count, read_boolean, read_trace_id):
         try:
             read(text)
         except ValueError as error:

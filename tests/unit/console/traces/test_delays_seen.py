@@ -1,4 +1,4 @@
-"""The delays that stages' spans tell of."""
+"""The delays in the stages' spans."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def test_services_and_configurations_are_apart():
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7])
 def test_the_latest_stay(count):
-    """Of more than there is room for the last ones are kept, in their order."""
-    delays = DelaysSeen(most=3)
+    """Of more than there is room for the latest are kept, in their order."""
+    delays = DelaysSeen(max_samples=3)
     for number in range(count):
         delays.take(process(float(number)), "enrich")
     kept = [sample.drawn_seconds for sample in delays.samples("enrich", SPEC)]
     assert kept == [float(number) for number in range(count)][-3:]
 
 
-def test_the_configuration_that_was_met_longest_ago_goes():
+def test_the_least_recently_seen_configuration_is_dropped():
     """Of more services and configurations than there is room for, the ones in use stay."""
-    delays = DelaysSeen(most_series=2)
+    delays = DelaysSeen(max_series=2)
     for service in ("a", "b", "a", "c"):
         delays.take(process(), service)
     assert [len(delays.samples(service, SPEC)) for service in "abc"] == [2, 0, 1]
@@ -65,7 +65,7 @@ def test_the_configuration_that_was_met_longest_ago_goes():
         span(name="process", attributes={"simulator.delay.spec": SPEC}),
     ],
 )
-def test_what_is_no_delay_is_left_out(sent):
+def test_a_span_without_a_valid_delay_is_left_out(sent):
     """A span without a drawn delay or its configuration, or with an impossible one, gives no sample."""
     delays = DelaysSeen()
     delays.take(sent, "enrich")
@@ -83,7 +83,7 @@ def test_memory_is_bounded():
     """Whatever services and configurations are sent, 30 full series take a tenth of 15 MB."""
     tracemalloc.start()
     try:
-        delays = DelaysSeen(most=2000, most_series=30)
+        delays = DelaysSeen(max_samples=2000, max_series=30)
         for number in range(40):
             sent = process(spec=f"constant({number}ms)")
             for _ in range(2100):

@@ -1,10 +1,10 @@
-"""Where spans are passed on to, as OpenTelemetry's variables say."""
+"""Where spans are forwarded, by OpenTelemetry's variables."""
 
 from __future__ import annotations
 
 import pytest
 
-from simulator.console.traces.destination import destination_from, wants_passing
+from simulator.console.traces.destination import destination_from, forwarding_url
 
 BASE, TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
@@ -23,8 +23,8 @@ BASE, TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOIN
         ({BASE: "http://c:4318", "OTEL_SDK_DISABLED": "true"}, None),
     ],
 )
-def test_spans_are_passed_on_where_the_user_named_a_collector(environment, endpoint):
-    """An endpoint that is named, and only such a one, is passed on to, unless no spans are wanted at all."""
-    assert wants_passing(environment) == endpoint
+def test_spans_are_forwarded_if_the_user_named_a_collector(environment, endpoint):
+    """Spans are forwarded only to an endpoint that is named, and only if their export is not turned off."""
+    assert forwarding_url(environment) == endpoint
     found = destination_from(environment)
     assert (found and found.endpoint) == endpoint

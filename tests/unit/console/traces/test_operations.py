@@ -8,7 +8,7 @@ SERVER, CLIENT = 2, 3
 
 
 def test_they_are_given_in_order_and_once():
-    """Services and their operations are sorted; what was met many times is there once."""
+    """Services and their operations are sorted; what was seen many times is there once."""
     operations = Operations()
     for service, name, kind in (("b", "POST", CLIENT), ("a", "z", SERVER), ("a", "y", SERVER), ("a", "z", SERVER)):
         operations.take(service, name, kind)
@@ -18,16 +18,16 @@ def test_they_are_given_in_order_and_once():
 
 
 def test_kinds_that_have_one_name_are_one():
-    """A kind that was not told is internal, and does not stand beside the internal one."""
+    """A missing kind is internal, and not listed beside the internal one."""
     operations = Operations()
     operations.take("a", "x", 0)
     operations.take("a", "x", 1)
     assert operations.of("a") == [("x", "internal")]
 
 
-def test_those_met_longest_ago_make_room():
-    """A flood of names cannot push out what is still in use, nor take more room than there is."""
-    operations = Operations(most=10)
+def test_the_least_recently_seen_make_room():
+    """A flood of names can neither evict what is still in use, nor take more room than there is."""
+    operations = Operations(max_entries=10)
     for number in range(1000):
         operations.take("flood", f"name-{number}", SERVER)
         operations.take("parse", "POST /messages", SERVER)

@@ -1,4 +1,4 @@
-"""Resources and scopes that are kept once for all their spans."""
+"""Resources and scopes that are stored once for all their spans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.otlp import add_attributes, request, span
 
 
 def kept(origins, sent):
-    """Keep each scope's spans as the store does; give them with their origins."""
+    """Keep each scope's spans as the store does; return them with their origins."""
     spans = []
     for resource_spans in sent.resource_spans:
         for origin, scope_spans in origins.of(resource_spans):
@@ -19,7 +19,7 @@ def kept(origins, sent):
     return spans
 
 
-def test_what_is_the_same_is_kept_once():
+def test_equal_origins_are_stored_once():
     """Two requests of one resource and scope share one origin; it knows the service."""
     origins = Origins()
     ((first, _), (second, _)) = kept(origins, request(parse=[span()])) + kept(origins, request(parse=[span(2)]))
@@ -29,7 +29,7 @@ def test_what_is_the_same_is_kept_once():
 
 
 @pytest.mark.parametrize("where", ["resource", "resource schema", "scope", "scope schema"])
-def test_what_differs_is_kept_apart(where):
+def test_different_origins_are_stored_separately(where):
     """Another attribute, name or schema is another origin."""
     origins, sent, other = Origins(), request(parse=[span()]), request(parse=[span(2)])
     group = other.resource_spans[0]
@@ -49,7 +49,7 @@ def test_what_differs_is_kept_apart(where):
 
 
 def test_an_origin_goes_with_its_last_span():
-    """What no span is kept of takes no memory; while one is, it stays."""
+    """An origin without spans takes no memory; with one, it stays."""
     origins = Origins()
     spans = kept(origins, request(parse=[span(number=1), span(number=2)]))
     (first, _), (second, _) = spans
@@ -60,7 +60,7 @@ def test_an_origin_goes_with_its_last_span():
 
 
 def test_an_origin_whose_spans_were_all_refused_is_not_kept():
-    """A resource of whose spans nobody kept one is forgotten at once, also where the caller breaks off."""
+    """A resource without stored spans is dropped immediately, even if the caller stops early."""
     origins = Origins()
     for _ in origins.of(request(parse=[span()]).resource_spans[0]):
         assert origins.bytes > 0
@@ -72,16 +72,16 @@ def test_an_origin_whose_spans_were_all_refused_is_not_kept():
 
 
 def test_a_large_resource_is_counted_as_large():
-    """What an origin weighs grows with its bytes, and with the name of its service once more."""
+    """An origin's weight grows with its bytes, and with the name of its service once more."""
     origins = Origins()
     ((small, _),) = kept(origins, request(parse=[span()]))
     ((large, _),) = kept(origins, request(**{"p" * 10_000: [span()]}))
-    # The name stands in the serialized resource, in the instance's id beside it, and in the service.
+    # The name is in the serialized resource, in the instance's id beside it, and in the service.
     assert large.bytes - small.bytes >= 3 * 9_990
 
 
 def test_attributes_are_those_of_resource_and_scope():
-    """Both bear attributes, and both are looked at in a search."""
+    """Both have attributes, and both are searched."""
     sent = request(parse=[span()])
     add_attributes(sent.resource_spans[0].scope_spans[0].scope, {"scoped": True})
     ((origin, _),) = kept(Origins(), sent)

@@ -1,4 +1,4 @@
-"""OTLP's JSON: what is read and written is what the specification says, and one undoes the other."""
+"""OTLP's JSON: it is read and written as the specification says, and round-trips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.otlp_json import MOST_PARTS, as_json, json_reader
+from simulator.console.traces.otlp_json import MAX_PARTS, as_json, json_reader
 from simulator.console.turns import Turns
 from tests.support.exports import SPAN_ID, TRACE_ID, exports
 
@@ -25,7 +25,7 @@ read_request = json_reader(Turns())
 
 
 def body_of(span):
-    """Write the JSON of a request with one span of these fields."""
+    """Return the JSON of a request with one span of these fields."""
     return orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
 
 
@@ -50,8 +50,8 @@ def span_complaint(span):
 
 
 @given(exports())
-def test_reading_undoes_writing(request):
-    """Any request there can be, written as JSON and read again, is the same to the last field."""
+def test_requests_round_trip(request):
+    """Any request, written as JSON and read again, is the same to the last field."""
     written = orjson.dumps(as_json(request.resource_spans))
     # Two messages with a NaN in them are not equal, but their bytes are.
     again = read_request(written).SerializeToString(deterministic=True)
@@ -101,8 +101,8 @@ def test_a_span_is_written_as_the_specification_says():
     ]
 
 
-def test_nothing_is_written_as_nothing():
-    """No spans are an empty list."""
+def test_no_spans_are_an_empty_list():
+    """A request without spans has an empty list."""
     assert as_json([]) == {"resourceSpans": []}
 
 
@@ -116,7 +116,7 @@ def test_ids_are_read_in_either_case():
     ("given_time", "nanoseconds"), [("17", 17), (17, 17), (17.0, 17), ("18446744073709551615", 2**64 - 1), (None, 0)]
 )
 def test_64_bit_integers_are_strings_or_numbers(given_time, nanoseconds):
-    """A time is read from a string of digits as from a number."""
+    """A time is read from a string of digits or from a number."""
     assert read_span({"startTimeUnixNano": given_time}).start_time_unix_nano == nanoseconds
 
 
@@ -143,7 +143,7 @@ def test_enums_are_numbers_and_names_are_understood(kind, number):
     ],
 )
 def test_values_of_every_kind_are_read(value, kind, read):
-    """Each kind of attribute is read as what it is."""
+    """Each type of attribute is read as its own."""
     found = read_value(value)
     assert (found.WhichOneof("value"), getattr(found, kind)) == (kind, read)
 
@@ -159,7 +159,7 @@ def test_an_attribute_may_have_no_value(value):
     assert read_value(value).WhichOneof("value") is None
 
 
-def test_what_is_not_known_is_ignored():
+def test_unknown_fields_are_ignored():
     """Fields of a later version, names in the protobuf's own spelling among them, change nothing."""
     span = read_span({"name": "n", "newField": {"a": [1]}, "trace_id": "zz", "start_time_unix_nano": []})
     assert (span.name, span.trace_id, span.start_time_unix_nano) == ("n", b"", 0)
@@ -167,27 +167,27 @@ def test_what_is_not_known_is_ignored():
 
 @pytest.mark.parametrize("body", [b"{}", b' {"resourceSpans": []}', b'{"resourceSpans":null}', b'{"other": 1}'])
 def test_a_request_may_be_empty(body):
-    """A request without spans is a good one."""
+    """A request without spans is valid."""
     assert read_request(body) == ExportTraceServiceRequest()
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"{", b"{}}", b'{"a": NaN}', b"\xff", b'"\\ud800"', b"\x00", b"[" * 5000])
 def test_what_is_not_json_is_refused(body):
-    """Bytes that are no JSON are told as such."""
+    """The error says that the bytes are not JSON."""
     assert complaint(body).startswith("not JSON: ")
 
 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"[]", "an object is wanted, not []"),
-        (b"null", "an object is wanted, not None"),
-        (b'{"resourceSpans": {}}', "resourceSpans: an array is wanted, not {}"),
-        (b'{"resourceSpans": [3]}', "resourceSpans[0]: an object is wanted, not 3"),
-        (b'{"resourceSpans": [{}, null]}', "resourceSpans[1]: an object is wanted, not None"),
+        (b"[]", "an object is expected, not []"),
+        (b"null", "an object is expected, not None"),
+        (b'{"resourceSpans": {}}', "resourceSpans: an array is expected, not {}"),
+        (b'{"resourceSpans": [3]}', "resourceSpans[0]: an object is expected, not 3"),
+        (b'{"resourceSpans": [{}, null]}', "resourceSpans[1]: an object is expected, not None"),
     ],
 )
-def test_what_is_no_request_is_refused(body, told):
+def test_what_is_not_a_request_is_refused(body, told):
     """JSON of another shape is refused with the place in it."""
     assert complaint(body) == told
 
@@ -195,32 +195,38 @@ def test_what_is_no_request_is_refused(body, told):
 @pytest.mark.parametrize(
     ("span", "told"),
     [
-        ({"name": 5}, "name: a string is wanted, not 5"),
-        ({"traceId": "xyz"}, "traceId: an id in hexadecimal is wanted, not 'xyz'"),
-        ({"traceId": "ab cd"}, "traceId: an id in hexadecimal is wanted, not 'ab cd'"),
-        ({"traceId": "abc"}, "traceId: an id in hexadecimal is wanted, not 'abc'"),
-        ({"traceId": "é" * 32}, f"traceId: an id in hexadecimal is wanted, not '{'é' * 32}'"),
-        ({"spanId": 17}, "spanId: an id in hexadecimal is wanted, not 17"),
-        ({"startTimeUnixNano": "1_0"}, "startTimeUnixNano: an integer is wanted, not '1_0'"),
-        ({"startTimeUnixNano": "٣"}, "startTimeUnixNano: an integer is wanted, not '٣'"),
-        ({"startTimeUnixNano": True}, "startTimeUnixNano: an integer is wanted, not True"),
-        ({"startTimeUnixNano": 1.5}, "startTimeUnixNano: an integer is wanted, not 1.5"),
-        ({"kind": "SERVER"}, "kind: an integer is wanted, not 'SERVER'"),
-        ({"name": "n" * 1000, "kind": "k" * 1000}, f"kind: an integer is wanted, not '{'k' * 59}..."),
+        ({"name": 5}, "name: a string is expected, not 5"),
+        ({"traceId": "xyz"}, "traceId: an id in hexadecimal is expected, not 'xyz'"),
+        ({"traceId": "ab cd"}, "traceId: an id in hexadecimal is expected, not 'ab cd'"),
+        ({"traceId": "abc"}, "traceId: an id in hexadecimal is expected, not 'abc'"),
+        ({"traceId": "é" * 32}, f"traceId: an id in hexadecimal is expected, not '{'é' * 32}'"),
+        ({"spanId": 17}, "spanId: an id in hexadecimal is expected, not 17"),
+        ({"startTimeUnixNano": "1_0"}, "startTimeUnixNano: an integer is expected, not '1_0'"),
+        ({"startTimeUnixNano": "٣"}, "startTimeUnixNano: an integer is expected, not '٣'"),
+        ({"startTimeUnixNano": True}, "startTimeUnixNano: an integer is expected, not True"),
+        ({"startTimeUnixNano": 1.5}, "startTimeUnixNano: an integer is expected, not 1.5"),
+        ({"kind": "SERVER"}, "kind: an integer is expected, not 'SERVER'"),
+        ({"name": "n" * 1000, "kind": "k" * 1000}, f"kind: an integer is expected, not '{'k' * 59}..."),
         (
             {"attributes": [{"value": {"boolValue": 1}}]},
-            "attributes[0].value.boolValue: true or false is wanted, not 1",
+            "attributes[0].value.boolValue: true or false is expected, not 1",
         ),
-        ({"attributes": [{"value": {"doubleValue": "1_0"}}]}, "attributes[0].value.doubleValue: a number is wanted"),
-        ({"attributes": [{"value": {"doubleValue": " 1"}}]}, "attributes[0].value.doubleValue: a number is wanted"),
-        ({"attributes": [{"value": {"doubleValue": False}}]}, "attributes[0].value.doubleValue: a number is wanted"),
-        ({"attributes": [{"value": {"bytesValue": "*"}}]}, "attributes[0].value.bytesValue: bytes in base64 is wanted"),
-        ({"attributes": [{"value": {"bytesValue": "é"}}]}, "attributes[0].value.bytesValue: bytes in base64 is wanted"),
-        ({"status": []}, "status: an object is wanted, not []"),
+        ({"attributes": [{"value": {"doubleValue": "1_0"}}]}, "attributes[0].value.doubleValue: a number is expected"),
+        ({"attributes": [{"value": {"doubleValue": " 1"}}]}, "attributes[0].value.doubleValue: a number is expected"),
+        ({"attributes": [{"value": {"doubleValue": False}}]}, "attributes[0].value.doubleValue: a number is expected"),
+        (
+            {"attributes": [{"value": {"bytesValue": "*"}}]},
+            "attributes[0].value.bytesValue: bytes in base64 is expected",
+        ),
+        (
+            {"attributes": [{"value": {"bytesValue": "é"}}]},
+            "attributes[0].value.bytesValue: bytes in base64 is expected",
+        ),
+        ({"status": []}, "status: an object is expected, not []"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_refused(span, told):
-    """A value of another type than the field's is refused with its place, and shown no longer than need be."""
+    """A value of another type than the field's is refused with its place, and shown only up to a length."""
     assert span_complaint(span).startswith(told)
 
 
@@ -243,17 +249,17 @@ def test_a_number_out_of_range_is_refused(span, place):
 def test_two_values_in_one_are_refused():
     """A value is of one kind only."""
     told = span_complaint({"attributes": [{"key": "k", "value": {"stringValue": "a", "intValue": 1}}]})
-    assert told == "attributes[0].value.intValue: there is a string_value already"
+    assert told == "attributes[0].value.intValue: string_value is set already"
 
 
 def nested(lists):
-    """Write a request with an attribute of a resource that is a number within so many lists."""
+    """Return a request with an attribute of a resource that is a number within so many lists."""
     value = b'{"arrayValue":{"values":[' * lists + b'{"intValue":1}' + b"]}}" * lists
     return b'{"resourceSpans":[{"resource":{"attributes":[{"value":%s}]}}]}' % value
 
 
 def test_whatever_is_read_protobuf_can_read_too():
-    """The deepest nesting that is taken can be written as protobuf and as JSON, and read again."""
+    """The deepest accepted nesting can be written as protobuf and as JSON, and read again."""
     request = read_request(nested(47))
     assert ExportTraceServiceRequest.FromString(request.SerializeToString()) == request
     assert read_request(orjson.dumps(as_json(request.resource_spans))) == request
@@ -265,15 +271,15 @@ def test_nesting_beyond_what_protobuf_reads_is_refused(lists):
     assert complaint(nested(lists)).endswith(": more than 100 messages within each other")
 
 
-@pytest.mark.parametrize("body", [b'{"resourceSpans":[' + b"{}," * MOST_PARTS + b"{}]}", b"[" * (MOST_PARTS + 1)])
+@pytest.mark.parametrize("body", [b'{"resourceSpans":[' + b"{}," * MAX_PARTS + b"{}]}", b"[" * (MAX_PARTS + 1)])
 def test_a_body_of_too_many_values_is_refused_unread(body):
-    """A body that would take many times its size in memory is refused by a look at its bytes."""
+    """A body that would take many times its size in memory is refused by counting its bytes."""
     with pytest.raises(TooManyParts, match="send smaller ones"):
         read_request(body)
 
 
 @given(st.binary(max_size=200) | JSON.map(orjson.dumps))
-def test_whatever_comes_is_read_or_refused(body):
+def test_any_body_is_read_or_refused(body):
     """Any bytes and any JSON are either a request or Malformed."""
     try:
         assert isinstance(read_request(body), ExportTraceServiceRequest)

@@ -1,4 +1,4 @@
-"""OTLP's protobuf: what would be large in memory is refused before it is read."""
+"""OTLP's protobuf: a body that would be large in memory is refused before it is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from simulator.console.traces import otlp_protobuf
 from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.otlp_protobuf import MAX_FIELDS, MOST_PARTS, protobuf_reader
+from simulator.console.traces.otlp_protobuf import MAX_FIELDS, MAX_PARTS, protobuf_reader
 from simulator.console.turns import Turns
 from tests.support.exports import export, exports
 
@@ -16,7 +16,7 @@ read_request = protobuf_reader(type(export()), Turns())
 
 
 def field(number, content):
-    """Write a field that has a length."""
+    """Return a field that has a length."""
     length, written = len(content), bytearray()
     while length > 0x7F:
         written.append(length & 0x7F | 0x80)
@@ -28,8 +28,8 @@ def in_a_span(content):
     return field(1, field(2, field(2, content)))
 
 
-# A field that no version knows, long enough that the parts are counted; it has none.
-PADDING = field(15, bytes(2 * MOST_PARTS))
+# A field unknown to every version, long enough that the parts are counted; it has none.
+PADDING = field(15, bytes(2 * MAX_PARTS))
 
 
 @given(exports())
@@ -42,7 +42,7 @@ def test_whatever_was_written_is_read(request):
 def test_a_large_request_is_read():
     """A request large enough to be counted is read like any other."""
     request = export(spans=20_000)
-    assert len(request.SerializeToString()) > 2 * MOST_PARTS
+    assert len(request.SerializeToString()) > 2 * MAX_PARTS
     assert read_request(request.SerializeToString()) == request
 
 
@@ -53,7 +53,7 @@ def test_counting_refuses_nothing_that_is_well_formed(request):
 
 
 @given(exports(), st.data())
-def test_what_is_cut_off_is_refused_or_read_as_protobuf_does(request, data):
+def test_a_damaged_body_is_refused_or_read_as_protobuf_does(request, data):
     """A body that ends anywhere, or in which any byte is another, is a request or Malformed, counted or not."""
     body = bytearray(request.SerializeToString() or b"\n\0")
     body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
@@ -67,23 +67,23 @@ def test_what_is_cut_off_is_refused_or_read_as_protobuf_does(request, data):
 @pytest.mark.parametrize(
     "body",
     [
-        b"\x0a\x00" * (MOST_PARTS + 1),
-        field(1, b"\x12\x00" * (MOST_PARTS + 1)),
-        field(1, field(2, b"\x12\x00" * (MOST_PARTS + 1))),
-        in_a_span(b"\x4a\x00" * (MOST_PARTS + 1)),
-        field(1, field(1, field(3, b"\x1a\x00" * (MOST_PARTS + 1)))),
+        b"\x0a\x00" * (MAX_PARTS + 1),
+        field(1, b"\x12\x00" * (MAX_PARTS + 1)),
+        field(1, field(2, b"\x12\x00" * (MAX_PARTS + 1))),
+        in_a_span(b"\x4a\x00" * (MAX_PARTS + 1)),
+        field(1, field(1, field(3, b"\x1a\x00" * (MAX_PARTS + 1)))),
     ],
     ids=["resources", "scopes", "spans", "attributes", "keys of an entity"],
 )
 def test_a_body_of_too_many_parts_is_refused(body):
-    """A body of nothing but empty parts, of whatever kind, would take a hundred times its size: it is refused."""
+    """A body of nothing but empty parts, of any kind, would take a hundred times its size: it is refused."""
     with pytest.raises(TooManyParts, match="send smaller ones"):
         read_request(body)
 
 
-def test_a_body_of_just_so_many_parts_is_read():
+def test_a_body_of_exactly_the_maximum_is_read():
     """The bound itself is still read."""
-    assert len(read_request(field(15, b"") + b"\x0a\x00" * MOST_PARTS).resource_spans) == MOST_PARTS
+    assert len(read_request(field(15, b"") + b"\x0a\x00" * MAX_PARTS).resource_spans) == MAX_PARTS
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_body_of_just_so_many_parts_is_read():
     ],
     ids=["group", "no type", "no length", "too long", "endless number", "half a number", "half a float", "inner"],
 )
-def test_a_large_body_that_is_no_message_is_refused(tail):
+def test_a_large_body_that_is_not_a_message_is_refused(tail):
     """A body that can't be walked to its end is refused while it is counted."""
     with pytest.raises(Malformed):
         read_request(PADDING + tail)
@@ -108,12 +108,12 @@ def test_a_large_body_that_is_no_message_is_refused(tail):
 
 @pytest.mark.parametrize("value", [b"\x00", b"\x80\x01", b"\xff" * 9 + b"\x01"])
 def test_numbers_of_any_length_are_walked_over(value):
-    """Numbers of one, two and ten bytes and fixed ones are passed over while counting."""
+    """Numbers of one, two and ten bytes and fixed ones are skipped while counting."""
     read_request(PADDING + b"\x78" + value + b"\x79" + bytes(8) + b"\x7d" + bytes(4))
 
 
 def test_deep_nesting_is_refused():
-    """Values within values beyond what protobuf takes are refused."""
+    """Values nested deeper than protobuf accepts are refused."""
     value = b""
     for _ in range(200):
         value = field(5, field(1, value))
@@ -130,13 +130,13 @@ def test_parts_are_messages_and_repeated_values(spans):
 
 
 def test_a_body_of_too_many_fields_is_refused():
-    """Fields that nobody knows take no room, but time to pass over: beyond a bound they are refused too."""
+    """Unknown fields take no memory, but time to skip: beyond a bound they are refused too."""
     with pytest.raises(TooManyParts, match="fields in one request; send smaller ones"):
         read_request(b"\x78\x01" * (MAX_FIELDS + 100))
 
 
 def test_a_large_body_is_counted_in_turns():
-    """While many fields are walked over others have their turn."""
+    """While many fields are counted other greenlets get their turn."""
     given = []
     read = protobuf_reader(type(export()), Turns(lambda: given.append(None)))
     read(b"\x78\x01" * (MAX_FIELDS // 2))

@@ -1,4 +1,4 @@
-"""`POST /v1/traces`: every body gets the answer that OTLP prescribes, and hurts nothing."""
+"""`POST /v1/traces`: every body gets the answer that OTLP prescribes, and does no harm."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from simulator.console.traces.otlp_protobuf import MAX_SPANS
 from simulator.console.traces.receiver import PATH, make_receiver
 from simulator.console.traces.refusals import Refusals
 from simulator.console.turns import Turns
-from simulator.telemetry.otlp_posting import Parcel
+from simulator.telemetry.otlp_posting import SpanBatch
 from tests.support.exports import export, exports
 from tests.support.serving import answers_of, say, serving
 
@@ -42,11 +42,11 @@ SMALL = 4096
 
 
 class Receiver:
-    """A receiver, a client for it, and what it took and passed on."""
+    """A receiver, a client for it, and what it took and forwarded."""
 
     def __init__(self, refusals=None, **options):
-        self.taken, self.parcels, self.refusals = [], [], refusals or Refusals()
-        self.app = make_receiver(self._take, self.parcels.append, **options)
+        self.taken, self.batches, self.refusals = [], [], refusals or Refusals()
+        self.app = make_receiver(self._take, self.batches.append, **options)
         self.client = self.app.test_client()
 
     def _take(self, request):
@@ -58,7 +58,7 @@ class Receiver:
         return self.client.open(path, method=method, data=body, content_type=content_type, headers=headers, **options)
 
     def post_stream(self, stream, length=None, content_type=PROTOBUF):
-        """Post what is read from a stream; without a length, in chunks that the server has put together."""
+        """Post the content of a stream; without a length, as chunks that the server has joined."""
         environ = {"wsgi.input": stream, "wsgi.input_terminated": True}
         if length is None:
             environ["HTTP_TRANSFER_ENCODING"] = "chunked"
@@ -68,7 +68,7 @@ class Receiver:
 
 
 def reason_of(answer):
-    """Read the Status of an answer, in whichever format it is."""
+    """Return the reason in the Status of an answer, in either format."""
     if answer.content_type == PROTOBUF:
         status = Status.FromString(answer.data)
         return status.code, status.message
@@ -77,7 +77,7 @@ def reason_of(answer):
 
 
 class Broken(io.BytesIO):
-    """A body that breaks after what has come of it."""
+    """A body that fails after its first part."""
 
     def __init__(self, come, error):
         super().__init__(come)
@@ -91,59 +91,59 @@ class Broken(io.BytesIO):
 
 @pytest.mark.parametrize("content_type", [PROTOBUF, f"{PROTOBUF}; proto=x", "Application/X-Protobuf"])
 def test_protobuf_is_taken(content_type):
-    """A request in protobuf is taken and passed on as it came, and the answer is an empty one in protobuf."""
+    """A request in protobuf is accepted and forwarded as it arrived, and the answer is an empty one in protobuf."""
     receiver = Receiver()
     answer = receiver.post(content_type=content_type)
     assert (answer.status_code, answer.content_type, answer.data) == (200, PROTOBUF, b"")
     assert receiver.taken == [GOOD]
-    assert receiver.parcels == [Parcel(GOOD_PROTOBUF, PROTOBUF, "identity", 3)]
+    assert receiver.batches == [SpanBatch(GOOD_PROTOBUF, PROTOBUF, "identity", 3)]
 
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8"])
 def test_json_is_taken(content_type):
-    """A request in JSON is taken as the same thing, and the answer is an empty one in JSON."""
+    """A request in JSON is accepted as the same, and the answer is an empty one in JSON."""
     receiver = Receiver()
     answer = receiver.post(GOOD_JSON, content_type)
     assert (answer.status_code, answer.content_type, answer.data) == (200, JSON, b"{}")
     assert receiver.taken == [GOOD]
-    assert receiver.parcels == [Parcel(GOOD_JSON, JSON, "identity", 3)]
+    assert receiver.batches == [SpanBatch(GOOD_JSON, JSON, "identity", 3)]
 
 
 @pytest.mark.parametrize(("body", "content_type"), [(GOOD_PROTOBUF, PROTOBUF), (GOOD_JSON, JSON)])
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip "])
-def test_gzip_is_unpacked_and_passed_on_packed(body, content_type, encoding):
-    """A packed request is the same as a plain one, and is passed on as it came."""
+def test_gzip_is_unpacked_and_forwarded_packed(body, content_type, encoding):
+    """A compressed request is the same as a plain one, and is forwarded as it arrived."""
     receiver, packed = Receiver(), gzip.compress(body, mtime=0)
     assert receiver.post(packed, content_type, encoding).status_code == 200
     assert receiver.taken == [GOOD]
-    assert receiver.parcels == [Parcel(packed, content_type, "gzip", 3)]
+    assert receiver.batches == [SpanBatch(packed, content_type, "gzip", 3)]
 
 
 @pytest.mark.parametrize("encoding", ["identity", ""])
 def test_identity_is_no_encoding(encoding):
-    """A body that says it is not packed is not unpacked."""
+    """A body that says it is not compressed is not decompressed."""
     receiver = Receiver()
     assert receiver.post(encoding=encoding).status_code == 200
     assert receiver.taken == [GOOD]
 
 
-def test_who_passed_a_request_on_is_told():
-    """The header by which a request that goes round in a circle is known goes along."""
+def test_the_via_header_is_forwarded():
+    """The header by which a forwarding loop is detected is kept."""
     receiver = Receiver()
     receiver.post(headers={"Via": "1.1 somewhere"})
-    assert receiver.parcels[0].via == "1.1 somewhere"
+    assert receiver.batches[0].via == "1.1 somewhere"
 
 
 @pytest.mark.parametrize(("body", "content_type", "empty"), [(b"", PROTOBUF, b""), (b"{}", JSON, b"{}")])
-def test_an_empty_request_is_a_good_one(body, content_type, empty):
-    """No spans at all are taken."""
+def test_an_empty_request_is_valid(body, content_type, empty):
+    """A request without spans is accepted."""
     receiver = Receiver()
     answer = receiver.post(body, content_type)
     assert (answer.status_code, answer.data) == (200, empty)
     assert [len(request.resource_spans) for request in receiver.taken] == [0]
 
 
-def test_nothing_need_be_passed_on():
+def test_forwarding_is_optional():
     """Without anywhere to pass it on to, a request is taken all the same."""
     taken = []
 
@@ -156,7 +156,7 @@ def test_nothing_need_be_passed_on():
 
 
 @pytest.mark.parametrize(("spans", "reason"), [(2, "no trace id"), (0, "a word of warning")])
-def test_what_was_refused_is_told(spans, reason):
+def test_what_was_refused_is_reported(spans, reason):
     """A request of which spans were refused gets a partial success with their number and the reason."""
     receiver = Receiver(Refusals(spans, reason))
     answer = receiver.post()
@@ -189,22 +189,22 @@ def test_what_was_refused_is_told(spans, reason):
     ],
 )
 def test_a_malformed_body_is_a_bad_request(body, content_type, encoding):
-    """What can't be read gets 400 and a Status in its own format, and is neither taken nor passed on."""
+    """An unreadable body gets 400 and a Status in its own format, and is neither stored nor forwarded."""
     receiver = Receiver()
     answer = receiver.post(body, content_type, encoding)
     assert (answer.status_code, answer.content_type) == (400, content_type)
     code, message = reason_of(answer)
     assert code == 3
     assert message
-    assert (receiver.taken, receiver.parcels) == ([], [])
+    assert (receiver.taken, receiver.batches) == ([], [])
 
 
-def test_a_bad_request_is_told_where():
+def test_the_error_for_a_bad_request_names_the_place():
     """The reason names the place in the JSON."""
     answer = Receiver().post(b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"<b>"}]}]}]}', JSON)
     assert answer.json == {
         "code": 3,
-        "message": "resourceSpans[0].scopeSpans[0].spans[0].traceId: an id in hexadecimal is wanted, not '<b>'",
+        "message": "resourceSpans[0].scopeSpans[0].spans[0].traceId: an id in hexadecimal is expected, not '<b>'",
     }
 
 
@@ -212,7 +212,7 @@ def test_a_bad_request_is_told_where():
     "content_type", [None, "", "text/plain", "application/grpc", "application/x-ndjson", "*/*", "é"]
 )
 def test_another_content_type_is_refused(content_type):
-    """Neither protobuf nor JSON is 415, told in JSON, with what is taken; a page's form can send nothing here."""
+    """A type other than protobuf or JSON is 415, in JSON, with the accepted ones; a form can send nothing here."""
     receiver = Receiver()
     answer = receiver.post(content_type=content_type)
     assert (answer.status_code, answer.headers["Accept-Post"]) == (415, f"{PROTOBUF}, {JSON}")
@@ -222,7 +222,7 @@ def test_another_content_type_is_refused(content_type):
 
 @pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "gzip, gzip", "x"])
 def test_another_encoding_is_refused(encoding):
-    """A body packed in another way is 415 with what is taken."""
+    """A body with another encoding is 415 with the accepted ones."""
     answer = Receiver().post(encoding=encoding)
     assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "gzip, identity")
     assert reason_of(answer) == (3, "the Content-Encoding must be gzip or identity")
@@ -230,7 +230,7 @@ def test_another_encoding_is_refused(encoding):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
 def test_another_method_is_refused(method):
-    """Whatever is no POST is 405 with what is allowed; asking for permission from elsewhere gets none."""
+    """Anything but POST is 405 with the allowed method; a preflight from another origin gets no permission."""
     answer = Receiver().post(method=method)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert "Access-Control-Allow-Origin" not in answer.headers
@@ -238,7 +238,7 @@ def test_another_method_is_refused(method):
 
 @pytest.mark.parametrize("path", [PATH, METRICS_PATH, LOGS_PATH])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
-def test_another_method_is_told_in_json(path, method):
+def test_another_method_is_refused_in_json(path, method):
     """A probe without a content type can read why it is refused."""
     answer = Receiver().post(None, None, path=path, method=method)
     assert (answer.status_code, answer.headers["Allow"], answer.content_type) == (405, "POST", JSON)
@@ -260,7 +260,7 @@ LOGS = ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLog
 )
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_metrics_and_logs_are_taken_and_dropped(path, message, response, encoding):
-    """An SDK that sends all of its signals here gets for each the answer that it waits for."""
+    """An SDK that sends all of its signals here gets the expected answer for each."""
     receiver, pack = Receiver(), (lambda body: body) if encoding is None else gzip.compress
     body = message.SerializeToString()
     answer = receiver.post(pack(body), encoding=encoding, path=path)
@@ -269,7 +269,7 @@ def test_metrics_and_logs_are_taken_and_dropped(path, message, response, encodin
     answer = receiver.post(pack(MessageToJson(message).encode()), JSON, encoding, path=path)
     assert (answer.status_code, answer.content_type, answer.data) == (200, JSON, b"{}")
     assert [receiver.post(b"", path=path).status_code, receiver.post(b"{}", JSON, path=path).status_code] == [200, 200]
-    assert (receiver.taken, receiver.parcels) == ([], [])
+    assert (receiver.taken, receiver.batches) == ([], [])
 
 
 @pytest.mark.parametrize("path", [METRICS_PATH, LOGS_PATH])
@@ -288,8 +288,8 @@ def test_metrics_and_logs_are_taken_and_dropped(path, message, response, encodin
     ],
 )
 def test_metrics_and_logs_have_the_bounds_of_spans(path, body, content_type, encoding, status):
-    """What would be refused of spans is refused of them, in the same form."""
-    answer = Receiver(most_bytes=SMALL).post(body, content_type, encoding, path=path)
+    """What would be refused for spans is refused for them, in the same format."""
+    answer = Receiver(max_bytes=SMALL).post(body, content_type, encoding, path=path)
     assert answer.status_code == status
     assert answer.content_type in (PROTOBUF, JSON)
 
@@ -310,8 +310,8 @@ def test_metrics_and_logs_that_would_be_large_in_memory_are_refused(path, body, 
 @pytest.mark.parametrize(
     ("method", "content_type"), [("POST", PROTOBUF), ("POST", JSON), ("GET", None), ("PUT", "a/b")]
 )
-def test_another_path_is_not_there(path, method, content_type):
-    """There is nothing else here, and that is told as OTLP tells it, in JSON to whoever speaks none of it."""
+def test_another_path_does_not_exist(path, method, content_type):
+    """There is nothing else here, and the error is in OTLP's format, in JSON for other clients."""
     answer = Receiver().post(path=path, method=method, content_type=content_type)
     assert (answer.status_code, answer.content_type) == (404, content_type if content_type == PROTOBUF else JSON)
     if answer.content_type == JSON:
@@ -319,16 +319,16 @@ def test_another_path_is_not_there(path, method, content_type):
 
 
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
-def test_a_body_that_announces_too_much_is_refused_unread(content_type):
-    """A length over the bound is 413 before any of it is read."""
-    receiver, stream = Receiver(most_bytes=SMALL), Broken(b"", AssertionError("read"))
+def test_a_body_that_declares_too_much_is_refused_unread(content_type):
+    """A length over the bound is 413 before any of the body is read."""
+    receiver, stream = Receiver(max_bytes=SMALL), Broken(b"", AssertionError("read"))
     answer = receiver.post_stream(stream, SMALL + 1, content_type)
     assert (answer.status_code, answer.content_type) == (413, content_type)
     assert reason_of(answer) == (8, "the body has 4097 bytes; at most 4096 are taken; send smaller batches")
 
 
 class Endless:
-    """A body without an end, that counts what was read of it."""
+    """An endless body that counts what was read of it."""
 
     def __init__(self):
         self.read_bytes = 0
@@ -338,38 +338,38 @@ class Endless:
         return bytes(size)
 
 
-def test_a_body_in_chunks_without_end_is_refused():
-    """A body in chunks is read up to the bound and no further, then it is 413 and the connection is done with."""
-    receiver, endless = Receiver(most_bytes=100_000), Endless()
+def test_an_endless_chunked_body_is_refused():
+    """A chunked body is read up to the bound and no further, then it is 413 and the connection is closed."""
+    receiver, endless = Receiver(max_bytes=100_000), Endless()
     answer = receiver.post_stream(endless)
     assert (answer.status_code, answer.headers["Connection"]) == (413, "close")
     assert endless.read_bytes < 200_000
 
 
-def test_a_body_in_chunks_is_taken():
-    """A body that comes in chunks, as of exporters that pack as they send, is taken."""
+def test_a_chunked_body_is_accepted():
+    """A chunked body, as of exporters that compress while they send, is accepted."""
     receiver = Receiver()
     assert receiver.post_stream(io.BytesIO(GOOD_PROTOBUF)).status_code == 200
     assert receiver.taken == [GOOD]
 
 
 @pytest.mark.parametrize("encoding", ["gzip, chunked", "gzip", "identity"])
-def test_a_body_that_comes_in_another_way_needs_its_length(encoding):
-    """A body of which it is not known where it ends is 411."""
+def test_a_body_with_another_transfer_encoding_needs_its_length(encoding):
+    """A body whose end is unknown is 411."""
     answer = Receiver().post(headers={"Transfer-Encoding": encoding})
     assert (answer.status_code, answer.headers["Connection"]) == (411, "close")
 
 
-def test_a_body_of_the_most_bytes_is_taken():
-    """The bound itself is still taken, plain and unpacked."""
+def test_a_body_of_the_maximum_size_is_accepted():
+    """The bound itself is still accepted, plain and decompressed."""
     body = export(spans=20).SerializeToString()
-    receiver = Receiver(most_bytes=len(body))
+    receiver = Receiver(max_bytes=len(body))
     assert (
         receiver.post(body).status_code
         == receiver.post(gzip.compress(body, mtime=0), encoding="gzip").status_code
         == 200
     )
-    receiver = Receiver(most_bytes=len(body) - 1)
+    receiver = Receiver(max_bytes=len(body) - 1)
     assert (
         receiver.post(body).status_code
         == receiver.post(gzip.compress(body, mtime=0), encoding="gzip").status_code
@@ -377,11 +377,11 @@ def test_a_body_of_the_most_bytes_is_taken():
     )
 
 
-def test_a_gzip_bomb_is_unpacked_only_up_to_the_bound():
-    """A small body that unpacks to a great deal is 413, at the cost of the bound and no more."""
+def test_a_gzip_bomb_is_decompressed_only_up_to_the_bound():
+    """A small body that decompresses to a very large one is 413, at the cost of the bound and no more."""
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(64)) + packer.flush()
-    receiver = Receiver(most_bytes=2**20)
+    receiver = Receiver(max_bytes=2**20)
     tracemalloc.start()
     try:
         answer = receiver.post(bomb, encoding="gzip")
@@ -402,7 +402,7 @@ def test_a_body_that_would_be_large_in_memory_is_refused(body, content_type):
 
 
 def test_batches_in_chunks_on_one_connection():
-    """An exporter that sends in chunks keeps its connection after every batch, and is told where chunks are none."""
+    """An exporter that sends chunks keeps its connection after every batch, and gets an error for malformed chunks."""
     receiver = Receiver()
     head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     batch = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(GOOD_PROTOBUF), GOOD_PROTOBUF)
@@ -418,7 +418,7 @@ def test_batches_in_chunks_on_one_connection():
 @pytest.mark.parametrize("error", [OSError("unexpected end"), ConnectionResetError(), ValueError("no chunk")])
 @pytest.mark.parametrize("length", [None, len(GOOD_PROTOBUF)])
 def test_a_connection_that_breaks_is_a_bad_request(error, length):
-    """A body that breaks off is 400, whatever the server makes of it."""
+    """A body that is cut short is 400, whatever the server makes of it."""
     receiver = Receiver()
     answer = receiver.post_stream(Broken(GOOD_PROTOBUF[:20], error), length)
     assert (answer.status_code, answer.headers["Connection"]) == (400, "close")
@@ -426,20 +426,20 @@ def test_a_connection_that_breaks_is_a_bad_request(error, length):
 
 
 def test_a_body_that_ends_early_is_a_bad_request():
-    """Fewer bytes than were announced are 400, and the reason says how many came."""
+    """Fewer bytes than declared are 400, and the reason says how many arrived."""
     answer = Receiver().post_stream(io.BytesIO(GOOD_PROTOBUF[:20]), 100)
     assert answer.status_code == 400
     assert reason_of(answer) == (3, "the connection ended after 20 of 100 bytes of the body")
 
 
-def test_a_body_that_does_not_come_is_a_timeout():
+def test_a_body_that_does_not_arrive_is_a_timeout():
     """A body that the server waited for in vain is 408."""
     answer = Receiver().post_stream(Broken(b"\n", TimeoutError()), 100)
-    assert (answer.status_code, reason_of(answer)) == (408, (4, "the body did not come in time"))
+    assert (answer.status_code, reason_of(answer)) == (408, (4, "the body did not arrive in time"))
 
 
-def test_a_body_has_its_time():
-    """Each body is read within a limit of time of its own, and what breaks that is 408."""
+def test_a_body_has_a_time_limit():
+    """Each body has its own time limit, and one that exceeds it is 408."""
     entered = []
 
     @contextmanager
@@ -454,9 +454,9 @@ def test_a_body_has_its_time():
     assert len(receiver.taken) == 2
 
 
-def test_bodies_on_their_way_are_bounded_together():
-    """While many bodies are being read at once another is 429 with Retry-After, and afterwards all is as before."""
-    receiver = Receiver(most_bytes=SMALL, most_held_bytes=SMALL)
+def test_bodies_being_received_are_bounded_together():
+    """While many bodies are being read another is 429 with Retry-After, and afterwards everything is as before."""
+    receiver = Receiver(max_bytes=SMALL, max_held_bytes=SMALL)
     nested = []
 
     class Slow(io.BytesIO):
@@ -469,12 +469,12 @@ def test_bodies_on_their_way_are_bounded_together():
     answer = receiver.post_stream(Slow(bytes(SMALL - 100)))
     assert answer.status_code == 400
     assert (nested[0].status_code, nested[0].headers["Retry-After"]) == (429, "1")
-    assert reason_of(nested[0]) == (8, "too many bodies are on their way at once")
+    assert reason_of(nested[0]) == (8, "too many bodies are being received")
     assert receiver.post().status_code == 200
 
 
-def test_a_mistake_of_our_own_is_told_as_one(caplog):
-    """What breaks inside is 500, in the format of the request, without what broke."""
+def test_a_bug_of_our_own_is_a_server_error(caplog):
+    """An internal error is 500, in the format of the request, without its details."""
     receiver = Receiver()
     receiver.refusals = None
     answer = receiver.post(GOOD_JSON, JSON)
@@ -489,9 +489,9 @@ def test_a_mistake_of_our_own_is_told_as_one(caplog):
     | st.text(st.characters(max_codepoint=255), max_size=9),
     encoding=st.sampled_from([None, "gzip", "identity"]) | st.text(st.characters(max_codepoint=255), max_size=9),
 )
-def test_any_body_gets_an_answer_that_is_prescribed(body, content_type, encoding):
-    """Any bytes of any type, packed in any way, get a status of OTLP's, and a good request afterwards is taken."""
-    receiver = Receiver(most_bytes=SMALL)
+def test_any_body_gets_a_prescribed_answer(body, content_type, encoding):
+    """Any bytes of any type and encoding get a status of OTLP's, and a valid request afterwards is accepted."""
+    receiver = Receiver(max_bytes=SMALL)
     headers = [("Content-Type", content_type.translate(_NO_BREAKS))]
     if encoding is not None:
         headers.append(("Content-Encoding", encoding.translate(_NO_BREAKS)))
@@ -504,9 +504,9 @@ _NO_BREAKS = dict.fromkeys(map(ord, "\r\n\0"), "_")
 
 
 @given(exports(), st.sampled_from([PROTOBUF, JSON]), st.sampled_from([None, "gzip"]), st.data())
-def test_any_spoilt_body_gets_an_answer_that_is_prescribed(request, content_type, encoding, data):
-    """A request cut short, or with bits of it turned, packed or not, gets a status of OTLP's and hurts nothing."""
-    receiver = Receiver(most_bytes=2**20)
+def test_any_damaged_body_gets_a_prescribed_answer(request, content_type, encoding, data):
+    """A request cut short, or with flipped bits, compressed or not, gets a status of OTLP's and does no harm."""
+    receiver = Receiver(max_bytes=2**20)
     plain = request.SerializeToString() if content_type == PROTOBUF else orjson.dumps(as_json(request.resource_spans))
     assert receiver.post(plain, content_type).status_code == 200
     body = bytearray(gzip.compress(plain, mtime=0) if encoding else plain)
@@ -523,7 +523,7 @@ def _is_still_well(receiver):
 
 
 def tiny_spans(count):
-    """Write a request of spans that have nothing but their ids, some thirty bytes each."""
+    """Return a request of spans that have nothing but their ids, about thirty bytes each."""
     spans = b"".join(
         b"\x12\x1c\x0a\x10" + number.to_bytes(16, "big") + b"\x12\x08" + number.to_bytes(8, "big")
         for number in range(1, count + 1)
@@ -541,7 +541,7 @@ def varint(number):
 
 
 def test_too_many_spans_in_one_request_are_refused():
-    """Half a million tiny spans in one body are refused before any is kept, and the answer says what to do."""
+    """Half a million tiny spans in one body are refused before any is stored, and the answer says what to do."""
     receiver = Receiver()
     as_json_too = b",".join([b'{"traceId":"01","spanId":"01"}'] * (MAX_SPANS + 1))
     in_json = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + as_json_too + b"]}]}]}"
@@ -552,7 +552,7 @@ def test_too_many_spans_in_one_request_are_refused():
 
 
 def test_a_large_request_in_json_is_read_in_turns():
-    """While a body of many values is read others have their turn."""
+    """While a body of many values is read other greenlets get their turn."""
     given = []
     receiver = Receiver(turns=Turns(lambda: given.append(None)))
     body = orjson.dumps(as_json(export(spans=2000).resource_spans))

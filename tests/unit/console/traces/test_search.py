@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.traces.search import Query, as_text
+from simulator.console.traces.search import TraceQuery, as_text
 from simulator.console.traces.store import TraceStore
 from tests.support.otlp import MS, START, add_attributes, request, span, trace_hex
 
 
 def message(number, at_ms=0.0, ms=100.0, enrich_ms=20.0, error=None, code=200, name="POST /messages"):
-    """Make the trace of a message: parse calls enrich."""
+    """Return the trace of a message: parse calls enrich."""
     attributes = {"simulator.message_id": f"message-{number}"}
     return request(
         parse=[span(number, 1, at_ms=at_ms, ms=ms, attributes=attributes)],
@@ -36,7 +36,7 @@ def message(number, at_ms=0.0, ms=100.0, enrich_ms=20.0, error=None, code=200, n
 
 @pytest.fixture
 def store():
-    """Hold a plain trace, one slow in enrich, one that fails there, one of another operation, one of a stranger."""
+    """Return a store of five traces: plain, slow in enrich, failing there, another operation, an external service."""
     made = TraceStore()
     made.add(message(1, at_ms=0))
     made.add(message(2, at_ms=1000, ms=900, enrich_ms=800))
@@ -49,11 +49,11 @@ def store():
 
 
 def numbers(store, **asked):
-    return [int(summary.trace_id, 16) for summary in store.find(Query(**asked))]
+    return [int(summary.trace_id, 16) for summary in store.find(TraceQuery(**asked))]
 
 
-def test_without_a_wish_the_latest_are_found(store):
-    """All traces are found, the one that started last first; of more than wanted the latest."""
+def test_an_empty_query_finds_the_latest(store):
+    """All traces are found, latest start first; of more than the limit only the latest."""
     assert numbers(store) == [5, 4, 3, 2, 1]
     assert numbers(store, limit=2) == [5, 4]
     assert numbers(store, limit=0) == []
@@ -93,16 +93,16 @@ def test_services_and_operations_are_found_by_their_whole_names(store, asked, fo
     ],
 )
 def test_a_text_is_an_id_or_the_beginning_of_one(store, text, found):
-    """A message's or trace's id is found whole or by its first 4 characters and more."""
+    """A message's or trace's id is found as a whole or by at least its first 4 characters."""
     assert numbers(store, text=text) == found
 
 
 def test_ids_are_found_whatever_their_case_and_length():
-    """A trace id may be written in capitals; a message id of 2 characters is found whole."""
+    """A trace id may be written in capitals; a message id of 2 characters is found as a whole."""
     store = TraceStore()
     store.add(request(parse=[span(0xABCD << 112, 1, attributes={"simulator.message_id": "42"})]))
-    assert len(store.find(Query(text="ABCD"))) == len(store.find(Query(text="42"))) == 1
-    assert store.find(Query(text="4")) == []
+    assert len(store.find(TraceQuery(text="ABCD"))) == len(store.find(TraceQuery(text="42"))) == 1
+    assert store.find(TraceQuery(text="4")) == []
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_ids_are_found_whatever_their_case_and_length():
     ],
 )
 def test_durations_are_of_the_trace_or_of_the_service_asked_for(store, asked, found):
-    """Alone they bound the whole trace, beside a service or an operation the span of it; bounds are included."""
+    """Alone they bound the whole trace, with a service or an operation its span; bounds are included."""
     assert numbers(store, **asked) == found
 
 
@@ -138,7 +138,7 @@ def test_durations_are_of_the_trace_or_of_the_service_asked_for(store, asked, fo
     ],
 )
 def test_errors_are_those_of_the_service_asked_for(store, asked, found):
-    """Where a service is asked for, another's error is none."""
+    """In a search for a service, another's error does not count."""
     assert numbers(store, errors_only=True, **asked) == found
 
 
@@ -158,8 +158,8 @@ def test_errors_are_those_of_the_service_asked_for(store, asked, found):
         ({"service.name": "enrich", "http.response.status_code": "503"}, [3]),
     ],
 )
-def test_attributes_are_those_of_one_span_and_where_it_comes_from(store, attributes, found):
-    """One span, with its resource, bears all the attributes, numbers compared as they are written."""
+def test_attributes_are_those_of_one_span_and_its_origin(store, attributes, found):
+    """A single span, with its resource, has all the attributes; numbers are compared as text."""
     assert numbers(store, attributes=attributes) == found
 
 
@@ -176,13 +176,13 @@ def test_attributes_are_those_of_one_span_and_where_it_comes_from(store, attribu
     ],
 )
 def test_starts_are_those_of_the_trace_or_of_the_service_asked_for(store, first_ms, last_ms, asked, found):
-    """Alone the bounds are for the start of the trace, beside a service for that of its span."""
+    """Alone the bounds are for the start of the trace, with a service for that of its span."""
     first, last = (None if at is None else START + at * MS for at in (first_ms, last_ms))
     assert numbers(store, start_min_unix_ns=first, start_max_unix_ns=last, **asked) == found
 
 
-def test_the_latest_to_come_are_taken_and_put_in_order_of_their_starts():
-    """Traces that come in another order than they started are listed by their starts."""
+def test_the_latest_to_arrive_are_sorted_by_their_starts():
+    """Traces that arrive in another order than they started are listed by their starts."""
     store = TraceStore()
     for number, at_ms in ((1, 20), (2, 0), (3, 10)):
         store.add(message(number, at_ms=at_ms))
@@ -194,7 +194,7 @@ def test_the_latest_to_come_are_taken_and_put_in_order_of_their_starts():
     [(True, "true"), (False, "false"), (200, "200"), (0.5, "0.5"), ("a", "a"), (b"\xab", "ab"), (None, "None")],
 )
 def test_values_are_written_as_a_person_would(value, text):
-    """Truth values, numbers, texts and bytes are compared by their usual writing."""
+    """Booleans, numbers, texts and bytes are compared in their usual notation."""
     assert as_text(value) == text
 
 
@@ -210,11 +210,11 @@ def test_values_are_written_as_a_person_would(value, text):
     ),
     st.sampled_from(["span", "resource"]),
 )
-def test_every_value_is_found_by_its_own_writing(value, where):
+def test_every_value_is_found_by_its_own_text(value, where):
     """Whatever the type of an attribute, of a span or of its resource, what `as_text` writes of it finds it."""
     sent = request(parse=[span(attributes={"key": value} if where == "span" else {})])
     if where == "resource":
         add_attributes(sent.resource_spans[0].resource, {"key": value})
     store = TraceStore()
     store.add(sent)
-    assert len(store.find(Query(attributes={"key": as_text(value)}))) == 1
+    assert len(store.find(TraceQuery(attributes={"key": as_text(value)}))) == 1

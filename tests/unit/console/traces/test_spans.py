@@ -28,14 +28,14 @@ def test_a_span_is_read_whole():
     assert found.events == ((START + 6 * MS, "retry", {"attempt": 2}),)
 
 
-def test_spans_come_in_the_order_in_which_they_stand():
+def test_spans_keep_their_order():
     """Several resources and scopes are read one after the other."""
     sent = request(parse=[span(1, 1), span(1, 2)], enrich=[span(1, 3)])
     found = read_spans(sent.resource_spans)
     assert [(s.service, int(s.span_id, 16)) for s in found] == [("parse", 1), ("parse", 2), ("enrich", 3)]
 
 
-def test_a_span_that_says_nothing_has_values_all_the_same():
+def test_an_empty_span_has_default_values():
     """Without resource, name, kind, times and status there is still a span, of an unknown service."""
     group = ResourceSpans()
     group.scope_spans.add().spans.add()
@@ -45,14 +45,14 @@ def test_a_span_that_says_nothing_has_values_all_the_same():
     assert (found.duration_seconds, found.is_error, found.attributes) == (0.0, False, {})
 
 
-def test_an_end_before_the_start_is_no_time_at_all():
+def test_an_end_before_the_start_is_a_duration_of_0():
     """A span that ends before it starts has a duration of 0."""
     (found,) = read(span(ms=-5))
     assert found.duration_seconds == 0.0
 
 
 @pytest.mark.parametrize("parent", [b"", bytes(8)])
-def test_a_parent_of_zeros_is_none(parent):
+def test_a_parent_of_zeros_does_not_count(parent):
     """A root may leave its parent's id out or fill it with zeros."""
     (found,) = read(span(parent=parent))
     assert found.parent_id == ""
@@ -63,7 +63,7 @@ def test_a_parent_of_zeros_is_none(parent):
     [(0, "internal"), (1, "internal"), (2, "server"), (3, "client"), (4, "producer"), (5, "consumer"), (6, "internal")],
 )
 def test_kinds_have_names(number, name):
-    """Each kind of OTLP has its name; one that is not told or not known is internal."""
+    """Each kind of OTLP has its name; a missing or unknown one is internal."""
     assert kind_name(number) == name
     assert kind_name(-number - 1) == "internal"
 
@@ -73,21 +73,21 @@ def test_kinds_have_names(number, name):
     ["text", "", True, False, 0, -(2**63), 2**63 - 1, 0.5, b"\x00\xff", [], [1, "a", [True]], {"a": {"b": 1.5}}],
 )
 def test_values_of_all_types_are_read(value):
-    """Texts, numbers, truth values, bytes, lists and maps are what they were, in kind too."""
+    """Texts, numbers, booleans, bytes, lists and maps keep their values and types."""
     found = read_value(any_value(value))
     assert found == value and type(found) is type(value)
 
 
 def test_an_empty_value_is_none():
-    """A value that has none of the types is None, and so is the index into a dictionary that traces do not have."""
+    """A value without any of the types is None, and so is an index into a string table that traces do not have."""
     assert read_value(any_value(None)) is None
     indexed = any_value(None)
     indexed.string_value_strindex = 3
     assert read_value(indexed) is None
 
 
-def test_a_service_whose_name_is_no_text_is_unknown():
-    """A number for the name of a service counts as none."""
+def test_a_service_whose_name_is_not_text_is_unknown():
+    """A number as the name of a service does not count."""
     sent = request(parse=[span()])
     sent.resource_spans[0].resource.attributes[0].value.CopyFrom(any_value(7))
     assert read_spans(sent.resource_spans)[0].service == "unknown_service"

@@ -1,4 +1,4 @@
-"""The store of traces: what it keeps, what it refuses, what makes room."""
+"""The store of traces: what it keeps, refuses and evicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.console.traces.refusals import Refusals
-from simulator.console.traces.search import Query
+from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.spans import read_spans
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
@@ -28,12 +28,12 @@ def stored(*requests, **limits):
 
 
 def whole(store, trace_id):
-    """Give the spans of a trace by resource and scope."""
+    """Return the spans of a trace by resource and scope."""
     return [one for piece in store.pieces(trace_id) for one in piece]
 
 
 def numbers_of(store, trace):
-    """Give the spans of a trace as (service, number)."""
+    """Return the spans of a trace as (service, number)."""
     return [(found.service, int(found.span_id, 16)) for found in read_spans(whole(store, trace_hex(trace)))]
 
 
@@ -53,7 +53,7 @@ def test_spans_come_back_as_they_were_sent():
 
 
 def test_a_trace_is_gathered_from_many_requests():
-    """Spans of one resource and scope stand together, whenever they came; those of other scopes beside them."""
+    """Spans of one resource and scope are together, whenever they arrived; those of other scopes beside them."""
     other_scope = request(parse=[span(number=3)])
     other_scope.resource_spans[0].scope_spans[0].scope.name = "other"
     store = stored(
@@ -64,8 +64,8 @@ def test_a_trace_is_gathered_from_many_requests():
     assert [[int(s.span_id.hex(), 16) for s in scope.spans] for scope in enrich.scope_spans] == [[2]]
 
 
-def test_a_trace_that_is_not_there_is_none():
-    """An id that nobody sent, and a text that is no id, give no trace."""
+def test_an_unknown_trace_has_no_spans():
+    """An id that nobody sent, and a text that is not an id, give no trace."""
     store = stored(request(parse=[span()]))
     assert store.has(trace_hex(1)) and not store.has(trace_hex(2))
     assert [whole(store, text) for text in (trace_hex(2), "", "xyz", "0" * 31)] == [[]] * 4
@@ -76,9 +76,9 @@ def test_a_span_that_is_sent_again_is_there_once():
     sent = request(parse=[span(number=1, error="no"), span(number=2)])
     store = stored(sent, sent)
     assert numbers_of(store, 1) == [("parse", 1), ("parse", 2)]
-    (summary,) = store.find(Query())
+    (summary,) = store.find(TraceQuery())
     assert (summary.spans, summary.errors) == (2, 1)
-    assert store.standing().spans_taken == 2
+    assert store.status().spans_taken == 2
 
 
 @pytest.mark.parametrize(
@@ -95,26 +95,26 @@ def test_a_span_that_is_sent_again_is_there_once():
     ],
 )
 def test_a_span_without_ids_is_refused(ids):
-    """A trace or span id of another length, or all zeros, is refused and counted; the spans beside it are taken."""
+    """A trace or span id of another length, or all zeros, is refused and counted; the other spans are stored."""
     store = TraceStore()
     refusals = store.add(request(parse=[span(**ids), span(trace=5, number=1), span(**ids)]))
     assert refusals == Refusals(2, "2 without a trace id of 16 bytes and a span id of 8 that are not all zero")
     assert kept(store) == [5]
-    assert (store.standing().spans_taken, store.standing().spans_refused) == (1, 2)
+    assert (store.status().spans_taken, store.status().spans_refused) == (1, 2)
 
 
-def test_a_trace_takes_only_so_many_spans():
-    """Spans of a trace that is full are refused, those of others taken."""
-    store = TraceStore(most_spans_a_trace=3)
+def test_a_trace_has_a_bounded_number_of_spans():
+    """Spans of a full trace are refused, those of others stored."""
+    store = TraceStore(max_spans_a_trace=3)
     refusals = store.add(request(parse=[*(span(number=n) for n in range(1, 6)), span(trace=2)]))
     assert refusals == Refusals(2, f"2 of traces that are full (3 spans or {16 * MIB} bytes)")
     assert numbers_of(store, 1) == [("parse", 1), ("parse", 2), ("parse", 3)]
     assert kept(store) == [1, 2]
 
 
-def test_one_trace_cannot_push_out_all_others():
-    """A trace may have a quarter of the room; what is more of it is refused, and so is a span that is larger alone."""
-    store = stored(request(parse=[span(trace=1)]), most_bytes=MIB)
+def test_one_trace_cannot_evict_all_others():
+    """A trace may have a quarter of the memory; the rest of it is refused, and so is a single span that is larger."""
+    store = stored(request(parse=[span(trace=1)]), max_bytes=MIB)
     endless = [span(trace=2, number=n, attributes={"a": "x" * 50_000}) for n in range(1, 11)]
     assert store.add(request(parse=endless)).spans == 5
     assert store.add(request(parse=[span(trace=3, attributes={"a": "x" * 300_000})])).spans == 1
@@ -122,7 +122,7 @@ def test_one_trace_cannot_push_out_all_others():
     add_attributes(huge.resource_spans[0].resource, {"a": "x" * 300_000})
     assert store.add(huge).spans == 1
     assert kept(store) == [1, 2]
-    assert store.standing().traces_evicted == 0
+    assert store.status().traces_evicted == 0
 
 
 def test_a_request_with_nothing_in_it_is_taken():
@@ -130,48 +130,48 @@ def test_a_request_with_nothing_in_it_is_taken():
     store = TraceStore()
     empty = request(parse=[])
     assert store.add(request()) == store.add(empty) == Refusals(0, "")
-    assert store.standing().bytes == 0
+    assert store.status().bytes == 0
     assert store.version == 2
 
 
 def test_the_oldest_trace_makes_room():
-    """Of more traces than there is room for the first that came go, and are counted."""
-    store = stored(*(request(parse=[span(trace=n)]) for n in (1, 2, 3, 1, 4)), most_traces=3)
+    """Of more traces than there is room for the first to arrive are evicted, and counted."""
+    store = stored(*(request(parse=[span(trace=n)]) for n in (1, 2, 3, 1, 4)), max_traces=3)
     assert kept(store) == [2, 3, 4]
     assert not store.has(trace_hex(1))
-    standing = store.standing()
+    standing = store.status()
     assert (standing.traces, standing.spans_taken, standing.traces_evicted) == (3, 4, 1)
 
 
-def test_what_goes_leaves_nothing_behind():
-    """When all traces of a service have made room, its resource takes no memory any more."""
-    store = stored(request(parse=[span(trace=1)]), most_traces=1)
-    before = store.standing().bytes
+def test_an_evicted_trace_leaves_nothing_behind():
+    """When all traces of a service are evicted, its resource takes no memory any more."""
+    store = stored(request(parse=[span(trace=1)]), max_traces=1)
+    before = store.status().bytes
     for number in range(2, 50):
         sent = request(**{f"service{number}": [span(trace=number)]})
         add_attributes(sent.resource_spans[0].resource, {"a": "x" * 1000})
         store.add(sent)
     store.add(request(parse=[span(trace=99)]))
-    assert store.standing().bytes == before
+    assert store.status().bytes == before
 
 
 def test_a_resource_stays_while_a_span_of_it_does():
-    """A trace that goes takes no resource away from another that has it too."""
-    store = stored(*(request(parse=[span(trace=n)]) for n in (1, 2, 3)), most_traces=2)
+    """An evicted trace does not remove a resource that another trace has too."""
+    store = stored(*(request(parse=[span(trace=n)]) for n in (1, 2, 3)), max_traces=2)
     assert numbers_of(store, 2) == numbers_of(store, 3) == [("parse", 1)]
 
 
 def test_room_is_made_in_the_middle_of_a_request():
-    """A request of more than there is room for leaves the last of it, and the sums right."""
-    store = TraceStore(most_traces=2)
+    """A request of more than there is room for leaves its last spans, and consistent sums."""
+    store = TraceStore(max_traces=2)
     store.add(request(parse=[span(trace=n) for n in range(1, 6)], enrich=[span(trace=5, number=2)]))
     assert kept(store) == [4, 5]
     assert numbers_of(store, 5) == [("parse", 1), ("enrich", 2)]
     alone = stored(request(parse=[span(trace=4), span(trace=5)], enrich=[span(trace=5, number=2)]))
-    assert store.standing().bytes == alone.standing().bytes
+    assert store.status().bytes == alone.status().bytes
 
 
-def test_services_and_operations_are_those_that_came():
+def test_services_and_operations_are_those_of_the_spans():
     """The store knows the services and what each of them does."""
     store = stored(request(parse=[span(name="b"), span(number=2, name="a", kind="client")], enrich=[span(number=3)]))
     assert store.services() == ["enrich", "parse"]
@@ -179,8 +179,8 @@ def test_services_and_operations_are_those_that_came():
     assert store.operations("nobody") == []
 
 
-def test_delays_are_kept_of_what_is_taken():
-    """A span named process tells the delay of its service, once."""
+def test_the_delays_of_stored_spans_are_recorded():
+    """A span named process has the delay of its service, which is recorded once."""
     attributes = {"simulator.delay.drawn_seconds": 0.02, "simulator.delay.spec": "constant(20ms)"}
     sent = request(enrich=[span(name="process", kind="internal", ms=21, attributes=attributes)])
     (sample,) = stored(sent, sent).delays.samples("enrich", "constant(20ms)")
@@ -204,29 +204,29 @@ spans_sent = st.builds(
     st.integers(1, 4),
     st.integers(2_000, 30_000),
 )
-def test_whatever_comes_the_account_is_right(requests, most_traces, most_bytes):
-    """Every span sent is taken, refused or there already; bounds hold; each trace is found and read as it is summed."""
-    store = TraceStore(most_traces, most_bytes, most_spans_a_trace=3)
+def test_the_accounts_are_right_whatever_is_sent(requests, max_traces, max_bytes):
+    """Every span sent is stored, refused or a duplicate; bounds hold; each trace is found and matches its summary."""
+    store = TraceStore(max_traces, max_bytes, max_spans_a_trace=3)
     refused = 0
     for sent in requests:
         refused += store.add(request(**{f"s{n}{service}": [one] for n, (service, one) in enumerate(sent)})).spans
-        standing = store.standing()
-        assert standing.traces <= most_traces and standing.bytes <= most_bytes
+        standing = store.status()
+        assert standing.traces <= max_traces and standing.bytes <= max_bytes
     assert standing_total(store) <= sum(map(len, requests))
-    assert store.standing().spans_refused == refused
-    assert (store.standing().bytes == 0) == (store.standing().traces == 0)
-    found = store.find(Query(limit=100))
+    assert store.status().spans_refused == refused
+    assert (store.status().bytes == 0) == (store.status().traces == 0)
+    found = store.find(TraceQuery(limit=100))
     assert {summary.trace_id for summary in found} == set(store.trace_ids())
     for summary in found:
         assert summary.spans == len(read_spans(whole(store, summary.trace_id))) <= 3
 
 
 def standing_total(store):
-    return store.standing().spans_taken + store.standing().spans_refused
+    return store.status().spans_taken + store.status().spans_refused
 
 
 def random_request(kind, chance):
-    """Make some 200 spans, of a kind of load that is hard on the sums."""
+    """Return about 200 spans, of a kind of load that is hard on the sums."""
     spans_a_trace = {"lone": 1, "small": 6, "middling": 11, "long": 200, "large": 3, "texts": 4}[kind]
     spans = []
     for _ in range(max(1, 200 // spans_a_trace)):
@@ -245,15 +245,15 @@ def random_request(kind, chance):
 
 @pytest.mark.parametrize("kind", ["lone", "small", "middling", "long", "large", "texts"])
 def test_the_bound_is_one_of_real_memory(kind):
-    """Filled and filled again with a hostile load, all that Python holds for the store stays within its bound."""
+    """Filled and filled again with a hostile load, all of Python's memory for the store stays within its bound."""
     chance = random.Random(7)
-    store = TraceStore(most_bytes=2 * MIB, most_traces=10**9)
+    store = TraceStore(max_bytes=2 * MIB, max_traces=10**9)
     random_request(kind, chance)
     tracemalloc.start()
     try:
         most = 0
         base = tracemalloc.get_traced_memory()[0]
-        while store.standing().traces_evicted < 50:
+        while store.status().traces_evicted < 50:
             sent = random_request(kind, chance)
             store.add(sent)
             del sent
@@ -266,14 +266,14 @@ def test_the_bound_is_one_of_real_memory(kind):
 
 
 def test_the_ids_of_all_traces_are_given_oldest_first():
-    """The first that came is the first of the list, whenever it started."""
+    """The first to arrive is the first in the list, whenever it started."""
     store = stored(request(parse=[span(trace=2, at_ms=50)]), request(parse=[span(trace=1, at_ms=0)]))
     assert store.trace_ids() == [trace_hex(2), trace_hex(1)]
     assert trace_bytes(2).hex() == store.trace_ids()[0]
 
 
 class Meanwhile:
-    """What others do to a store whenever long work in it gives way."""
+    """What other greenlets do to a store whenever long work in it gives way."""
 
     def __init__(self, **limits):
         self.times = 0
@@ -281,15 +281,15 @@ class Meanwhile:
 
     def give_way(self):
         self.times += 1
-        if self.times % 3 == 0:  # the work of others is not begun within theirs again
+        if self.times % 3 == 0:  # the others' work does not start again within itself
             self.store._turns._give_way, before = (lambda: None), self.store._turns._give_way
             self.store.add(request(other=[span(10**6 + self.times, 1), span(1, 10**6 + self.times)]))
-            self.store.find(Query(service="other", limit=3))
+            self.store.find(TraceQuery(service="other", limit=3))
             self.store._turns._give_way = before
 
 
 def test_a_large_request_is_taken_in_turns_with_others():
-    """While one body of many spans is taken in, others add and search, and everything is there in the end."""
+    """While one body of many spans is stored, others add and search, and everything is there in the end."""
     meanwhile = Meanwhile()
     before = meanwhile.store.version
     many = request(parse=[span(1 + number % 50, 1 + number) for number in range(3000)])
@@ -300,18 +300,18 @@ def test_a_large_request_is_taken_in_turns_with_others():
     assert meanwhile.store.version > before
 
 
-def test_a_search_goes_on_while_traces_come_and_make_room():
+def test_a_search_continues_while_traces_arrive_and_are_evicted():
     """A search over many traces gives way, and what changes meanwhile does not break it."""
-    meanwhile = Meanwhile(most_traces=500)
+    meanwhile = Meanwhile(max_traces=500)
     meanwhile.store.add(request(parse=[span(1 + number, 1) for number in range(500)]))
     meanwhile.times = 0
-    found = meanwhile.store.find(Query(service="parse", limit=1000))
+    found = meanwhile.store.find(TraceQuery(service="parse", limit=1000))
     assert 300 < len(found) <= 500
     assert meanwhile.times > 60
 
 
 def test_a_large_trace_is_given_in_pieces():
-    """A trace of many spans is read some at a time, while more come to it; a piece has no more than a few hundred."""
+    """A trace of many spans is read in pieces, while more arrive; a piece has no more than a few hundred."""
     meanwhile = Meanwhile()
     meanwhile.store.add(request(parse=[span(1, 1 + number) for number in range(1000)]))
     pieces = [len(read_spans(piece)) for piece in meanwhile.store.pieces(trace_hex(1))]
@@ -320,10 +320,10 @@ def test_a_large_trace_is_given_in_pieces():
 
 
 def test_traces_have_a_size():
-    """The spans and bytes of some traces add up; one that is not here has none."""
+    """The spans and bytes of some traces add up; an unknown one has none."""
     store = stored(request(parse=[span(1, 1), span(1, 2), span(2, 1)]))
     one, two = (store.size([trace_hex(trace)]) for trace in (1, 2))
     assert (one.spans, two.spans, store.size([trace_hex(3), "xyz"]).spans) == (2, 1, 0)
     both = store.size([trace_hex(1), trace_hex(2)])
     assert (both.spans, both.bytes) == (3, one.bytes + two.bytes)
-    assert 0 < two.bytes < one.bytes < store.standing().bytes
+    assert 0 < two.bytes < one.bytes < store.status().bytes

@@ -1,4 +1,4 @@
-"""A trace in short."""
+"""The summary of a trace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def summed(*spans_of_services):
     return summary.whole("abc")
 
 
-def test_a_trace_in_short():
+def test_the_summary_of_a_trace():
     """Start, duration, spans, services and errors are those of all its spans together."""
     found = summed(
         ("enrich", span(number=3, parent=2, at_ms=5, ms=30, error="broken")),
@@ -30,7 +30,7 @@ def test_a_trace_in_short():
 
 
 def test_the_root_is_the_first_span_without_a_parent():
-    """A span without a parent is the root, also where another starts before it; of two the earlier one."""
+    """A span without a parent is the root, even if another starts before it; of two the earlier one."""
     found = summed(
         ("early", span(number=1, parent=9, at_ms=0)),
         ("late", span(number=2, name="late", at_ms=20)),
@@ -40,13 +40,13 @@ def test_the_root_is_the_first_span_without_a_parent():
 
 
 def test_without_a_root_it_is_the_earliest_span():
-    """Where the root is a stranger's, the trace is named by the span that starts first, whenever it comes."""
+    """If the root was never sent, the trace is named by the span that starts first, whenever it arrives."""
     found = summed(("b", span(number=1, parent=9, name="b", at_ms=5)), ("a", span(number=2, parent=9, name="a")))
     assert (found.root_service, found.root_name) == ("a", "a")
 
 
 def test_messages_and_faults_are_noted_once_each():
-    """Message ids and faults of all spans are there, in the order in which they were met, faults one by one."""
+    """Message ids and faults of all spans are there, in the order of their arrival, faults one by one."""
     first = {"simulator.message_id": "m-1", "simulator.fault": "error,hang"}
     second = {"simulator.message_id": "m-2", "simulator.fault": "hang"}
     found = summed(*(("a", span(number=n, attributes=a)) for n, a in enumerate((first, second, first), 1)))
@@ -54,7 +54,7 @@ def test_messages_and_faults_are_noted_once_each():
 
 
 def test_what_is_noted_of_texts_is_bounded():
-    """Endless ids, faults and names cost no more than 16 of 256 characters; an id that is longer is left out."""
+    """Endless ids, faults and names cost no more than 16 of 256 characters; a longer id is left out."""
     summary = RunningSummary()
     for number in range(100):
         attributes = {"simulator.message_id": f"m-{number}", "simulator.fault": f"f-{number}"}
@@ -68,7 +68,7 @@ def test_what_is_noted_of_texts_is_bounded():
 
 
 def test_attributes_of_another_type_are_not_noted():
-    """A message id that is a number, and an empty fault, are none."""
+    """A message id that is a number, and an empty fault, do not count."""
     found = summed(("a", span(attributes={"simulator.message_id": 7, "simulator.fault": ""})))
     assert (found.message_ids, found.faults) == ((), ())
 
@@ -79,8 +79,8 @@ def test_a_trace_whose_spans_end_before_they_start_took_no_time():
     assert (found.start_unix_ns, found.duration_seconds) == (START, 0.0)
 
 
-def test_what_it_takes_is_told():
-    """Each text that is kept is told with its size; a root with a shorter name gives back what the longer one took."""
+def test_the_growth_is_returned():
+    """Each stored text counts with its size; a root with a shorter name gives back what the longer one took."""
     summary = RunningSummary()
     first = summary.take(span(number=1, parent=9, at_ms=5, name="n" * 200), "a")
     second = summary.take(span(number=2, name="root"), "a")

@@ -16,7 +16,7 @@ QUEUE, PROCESSING, DOWNSTREAM, FAULT = SegmentKind
 
 
 def made(number, parent=None, service="a", name="POST /messages", kind="server", at=0, ms=100, **attributes):
-    """Make a span; `at` and `ms` are milliseconds."""
+    """Return a span; `at` and `ms` are milliseconds."""
     ids = {"trace_id": "t", "span_id": str(number), "parent_id": "" if parent is None else str(parent)}
     times = {"start_unix_ns": 5 * MS + at * MS, "end_unix_ns": 5 * MS + (at + ms) * MS}
     return Span(**ids, **times, service=service, instance="", name=name, kind=kind, attributes=attributes)
@@ -35,12 +35,12 @@ def call(number, parent, **others):
 
 
 def shape(laid):
-    """Give each row as (depth, number)."""
+    """Return each row as (depth, number)."""
     return [(row.depth, int(row.span.span_id)) for row in laid.rows]
 
 
 def segments(row):
-    """Give each segment as (kind, start, end) in percent of the trace."""
+    """Return each segment as (kind, start, end) in percent of the trace."""
     return [
         (part.kind, round(100 * part.start_ratio), round(100 * (part.start_ratio + part.length_ratio)))
         for part in row.segments
@@ -63,12 +63,12 @@ PIPELINE = [
 
 
 def test_no_spans_are_no_rows():
-    """A trace without spans is laid out as nothing."""
+    """A trace without spans has no rows."""
     assert waterfall([]) == Waterfall(0, 0.0, ())
 
 
 def test_a_stage_is_a_row_with_what_took_its_time():
-    """Waiting, processing and calling are segments of the stage's row; the spans that tell of them have none."""
+    """Waiting, processing and calling are segments of the stage's row; their spans have no rows."""
     laid = waterfall(PIPELINE)
     assert (laid.start_unix_ns, laid.duration_seconds) == (5 * MS, 0.1)
     assert shape(laid) == [(0, 1), (1, 5)]
@@ -80,8 +80,8 @@ def test_a_stage_is_a_row_with_what_took_its_time():
     assert (second.start_ratio, second.length_ratio) == (0.1, 0.8)
 
 
-def test_every_span_has_a_row_where_that_is_wanted():
-    """Unfolded, each span stands below its parent, and the stages have their segments all the same."""
+def test_every_span_can_have_a_row():
+    """Unfolded, each span is below its parent, and the stages still have their segments."""
     laid = waterfall(PIPELINE, every_span=True)
     assert shape(laid) == [(0, 1), (1, 2), (1, 3), (1, 4), (2, 5), (3, 6), (3, 7)]
     assert [len(row.segments) for row in laid.rows] == [3, 0, 0, 0, 2, 0, 0]
@@ -89,12 +89,12 @@ def test_every_span_has_a_row_where_that_is_wanted():
 
 
 def test_the_order_in_which_spans_come_does_not_matter():
-    """Spans are laid out by their parents and starts, however they arrived."""
+    """Spans are placed by their parents and starts, however they arrived."""
     assert waterfall(PIPELINE[::-1]) == waterfall(PIPELINE)
 
 
-def test_callees_stand_in_the_order_of_their_starts():
-    """Of the calls of a stage the one that began first is above, with all that it led to."""
+def test_called_stages_are_in_the_order_of_their_starts():
+    """Of the calls of a stage the first is above, with all that it led to."""
     spans = [
         made(1),
         client(2, 1, at=50, ms=10),
@@ -107,8 +107,8 @@ def test_callees_stand_in_the_order_of_their_starts():
     assert shape(waterfall(spans)) == [(0, 1), (1, 5), (2, 7), (1, 3)]
 
 
-def test_the_tries_of_a_call_are_one_segment():
-    """What a stage puts around its tries is the segment, pauses included; each try that arrived has its row."""
+def test_the_attempts_of_a_call_are_one_segment():
+    """The span around the attempts is the segment, pauses included; each attempt that arrived has its row."""
     spans = [
         made(1),
         call(2, 1, at=10, ms=80),
@@ -124,7 +124,7 @@ def test_the_tries_of_a_call_are_one_segment():
 
 
 def test_a_call_that_reached_nobody_keeps_its_row():
-    """A client span without a server span has a row, and is a segment too; so is a call that was not even tried."""
+    """A client span without a server span has a row, and is a segment too; so is a call without any attempt."""
     spans = [
         made(1),
         client(2, 1, at=10, ms=20),
@@ -139,13 +139,13 @@ def test_a_call_that_reached_nobody_keeps_its_row():
 
 
 def test_injected_faults_are_segments():
-    """What an injected fault took is told apart, whatever its name."""
+    """The time of an injected fault has its own segment, whatever its name."""
     laid = waterfall([made(1), inner(2, 1, "fault.hang", at=20, ms=50)])
     assert shape(laid) == [(0, 1)]
     assert segments(laid.rows[0]) == [(FAULT, 20, 70)]
 
 
-def test_what_is_done_after_the_answer_is_a_row():
+def test_work_after_the_answer_is_a_row():
     """A message that was accepted before it was processed has its own row, and the segments of its processing."""
     spans = [made(1, ms=10), inner(2, 1, "accepted", at=5, ms=95), inner(3, 2, "process", at=6, ms=90)]
     laid = waterfall(spans)
@@ -154,7 +154,7 @@ def test_what_is_done_after_the_answer_is_a_row():
 
 
 @pytest.mark.parametrize(
-    "foreign",
+    "external",
     [
         inner(2, 1, "compute"),
         inner(2, 1, "process", service="b"),
@@ -166,35 +166,35 @@ def test_what_is_done_after_the_answer_is_a_row():
     ],
     ids=lambda span: f"{span.kind} {span.name} of {span.service} below {span.parent_id}",
 )
-def test_what_is_no_inner_span_has_a_row(foreign):
-    """Other names, other services and other kinds have rows, and so have spans whose parent has not come."""
-    laid = waterfall([made(1), foreign])
+def test_what_is_no_inner_span_has_a_row(external):
+    """Other names, other services and other kinds have rows, and so have spans whose parent is missing."""
+    laid = waterfall([made(1), external])
     assert sorted(number for _, number in shape(laid)) == [1, 2]
     assert laid.rows[0].segments == laid.rows[0].folded == ()
 
 
 def test_a_span_with_others_below_it_is_not_folded_by_its_name():
-    """Somebody else's span named process that has children is a row like any other."""
+    """An external span named process that has children is a row like any other."""
     assert shape(waterfall([made(1), inner(2, 1, "process"), inner(3, 2, "step")])) == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_a_message_through_a_broker_is_below_its_sender():
-    """A consumer stands below the producer, which keeps its row."""
+    """A consumer is below the producer, which keeps its row."""
     spans = [made(1), made(2, 1, kind="producer", name="send"), made(3, 2, service="b", kind="consumer", name="take")]
     assert shape(waterfall(spans)) == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_a_call_that_is_a_root_has_a_row():
-    """A client span without a parent, as of an instrumented script, is a row above the one it called."""
+    """A client span without a parent, as of an instrumented script, is a row above the called one."""
     assert shape(waterfall([client(1, None), made(2, 1, service="b")])) == [(0, 1), (1, 2)]
 
 
 def test_orphans_are_roots():
-    """A span whose parent has not come is at the left, in the order of the starts."""
+    """A span whose parent is missing is not indented, in the order of the starts."""
     assert shape(waterfall([made(1, at=10), made(2, 77, at=5), made(3, 2, at=6)])) == [(0, 2), (1, 3), (0, 1)]
 
 
-def test_circles_are_cut_where_they_begin():
+def test_cycles_are_cut_where_they_begin():
     """Spans that are each other's parents, or their own, have a row each; the first of them is the root."""
     assert shape(waterfall([made(1, 2, at=1), made(2, 3, at=2), made(3, 1, at=3)])) == [(0, 1), (1, 3), (2, 2)]
     assert shape(waterfall([made(1, 1)])) == [(0, 1)]
@@ -202,13 +202,13 @@ def test_circles_are_cut_where_they_begin():
 
 
 def test_spans_of_one_id_have_a_row_each():
-    """Where two spans have the same id none is lost; the first has the children."""
+    """If two spans have the same id neither is lost; the first has the children."""
     laid = waterfall([made(1), made(2, 1, at=1), made(2, 1, at=2), made(3, 2, at=3)])
     assert shape(laid) == [(0, 1), (1, 2), (2, 3), (1, 2)]
 
 
 def test_a_trace_without_length_is_drawn():
-    """Where all happens at once, and where spans end before they start, every length is 0."""
+    """If everything happens at one time, or spans end before they start, every length is 0."""
     laid = waterfall([made(1, ms=0), made(2, 1, ms=-50)])
     assert laid.duration_seconds == 0.0
     assert [(row.start_ratio, row.length_ratio) for row in laid.rows] == [(0.0, 0.0), (0.0, 0.0)]
@@ -240,7 +240,7 @@ any_span = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(any_span, max_size=20))
-def test_whatever_comes_every_span_is_there_once(spans):
+def test_every_span_is_there_once(spans):
     """Each span has a row or is folded into one; all ratios lie within the trace; depth grows by one at most."""
     for every_span in (False, True):
         rows = waterfall(spans, every_span).rows

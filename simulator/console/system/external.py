@@ -1,4 +1,4 @@
-"""Services and calls that traces tell of and the topology does not."""
+"""Services and calls that appear in traces but not in the topology."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from simulator.console.metrics.figures import CallFigures
 from simulator.console.traces.spans import CLIENT, CONSUMER, PRODUCER, SERVER, Span
 
 PEER = "peer.service"
-# A client may send any names; a picture with more would show nothing.
-MOST_SERVICES = 50
-# A longer name of a service is none that anybody could read, and would travel to every page that looks.
-MOST_NAME_CHARACTERS = 200
+# A client may send any names; a picture with more services would be unreadable.
+MAX_SERVICES = 50
+# A longer name is unreadable, and would be sent to every open page.
+MAX_NAME_CHARACTERS = 200
 _SHORTEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class ForeignFigures:
-    """How a service stands that is no stage: requests per second, percentiles in seconds, the share that went wrong."""
+class ExternalFigures:
+    """The figures of an external service: requests per second, percentiles in seconds, the share that failed."""
 
     rate_per_second: float
     p50_seconds: float
@@ -29,28 +29,28 @@ class ForeignFigures:
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """Services that are no stages, by name, and calls at an end of which there is one, by (caller, called)."""
+class ExternalServices:
+    """External services by name, and the calls from or to them, by (caller, called)."""
 
-    services: Mapping[str, ForeignFigures] = field(default_factory=dict)
+    services: Mapping[str, ExternalFigures] = field(default_factory=dict)
     calls: Mapping[tuple[str, str], CallFigures] = field(default_factory=dict)
 
 
-NOTHING_FOREIGN = Foreign()
+NO_EXTERNAL_SERVICES = ExternalServices()
 
 
-def foreign_system(
+def external_services(
     traces: Iterable[Sequence[Span]],
     known: frozenset[str],
     until_unix_seconds: float,
-    most_services: int = MOST_SERVICES,
-) -> Foreign:
-    """Find the services and calls that `known` does not name, the `most_services` busiest.
+    max_services: int = MAX_SERVICES,
+) -> ExternalServices:
+    """Return the services and calls that `known` does not name, limited to the `max_services` busiest.
 
-    A request of a service is a span whose parent is another service's or that has none; that of a service without
-    spans is seen in the clients that name it as their `peer.service`. A service with a name of more than
-    MOST_NAME_CHARACTERS is left out with all its spans. The rate of each is over the time from its own first request
-    to `until_unix_seconds`, a second at least: of a busy one the traces may reach less far back than of a quiet one.
+    A service's requests are its spans without a parent, or with a parent of another service; the requests to a service
+    without spans are the client spans that name it as their `peer.service`. A service with a name of more than
+    MAX_NAME_CHARACTERS is left out with all its spans. Each rate is over the time from the service's own first request
+    to `until_unix_seconds`, at least a second, because the traces of a busy service may reach back less far.
     """
     requests: dict[str, list[Span]] = defaultdict(list)
     calls: dict[tuple[str, str], list[Span]] = defaultdict(list)
@@ -60,8 +60,8 @@ def foreign_system(
             if caller and caller != called:
                 calls[caller, called].append(span)
     busiest = Counter({name: len(spans) for name, spans in requests.items() if name not in known})
-    shown = known | {name for name, _ in busiest.most_common(most_services)}
-    return Foreign(
+    shown = known | {name for name, _ in busiest.most_common(max_services)}
+    return ExternalServices(
         services={name: _service_figures(requests[name], until_unix_seconds) for name in busiest if name in shown},
         calls={
             call: CallFigures(_rate(spans, until_unix_seconds), _error_ratio(spans))
@@ -72,15 +72,15 @@ def foreign_system(
 
 
 def _requests(trace: Sequence[Span]) -> Iterator[tuple[str, str, Span]]:
-    """Give every request in a trace as (caller or "", called, the span that tells of it)."""
-    spans = {span.span_id: span for span in trace if len(span.service) <= MOST_NAME_CHARACTERS}
+    """Yield every request in a trace as (caller or "", called, its span)."""
+    spans = {span.span_id: span for span in trace if len(span.service) <= MAX_NAME_CHARACTERS}
     answered = set()
     for span in spans.values():
         parent = spans.get(span.parent_id)
         if parent is not None and parent.service != span.service:
             answered.add(span.parent_id)
             yield parent.service, span.service, span
-        # The parent of an inner span may yet come, for it ends later; that of a server's may be a client without spans.
+        # An inner span's parent may still arrive, because it ends later; a server's may be a client without spans.
         elif parent is None and (not span.parent_id or span.kind in (SERVER, CONSUMER)):
             yield "", span.service, span
     for span in spans.values():
@@ -90,13 +90,13 @@ def _requests(trace: Sequence[Span]) -> Iterator[tuple[str, str, Span]]:
 
 
 def _peer(span: Span) -> str:
-    """Give the name that a client has for the other side; "" where it has none that could be shown."""
+    """Return a client's name for the other side; "" if it has none that can be shown."""
     peer = span.attributes.get(PEER) if span.kind in (CLIENT, PRODUCER) else None
-    return peer if isinstance(peer, str) and len(peer) <= MOST_NAME_CHARACTERS else ""
+    return peer if isinstance(peer, str) and len(peer) <= MAX_NAME_CHARACTERS else ""
 
 
-def _service_figures(spans: Sequence[Span], until_unix_seconds: float) -> ForeignFigures:
-    return ForeignFigures(
+def _service_figures(spans: Sequence[Span], until_unix_seconds: float) -> ExternalFigures:
+    return ExternalFigures(
         rate_per_second=_rate(spans, until_unix_seconds),
         p50_seconds=_percentile(spans, 0.5),
         p99_seconds=_percentile(spans, 0.99),
