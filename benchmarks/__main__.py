@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure a stage beside the plainest program that does the same."""
+"""`python -m benchmarks`: measure a stage beside the plainest program with the same function."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ RESULTS = Path(__file__).resolve().parent / "results.json"
 @click.option(
     "--rounds", type=click.IntRange(1, 50), help=f"How often to measure each program.  [default: {FULL.rounds}]"
 )
-@click.option("--quick", is_flag=True, help="One short round: does it still run? Its figures mean little.")
-@click.option("--no-targets", is_flag=True, help="Measure only; a missed target is no failure.")
+@click.option("--quick", is_flag=True, help="One short round, to check that it runs; its figures mean little.")
+@click.option("--no-targets", is_flag=True, help="Measure only; a missed target is not a failure.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     default=RESULTS,
     metavar="FILE",
-    help="Where every value goes.  [default: benchmarks/results.json]",
+    help="The file for all values.  [default: benchmarks/results.json]",
 )
 def main(rounds: int | None, quick: bool, no_targets: bool, output: Path) -> int:
-    """Measure what a stage costs, beside the plainest program that does the same.
+    """Measure the cost of a stage, beside the plainest program with the same function.
 
     The plain program (benchmarks/plain.py) takes, logs, measures, traces and forwards messages as the libraries' first
-    pages show, on gunicorn with 32 threads. Both run with a delay of zero, every message traced, by turns and under the
-    same load, on 127.0.0.1:
+    pages show, on gunicorn with 32 threads. Both run with a delay of zero, every message traced, alternately and under
+    the same load, on 127.0.0.1:
 
     \b
       one stage     CPU per message (with its exporter), at 8 connections, sending to a sink;
@@ -48,8 +48,8 @@ def main(rounds: int | None, quick: bool, no_targets: bool, output: Path) -> int
     Targets, at the median: CPU per message of one stage and added latency (p50, p99) at most half
     of the plain program's; memory under 60 MB; start-up under 1.5 s.
 
-    The absolute figures are those of this machine on this day; the ratios travel better. It takes about six minutes,
-    wants a quiet machine with Linux, prints a table and writes every value to benchmarks/results.json.
+    The absolute figures hold only for this machine today; the ratios are more general. It takes about six minutes,
+    needs a quiet machine with Linux, prints a table and writes every value to benchmarks/results.json.
 
     \b
     Exit codes: 0 good, 1 a target was missed or something did not run, 130 Ctrl-C.

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.console`: does the console stay small while a run goes on and its page is open?"""
+"""`python -m benchmarks.console`: the console's CPU time and memory during a run, with its page open."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from simulator.units import parse_duration
 
 MIB = 2**20
 CPU_BOUND_RATIO = 0.15
-# What the console may hold, by its own bounds; each is named so that a broken bound says which part is to be looked at.
+# The console's memory, by its own bounds; each is named, so that a broken bound says which part to examine.
 MEMORY_PARTS_MIB = {
     "interpreter, libraries and page before the first message": 100.0,
     "64 MiB of traces, and a quarter more for what the allocator can't give back": 64 * 1.25,
     "delays seen, 300 series of 2,000": 15.0,
     "histories of 4 processes and 5 tracks, ten minutes each": 5.0,
-    "answers and requests under way: lists, charts, batches of spans": 20.0,
+    "answers and requests in flight: lists, charts, batches of spans": 20.0,
 }
 MEMORY_BOUND_MIB = sum(MEMORY_PARTS_MIB.values())
 GROWTH_BOUND_MIB_PER_MINUTE = 1.0
-# Below this share of the load the machine was too busy to say anything.
-_LEAST_LOAD_RATIO = 0.9
+# Below this share of the load the machine was too busy for a result.
+_MIN_LOAD_RATIO = 0.9
 _SPANS_A_MESSAGE = 15  # three in each of four stages, and three calls
 _SAMPLE_SECONDS = 5.0
 _MINUTE_SECONDS = 60.0
@@ -41,7 +41,7 @@ _COLUMNS = ("minute", "view", "CPU %", "RSS MiB", "traces held", "traces evicted
 
 @dataclass(frozen=True)
 class Sample:
-    """The console at a moment: seconds since the start, CPU seconds used since then, memory, requests of the page."""
+    """The console at one time: seconds since the start, CPU seconds used since then, memory, requests of the page."""
 
     at_seconds: float
     cpu_seconds: float
@@ -53,7 +53,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """One minute, or what there was of it."""
+    """One minute, or the part of it that was measured."""
 
     minute: int
     view: str
@@ -64,7 +64,7 @@ class Row:
     requests_per_second: float
 
     def cells(self) -> tuple[str, ...]:
-        """Write it as a line of the table."""
+        """Return the row as cells of the table."""
         return (
             f"{self.minute}",
             self.view,
@@ -78,7 +78,7 @@ class Row:
 
 
 def row_of(samples: Sequence[Sample], minute: int) -> Row:
-    """Sum a minute up: its first sample is the last one of the minute before."""
+    """Return the row of a minute, whose first sample is the last one of the minute before."""
     first, last = samples[0], samples[-1]
     seconds = last.at_seconds - first.at_seconds
     return Row(
@@ -93,10 +93,10 @@ def row_of(samples: Sequence[Sample], minute: int) -> Row:
 
 
 def growth_mib_per_minute(samples: Sequence[Sample]) -> float | None:
-    """Give the slope of the memory over the second half; None where the store was not full by then.
+    """Return the slope of the memory over the second half; None if the store was not full by then.
 
     It is the median of the slopes between any two samples (Sen, "Estimates of the regression coefficient based on
-    Kendall's tau", 1968): one answer that took much for a moment does not tilt it.
+    Kendall's tau", 1968): one answer that took much memory for a moment does not change it.
     """
     half = samples[-1].at_seconds / 2
     second = [sample for sample in samples if sample.at_seconds >= half]
@@ -107,48 +107,48 @@ def growth_mib_per_minute(samples: Sequence[Sample]) -> float | None:
 
 
 def broken_bounds(samples: Sequence[Sample], rows: Sequence[Row], rate_per_second: float) -> list[str]:
-    """Give a line for each bound that was broken, and for a load that was not reached."""
+    """Return a line for each broken bound, and for a load that was not reached."""
     lines = [
-        f"minute {row.minute} ({row.view}): {100 * row.cpu_ratio:.1f} % of a core; less than {CPU_BOUND_RATIO:.0%} is "
-        "wanted"
+        f"minute {row.minute} ({row.view}): {100 * row.cpu_ratio:.1f} % of a core; the bound is {CPU_BOUND_RATIO:.0%}"
         for row in rows
         if row.cpu_ratio >= CPU_BOUND_RATIO
     ]
-    most = max(sample.resident_mib for sample in samples)
-    if most > MEMORY_BOUND_MIB:
-        lines.append(f"memory: {most:.1f} MiB; at most {MEMORY_BOUND_MIB:.0f} are wanted")
+    max_mib = max(sample.resident_mib for sample in samples)
+    if max_mib > MEMORY_BOUND_MIB:
+        lines.append(f"memory: {max_mib:.1f} MiB; the bound is {MEMORY_BOUND_MIB:.0f}")
     growth = growth_mib_per_minute(samples)
     if growth is not None and growth > GROWTH_BOUND_MIB_PER_MINUTE:
         lines.append(
-            f"memory grew by {growth:.2f} MiB a minute in the second half; at most {GROWTH_BOUND_MIB_PER_MINUTE:g} "
-            "are wanted"
+            f"memory grew by {growth:.2f} MiB a minute in the second half; the bound is {GROWTH_BOUND_MIB_PER_MINUTE:g}"
         )
-    wanted = _LEAST_LOAD_RATIO * _SPANS_A_MESSAGE * rate_per_second
-    had = (samples[-1].held.spans - samples[0].held.spans) / (samples[-1].at_seconds - samples[0].at_seconds)
-    if had < wanted:
-        lines.append(f"the load: {had:,.0f} spans a second came, and {wanted:,.0f} are wanted; is the machine busy?")
+    expected = _MIN_LOAD_RATIO * _SPANS_A_MESSAGE * rate_per_second
+    received = (samples[-1].held.spans - samples[0].held.spans) / (samples[-1].at_seconds - samples[0].at_seconds)
+    if received < expected:
+        lines.append(
+            f"the load: {received:,.0f} spans a second received, {expected:,.0f} expected; is the machine busy?"
+        )
     return lines
 
 
 def verdict(samples: Sequence[Sample], rows: Sequence[Row]) -> list[str]:
-    """Say what it came to, beside the bounds."""
+    """Return the results, beside their bounds."""
     first, last = samples[0], samples[-1]
     cpu_ratio = (last.cpu_seconds - first.cpu_seconds) / (last.at_seconds - first.at_seconds)
-    most_cpu_ratio, most_mib = max(row.cpu_ratio for row in rows), max(sample.resident_mib for sample in samples)
+    max_cpu_ratio, max_mib = max(row.cpu_ratio for row in rows), max(sample.resident_mib for sample in samples)
     growth = growth_mib_per_minute(samples)
-    flat = "not judged, for the store was not full" if growth is None else f"{growth:+.2f} MiB a minute"
+    flat = "not judged, because the store was not full" if growth is None else f"{growth:+.2f} MiB a minute"
     parts = " + ".join(f"{mib:g} ({what})" for what, mib in MEMORY_PARTS_MIB.items())
     return [
-        f"CPU: {100 * cpu_ratio:.1f} % of a core, at most {100 * most_cpu_ratio:.1f} % in a minute; "
-        f"less than {CPU_BOUND_RATIO:.0%} is wanted in each.",
-        f"Memory: {first.resident_mib:.1f} MiB at first, {most_mib:.1f} at the most; "
-        f"at most {MEMORY_BOUND_MIB:.0f} MiB are wanted: {parts}.",
-        f"Growth in the second half: {flat}; at most {GROWTH_BOUND_MIB_PER_MINUTE:g} MiB a minute is wanted.",
+        f"CPU: {100 * cpu_ratio:.1f} % of a core, at most {100 * max_cpu_ratio:.1f} % in a minute; "
+        f"the bound is {CPU_BOUND_RATIO:.0%} in each.",
+        f"Memory: {first.resident_mib:.1f} MiB at first, {max_mib:.1f} at most; "
+        f"the bound is {MEMORY_BOUND_MIB:.0f} MiB: {parts}.",
+        f"Growth in the second half: {flat}; the bound is {GROWTH_BOUND_MIB_PER_MINUTE:g} MiB a minute.",
     ]
 
 
-def watch(run: ConsoleRun, page: Page, seconds: float, told: Callable[[Sequence[str]], None]) -> Watched:
-    """Sample the console for a time, with the next view open every minute; `told` gets each minute's cells."""
+def watch(run: ConsoleRun, page: Page, seconds: float, report: Callable[[Sequence[str]], None]) -> Watched:
+    """Sample the console for a time, opening the next view every minute; `report` gets each minute's cells."""
     watched = Watched([], [])
     begin, cpu_before = time.monotonic(), processes.cpu_seconds(run.console_pid)
     watched.samples.append(_sample(run, page, begin, cpu_before, VIEWS[0]))
@@ -161,13 +161,13 @@ def watch(run: ConsoleRun, page: Page, seconds: float, told: Callable[[Sequence[
             page.wait(min(_SAMPLE_SECONDS, until - now))
             watched.samples.append(_sample(run, page, begin, cpu_before, view))
         watched.rows.append(row_of(watched.samples[since:], minute + 1))
-        told(watched.rows[-1].cells())
+        report(watched.rows[-1].cells())
     return watched
 
 
 @dataclass(frozen=True)
 class Watched:
-    """All samples, and a row a minute."""
+    """All samples, and a row per minute."""
 
     samples: list[Sample]
     rows: list[Row]
@@ -207,17 +207,15 @@ def _measured(rate: str, page_kind: str, keep: Path | None) -> Iterator[tuple[Co
     "--page",
     "page_kind",
     type=click.Choice(list(PAGES)),
-    help="Who looks: real Chromium, or its requests without it.  [default: chromium where it is installed]",
+    help="The page: in real Chromium, or only its requests.  [default: chromium where it is installed]",
 )
-@click.option(
-    "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Leave what the run writes in this folder."
-)
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the run's files in this folder.")
 def main(duration: str, rate: int, page_kind: str | None, keep: Path | None) -> int:
     """Measure CPU time and memory of the console of the default pipeline, with its page open.
 
-    A view is open for a minute, then the next: System, Traces, a stage, Controls. What is measured is the console's
-    process alone; the run has to keep up with the load, which is checked. A browser on a busy machine asks less than
-    it should; --page replay asks what the page asks, as often as it should.
+    Each view is open for a minute: System, Traces, a stage, Controls. Only the console's process is measured; whether
+    the run keeps up with the load is checked. A browser on a busy machine sends fewer requests than it should;
+    --page replay sends the page's requests on schedule.
 
     \b
     Exit codes: 0 good, 1 a bound was broken or something did not run, 2 bad usage, 130 Ctrl-C.

@@ -1,4 +1,4 @@
-"""Who looks at the console while it is measured: real Chromium, or a client that asks what the page asks."""
+"""The page of the measured console: real Chromium, or a client that sends the page's requests."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _TICK_SECONDS = 0.5
 _STANDING_SECONDS = 60.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-# In the page's own script: what is asked at every so many ticks.
+# From the page's own script: what is requested every how many ticks.
 _EVERY = {"tick.data": 1, "list-tick.data": 2, "trace-tick.data": 2, "lines-tick.data": 4}
 _EVERY |= {"charts-tick.data": 4, "whole-tick.data": 4}
-# What only a view has that the page would not ask for elsewhere.
+# The requests that only one view makes.
 _NEEDS = {"list-tick.data": "/traces", "lines-tick.data": "/stages", "charts-tick.data": "/stages"}
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the page says that the console holds, and has taken and let go since its start."""
+    """The traces and spans that the console holds, and the traces evicted since its start, as its page shows them."""
 
     traces: int = 0
     spans: int = 0
@@ -40,25 +40,25 @@ class Held:
 
 
 class Page(Protocol):
-    """A page of the console that is open. `requests` is how many it has made."""
+    """An open page of the console. `requests` is the number of its requests."""
 
     requests: int
 
     def show(self, view: str) -> None:
-        """Go to a view."""
+        """Open a view."""
 
     def wait(self, seconds: float) -> None:
-        """Let the page do what it does for a time."""
+        """Let the page work for a time."""
 
     def held(self) -> Held:
-        """Read what the page says of the traces."""
+        """Return what the page shows of the store."""
 
 
 def read_held(text: str, title: str) -> Held:
-    """Read the page's words for how full the store is. Raise BenchmarkFailed where they are others."""
+    """Return the store's state in the page's text. Raise BenchmarkFailed if the text has another form."""
     found = re.fullmatch(r"([\d,]+) traces?, ([\d,]+) spans?", text)
     if found is None:
-        raise BenchmarkFailed(f"the page says {text!r} where it says how many traces and spans there are")
+        raise BenchmarkFailed(f"the page shows {text!r} in place of the number of traces and spans")
     evicted = re.search(r"([\d,]+) older traces?", title)
     return Held(_number(found[1]), _number(found[2]), _number(evicted[1]) if evicted else 0)
 
@@ -78,15 +78,15 @@ class ChromiumPage:
         page.goto(url)
 
     def show(self, view: str) -> None:
-        """Go to a view."""
+        """Open a view."""
         self._page.goto(self._base + view)
 
     def wait(self, seconds: float) -> None:
-        """Let the page do what it does for a time."""
+        """Let the page work for a time."""
         self._page.wait_for_timeout(1000 * seconds)
 
     def held(self) -> Held:
-        """Read what the page says of the traces."""
+        """Return what the page shows of the store."""
         status = self._page.locator("#status-traces", has_text="span")
         status.wait_for(state="attached", timeout=1000 * _STANDING_SECONDS)
         return read_held(status.text_content(), status.get_attribute("title") or "")
@@ -96,9 +96,9 @@ class ChromiumPage:
 
 
 class ReplayedPage:
-    """The requests of the page without a browser: its callbacks are asked as its script would ask them.
+    """The requests of the page without a browser: its callbacks are called as its script would call them.
 
-    It keeps the schedule however slow the machine is, where a browser that starves asks less.
+    It keeps the schedule however slow the machine is, while a starved browser sends fewer requests.
     """
 
     def __init__(self, url: str) -> None:
@@ -115,14 +115,14 @@ class ReplayedPage:
         self.show(VIEWS[0])
 
     def show(self, view: str) -> None:
-        """Go to a view."""
+        """Open a view."""
         self._values = {"place.pathname": view, "place.search": ""}
         self._ask(self._one_that_sets("view.children"), ["place.pathname"])
         for trigger in _EVERY:
             self._fire(trigger)
 
     def wait(self, seconds: float) -> None:
-        """Let the page do what it does for a time."""
+        """Let the page work for a time."""
         end = time.monotonic() + seconds
         while self._due < end:
             time.sleep(max(0.0, self._due - time.monotonic()))
@@ -134,16 +134,16 @@ class ReplayedPage:
         time.sleep(max(0.0, end - time.monotonic()))
 
     def held(self) -> Held:
-        """Read what the page says of the traces."""
+        """Return what the page shows of the store."""
         return read_held(self.texts()["status-traces"], self.news["titles"]["status-traces"])
 
     @property
     def news(self) -> Mapping[str, Any]:
-        """Give the last news that came."""
+        """Return the last news."""
         return self._values["news.data"]  # type: ignore[no-any-return]
 
     def texts(self) -> Mapping[str, str]:
-        """Give {id of an element: its text} as the last news had them."""
+        """Return {id of an element: its text} from the last news."""
         return self.news["texts"]  # type: ignore[no-any-return]
 
     def _fire(self, trigger: str) -> None:
@@ -188,7 +188,7 @@ def _name(place: Mapping[str, Any]) -> str:
 
 
 def _outputs(callback: Mapping[str, Any]) -> list[str]:
-    """Give the places that a callback sets; Dash writes several as `..a.x...b.y..`."""
+    """Return the places that a callback sets; Dash writes several as `..a.x...b.y..`."""
     text: str = callback["output"]
     return text.strip(".").split("...") if text.startswith("..") else [text]
 
@@ -221,7 +221,7 @@ def open_page(kind: str, url: str) -> AbstractContextManager[Page]:
 
 
 def default_page() -> str:
-    """Give the kind of page that can be opened here, real Chromium where there is one."""
+    """Return the kind of page that can be opened here, real Chromium if it is installed."""
     return "chromium" if _browser() and find_spec("playwright") else "replay"
 
 

@@ -21,7 +21,7 @@ _URL = re.compile(r"^Console: (http://\S+)$", re.MULTILINE)
 
 
 class ConsoleRun:
-    """The run, from when it is up until the end of the `with`. `url` is its page's, with the token."""
+    """The run, from when it is up to the end of the `with`. `url` is its page's, with the token."""
 
     def __init__(self, folder: Path, rate: str) -> None:
         self._report = folder.resolve() / "run"
@@ -37,7 +37,7 @@ class ConsoleRun:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                start_new_session=True,  # so that Ctrl-C reaches the benchmark alone, which then ends it in order
+                start_new_session=True,  # so that Ctrl-C reaches only the benchmark, which then stops the run in order
             )
         self.url, self.console_pid = "", 0
 
@@ -59,14 +59,14 @@ class ConsoleRun:
             self._process.wait()
 
     def check(self) -> None:
-        """Raise BenchmarkFailed where the run or its console is gone."""
+        """Raise BenchmarkFailed if the run or its console is gone."""
         if self._process.poll() is not None:
             raise BenchmarkFailed(f"the run ended: {self._last_words()}")
         if self.console_pid and not Path(f"/proc/{self.console_pid}").exists():
             raise BenchmarkFailed(f"the console ended: {(self._report / 'console.log').read_text()[-1500:]}")
 
     def complaints(self) -> list[str]:
-        """Give what the console complained about: a line, or none."""
+        """Return the console's errors: a line, or none."""
         text = (self._report / "console.log").read_text(errors="replace").strip()
         return [f"the console's log is not empty: {text[-500:]}"] if text else []
 
@@ -87,7 +87,7 @@ class ConsoleRun:
 
 
 def console_pid(report: Path) -> int:
-    """Find the console of a run by its command line, which names the run's folder as no other's does."""
+    """Return the process id of a run's console, found by its command line, which names the run's folder."""
     wanted = [b"console", str(report).encode()]
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():

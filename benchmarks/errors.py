@@ -1,7 +1,7 @@
-"""The one way in which a benchmark fails without a figure."""
+"""The error of a benchmark that fails without a figure."""
 
 from __future__ import annotations
 
 
 class BenchmarkFailed(Exception):
-    """Something did not start, did not answer or answered wrongly, so that there is nothing to measure."""
+    """Raised when something did not start, did not answer or answered wrongly, so that there is nothing to measure."""

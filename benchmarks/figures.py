@@ -1,4 +1,4 @@
-"""The figures: what each is called, its unit, which way is better, and what it must at least be."""
+"""The figures: title, unit, which direction is better, and target."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-Values = Mapping[str, Sequence[float]]  # {figure: a value a round}, in seconds, bytes and per second
+Values = Mapping[str, Sequence[float]]  # {figure: a value per round}, in seconds, bytes and per second
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure; a value times `scale` is in `unit`. `more_is_better` of False is what costs are."""
+    """One figure; a value times `scale` is in `unit`. `more_is_better` is False for a cost."""
 
     key: str
     title: str
@@ -23,9 +23,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure must keep: our median below `below`, or the ratio at least `ratio_at_least`; None is no such bound.
+    """A figure's target: our median below `below`, or the ratio at least `ratio_at_least`; None means no such bound.
 
-    `below` is in the figure's inner unit, like the values.
+    `below` is in the unscaled unit, like the values.
     """
 
     figure: str
@@ -39,7 +39,7 @@ FIGURES = (
     Figure("pipeline_cpu", "CPU per message, three stages", "µs", 1e6),
     Figure("latency_p50", "added latency at 50/s, three stages, p50", "ms", 1e3, 1),
     Figure("latency_p99", "added latency at 50/s, three stages, p99", "ms", 1e3, 1),
-    Figure("latency_floor", "latency without a stage between (taken off above)", "ms", 1e3, 1),
+    Figure("latency_floor", "latency without a stage between (subtracted above)", "ms", 1e3, 1),
     Figure("idle_memory", "resident memory, idle stage", "MB", 1e-6, 1),
     Figure("start_up", "start-up, until /readyz says 200", "s", 1, 2),
 )
@@ -53,24 +53,24 @@ TARGETS = (
 
 
 def ratios(figure: Figure, ours: Values, plain: Values) -> list[float]:
-    """Give, round by round, how many times better ours is; below 1 it is worse."""
+    """Return, round by round, how many times better ours is; below 1 it is worse."""
     pairs = zip(ours[figure.key], plain[figure.key], strict=True)
     return [mine / other if figure.more_is_better else other / mine for mine, other in pairs]
 
 
 def missed_targets(ours: Values, plain: Values) -> list[str]:
-    """Give a line for each target that is missed."""
+    """Return a line for each missed target."""
     lines = []
     for target in TARGETS:
         figure = next(figure for figure in FIGURES if figure.key == target.figure)
         value, ratio = median(ours[figure.key]), median(ratios(figure, ours, plain))
         if target.below is not None and value >= target.below:
             lines.append(
-                f"{figure.title}: {_shown(figure, value)}, and less than {_shown(figure, target.below)} is wanted"
+                f"{figure.title}: {_shown(figure, value)}; the target is less than {_shown(figure, target.below)}"
             )
         if target.ratio_at_least is not None and ratio < target.ratio_at_least:
             lines.append(
-                f"{figure.title}: {ratio:.2f} times better than plain, and {target.ratio_at_least:g} is wanted"
+                f"{figure.title}: {ratio:.2f} times better than plain; the target is {target.ratio_at_least:g}"
             )
     return lines
 

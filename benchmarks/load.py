@@ -18,25 +18,25 @@ from benchmarks.errors import BenchmarkFailed
 BODY = b'{"order": 4711, "customer": "c-1822", "lines": [{"sku": "a-17", "count": 3}, {"sku": "b-4", "count": 1}]}'
 _SOCKET_SECONDS = 10.0
 
-# Gives when the next message is due, on the clock of time.perf_counter, and None at the end.
+# Returns when the next message is due, on the clock of time.perf_counter, and None at the end.
 NextDue = Callable[[], float | None]
 
 
 @dataclass(frozen=True)
-class Load:
-    """What a load came to. `latencies_seconds` count from when a message was due to the last byte of its answer."""
+class LoadResult:
+    """The result of a load. `latencies_seconds` are from a message's due time to the last byte of its answer."""
 
     seconds: float
     latencies_seconds: tuple[float, ...]
 
     @property
     def messages(self) -> int:
-        """Give how many messages were sent and well answered."""
+        """Return how many messages were answered with success."""
         return len(self.latencies_seconds)
 
 
-def closed_loop(url: str, connections: int, seconds: float, messages: int = 1_000_000) -> Load:
-    """Let each connection send its next message when the last one is answered, for a time or a number of messages."""
+def closed_loop(url: str, connections: int, seconds: float, messages: int = 1_000_000) -> LoadResult:
+    """Send on each connection the next message when the last one is answered, for a time or a number of messages."""
     numbers, end = iter(range(messages)), time.perf_counter() + seconds
 
     def next_due() -> float | None:
@@ -46,10 +46,10 @@ def closed_loop(url: str, connections: int, seconds: float, messages: int = 1_00
     return _run(url, connections, next_due)
 
 
-def open_schedule(url: str, rate_per_second: float, seconds: float, connections: int = 16) -> Load:
-    """Send at times drawn beforehand (Poisson arrivals, the same in every call), whatever the answers do.
+def open_schedule(url: str, rate_per_second: float, seconds: float, connections: int = 16) -> LoadResult:
+    """Send at times drawn beforehand (Poisson arrivals, the same in every call), independently of the answers.
 
-    More than `connections` messages can't be under way: the next one is then late, and its latency says so.
+    At most `connections` messages can be in flight: the next one is then late, which counts in its latency.
     """
     dues = poisson_times(rate_per_second, seconds)
     begin = time.perf_counter() + 0.05
@@ -64,7 +64,7 @@ def open_schedule(url: str, rate_per_second: float, seconds: float, connections:
 
 
 def poisson_times(rate_per_second: float, seconds: float) -> Iterator[float]:
-    """Give the times, in seconds from the start, at which messages are due."""
+    """Return the times, in seconds from the start, at which messages are due."""
     source = random.Random(7)
     due = source.expovariate(rate_per_second)
     while due < seconds:
@@ -72,7 +72,7 @@ def poisson_times(rate_per_second: float, seconds: float) -> Iterator[float]:
         due += source.expovariate(rate_per_second)
 
 
-def _run(url: str, connections: int, next_due: NextDue) -> Load:
+def _run(url: str, connections: int, next_due: NextDue) -> LoadResult:
     """Run a thread per connection until no message is due any more, or until one of them fails."""
     latencies: list[float] = []
     failures: list[BaseException] = []
@@ -80,8 +80,8 @@ def _run(url: str, connections: int, next_due: NextDue) -> Load:
 
     def work() -> None:
         try:
-            _send_all(Connection(url), next_due, stop, latencies)
-        except Exception as error:  # noqa: BLE001 - it is raised again by whoever waits for this thread
+            _send_all(LoadConnection(url), next_due, stop, latencies)
+        except Exception as error:  # noqa: BLE001 - it is raised again in the thread that waits for this one
             failures.append(error)
             stop.set()
 
@@ -95,11 +95,11 @@ def _run(url: str, connections: int, next_due: NextDue) -> Load:
     finally:
         stop.set()
     if failures:
-        raise BenchmarkFailed(f"a message to {url} was not well answered: {failures[0]}") from failures[0]
-    return Load(time.perf_counter() - begin, tuple(latencies))
+        raise BenchmarkFailed(f"a message to {url} failed: {failures[0]}") from failures[0]
+    return LoadResult(time.perf_counter() - begin, tuple(latencies))
 
 
-def _send_all(connection: Connection, next_due: NextDue, stop: threading.Event, latencies: list[float]) -> None:
+def _send_all(connection: LoadConnection, next_due: NextDue, stop: threading.Event, latencies: list[float]) -> None:
     with connection:
         while not stop.is_set() and (due := next_due()) is not None:
             pause_seconds = due - time.perf_counter()
@@ -109,8 +109,8 @@ def _send_all(connection: Connection, next_due: NextDue, stop: threading.Event, 
             latencies.append(time.perf_counter() - due)
 
 
-class Connection:
-    """One keep-alive connection to POST to; it is opened when it is first used, and anew where the server closed it."""
+class LoadConnection:
+    """One keep-alive connection to POST to; it is opened at its first use, and again if the server closed it."""
 
     def __init__(self, url: str) -> None:
         parts = urllib.parse.urlsplit(url)
@@ -120,7 +120,7 @@ class Connection:
         )
         self._socket: socket.socket | None = None
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> LoadConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +133,7 @@ class Connection:
             self._socket = None
 
     def post(self, body: bytes) -> None:
-        """Send a body and read the answer to its end. Raise OSError where it is not a 200."""
+        """Send a body and read the answer to its end. Raise OSError if it is not a 200."""
         if self._socket is None:
             self._socket = socket.create_connection(self._address, _SOCKET_SECONDS)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -146,7 +146,7 @@ class Connection:
 
 
 def read_answer(connection: socket.socket) -> tuple[int, bytes, bytes]:
-    """Read one answer that has a Content-Length; give its status, its headers in lower case and its body."""
+    """Read one answer that has a Content-Length; return its status, its headers in lower case and its body."""
     data = b""
     while (end := data.find(b"\r\n\r\n")) < 0:
         data += _receive(connection)
@@ -160,5 +160,5 @@ def read_answer(connection: socket.socket) -> tuple[int, bytes, bytes]:
 def _receive(connection: socket.socket) -> bytes:
     chunk = connection.recv(65536)
     if not chunk:
-        raise ConnectionError("it hung up before its answer was whole")
+        raise ConnectionError("it closed the connection before its answer was complete")
     return chunk

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkFailed
-from benchmarks.load import Load, closed_loop, open_schedule
+from benchmarks.load import LoadResult, closed_loop, open_schedule
 from benchmarks.servers import Server
-from benchmarks.stages import Program, Stage, running
+from benchmarks.stages import BenchmarkStage, Program, running
 
 RATE_PER_SECOND = 50.0
 _STAGE_CONNECTIONS = 8
@@ -26,7 +26,7 @@ _PIPELINE_SPANS = 4 + 4 + 3
 class Effort:
     """How long each part takes.
 
-    `flush_seconds` bounds the wait for the exporters to send what they hold, which is part of what a message costs;
+    `flush_seconds` bounds the wait for the exporters to send their last spans, which is part of a message's cost;
     OpenTelemetry's default is to send every 5 s.
     """
 
@@ -48,15 +48,15 @@ QUICK = Effort(
 
 @dataclass(frozen=True)
 class Cost:
-    """What a load took of the stages, `spans` being those that came to the collector because of it."""
+    """The cost of a load for the stages; `spans` are those that the collector received because of it."""
 
-    load: Load
+    load: LoadResult
     cpu_seconds: float
     spans: int
 
 
 class Bench:
-    """The two ends, a folder for what the stages write, and how much to do."""
+    """The two ends, a folder for the stages' files, and how much to do."""
 
     def __init__(self, sink: Server, collector: Server, folder: Path, effort: Effort) -> None:
         self._sink = sink
@@ -65,7 +65,7 @@ class Bench:
         self._effort = effort
 
     def measure_stage(self, program: Program) -> dict[str, float]:
-        """Start one stage in front of the sink: its start-up, its memory before the first message, its CPU."""
+        """Return the figures of one stage before the sink: start-up, memory before the first message, CPU."""
         effort, sink = self._effort, f"{self._sink.url}/messages"
         with running(program, ["middle"], sink, self._collector.url, self._folder) as stages:
             time.sleep(_IDLE_SECONDS)
@@ -85,11 +85,11 @@ class Bench:
         }
 
     def measure_pipeline(self, program: Program) -> dict[str, float]:
-        """Start three stages in a row: their latency at a fixed rate, then the highest rate and what it costs."""
+        """Return the figures of three stages in a row: latency at a fixed rate, the highest rate and its cost."""
         effort, names = self._effort, ["first", "middle", "last"]
         with running(program, names, None, self._collector.url, self._folder) as stages:
             self._cost(stages, _PIPELINE_CONNECTIONS, effort.warm_up_seconds, _PIPELINE_SPANS)
-            # What the load and a server cost by themselves, with no stage between them: the stages have not added that.
+            # The latency of the load and a server alone, without a stage between them, is not added by the stages.
             direct = open_schedule(f"{self._sink.url}/messages", RATE_PER_SECOND, effort.latency_seconds / 4)
             floor_seconds = quantile(direct.latencies_seconds, 0.5)
             spans_before = self._collector.count()
@@ -107,8 +107,8 @@ class Bench:
             "latency_messages": paced.messages,
         }
 
-    def _cost(self, stages: Sequence[Stage], connections: int, seconds: float, spans_per_message: int) -> Cost:
-        """Put a closed loop on the first stage, and count until the last span of it has left."""
+    def _cost(self, stages: Sequence[BenchmarkStage], connections: int, seconds: float, spans_per_message: int) -> Cost:
+        """Send a closed loop to the first stage, and return its cost including the export of the last span."""
         spans_before, cpu_before = self._collector.count(), sum(stage.cpu_seconds() for stage in stages)
         load = closed_loop(stages[0].url, connections, seconds)
         wanted = spans_before + spans_per_message * load.messages
@@ -117,5 +117,5 @@ class Bench:
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """Give the q-quantile, q in (0, 1]: the smallest value that a share q of them does not exceed."""
+    """Return the q-quantile, q in (0, 1]: the smallest value that a share q of them does not exceed."""
     return sorted(values)[max(0, math.ceil(q * len(values)) - 1)]

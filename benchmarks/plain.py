@@ -1,7 +1,7 @@
-"""The plainest program that does what a stage does: what one writes first, from the libraries' own first pages.
+"""The plainest program with the function of a stage: as one would write it first, from the libraries' documentation.
 
-It takes messages, logs, measures and traces them under the same names as a stage, and sends them on. It runs as they
-say, too: `gunicorn --worker-class gthread --threads 32 benchmarks.plain:app`, in one process because of the metrics.
+It takes messages, logs, measures and traces them under the same names as a stage, and forwards them. It also runs as
+documented: `gunicorn --worker-class gthread --threads 32 benchmarks.plain:app`, in one process because of the metrics.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ tracer = trace.get_tracer("plain")
 
 
 def add_trace_ids(_logger, _method, event):
-    """Add the ids of the current span, as structlog's page on frameworks shows."""
+    """Add the ids of the current span, as structlog's documentation on frameworks shows."""
     span = trace.get_current_span().get_span_context()
     event["trace_id"] = format(span.trace_id, "032x")
     event["span_id"] = format(span.span_id, "016x")
@@ -64,7 +64,7 @@ QUEUE_WAIT = Histogram("simulator_queue_wait_seconds", "Waiting for a worker.", 
 DELAY_DRAWN = Histogram("simulator_delay_drawn_seconds", "The delay that was drawn.", ["stage", "role"])
 PROCESSING = Histogram("simulator_processing_seconds", "The time that processing took.", ["stage", "role"])
 ATTEMPT = Histogram(
-    "simulator_downstream_attempt_duration_seconds", "Each try.", ["stage", "role", "downstream", "code"]
+    "simulator_downstream_attempt_duration_seconds", "Each attempt.", ["stage", "role", "downstream", "code"]
 )
 CALL = Histogram("simulator_downstream_call_duration_seconds", "A call.", ["stage", "role", "downstream", "outcome"])
 
@@ -77,17 +77,17 @@ workers = threading.BoundedSemaphore(32)
 
 @app.get("/readyz")
 def readyz():
-    """Say that the program is up."""
+    """Answer that the program is up."""
     return "ready\n"
 
 
 @app.post("/messages")
 def take_message():
-    """Take a message, process it and send it on."""
+    """Take a message, process it and forward it."""
     begin = time.perf_counter()
     body = request.get_data()
     if request.is_json:
-        request.get_json()  # answers 400 where it is none
+        request.get_json()  # answers 400 if it is not JSON
     message_id = request.headers.get("X-Message-Id") or str(uuid.uuid4())
     log = logger.bind(message_id=message_id)
     caller = request.headers.get("X-Simulator-Caller", "outside")
@@ -97,7 +97,7 @@ def take_message():
         queue_wait_seconds = time.perf_counter() - begin
     try:
         processing_seconds = process()
-        outcome, code, downstream_seconds = send_on(body, message_id, log) if DOWNSTREAM_URL else ("delivered", 200, 0)
+        outcome, code, downstream_seconds = forward(body, message_id, log) if DOWNSTREAM_URL else ("delivered", 200, 0)
     finally:
         workers.release()
     duration_seconds = time.perf_counter() - begin
@@ -131,7 +131,7 @@ def take_message():
 
 
 def process() -> float:
-    """Take as long as was drawn; give the seconds that it took."""
+    """Wait for the delay; return the seconds that it took."""
     begin = time.perf_counter()
     with tracer.start_as_current_span("process") as span:
         span.set_attribute("simulator.delay.drawn_seconds", DELAY_SECONDS)
@@ -141,8 +141,8 @@ def process() -> float:
     return time.perf_counter() - begin
 
 
-def send_on(body, message_id, log):
-    """Send the message downstream; give the outcome, the code to answer with and the seconds that the call took."""
+def forward(body, message_id, log):
+    """Send the message downstream; return the outcome, the code to answer with and the seconds that the call took."""
     begin = time.perf_counter()
     headers = {"Content-Type": request.content_type, "X-Message-Id": message_id, "X-Simulator-Caller": NAME}
     token = context.attach(baggage.set_baggage("simulator.message_id", message_id))
@@ -168,6 +168,6 @@ def send_on(body, message_id, log):
 
 
 def exemplar() -> dict[str, str]:
-    """Point from a metric to the current trace."""
+    """Return the labels that link a metric to the current trace."""
     span = trace.get_current_span().get_span_context()
     return {"trace_id": format(span.trace_id, "032x"), "span_id": format(span.span_id, "016x")}

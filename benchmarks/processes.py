@@ -1,6 +1,6 @@
-"""What a process and its children cost, as Linux tells it in /proc.
+"""The resource usage of a process and its children, from Linux's /proc.
 
-Every stage is started in a session of its own, so its processes are those with its session's number.
+Every stage is started in its own session, so its processes are those with its session's number.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-# Places in /proc/PID/stat behind the program's name, counted from 0.
+# Fields of /proc/PID/stat after the program's name, counted from 0.
 _SESSION, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 3, 11, 12, 13, 14
 
 
 def cpu_seconds(session: int) -> float:
-    """Give the CPU time, user and system, that the processes of a session have used, right to a clock tick (10 ms)."""
+    """Return the CPU time, user and system, that a session's processes have used, to a clock tick (10 ms)."""
     ticks = 0
     for _, fields in _members(session):
         ticks += sum(int(fields[place]) for place in (_USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM))
@@ -24,7 +24,7 @@ def cpu_seconds(session: int) -> float:
 
 
 def resident_bytes(session: int) -> int:
-    """Give the resident memory of the largest process of a session: the one that serves, where others watch over it."""
+    """Return the resident memory of a session's largest process: the one that serves, if others supervise it."""
     return max((_resident_bytes(pid) for pid, _ in _members(session)), default=0)
 
 

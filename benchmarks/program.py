@@ -1,4 +1,4 @@
-"""How a benchmark runs as a program: signals end it in order, and its exit code says how it went."""
+"""A benchmark as a program: signals stop it in order, and its exit code is the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_as_program(command: click.Command, when_stopped: str) -> NoReturn:
-    """Run a command that gives its exit code: 1 where a benchmark failed, 2 for bad usage, 130 where it was stopped."""
+    """Run a command that returns its exit code: 1 for a failed benchmark, 2 for bad usage, 130 if it was stopped."""
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
@@ -32,7 +32,7 @@ def run_as_program(command: click.Command, when_stopped: str) -> NoReturn:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End everything in order; a second signal must not keep that from happening."""
+    """Stop everything in order; a second signal must not prevent that."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What was measured: a table for people and a file for programs."""
+"""The results: a table for people and a file for programs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PACKAGES = (
     "gevent",
     "gunicorn",
 )
-_LEGEND = "Medians [least - most] of the rounds. Ratio: how many times better ours is, round by round."
+_LEGEND = "Medians [min - max] of the rounds. Ratio: how many times better ours is, round by round."
 
 
 def table(ours: Values, plain: Values) -> str:
-    """Draw the table."""
+    """Return the table."""
     rows = [("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -38,7 +38,7 @@ def table(ours: Values, plain: Values) -> str:
 
 
 def write_results(path: Path, ours: Values, plain: Values, missed: Sequence[str]) -> None:
-    """Write all values with what they were measured on. Durations are in seconds, memory in bytes."""
+    """Write all values with the machine and packages. Durations are in seconds, memory in bytes."""
     results: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(path.parent),
@@ -63,12 +63,12 @@ def _row(figure: Figure, ours: Values, plain: Values) -> tuple[str, str, str, st
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Write a median with the least and the most value."""
+    """Return a median with the smallest and the largest value."""
     return f"{median(values):.{digits}f} [{min(values):.{digits}f} - {max(values):.{digits}f}]"
 
 
 def _lost_spans(name: str, values: Values) -> list[str]:
-    """Say where spans did not reach the collector: the cost of a message then lacks theirs."""
+    """Return a note for each load whose spans did not all reach the collector, so that their cost is missing."""
     lines = []
     for what, wanted in (("stage", 4), ("pipeline", 11)):
         arrived = median(values[f"{what}_spans_per_message"])

@@ -1,4 +1,4 @@
-"""Rounds: ours and the plain program by turns, so that whatever else the machine does meets both."""
+"""Rounds: ours and the plain program alternately, so that other load on the machine affects both."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from benchmarks.measure import Bench, Effort
 from benchmarks.servers import Server
 from benchmarks.stages import PROGRAMS
 
-Measured = dict[str, dict[str, list[float]]]  # {program: {figure: a value a round}}
+Measured = dict[str, dict[str, list[float]]]  # {program: {figure: a value per round}}
 
 
 def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
-    """Measure both programs `effort.rounds` times, by turns. Whatever happens, nothing that was started stays."""
+    """Measure both programs `effort.rounds` times, alternately. Everything that was started is stopped in any case."""
     measured: Measured = {name: {} for name in PROGRAMS}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
@@ -27,13 +27,13 @@ def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
             for measure in (bench.measure_stage, bench.measure_pipeline):
                 for name, program in PROGRAMS.items():
                     values = measure(program)
-                    progress(f"round {number} of {effort.rounds}  {name:5}  {_told(values)}")
+                    progress(f"round {number} of {effort.rounds}  {name:5}  {_progress_line(values)}")
                     for key, value in values.items():
                         measured[name].setdefault(key, []).append(value)
     return measured
 
 
-def _told(values: dict[str, float]) -> str:
+def _progress_line(values: dict[str, float]) -> str:
     return ", ".join(
         f"{figure.key} {values[figure.key] * figure.scale:.{figure.digits}f} {figure.unit}"
         for figure in FIGURES

@@ -1,7 +1,7 @@
-"""The two ends of what is measured: a sink that takes messages, and a collector that takes spans. Each is a process.
+"""The two ends of the measured stages: a sink for messages, and a collector for spans. Each is a process.
 
-`python -m benchmarks.servers sink|collector` prints its port and serves until its standard input ends, which it does
-when whoever started it is gone.
+`python -m benchmarks.servers sink|collector` prints its port and serves until its standard input ends, which happens
+when the process that started it is gone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.02
 
 
 class Server:
-    """A sink or a collector in its own process, and what it has counted: messages or spans."""
+    """A sink or a collector in its own process, and its count of messages or spans."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -34,7 +34,7 @@ class Server:
             cwd=Path(__file__).resolve().parent.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # so that Ctrl-C reaches the benchmark alone, which then ends everything in order
+            start_new_session=True,  # so that Ctrl-C reaches only the benchmark, which then stops everything in order
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -45,24 +45,24 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Give where it listens."""
+        """Return its URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def count(self) -> int:
-        """Ask how many messages or spans have come."""
+        """Return how many messages or spans have arrived."""
         with socket.create_connection(("127.0.0.1", self.port), 5.0) as connection:
             connection.sendall(b"GET /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
             return int(read_answer(connection)[2])
 
     def wait_for(self, count: int, timeout_seconds: float) -> int:
-        """Wait until that many have come, or for the timeout; give how many have."""
+        """Wait until that many have arrived, or for the timeout; return how many have."""
         deadline = time.monotonic() + timeout_seconds
         while (have := self.count()) < count and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         return have
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -74,7 +74,7 @@ class Server:
 
 
 class _Connection(asyncio.Protocol):
-    """Read requests and answer each with an empty 200, but `GET /count` with the count so far."""
+    """Read requests and answer each with an empty 200, except `GET /count` with the count so far."""
 
     def __init__(self, take: Callable[[bytes], None], count: Callable[[], int]) -> None:
         self._take = take
@@ -119,7 +119,7 @@ class _Messages:
 
 
 class _Spans:
-    """Keep what exporters send, and count its spans only when asked, so that taking them costs next to nothing."""
+    """Store what exporters send, and count its spans only when asked, so that receiving them costs almost nothing."""
 
     def __init__(self) -> None:
         self._unread: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The two programs that are compared, started alike and stopped for certain."""
+"""The two compared programs, started alike and stopped reliably."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _POLL_SECONDS = 0.005
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start one stage: the command, its own variables, and how its output says where it listens."""
+    """How to start one stage: the command, its environment variables, and the pattern of its address in the output."""
 
     command: Sequence[str]
     variables: Mapping[str, str]
     address: re.Pattern[str]
 
 
-# Gives how to start a stage of this name that sends to this URL; None makes it the last one.
+# Returns how to start a stage of this name that sends to this URL; None makes it the last one.
 Program = Callable[[str, str | None], Launch]
 
 
 def ours(name: str, downstream: str | None) -> Launch:
-    """Start a stage as a user does, with a delay of zero."""
+    """Return how to start a stage as a user does, with a delay of zero."""
     command = [sys.executable, str(ROOT / "run_web_service.py"), "stage", "--config", os.devnull]
     command += ["--name", name, "--port", "0", "--delay", "constant(0s)"]
     command += ["--downstream", downstream] if downstream else []
@@ -46,7 +46,7 @@ def ours(name: str, downstream: str | None) -> Launch:
 
 
 def plain(name: str, downstream: str | None) -> Launch:
-    """Start the plain program under gunicorn: one process because of the metrics, and threads."""
+    """Return how to start the plain program under gunicorn: one process because of the metrics, and threads."""
     command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", str(_THREADS)]
     command += ["--bind", "127.0.0.1:0", "--no-control-socket", "benchmarks.plain:app"]
     variables = {"STAGE_NAME": name, "STAGE_ROLE": "processor" if downstream else "terminator"}
@@ -57,14 +57,14 @@ def plain(name: str, downstream: str | None) -> Launch:
 PROGRAMS: Mapping[str, Program] = {"ours": ours, "plain": plain}
 
 
-class Stage:
-    """One running stage of either program. `start_seconds` is from starting its process to its first 200 of /readyz."""
+class BenchmarkStage:
+    """One running stage of either program. `start_seconds` is from starting its process to its first 200 at /readyz."""
 
     def __init__(self, launch: Launch, name: str, collector: str, folder: Path) -> None:
         self.name = name
         self._launch = launch
         self._files = (folder / f"{name}.stdout", folder / f"{name}.stderr")
-        # As a user runs them: in her own environment, which `requests` looks through at each call of the plain program.
+        # As a user runs them: in her own environment, which `requests` searches at each call of the plain program.
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SIMULATOR_"))}
         environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, **launch.variables}
         begin = time.perf_counter()
@@ -87,19 +87,19 @@ class Stage:
 
     @property
     def url(self) -> str:
-        """Give where to POST messages."""
+        """Return the URL to POST messages to."""
         return f"http://127.0.0.1:{self.port}/messages"
 
     def cpu_seconds(self) -> float:
-        """Give the CPU time that its processes have used so far."""
+        """Return the CPU time that its processes have used so far."""
         return processes.cpu_seconds(self._process.pid)
 
     def resident_bytes(self) -> int:
-        """Give its resident memory."""
+        """Return its resident memory."""
         return processes.resident_bytes(self._process.pid)
 
     def stop(self) -> None:
-        """Ask it to stop, and after a while see that it does, with all its children."""
+        """Stop it and all its children, with force if it takes too long."""
         if self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -130,13 +130,13 @@ class Stage:
 @contextlib.contextmanager
 def running(
     program: Program, names: Sequence[str], sink: str | None, collector: str, folder: Path
-) -> Iterator[list[Stage]]:
-    """Run stages, each sending to the next and the last one to `sink`, or nowhere where that is None."""
-    stages: list[Stage] = []
+) -> Iterator[list[BenchmarkStage]]:
+    """Run stages, each sending to the next and the last one to `sink`, or nowhere if that is None."""
+    stages: list[BenchmarkStage] = []
     try:
         downstream = sink
         for name in reversed(names):
-            stages.insert(0, Stage(program(name, downstream), name, collector, folder))
+            stages.insert(0, BenchmarkStage(program(name, downstream), name, collector, folder))
             downstream = stages[0].url
         yield stages
     finally:

@@ -1,4 +1,4 @@
-"""What the benchmark of the console makes of its samples."""
+"""The evaluation of the console benchmark's samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPANS_PER_SECOND = 1500
 
 
 def samples(cpu_ratio=0.05, start_mib=90.0, growth=0.0, seconds=600, evicted_from=100.0, load_ratio=1.0):
-    """Make samples, one every five seconds; `growth` is in MiB a minute."""
+    """Return samples, one every five seconds; `growth` is in MiB a minute."""
     return [
         Sample(
             at_seconds=float(at),
@@ -42,7 +42,7 @@ def broken(found):
 
 
 def test_a_row_has_the_shares_and_rates_of_its_minute():
-    """CPU and rates are differences over the time between; memory is the most that there was."""
+    """CPU and rates are differences over the time between; memory is the maximum."""
     found = samples(cpu_ratio=0.05, growth=6.0, seconds=60)
     row = row_of(found, 3)
     assert (row.minute, row.view) == (3, "/")
@@ -53,7 +53,7 @@ def test_a_row_has_the_shares_and_rates_of_its_minute():
     assert row.cells() == ("3", "/", "5.0", "96.0", "8,000", "0", "1,500", "2.0")
 
 
-def test_what_is_within_all_bounds_is_good():
+def test_samples_within_all_bounds_are_good():
     """Steady memory and little CPU at the full load break nothing."""
     assert broken(samples()) == []
 
@@ -64,7 +64,7 @@ def test_what_is_within_all_bounds_is_good():
         ({"cpu_ratio": 0.15}, "15.0 % of a core"),
         ({"start_mib": MEMORY_BOUND_MIB + 0.1}, "memory: "),
         ({"growth": 1.1}, "memory grew by 1.10 MiB a minute"),
-        ({"load_ratio": 0.89}, "the load: 1,335 spans a second came, and 1,350 are wanted"),
+        ({"load_ratio": 0.89}, "the load: 1,335 spans a second received, 1,350 expected"),
     ],
 )
 def test_each_bound_can_be_broken(changed, said):
@@ -74,7 +74,7 @@ def test_each_bound_can_be_broken(changed, said):
 
 
 def test_one_minute_of_much_cpu_is_enough():
-    """It is each minute that must keep the bound: a view that costs too much is not made up for by the others."""
+    """Each minute must keep the bound: an expensive view is not compensated by the others."""
     found = samples()
     dear = [s if s.at_seconds < 60 else Sample(**{**vars(s), "cpu_seconds": s.cpu_seconds + 7}) for s in found]
     [line] = broken(dear)
@@ -82,7 +82,7 @@ def test_one_minute_of_much_cpu_is_enough():
 
 
 def test_the_growth_is_that_of_the_second_half():
-    """Memory that grows while the store fills is no growth, nor is an answer that took much for a moment."""
+    """Memory that grows while the store fills does not count, nor does an answer that took much for a moment."""
     found = samples()
     filling = [
         Sample(**{**vars(s), "resident_mib": min(150.0, 90.0 + s.at_seconds / 4) + (30 if s.at_seconds == 400 else 0)})
@@ -93,16 +93,16 @@ def test_the_growth_is_that_of_the_second_half():
 
 
 def test_growth_is_not_judged_before_the_store_is_full():
-    """Where nothing had made room by the second half, memory has to grow."""
+    """If nothing was evicted by the second half, memory has to grow."""
     found = samples(growth=20.0, seconds=60)
     assert growth_mib_per_minute(found) is None
     assert "not judged" in verdict(found, [row_of(found, 1)])[2]
 
 
 def test_the_words_of_the_page_are_read():
-    """The page's status gives traces, spans and what made room; other words are a failure, not a zero."""
+    """The page's status has traces, spans and evicted traces; any other text is a failure, not a zero."""
     assert read_held("8,535 traces, 160,000 spans", "made room: 3,518 older traces") == Held(8535, 160000, 3518)
     assert read_held("1 trace, 1 span", "made room: 1 older trace") == Held(1, 1, 1)
-    assert read_held("0 traces, 0 spans", "everything that came is here") == Held(0, 0, 0)
+    assert read_held("0 traces, 0 spans", "all received spans are here") == Held(0, 0, 0)
     with pytest.raises(BenchmarkFailed, match="'no traces'"):
         read_held("no traces", "")
