@@ -1,9 +1,9 @@
-"""What Alloy is told in the Compose project: to read what the stages log, and to send it to Loki."""
+"""The configuration of Alloy in the Compose project: read the stages' logs and send them to Loki."""
 
 from __future__ import annotations
 
 ALLOY_CONFIG = """\
-// Reads what the stages of this Compose project log, and sends it to Loki.
+// Reads the logs of this Compose project's stages, and sends them to Loki.
 discovery.docker "stages" {
   host             = "unix:///var/run/docker.sock"
   refresh_interval = "5s"
@@ -14,7 +14,7 @@ discovery.docker "stages" {
   }
 }
 
-// What is no JSON, a traceback at the start for instance, has its stage from here.
+// A line that is not JSON, such as a traceback at the start, gets its stage from here.
 discovery.relabel "stages" {
   targets = discovery.docker.stages.targets
 
@@ -30,7 +30,7 @@ loki.source.docker "stages" {
   forward_to = [loki.process.stages.receiver]
 }
 
-// Labels have few values each; the ids that are different in every line are kept beside it.
+// Labels have few values each; the ids, which differ in every line, are structured metadata.
 loki.process "stages" {
   forward_to = [loki.write.loki.receiver]
 

@@ -16,10 +16,10 @@ ENGINES = ("compose", "kubernetes", "grafana")
 
 
 def render(engine: str, topology: Path | None, output: Path, root: Path) -> list[Path]:
-    """Write the files for an engine into a folder, and give their paths; `root` is the project's folder.
+    """Write the files for an engine into a folder, and return their paths; `root` is the project's folder.
 
-    Other files in the folder stay. Raise ConfigurationError for a topology that can't be, StartError where a file can't
-    be written.
+    Other files in the folder stay. Raise ConfigurationError for an invalid topology, StartError if a file can't be
+    written.
     """
     if engine == "grafana":
         return write_files(grafana_files(), output)
@@ -33,7 +33,7 @@ def render(engine: str, topology: Path | None, output: Path, root: Path) -> list
 
 
 def write_files(files: Mapping[str, str], output: Path) -> list[Path]:
-    """Write {relative path: text} below a folder."""
+    """Write {relative path: text} below a folder, and return the paths."""
     paths = []
     for name, text in files.items():
         path = output / name

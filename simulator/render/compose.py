@@ -1,8 +1,8 @@
-"""A topology as containers on one machine: the files that `docker compose up` needs, with everything to look at it.
+"""A topology as containers on one machine: the files for `docker compose up`, with the observability stack.
 
-An instance of a stage is a service of its own, not a replica: only so has each its number, which faults and logs go by,
-and callers take them in turn by name, as on one machine. The addresses of replicas under one name come from DNS in an
-order that the C library sorts, so that a caller might well find the same one each time.
+An instance of a stage is a service of its own, not a replica: only then does each have a number, which faults and logs
+use, and callers take turns between them by name, as on one machine. DNS returns the addresses of replicas under one
+name in an order that the C library sorts, so that a caller might find the same one each time.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ from simulator.topology.model import Role, Topology
 from simulator.topology.reader import write_topology
 
 _OTHERS = (*OBSERVERS, *LOAD_GENERATORS)
-# It is asked each second while many stages start at once: an HTTP client would take three times the processor.
+# It runs each second while many stages start: an HTTP client would take three times the CPU time.
 _READY = (
     f"import socket; c = socket.create_connection(('127.0.0.1', {DEFAULT_PORT}), 5); "
     r"c.sendall(b'GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n'); "
     "assert b' 200 ' in c.recv(32)"
 )
 _HEAD = """\
-# Made from a topology by `run_web_service.py render compose`: change that one, and make this anew.
+# Rendered from a topology by `run_web_service.py render compose`: change the topology, and render again.
 #
 #   docker compose up --build --wait          start it; then Grafana is at http://127.0.0.1:3000
 #   docker compose run --rm k6                put it under load: RATE=50 messages a second for DURATION=1m
 #   docker compose up locust-worker           the same from a page, http://127.0.0.1:8089
-#   docker compose down --volumes             end it, and forget what was measured
+#   docker compose down --volumes             stop it, and delete the measurements
 #
-# What is published is published on this machine alone. Alloy brings the stages' logs to Loki. It asks Docker for them,
-# because that works wherever Docker keeps them, on Linux and in Docker Desktop alike; for that it has Docker's socket,
-# so nothing else runs in it and nobody can reach it. Without it and Loki all the rest works as well.
+# All ports are published only on this machine. Alloy sends the stages' logs to Loki. It reads them from Docker, which
+# works wherever Docker stores them, on Linux and in Docker Desktop alike; for that it has Docker's socket, so nothing
+# else runs in it and no network can reach it. Everything else works without Alloy and Loki, too.
 """
 
 
 @dataclass(frozen=True)
 class Container:
-    """One instance of a stage: the host it is found at, its stage, and its number, None where it is the only one."""
+    """One instance of a stage: its host name, its stage, and its number, None if it is the only one."""
 
     host: str
     stage: str
@@ -69,10 +69,10 @@ class Container:
 
 
 def compose_files(topology: Topology, repository: str) -> dict[str, str]:
-    """Give the files of a Compose project, {path: text}.
+    """Return the files of a Compose project, {path: text}.
 
-    `repository` is where the project's folder lies as seen from them, as in `..`. Raise ConfigurationError for what
-    can't be in containers.
+    `repository` is the relative path from them to the project's folder, as in `..`. Raise ConfigurationError for a
+    topology that can't run in containers.
     """
     contained = in_containers(topology, _OTHERS)
     containers = [container for name in contained.stages for container in _containers(contained, name)]
@@ -105,7 +105,7 @@ def _check_hosts(topology: Topology, containers: list[Container]) -> None:
     if clashes:
         raise ConfigurationError(
             Problem(
-                f"stages.{clash.stage}: an instance of it would be called {clash.host}, as another is", topology.name
+                f"stages.{clash.stage}: an instance would be called {clash.host}, like another service", topology.name
             )
             for clash in clashes
         )
@@ -129,7 +129,7 @@ def _project(topology: Topology, containers: list[Container], repository: str) -
 
 
 def _entry(topology: Topology) -> str:
-    """Return the entry that gets the load; one that takes messages from outside before an injector."""
+    """Return the entry that gets the load, preferably one that takes messages from outside."""
     return min(entries(topology), key=lambda name: topology.stages[name].role is Role.INJECTOR)
 
 
@@ -139,19 +139,19 @@ def _entry_url(topology: Topology) -> str:
 
 
 def _needed_by(topology: Topology, name: str) -> list[str]:
-    """Return the hosts of a stage and of all that its messages may come to."""
+    """Return the hosts of a stage and of all stages that its messages can reach."""
     return [one.host for stage in (name, *reached_from(topology, name)) for one in _containers(topology, stage)]
 
 
 def _entry_ports(topology: Topology, containers: list[Container]) -> dict[Container, int]:
-    """Give the ports of this machine at which the entries are found: from 8080 on, but not Locust's."""
+    """Return the ports of this machine for the entries: from 8080 on, except Locust's."""
     inlets = [container for container in containers if container.stage in entries(topology)]
     free = (port for port in range(DEFAULT_PORT, 65536) if port not in (LOCUST_PORT, 9090, 16686))
     return dict(zip(inlets, free, strict=False))
 
 
 def _stage(topology: Topology, container: Container, repository: str, port: int | None) -> Service:
-    # Of the environment, or the file .env, of whoever starts it: no secret stands in what is written here.
+    # The values come from the user's environment, or the file .env: the rendered files hold no secret.
     environment = {variable: f"${{{variable}}}" for variable in header_variables(topology, container.stage)}
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = OTLP_ENDPOINT
     environment[SECRET_VARIABLE] = f"${{{SECRET_VARIABLE}:-}}"
@@ -184,9 +184,9 @@ def _stage(topology: Topology, container: Container, repository: str, port: int 
 
 
 def _awaited(topology: Topology, container: Container) -> dict[str, dict[str, str]]:
-    """Return what an injector waits for: all that its messages may come to.
+    """Return what an injector waits for: all the stages that its messages can reach.
 
-    No other stage waits: a chain would start one after the other, and what comes from outside comes when all is up.
+    No other stage waits: a chain would start one by one, and messages from outside come when everything is up.
     """
     if topology.stages[container.stage].role is not Role.INJECTOR:
         return {}

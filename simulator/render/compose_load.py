@@ -1,4 +1,4 @@
-"""What puts a Compose project under load when it is asked to: k6, and Locust with its workers."""
+"""The load generators of a Compose project, started on demand: k6, and Locust with its workers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LOCUST_PORT = 8089
 
 
 def load_generators(url: str, needed: Sequence[str], repository: str) -> dict[str, Service]:
-    """Give the services, {name: service}, that send to the URL of a stage once the hosts are ready that it needs.
+    """Return the services, {name: service}, that send to the URL of a stage as soon as the `needed` hosts are ready.
 
-    `repository` is where the project's folder lies as seen from their file.
+    `repository` is the relative path from their file to the project's folder.
     """
     made = (_k6(url, needed, repository), _locust(url, needed, repository), _locust_worker(url, needed, repository))
     return dict(zip(LOAD_GENERATORS, made, strict=True))
@@ -49,7 +49,7 @@ def _locust_worker(url: str, needed: Sequence[str], repository: str) -> Service:
 
 
 def _load(url: str, needed: Sequence[str], repository: str, pace: dict[str, str]) -> Service:
-    """Give what every load generator has."""
+    """Return the parts that all load generators have in common."""
     return {
         "profiles": ["load"],
         "environment": {"TARGET": url, **pace},

@@ -1,4 +1,4 @@
-"""What stands beside the stages in a Compose project to look at them with, from Jaeger to Alloy, and its files."""
+"""The observability stack of a Compose project, from Jaeger to Alloy, and its files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from simulator.topology.model import Topology
 
 OBSERVERS = ("jaeger", "prometheus", "grafana", "loki", "alloy")
 OBSERVER_VOLUMES = ("prometheus", "loki")
-# What of them is mounted, {config: path}.
+# Their mounted files, {config: path}.
 OBSERVER_CONFIGS = {
     "jaeger": "jaeger/config.yaml",
     "prometheus": "prometheus/prometheus.yml",
@@ -35,13 +35,13 @@ OBSERVER_CONFIGS = {
 
 
 def observers(repository: str) -> dict[str, Service]:
-    """Give the services, {name: service}; `repository` is where the project's folder lies as seen from their file."""
+    """Return the services, {name: service}; `repository` is the relative path to the project's folder."""
     made = (_jaeger(), _prometheus(), _grafana(repository), _loki(), _alloy())
     return dict(zip(OBSERVERS, made, strict=True))
 
 
 def observer_files(topology: Topology, targets: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Give the files that the services read, {path: text}; `targets` are the addresses of each stage's instances."""
+    """Return the files that the services read, {path: text}; `targets` are the addresses of each stage's instances."""
     texts = {
         "jaeger": jaeger_config(PROMETHEUS_URL),
         "prometheus": prometheus_config(targets, JAEGER_METRICS, ["rules.yml"]),
@@ -106,7 +106,7 @@ def _alloy() -> Service:
         "environment": {"COMPOSE_PROJECT_NAME": "${COMPOSE_PROJECT_NAME}"},
         "configs": [mounted("alloy", "/etc/alloy/config.alloy")],
         "volumes": [bound(f"${{DOCKER_SOCKET:-{socket}}}", socket)],
-        "user": "0:0",  # whose socket it is
+        "user": "0:0",  # the socket's owner
         "read_only": True,
         "tmpfs": ["/tmp"],  # noqa: S108 - in a container
         **confined(),

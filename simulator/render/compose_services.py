@@ -1,4 +1,4 @@
-"""What the services of a Compose project have in common, stages or not."""
+"""The common parts of all services of a Compose project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Service = dict[str, Any]
 
 
 def confined() -> Service:
-    """Give what every service is held to: no privilege, and a bounded log."""
+    """Return the limits of every service: no privileges, and a bounded log."""
     return {
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
@@ -18,20 +18,20 @@ def confined() -> Service:
 
 
 def mounted(config: str, target: str) -> dict[str, str]:
-    """Put one of the project's configs where a service reads it."""
+    """Return the mount of one of the project's configs at the path where a service reads it."""
     return {"source": config, "target": target}
 
 
 def bound(source: str, target: str) -> dict[str, Any]:
-    """Put a folder or socket of this machine where a service finds it, to be read alone."""
+    """Return the read-only mount of a folder or socket of this machine."""
     return {"type": "bind", "source": source, "target": target, "read_only": True}
 
 
 def published(port: int, target: int) -> str:
-    """Publish a service's port on this machine alone."""
+    """Return the publication of a service's port, on this machine only."""
     return f"127.0.0.1:{port}:{target}"
 
 
 def healthy(hosts: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return what lets a service start once the services of these hosts are healthy."""
+    """Return the condition that a service starts only when the services of these hosts are healthy."""
     return {host: {"condition": "service_healthy"} for host in hosts}

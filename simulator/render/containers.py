@@ -1,4 +1,4 @@
-"""A topology in containers, whatever runs them: images, addresses, and what a stage is started with."""
+"""A topology in containers, whatever runs them: images, addresses, and a stage's command line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ K6_IMAGE = "grafana/k6:2.1.0"
 LOCUST_IMAGE = "locustio/locust:2.46.6"
 
 USER = 10001
-# Until nobody sends any more, and for what is broken off, telling what is untold, and a busy machine.
+# For the shutdown delay, cutting off unfinished messages, flushing telemetry, and a busy machine.
 _BEYOND_DRAIN_SECONDS = 20.0
 TOPOLOGY_FILE = "/etc/simulator/topology.yaml"
 OTLP_ENDPOINT = f"http://jaeger:{DEFAULT_PORTS.otlp_http}"
@@ -38,8 +38,8 @@ PROMETHEUS_FLAGS = (
     "--storage.tsdb.path=/prometheus",
     "--enable-feature=exemplar-storage",
 )
-# Whoever reaches it may look at everything and change nothing; Explore, where an exemplar's trace opens, needs the
-# leave to edit what is not saved.
+# Anybody who can reach it may read everything and change nothing; Explore, where an exemplar's trace opens, needs the
+# permission to edit without saving.
 GRAFANA_ENVIRONMENT = {
     "GF_AUTH_ANONYMOUS_ENABLED": "true",
     "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
@@ -55,9 +55,9 @@ GRAFANA_FOLDERS = {"provisioning": "/etc/grafana/provisioning", "dashboards": "/
 
 
 def in_containers(topology: Topology, others: tuple[str, ...]) -> Topology:
-    """Give the topology without the addresses of its stages, which are found by their names.
+    """Return the topology without its stages' addresses, because they are found by their names.
 
-    Raise ConfigurationError for stages that are called like one of `others`, and for those that need a file.
+    Raise ConfigurationError for stages with the name of one of `others`, and for those that need a file.
     """
     problems = [
         Problem(f"stages.{name}: {message}", topology.name)
@@ -72,16 +72,16 @@ def in_containers(topology: Topology, others: tuple[str, ...]) -> Topology:
 
 def _obstacles(name: str, stage: Stage, others: tuple[str, ...]) -> Iterator[str]:
     if name in others:
-        yield f"the name is taken: in containers {', '.join(others)} stand beside the stages"
+        yield f"the name is reserved: in containers {', '.join(others)} run beside the stages"
     for key in ("input", "output"):
         if getattr(stage, key) is not None:
-            yield f"{key} is a file, and a container has none; leave it out"
+            yield f"{key} is a file, which a container does not have; leave it out"
     if "samples(" in str(stage.delay):
-        yield "samples(FILE) needs a file, and a container has none; write its percentiles(...)"
+        yield "samples(FILE) needs a file, which a container does not have; write its percentiles(...)"
 
 
 def stage_arguments(name: str) -> list[str]:
-    """Give the command line of a stage in a container.
+    """Return the command line of a stage in a container.
 
     No port: a stage without one listens on 8080, and with one its second instance would listen on the next.
     """
@@ -89,19 +89,19 @@ def stage_arguments(name: str) -> list[str]:
 
 
 def called_by(topology: Topology, caller: str) -> list[str]:
-    """Give the stages that a stage calls, each once, in the order in which they first come."""
+    """Return the stages that a stage calls, each once, in the order of their first calls."""
     return list(dict.fromkeys(call.to for _, call in calls_of(topology.stages[caller])))
 
 
 def header_variables(topology: Topology, name: str) -> list[str]:
-    """Return the variables that the headers of a stage's calls name; whoever starts it gives their values."""
+    """Return the environment variables in the headers of a stage's calls; the user provides their values."""
     return list(dict.fromkeys(one for _, headers in headers_of(topology.stages[name]) for one in headers.variables))
 
 
 def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int], str]) -> str:
-    """Tell a caller where the instances are of the stages that have several; `host_of(name, number)` is where one is.
+    """Return the URLs that a caller needs: those of stages with several instances; `host_of(name, number)` is a host.
 
-    The others are found by their names, without being told.
+    All other stages are found by their names.
     """
     return ",".join(
         f"{name}={url_of(host_of(name, number), DEFAULT_PORT, topology.stages[name].path)}"
@@ -112,10 +112,10 @@ def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int
 
 
 def grace_seconds(topology: Topology, name: str) -> int:
-    """Return how long an engine must wait after SIGTERM before it kills a stage: longer than a stop may take."""
+    """Return how long an engine must wait after SIGTERM before it kills a stage: longer than a stop can take."""
     return math.ceil(stage_drain_seconds(name, topology.stages[name], topology) + _BEYOND_DRAIN_SECONDS)
 
 
 def as_yaml(value: Any) -> str:
-    """Write YAML in the order of its keys."""
+    """Return YAML with the keys in their order."""
     return str(yaml.safe_dump(value, sort_keys=False, width=120))

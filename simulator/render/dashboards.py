@@ -1,7 +1,7 @@
 """Three Grafana dashboards: the pipeline as a whole, one stage or several of them, and a load test.
 
-They read alike for one stage and for a hundred: where there would be too many lines, those that matter most over the
-time shown are drawn. Numbers that add up instances are sums over them; `instance` tells them apart.
+They look alike for one stage and for a hundred: instead of too many lines, those that matter most over the time shown
+are drawn. Figures over several instances are sums; `instance` selects single ones.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ from simulator.render.stage_dashboard import stage
 
 
 def all_dashboards() -> dict[str, Dashboard]:
-    """Give {file name without its ending: dashboard}."""
+    """Return {file name without its suffix: dashboard}."""
     return {"pipeline": pipeline(), "stage": stage(), "load-test": load_test()}

@@ -1,4 +1,4 @@
-"""What frames every dashboard: its variables, its links, its time."""
+"""The frame of every dashboard: its variables, links and time range."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from simulator.render.series import checked
 
 Dashboard = dict[str, Any]
 
-SCHEMA_VERSION = 41  # Grafana 11.6; later ones bring it up to date when they load it
+SCHEMA_VERSION = 41  # Grafana 11.6; later versions migrate it when they load it
 JAEGER_UID = "jaeger"
 STAGE_UID = "simulator-stage"
 TAG = "simulator"
 
 
 def framed(uid: str, title: str, description: str, lines: Sequence[Line]) -> Dashboard:
-    """Put lines of panels into a dashboard, with the variables and the links that all have."""
+    """Return a dashboard of these lines of panels, with the common variables and links."""
     return {
         "uid": uid,
         "title": title,
@@ -48,27 +48,27 @@ def framed(uid: str, title: str, description: str, lines: Sequence[Line]) -> Das
 
 
 def jaeger_search(service: str = "") -> str:
-    """Give the address of a search for traces in Jaeger, at the time shown, on Grafana's page Explore."""
+    """Return the address of a search for traces in Jaeger, over the time shown, on Grafana's page Explore."""
     query: dict[str, Any] = {"refId": "A", "datasource": {"type": "jaeger", "uid": JAEGER_UID}, "queryType": "search"}
     if service:
         query["service"] = service
     pane = {"datasource": JAEGER_UID, "queries": [query], "range": {"from": "${__from}", "to": "${__to}"}}
     text = quote(json.dumps({"traces": pane}, separators=(",", ":")), safe="")
-    # What Grafana is to fill in must be found by it.
+    # Grafana's variables must stay unquoted to be replaced.
     return "/explore?schemaVersion=1&orgId=1&panes=" + re.sub(r"%24%7B([\w.]+)%7D", r"${\1}", text)
 
 
 def _links() -> list[dict[str, Any]]:
     common = {"asDropdown": False, "icon": "external link", "targetBlank": False, "tooltip": ""}
     others = {"type": "dashboards", "title": "", "tags": [TAG], "url": "", "keepTime": True, "includeVars": True}
-    # The address bears the time itself.
+    # The address contains the time range itself.
     traces: dict[str, Any] = {"type": "link", "title": "Traces", "tags": [], "url": jaeger_search()}
     traces |= {"keepTime": False, "includeVars": False}
     return [{**common, **others}, {**common, **traces, "tooltip": "Search in Jaeger", "targetBlank": True}]
 
 
 def _variable(name: str, label: str, values: str) -> dict[str, Any]:
-    """Give a variable of several values out of those that Prometheus has; all of them at first."""
+    """Return a variable with multiple values from Prometheus; all of them are selected at first."""
     return {
         "type": "query",
         "name": name,

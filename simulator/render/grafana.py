@@ -1,4 +1,4 @@
-"""All files of the folder `grafana/`: the dashboards, and how Grafana finds them and its data sources."""
+"""All files of the folder `grafana/`: the dashboards, and the provisioning of dashboards and data sources."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from simulator.render.series import checked
 
 DASHBOARDS_PATH = "/var/lib/grafana/dashboards"
 _PROMETHEUS_UID, _LOKI_UID = PROMETHEUS["uid"], "loki"
-_HEADER = "# Written by `render grafana --output grafana`: change simulator/render/grafana.py, and write this anew.\n"
+_HEADER = "# Written by `render grafana --output grafana`: change simulator/render/grafana.py, and render again.\n"
 
 
 def grafana_files() -> dict[str, str]:
-    """Give {path in the folder `grafana/`: text}."""
+    """Return {path in the folder `grafana/`: text}."""
     dashboards = {f"dashboards/{name}.json": _json(content) for name, content in all_dashboards().items()}
     return dashboards | {
         "provisioning/dashboards/simulator.yaml": _yaml(_dashboard_provider()),
@@ -60,9 +60,9 @@ def _prometheus() -> dict[str, Any]:
 
 
 def _jaeger() -> dict[str, Any]:
-    """Give Jaeger, where a span leads to the log lines of its trace and to the figures of its stage.
+    """Return the data source Jaeger, which links a span to the log lines of its trace and the figures of its stage.
 
-    Loki gives every stream the label `service_name`, whoever ships the logs.
+    Loki gives every stream the label `service_name`, whatever ships the logs.
     """
     rate = checked("sum by (outcome) (rate(simulator_messages_total{$__tags}[$__rate_interval]))")
     seconds = "http_server_request_duration_seconds_bucket"
@@ -98,7 +98,7 @@ def _jaeger() -> dict[str, Any]:
 
 
 def _loki() -> dict[str, Any]:
-    """Give Loki, where the trace id of a log line leads to its trace."""
+    """Return the data source Loki, which links the trace id of a log line to its trace."""
     trace_id = {
         "name": "trace_id",
         "matcherType": "regex",
@@ -118,7 +118,7 @@ def _loki() -> dict[str, Any]:
 
 
 def _escaped(text: str) -> str:
-    """Double every `$`: in these files Grafana puts variables of its environment in the place of what follows one."""
+    """Return a text with every `$` doubled, because Grafana replaces environment variables in these files."""
     return text.replace("$", "$$")
 
 

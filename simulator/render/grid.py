@@ -1,4 +1,4 @@
-"""The places of panels on a dashboard: lines from top to bottom, and the rows that they can be folded into."""
+"""The layout of a dashboard: lines of panels from top to bottom, in rows that can be folded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH = 24  # of Grafana's grid
 
 @dataclass(frozen=True)
 class Line:
-    """Panels beside each other, equally wide; `heading` starts a new row that can be folded."""
+    """Panels side by side, equally wide; `heading` starts a new row that can be folded."""
 
     panels: tuple[Panel, ...]
     height: int = 8
@@ -20,7 +20,7 @@ class Line:
 
 
 def arranged(lines: Sequence[Line]) -> list[Panel]:
-    """Give all panels their places in the grid, from top to bottom, and their ids."""
+    """Return all panels with their places in the grid, from top to bottom, and their ids."""
     placed: list[Panel] = []
     top = 0
     for line in lines:
@@ -35,5 +35,5 @@ def arranged(lines: Sequence[Line]) -> list[Panel]:
 
 
 def _row(title: str) -> Panel:
-    """Give the heading of a row that can be folded."""
+    """Return the heading of a row that can be folded."""
     return {"type": "row", "title": title, "collapsed": False, "panels": []}

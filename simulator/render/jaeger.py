@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import yaml
 
-_MOST_TRACES = 100_000
+_MAX_TRACES = 100_000
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where Jaeger listens: its page and API, OTLP, its health and the metrics that it makes of spans."""
+    """Jaeger's ports: its page and API, OTLP, its health and the metrics that it computes from spans."""
 
     query: int = 16686
     query_grpc: int = 16685
@@ -31,10 +31,10 @@ def jaeger_config(
     ports: Ports = DEFAULT_PORTS,
     flush: str = "15s",
 ) -> str:
-    """Write the configuration; Jaeger is an OpenTelemetry Collector itself.
+    """Return the configuration; Jaeger is an OpenTelemetry Collector itself.
 
-    `prometheus_url` is where it finds the span metrics again that Prometheus has fetched from it; `flush` is how often
-    it brings them up to date.
+    `prometheus_url` is where it reads the span metrics that Prometheus has fetched from it; `flush` is how often it
+    updates them.
     """
     config = {
         "service": {
@@ -62,7 +62,7 @@ def jaeger_config(
                 "grpc": {"endpoint": f"{host}:{ports.query_grpc}"},
             },
             "jaeger_storage": {
-                "backends": {"memory": {"memory": {"max_traces": _MOST_TRACES}}},
+                "backends": {"memory": {"memory": {"max_traces": _MAX_TRACES}}},
                 "metric_backends": {
                     "prometheus": {
                         "prometheus": {

@@ -1,11 +1,10 @@
-"""A topology as pods: a kustomize base, an overlay for the Prometheus operator, and something to look at it with.
+"""A topology as pods: a kustomize base, an overlay for the Prometheus operator, and the observability stack.
 
-A stage of several instances is a StatefulSet, so that each has its number and its name, which faults, logs and callers
-go by; the pods of a Deployment have neither. Kubernetes 1.31 or later, for it counts them from 1.
+A stage of several instances is a StatefulSet, so that each has a number and a name, which faults, logs and callers use;
+the pods of a Deployment have neither. It needs Kubernetes 1.31 or later, to count them from 1.
 
 A stage whose instances are a range is a Deployment with a HorizontalPodAutoscaler behind one Service: its pods come and
-go, and have no numbers. There is no limit on the processor: being held back would look like a delay that nobody
-configured.
+go, and have no numbers. There is no CPU limit: throttling would look like a delay that nobody configured.
 """
 
 from __future__ import annotations
@@ -33,28 +32,28 @@ from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.model import Instances, Role, Topology
 from simulator.topology.reader import write_topology
 
-_BUSY_PERCENT = 70  # of the processor that a pod asks for
+_BUSY_PERCENT = 70  # of a pod's CPU request
 _HEAD = """\
-# Made from a topology by `run_web_service.py render kubernetes`: change that one, and make this anew.
+# Rendered from a topology by `run_web_service.py render kubernetes`: change the topology, and render again.
 #
 #   docker build --file deploy/Dockerfile --tag {image} .      from the project's folder; then load or push it
 #   kubectl apply --server-side -k .          the stages, Jaeger, Prometheus and Grafana; `-k base` the stages alone
 #   kubectl -n {namespace} port-forward service/grafana 3000
 #
 # With the Prometheus operator: `kubectl apply -k overlays/podmonitor`. Where the cluster's network enforces policies,
-# stages talk to stages, Prometheus scrapes, entries can be reached, and nothing else goes in or out.
+# stages talk to stages, Prometheus scrapes, entries can be reached, and all other traffic is blocked.
 """
 _NEEDS_METRICS = """\
-# The autoscaler learns how busy the pods are from metrics-server, which not every cluster has: `kubectl top pods` fails
-# without it, and then there are as many pods as the range begins with, whatever the load.
+# The autoscaler gets the pods' CPU usage from metrics-server, which not every cluster has: without it `kubectl top
+# pods` fails, and the number of pods stays at the range's minimum, whatever the load.
 """
 
 
 def kubernetes_files(topology: Topology, grafana: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the files of the base, its overlay and what to look at it with, {path: text}.
+    """Return the files of the base, its overlay and the observability stack, {path: text}.
 
-    `grafana` are the files of the folder of that name, {path in it: text}; without them Grafana comes up empty. Raise
-    ConfigurationError for what can't be in pods.
+    `grafana` are the files of the folder of that name, {path in it: text}; without them Grafana starts empty. Raise
+    ConfigurationError for a topology that can't run in pods.
     """
     contained, ranges = _without_ranges(in_containers(topology, OBSERVERS))
     head = _HEAD.format(image=IMAGE, namespace=topology.name)
@@ -102,7 +101,7 @@ def _base(topology: Topology, ranges: Ranges) -> dict[str, str]:
 
 
 def _namespace(name: str) -> Manifest:
-    """Let nothing into the namespace that asks for more than the strictest profile allows."""
+    """Return the namespace, which admits only pods that the strictest security profile allows."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
@@ -110,13 +109,13 @@ def _namespace(name: str) -> Manifest:
 def _stage(topology: Topology, name: str) -> list[Manifest]:
     stage = topology.stages[name]
     several = stage.instances > 1
-    # Each pod of a headless service is found by its own name, ready or not: whether to pass it over is up to callers.
+    # Each pod of a headless service is found by its own name, ready or not: callers decide whether to eject it.
     service = service_of(name, STAGE, {"http": DEFAULT_PORT})
     if several:
         service["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True}
         own = {"serviceName": name, "podManagementPolicy": "Parallel", "ordinals": {"start": 1}}
     else:
-        # Two injectors at once would be twice the load.
+        # Two injectors during an update would be twice the load.
         own = {"strategy": {"type": "Recreate" if stage.role is Role.INJECTOR else "RollingUpdate"}}
     spec = {"replicas": stage.instances, **own, **pods_of(name, STAGE, stage_pod(topology, name))}
     spec["template"]["metadata"]["annotations"] = {
@@ -128,14 +127,14 @@ def _stage(topology: Topology, name: str) -> list[Manifest]:
 
 
 def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manifest]:
-    """Let an autoscaler have the number of a stage's pods, and give Prometheus a name that leads to each of them."""
+    """Return a stage's manifests with an autoscaler, and a service by which Prometheus finds each pod."""
     if name not in ranges:
         return manifests
-    least, most = ranges[name]
+    min_replicas, max_replicas = ranges[name]
     for manifest in manifests:
         manifest["spec"].pop("replicas", None)
     pods = service_of(f"{name}-pods", STAGE, {"http": DEFAULT_PORT})
-    # Ready or not: a pod that is busy or still starting is measured as well.
+    # Ready or not: a pod that is busy or still starting is measured, too.
     pods["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": labels_of(name, STAGE)}
     target = {"type": "Utilization", "averageUtilization": _BUSY_PERCENT}
     scaler = {
@@ -144,8 +143,8 @@ def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manife
         "metadata": {"name": name, "labels": labels_of(name, STAGE)},
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-            "minReplicas": least,
-            "maxReplicas": most,
+            "minReplicas": min_replicas,
+            "maxReplicas": max_replicas,
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
         },
     }
@@ -164,7 +163,7 @@ def _pod_monitor() -> Manifest:
                     "port": "http",
                     "path": "/metrics",
                     "interval": "5s",
-                    "relabelings": [{"targetLabel": "job", "replacement": "stages"}],  # as the rules know it
+                    "relabelings": [{"targetLabel": "job", "replacement": "stages"}],  # as in the rules
                 }
             ],
         },

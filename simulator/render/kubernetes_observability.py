@@ -1,4 +1,4 @@
-"""What stands beside the stages in Kubernetes to look at them with: Jaeger, Prometheus and Grafana."""
+"""The observability stack in Kubernetes: Jaeger, Prometheus and Grafana."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _GRAFANA_USER = 472
 
 
 def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]) -> dict[str, str]:
-    """Give the files of the folder `observability`, {path: text}; `ranges` are of the stages that an autoscaler has."""
+    """Return the files of the folder `observability`, {path: text}; `ranges` has the autoscaled stages."""
     targets = {n: hosts(n, stage.instances) for n, stage in topology.stages.items() if n not in ranges}
     discovered = {f"{name}-pods": DEFAULT_PORT for name in ranges}
     maps = {folder: f"grafana-{folder.replace('/', '-')}" for folder in sorted({_folder(path) for path in grafana})}
@@ -106,7 +106,7 @@ def _prometheus() -> list[Manifest]:
 
 
 def _grafana(maps: Mapping[str, str]) -> list[Manifest]:
-    """Make Grafana; `maps` are the ConfigMaps with its files, {folder: name}."""
+    """Return Grafana's manifests; `maps` are the ConfigMaps with its files, {folder: name}."""
     container: Manifest = {
         "image": GRAFANA_IMAGE,
         "env": [{"name": name, "value": value} for name, value in GRAFANA_ENVIRONMENT.items()],
@@ -131,7 +131,7 @@ def _in_grafana(folder: str) -> str:
 def _observer(
     name: str, ports: Mapping[str, int], container: Manifest, volumes: Mapping[str, Manifest], user: int
 ) -> list[Manifest]:
-    """Make the service and the one pod of something that looks at the stages."""
+    """Return the service and the single pod of one part of the observability stack."""
     pod = {
         **pod_defaults(user),
         "containers": [

@@ -1,4 +1,4 @@
-"""The pod of a stage in Kubernetes: its container, what it waits for, what it is told, and how much it may take."""
+"""The pod of a stage in Kubernetes: its container, what it waits for, its environment, and its resources."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.graph import reached_from
 from simulator.topology.model import Role, Stage, Topology
 
-HEADERS_SECRET = "headers"  # noqa: S105 - where the values of headers are, which are not written here
+HEADERS_SECRET = "headers"  # noqa: S105 - the name of the secret with the headers' values, not a secret itself
 _POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
 _MEBIBYTE = 2**20
 _IDLE_MEBIBYTES = 96
 _BUSY_MEBIBYTES = 512
-_MOST_HOLDING = 16  # messages that hold a memory fault's bytes at once, as far as the limit allows for them
+_MAX_HOLDING = 16  # messages that hold a memory fault's bytes at the same time, for the memory limit
 _WAIT = """\
 import sys, time, urllib.request as r
 get = r.build_opener(r.ProxyHandler({})).open
@@ -50,7 +50,7 @@ for url in sys.argv[1:]:
 
 
 def stage_pod(topology: Topology, name: str) -> Manifest:
-    """Make the pod of an instance of a stage; an injector's waits first for all that its messages may come to."""
+    """Return the pod of a stage's instance; an injector's waits first for all stages that its messages can reach."""
     volumes: dict[str, Manifest] = {"topology": {"configMap": {"name": "topology"}}, "tmp": empty_volume()}
     waits = [_waiting(urls)] if (urls := _ready_urls(topology, name)) else []
     return {
@@ -70,7 +70,7 @@ def _stage_container(topology: Topology, name: str) -> Manifest:
         "args": stage_arguments(name),
         "ports": [{"name": "http", "containerPort": DEFAULT_PORT}],
         "env": _stage_environment(topology, name),
-        # Where there is one, it holds the secret of the run, SIMULATOR_RUN_SECRET.
+        # If it exists, it holds the secret of the run, SIMULATOR_RUN_SECRET.
         "envFrom": [{"secretRef": {"name": "simulator", "optional": True}}],
         "startupProbe": probe("/readyz", period=1, failures=60),
         "readinessProbe": probe("/readyz", period=5, failures=1),
@@ -86,7 +86,7 @@ def _stage_container(topology: Topology, name: str) -> Manifest:
 
 
 def _ready_urls(topology: Topology, name: str) -> list[str]:
-    """Return where an injector asks whether all is ready; no other stage waits, or a chain would start one by one."""
+    """Return the URLs that an injector waits for; other stages don't wait, or a chain would start one by one."""
     if topology.stages[name].role is not Role.INJECTOR:
         return []
     return [
@@ -97,7 +97,7 @@ def _ready_urls(topology: Topology, name: str) -> list[str]:
 
 
 def _waiting(urls: list[str]) -> Manifest:
-    """Keep an injector from starting too early: a message that nobody takes would be a genuine failure."""
+    """Return the container that delays an injector until the URLs answer: too early a message would be a failure."""
     return {
         "name": "wait",
         "image": IMAGE,
@@ -122,6 +122,6 @@ def _stage_environment(topology: Topology, name: str) -> list[Manifest]:
 
 
 def _limit_mebibytes(stage: Stage) -> int:
-    """Give the memory that a stage may take, with what its memory faults hold on purpose."""
+    """Return the memory limit of a stage, including what its memory faults hold."""
     held = sum(fault.bytes for fault in stage.faults if isinstance(fault, Memory))
-    return _BUSY_MEBIBYTES + min(stage.workers, _MOST_HOLDING) * -(-held // _MEBIBYTE)
+    return _BUSY_MEBIBYTES + min(stage.workers, _MAX_HOLDING) * -(-held // _MEBIBYTE)

@@ -1,4 +1,4 @@
-"""The dashboard of a load test: whether the load was what it was meant to be, and what came of it."""
+"""The dashboard of a load test: whether the load was as configured, and its results."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from simulator.render.queries import Column, Query, quantile_queries
 
 _LAG = "simulator_injector_lag_seconds"
 _DUE, _MISSED = "simulator_injector_due_total", "simulator_injector_missed_total"
-_WELL = "forwarded|delivered"
+_SUCCESS = "forwarded|delivered"
 
 
 def load_test() -> Dashboard:
-    """Give the dashboard of a load test: whether the load was what it was meant to be, and what came of it."""
+    """Return the dashboard of a load test: whether the load was as configured, and its results."""
     return framed(
         "simulator-load-test",
         "Load test",
-        "Whether the schedule was kept, what the system made of it, and whether the measurement can be trusted.",
+        "Whether the schedule was kept, how the system coped, and whether the measurement can be trusted.",
         [
             Line(_load_numbers(), height=4),
             Line(_schedule(), heading="The schedule"),
@@ -44,7 +44,7 @@ def _load_numbers() -> tuple[Panel, ...]:
     due, missed = rate(_DUE, INJECTOR), rate(_MISSED, INJECTOR)
     return (
         stat("Offered", "Messages due per second by the schedule.", "mps", due),
-        stat("Achieved", "Messages per second that ended well.", "mps", whole_system(_WELL)),
+        stat("Achieved", "Messages per second that succeeded.", "mps", whole_system(_SUCCESS)),
         stat(
             "Missed",
             "Share of the due messages that found no room in the injector.",
@@ -54,21 +54,21 @@ def _load_numbers() -> tuple[Panel, ...]:
         ),
         stat(
             "Lag p99",
-            "99 of 100 messages are begun within this time of when they were due.",
+            "99 of 100 messages start within this time after they were due.",
             "s",
             quantile(0.99, _LAG, INJECTOR),
             (0.01, 0.1),
         ),
         stat(
             "Client disconnects",
-            "Clients that hung up before their answer, in the time shown.",
+            "Clients that closed the connection before their answer, in the time shown.",
             "short",
             f"sum(increase(simulator_client_disconnects_total{{{CHOSEN}}}[$__range]))",
             (1, 10),
         ),
         stat(
             "Spans dropped",
-            "Spans that no collector took, in the time shown: so much is missing in Jaeger.",
+            "Spans that no collector accepted, in the time shown: they are missing in Jaeger.",
             "short",
             f"sum(increase(simulator_spans_dropped_total{{{CHOSEN}}}[$__range]))",
             (1, 1000),
@@ -82,16 +82,16 @@ def _schedule() -> tuple[Panel, ...]:
     return (
         time_series(
             "Offered and achieved",
-            "What was due by the schedule, and what ended well. They part where the system can't keep up, or where "
-            "faults strike.",
+            "Messages due by the schedule, and messages that succeeded. They diverge where the system can't keep up, "
+            "or where faults are injected.",
             "mps",
-            [Query(due, "offered"), Query(whole_system(_WELL), "achieved")],
+            [Query(due, "offered"), Query(whole_system(_SUCCESS), "achieved")],
             Look(empty=no_schedule),
         ),
         time_series(
             "Lag of the schedule",
-            "How late due messages were begun. The schedule never waits for answers; lag means that the injector "
-            "itself has too much to do.",
+            "How late due messages were started. The schedule never waits for answers; lag means that the injector "
+            "itself is overloaded.",
             "s",
             quantiles(_LAG, INJECTOR),
             Look(limits=(0.01, 0.1), empty=no_schedule),
@@ -111,9 +111,9 @@ def _latency_against_rate() -> tuple[Panel, ...]:
     return (
         scatter(
             "p99 against rate",
-            "A point for each moment of the time shown: end-to-end p99 over the rate achieved. Where the points turn "
-            "upwards is what the system can do.",
-            Column("rate achieved", whole_system(_WELL), "mps"),
+            "A point for each moment of the time shown: end-to-end p99 over the achieved rate. The rate at which the "
+            "points turn upwards is the system's capacity.",
+            Column("rate achieved", whole_system(_SUCCESS), "mps"),
             Column("p99 end to end", p99, "s"),
         ),
         time_series(
@@ -139,20 +139,20 @@ def _trust() -> tuple[Panel, ...]:
         ),
         time_series(
             "Spans dropped",
-            "Spans per second that no collector took, and messages whose due time could not be true, so that their "
-            "duration is in no figure. With many stages, the 10 with the most of either.",
+            "Spans per second that no collector accepted, and messages with an impossible due time, whose duration "
+            "is in no figure. With many stages, the 10 with the most of either.",
             "cps",
             [
                 Query(top(10, "stage", rate("simulator_spans_dropped_total", CHOSEN, "stage")), "{{stage}}"),
                 Query(
                     top(10, "stage", rate("simulator_implausible_durations_total", CHOSEN, "stage")),
-                    "{{stage}}, due time not believed",
+                    "{{stage}}, impossible due time",
                 ),
             ],
         ),
         time_series(
             "CPU of the busiest processes",
-            "A process that comes near a whole processor measures itself. The 10 with the most.",
+            "A process near a whole CPU core measures itself. The 10 with the most.",
             "percentunit",
             cpu(),
             Look(limits=(0.7, 0.9)),

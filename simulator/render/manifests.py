@@ -1,4 +1,4 @@
-"""What the manifests of Kubernetes have in common, of the stages as of what looks at them."""
+"""The common parts of the Kubernetes manifests, of the stages and of the observability stack."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from simulator.topology.addresses import DEFAULT_PORT
 
 Manifest = dict[str, Any]
 Ranges = Mapping[str, tuple[int, int]]
-# What the pods of a stage are labelled as, and what those that look at them.
+# The labels of the stages' pods, and of the observability stack's.
 STAGE = "stage"
 OBSERVER = "observability"
 
 
 def kustomization_of(resources: Sequence[str], namespace: str | None = None) -> Manifest:
-    """Make a kustomization of resources, all in the namespace if there is one."""
+    """Return a kustomization of resources, all in the namespace if there is one."""
     where = {"namespace": namespace} if namespace else {}
     kind = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
     return {**kind, **where, "resources": list(resources)}
 
 
 def service_of(name: str, component: str, ports: Mapping[str, int]) -> Manifest:
-    """Make a service in front of the pods of a component."""
+    """Return a service in front of the pods of a component."""
     listed = [{"name": key, "port": port, "targetPort": key} for key, port in ports.items()]
     return {
         "apiVersion": "v1",
@@ -35,13 +35,13 @@ def service_of(name: str, component: str, ports: Mapping[str, int]) -> Manifest:
 
 
 def workload(kind: str, name: str, component: str, spec: Manifest) -> Manifest:
-    """Make what keeps the pods of a component running."""
+    """Return the workload that keeps the pods of a component running."""
     metadata = {"name": name, "labels": labels_of(name, component)}
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def pods_of(name: str, component: str, pod: Manifest) -> Manifest:
-    """Make the part of a workload that says which pods are its own, and what they are like."""
+    """Return a workload's pod selector and pod template."""
     return {
         "selector": {"matchLabels": labels_of(name, component)},
         "template": {"metadata": {"labels": labels_of(name, component)}, "spec": pod},
@@ -49,12 +49,12 @@ def pods_of(name: str, component: str, pod: Manifest) -> Manifest:
 
 
 def labels_of(name: str, component: str) -> dict[str, str]:
-    """Give the labels that tell the pods of a component from all others."""
+    """Return the labels that identify the pods of a component."""
     return {"app.kubernetes.io/name": name, "app.kubernetes.io/component": component}
 
 
 def pod_defaults(user: int) -> Manifest:
-    """Give what every pod has; `user` is whom it runs as."""
+    """Return the defaults of every pod, which runs as `user`."""
     return {
         # A service called `simulator` would otherwise put SIMULATOR_PORT=tcp://... into every pod.
         "enableServiceLinks": False,
@@ -70,7 +70,7 @@ def pod_defaults(user: int) -> Manifest:
 
 
 def confined() -> Manifest:
-    """Give what a container may do: nothing beyond its own process."""
+    """Return the security context of a container: no privileges."""
     return {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -79,19 +79,19 @@ def confined() -> Manifest:
 
 
 def probe(path: str, period: int, failures: int) -> Manifest:
-    """Make a probe that asks a container how it is, each `period` seconds."""
+    """Return a probe that a container must answer every `period` seconds."""
     request = {"path": path, "port": "http"}
     return {"httpGet": request, "periodSeconds": period, "timeoutSeconds": 3, "failureThreshold": failures}
 
 
 def resources(request_mebibytes: int, limit_mebibytes: int) -> Manifest:
-    """Give what a container asks for, and how much memory it may take."""
+    """Return a container's requests, and its memory limit."""
     requests = {"cpu": "50m", "memory": f"{request_mebibytes}Mi"}
     return {"requests": requests, "limits": {"memory": f"{limit_mebibytes}Mi"}}
 
 
 def empty_volume() -> Manifest:
-    """Make a volume that is empty at first and ends with its pod."""
+    """Return a volume that is empty at first and is deleted with its pod."""
     return {"emptyDir": {}}
 
 
@@ -101,17 +101,17 @@ class _WithoutAliases(yaml.SafeDumper):
 
 
 def documents(manifests: Sequence[Manifest]) -> str:
-    """Write manifests as one file of YAML, each by itself: what several have in common is written out in each."""
+    """Return manifests as one YAML file of separate documents, without aliases between them."""
     return str(yaml.dump_all(manifests, Dumper=_WithoutAliases, sort_keys=False, width=120))
 
 
 def hosts(name: str, instances: int) -> list[str]:
-    """Give where the instances of a stage are found, HOST:PORT."""
+    """Return the addresses of a stage's instances, HOST:PORT."""
     if instances == 1:
         return [f"{name}:{DEFAULT_PORT}"]
     return [f"{pod_host(name, number)}:{DEFAULT_PORT}" for number in range(1, instances + 1)]
 
 
 def pod_host(name: str, number: int) -> str:
-    """Give the name of a pod of a StatefulSet within its headless service."""
+    """Return the name of a pod of a StatefulSet within its headless service."""
     return f"{name}-{number}.{name}"

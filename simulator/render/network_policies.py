@@ -1,8 +1,8 @@
-"""Who may talk to whom in Kubernetes: stages to stages, Prometheus to all that it scrapes, and nobody else.
+"""The allowed traffic in Kubernetes: stages to stages, Prometheus to its targets, and nothing else.
 
-A policy only ever admits more. What a stage calls outside of its topology, or a collector other than the Jaeger that is
-rendered here, takes one of the user's own. What goes through `kubectl port-forward` and the probes of a node's own
-kubelet comes from within the pod's machine, which policies do not keep out.
+Policies only ever admit more. Calls to a URL outside the topology, or a collector other than the Jaeger rendered here,
+need a policy of the user's own. `kubectl port-forward` and the probes of a node's own kubelet come from the pod's own
+machine, which policies do not block.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PROMETHEUS_PORT = 9090
 
 
 def stage_policies(topology: Topology, stage: str, observability: str) -> list[Manifest]:
-    """Return the policies of the stages; `stage` and `observability` are what the pods of either are labelled as."""
+    """Return the policies of the stages; `stage` and `observability` are the component labels of the pods."""
     stages = _pods({_COMPONENT: stage})
     prometheus = _pods(labels_of("prometheus", observability))
     jaeger = _pods(labels_of("jaeger", observability))
@@ -37,7 +37,7 @@ def stage_policies(topology: Topology, stage: str, observability: str) -> list[M
 
 
 def observer_policies(stage: str, observability: str) -> list[Manifest]:
-    """Return the policies of what looks at the stages: each answers those that read it and nobody else."""
+    """Return the policies of the observability stack: each part answers only its own clients."""
     stages = _pods({_COMPONENT: stage})
     jaeger, prometheus, grafana = (
         _pods(labels_of(name, observability)) for name in ("jaeger", "prometheus", "grafana")
@@ -77,7 +77,7 @@ def _to(peers: Sequence[Manifest], port: int) -> Manifest:
 
 
 def _policy(name: str, selector: Manifest, rules: Mapping[str, Sequence[Manifest]]) -> Manifest:
-    """Make a policy; in the directions that `rules` name, everything that they do not admit is kept out."""
+    """Return a policy; in the directions that `rules` name, it blocks everything that they do not admit."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

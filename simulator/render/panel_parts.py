@@ -1,4 +1,4 @@
-"""The parts that every panel is made of, as the classic JSON (schema version 41) that Grafana 11 to 13 read."""
+"""The parts of every panel, in the classic JSON (schema version 41) that Grafana 11 to 13 read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulator.render.queries import PROMETHEUS
 
 Panel = dict[str, Any]
 
-# Without the version that a panel was written for, Grafana takes its options for those of long ago and rewrites them.
+# Without a panel's version, Grafana takes its options for very old ones and rewrites them.
 _PLUGIN_VERSION = "11.6.0"
 MANY_COLOURS = {"mode": "palette-classic"}
 
@@ -25,7 +25,7 @@ def panel_of(
     overrides: Sequence[Mapping[str, Any]] = (),
     transformations: Sequence[Mapping[str, Any]] = (),
 ) -> Panel:
-    """Put a panel together; it has no place on a dashboard yet."""
+    """Return a panel, without a place on a dashboard yet."""
     return {
         "type": kind,
         "title": title,
@@ -40,25 +40,25 @@ def panel_of(
 
 
 def units(unit: str, limits: tuple[float, ...]) -> dict[str, Any]:
-    """Give the unit of the values, and the colours that they have from each of the limits on."""
+    """Return the unit of the values, and their colours from each of the limits on."""
     colours = ("green", "yellow", "red") if len(limits) > 1 else ("green", "red")
     steps = [{"color": colour, "value": value} for colour, value in zip(colours, (None, *limits), strict=False)]
     return {"unit": unit, "thresholds": {"mode": "absolute", "steps": steps}}
 
 
 def when_empty(text: str) -> dict[str, Any]:
-    """Give what stands there without data; Grafana's own words where the text is empty."""
+    """Return the text for a panel without data; an empty text means Grafana's own."""
     return {"noValue": text} if text else {}
 
 
 def legend(*calculations: str, shown: bool = True) -> dict[str, Any]:
-    """Give the legend: a table with the calculations for each series, a list of names where there are none."""
+    """Return the legend: a table with the calculations for each series, or without any a list of names."""
     kind = "table" if calculations else "list"
     return {"showLegend": shown, "displayMode": kind, "placement": "bottom", "calcs": list(calculations)}
 
 
 def override(name: str, **properties: Any) -> dict[str, Any]:
-    """Give the properties in which the field of that name differs from the panel's defaults."""
+    """Return the properties of the field `name` that differ from the panel's defaults."""
     return {
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": key, "value": value} for key, value in properties.items()],

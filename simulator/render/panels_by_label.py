@@ -1,4 +1,4 @@
-"""The panels that show the last values, side by side for each value of a label: tables and bars."""
+"""The panels of the last values, side by side for each value of a label: tables and bars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CELLS = {"align": "auto", "filterable": True, "inspect": False, "cellOptions": 
 def table(
     title: str, description: str, key: str, columns: Sequence[Column], links: Sequence[Mapping[str, Any]] = ()
 ) -> Panel:
-    """Show a row for each value of the label `key`, the last values in the columns, and links at the key."""
+    """Return a table with a row for each value of the label `key`, the last values as columns, and links at the key."""
     cells = [override(column.name, **_cells(column)) for column in columns]
     return panel_of(
         "table",
@@ -30,7 +30,7 @@ def table(
 
 
 def label_table(title: str, description: str, expression: str, labels: Sequence[str]) -> Panel:
-    """Show a row for each series and its labels, without its value."""
+    """Return a table with a row for each series and its labels, without its value."""
     return panel_of(
         "table",
         title,
@@ -46,7 +46,7 @@ def label_table(title: str, description: str, expression: str, labels: Sequence[
 
 
 def stacked_bars(title: str, description: str, key: str, columns: Sequence[Column]) -> Panel:
-    """Draw a bar for each value of the label `key`, made of the columns."""
+    """Return a chart with a stacked bar of the columns for each value of the label `key`."""
     return panel_of(
         "barchart",
         title,
@@ -79,14 +79,14 @@ def stacked_bars(title: str, description: str, key: str, columns: Sequence[Colum
 
 
 def bar_gauge(title: str, description: str, unit: str, query: Query, limits: tuple[float, ...] = ()) -> Panel:
-    """Draw a bar for each series, from 0 to 100 % where the unit is a share."""
-    most = {"max": 1} if unit == "percentunit" else {}
+    """Return a chart with a bar for each series, from 0 to 100 % if the unit is a share."""
+    maximum = {"max": 1} if unit == "percentunit" else {}
     return panel_of(
         "bargauge",
         title,
         description,
         targets=targets_of(title, [query], instant=True, range=False),
-        defaults={"min": 0, **most, "color": {"mode": "thresholds"}, **units(unit, limits)},
+        defaults={"min": 0, **maximum, "color": {"mode": "thresholds"}, **units(unit, limits)},
         options={
             "displayMode": "basic",
             "orientation": "horizontal",
@@ -109,7 +109,7 @@ def _cells(column: Column) -> dict[str, Any]:
 
 
 def _rows_by_key(key: str, columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """Make one row of all columns for each value of the key, and name them."""
+    """Return the transformations that make one row of named columns for each value of the key."""
     names = {f"Value #{chr(ord('A') + index)}": column.name for index, column in enumerate(columns)}
     order = {name: index for index, name in enumerate([key, *names])}
     organised = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": names}

@@ -1,4 +1,4 @@
-"""The panels that show a course in time: lines, a number with its course, heatmaps, histories and scatter plots."""
+"""The panels of values over time: lines, a number with its history, heatmaps, status histories and scatter plots."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _HEAT = {
 
 @dataclass(frozen=True)
 class Look:
-    """How a time series is drawn.
+    """The appearance of a time series.
 
-    From the first of `limits` on a value is bad news, from the second on worse. `colours` is {legend: colour},
-    `right_unit` puts the series named `right` on an axis of its own, `empty` is what stands there without data.
+    From the first of `limits` on a value is bad, from the second on worse. `colours` is {legend: colour}, `right_unit`
+    puts the series named `right` on its own axis, `empty` is the text without data.
     """
 
     stacked: bool = False
@@ -33,12 +33,12 @@ class Look:
     colours: Mapping[str, str] = field(default_factory=dict)
     right: str = ""
     right_unit: str = ""
-    most: float | None = None
+    maximum: float | None = None
     empty: str = ""
 
 
 def time_series(title: str, description: str, unit: str, queries: Sequence[Query], look: Look | None = None) -> Panel:
-    """Draw lines over time."""
+    """Return a panel of lines over time."""
     look = look or Look()
     custom = {
         "drawStyle": "line",
@@ -51,7 +51,7 @@ def time_series(title: str, description: str, unit: str, queries: Sequence[Query
     }
     colours = [override(name, color={"mode": "fixed", "fixedColor": colour}) for name, colour in look.colours.items()]
     right = [override(look.right, unit=look.right_unit, **{"custom.axisPlacement": "right"})] if look.right else []
-    most = {} if look.most is None else {"max": look.most}
+    maximum = {} if look.maximum is None else {"max": look.maximum}
     return panel_of(
         "timeseries",
         title,
@@ -61,7 +61,7 @@ def time_series(title: str, description: str, unit: str, queries: Sequence[Query
             "custom": custom,
             "color": MANY_COLOURS,
             "min": 0,
-            **most,
+            **maximum,
             **units(unit, look.limits),
             **when_empty(look.empty),
         },
@@ -74,7 +74,7 @@ def time_series(title: str, description: str, unit: str, queries: Sequence[Query
 
 
 def stat(title: str, description: str, unit: str, expression: str, limits: tuple[float, ...] = ()) -> Panel:
-    """Show one number, with its course behind it."""
+    """Return a panel of one number, with its history behind it."""
     return panel_of(
         "stat",
         title,
@@ -96,7 +96,7 @@ def stat(title: str, description: str, unit: str, expression: str, limits: tuple
 
 
 def heatmap(title: str, description: str, unit: str, expression: str, *, exemplars: bool = False) -> Panel:
-    """Show how a histogram's buckets fill over time: the expression gives a series for each `le`, in that unit."""
+    """Return a heatmap of a histogram's buckets over time: the expression has a series for each `le`, in that unit."""
     targets = targets_of(title, [Query(expression, "{{le}}", exemplars)], format="heatmap")
     return panel_of(
         "heatmap",
@@ -121,7 +121,7 @@ def heatmap(title: str, description: str, unit: str, expression: str, *, exempla
 
 
 def history(title: str, description: str, unit: str, query: Query) -> Panel:
-    """Show a row for each series and a cell for each stretch of time, the redder the higher its value."""
+    """Return a panel with a row for each series and a cell for each interval, redder for higher values."""
     return {
         **panel_of(
             "status-history",
@@ -147,7 +147,7 @@ def history(title: str, description: str, unit: str, query: Query) -> Panel:
 
 
 def scatter(title: str, description: str, across: Column, up: Column) -> Panel:
-    """Draw a point for each moment: one expression across, the other up."""
+    """Return a panel with a point for each moment: one expression on the x axis, the other on the y axis."""
 
     def named(name: str) -> dict[str, Any]:
         return {"matcher": {"id": "byName", "options": name}}

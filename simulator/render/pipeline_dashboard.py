@@ -1,4 +1,4 @@
-"""The dashboard of the system as a whole: how it does, and which stage to look at."""
+"""The dashboard of the system as a whole: its state, and which stage to look at."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from simulator.render.queries import Column, Query, quantile_queries
 
 
 def pipeline() -> Dashboard:
-    """Give the dashboard of the system as a whole: how it does, and which stage to look at."""
+    """Return the dashboard of the system as a whole: its state, and which stage to look at."""
     return framed(
         "simulator-pipeline",
         "Pipeline",
-        "All stages together: what goes through, how long it takes from end to end, and where that time goes.",
+        "All stages together: throughput, latency from end to end, and where that time goes.",
         [
             Line(_pipeline_numbers(), height=4),
             Line(_end_to_end(), heading="End to end"),
@@ -53,26 +53,26 @@ def _pipeline_numbers() -> tuple[Panel, ...]:
         stat("Messages", "Messages that the system handles per second.", "mps", whole_system()),
         stat(
             "Failed",
-            "Share of messages that failed genuinely: not by a configured fault, and not turned away.",
+            "Share of genuine failures: neither injected faults nor rejected messages.",
             "percentunit",
             f"({whole_system('failed')}) / ({whole_system()})",
             ERROR_LIMITS,
         ),
         stat(
             "Faulted",
-            "Share of messages that a configured fault struck, here or further down. What was asked for is no alarm.",
+            "Share of messages that failed by an injected fault, here or further down: intended, so no alarm.",
             "percentunit",
             f"({whole_system('faulted')}) / ({whole_system()})",
         ),
         stat(
             "p99 end to end",
-            "99 of 100 messages reach a terminator within this time of when they were due.",
+            "99 of 100 messages reach a terminator within this time after they were due.",
             "s",
             quantile(0.99, END_TO_END, TERMINATOR),
         ),
         stat(
             "In the system",
-            "Messages inside any stage; one that is sent on is inside each of the stages that wait for it.",
+            "Messages inside any stage; a forwarded message is inside each of the stages that wait for it.",
             "short",
             "sum(simulator_in_flight)",
         ),
@@ -84,16 +84,16 @@ def _end_to_end() -> tuple[Panel, ...]:
     return (
         time_series(
             "Outcomes",
-            "Messages per second by how they ended, as the injector sees it (without one, as the terminators do): "
-            "`faulted` is on purpose, `failed` is genuine, `rejected` found no room.",
+            "Messages per second by outcome, as the injector observes it (without one, as the terminators do): "
+            "`faulted` is injected, `failed` is genuine, `rejected` found no room.",
             "mps",
             [Query(whole_system(by="outcome"), "{{outcome}}")],
             Look(stacked=True, colours=OUTCOME_COLOURS),
         ),
         time_series(
             "End-to-end latency",
-            "From when a message was due at its start to its end at a terminator. Waiting for the injector is part of "
-            "it, so a late schedule can't hide. Each dot is a message and opens its trace.",
+            "From a message's due time to its end at a terminator. Waiting for the injector is part of it, so a late "
+            "schedule can't hide. Each dot is a message and opens its trace.",
             "s",
             quantile_queries(quantile("{ratio}", END_TO_END, TERMINATOR)),
         ),
@@ -103,19 +103,19 @@ def _end_to_end() -> tuple[Panel, ...]:
 def _end_to_end_in_depth() -> tuple[Panel, ...]:
     return (
         heatmap(
-            "End-to-end latency, all of it",
-            "How many messages took how long to a terminator: two bands are two populations, which no quantile shows.",
+            "End-to-end latency, distribution",
+            "The distribution of the time to a terminator: two bands are two populations, which no quantile shows.",
             "s",
             buckets(END_TO_END, TERMINATOR),
             exemplars=True,
         ),
         time_series(
             "Round trip",
-            "How long the injector waited for its calls, retries included: what a client of the system feels. Longer "
-            "than the end-to-end latency where answers take their time on the way back.",
+            "How long the injector waited for its calls, retries included: what a client of the system experiences. "
+            "Longer than the end-to-end latency if answers take time on the way back.",
             "s",
             quantiles(CALL, INJECTOR),
-            Look(empty="no injector calls anybody"),
+            Look(empty="no injector makes calls"),
         ),
     )
 
@@ -127,18 +127,18 @@ def _waterfall() -> Panel:
     messages = f"sum by (stage) (rate({MESSAGES}{{{CHOSEN}}}[$__range]))"
     waiting, processing = seconds(QUEUE_WAIT), seconds(PROCESSING)
     downstream = f"({seconds(CALL)} or 0 * {processing})"
-    most = f"topk(25, {waiting} + {processing})"
+    slowest_stages = f"topk(25, {waiting} + {processing})"
 
     def average(expression: str) -> str:
-        return f"({expression}) / {messages} and on (stage) {most}"
+        return f"({expression}) / {messages} and on (stage) {slowest_stages}"
 
     overhead = f"clamp_min({seconds(HTTP)} - {waiting} - {processing} - {downstream}, 0)"
     return stacked_bars(
         "Where a message's time goes",
         "Average seconds per message in each stage, over the time shown. `downstream` is spent in the stages further "
-        "down, and is longer than the wait for them where calls are made at the same time; `overhead and faults` is "
-        "what is left of the request: faults that hang or burn CPU, reading and answering. An injector's own messages "
-        "are no requests, so it has none. With many stages, the 25 with the most time of their own.",
+        "down, and is longer than the wait for them if calls are made in parallel; `overhead and faults` is "
+        "the rest of the request: faults that hang or burn CPU, reading and answering. An injector's own messages "
+        "are not requests, so it has none. With many stages, the 25 with the most time of their own.",
         "stage",
         [
             Column("queue wait", average(waiting), "s"),
@@ -167,8 +167,8 @@ def _stages_table() -> Panel:
 
     return table(
         "Stages",
-        "Every stage at the end of the time shown. A stage's name leads to its own dashboard and to its traces. An "
-        "injector's own messages are no requests, so it has no p99.",
+        "Every stage at the end of the time shown. A stage's name links to its own dashboard and to its traces. An "
+        "injector's own messages are not requests, so it has no p99.",
         "stage",
         [
             Column("rate", every, "mps"),

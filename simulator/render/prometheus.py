@@ -1,6 +1,6 @@
-"""The configuration of Prometheus: whom it asks for metrics, and which rules it follows.
+"""The configuration of Prometheus: its targets and rules.
 
-Only keys that both Prometheus 2.42 and 3 know.
+It has only keys that both Prometheus 2.42 and 3 support.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ def prometheus_config(
     interval: str = "5s",
     discovered: Mapping[str, int] | None = None,
 ) -> str:
-    """Write the configuration.
+    """Return the configuration.
 
-    `targets` is {stage: [host:port]}, `discovered` {name: port} of stages whose instances are looked up by that name,
-    `jaeger_metrics` the host and port of the metrics that Jaeger makes of spans, `rules` the files of rules.
+    `targets` is {stage: [host:port]}, `discovered` {name: port} of stages whose instances are looked up by DNS,
+    `jaeger_metrics` the host and port of the metrics that Jaeger computes from spans, `rules` the files of rules.
     """
     stages: dict[str, Any] = {
         "job_name": "stages",

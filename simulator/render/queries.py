@@ -1,6 +1,6 @@
-"""What a panel asks Prometheus: its expressions, each with a legend or as a column, and the targets made of them.
+"""A panel's queries: its expressions, each with a legend or as a column, and the targets made of them.
 
-Every expression is `checked`, so a panel that names a series no stage has can't be made.
+Every expression is `checked`, so no panel can name a series that no stage has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 
 @dataclass(frozen=True)
 class Query:
-    """An expression and the legend of its series; `exemplars` draws those beside them, which open their traces."""
+    """An expression and the legend of its series; `exemplars` adds dots that open their traces."""
 
     expression: str
     legend: str = ""
@@ -26,7 +26,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table or a part of a bar: an expression that gives one value for each key."""
+    """A column of a table or a part of a bar: an expression with one value for each key."""
 
     name: str
     expression: str
@@ -35,7 +35,7 @@ class Column:
 
 
 def quantile_queries(expression: str, legend: str = "") -> tuple[Query, ...]:
-    """Give the queries for p50, p95 and p99; `{ratio}` in the expression is where the quantile goes."""
+    """Return the queries for p50, p95 and p99; `{ratio}` in the expression is the placeholder for the quantile."""
     return tuple(
         Query(expression.replace("{ratio}", f"{ratio:g}"), f"{legend} {name}".strip(), exemplars=True)
         for ratio, name in QUANTILES
@@ -43,12 +43,12 @@ def quantile_queries(expression: str, legend: str = "") -> tuple[Query, ...]:
 
 
 def targets_of(title: str, queries: Sequence[Query], **more: Any) -> list[dict[str, Any]]:
-    """Give the targets of a panel, lettered from A on; raise UnknownSeries, with its title, for what no stage has."""
+    """Return the targets of a panel, lettered from A on. Raise UnknownSeries, with its title."""
     return [_target(title, chr(ord("A") + index), query, more) for index, query in enumerate(queries)]
 
 
 def instant_targets_of(title: str, columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """Give the targets for the last value of each column."""
+    """Return the targets for the last value of each column."""
     queries = [Query(column.expression) for column in columns]
     return targets_of(title, queries, format="table", instant=True, range=False)
 

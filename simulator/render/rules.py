@@ -1,8 +1,8 @@
-"""Prometheus' rules for a topology: what is recorded, and when someone is told.
+"""Prometheus' rules for a topology: recorded series, and alerts.
 
-For each objective of a stage there are alerts on how fast its error budget burns, over a long and a short window at
-once (Beyer et al., "The Site Reliability Workbook", 2018, chapter 5): the long one says that it matters, the short one
-that it still goes on. The factors are those for a budget of 30 days.
+For each objective of a stage there are alerts on the burn rate of its error budget, over both a long and a short window
+(Beyer et al., "The Site Reliability Workbook", 2018, chapter 5): the long one shows that it matters, the short one that
+it has not stopped. The factors are those for a budget of 30 days.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BAD = "failed|faulted|rejected"
 
 @dataclass(frozen=True)
 class Burn:
-    """A budget that burns `factor` times as fast as it may, over both windows, in seconds."""
+    """A budget that burns `factor` times as fast as allowed, over both windows, in seconds."""
 
     severity: str
     factor: float
@@ -37,52 +37,52 @@ BURNS = (
     Burn("ticket", 3, 24 * _HOUR, 2 * _HOUR),
     Burn("ticket", 1, 72 * _HOUR, 6 * _HOUR),
 )
-# What to do about each alert, in a paragraph that goes with it.
+# What to do about each alert, in a paragraph that comes with it.
 RUNBOOK = {
     "ErrorBudgetBurns": (
-        "More messages of this stage fail, or are turned away, than it may. Look at the outcomes on the Stage "
-        "dashboard: `faulted` is a fault that was configured (fault.injected in the log says which), `rejected` "
+        "More messages of this stage fail, or are rejected, than allowed. Look at the outcomes on the Stage "
+        "dashboard: `faulted` is an injected fault (fault.injected in the log says which), `rejected` "
         "is a full queue or a limit, `failed` is genuine. Then open a trace of such a message from an exemplar: "
-        "the lowest span with an error is where it began."
+        "the failure began at the lowest span with an error."
     ),
     "LatencyBudgetBurns": (
-        "More requests of this stage are slower than its objective than may be. The waterfall on the Pipeline "
+        "More requests of this stage are slower than its objective allows. The waterfall on the Pipeline "
         "dashboard says where the time goes: waiting for a worker calls for more workers or instances, processing "
         "is the stage's own delay, downstream is another stage, whose dashboard is the next to open."
     ),
     "StageDown": (
-        "Prometheus gets no metrics from this instance: it has ended, or it can't be reached. Look at the end of "
-        "its log; stage.stopped says that it was asked to stop, and without that line it was killed."
+        "Prometheus gets no metrics from this instance: it has stopped, or it can't be reached. Look at the end of "
+        "its log; stage.stopped means that it was asked to stop, and without that line it was killed."
     ),
     "StageSaturated": (
-        "Nearly all workers of this stage are busy and messages wait. Either it gets more than it can do (compare "
+        "Nearly all workers of this stage are busy and messages wait. Either it gets more than it can handle (compare "
         "rate times duration with the workers), or a stage that it calls has become slow and holds its workers."
     ),
     "StageTurnsMessagesAway": (
         "This stage answers 503 or 429, or found that deadlines had passed: its queue is full, or its rate limit "
-        "is reached. See whether it is saturated; if not, the limit is what turns messages away."
+        "is reached. Check whether it is saturated; if not, the limit rejects the messages."
     ),
     "StageWithoutTraffic": (
-        "This stage has handled messages before and handles none now. Its callers may have ended, an open breaker "
-        "may keep them from it, or the load has come to its end."
+        "This stage has handled messages before and handles none now. Its callers may have stopped, an open breaker "
+        "may block them, or the load may be finished."
     ),
     "BreakerOpen": (
-        "A circuit breaker of this stage has been open for a while: what it calls keeps failing. The called "
-        "stage's own dashboard says why."
+        "A circuit breaker of this stage has been open for a while: the called stage keeps failing. That stage's "
+        "own dashboard shows why."
     ),
     "ScheduleMissed": (
         "The injector had messages to send and no room for them, so less load was offered than configured and the "
-        "figures of this test flatter the system. Give it more workers, or a queue, or a lower rate."
+        "figures of this test are too good. Give it more workers, or a queue, or a lower rate."
     ),
     "TelemetryDropped": (
-        "Spans were lost, so traces are incomplete: no collector takes them, or not fast enough. The log of the "
+        "Spans were lost, so traces are incomplete: no collector accepts them, or not fast enough. The log of the "
         "stage (telemetry.export_failed) names the address."
     ),
 }
 
 
 def rules_text(topology: Topology, scale: float = 1.0) -> str:
-    """Write the file of rules; `scale` shortens every window and waiting time, for what is to be seen at once."""
+    """Return the file of rules; `scale` shortens every window and waiting time, for a demonstration."""
     groups = [
         {"name": "stages", "rules": list(_recorded(topology, scale))},
         {"name": "objectives", "rules": list(_objectives(topology, scale))},
@@ -92,7 +92,7 @@ def rules_text(topology: Topology, scale: float = 1.0) -> str:
 
 
 def window(seconds: float, scale: float = 1.0) -> str:
-    """Write a window as Prometheus reads it: 5m, 90s, 250ms."""
+    """Return a window as Prometheus reads it: 5m, 90s, 250ms."""
     milliseconds = max(1, round(seconds * scale * 1000))
     size, unit = next((size, unit) for size, unit in _UNITS if milliseconds % size == 0)
     return f"{milliseconds // size}{unit}"
@@ -121,12 +121,12 @@ def _recorded(topology: Topology, scale: float) -> Iterator[dict[str, Any]]:
 
 
 def error_ratio(seconds: float) -> str:
-    """Name the recorded share of messages that did not end well, by stage, over a window."""
+    """Return the name of the recorded share of failed messages, by stage, over a window."""
     return f"stage:error_ratio:rate{window(seconds)}"
 
 
 def slow_ratio(seconds: float) -> str:
-    """Name the recorded share of requests that were slower than the stage's objective, over a window."""
+    """Return the name of the recorded share of requests slower than the stage's objective, over a window."""
     return f"stage:slow_ratio:rate{window(seconds)}"
 
 
@@ -140,7 +140,7 @@ def _objectives(topology: Topology, scale: float) -> Iterator[dict[str, Any]]:
                     for burn in BURNS
                     if burn.severity == severity
                 ]
-                yield _alert(alert, " or ".join(tests), 0.0, severity, f"{name} does not keep {promise}", scale)
+                yield _alert(alert, " or ".join(tests), 0.0, severity, f"{name} misses its objective: {promise}", scale)
 
 
 def _promises(stage: Stage) -> Iterator[tuple[str, Any, float, str]]:
@@ -154,22 +154,22 @@ def _promises(stage: Stage) -> Iterator[tuple[str, Any, float, str]]:
 
 def _symptoms(scale: float) -> Iterator[dict[str, Any]]:
     five = window(_HOUR / 12, scale)
-    yield _alert("StageDown", 'up{job="stages"} == 0', 60.0, "page", "{{ $labels.instance }} gives no metrics", scale)
+    yield _alert("StageDown", 'up{job="stages"} == 0', 60.0, "page", "{{ $labels.instance }} exposes no metrics", scale)
     saturated = "simulator_workers_busy / simulator_workers > 0.9 and simulator_queue_depth > 0"
     yield _alert("StageSaturated", saturated, 300.0, "ticket", "{{ $labels.stage }} has no worker to spare", scale)
     away = (
         f'sum by (stage) (rate(simulator_messages_total{{outcome="rejected"}}[{five}]))'
         f" / sum by (stage) (rate(simulator_messages_total[{five}])) > 0.01"
     )
-    yield _alert("StageTurnsMessagesAway", away, 120.0, "ticket", "{{ $labels.stage }} turns messages away", scale)
+    yield _alert("StageTurnsMessagesAway", away, 120.0, "ticket", "{{ $labels.stage }} rejects messages", scale)
     silent = (
         f"sum by (stage) (increase(simulator_messages_total[{five}])) == 0"
         " and sum by (stage) (simulator_messages_total) > 0"
     )
     yield _alert("StageWithoutTraffic", silent, 300.0, "ticket", "{{ $labels.stage }} handles no messages", scale)
     opened = "simulator_breakers_open > 0"
-    told = "{{ $labels.stage }} has stopped calling {{ $labels.downstream }}"
-    yield _alert("BreakerOpen", opened, 120.0, "ticket", told, scale)
+    summary = "{{ $labels.stage }} has stopped calling {{ $labels.downstream }}"
+    yield _alert("BreakerOpen", opened, 120.0, "ticket", summary, scale)
     missed = f"sum by (stage) (increase(simulator_injector_missed_total[{five}])) > 0"
     yield _alert("ScheduleMissed", missed, 0.0, "ticket", "{{ $labels.stage }} does not keep its schedule", scale)
     dropped = f"sum by (stage) (increase(simulator_spans_dropped_total[{five}])) > 0"

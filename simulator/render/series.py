@@ -1,4 +1,4 @@
-"""The series that a stage really has, taken from its metrics themselves, so that no rule or panel can name another."""
+"""The series that a stage really has, taken from its metrics, so that no rule or panel can name another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.telemetry.record import Clock
 
 _NAME = re.compile(r"\b(?:simulator|http_server)_\w+")
 _SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "gauge": ("",)}
-# Those that a stage adds when it is put together, for what only a whole stage knows.
+# The gauges that a stage adds when it is assembled, because only a whole stage knows their values.
 GAUGES = (
     "simulator_in_flight",
     "simulator_workers",
@@ -24,12 +24,12 @@ GAUGES = (
 
 
 class UnknownSeries(ValueError):
-    """Say that an expression names a series that no stage has."""
+    """Raised when an expression names a series that no stage has."""
 
 
 @cache
 def stage_series() -> frozenset[str]:
-    """Give the names of all series of a stage, as an expression writes them."""
+    """Return the names of all series of a stage, as expressions use them."""
     registry = CollectorRegistry()
     metrics = Metrics(registry, "stage", "processor", "/messages", Clock(), ("other",))
     for name in GAUGES:
@@ -41,7 +41,7 @@ def stage_series() -> frozenset[str]:
 
 
 def checked(expression: str) -> str:
-    """Give a PromQL expression back. Raise UnknownSeries where it names a series of ours that no stage has."""
+    """Return a PromQL expression unchanged. Raise UnknownSeries if it names a series of ours that no stage has."""
     unknown = sorted(set(_NAME.findall(expression)) - stage_series())
     if unknown:
         raise UnknownSeries(f"no stage has the series {', '.join(unknown)}, named in {expression}")

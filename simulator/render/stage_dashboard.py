@@ -1,4 +1,4 @@
-"""The dashboard of the chosen stages: rate, errors, duration and saturation, then what lies behind them."""
+"""The dashboard of the chosen stages: rate, errors, duration and saturation, then the details."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from simulator.render.queries import Query, quantile_queries
 
 
 def stage() -> Dashboard:
-    """Give the dashboard of the chosen stages: rate, errors, duration, saturation, delay, calls, faults, process."""
+    """Return the dashboard of the chosen stages: rate, errors, duration, saturation, delay, calls, faults, process."""
     return framed(
         STAGE_UID,
         "Stage",
-        "The stages and instances chosen above: rate, errors, duration and saturation, then what lies behind them.",
+        "The stages and instances chosen above: rate, errors, duration and saturation, then the details.",
         [
             Line(_stage_numbers(), height=4),
             Line(_requests(), heading="Rate, errors, duration"),
@@ -59,10 +59,10 @@ def _stage_numbers() -> tuple[Panel, ...]:
     failed, faulted = outcome_rate("failed"), outcome_rate("faulted")
     return (
         stat("Rate", "Messages handled per second.", "mps", every),
-        stat("Failed", "Share that failed genuinely.", "percentunit", f"{failed} / {every}", ERROR_LIMITS),
+        stat("Failed", "Share of genuine failures.", "percentunit", f"{failed} / {every}", ERROR_LIMITS),
         stat(
             "Faulted",
-            "Share that a configured fault struck, here or further down.",
+            "Share that failed by an injected fault, here or further down.",
             "percentunit",
             f"{faulted} / {every}",
         ),
@@ -76,7 +76,7 @@ def _requests() -> tuple[Panel, ...]:
     return (
         time_series(
             "Messages by outcome",
-            "Messages handled per second by how they ended; `faulted` is on purpose, `failed` is genuine.",
+            "Messages handled per second by outcome; `faulted` is injected, `failed` is genuine.",
             "mps",
             [Query(rate(MESSAGES, CHOSEN, "outcome"), "{{outcome}}")],
             Look(stacked=True, colours=OUTCOME_COLOURS),
@@ -103,23 +103,23 @@ def _requests_in_depth() -> tuple[Panel, ...]:
     every = rate(MESSAGES, CHOSEN, INSTANCE)
     return (
         heatmap(
-            "Duration, all of it",
-            "How many requests took how long, of all the stages chosen.",
+            "Duration, distribution",
+            "The distribution of the duration of requests, over all chosen stages.",
             "s",
             buckets(HTTP, CHOSEN),
             exemplars=True,
         ),
         time_series(
-            "Not handled well, by instance",
-            "Share of messages that failed, were faulted or were rejected, of each instance: a mean over all hides the "
-            "one that is sick. With many, the 10 worst.",
+            "Failed and rejected, by instance",
+            "Share of messages that failed, were faulted or were rejected, of each instance: a mean over all hides a "
+            "single bad one. With many, the 10 worst.",
             "percentunit",
             [Query(top(10, INSTANCE, f"{bad} / {every}"), INSTANCE_LEGEND)],
             Look(limits=ERROR_LIMITS),
         ),
         heatmap(
             "Throughput",
-            "How many seconds had how many messages in them, idle seconds included: a mean rate can't tell an even "
+            "The distribution of messages per second, idle seconds included: a mean rate can't distinguish an even "
             "stream from bursts.",
             "mps",
             buckets("simulator_messages_per_second", CHOSEN),
@@ -135,18 +135,18 @@ def _saturation() -> tuple[Panel, ...]:
             "Busy workers of all workers. Near 100 % messages begin to wait. With many stages, the 10 busiest.",
             "percentunit",
             [Query(top(10, "stage", utilisation("stage")), "{{stage}}")],
-            Look(limits=BUSY_LIMITS, most=1),
+            Look(limits=BUSY_LIMITS, maximum=1),
         ),
         time_series(
             "Queue",
-            "Messages that wait, of those that may; at 100 % the next one is rejected. With many, the 10 fullest.",
+            "Waiting messages, as a share of the queue; at 100 % the next one is rejected. With many, the 10 fullest.",
             "percentunit",
             [Query(top(10, "stage", full), "{{stage}}")],
-            Look(limits=BUSY_LIMITS, most=1, empty="no stage has a queue"),
+            Look(limits=BUSY_LIMITS, maximum=1, empty="no stage has a queue"),
         ),
         time_series(
             "In flight",
-            "Messages inside a stage, at work or waiting. With many stages, the 10 with the most.",
+            "Messages inside a stage, processed or waiting. With many stages, the 10 with the most.",
             "short",
             [Query(top(10, "stage", mean("simulator_in_flight", "stage")), "{{stage}}")],
         ),
@@ -170,7 +170,7 @@ def _saturation_in_depth() -> tuple[Panel, ...]:
         ),
         heatmap(
             "Sizes",
-            "How many messages had bodies of which size.",
+            "The distribution of body sizes.",
             "bytes",
             buckets("simulator_message_bytes", CHOSEN),
         ),
@@ -191,22 +191,22 @@ def _delay() -> tuple[Panel, ...]:
     return (
         time_series(
             "Delay drawn and processing taken",
-            "What the configured distribution said, and what it took. The lines of a pair lie on each other; where "
-            "they part, the machine is too busy to simulate. Each dot is a message and opens its trace. With many "
-            "stages, the 3 slowest.",
+            "The delay drawn from the configured distribution, and the actual processing. The lines of a pair "
+            "coincide; where they diverge, the machine is too busy to simulate. Each dot is a message and opens its "
+            "trace. With many stages, the 3 slowest.",
             "s",
             pairs,
         ),
         time_series(
             "Processing beyond the delay drawn",
-            "How much longer processing takes than the delay that was drawn, on average. Should be next to nothing.",
+            "How much longer processing takes than the drawn delay, on average. It should be nearly 0.",
             "s",
             [Query(top(10, "stage", late), "{{stage}}")],
             Look(limits=(0.005, 0.05)),
         ),
         label_table(
             "Configuration",
-            "What each instance says that it does, now.",
+            "The present configuration of each instance.",
             f"simulator_info{{{CHOSEN}}}",
             ("stage", "instance", "role", "delay", "seed", "version"),
         ),
@@ -218,14 +218,14 @@ def _faults_and_process() -> tuple[Panel, ...]:
     return (
         time_series(
             "Faults injected",
-            "Faults that struck on purpose, per second.",
+            "Injected faults per second.",
             "cps",
             [Query(rate("simulator_faults_injected_total", CHOSEN, "fault"), "{{fault}}")],
-            Look(stacked=True, empty="no fault has struck"),
+            Look(stacked=True, empty="no fault was injected"),
         ),
         time_series(
             "CPU",
-            "Share of a processor that each instance uses; a process has one at most. With many, the 10 with the most.",
+            "Share of a CPU core that each instance uses. With many, the 10 with the most.",
             "percentunit",
             cpu(),
             Look(limits=(0.7, 0.9)),

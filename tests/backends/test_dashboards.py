@@ -129,7 +129,7 @@ def test_the_panels_show_what_was_configured(watched):
 
 
 def assert_shown(prometheus):
-    shares = numbers(prometheus, expressions("stage", "Not handled well, by instance")[0])
+    shares = numbers(prometheus, expressions("stage", "Failed and rejected, by instance")[0])
     assert {value for (_, stage), value in shares.items() if stage == "broken"} == {1.0}
     # A fifth of the calls fails on purpose and is tried again; so is a call to the instance that is gone.
     per_call = numbers(prometheus, expressions("stage", "Attempts per call")[0])

@@ -29,12 +29,12 @@ def test_each_promise_has_a_page_and_a_ticket_and_nothing_else_has():
     alerts = [rule for rule in rules() if "Budget" in rule.get("alert", "")]
     named = [(rule["alert"], rule["labels"]["severity"], rule["annotations"]["summary"]) for rule in alerts]
     assert named == [
-        ("ErrorBudgetBurns", "page", "a does not keep errors under 0.1000%"),
-        ("ErrorBudgetBurns", "ticket", "a does not keep errors under 0.1000%"),
-        ("LatencyBudgetBurns", "page", "a does not keep 300ms@99%"),
-        ("LatencyBudgetBurns", "ticket", "a does not keep 300ms@99%"),
-        ("LatencyBudgetBurns", "page", "b does not keep 1s@95%"),
-        ("LatencyBudgetBurns", "ticket", "b does not keep 1s@95%"),
+        ("ErrorBudgetBurns", "page", "a misses its objective: errors under 0.1000%"),
+        ("ErrorBudgetBurns", "ticket", "a misses its objective: errors under 0.1000%"),
+        ("LatencyBudgetBurns", "page", "a misses its objective: 300ms@99%"),
+        ("LatencyBudgetBurns", "ticket", "a misses its objective: 300ms@99%"),
+        ("LatencyBudgetBurns", "page", "b misses its objective: 1s@95%"),
+        ("LatencyBudgetBurns", "ticket", "b misses its objective: 1s@95%"),
     ]
 
 

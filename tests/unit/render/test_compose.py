@@ -286,7 +286,7 @@ def test_addresses_on_one_machine_are_left_out():
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        ({"jaeger": Stage(calls=())}, "stages.jaeger: the name is taken"),
+        ({"jaeger": Stage(calls=())}, "stages.jaeger: the name is reserved"),
         ({"a": Stage(role=Role.TERMINATOR, output="kept.jsonl")}, "stages.a: output is a file"),
         (
             {"a": Stage(calls=(), delay=parse_delay("samples(x)", lambda path: (path, [1.0])))},
@@ -294,7 +294,7 @@ def test_addresses_on_one_machine_are_left_out():
         ),
         (
             {"a": Stage(calls=(), instances=2), "a-2": Stage(calls=())},
-            "stages.a: an instance of it would be called a-2",
+            "stages.a: an instance would be called a-2",
         ),
     ],
 )

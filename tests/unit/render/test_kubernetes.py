@@ -372,7 +372,7 @@ def test_grafana_gets_the_files_that_it_is_given():
 
 def test_what_can_not_be_in_pods_is_refused():
     """A stage that is called like what stands beside it is refused when it is rendered."""
-    with pytest.raises(ConfigurationError, match=r"stages\.grafana: the name is taken"):
+    with pytest.raises(ConfigurationError, match=r"stages\.grafana: the name is reserved"):
         kubernetes_files(Topology(name="t", stages={"grafana": Stage(calls=())}))
 
 
