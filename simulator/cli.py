@@ -165,15 +165,15 @@ def fork_server(folder: Path, descriptor: int, room: str | None) -> int:
     from simulator.topology.layers import from_environment, from_flags, unknown_variables
     from simulator.topology.reader import read_topology, samples_beside
     from simulator.topology.settings import resolve_topology_stage
+    from simulator.topology.survey import Survey
 
-    path = RunFiles(folder).topology
-    read = read_topology(path)
+    survey, samples = Survey(read_topology(RunFiles(folder).topology)), samples_beside(folder)
     given, ignored = from_environment(os.environ), unknown_variables(os.environ, _OF_OTHERS)
 
     def resolve(name: str, instance: int) -> Any:
         # Those that call it are stopped before it, so that nobody sends to it when it is asked to stop.
         own = given | from_flags({"INSTANCE": instance, "SHUTDOWN_DELAY": "0s"})
-        return resolve_topology_stage(read, name, own, samples_beside(folder), ignored)
+        return resolve_topology_stage(survey, name, own, samples, ignored)
 
     return run_fork_server(descriptor, lambda channel: run_stages_for_runner(channel, folder, resolve, os.environ))
 

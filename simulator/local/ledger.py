@@ -8,13 +8,13 @@ lost or made up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from simulator.telemetry import tally
 from simulator.telemetry.record import OUTSIDE, CallOutcome, Outcome
-from simulator.topology.graph import callers, edges
+from simulator.topology.graph import callers_by_stage, edges
 from simulator.topology.model import OnBadLine, Topology
 
 Counts = Mapping[str, int]
@@ -86,7 +86,8 @@ class Ledger:
 
 def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping[str, str]) -> Ledger:
     """Draw up the account; `ended` says, for each stage whose process did not end as it should, how it did."""
-    stages = tuple(_stage_line(topology, name, counts[name], ended.get(name, "")) for name in topology.stages)
+    calling = callers_by_stage(topology)
+    stages = tuple(_stage_line(name, calling[name], counts[name], ended.get(name, "")) for name in topology.stages)
     calls = tuple(
         _call_line(caller, called, counts, caller in ended) for caller, called in dict.fromkeys(edges(topology.stages))
     )
@@ -98,8 +99,8 @@ def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping
     return Ledger(stages, calls, lines, bad, tuple(problems))
 
 
-def _stage_line(topology: Topology, name: str, counts: Counts, ended: str) -> StageLine:
-    received = sum(counts[tally.received_slot(caller)] for caller in (*callers(topology, name), OUTSIDE))
+def _stage_line(name: str, callers: Sequence[str], counts: Counts, ended: str) -> StageLine:
+    received = sum(counts[tally.received_slot(caller)] for caller in (*callers, OUTSIDE))
     outcomes = {str(outcome): counts[f"outcome.{outcome}"] for outcome in Outcome}
     in_flight = received - sum(outcomes.values())
     return StageLine(name, received, **outcomes, in_flight=in_flight, missed=counts[tally.MISSED], ended=ended)

@@ -10,7 +10,7 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from simulator.telemetry.standing import Watch, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import with_address
 from simulator.topology.draining import run_drain_seconds
-from simulator.topology.graph import called_first, callers, edges
+from simulator.topology.graph import called_first, callers_by_stage, calls_of
 from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
@@ -89,7 +89,8 @@ class Supervisor:
             self._open_outputs(topology)
             self.topology = self._assign_addresses(topology)
             write(folder.topology, write_topology(self.topology))
-            self._tallies = {name: self._make_tallies(name) for name in topology.stages}
+            calling = callers_by_stage(self.topology)
+            self._tallies = {name: self._make_tallies(name, calling[name]) for name in topology.stages}
             write(folder.addresses, json.dumps({name: self.addresses(name) for name in topology.stages}) + "\n")
             self._processes.start()
         except BaseException:
@@ -230,9 +231,9 @@ class Supervisor:
         while self._outputs:
             self._outputs.pop().close()
 
-    def _make_tallies(self, name: str) -> Tallies:
-        called = [to for caller, to in edges(self.topology.stages) if caller == name]
-        slots = tally.slots(callers(self.topology, name), called)
+    def _make_tallies(self, name: str, callers: Sequence[str]) -> Tallies:
+        called = [call.to for _, call in calls_of(self.topology.stages[name])]
+        slots = tally.slots(callers, called)
         return Tallies([self._make_tally(child.label, slots) for child in self._children[name]])
 
     def _make_tally(self, label: str, slots: list[str]) -> TallyReader:
@@ -302,7 +303,7 @@ def _load_of(stage: Stage) -> Load | None:
 
 def _callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
     """Give the stages in groups so that each is called only by stages of the groups before."""
-    sorter = graphlib.TopologicalSorter({name: callers(topology, name) for name in topology.stages})
+    sorter = graphlib.TopologicalSorter(callers_by_stage(topology))
     sorter.prepare()
     while sorter.is_active():
         names = sorter.get_ready()

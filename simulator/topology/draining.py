@@ -7,6 +7,7 @@ That is an upper bound, not a forecast: a stage that has nothing left to do stop
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from simulator.behaviour.faults.base import Fault
 from simulator.topology.graph import called_first, calls_of
@@ -31,11 +32,19 @@ def run_drain_seconds(topology: Topology) -> float:
 
 def stage_drain_seconds(name: str, stage: Stage, topology: Topology | None) -> float:
     """Return the bound for one stage; a `topology` of None means that the stages it calls are unknown."""
-    default = topology.drain_timeout_seconds if topology is not None else None
-    if stage.drain_timeout_seconds is None and default is not None:
-        return default
-    others = topology.stages if topology is not None else {}
-    return _bound(stage, _longest_by_stage({**others, name: stage})[name])
+    if topology is None:
+        return _bound(stage, _longest_by_stage({name: stage})[name])
+    return drain_seconds_by_stage(replace(topology, stages={**topology.stages, name: stage}))[name]
+
+
+def drain_seconds_by_stage(topology: Topology) -> dict[str, float]:
+    """Return for every stage of a topology what `stage_drain_seconds` returns, in one pass over all calls."""
+    default = topology.drain_timeout_seconds
+    longest = _longest_by_stage(topology.stages)
+    return {
+        name: default if default is not None and stage.drain_timeout_seconds is None else _bound(stage, longest[name])
+        for name, stage in topology.stages.items()
+    }
 
 
 def _bound(stage: Stage, longest_seconds: float) -> float:

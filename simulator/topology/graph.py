@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import graphlib
 from collections.abc import Iterator, Mapping
 from itertools import islice, takewhile
@@ -59,6 +60,14 @@ def callers(topology: Topology, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(caller for caller, called in edges(topology.stages) if called == name))
 
 
+def callers_by_stage(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """Return for every stage what `callers` returns, in one pass over all calls."""
+    found: dict[str, dict[str, None]] = {name: {} for name in topology.stages}
+    for caller, called in edges(topology.stages):
+        found[called][caller] = None
+    return {name: tuple(callers_found) for name, callers_found in found.items()}
+
+
 def entries(topology: Topology) -> tuple[str, ...]:
     """Return the stages where messages enter: the injectors, and those that no stage calls."""
     called = {to for _, to in edges(topology.stages)}
@@ -87,14 +96,14 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
 
     `names` are all the stages in the file: more than `stages` if some could not be read.
     """
-    known = listed(sorted(names))
+    known = functools.cache(lambda: listed(sorted(names)))
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
         yield from _instance_problems(name, stage)
         for place, call in calls_of(stage):
             keys: Keys = ("stages", name, *place)
             if call.to not in names:
-                yield keys, f"there is no stage {call.to!r}; there are {known}"
+                yield keys, f"there is no stage {call.to!r}; there are {known()}"
             elif call.to in stages and stages[call.to].role is Role.INJECTOR:
                 yield keys, f"{call.to!r} is an injector: it can't be called"
     yield from _cycle_problems(stages)

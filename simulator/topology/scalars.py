@@ -60,7 +60,7 @@ class CoreLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.Safe
     yaml_implicit_resolvers = _RESOLVERS
 
 
-class CoreDumper(yaml.SafeDumper):
+class CoreDumper(yaml.CSafeDumper if hasattr(yaml, "CSafeDumper") else yaml.SafeDumper):  # type: ignore[misc]
     """Write text that YAML 1.1 and YAML 1.2 read alike: text that either takes for a number is quoted."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to say it

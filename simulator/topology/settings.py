@@ -23,11 +23,12 @@ from simulator.topology.addresses import (
 )
 from simulator.topology.document import Keys
 from simulator.topology.draining import stage_drain_seconds
-from simulator.topology.graph import callers, calls_of, wiring_problems
+from simulator.topology.graph import calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
-from simulator.topology.sizes import Limit, limits, size_problems
+from simulator.topology.sizes import Limit
 from simulator.topology.structure import check_name, structure, unstructure
+from simulator.topology.survey import Survey
 from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -92,14 +93,23 @@ def resolve_stage(
 
 
 def resolve_topology_stage(
-    topology: Topology, name: str, given: Mapping[str, Given], read_samples: ReadSamples, ignored: tuple[str, ...] = ()
+    topology: Topology | Survey,
+    name: str,
+    given: Mapping[str, Given],
+    read_samples: ReadSamples,
+    ignored: tuple[str, ...] = (),
 ) -> StageSettings:
-    """Return the settings of one stage of a topology, which flags and environment may change. Raise as above."""
+    """Return the settings of one stage of a topology, which flags and environment may change. Raise as above.
+
+    To resolve many stages of one topology, make one `Survey` of it.
+    """
+    survey = topology if isinstance(topology, Survey) else Survey(topology)
+    topology = survey.topology
     if name not in topology.stages:
         raise ConfigurationError.of(
             f"there is no stage {name!r} in the topology {topology.name}; there are {', '.join(topology.stages)}"
         )
-    return _Resolution(given, read_samples).settle(unstructure(topology.stages[name]), name, topology, ignored)
+    return _Resolution(given, read_samples).settle(unstructure(topology.stages[name]), name, survey, ignored)
 
 
 def _value(given: Mapping[str, Given], key: str) -> Any:
@@ -120,9 +130,8 @@ class _Resolution:
         self.read_samples = read_samples
         self.problems: list[Problem] = []
 
-    def settle(
-        self, base: dict[str, Any], name: str, topology: Topology | None, ignored: tuple[str, ...]
-    ) -> StageSettings:
+    def settle(self, base: dict[str, Any], name: str, survey: Survey | None, ignored: tuple[str, ...]) -> StageSettings:
+        topology = survey.topology if survey else None
         addresses = self._addresses()
         addresses_are_valid = not self.problems
         if topology is None:
@@ -134,11 +143,10 @@ class _Resolution:
         self._add(found)
         self._check_call_keys()
         if stage is not None and addresses_are_valid:
-            others = topology.stages if topology else dict.fromkeys(address.name for address in addresses)
-            names = frozenset([name, *others])
+            names = survey.names if survey else frozenset([name, *(address.name for address in addresses)])
             self._add([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
-        if stage is not None and topology is not None:
-            self._add(_size_problems(topology, name, stage))
+        if stage is not None and survey is not None:
+            self._add(_size_problems(survey.with_stage(name, stage), name))
         settings = {
             "instance": self._check("INSTANCE", whole_number_in(_value(self.given, "INSTANCE")), _instance),
             "seed": self._check("SEED", whole_number_in(_value(self.given, "SEED")), _seed),
@@ -158,9 +166,9 @@ class _Resolution:
             host=stage.host or DEFAULT_HOST,
             port=_port(stage, settings["instance"] if topology else 1),
             downstreams=tuple(_downstreams(stage, topology, addresses)),
-            callers=callers(topology, name) if topology else (),
-            limits=_limits(topology, name) if topology else {},
-            drain_seconds=stage_drain_seconds(name, stage, topology),
+            callers=survey.callers[name] if survey else (),
+            limits=_limits(survey, name) if survey else {},
+            drain_seconds=_drain_seconds(survey, name, stage),
             ignored=ignored,
             **settings,
         )
@@ -232,14 +240,20 @@ class _Resolution:
             return None
 
 
-def _limits(topology: Topology, name: str) -> dict[str, Limit]:
-    found = limits(topology.stages)
-    return {call.to: found[call.to] for _, call in calls_of(topology.stages[name]) if call.to in found}
+def _limits(survey: Survey, name: str) -> dict[str, Limit]:
+    found = survey.limits
+    return {call.to: found[call.to] for _, call in calls_of(survey.topology.stages[name]) if call.to in found}
 
 
-def _size_problems(topology: Topology, name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+def _drain_seconds(survey: Survey | None, name: str, stage: Stage) -> float:
+    if survey is None:
+        return stage_drain_seconds(name, stage, None)
+    return survey.with_stage(name, stage).drain_seconds[name]
+
+
+def _size_problems(survey: Survey, name: str) -> Iterator[tuple[Keys, str]]:
     """Yield the messages too large for the resolved stage; those of its callers are too large for its MAX_BODY."""
-    for keys, message in size_problems({**topology.stages, name: stage}):
+    for keys, message in survey.size_problems:
         yield (keys[2:] if keys[1] == name else ("MAX_BODY",)), message
 
 
