@@ -13,7 +13,7 @@ from simulator.topology.scalars import STRING_TAG, CoreLoader, scalar_value
 
 Keys = tuple[str | int, ...]
 _MAX_NESTING = 40
-_MAX_VALUES = 100_000
+_MAX_VALUES = 200_000  # ten thousand stages with every option, and addresses
 _MAX_CHARACTERS = 16 * 2**20  # of all values, each alias counted
 _MAX_JOINED = 1000  # more than any notation takes
 _TOO_DEEP = "nested too deeply"

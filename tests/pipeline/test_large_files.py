@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from simulator.behaviour.delays import no_samples
+from simulator.generation.generate import Plan, generate
+from simulator.topology.graph import reached_from
+from simulator.topology.reader import parse_topology, write_topology
 from tests.support.processes import PROGRAM, clean_environment
 
 # Of processor time, which a machine with other things to do takes no more of.
@@ -98,7 +102,7 @@ def test_a_large_topology_is_described(tmp_path, write, count):
     ("write", "mistake"),
     [
         (lambda: complete(120, with_cycles=True), "the calls form a cycle: s0 -> s1 -> s0"),
-        (lambda: chain(65_000), "more than 100000 values"),
+        (lambda: chain(65_000), "more than 200000 values"),
         (lambda: chain(80_000), "it is larger than 4194304 bytes"),
         (lambda: f"big: &big '{'x' * 1_000_000}'\nall: [{'*big, ' * 2000}]\n", "more than 16777216 characters"),
     ],
@@ -109,6 +113,58 @@ def test_a_topology_that_is_too_large_is_refused(tmp_path, write, mistake):
     checked = check(tmp_path, write())
     assert (checked.code, checked.shown) == (2, "")
     assert mistake in checked.said
+    assert len(checked.said) < MAX_SHOWN_BYTES
+    assert_cheap(checked)
+
+
+@pytest.fixture(scope="module")
+def five_thousand():
+    """Generate 5,000 stages with faults and options, as text; the last of them call nobody."""
+    return write_topology(generate(Plan(stages=5000, seed=7, faulty_ratio=0.1, options_ratio=0.3)))
+
+
+def line_of(text, name, key):
+    """Return the line, from 1, of a key of a stage."""
+    lines = text.splitlines()
+    start = lines.index(f"  {name}:")
+    return next(number for number, line in enumerate(lines[start:], start + 1) if line.strip().startswith(f"{key}:"))
+
+
+def test_five_thousand_generated_stages_are_described(tmp_path, five_thousand):
+    """Nothing is wrong with them, and each of them is described."""
+    checked = check(tmp_path, five_thousand)
+    assert checked.code == 0, checked.said
+    assert checked.shown.startswith("generated-5000: 5000 stages, seed 7, ")
+    assert_cheap(checked)
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "column", "said"),
+    [
+        ("delay", "delay: lognormal(p50=5ms)", 5, "delay: lognormal lacks its p99"),
+        ("workers", "workers: 0", 5, "workers: 0 is out of range: must be between 1 and 100000"),
+        ("queue", "queues: 64", 5, "queues: unknown key; allowed are role, host, port"),
+        ("calls", "calls: [nobody]", 13, "calls[0]: there is no stage 'nobody'; there are "),
+        ("calls", "calls: [injector]", 13, "calls[0]: 'injector' is an injector"),
+        ("calls", "calls: [FIRST]", 5, "calls: the calls form a cycle: FIRST -> "),
+    ],
+    ids=["a delay", "a number", "a key", "an unknown stage", "a call to an injector", "a cycle"],
+)
+def test_one_mistake_in_five_thousand_stages_is_found(tmp_path, five_thousand, key, wrong, column, said):
+    """It is named with its line and column, it alone, and as quickly as a topology without one is described."""
+    topology = parse_topology(five_thousand, "g", no_samples, "g")
+    first = topology.stages["injector"].calls[0].choose[0].to
+    name = next(other for other in reversed(reached_from(topology, first)) if topology.stages[other].calls == ())
+    number = line_of(five_thousand, name, key)
+    lines = five_thousand.splitlines()
+    lines[number - 1] = f"    {wrong.replace('FIRST', first)}"
+    checked = check(tmp_path, "\n".join(lines))
+    # A cycle is told at the stage that it comes back to.
+    at, stage = (line_of(five_thousand, first, "calls"), first) if "cycle" in said else (number, name)
+    assert (checked.code, checked.shown) == (2, "")
+    assert checked.said.startswith(
+        f"1 mistake:\nlarge.yaml:{at}:{column}: stages.{stage}.{said.replace('FIRST', first)}"
+    )
     assert len(checked.said) < MAX_SHOWN_BYTES
     assert_cheap(checked)
 
