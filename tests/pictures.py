@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def whole_traces(base: str) -> list[str]:
-    """Give the ids of the traces in which every stage has a part."""
+    """Return the ids of the traces in which every stage has a part."""
     query = {"query.service_name": "mail", "query.num_traces": 1000}
     query |= {"query.start_time_min": "2020-01-01T00:00:00Z", "query.start_time_max": "2100-01-01T00:00:00Z"}
     found = requests.get(f"{base}/api/v3/traces", params=query, timeout=30)

@@ -1,13 +1,13 @@
-// Messages at an open rate: the next one leaves when it is due, however long the answers take.
+// Messages at an open rate: the next one is sent when it is due, however long the answers take.
 //
 //   TARGET    where to POST them            RATE        messages a second, a whole number
-//   DURATION  for how long                  MAX_FAILED  the share that may fail without having been made to
-//   P99_MS    what 99 of 100 must beat
+//   DURATION  for how long                  MAX_FAILED  the share that may fail genuinely
+//   P99_MS    the bound on p99
 //
-// A fault that leaves no answer, a reset for instance, can't say that it was made: it counts as a failure.
+// An injected fault without an answer, for instance a reset, can't be recognised: it counts as a genuine failure.
 //
-// Each message begins a trace of its own. The trace of one that failed is in the log, ready to be looked up in Jaeger,
-// and goes as metadata with its samples to any output that keeps them.
+// Each message starts its own trace. The trace id of one that failed is in the log, to be looked up in Jaeger, and is
+// metadata of its samples for every output that stores metadata.
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { check } from 'k6';
@@ -33,7 +33,7 @@ export const options = {
   thresholds: {
     messages_failed: [`rate<=${__ENV.MAX_FAILED || 0.01}`],
     http_req_duration: [`p(99)<${__ENV.P99_MS || 2000}`],
-    // A message that could not be sent when it was due makes the load lower than it claims to be.
+    // A message that could not be sent when it was due makes the load lower than configured.
     dropped_iterations: ['count==0'],
     checks: ['rate==1'],
   },
@@ -59,15 +59,15 @@ export default function () {
     timeout: '60s',
   });
   const isFailure = answer.status < 200 || answer.status >= 300;
-  const onPurpose = isFailure && 'X-Simulator-Injected' in answer.headers;
-  failed.add(isFailure && !onPurpose);
-  injected.add(onPurpose ? 1 : 0);
+  const isInjected = isFailure && 'X-Simulator-Injected' in answer.headers;
+  failed.add(isFailure && !isInjected);
+  injected.add(isInjected ? 1 : 0);
   if (isFailure) {
     const { status, error } = answer;
-    console.error(JSON.stringify({ trace_id: traceId, message_id: messageId, status, error, injected: onPurpose }));
+    console.error(JSON.stringify({ trace_id: traceId, message_id: messageId, status, error, injected: isInjected }));
   }
   if (answer.status > 0) {
-    check(answer, { 'the answer is of our trace': (each) => each.headers['X-Trace-Id'] === traceId });
+    check(answer, { 'the answer has our trace': (each) => each.headers['X-Trace-Id'] === traceId });
   }
   delete exec.vu.metrics.metadata.trace_id;
 }

@@ -1,8 +1,8 @@
 """Messages at an open rate, from Locust: each user sends RATE of them a second, at random, and waits for no answer.
 
-So the number of users on Locust's page, with a RATE of 1, is the number of messages a second. TARGET is where to POST
-them, MAX_FAILED the share that may fail without having been made to before Locust ends with exit code 1. Each message
-begins a trace of its own; the traces of those that failed are in the log, ready to be looked up in Jaeger.
+So with a RATE of 1 the number of users on Locust's page is the number of messages a second. TARGET is the URL to POST
+them to, MAX_FAILED the share that may fail genuinely before Locust ends with exit code 1. Each message starts its own
+trace; the trace ids of those that failed are in the log, to be looked up in Jaeger.
 """
 
 import json
@@ -29,25 +29,25 @@ class Sender(FastHttpUser):
     """A source of messages that are due at random times, independent of each other."""
 
     host = f"{TARGET.scheme}://{TARGET.netloc}"
-    concurrency = 1000  # connections, so that hardly a message waits for another
+    concurrency = 1000  # connections, so that hardly any message waits for another
     connection_timeout = network_timeout = 60.0
 
     def on_start(self) -> None:
-        """Begin with nothing under way."""
-        self.under_way = Group()
+        """Start with nothing in flight."""
+        self.in_flight = Group()
 
     def on_stop(self) -> None:
-        """Give the answers that are still to come a little time."""
-        self.under_way.join(timeout=LAST_ANSWERS_SECONDS)
+        """Wait a little for the outstanding answers."""
+        self.in_flight.join(timeout=LAST_ANSWERS_SECONDS)
 
     def wait_time(self) -> float:
-        """Give the time until the next message is due."""
+        """Return the time until the next message is due."""
         return random.expovariate(RATE_PER_SECOND)
 
     @task
     def begin(self) -> None:
-        """Send a message beside those that are under way."""
-        self.under_way.spawn(self.send)
+        """Send a message in parallel to those in flight."""
+        self.in_flight.spawn(self.send)
 
     def send(self) -> None:
         """Send a message and judge its answer."""
@@ -61,16 +61,16 @@ class Sender(FastHttpUser):
         with self.client.post(TARGET.path, data=body, headers=headers, catch_response=True) as answer:
             if 200 <= answer.status_code < 300:
                 return
-            on_purpose = "X-Simulator-Injected" in (answer.headers or {})
-            # Without the trace in it, so that the page shows one line for all of a kind.
-            answer.failure(f"{answer.status_code}{f', {INJECTED}' if on_purpose else ''}")
-            told = {"trace_id": trace_id, "message_id": message_id, "status": answer.status_code}
-            logger.error(json.dumps(told | {"injected": on_purpose}))
+            injected = "X-Simulator-Injected" in (answer.headers or {})
+            # Without the trace id, so that the page shows one line for all failures of a kind.
+            answer.failure(f"{answer.status_code}{f', {INJECTED}' if injected else ''}")
+            line = {"trace_id": trace_id, "message_id": message_id, "status": answer.status_code}
+            logger.error(json.dumps(line | {"injected": injected}))
 
 
 @events.quitting.add_listener
 def judge(environment, **_: object) -> None:
-    """End with exit code 1 where more failed than may, those aside that were made to; with 0 otherwise."""
+    """Set exit code 1 if too many messages failed genuinely, else 0."""
     errors = environment.stats.errors.values()
     genuine = sum(error.occurrences for error in errors if INJECTED not in str(error.error))
     environment.process_exit_code = int(genuine > MAX_FAILED_RATIO * environment.stats.total.num_requests)

@@ -127,7 +127,7 @@ class _Draft:
 
 
 @dataclass(frozen=True)
-class _Visit:
+class _SpanVisit:
     """A span to visit: the depth of its row, the row it may be folded into, and whether a call's span is folded."""
 
     number: int
@@ -141,7 +141,7 @@ def _drafts(tree: _Tree, every_span: bool) -> list[_Draft]:
     drafts: list[_Draft] = []
     seen: set[int] = set()
     for root in tree.roots():
-        waiting = [_Visit(root, 0, None, False)]
+        waiting = [_SpanVisit(root, 0, None, False)]
         while waiting:
             visit = waiting.pop()
             if visit.number not in seen:
@@ -150,7 +150,7 @@ def _drafts(tree: _Tree, every_span: bool) -> list[_Draft]:
     return drafts
 
 
-def _visit(tree: _Tree, visit: _Visit, drafts: list[_Draft], every_span: bool) -> list[_Visit]:
+def _visit(tree: _Tree, visit: _SpanVisit, drafts: list[_Draft], every_span: bool) -> list[_SpanVisit]:
     """Add a span as a row, or fold it into its owner's, and return the spans to visit next."""
     number, owner = visit.number, visit.owner
     span = tree.spans[number]
@@ -168,7 +168,7 @@ def _visit(tree: _Tree, visit: _Visit, drafts: list[_Draft], every_span: bool) -
         depth = visit.depth + 1
     inside = owner if folds else drafts[-1]
     is_in_call = folds and tree.is_call(number)
-    return [_Visit(child, depth, inside, is_in_call) for child in tree.children[number]]
+    return [_SpanVisit(child, depth, inside, is_in_call) for child in tree.children[number]]
 
 
 @dataclass(frozen=True)

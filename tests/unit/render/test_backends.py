@@ -49,7 +49,7 @@ def test_the_threshold_is_the_factor_times_the_budget_over_both_windows():
     )
 
 
-def test_the_bucket_is_the_one_that_the_stage_has():
+def test_the_bucket_is_the_stage_s_own():
     """The bound in the expression is written as the client library writes it on /metrics."""
     text = yaml.safe_dump(rules(), width=10_000)
     assert 'stage="a",http_request_method="POST",le="0.3"' in text

@@ -1,4 +1,4 @@
-"""`render`: what lies in deploy/ and grafana/ is what it writes, and what it can't write it says."""
+"""`render`: the files in deploy/ and grafana/ are what it writes, and its errors say what it can't write."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIPELINE = ROOT / "topologies" / "pipeline.yaml"
     ("engine", "folder"), [("compose", "deploy"), ("kubernetes", "deploy/kubernetes"), ("grafana", "grafana")]
 )
 def test_what_is_checked_in_is_what_is_rendered(tmp_path, engine, folder):
-    """Every file in deploy/ and grafana/ is made anew alike; if not, the command in the test's name mends it."""
+    """Rendering again changes no file in deploy/ and grafana/; if it does, run the command in the assertion."""
     written = tmp_path / "project" / folder
     (tmp_path / "project").mkdir()
     paths = render(engine, PIPELINE, written, tmp_path / "project")
@@ -39,7 +39,7 @@ def test_the_command_says_what_it_wrote(tmp_path):
     assert written.returncode == 0, written.stderr
     assert "out/compose.yaml" in written.stdout.splitlines()
     assert all((tmp_path / line).is_file() for line in written.stdout.splitlines())
-    # The image is built in the project's folder, wherever the files went.
+    # The image is built in the project's folder, wherever the files are.
     context = Path(os.path.relpath(ROOT, (tmp_path / "out").resolve())).as_posix()
     assert f"context: {context}\n" in (tmp_path / "out" / "compose.yaml").read_text()
 

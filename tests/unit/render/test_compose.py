@@ -37,7 +37,7 @@ def project_of(topology):
 
 
 def stages_of(project):
-    """Give the services that are stages, each with the stage that it is."""
+    """Return the services that are stages, each with the stage that it is."""
     return {
         service: (options, options["labels"]["simulator.stage"])
         for service, options in project["services"].items()
@@ -46,7 +46,7 @@ def stages_of(project):
 
 
 def settings_of(files, options):
-    """Settle a stage as its process would: from its arguments, its environment and the topology it is given."""
+    """Return a stage's settings as its process would: from its arguments, its environment and its topology."""
     arguments = options["command"]
     assert arguments[:2] == ["stage", "--topology"]
     mounted = {config["target"]: config["source"] for config in options["configs"]}
@@ -64,7 +64,7 @@ def complaints(project):
 
 @every_topology
 def test_the_project_is_as_the_compose_specification_says(topology):
-    """Nothing is in it that the specification does not know, and no version, which it has no more."""
+    """It contains nothing that the specification does not have, and no version, which is obsolete."""
     project = project_of(topology)
     assert complaints(project) == []
     assert "version" not in project
@@ -72,7 +72,7 @@ def test_the_project_is_as_the_compose_specification_says(topology):
 
 @pytest.mark.parametrize("key", ["depend_on", "read-only", "healtcheck"])
 def test_a_typo_would_be_caught(key):
-    """The check of the specification is one: a key that is wrong by a letter does not pass."""
+    """The check against the specification works: a key with a wrong letter does not pass."""
     project = project_of(SICK)
     project["services"]["gateway"][key] = True
     assert any(key in complaint for complaint in complaints(project))
@@ -80,7 +80,7 @@ def test_a_typo_would_be_caught(key):
 
 @every_topology
 def test_a_stage_in_its_container_is_the_stage_of_the_file(topology):
-    """Each instance is told of the same stage as on one machine, and listens where the others look for it."""
+    """Each instance is the same stage as on one machine, and listens where the others look for it."""
     files = compose_files(topology, "..")
     stages = stages_of(project_of(topology))
     numbers = {name: [] for name in topology.stages}
@@ -114,7 +114,7 @@ def awaited(options):
 
 @every_topology
 def test_only_what_makes_messages_waits(topology):
-    """An injector waits for every stage that its messages come to, and a chain does not start one by one."""
+    """An injector waits for every stage that its messages reach, and a chain does not start one by one."""
     project = project_of(topology)
     stages = stages_of(project)
     ends = {name for name, stage in topology.stages.items() if not stage.calls}
@@ -127,7 +127,7 @@ def test_only_what_makes_messages_waits(topology):
 
 
 def test_an_injector_waits_for_a_chain_to_its_end():
-    """It waits for every instance of what its messages reach by other stages, as a load generator does."""
+    """It waits for every instance that its messages reach through other stages, as a load generator does."""
     lines = "stages: {i: {role: injector, calls: [a]}, a: {calls: [b]}, b: {instances: 2, calls: [c]}"
     topology = parse_topology(f"{lines}, c: {{role: terminator}}}}", "t", samples_beside(ROOT), "t")
     services = project_of(topology)["services"]
@@ -138,7 +138,7 @@ def test_an_injector_waits_for_a_chain_to_its_end():
 
 @every_topology
 def test_only_this_machine_gets_in(topology):
-    """What is published is so on loopback, on ports that differ, and of the stages only the entries are."""
+    """Ports are published on loopback and are different, and of the stages only the entries have one."""
     project = project_of(topology)
     published = [port for options in project["services"].values() for port in options.get("ports", ())]
     hosts, ports, _ = zip(*(port.split(":") for port in published), strict=True)
@@ -150,7 +150,7 @@ def test_only_this_machine_gets_in(topology):
 
 @every_topology
 def test_a_stage_can_do_no_more_than_it_needs(topology):
-    """No root, nothing to write to but /tmp, no privilege, and time enough to finish what it has admitted."""
+    """No root, nothing writable but /tmp, no privileges, and enough time to finish what it has admitted."""
     for options, name in stages_of(project_of(topology)).values():
         user, group = options["user"].split(":")
         assert int(user) > 0 < int(group)
@@ -176,7 +176,7 @@ def test_the_health_of_a_stage_is_its_readiness(topology):
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
 def test_the_health_check_tells_ready_from_not_ready(status, healthy):
-    """Run as it is against a server, it succeeds with 200 alone."""
+    """Run as it is against a server, it succeeds only with 200."""
     project = project_of(SICK)
     _, _, *arguments = project["services"]["gateway"]["healthcheck"]["test"]
 
@@ -193,7 +193,7 @@ def test_the_health_check_tells_ready_from_not_ready(status, healthy):
 
 @every_topology
 def test_everything_that_is_mounted_is_there(topology):
-    """Each config is a file that comes with the project, and is one of its configs; images are pinned."""
+    """Each config is a file of the project, and declared in it; images are pinned."""
     files, project = compose_files(topology, ".."), project_of(topology)
     for config in project["configs"].values():
         assert config["file"].removeprefix("./") in files
@@ -227,7 +227,7 @@ def test_prometheus_asks_every_instance(topology):
 
 
 def test_a_stage_gets_the_variables_of_its_headers():
-    """What headers name is taken from the environment of whoever starts it, by the stages that need it alone."""
+    """The variables in headers come from the user's environment, and only the stages that need them get them."""
     text = "{name: one, stages: {a: {calls: [{to: b, headers: {X: '${TOKEN}'}}]}, b: {calls: []}}}"
     services = project_of(parse_topology(text, "one.yaml", samples_beside(ROOT), "one"))["services"]
     assert services["a"]["environment"]["TOKEN"] == "${TOKEN}"
@@ -236,7 +236,7 @@ def test_a_stage_gets_the_variables_of_its_headers():
 
 @every_topology
 def test_nothing_in_it_is_secret(topology):
-    """No password, token or key is written down; what is secret comes from the environment of whoever starts it."""
+    """No password, token or key is in the files; secrets come from the user's environment."""
     project = project_of(topology)
     assert "secrets" not in project
     variables = [pair for options in project["services"].values() for pair in options.get("environment", {}).items()]
@@ -246,7 +246,7 @@ def test_nothing_in_it_is_secret(topology):
 
 @every_topology
 def test_the_same_topology_gives_the_same_files(topology):
-    """Made twice it is the same to the byte, and no text is left out for standing elsewhere already."""
+    """Rendered twice it is the same to the byte, without YAML aliases."""
     assert compose_files(topology, "..") == compose_files(topology, "..")
     assert "&id" not in compose_files(topology, "..")["compose.yaml"]
 
@@ -299,7 +299,7 @@ def test_addresses_on_one_machine_are_left_out():
     ],
 )
 def test_what_can_not_be_in_containers_is_refused(stages, message):
-    """It is refused when it is rendered, and not found out when it runs."""
+    """It is refused when it is rendered, not only when it runs."""
     with pytest.raises(ConfigurationError) as refusal:
         compose_files(Topology(name="t", stages=stages), "..")
     assert message in str(refusal.value)
@@ -315,7 +315,7 @@ def test_the_image_gets_the_signals_and_is_not_root():
     assert json.loads(re.search(r"HEALTHCHECK .*\\\n\s+CMD (.*)$", dockerfile, re.MULTILINE)[1])[0] == "python"
 
 
-def test_the_image_is_made_of_what_runs_alone():
+def test_the_image_contains_only_what_runs():
     """What the Dockerfile copies reaches the builder; tests, runs and a user's own configuration do not."""
     copied = set(re.findall(r"^COPY (?!--)(\S+)", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE))
     lines = (ROOT / ".dockerignore").read_text().splitlines()
@@ -325,7 +325,7 @@ def test_the_image_is_made_of_what_runs_alone():
 
 
 def compose_program():
-    """Give the command of Docker Compose; skip where there is none that knows the specification, version 2 or later."""
+    """Return the command of Docker Compose; skip if version 2 or later is not installed."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(command[0]):
             asking = [*command, "version", "--short"]
@@ -337,7 +337,7 @@ def compose_program():
 
 @every_topology
 def test_compose_itself_reads_it(topology, tmp_path):
-    """Where Docker Compose is installed, it finds nothing wrong either."""
+    """If Docker Compose is installed, it accepts the project, too."""
     command = compose_program()
     for path, text in compose_files(topology, str(ROOT)).items():
         (tmp_path / path).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The dashboards are whole and readable, and name only what stages have."""
+"""The dashboards are complete and readable, and name only series that stages have."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DASHBOARDS = all_dashboards()
 PANELS = [(name, panel) for name, dashboard in DASHBOARDS.items() for panel in dashboard["panels"]]
 SHOWN = [(name, panel) for name, panel in PANELS if panel["type"] != "row"]
 TARGETS = [(panel, target) for _, panel in SHOWN for target in panel["targets"]]
-# The histograms that bear exemplars.
+# The histograms that have exemplars.
 WITH_EXEMPLARS = re.compile(
     r"(http_server_request_duration|simulator_(pipeline_duration|delay_drawn|processing|downstream_attempt_duration))"
     r"_seconds_bucket"
@@ -40,7 +40,7 @@ def ident(value):
 
 
 def units(panel):
-    """Give the unit of each thing that a panel shows, None for one without."""
+    """Return the unit of each thing that a panel shows, None for one without."""
     if panel["type"] != "table":
         return {panel["title"]: panel["fieldConfig"]["defaults"].get("unit")}
     renamed = [t["options"].get("renameByName", {}) for t in panel["transformations"] if t["id"] == "organize"]
@@ -52,7 +52,7 @@ def units(panel):
 
 
 def test_the_dashboards_have_their_addresses_and_versions():
-    """What links to a dashboard, and Grafana's migrations, can rely on these."""
+    """Links to a dashboard, and Grafana's migrations, can rely on these."""
     assert {name: (d["uid"], d["schemaVersion"]) for name, d in DASHBOARDS.items()} == {
         "pipeline": ("simulator-pipeline", 41),
         "stage": ("simulator-stage", 41),
@@ -80,8 +80,8 @@ def test_ids_and_letters_are_unique(name):
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_no_panel_lies_on_another(name):
-    """Every panel lies within the grid, and no two overlap."""
+def test_no_panel_overlaps_another(name):
+    """Every panel is within the grid, and no two overlap."""
     places = [(panel["title"], panel["gridPos"]) for panel in DASHBOARDS[name]["panels"]]
     for title, at in places:
         assert at["w"] > 0 and at["h"] > 0 and at["x"] >= 0 and at["x"] + at["w"] <= WIDTH, (title, at)
@@ -112,7 +112,7 @@ def test_a_panel_with_an_unknown_series_says_which():
 
 @pytest.mark.parametrize("used", sorted({n for _, t in TARGETS for n in stage_series() if f"{n}{{" in t["expr"]}))
 def test_a_renamed_metric_is_noticed(monkeypatch, used):
-    """Without any one of the series that the dashboards use they can't be made, and a panel is named with it."""
+    """Without any one of the dashboards' series they can't be rendered, and the error names a panel."""
     kept = stage_series() - {used}
     monkeypatch.setattr(series, "stage_series", lambda: kept)
     with pytest.raises(UnknownSeries, match=rf'the panel ".+": no stage has the series {used}\b'):
@@ -120,7 +120,7 @@ def test_a_renamed_metric_is_noticed(monkeypatch, used):
 
 
 def test_every_metric_in_the_readme_s_table_is_on_a_dashboard():
-    """No metric is left out, but for the requests to the control."""
+    """No metric is left out, except the requests to /control."""
     rows = [line.split("|")[1] for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
     names = {name for row in rows for name in re.findall(r"`((?:simulator|http_server)_\w+)`", row)}
     assert len(names) > 20
@@ -128,11 +128,11 @@ def test_every_metric_in_the_readme_s_table_is_on_a_dashboard():
     assert {name for name in names if name not in shown} == {"simulator_control_requests_total"}
 
 
-def test_quantiles_over_time_bear_their_exemplars():
+def test_quantiles_over_time_have_exemplars():
     """A line of quantiles of a histogram that has exemplars asks for them, and no other does."""
     for panel, target in TARGETS:
         over_time = panel["type"] in ("timeseries", "heatmap")
-        # What ranks the series behind `and on` is not what is drawn.
+        # The ranking expression after `and on` is not drawn.
         drawn = target["expr"].split(" and on ")[0]
         buckets = "histogram_quantile" in drawn or target["format"] == "heatmap"
         wanted = over_time and buckets and bool(WITH_EXEMPLARS.search(drawn))
@@ -140,7 +140,7 @@ def test_quantiles_over_time_bear_their_exemplars():
 
 
 def test_no_panel_draws_a_line_for_each_of_a_hundred_stages():
-    """What is drawn for each stage, instance or call is limited to those that matter most."""
+    """Panels by stage, instance or call are limited to those that matter most."""
     for panel, target in TARGETS:
         if panel["type"] != "table" and re.search(r"\{\{(stage|instance|downstream)\}\}", target["legendFormat"]):
             assert re.search(r"topk\((\d+),", target["expr"]), panel["title"]
@@ -169,7 +169,7 @@ def test_every_data_source_that_is_named_is_provisioned():
     }
     assert {target["datasource"]["uid"] for _, target in TARGETS} <= set(sources)
     assert set(re.findall(r"datasourceUid: (\S+)", text)) <= set(sources)
-    # Grafana puts its environment in the place of what follows a single one.
+    # Grafana replaces a single one with a variable of its environment.
     assert "$" not in text.replace("$$", "")
 
 
@@ -187,8 +187,8 @@ def test_a_log_line_leads_to_its_trace():
     assert found is not None and found[1] == "0af7651916cd43dd8448eb211c80319c"
 
 
-def test_the_files_in_the_repository_are_those_that_are_made():
-    """The folder `grafana/` holds what the code makes, and nothing else."""
+def test_the_files_in_the_repository_are_the_rendered_ones():
+    """The folder `grafana/` has the rendered files, and nothing else."""
     folder = ROOT / "grafana"
     found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
     assert found == grafana_files()

@@ -33,7 +33,7 @@ KUSTOMIZATIONS = ("", "base", "observability", "overlays/podmonitor")
 
 
 def documents_of(files):
-    """Give every manifest, with the path of its file."""
+    """Return every manifest, with the path of its file."""
     for path, text in files.items():
         parts = path.split("/")
         if path.endswith(".yaml") and (parts[0] in ("base", "overlays") or len(parts) == 2):
@@ -51,7 +51,7 @@ def workloads(files):
 
 
 def stages_of(files):
-    """Give the workloads that are stages."""
+    """Return the workloads that are stages."""
     everything = workloads(files).items()
     return {
         name: workload
@@ -70,7 +70,7 @@ def environment_of(container, pod_index):
 
 
 def settings_of(files, workload, number):
-    """Settle an instance as its process would."""
+    """Return an instance's settings as its process would."""
     container = workload["spec"]["template"]["spec"]["containers"][0]
     arguments = container["args"]
     assert arguments[:3] == ["stage", "--topology", f"{container['volumeMounts'][0]['mountPath']}/topology.yaml"]
@@ -87,7 +87,7 @@ def validated(document):
 
 @every_topology
 def test_every_manifest_is_valid(topology):
-    """The API knows every key, in the strict sense; a PodMonitor is an operator's and not in its schemas."""
+    """The API has every key, strictly; a PodMonitor is an operator's and not in its schemas."""
     for _, document in documents_of(kubernetes_files(topology, GRAFANA)):
         if document["kind"] != "PodMonitor":
             validated(document)
@@ -95,7 +95,7 @@ def test_every_manifest_is_valid(topology):
 
 @pytest.mark.parametrize("where", ["spec", "pod", "container"])
 def test_a_typo_would_be_caught(where):
-    """The check is one: a key that is wrong by a letter does not pass."""
+    """The check works: a key with a wrong letter does not pass."""
     workload = workloads(kubernetes_files(SICK))["gateway"]
     pod = workload["spec"]["template"]["spec"]
     {"spec": workload["spec"], "pod": pod, "container": pod["containers"][0]}[where]["replicaz"] = 1
@@ -144,7 +144,7 @@ def test_every_call_goes_to_a_pod_of_that_stage(topology):
 
 @every_topology
 def test_only_what_makes_messages_waits(topology):
-    """An injector waits for each pod that its messages come to, and a chain does not start one by one."""
+    """An injector waits for each pod that its messages reach, and a chain does not start one by one."""
     for name, workload in stages_of(kubernetes_files(topology)).items():
         waiting = workload["spec"]["template"]["spec"].get("initContainers", [])
         awaited = {urllib.parse.urlsplit(url).hostname for each in waiting for url in each["command"][3:]}
@@ -155,7 +155,7 @@ def test_only_what_makes_messages_waits(topology):
 
 @every_topology
 def test_every_pod_keeps_to_the_restricted_profile(topology):
-    """No root, no privilege, nothing to write to but what is mounted, no token, and no variables of other services."""
+    """No root, no privileges, nothing writable but its volumes, no token, and no variables of other services."""
     files = kubernetes_files(topology, GRAFANA)
     namespace = kinds(files, "Namespace")[topology.name]
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -178,8 +178,8 @@ def test_every_pod_keeps_to_the_restricted_profile(topology):
 
 
 @every_topology
-def test_a_stage_is_asked_how_it_is(topology):
-    """Ready is when it says so, alive is another question, and a stage that stops has the time to finish."""
+def test_a_stage_is_probed(topology):
+    """Readiness and liveness are separate probes, and a stage that stops has enough time to finish."""
     for name, workload in stages_of(kubernetes_files(topology)).items():
         pod = workload["spec"]["template"]["spec"]
         container = pod["containers"][0]
@@ -210,7 +210,7 @@ def test_prometheus_asks_every_instance(topology):
 
 @every_topology
 def test_the_manifests_keep_no_secret_and_are_the_same_each_time(topology):
-    """No Secret, no password, token or key, and made twice it is the same to the byte."""
+    """No Secret, no password, token or key, and rendered twice it is the same to the byte."""
     files = kubernetes_files(topology, GRAFANA)
     assert files == kubernetes_files(topology, GRAFANA)
     assert not kinds(files, "Secret")
@@ -222,7 +222,7 @@ def test_the_manifests_keep_no_secret_and_are_the_same_each_time(topology):
 
 @every_topology
 def test_what_a_kustomization_names_is_there(topology):
-    """Each resource and each file of a ConfigMap comes with it, and each ConfigMap that is mounted is made."""
+    """Each resource and each file of a ConfigMap exists, and each mounted ConfigMap is generated."""
     files = kubernetes_files(topology, GRAFANA)
     made = set()
     for folder in KUSTOMIZATIONS:
@@ -245,7 +245,7 @@ def test_what_a_kustomization_names_is_there(topology):
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS)
 @every_topology
 def test_kustomize_makes_valid_manifests_of_it(topology, folder, tmp_path):
-    """What would be applied is valid too, lies in the topology's namespace, and is all that was written down."""
+    """The result is valid too, is in the topology's namespace, and is complete."""
     program = shutil.which("kubectl")
     if program is None:
         pytest.skip("kubectl is not installed")
@@ -270,7 +270,7 @@ def test_kustomize_makes_valid_manifests_of_it(topology, folder, tmp_path):
 
 
 def admitted(policies, pod, port, direction="ingress"):
-    """Return who may talk to a pod of these labels at a port (or whom it may talk to), None for everybody.
+    """Return who may connect to a pod of these labels at a port (or where it may connect to), None for everybody.
 
     As the API defines it: what no policy selects is open, and policies of one direction only ever add up.
     """
@@ -306,7 +306,7 @@ def selects(selector, labels):
 
 @every_topology
 def test_stages_talk_to_stages_and_prometheus_scrapes_and_nobody_else(topology):
-    """Between any two pods, the ways are open that something takes and no others; entries are open to all."""
+    """Between any two pods only the needed connections are allowed; entries are open to all."""
     files = kubernetes_files(topology, GRAFANA)
     overlay = "overlays/podmonitor/networkpolicy.yaml"
     policies = kinds({path: text for path, text in files.items() if path != overlay}, "NetworkPolicy")
@@ -329,7 +329,7 @@ def test_stages_talk_to_stages_and_prometheus_scrapes_and_nobody_else(topology):
 
 
 def test_an_operators_prometheus_scrapes_from_another_namespace():
-    """The overlay that asks it to lets it in, and nobody else."""
+    """The overlay for it lets it in, and nobody else."""
     text = kubernetes_files(SICK)["overlays/podmonitor/networkpolicy.yaml"]
     (policy,) = read_documents(text)
     (rule,) = policy["spec"]["ingress"]
@@ -338,7 +338,7 @@ def test_an_operators_prometheus_scrapes_from_another_namespace():
 
 
 def test_an_autoscaler_says_what_it_needs():
-    """Where a range is rendered, its file names metrics-server, and its pods are measured before they are ready."""
+    """The file of a range names metrics-server, and its pods are scraped before they are ready."""
     topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, instances=2, max_instances=6)})
     files = kubernetes_files(topology)
     assert "metrics-server" in files["base/stages/a.yaml"]
@@ -347,20 +347,20 @@ def test_an_autoscaler_says_what_it_needs():
 
 
 def test_an_injector_is_never_there_twice():
-    """While one is replaced the old one ends first: two would be twice the load."""
+    """While one is replaced the old one stops first: two would be twice the load."""
     deployments = kinds(kubernetes_files(SICK), "Deployment")
     assert deployments["clients"]["spec"]["strategy"] == {"type": "Recreate"}
     assert deployments["gateway"]["spec"]["strategy"] == {"type": "RollingUpdate"}
 
 
-def test_memory_that_is_held_on_purpose_is_allowed_for():
+def test_the_memory_limit_includes_memory_faults():
     """A memory fault shows as memory, not as a pod that is killed."""
     stage = Stage(role=Role.TERMINATOR, workers=4, faults=(parse_fault("memory(50MiB)"),))
     pod = workloads(kubernetes_files(Topology(name="t", stages={"a": stage})))["a"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["resources"]["limits"] == {"memory": f"{512 + 4 * 50}Mi"}
 
 
-def test_grafana_gets_the_files_that_it_is_given():
+def test_grafana_gets_its_files():
     """Each folder is a ConfigMap, mounted where Grafana looks for it."""
     pod = workloads(kubernetes_files(SICK, GRAFANA))["grafana"]["spec"]["template"]["spec"]
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
@@ -371,13 +371,13 @@ def test_grafana_gets_the_files_that_it_is_given():
 
 
 def test_what_can_not_be_in_pods_is_refused():
-    """A stage that is called like what stands beside it is refused when it is rendered."""
+    """A stage with the name of an observability service is refused when it is rendered."""
     with pytest.raises(ConfigurationError, match=r"stages\.grafana: the name is reserved"):
         kubernetes_files(Topology(name="t", stages={"grafana": Stage(calls=())}))
 
 
 def test_a_pod_gets_the_variables_of_its_headers_from_a_secret():
-    """What headers name is a key of the Secret `headers`, in the pods that need it alone."""
+    """The variables in headers are keys of the Secret `headers`, only in the pods that need them."""
     text = "{name: one, stages: {a: {calls: [{to: b, headers: {X: '${TOKEN}'}}]}, b: {calls: []}}}"
     topology = parse_topology(text, "one.yaml", samples_beside(ROOT), "one")
     reference = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "headers", "key": "TOKEN"}}}

@@ -1,4 +1,4 @@
-"""What a stage exports is what a rule or a panel may name."""
+"""A rule or a panel can name exactly the series that a stage exports."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.wire import post
 
 
 def test_the_series_are_those_of_a_live_stage(tmp_path):
-    """A live stage exports the series that are known of it, and none that is not."""
+    """A live stage exports the known series, and no others."""
     with running_stage(tmp_path, "--downstream", "http://127.0.0.1:9/") as stage:
         post(stage.port, b"hi")
         names = {name for name, _ in stage.samples() if re.match("simulator|http_server", name)}
     assert {name for name in names if not name.endswith("_created")} <= stage_series()
-    # What has had no sample yet in this stage has at least its name.
+    # A metric without a sample yet still has its name.
     text_names = {name.removesuffix("_bucket") for name in stage_series()}
     assert "simulator_breakers_open" in text_names
 
