@@ -21,49 +21,49 @@ $(VENV)/.tests: tests/requirements.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-# The demo gets the terminal for itself (-m), so that Ctrl-C ends the demo and not make.
+# The demo gets its own foreground process group (-m), so that Ctrl-C stops the demo and not make.
 demo: $(VENV)/.run ## run the default pipeline until Ctrl-C
 	@bash -mc '$(BIN)/python run_web_service.py run; exit $$?'
 
-stack: $(VENV)/.run ## the same beside real Prometheus and Jaeger, whichever is installed
+stack: $(VENV)/.run ## the same, with real Prometheus and Jaeger if they are installed
 	@bash -mc '$(BIN)/python run_web_service.py run --stack; exit $$?'
 
-# Those of real containers have targets of their own.
+# The tests with real containers have their own targets.
 ENGINES_APART := --ignore tests/engines --ignore tests/kubernetes
 
-# Many tests wait for a process most of their time, so there is one worker more than the smallest machine has cores.
+# Most tests spend their time waiting for a process, so there is one worker more than the smallest machine has cores.
 test: $(VENV)/.tests ## run every test
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone and not calm" $(ENGINES_APART) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m calm tests/pipeline tests/backends $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(ENGINES_APART) $(PYTEST_ARGS)
 
-# What can't run containers skips these tests by name; what they need is made outside of the checkout.
+# A machine that can't run containers skips these tests by name; their tools are built outside the checkout.
 test-engines: $(VENV)/.tests ## run the stages in real containers: Linux, as root
 	-@.ci/engines >/dev/null
 	$(BIN)/python -m pytest tests/engines -o log_cli=true -o log_cli_level=INFO $(PYTEST_ARGS)
 
-# Kubernetes is built from its source once, which takes up to 25 minutes, so that CI goes without.
+# Kubernetes is built from source once, which takes up to 25 minutes, so CI does not run these tests.
 test-kubernetes: $(VENV)/.tests ## run the stages on a real cluster: Linux, as root, with Go
 	-@.ci/jaeger && .ci/engines >/dev/null && .ci/kubernetes >/dev/null
 	$(BIN)/python -m pytest tests/kubernetes -o log_cli=true -o log_cli_level=INFO $(PYTEST_ARGS)
 
-lint: $(VENV)/.tests ## ruff, mypy and the import arrows
+lint: $(VENV)/.tests ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests ## measure against the plainest program that does the same
+bench: $(VENV)/.tests ## measure against the plainest program with the same function
 	$(BIN)/python -m benchmarks
 
 bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 messages a second
 	$(BIN)/python -m benchmarks.console $(BENCH_ARGS)
 
-pictures: $(VENV)/.tests ## make the pictures of the console in docs/ anew
+pictures: $(VENV)/.tests ## take the pictures of the console in docs/ again
 	$(BIN)/python -m tests.pictures
 
-lock: ## make requirements.txt, and those of deploy/ and tests/, from pyproject.toml
+lock: ## write requirements.txt, and those of deploy/ and tests/, from pyproject.toml
 	$(PYTHON) tests/lock.py
 
-clean: ## remove what the commands made
+clean: ## remove everything that the commands created
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis runs

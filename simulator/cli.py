@@ -41,7 +41,7 @@ class Program:
 
     @property
     def root(self) -> Path:
-        """Give the project's folder."""
+        """Return the project's folder."""
         return self.file.parent
 
 
@@ -76,9 +76,9 @@ def _run_command(arguments: Sequence[str], program: Path) -> int:
 @click.version_option(__version__)
 @click.pass_context
 def cli(context: click.Context) -> int | None:
-    """Simulate web services that show themselves completely.
+    """Simulate web services that are completely observable.
 
-    Without a command: run one stage as instance/config.py says; where that file is missing, run the default pipeline.
+    Without a command: run one stage from instance/config.py; if that file is missing, run the default pipeline.
 
     \b
     Try:  run_web_service.py run                         the default pipeline, live
@@ -112,8 +112,8 @@ def _as_list(_context: click.Context, _parameter: click.Parameter, values: tuple
 
 
 @cli.command()
-@click.option("--topology", type=click.Path(path_type=Path), help="Be one stage of this topology file.")
-@click.option("--stage", "stage_name", help="Which stage of the topology to be.")
+@click.option("--topology", type=click.Path(path_type=Path), help="Run one stage of this topology file.")
+@click.option("--stage", "stage_name", help="The stage of the topology to run.")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="The configuration file.  [default: instance/config.py]"
 )
@@ -139,11 +139,11 @@ def stage(
           run_web_service.py stage --topology topologies/pipeline.yaml --stage parse
     """
     if (topology is None) != (stage_name is None):
-        raise click.UsageError("--topology and --stage go together")
+        raise click.UsageError("--topology and --stage must be given together")
     _prepare_stage_process()
     from simulator.telemetry.otel_environment import check_environment
 
-    check_environment(os.environ)  # before the SDK is imported, which ends with a traceback on some wrong values
+    check_environment(os.environ)  # before importing the SDK, which fails with a traceback on some wrong values
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stages
 
@@ -171,7 +171,7 @@ def fork_server(folder: Path, descriptor: int, room: str | None) -> int:
     given, ignored = from_environment(os.environ), unknown_variables(os.environ, _OF_OTHERS)
 
     def resolve(name: str, instance: int) -> Any:
-        # Those that call it are stopped before it, so that nobody sends to it when it is asked to stop.
+        # Its callers are stopped before it, so that no stage sends to it when it is asked to stop.
         own = given | from_flags({"INSTANCE": instance, "SHUTDOWN_DELAY": "0s"})
         return resolve_topology_stage(survey, name, own, samples, ignored)
 
@@ -179,19 +179,19 @@ def fork_server(folder: Path, descriptor: int, room: str | None) -> int:
 
 
 def _prepare_stage_process() -> None:
-    # What is imported stays: to look for garbage in it again and again takes a twentieth of the start-up.
+    # Imported objects stay: searching them for garbage again and again takes a twentieth of the start-up.
     gc.set_threshold(5_000, 20, 50)
     from gevent import monkey
 
     monkey.patch_all()
-    # structlog imports rich, where it is installed, to draw tracebacks on terminals, and requests charset_normalizer to
-    # guess the encoding of a text. A stage does neither, and is spared 6 MB of memory and some start-up time.
+    # structlog imports rich, if it is installed, to draw tracebacks on terminals, and requests charset_normalizer to
+    # guess the encoding of a text. A stage needs neither, and saves 6 MB of memory and some start-up time.
     for unused in ("rich", "charset_normalizer"):
         sys.modules.setdefault(unused, None)  # type: ignore[arg-type]
     warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
-    # Read by the instrumentations when they are imported: without it they use attribute names of old.
+    # Read by the instrumentations when they are imported: without it they use the old attribute names.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-    # Who lets spans have every header still does not let them have the secret of the run.
+    # Even a user who records every header in spans does not record the secret of the run.
     hidden = os.environ.get(_HIDDEN_HEADERS_VARIABLE, "")
     os.environ[_HIDDEN_HEADERS_VARIABLE] = ",".join(filter(None, (hidden, "x-simulator-secret")))
 
@@ -223,7 +223,7 @@ def _stage_settings(
 @click.argument("topology", type=click.Path(path_type=Path))
 @click.pass_obj
 def check(program: Program, /, topology: Path) -> int:
-    """Say what is wrong with a topology file, or what it is."""
+    """Report what is wrong with a topology file, or describe it."""
     from simulator.local.collisions import check_files
     from simulator.local.description import describe
     from simulator.local.machine import size_warning, this_machine
@@ -242,27 +242,27 @@ def check(program: Program, /, topology: Path) -> int:
 @cli.command()
 @click.argument("topology", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--input", metavar="FILE", help="Send the lines of this JSON Lines file (- for standard input), then end."
+    "--input", metavar="FILE", help="Send the lines of this JSON Lines file (- for standard input), then stop."
 )
-@click.option("--on-bad-line", type=click.Choice(["stop", "skip"]), help="A line of the input that is not JSON.")
-@click.option("--output", metavar="FILE", help="Let the terminators append what they get to this JSON Lines file.")
+@click.option("--on-bad-line", type=click.Choice(["stop", "skip"]), help="What to do at a line that is not JSON.")
+@click.option("--output", metavar="FILE", help="Append what the terminators receive to this JSON Lines file.")
 @click.option("--rate", metavar="RATE", help="Messages that each injector creates, for instance 50/s.")
-@click.option("--messages", type=click.IntRange(0), metavar="N", help="End after this many messages.")
-@click.option("--duration", metavar="TIME", help="End after this time, for instance 30s.")
+@click.option("--messages", type=click.IntRange(0), metavar="N", help="Stop after this many messages.")
+@click.option("--duration", metavar="TIME", help="Stop after this time, for instance 30s.")
 @click.option(
     "--drain-timeout",
     metavar="TIME",
     envvar="SIMULATOR_DRAIN_TIMEOUT",
     show_envvar=True,
-    help="How long the end may take, for instance 60s.  [default: as long as a message can still take]",
+    help="How long stopping may take, for instance 60s.  [default: as long as a message can still take]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="The seed of all chance.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="The seed for every random draw.")
 @click.option("--set", "sets", multiple=True, metavar="STAGE.KEY=VALUE", help="Change a stage; may be repeated.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where logs and the report go.  [default: runs/NAME, replaced by the next run]",
+    help="The folder for logs and the report.  [default: runs/NAME, replaced by the next run]",
 )
 @click.option(
     "--console/--no-console",
@@ -276,22 +276,20 @@ def check(program: Program, /, topology: Path) -> int:
     "--console-port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
-    help="Where the console listens on this machine.  [default: 8090, or any where that is taken]",
+    help="The port of the console on this machine.  [default: 8090, or any free one if that is taken]",
 )
-@click.option(
-    "--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger beside it, whichever is installed."
-)
+@click.option("--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger as well, if they are installed.")
 @click.option(
     "--start-timeout",
     metavar="TIME",
-    help="Give up where no further stage becomes ready in this time.  [default: 60s]",
+    help="Give up if no further stage becomes ready within this time.  [default: 60s]",
 )
 @click.option(
     "--log-limit",
     metavar="SIZE",
     envvar=LOG_LIMIT_VARIABLE,
     show_envvar=True,
-    help="Keep this much of all logs together, the newest lines of each stage.  [default: 1GiB]",
+    help="The limit of all logs together; the newest lines of each stage are kept.  [default: 1GiB]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
 @click.pass_obj
@@ -312,8 +310,8 @@ def run(
 ) -> int:
     """Run a whole topology on this machine, a process per stage.
 
-    It ends with Ctrl-C, --duration, --messages or the end of --input; then the ledger accounts for every message. Exit
-    code 1 means that one was lost or failed, or that a stage died.
+    It stops at Ctrl-C, --duration, --messages or the end of --input; then the ledger accounts for every message. Exit
+    code 1 means that a message was lost or failed, or that a stage died.
 
     \b
     Try:  run_web_service.py run --duration 30s
@@ -347,7 +345,7 @@ def run(
 @click.option("--listen-fd", type=int, required=True)
 @click.option("--parent-fd", type=int, required=True)
 def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
-    """Be the console of the run in a folder, for the run that starts it."""
+    """Run the console of the run in a folder, for the run that starts it."""
     from gevent import monkey
 
     monkey.patch_all()
@@ -365,15 +363,15 @@ def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
 @cli.command(name="set")
 @click.argument("stage")
 @click.argument("changes", metavar="KEY=VALUE", nargs=-1)
-@click.option("--url", metavar="URL", help="Where the stage is, for one that no run here has started.")
+@click.option("--url", metavar="URL", help="The URL of a stage that no run here has started.")
 @click.option("--run", "run_folder", type=click.Path(path_type=Path), metavar="DIR", help="The folder of the run.")
 @click.option("--instance", type=click.IntRange(1), metavar="N", help="Only this instance.  [default: all of them]")
 def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path | None, instance: int | None) -> int:
-    """Change what a running stage does, from one message to the next; without KEY=VALUE show it.
+    """Change a running stage, from one message to the next; without KEY=VALUE show its settings.
 
-    What changed is shown. All changes are made together, or none. A key without a value goes back to its default.
-    The token of a run is read from its folder. Where a stage has one of its own, as it must for being changed from
-    another machine, set SIMULATOR_CONTROL_TOKEN to it here, too.
+    The changes are shown. They are all applied together, or none. A key without a value returns to its default.
+    The token of a run is read from its folder. If a stage has its own token, as it must to be changed from another
+    machine, set SIMULATOR_CONTROL_TOKEN to it here, too.
 
     \b
     Try:  run_web_service.py set enrich
@@ -395,20 +393,19 @@ def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path
         name = stage if len(changed) == 1 else f"{stage}.{one.after['instance']}"
         click.echo("\n".join(describe_change(name, one.before, one.after)))
     if changes:
-        click.echo(f"set {stage} shows all that it does", err=True)
+        click.echo(f"set {stage} shows all its settings", err=True)
     return 0
 
 
 @cli.command()
 @click.argument("engine", type=click.Choice(["compose", "kubernetes", "grafana"]))
 @click.argument("topology", type=click.Path(path_type=Path), required=False)
-@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the files go.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the files.")
 @click.pass_obj
 def render(program: Program, /, engine: str, topology: Path | None, output: Path) -> int:
-    """Write a topology as files for Docker Compose or Kubernetes, with Jaeger, Prometheus and Grafana beside it.
+    """Write a topology as files for Docker Compose or Kubernetes, with Jaeger, Prometheus and Grafana.
 
-    A stage in a container or pod reads the same topology as on this machine. The dashboards for Grafana fit every
-    topology.
+    A stage in a container or pod reads the same topology as on this machine. The Grafana dashboards fit every topology.
 
     \b
     Try:  run_web_service.py render compose topologies/checkout.yaml --output checkout
