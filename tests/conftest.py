@@ -9,6 +9,8 @@ from tests.support.yardstick import yardstick
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("project", deadline=None)
+# `make check` is run after every change, `make test` before it goes out.
+settings.register_profile("check", deadline=None, max_examples=20)
 settings.load_profile("project")
 
 BEARABLE_TIMES = 1.7

@@ -1,17 +1,14 @@
 """Generated bodies: those of an injector's messages, and those of a given size."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import simulator
 from simulator.behaviour.draws import FIRST_VISIT, draw, message_id
 from simulator.behaviour.payloads import CONTENT_TYPE, MAX_BYTES, filled, parse_sizes, payload
+from tests.support.python import python
 
 US = st.integers(0, 2**52 - 1).map(lambda step: (step + 0.5) * 2.0**-52)
 IDS = st.from_regex(r"[A-Za-z0-9._:@+=/-]{1,128}", fullmatch=True)
@@ -200,20 +197,11 @@ def test_no_text_raises_anything_but_a_value_error(text):
         assert 1 <= sizes.bytes(0.5) <= MAX_BYTES
 
 
+@pytest.mark.processes
 def test_the_names_of_the_distributions_have_one_order():
     """Every process describes the same mistake in the same words."""
     code = "from simulator.behaviour.payloads import parse_sizes; parse_sizes('oops(1KB)')"
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONPATH": str(Path(simulator.__file__).parents[1]), "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        ).stderr.rsplit("NotationError: ", 1)[1]
-        for seed in ("1", "2")
-    }
+    told = {python(code, PYTHONHASHSEED=seed).stderr.rsplit("NotationError: ", 1)[1] for seed in ("1", "2")}
     assert len(told) == 1
 
 

@@ -10,6 +10,8 @@ import pytest
 from simulator.topology.reader import read_topology
 from tests.support.processes import run
 
+pytestmark = pytest.mark.processes
+
 
 def test_the_text_goes_to_standard_output_and_a_sentence_about_it_to_the_other(tmp_path):
     """The same seed gives the same bytes, and the file says how it was made."""

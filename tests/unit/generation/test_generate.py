@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.behaviour.delays import no_samples
@@ -19,6 +19,7 @@ from simulator.generation.visits import mean_visits
 from simulator.topology.graph import calls_of, reached_from
 from simulator.topology.model import Role
 from simulator.topology.reader import parse_topology, write_topology
+from tests.support.examples import examples
 from tests.support.walking import layers_of, walk
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -38,7 +39,7 @@ def called_by(topology):
     }
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     stages=st.integers(1, 120) | st.just(400),
     seed=SEEDS,
@@ -63,7 +64,7 @@ def test_a_topology_is_sound_whatever_is_asked_for(stages, seed, faults, options
     assert parse_topology(write_topology(topology), "g.yaml", no_samples, "g") == topology
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(data=st.data(), injectors=st.integers(1, 5), seed=SEEDS)
 def test_layers_and_injectors_are_as_asked_for(data, injectors, seed):
     """The longest chain of calls has as many stages as there are layers, and each injector has entries of its own."""

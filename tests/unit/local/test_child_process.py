@@ -15,6 +15,7 @@ from simulator.errors import StartError
 from simulator.local.child_process import ChildProcess
 from tests.support.processes import wait_for
 
+pytestmark = pytest.mark.processes
 LONG_SECONDS = 20.0
 SLEEPING = "print('up', flush=True); import time; time.sleep(1000)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPING

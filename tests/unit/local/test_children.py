@@ -19,6 +19,7 @@ from simulator.net.listening import listen
 from tests.support.fork_server import fork_server
 from tests.support.processes import wait_for
 
+pytestmark = pytest.mark.processes
 LONG_SECONDS = 20.0
 
 

@@ -111,6 +111,7 @@ def test_its_last_words_are_told(tmp_path):
     assert len(said) <= 520
 
 
+@pytest.mark.processes
 def test_a_program_that_ends_at_once_hurts_no_run(tmp_path):
     """The run hears what was said, and the end of the console is an end all the same."""
     program = tmp_path / "program.py"

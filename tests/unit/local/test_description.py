@@ -8,7 +8,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -18,6 +18,7 @@ from simulator.topology.graph import calls_of
 from simulator.topology.model import Stage, Topology
 from simulator.topology.reader import parse_topology
 from simulator.topology.structure import unstructure
+from tests.support.examples import examples
 from tests.unit.topology.strategies import NAMES, steps
 
 NOBODY = "".join(f"  {name}: {{calls: []}}\n" for name in ("audit", "price", "stock"))
@@ -143,7 +144,7 @@ stages:
 
 
 @given(st.lists(steps(NAMES), max_size=2))
-@settings(deadline=None, max_examples=20)
+@examples(20)
 def test_no_value_of_a_call_is_left_out(some):
     """Whatever a call says is found in the description: the keys that are not as by default, and their values."""
     stage = Stage(calls=tuple(some), max_body_bytes=5)

@@ -115,8 +115,9 @@ def test_a_folder_that_can_t_be_written_is_named(tmp_path, place):
     assert text.endswith("; give one with --report")
 
 
-def test_too_many_runs_of_a_name(tmp_path):
+def test_too_many_runs_of_a_name(tmp_path, monkeypatch):
     """When every folder of a name is taken, the message says which name that is."""
+    monkeypatch.setattr("simulator.local.folder._PAUSE_SECONDS", 0.0)  # it waits for each a little
     with contextlib.chdir(tmp_path), contextlib.ExitStack() as stack:
         for number in range(1, 100):
             path = Path("runs") / ("pipeline" if number == 1 else f"pipeline-{number}")

@@ -22,6 +22,7 @@ from simulator.topology.reader import parse_topology, read_topology
 from tests.support.fork_server import fork_server
 from tests.support.processes import wait_for
 
+pytestmark = pytest.mark.processes
 PACE = Pace(concurrency=4)
 TEXT = """
 name: orders

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import simulator
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, Picture
+from tests.support.python import python
 
 
 def lose_terminal():
@@ -73,15 +71,10 @@ def test_what_can_be_shown_is_shown():
     os.close(read)
 
 
+@pytest.mark.processes
 def test_nothing_is_left_for_the_end_of_the_program():
     """What is still in a buffer when the program ends makes no noise and no exit code."""
     code = "import sys; from simulator.local.terminal import Outlet; o = Outlet(sys.stdout); o.write('x'); o.flush()"
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-            cwd=Path(simulator.__file__).parents[1],
-        )
-    assert (done.returncode, done.stderr) == (0, b"")
+        done = python(code, stdout=full)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -34,6 +34,7 @@ def test_a_stage_in_a_container_reads_the_same_topology():
     assert read_topology(ROOT / "deploy" / "topology.yaml") == read_topology(PIPELINE)
 
 
+@pytest.mark.processes
 def test_the_command_says_what_it_wrote(tmp_path):
     written = run("render", "compose", str(ROOT / "topologies" / "checkout.yaml"), "--output", "out", cwd=tmp_path)
     assert written.returncode == 0, written.stderr

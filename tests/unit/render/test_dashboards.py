@@ -192,7 +192,6 @@ def test_the_files_in_the_repository_are_the_rendered_ones():
     folder = ROOT / "grafana"
     found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
     assert found == grafana_files()
-    assert grafana_files() == grafana_files()
 
 
 def test_the_dashboards_fit_in_a_config_map():

@@ -135,6 +135,7 @@ def test_only_a_rate_is_a_pace():
     assert rig.injector.is_paced is True
 
 
+@pytest.mark.processes
 def test_a_schedule_that_can_t_be_kept_lets_others_run():
     """An injector that is behind its schedule sends while it catches up, and can be stopped."""
     code = """

@@ -17,6 +17,8 @@ from simulator.topology.settings import Downstream
 from tests.support.authority import make_authority
 from tests.support.sending import LONG_SECONDS, OK, PARCEL, echoing, read_request, sending
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):

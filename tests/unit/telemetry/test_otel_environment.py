@@ -161,6 +161,7 @@ def test_files_for_tls(tmp_path):
     assert mistake.startswith("environment OTEL_EXPORTER_OTLP_CLIENT_KEY: ")
 
 
+@pytest.mark.processes
 def test_good_files_for_tls(tmp_path):
     """A certificate and its key are let through."""
     authority = make_authority(tmp_path)

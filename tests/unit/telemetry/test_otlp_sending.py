@@ -111,6 +111,7 @@ def authority(tmp_path_factory):
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "OTEL_EXPORTER_OTLP_CERTIFICATE"])
+@pytest.mark.processes
 def test_an_authority_of_one_s_own_is_trusted(spans, authority, variable):
     """A collector whose certificate is in the file that one of the two variables names gets its spans."""
     with answering(tls=authority.context) as server:
@@ -120,6 +121,7 @@ def test_an_authority_of_one_s_own_is_trusted(spans, authority, variable):
         sender.close()
 
 
+@pytest.mark.processes
 def test_a_certificate_that_nobody_vouches_for(spans, authority):
     """A collector that can't be trusted gets nothing, and the reason says so."""
     with answering(tls=authority.context) as server, sender_to(server) as sender:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 import os
 import signal
-import subprocess
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import simulator
 from simulator.telemetry import tally
 from simulator.telemetry.record import (
     OUTSIDE,
@@ -39,6 +35,7 @@ from simulator.telemetry.tally import (
     bucket_seconds,
     quantile,
 )
+from tests.support.python import python
 
 SHORTEST, LONGEST = 1e-5, 2 * 24 * 3600.0
 DURATIONS = st.floats(math.log(SHORTEST), math.log(LONGEST)).map(math.exp)
@@ -152,6 +149,7 @@ def test_readers_see_counts_as_they_are_made(tmp_path):
         assert reader.counts()["due"] == number
 
 
+@pytest.mark.processes
 def test_counts_outlive_a_killed_process(tmp_path):
     """What a process counted is in the file although it was killed without a chance to close it."""
     path = tmp_path / "parse"
@@ -161,10 +159,7 @@ def test_counts_outlive_a_killed_process(tmp_path):
         "counts = Tally(Path(sys.argv[1])); counts.add('received.outside', 41); counts.add('received.outside')\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    root = str(Path(simulator.__file__).parents[1])
-    killed = subprocess.run(
-        [sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONPATH": root}, timeout=30, check=False
-    )
+    killed = python(code, str(path))
     assert killed.returncode == -signal.SIGKILL
     assert Tally(path).counts()["received.outside"] == 42
 
@@ -347,6 +342,7 @@ def test_a_tally_has_its_blocks_from_the_start(tmp_path):
     assert status.st_blocks * 512 >= status.st_size
 
 
+@pytest.mark.processes
 def test_a_tally_for_which_there_is_no_room_is_an_error(tmp_path):
     """A limit on the size of files, as a full disk, is an OSError where the file is made, and no signal."""
     code = "\n".join(
@@ -357,6 +353,5 @@ def test_a_tally_for_which_there_is_no_room_is_an_error(tmp_path):
             "except OSError as error: print(error.strerror)",
         ]
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "parse")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(simulator.__file__).parents[1])
+    done = python(code, str(tmp_path / "parse"))
     assert (done.stdout, done.returncode) == ("File too large\n", 0), done.stderr

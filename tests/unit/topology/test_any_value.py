@@ -7,7 +7,7 @@ import time
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.behaviour.delays import no_samples
@@ -19,6 +19,7 @@ from simulator.topology.model import Stage
 from simulator.topology.reader import parse_topology
 from simulator.topology.settings import resolve_stage, resolve_topology_stage
 from simulator.topology.structure import structure
+from tests.support.examples import examples
 
 TEXTS = st.text(max_size=20) | st.sampled_from(
     [
@@ -65,7 +66,7 @@ def is_refused_cleanly(function):
     return False
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.dictionaries(st.sampled_from(sorted(KEYS)), VALUES, min_size=1, max_size=3))
 @example({"NAME": ["x", 1]})
 @example({"NAME": {"x": 1}, "DOWNSTREAM": "http://127.0.0.1:1/x"})
@@ -105,7 +106,7 @@ def test_a_value_of_a_wrong_type_is_reported_at_its_line(tmp_path, key, value):
     assert len(str(refusal.value)) < 5000
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.dictionaries(st.sampled_from(sorted(KEYS)), TEXTS, min_size=1, max_size=4))
 def test_any_text_of_the_environment_and_the_flags(texts):
     """The same for the other two sources, which give only text."""
@@ -119,7 +120,7 @@ STAGE_KEYS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.dictionaries(STAGE_KEYS | TEXTS, VALUES, max_size=4), st.dictionaries(STAGE_KEYS | TEXTS, VALUES, max_size=2))
 def test_any_value_in_a_topology(first, second):
     """A file of anything YAML can express, and plain values that it can't."""
@@ -131,7 +132,7 @@ def test_any_value_in_a_topology(first, second):
     is_refused_cleanly(lambda: parse_topology(text, "file.yaml", no_samples, "any"))
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(
     st.lists(st.tuples(st.sampled_from(["in.", "mid.", "calls.end.", ""]), STAGE_KEYS, TEXTS), max_size=3),
     st.builds(Wishes, rate=st.none() | TEXTS, messages=st.none() | st.integers(), input=st.none() | TEXTS),

@@ -1,19 +1,16 @@
 """YAML text to plain values with their places, and everything that is refused on the way."""
 
 import math
-import subprocess
-import sys
 import time
 import tracemalloc
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import simulator
 from simulator.errors import ConfigurationError
 from simulator.topology.document import parse_document
+from tests.support.python import python
 
 
 def refusal_of(text):
@@ -248,16 +245,10 @@ def test_a_few_lines_of_aliases_do_not_grow_without_bound():
     assert len(document.places) < 20_000
 
 
+@pytest.mark.processes
 def test_a_hundred_thousand_brackets_are_refused():
     """No text crashes the process, however deeply it is nested."""
     code = "from simulator.topology.document import parse_document; parse_document('a: ' + '[' * 100_000, 'file.yaml')"
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(Path(simulator.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = python(code)
     assert ended.returncode == 1
     assert "ConfigurationError" in ended.stderr

@@ -17,6 +17,7 @@ from simulator.errors import ConfigurationError
 from simulator.topology.model import Call, Forward, Load, Role, Slo, Stage, Topology
 from simulator.topology.objectives import LatencyObjective
 from simulator.topology.reader import parse_topology, read_topology, samples_beside, write_topology
+from tests.support.examples import examples
 from tests.support.reading import read, refusal_of
 from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
 
@@ -82,7 +83,7 @@ def topologies(draw):
     return Topology(name=draw(NAMES), seed=draw(st.none() | st.integers(0, 2**63 - 1)), stages=stages)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(topologies())
 def test_any_topology_reads_back_as_the_same(topology):
     """Names that look like numbers or booleans, odd file names and all floats survive the file."""

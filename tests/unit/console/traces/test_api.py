@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from simulator.console.traces.api import make_api
 from simulator.console.traces.otlp_json import as_json
 from simulator.console.traces.store import TraceStore
+from tests.support.examples import examples
 from tests.support.otlp import request, span, trace_hex
 
 WHOLE_TIME = "query.start_time_min=2020-01-01T00:00:00Z&query.start_time_max=2100-01-01T00:00:00Z"
@@ -173,7 +174,7 @@ def test_a_script_in_a_name_stays_text():
     assert sent["attributes"] == [{"key": script, "value": {"stringValue": script}}]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="?"), max_size=30),
     st.dictionaries(

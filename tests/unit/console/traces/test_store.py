@@ -7,7 +7,7 @@ import random
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.console.traces.refusals import Refusals
@@ -15,6 +15,7 @@ from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.spans import read_spans
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
+from tests.support.examples import examples
 from tests.support.otlp import add_attributes, request, span, trace_bytes, trace_hex
 
 MIB = 2**20
@@ -198,7 +199,7 @@ spans_sent = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), spans_sent), max_size=8), max_size=12),
     st.integers(1, 4),

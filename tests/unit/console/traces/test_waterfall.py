@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.console.traces.spans import Span
 from simulator.console.traces.waterfall import SegmentKind, Waterfall, waterfall
+from tests.support.examples import examples
 
 MS = 1_000_000
 QUEUE, PROCESSING, DOWNSTREAM, FAULT = SegmentKind
@@ -238,7 +239,7 @@ any_span = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(any_span, max_size=20))
 def test_every_span_is_there_once(spans):
     """Each span has a row or is folded into one; all ratios lie within the trace; depth grows by one at most."""
