@@ -140,7 +140,7 @@ def assert_shown(prometheus):
     assert numbers(prometheus, expressions("stage", "Breakers open")[0])["broken", "front"] == 1
     parts = [numbers(prometheus, expression) for expression in expressions("pipeline", "Where a message's time goes")]
     waiting, processing, downstream, overhead = ({stage: v for (stage,), v in part.items()} for part in parts)
-    assert 0.005 <= processing["archive"] < 0.02
+    assert 0.005 <= processing["archive"] < 0.01  # a mean, which no single late message doubles
     assert downstream["archive"] == 0 and waiting["archive"] < 0.01
     assert overhead["pool"] > 0.1 * 0.03 * 0.3  # a tenth of its messages hang for 30 ms
     assert downstream["front"] > processing["archive"] and "clients" not in overhead

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import resource
 import socket
 import struct
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from tests.support.processes import running_stage, running_topology, wait_for
+from tests.support.sending import answering, holding, read_request
 from tests.support.wire import connect, exchange, misbehaving, nobody, post, post_bytes, read_answer
 
 MAX_BODY = 2000
@@ -110,7 +112,7 @@ def test_labels_stay_in_their_closed_sets(stage):
     for number in range(20):
         exchange(stage.port, f"M{number} /p{number} HTTP/1.1\r\nHost: x\r\nX-Message-Id: i{number}\r\n\r\n".encode())
     labels = {text for (_, have) in stage.samples() for _, text in have}
-    assert not {text for text in labels if text[:2] in ("M1", "/p", "i1")}
+    assert not {text for text in labels if re.search("^M[0-9]|^/p[0-9]|^i[0-9]", text)}
 
 
 def test_a_client_that_hangs_up_in_its_body_is_counted(stage, invalid_before):
@@ -250,37 +252,8 @@ def test_many_requests_on_one_connection(stage):
     assert statuses == [200, 400, 200, 413, 200]
 
 
-def receive_all(connection):
-    connection.settimeout(0.2)
-    data = b""
-    while b"\r\n\r\n" not in data or len(data) < 100:
-        try:
-            chunk = connection.recv(65536)
-        except TimeoutError:
-            break
-        if not chunk:
-            break
-        data += chunk
-
-
-def answering(answer, close=True):
-    def behave(connection):
-        receive_all(connection)
-        connection.sendall(answer)
-        if close:
-            connection.close()
-
-    return behave
-
-
-def hang(connection):
-    connection.settimeout(60)
-    while connection.recv(65536):
-        pass
-
-
 def drip(connection):
-    receive_all(connection)
+    read_request(connection)
     for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" * 100:
         connection.sendall(bytes([byte]))
         time.sleep(0.05)
@@ -295,7 +268,7 @@ def drip(connection):
         (answering(b""), 502, "broken"),
         (answering(b"HTTP/1.1 500 Oh No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), 502, "error_status"),
         (answering(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nConnection: close\r\n\r\n"), 502, "error_status"),
-        (hang, 504, "timeout"),
+        (holding, 504, "timeout"),
         (drip, 504, "timeout"),
     ],
     ids=["garbage", "half-body", "half-headers", "nothing", "500", "redirect", "hangs", "drips"],

@@ -15,6 +15,7 @@ from simulator.behaviour.draws import FIRST_VISIT, draw
 from simulator.behaviour.schedules import PoissonArrivals, RunningSchedule, arrival_draw
 from simulator.topology.reader import samples_beside
 from tests.support.processes import ROOT, read_log, run, running_stage, running_topology, wait_for
+from tests.support.statistics import binomial_range
 from tests.support.wire import post
 
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
@@ -97,21 +98,6 @@ def test_a_live_stage_takes_the_time_it_drew(tmp_path, delay):
     assert total["processing"] == pytest.approx(sum(line["processing_seconds"] for line in lines), abs=1e-4)
 
 
-def binomial_interval(count: int, share: float, confidence: float) -> tuple[int, int]:
-    """Give the exact interval that a binomial count lies in with at least `confidence`, the tails cut evenly."""
-    tail = (1 - confidence) / 2
-    total, low, high = 0.0, None, count
-    for k in range(count + 1):
-        log_term = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
-        total += math.exp(log_term + k * math.log(share) + (count - k) * math.log1p(-share))
-        if low is None and total > tail:
-            low = k
-        if total >= 1 - tail:
-            high = k
-            break
-    return low or 0, high
-
-
 @pytest.mark.parametrize("share", [0, 0.05, 0.3, 0.6, 1])
 def test_an_error_rate_is_what_was_configured(tmp_path, share):
     """The share of errors lies in the exact binomial 99.9 % interval, and every signal gives the same number."""
@@ -130,7 +116,7 @@ stages:
     handled = [line for line in running.log("flaky") if line["event"] == "message.handled"]
     hit = [line for line in handled if line["outcome"] == "faulted"]
     injected = [line for line in running.log("flaky") if line["event"] == "fault.injected"]
-    low, high = binomial_interval(count, share, 0.999) if 0 < share < 1 else (int(share * count),) * 2
+    low, high = binomial_range(count, share, 0.999)
     assert low <= len(hit) <= high
     assert len(handled) == count
     assert len(hit) == len(injected) == flaky["faulted"] == source["faulted"]

@@ -10,6 +10,7 @@ import requests
 
 from tests.support.collector import ERROR, collector
 from tests.support.processes import running_stage, running_topology, wait_for, with_collector
+from tests.support.statistics import binomial_range
 from tests.support.wire import connect, misbehaving, post, post_bytes, read_answer
 
 
@@ -108,9 +109,10 @@ def test_slow_body(traced):
         answer = read_answer(connection)
         took = time.monotonic() - begin
     assert answer.status == 200 and answer.json()["message_id"] == "slow-1"
-    assert took >= len(answer.body) / 200 * 0.95
+    whole = len(answer.body) / 200
+    assert 0.95 * whole <= took < 1.7 * whole
     span = assert_marked(traced, "slow-1", "slow_body", "delivered")
-    assert span.duration_seconds >= len(answer.body) / 200 * 0.95
+    assert 0.95 * whole <= span.duration_seconds < 1.7 * whole
 
 
 def test_hang(traced):
@@ -122,9 +124,9 @@ def test_hang(traced):
     assert time.monotonic() - begin >= 0.305
     span = assert_marked(traced, "hang-1", "hang", "delivered")
     inner = [s for s in received.spans() if s.parent_id == span.span_id and s.name == "fault.hang"]
-    assert len(inner) == 1 and inner[0].duration_seconds >= 0.3
+    assert len(inner) == 1 and 0.3 <= inner[0].duration_seconds < 0.5
     line = handled(stage, "hang-1")
-    assert line["fault_seconds"] >= 0.3
+    assert 0.3 <= line["fault_seconds"] < 0.5
     # The hang is not counted as processing too.
     assert line["processing_seconds"] + line["fault_seconds"] <= line["duration_seconds"] + 1e-5
 
@@ -135,7 +137,8 @@ def test_cpu(traced):
     set_faults(stage, "cpu(200ms)")
     before = stage.total("process_cpu_seconds_total")
     assert post(stage.port, b"hi", "X-Message-Id: cpu-1").status == 200
-    assert stage.total("process_cpu_seconds_total") - before >= 0.19
+    # Beside the fault, what the message and a look at the metrics cost.
+    assert 0.19 <= stage.total("process_cpu_seconds_total") - before < 0.3
     assert_marked(traced, "cpu-1", "cpu", "delivered")
 
 
@@ -148,6 +151,7 @@ def test_memory(traced):
         with connect(stage.port) as connection:
             connection.sendall(post_bytes(b"hi", "X-Message-Id: memory-1"))
             wait_for(lambda: stage.total("process_resident_memory_bytes") > before + 90e6, "the memory")
+            assert stage.total("process_resident_memory_bytes") < before + 140e6
             assert read_answer(connection).status == 200
         wait_for(lambda: stage.total("process_resident_memory_bytes") < before + 50e6, "the memory's end")
     finally:
@@ -231,7 +235,8 @@ def test_a_genuine_failure_beside_faults_stays_genuine(tmp_path):
                 for outcome, on_purpose in (("faulted", True), ("failed", False)):
                     bodies = [answer.json() for answer in answers]
                     ids = {body["message_id"] for body in bodies if body.get("injected", False) is on_purpose}
-                    assert 5 < len(ids) < 35
+                    low, high = binomial_range(40, 0.5, 0.999)
+                    assert low <= len(ids) <= high
                     assert router.total("simulator_messages_total", outcome=outcome) == len(ids)
                     assert {x["message_id"] for x in router.events("message.handled") if x["outcome"] == outcome} == ids
                 sent = router.events("message.sent")
