@@ -47,19 +47,14 @@ def test_a_fault_raises_its_alert_and_the_alert_clears(tmp_path):
             handled = prometheus.value(f'sum(rate(simulator_messages_total{{stage="parse"}}[{QUIET_SECONDS:g}s]))')
             assert handled == pytest.approx(TWICE_THE_LOAD, rel=0.2)
             begin = time.monotonic()
-            change(running, "parse", {"faults": ["error(503, 60%)"]})
+            running.change("parse", {"faults": ["error(503, 60%)"]})
             page = BURNS[0]
             promised = page.long_seconds * SCALE + SLACK_SECONDS
             wait_for(lambda: ("ErrorBudgetBurns", "page", "parse") in firing(), "the page", promised)
-            change(running, "parse", {"faults": []})
+            running.change("parse", {"faults": []})
             # The short window forgets first: half an hour is the longest that a page looks back by.
             forgets = max(burn.short_seconds for burn in BURNS if burn.severity == "page") * SCALE + SLACK_SECONDS
             wait_for(lambda: ("ErrorBudgetBurns", "page", "parse") not in firing(), "the end of the page", forgets)
             assert time.monotonic() - begin < promised + forgets
             # Nothing else was wrong at any time: an error that comes at once is no slow answer.
             assert heard == {("ErrorBudgetBurns", "parse")}
-
-
-def change(running, stage, patch):
-    answer = running.control(stage, patch)
-    assert answer.status_code == 200, answer.text

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-import requests
 
 from tests.support.collector import CLIENT, collector
 from tests.support.load import RESET, send_all
@@ -16,11 +15,6 @@ MESSAGES = 4000
 PORTION = 1000
 SHARES = (0, 5, 30, 45, 60, 100)  # per cent
 SPAN_SECONDS = 60
-
-
-def change(stage, patch):
-    answer = requests.patch(f"{stage.base}/control", json=patch, timeout=10)
-    assert answer.status_code == 200, answer.text
 
 
 def ids(share):
@@ -47,7 +41,7 @@ def test_the_rate_of_a_fault(tmp_path, fault, seen_as):
     ) as stage:  # fmt: skip
         seen, metric = {}, {}
         for share in SHARES:
-            change(stage, {"faults": [fault.format(share)]})
+            stage.change({"faults": [fault.format(share)]})
             before = stage.total("simulator_faults_injected_total", fault=name)
             seen[share] = Counter(send_in_portions(stage, received, ids(share)).values())[seen_as]
             metric[share] = stage.total("simulator_faults_injected_total", fault=name) - before
@@ -104,7 +98,7 @@ def test_the_share_of_a_probability_and_of_a_choice(tmp_path):
             metric = {}
             for share in SHARES:
                 choice = [{"to": "one", "weight": f"{share}%"}, {"to": "other", "weight": f"{100 - share}%"}]
-                change(stage, {"calls": [{"to": "perhaps", "probability": f"{share}%"}, {"choose": choice}]})
+                stage.change({"calls": [{"to": "perhaps", "probability": f"{share}%"}, {"choose": choice}]})
                 before = calls_counted(stage, names)
                 assert set(send_in_portions(stage, received, ids(share)).values()) == {200}
                 after = calls_counted(stage, names)

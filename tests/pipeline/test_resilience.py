@@ -37,11 +37,6 @@ def received(running):
     return {line["stage"]: line["received"] for line in running.report()["ledger"]["stages"]}
 
 
-def change(running, stage, patch):
-    answer = running.control(stage, patch)
-    assert answer.status_code == 200, answer.text
-
-
 def test_a_retry_storm_multiplies(tmp_path):
     """With 3 retries on 3 levels the broken last stage sees 4^3 tries of each message; signals tell tries apart."""
     messages = 5
@@ -116,7 +111,7 @@ def test_an_open_breaker_stops_the_tries_and_closes_again(tmp_path):
             assert tries() == 5
         metrics = requests.get(f"{running.stage_base('caller')}/metrics", timeout=10).text
         assert 'simulator_breakers_open{downstream="called",role="processor",stage="caller"} 1.0' in metrics
-        change(running, "called", {"faults": []})
+        running.change("called", {"faults": []})
         wait_for(lambda: post(port, b"hi").status == 200 or None, "the breaker's end")
         assert time.monotonic() - begin >= 1
         assert [post(port, b"hi").status for _ in range(5)] == [200] * 5

@@ -103,6 +103,11 @@ class RunningStage:
             value for (sample, have), value in self.samples().items() if sample == name and set(labels.items()) <= have
         )
 
+    def change(self, patch: Mapping[str, Any]) -> None:
+        """Change what the stage does."""
+        answer = requests.patch(f"{self.base}/control", json=patch, timeout=10)
+        assert answer.status_code == 200, answer.text
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(20)
@@ -202,6 +207,11 @@ class RunningTopology:
         if patch is None:
             return requests.get(url, headers=headers, timeout=10)
         return requests.patch(url, json=patch, headers=headers, timeout=10)
+
+    def change(self, name: str, patch: Mapping[str, Any]) -> None:
+        """Change what a stage does."""
+        answer = self.control(name, patch)
+        assert answer.status_code == 200, answer.text
 
     def log(self, name: str) -> list[dict[str, Any]]:
         path = self.report_folder / "logs" / f"{name}.jsonl"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import re
 import time
 
 import pytest
@@ -19,6 +18,7 @@ from simulator.topology.model import Stage, Topology
 from simulator.topology.reader import parse_topology
 from simulator.topology.structure import unstructure
 from tests.support.examples import examples
+from tests.support.tables import cells
 from tests.unit.topology.strategies import NAMES, steps
 
 NOBODY = "".join(f"  {name}: {{calls: []}}\n" for name in ("audit", "price", "stock"))
@@ -29,10 +29,6 @@ def described(text):
     console = Console(record=True, width=80, file=io.StringIO())
     console.print(describe(parse_topology(text, "file.yaml", no_samples, "default")), soft_wrap=True)
     return [line.rstrip() for line in console.export_text().splitlines()]
-
-
-def cells(line):
-    return re.split(r"\s{2,}", line.strip())
 
 
 def details_of(text, name):

@@ -1,5 +1,8 @@
 """What a machine can start, and what is said of a topology that is larger."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from simulator.local.machine import Machine, size_warning, this_machine
@@ -38,8 +41,13 @@ def test_more_than_a_machine_can_start_is_told_with_what_it_needs(topology, mach
     assert needs in size_warning(topology, machine)
 
 
-def test_this_machine_has_something():
-    """At least a processor, and more memory than the tests themselves take."""
-    machine = this_machine()
-    assert machine.cores >= 1
-    assert machine.memory_bytes > 100e6
+def test_this_machine_is_what_the_kernel_says():
+    """The processors are those that this process may use, of however many, and the memory is all there is."""
+    told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    assert this_machine().memory_bytes == int(told["MemTotal"].split()[0]) * 1024
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert this_machine().cores == 1
+    finally:
+        os.sched_setaffinity(0, before)

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from simulator.local.spans_told import collector_answers, where_spans_go
+from tests.support import wire
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -21,9 +22,8 @@ def listening():
 @pytest.fixture
 def nobody():
     """A URL where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+    with wire.nobody() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(

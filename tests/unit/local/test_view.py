@@ -21,6 +21,7 @@ from simulator.local.view import (
     stages_table,
 )
 from simulator.telemetry.standing import Standing
+from tests.support.tables import cells
 
 OUTCOMES = dict.fromkeys(("delivered", "forwarded", "rejected", "invalid", "faulted", "failed"), 0)
 NO_TIMES = {"rate_per_second": math.nan, "p50_seconds": math.nan, "p95_seconds": math.nan, "p99_seconds": math.nan}
@@ -49,10 +50,6 @@ def drawn(renderable, width=200):
     console = Console(record=True, width=width, file=io.StringIO())
     console.print(renderable)
     return [line.rstrip() for line in console.export_text().splitlines()]
-
-
-def cells(line):
-    return re.split(r"\s{2,}", line.strip())
 
 
 def test_a_plain_line():

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
+import simulator
 from simulator.telemetry.otlp_destination import Destination, read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
 from tests.support.answering import answering
@@ -61,7 +62,7 @@ def test_a_batch_is_packed_as_asked(spans, compression, encoding):
     assert request.headers.get("content-encoding") == encoding
     assert request.headers["content-type"] == "application/x-protobuf"
     assert request.headers["x-tenant"] == "t"
-    assert request.headers["user-agent"].startswith("web-service-simulator/")
+    assert request.headers["user-agent"] == f"web-service-simulator/{simulator.__version__}"
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

@@ -4,16 +4,12 @@ import math
 
 import pytest
 
-from simulator.console.metrics.exposition import Key
 from simulator.console.metrics.figures import CallFigures, StageFigures, stage_figures
 from simulator.console.metrics.history import History
 from simulator.telemetry.standing import Standing
+from tests.support.series import key
 
 CALLS = "simulator_downstream_call_duration_seconds_count"
-
-
-def key(name, **labels):
-    return Key(name, tuple(sorted(labels.items())))
 
 
 def reading(outcomes=None, calls=None, gauges=None, delay="constant(1s)", missed=0):

@@ -7,14 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.metrics.exposition import Key
 from simulator.console.metrics.history import KEPT_SECONDS, History
+from tests.support.series import key
 
 MESSAGES = "simulator_messages_total"
-
-
-def key(name, **labels):
-    return Key(name, tuple(sorted(labels.items())))
 
 
 def messages(forwarded, **others):

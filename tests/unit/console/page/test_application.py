@@ -16,7 +16,6 @@ from tests.support.consoled import answers_for
 from tests.support.controlled import Scripted, served
 from tests.support.fake_time import UNIX_START
 from tests.support.otlp import START, request, span, trace_hex
-from tests.support.watched import watched
 
 NOW_MS = (UNIX_START * 10**9 - START) / 1e6
 SCRIPT = '"><script>alert(1)</script>'
@@ -78,14 +77,6 @@ class Page:
 def said_nothing(answer):
     """Return whether a callback left everything on the page as it is."""
     return answer.status_code == 204 or not answer.get_json()["response"]
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Return a run of the pipeline that was looked at."""
-    run = watched(tmp_path)
-    run.look()
-    return run
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +14,7 @@ from simulator.topology.model import Stage, Topology
 from tests.support.components import of_class, text_of, texts
 from tests.support.controlled import Scripted, control_of, live_stage, served
 from tests.support.watched import Watched, watched
+from tests.support.wire import nobody
 
 TOKEN = "s3cret"
 NOT_ALLOWED = ("The token is needed: open the address that `run` printed.", "result bad")
@@ -40,12 +40,6 @@ def controlled(folder, *applications, may=True, token=None, stages=("parse",)):
         addresses = {name: [] for name in stages}
         addresses[stages[0]] = [stack.enter_context(served(application)) for application in applications]
         yield Run(run, ControlAnswers(run.watching, addresses, lambda: may, token), addresses)
-
-
-def nobody():
-    """Return an address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/messages"
 
 
 def live():
@@ -115,8 +109,8 @@ def test_every_instance_is_changed(tmp_path):
 def test_an_instance_that_is_gone_is_reported(tmp_path):
     """The others are changed, and the result names the one that could not be reached."""
     stage = live()
-    with controlled(tmp_path, control_of(stage)) as run:
-        gone = nobody()
+    with controlled(tmp_path, control_of(stage)) as run, nobody() as port:
+        gone = f"http://127.0.0.1:{port}/messages"
         run.addresses["parse"].insert(0, gone)
         said, kind = run.answers.apply(0, {"delay": "constant(1s)"})
     assert said.startswith(f"{gone} can't be reached") and kind == "result bad"
@@ -125,9 +119,9 @@ def test_an_instance_that_is_gone_is_reported(tmp_path):
 
 def test_a_stage_that_is_gone_is_reported(tmp_path):
     """If no instance answers, the result says so, and nothing else is attempted."""
-    with controlled(tmp_path) as run:
+    with controlled(tmp_path) as run, nobody() as port:
         assert run.answers.apply(0, {"delay": "constant(1s)"}) == ("It has no address.", "result bad")
-        run.addresses["parse"].append(nobody())
+        run.addresses["parse"].append(f"http://127.0.0.1:{port}/messages")
         said, kind = run.answers.apply(0, {"delay": "constant(1s)"})
         assert "can't be reached" in said and kind == "result bad"
         assert run.watched.nudges == []

@@ -13,18 +13,9 @@ from tests.support.components import assert_harmless, by_id, ids, of_class, text
 from tests.support.consoled import answers_for
 from tests.support.fake_time import UNIX_START
 from tests.support.otlp import START, request, span, trace_hex
-from tests.support.watched import watched
 
 NOW_MS = (UNIX_START * 10**9 - START) / 1e6
 PATHS = ["/", "/traces", f"/traces/{trace_hex(1)}", "/stages", "/stages/parse", "/controls", "/nothing"]
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Return a run of the pipeline that was looked at."""
-    run = watched(tmp_path)
-    run.look()
-    return run
 
 
 @pytest.fixture
