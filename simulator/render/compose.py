@@ -113,7 +113,11 @@ def _check_hosts(topology: Topology, containers: list[Container]) -> None:
 
 def _project(topology: Topology, containers: list[Container], repository: str) -> dict[str, Any]:
     ports = _entry_ports(topology, containers)
-    stages = {container.host: _stage(topology, container, repository, ports.get(container)) for container in containers}
+    graces = grace_seconds(topology)
+    stages = {
+        container.host: _stage(topology, container, repository, graces[container.stage], ports.get(container))
+        for container in containers
+    }
     return {
         "name": topology.name,
         "services": {
@@ -145,12 +149,13 @@ def _needed_by(topology: Topology, name: str) -> list[str]:
 
 def _entry_ports(topology: Topology, containers: list[Container]) -> dict[Container, int]:
     """Return the ports of this machine for the entries: from 8080 on, except Locust's."""
-    inlets = [container for container in containers if container.stage in entries(topology)]
+    inlet_stages = frozenset(entries(topology))
+    inlets = [container for container in containers if container.stage in inlet_stages]
     free = (port for port in range(DEFAULT_PORT, 65536) if port not in (LOCUST_PORT, 9090, 16686))
     return dict(zip(inlets, free, strict=False))
 
 
-def _stage(topology: Topology, container: Container, repository: str, port: int | None) -> Service:
+def _stage(topology: Topology, container: Container, repository: str, grace: int, port: int | None) -> Service:
     # The values come from the user's environment, or the file .env: the rendered files hold no secret.
     environment = {variable: f"${{{variable}}}" for variable in header_variables(topology, container.stage)}
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = OTLP_ENDPOINT
@@ -170,7 +175,7 @@ def _stage(topology: Topology, container: Container, repository: str, port: int 
         "read_only": True,
         "tmpfs": ["/tmp"],  # noqa: S108 - in a container
         **confined(),
-        "stop_grace_period": f"{grace_seconds(topology, container.stage)}s",
+        "stop_grace_period": f"{grace}s",
         "healthcheck": {
             "test": ["CMD", "python", "-ISc", _READY],
             "interval": "15s",

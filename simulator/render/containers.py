@@ -13,7 +13,7 @@ from simulator import __version__
 from simulator.errors import ConfigurationError, Problem
 from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.topology.addresses import DEFAULT_PORT, url_of
-from simulator.topology.draining import stage_drain_seconds
+from simulator.topology.draining import drain_seconds_by_stage
 from simulator.topology.graph import calls_of, headers_of
 from simulator.topology.model import Stage, Topology
 
@@ -111,9 +111,10 @@ def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int
     )
 
 
-def grace_seconds(topology: Topology, name: str) -> int:
-    """Return how long an engine must wait after SIGTERM before it kills a stage: longer than a stop can take."""
-    return math.ceil(stage_drain_seconds(name, topology.stages[name], topology) + _BEYOND_DRAIN_SECONDS)
+def grace_seconds(topology: Topology) -> dict[str, int]:
+    """Return how long an engine must wait after SIGTERM before it kills each stage: longer than a stop can take."""
+    drains = drain_seconds_by_stage(topology)
+    return {name: math.ceil(seconds + _BEYOND_DRAIN_SECONDS) for name, seconds in drains.items()}
 
 
 def as_yaml(value: Any) -> str:

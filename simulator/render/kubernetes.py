@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from simulator.render.containers import IMAGE, as_yaml, in_containers
+from simulator.render.containers import IMAGE, as_yaml, grace_seconds, in_containers
 from simulator.render.kubernetes_observability import OBSERVERS, observability
 from simulator.render.kubernetes_pod import stage_pod
 from simulator.render.manifests import (
@@ -83,8 +83,8 @@ def _without_ranges(topology: Topology) -> tuple[Topology, Ranges]:
 def _base(topology: Topology, ranges: Ranges) -> dict[str, str]:
     stages = {
         f"stages/{name}.yaml": (_NEEDS_METRICS if name in ranges else "")
-        + documents(_scaled(_stage(topology, name), name, ranges))
-        for name in topology.stages
+        + documents(_scaled(_stage(topology, name, grace), name, ranges))
+        for name, grace in grace_seconds(topology).items()
     }
     kustomization = kustomization_of(["namespace.yaml", "networkpolicy.yaml", *stages], topology.name) | {
         "labels": [{"pairs": {"app.kubernetes.io/part-of": topology.name}, "includeTemplates": True}],
@@ -106,7 +106,7 @@ def _namespace(name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def _stage(topology: Topology, name: str) -> list[Manifest]:
+def _stage(topology: Topology, name: str, grace: int) -> list[Manifest]:
     stage = topology.stages[name]
     several = stage.instances > 1
     # Each pod of a headless service is found by its own name, ready or not: callers decide whether to eject it.
@@ -117,7 +117,7 @@ def _stage(topology: Topology, name: str) -> list[Manifest]:
     else:
         # Two injectors during an update would be twice the load.
         own = {"strategy": {"type": "Recreate" if stage.role is Role.INJECTOR else "RollingUpdate"}}
-    spec = {"replicas": stage.instances, **own, **pods_of(name, STAGE, stage_pod(topology, name))}
+    spec = {"replicas": stage.instances, **own, **pods_of(name, STAGE, stage_pod(topology, name, grace))}
     spec["template"]["metadata"]["annotations"] = {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(DEFAULT_PORT),

@@ -11,7 +11,6 @@ from simulator.render.containers import (
     TOPOLOGY_FILE,
     USER,
     downstream_urls,
-    grace_seconds,
     header_variables,
     stage_arguments,
 )
@@ -49,13 +48,13 @@ for url in sys.argv[1:]:
 """
 
 
-def stage_pod(topology: Topology, name: str) -> Manifest:
+def stage_pod(topology: Topology, name: str, grace_seconds: int) -> Manifest:
     """Return the pod of a stage's instance; an injector's waits first for all stages that its messages can reach."""
     volumes: dict[str, Manifest] = {"topology": {"configMap": {"name": "topology"}}, "tmp": empty_volume()}
     waits = [_waiting(urls)] if (urls := _ready_urls(topology, name)) else []
     return {
         **pod_defaults(USER),
-        "terminationGracePeriodSeconds": grace_seconds(topology, name),
+        "terminationGracePeriodSeconds": grace_seconds,
         **({"initContainers": waits} if waits else {}),
         "containers": [_stage_container(topology, name)],
         "volumes": [{"name": key, **volume} for key, volume in volumes.items()],
