@@ -23,7 +23,7 @@ def by_path(others: Mapping[str, WSGIApplication], page: WSGIApplication) -> WSG
 
 
 def health(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer that the console is up."""
+    """Answer a health check: the console is up."""
     return Response("ok\n", content_type="text/plain")(environ, start_response)
 
 

@@ -34,7 +34,7 @@ class Search:
 
     @classmethod
     def of(cls, query_string: str) -> Search:
-        """Read the search from a page's address."""
+        """Return the search in a page's address."""
         given = {key: values[-1] for key, values in parse_qs(query_string.lstrip("?")).items()}
         texts = {key: given.get(key, "") for key in ("text", "stage", "longer", "shorter")}
         return cls(**texts, errors=given.get("errors") == "1")
