@@ -1,4 +1,4 @@
-"""Make the locks from the dependencies in pyproject.toml: `make lock`.
+"""Write the locks from the dependencies in pyproject.toml: `make lock`.
 
 deploy/requirements.txt is what a stage needs, and so its image; requirements.txt adds the console, and
 tests/requirements.txt what the tests need beyond that.
@@ -16,13 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Install what is asked for into a new environment, and write down what came of it."""
+    """Install the dependencies into a new environment, and write the locks of what was installed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = Path(folder) / "bin" / "python"
-        # Python 3.11 comes with it and 3.12 does not: taken away, it is locked where a package requires it.
+        # Python 3.11 includes it and 3.12 does not: without it, it is locked only if a package requires it.
         subprocess.run([*pip(python), "uninstall", "--quiet", "--yes", "setuptools"], check=True)
         stage = frozen_after(python, project["dependencies"])
         run = frozen_after(python, extras["console"])
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def frozen_after(python: Path, wanted: list[str]) -> list[str]:
-    """Install the wanted packages and return everything that is installed then but pip, a pinned line each."""
+    """Install packages, and return a pinned line for everything that is installed then, except pip."""
     subprocess.run([*pip(python), "install", "--quiet", *wanted], check=True)
     command = [*pip(python), "freeze", "--all", "--exclude", "pip"]
     frozen = subprocess.run(command, check=True, capture_output=True, text=True)

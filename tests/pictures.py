@@ -1,4 +1,4 @@
-"""Make the pictures of the console in docs/ anew, in both themes: `make pictures`."""
+"""Take the pictures of the console in docs/ again, in both themes: `make pictures`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAGES, TRACES = 8, 150
 
 
 def main() -> None:
-    """Run a topology with something wrong in it, and take what the page shows."""
+    """Run a topology with a problem in it, and take pictures of the page."""
     DOCS.mkdir(exist_ok=True)
     environment = {"SIMULATOR_CONSOLE": "1", "OTEL_TRACES_EXPORTER": "otlp"}
     flags = ("--rate", "20/s", "--seed", "7", "--set", "payment.faults=error(503, 12%)")
@@ -50,7 +50,7 @@ def whole_traces(base: str) -> list[str]:
 
 
 def take_system(page: Page, address: str, theme: str) -> None:
-    """Take the system."""
+    """Take the picture of the system."""
     page.goto(address)
     page.wait_for_selector("#edges path", state="attached")
     page.wait_for_selector("#whole-latency .main-svg")
@@ -59,7 +59,7 @@ def take_system(page: Page, address: str, theme: str) -> None:
 
 
 def take_trace(page: Page, address: str, theme: str) -> None:
-    """Take a trace."""
+    """Take the picture of a trace."""
     page.goto(address)
     page.wait_for_selector("#waterfall .lane")
     page.wait_for_selector("#view-traces.here")

@@ -1,4 +1,4 @@
-"""What tests of several backends share."""
+"""Fixtures of several backend tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An alert, live: a fault is switched on, the alert comes within the time that its rule promises, and goes again."""
+"""An alert, live: a fault is switched on, the alert fires within the time in its rule, and clears again."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.backends import find, running_prometheus
 from tests.support.processes import ROOT, running_topology, wait_for
 
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
-TWICE_THE_LOAD = 40  # messages a second; it has 20 by default
-# An hour takes a minute: the shortest pair of windows is then a minute and five seconds.
+TWICE_THE_LOAD = 40  # messages a second; the default is 20
+# An hour becomes a minute: the shortest pair of windows is then a minute and five seconds.
 SCALE = 1 / 60
 QUIET_SECONDS = 20 * 60 * SCALE
-SLACK_SECONDS = 20  # for scraping, evaluating, and a machine that is busy
+SLACK_SECONDS = 20  # for scraping, evaluating, and a busy machine
 
 
 @pytest.mark.calm
@@ -39,7 +39,7 @@ def test_a_fault_raises_its_alert_and_the_alert_clears(tmp_path):
                 heard.update((alert["alertname"], alert.get("stage")) for alert in found)
                 return {(alert["alertname"], alert.get("severity"), alert.get("stage")) for alert in found}
 
-            # Only from now on could an alert be heard.
+            # Only from now on could an alert be observed.
             wait_for(lambda: prometheus.value('sum(up{job="stages"})') == len(addresses), "all stages scraped")
             quiet_until = time.monotonic() + QUIET_SECONDS
             wait_for(lambda: firing() or time.monotonic() > quiet_until, "the end of the quiet time")
@@ -52,9 +52,9 @@ def test_a_fault_raises_its_alert_and_the_alert_clears(tmp_path):
             promised = page.long_seconds * SCALE + SLACK_SECONDS
             wait_for(lambda: ("ErrorBudgetBurns", "page", "parse") in firing(), "the page", promised)
             running.change("parse", {"faults": []})
-            # The short window forgets first: half an hour is the longest that a page looks back by.
+            # The short window clears first: half an hour is the longest of a page's short windows.
             forgets = max(burn.short_seconds for burn in BURNS if burn.severity == "page") * SCALE + SLACK_SECONDS
             wait_for(lambda: ("ErrorBudgetBurns", "page", "parse") not in firing(), "the end of the page", forgets)
             assert time.monotonic() - begin < promised + forgets
-            # Nothing else was wrong at any time: an error that comes at once is no slow answer.
+            # Nothing else was wrong at any time: an immediate error is not a slow answer.
             assert heard == {("ErrorBudgetBurns", "parse")}

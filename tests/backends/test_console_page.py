@@ -36,7 +36,7 @@ def shown(browser, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tab(browser, shown):
-    """One tab for the whole module; who opened the address with the token may change things in it."""
+    """One tab for the whole module, opened with the token, so that it may change things."""
     with opened(browser, shown.origin) as tab:
         tab.page.goto(shown.url)
         yield tab
@@ -44,7 +44,7 @@ def tab(browser, shown):
 
 @pytest.fixture
 def page(tab):
-    """The system's view on the tab; a test fails where anything goes wrong on the page meanwhile."""
+    """The system's view on the tab; a test fails if anything goes wrong on the page meanwhile."""
     tab.page.mouse.move(0, 0)
     if not tab.page.url.endswith(tab.origin + "/"):
         tab.page.goto(tab.origin)
@@ -67,7 +67,7 @@ def control(page: Page, stage: str) -> Locator:
 
 
 def news_has_come(page: Page, times: int) -> None:
-    """Wait until the count of traces in the frame has changed so many times."""
+    """Wait until the count of traces in the frame has changed this many times."""
     for _ in range(times):
         before = page.locator("#status-traces").inner_text()
         expect(page.locator("#status-traces")).not_to_have_text(before)
@@ -75,7 +75,7 @@ def news_has_come(page: Page, times: int) -> None:
 
 @pytest.mark.alone
 def test_the_page_comes_up_within_two_seconds_of_the_run(browser, tmp_path):
-    """From when `run` says that it is ready it takes no 2 s until four cards with all their figures are there."""
+    """Less than 2 s after `run` says that it is ready, four cards with all their figures are there."""
     with running_console(tmp_path, PIPELINE) as shown:
         ready = time.monotonic()
         with opened(browser, shown.origin) as tab:
@@ -87,7 +87,7 @@ def test_the_page_comes_up_within_two_seconds_of_the_run(browser, tmp_path):
 
 
 def test_the_picture_has_the_four_stages_and_the_three_calls_between_them(page):
-    """Each stage is a link under its name, in the order of the calls, and thick edges lead from card to card."""
+    """Each stage is a link under its name, in the order of the calls, and thick edges connect the cards."""
     for stage in STAGES:
         expect(card(page, stage)).to_have_count(1)
     expect(page.locator("#edges path:not(.quiet)")).to_have_count(3)
@@ -121,7 +121,7 @@ def test_a_message_is_found_by_its_own_id_and_its_waterfall_shows_every_stage_in
         assert lane.locator(".segment.processing").get_attribute("title").startswith("processing: process, ")
         bounds += lane.locator(".whole").evaluate_all(SIDES)
     for (left, right), (inner_left, inner_right) in itertools.pairwise(bounds):
-        assert left <= inner_left and inner_right <= right + 2  # the least that a bar is wide
+        assert left <= inner_left and inner_right <= right + 2  # the minimum width of a bar
     lines = [line for stage in STAGES for line in shown.running.log(stage)]
     of_this = [line for line in lines if line.get("trace_id") == answer.headers["x-trace-id"]]
     beside = page.locator("#trace-lines .line")
@@ -135,7 +135,7 @@ SIDES = "(elements) => elements.map((e) => e.getBoundingClientRect()).map((box) 
 
 
 NOTE_THE_CLICK = "() => addEventListener('click', () => { window.at = Date.now(); }, { capture: true, once: true })"
-# The clock is looked at on the page, so that it does not count how long the test takes to ask.
+# The clock is read on the page, so that the time of the test's own requests does not count.
 NOTE_WHEN = """([place, pattern]) => {
     const look = () => {
         const holds = new RegExp(pattern, "m").test(document.querySelector(place)?.innerText ?? "");
@@ -147,7 +147,7 @@ NOTE_WHEN = """([place, pattern]) => {
 
 @pytest.mark.alone
 def test_a_delay_raised_on_the_page_is_seen_in_the_picture_and_the_traces_within_three_seconds(page, shown):
-    """The card and a trace show 1 s within 3 s of the click on Apply; with Enter the delay is put back."""
+    """The card and a trace show 1 s within 3 s after the click on Apply; with Enter the delay is restored."""
     picture, traces = page.context.new_page(), page.context.new_page()
     picture.goto(shown.origin)
     wait_for_figures(picture, len(STAGES))
@@ -175,8 +175,8 @@ def test_a_delay_raised_on_the_page_is_seen_in_the_picture_and_the_traces_within
     assert min(took) >= 1.0 and max(took) < 3.0, f"{took[0]} s in the picture, {took[1]} s in the traces"
 
 
-def test_what_can_not_be_applied_is_said_and_changes_nothing(page, shown):
-    """A delay that is none is answered with what is allowed, beside the button."""
+def test_an_invalid_value_is_reported_and_changes_nothing(page, shown):
+    """An invalid delay is answered with what is allowed, beside the button."""
     open_view(page, "Controls")
     parse = control(page, "parse")
     parse.get_by_label("Delay").fill("sometimes(1s)")
@@ -188,7 +188,7 @@ def test_what_can_not_be_applied_is_said_and_changes_nothing(page, shown):
 
 
 def test_every_view_works_with_nothing_but_the_console(tab, page):
-    """All of them, charts and a trace included, ask no other host than the console itself for anything."""
+    """All of them, including charts and a trace, request nothing from any host but the console itself."""
     for view in VIEWS:
         open_view(page, view)
     open_view(page, "Stages")
@@ -204,7 +204,7 @@ def test_every_view_works_with_nothing_but_the_console(tab, page):
 
 @pytest.fixture
 def themes(page):
-    """The page, which gets back the theme that it had."""
+    """The page, whose theme is restored afterwards."""
     yield page
     page.evaluate("() => localStorage.clear()")
     page.emulate_media(color_scheme="light")
@@ -216,7 +216,7 @@ GROUND = "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).m
 
 @pytest.mark.parametrize(("theme", "other"), [("light", "dark"), ("dark", "light")])
 def test_the_theme_is_the_system_s_until_it_is_changed_and_then_stays(themes, theme, other):
-    """The button changes it at once; a reload changes nothing."""
+    """The button changes it immediately; a reload changes nothing."""
     page, button = themes, themes.locator("#theme")
     page.emulate_media(color_scheme=theme)
     page.reload()
@@ -232,7 +232,7 @@ def test_the_theme_is_the_system_s_until_it_is_changed_and_then_stays(themes, th
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(themes, theme):
+def test_every_text_has_enough_contrast(themes, theme):
     """The contrast of each text is 4.5 to 1 or better, in each view and theme."""
     page = themes
     page.emulate_media(color_scheme=theme)
@@ -255,7 +255,7 @@ def test_examples_in_boxes_can_be_read(themes, theme):
 
 
 def focused(page: Page) -> str:
-    """Return the id of what has the focus, its label where it has none, or else its text."""
+    """Return the id of the focused element, or else its label, or else its text."""
     names = "element.id || element.getAttribute('aria-label') || element.textContent"
     return str(page.evaluate(f"() => {{ const element = document.activeElement; return {names}; }}"))
 
@@ -270,7 +270,7 @@ FOCUS_IS_SEEN = """() => {
 
 
 def tab_through(page: Page, last: str) -> list[str]:
-    """Press Tab from the top until an element has the focus; give all that had it, each of which shows it."""
+    """Press Tab from the top until an element has the focus; return all that had it, each of which showed it."""
     page.evaluate("() => document.activeElement.blur()")
     passed: list[str] = []
     while last not in passed:
@@ -300,7 +300,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(page, shown):
 
 
 def test_keys_change_the_view_but_not_while_one_types(page, shown):
-    """1 to 4 are the views, and / is the search; in a box they are what they are."""
+    """1 to 4 are the views, and / is the search; in a box they are plain characters."""
     for key, (view, path) in enumerate(VIEWS.items(), 1):
         page.keyboard.press(str(key))
         expect(page).to_have_url(shown.origin + path)
@@ -316,7 +316,7 @@ def test_keys_change_the_view_but_not_while_one_types(page, shown):
 
 
 def test_the_list_does_not_move_away_from_the_focus(page):
-    """While a row has the focus the list stays as it is, and goes on when it has not."""
+    """While a row has the focus the list stays as it is, and afterwards it is updated again."""
     open_view(page, "Traces")
     page.mouse.move(0, 0)
     row = page.locator("#trace-list a").nth(4)
@@ -342,7 +342,7 @@ def test_an_answer_that_was_on_its_way_does_not_move_the_list(page):
     open_view(page, "Traces")
     page.mouse.move(0, 0)
     page.route(re.compile("/_dash-update-component"), keep_lists)
-    # Every call of the page has the browser's events handled.
+    # Every call to the page handles the browser's events.
     wait_for(lambda: page.title() and waiting, "the next question for the list")
     row = page.locator("#trace-list a").nth(4)
     row.focus()
@@ -350,7 +350,7 @@ def test_an_answer_that_was_on_its_way_does_not_move_the_list(page):
 
     def something_new():
         answer = waiting[0].fetch()
-        return answer if answer.status == 200 else None  # 204: no trace has come since the list was last asked for
+        return answer if answer.status == 200 else None  # 204: no trace has arrived since the last request for the list
 
     answer = wait_for(something_new, "something new to show")
     assert answer.json()["response"]["rows-found"]["data"]["asked"]["found"], "there is something new to show"
@@ -371,7 +371,7 @@ def test_the_focus_stays_where_it_is_when_news_come(page):
 
 
 def test_a_phone_is_wide_enough(page):
-    """At 390 pixels nothing sticks out sideways, in any view."""
+    """At 390 pixels nothing overflows sideways, in any view."""
     page.set_viewport_size(PHONE)
     try:
         for view in VIEWS:
@@ -395,15 +395,15 @@ LONGEST_TASK = """() => new Promise((resolve) => {
 
 
 @pytest.mark.alone
-def test_a_stage_s_view_answers_at_once(page):
-    """While its log lines come anew nothing keeps the page from answering for a second."""
+def test_a_stage_s_view_stays_responsive(page):
+    """While its log lines are replaced, nothing blocks the page for a second."""
     open_view(page, "Stages")
     page.locator("#stage-lines .line").first.wait_for()
     assert page.evaluate(LONGEST_TASK) < 1000
 
 
-def test_a_trace_that_was_opened_early_becomes_whole(page, shown):
-    """Spans that come after the click on its row are added, wherever the pointer is."""
+def test_a_trace_that_was_opened_early_becomes_complete(page, shown):
+    """Spans that arrive after the click on its row are added, wherever the pointer is."""
     send(shown, request(parse=[span(trace=77, number=2, parent=1, attributes={"simulator.message_id": "early"})]))
     open_view(page, "Traces")
     page.get_by_label("Message id or trace id").fill("early")
@@ -424,7 +424,7 @@ def send(shown, spans):
 
 
 def test_the_search_may_be_left_while_one_types(tab, page):
-    """Who types and goes on before the list has come leaves no error behind."""
+    """Leaving the search before the list has arrived causes no error."""
     open_view(page, "Traces")
     page.get_by_label("Message id or trace id").fill("abcd")
     page.locator("#view-system").click()
@@ -437,7 +437,7 @@ def test_the_search_may_be_left_while_one_types(tab, page):
 
 @pytest.mark.alone
 def test_a_killed_stage_looks_dead(browser, tmp_path):
-    """Within a few seconds its card is dead and says so, the verdict names it, and the calls to it are red."""
+    """Within a few seconds its card is marked as dead, the verdict names it, and the calls to it are red."""
     with running_console(tmp_path, PIPELINE) as shown, opened(browser, shown.origin) as tab:
         page = tab.page
         page.goto(shown.url)

@@ -1,4 +1,4 @@
-"""The console's picture of systems with 12 and with 60 stages, in real Chromium: it can be read.
+"""The console's picture of systems with 12 and with 60 stages, in real Chromium: it is readable.
 
 The stages are made up: sixty processes take half a minute to start, and all that the picture shows of them is what
 they count.
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.backend("chromium")
 
 
 def layered(stages: int, layers: int) -> tuple[str, list[tuple[str, str]]]:
-    """Write a topology of layers, each stage called by one of the layer before and every third one by two."""
+    """Return a topology of layers, each stage called by one of the layer before and every third one by two."""
     rest = stages - 1
     sizes = [rest // layers + (number < rest % layers) for number in range(layers)]
     columns = [["shoppers"]]
@@ -47,7 +47,7 @@ def layered(stages: int, layers: int) -> tuple[str, list[tuple[str, str]]]:
 
 @pytest.fixture(scope="module", params=[12, 60])
 def drawn(request, browser, tmp_path_factory):
-    """Give the number of stages, the calls, a dead stage and one with a full queue, and the page that shows it all."""
+    """Return the number of stages, the calls, a dead stage and one with a full queue, and the page that shows them."""
     stages, folder = request.param, tmp_path_factory.mktemp("picture")
     text, calls = layered(stages, LAYERS[stages])
     dead, struggling = calls[-1][1], calls[1][1]
@@ -64,7 +64,7 @@ def drawn(request, browser, tmp_path_factory):
 
 
 def test_every_card_and_edge_has_its_place(drawn):
-    """No two cards overlap, and each edge leads from its caller's right side to the left side of who is called."""
+    """No two cards overlap, and each edge leads from its caller's right side to the left side of the called stage."""
     stages, calls, _, _, page = drawn
     picture = measure(page)
     assert len(picture.cards) == stages
@@ -77,13 +77,13 @@ def test_every_card_and_edge_has_its_place(drawn):
 
 
 def test_names_and_figures_fit_into_their_cards(drawn):
-    """Nothing of them is cut off or sticks out."""
+    """None of them is cut off or overflows."""
     picture = measure(drawn[-1])
     assert {card.name: (card.cut, card.outside) for card in picture.cards if card.cut or card.outside} == {}
 
 
-def test_all_of_it_is_seen_and_can_be_scaled_to_be_read(drawn):
-    """Opened, the whole is on the screen; at its own size no text is lower than 11 pixels."""
+def test_the_whole_is_visible_and_can_be_scaled_to_be_read(drawn):
+    """When opened, the whole is on the screen; at its own size no text is lower than 11 pixels."""
     page = drawn[-1]
     picture = measure(page)
     assert [card.name for card in picture.cards if not card.box.is_within(picture.scene)] == []
@@ -95,7 +95,7 @@ def test_all_of_it_is_seen_and_can_be_scaled_to_be_read(drawn):
 
 
 def test_every_card_can_be_reached_by_scrolling(drawn):
-    """Brought into view, each of them is what a click in its middle hits."""
+    """Scrolled into view, each of them can be clicked in its middle."""
     stages, *_, page = drawn
     hit = page.locator("#canvas > .card").evaluate_all("""(cards) => cards.filter((card) => {
         card.scrollIntoView({ block: "center", inline: "center" });
@@ -106,7 +106,7 @@ def test_every_card_can_be_reached_by_scrolling(drawn):
 
 
 def test_what_is_wrong_stands_out(drawn):
-    """The dead stage and the one with the full queue look so, are named in the verdict, and no other does."""
+    """The dead stage and the one with the full queue are marked, and named in the verdict, and no other is."""
     stages, _, dead, struggling, page = drawn
     expect(page.locator("#verdict")).to_contain_text(re.compile(rf"{dead}: .*it does not answer"))
     expect(page.locator("#verdict")).to_contain_text(f"{struggling}: 50 % errors; queue full")
@@ -120,7 +120,7 @@ def test_what_is_wrong_stands_out(drawn):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_what_is_wrong_can_be_read_in_both_themes(drawn, theme):
-    """Also on the grounds of what is wrong texts have a contrast of 4.5 to 1 or better."""
+    """Texts on the backgrounds of problems have a contrast of 4.5 to 1 or better, too."""
     page = drawn[-1]
     page.emulate_media(color_scheme=theme)
     assert faint_texts(page) == set()

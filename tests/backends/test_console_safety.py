@@ -1,4 +1,4 @@
-"""The console's page against those who mean ill: scripts in what it shows, pages from elsewhere, no token."""
+"""The console's page against attacks: scripts in its contents, pages of other origins, no token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPAN = "<script>hurt()</script>"
 KEY, VALUE = "<svg onload=hurt()>", '"><iframe srcdoc="<script>parent.hurt()</script>">'
 MESSAGE = "'\"><b onmouseover=hurt() id=made-of-text>m</b>{{7*7}}"
 TRACE = "5" * 31 + "a"
-# Elements that only a text taken for HTML would make; Plotly's pictures of charts are its own.
+# Elements that only text taken for HTML would create; Plotly's images of charts are its own.
 MADE_OF_TEXT = "#made-of-text, #view iframe, #view script, #view img, [onerror], [onload], [onmouseover]"
 FOCUS_INVALID = """() => {
     const lines = [...document.querySelectorAll("#stage-lines .line")];
@@ -47,7 +47,7 @@ def shown(browser, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tab(browser, shown):
-    """A tab of somebody who has opened the address with the token."""
+    """A tab that was opened with the token."""
     with opened(browser, shown.origin) as tab:
         tab.page.goto(shown.url)
         wait_for_figures(tab.page, len(STAGES))
@@ -71,21 +71,21 @@ def group(service, **span):
 
 
 def hostile_trace():
-    """Make a trace in which the archive calls a stranger, with a script in whatever the stranger may choose."""
+    """Return a trace in which the archive calls an external service, with a script in everything that it may choose."""
     told = attributes(**{KEY: VALUE, "simulator.message_id": MESSAGE, "simulator.fault": SPAN})
     event = {"name": SPAN, "timeUnixNano": str(time.time_ns()), "attributes": told}
     status = {"code": 2, "message": SPAN}
-    stranger = {"spanId": "b" * 16, "parentSpanId": "a" * 16, "name": SPAN, "attributes": told}
+    external = {"spanId": "b" * 16, "parentSpanId": "a" * 16, "name": SPAN, "attributes": told}
     return {
         "resourceSpans": [
             group("archive", spanId="a" * 16, name="POST /messages"),
-            group(SERVICE, **stranger, events=[event], status=status),
+            group(SERVICE, **external, events=[event], status=status),
         ]
     }
 
 
 def apply_request(shown, tab, stage, delay):
-    """Give what the page sends when this delay is typed for a stage and applied: the address and the body."""
+    """Return the page's request when this delay is typed for a stage and applied: the address and the body."""
     page = tab.page
     page.goto(f"{shown.origin}/controls")
     section = page.locator("section.control", has=page.get_by_role("heading", name=stage, exact=True))
@@ -102,7 +102,7 @@ def apply_request(shown, tab, stage, delay):
 
 
 def test_without_the_token_the_controls_are_off_and_say_how_to_get_it(browser, shown, tab):
-    """Who opens the bare address sees everything and changes nothing, also when sending what the page would send."""
+    """Opened without the token the page shows everything and changes nothing, even if its request is forged."""
     url, body = apply_request(shown, tab, "parse", "constant(7s)")
     before = delay_of(shown, "parse")
     with opened(browser, shown.origin) as bare:
@@ -123,7 +123,7 @@ def test_without_the_token_the_controls_are_off_and_say_how_to_get_it(browser, s
 
 @contextlib.contextmanager
 def page_from_elsewhere():
-    """Serve an empty page on another port of this machine, which browsers take for the same site."""
+    """Serve an empty page on another port of this machine, which is the same site for browsers."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -184,32 +184,32 @@ def test_a_page_from_elsewhere_changes_nothing_and_reads_nothing(browser, shown,
         with page.expect_navigation():
             page.evaluate(SUBMIT, [url, body])
         expect(page.locator("body")).to_contain_text("a page of another origin can't change anything here")
-    # Of those that it may not read the page is told nothing; the form's answer is there to be seen.
+    # Answers that it may not read are hidden from the page; the form's answer is visible.
     assert {status for method, status in answers if method == "POST"} == {403}
     assert delay_of(shown, "parse") == before
     assert "evil" not in requests.get(f"{shown.origin}/api/v3/services", timeout=10).text
-    # What was sent is good: from the page itself it does change the stage.
+    # The request is valid: from the page itself it does change the stage.
     send = "([url, body]) => fetch(url, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })"
     tab.page.evaluate(f"(given) => ({send})(given).then((answer) => answer.text())", [url, body])
     assert delay_of(shown, "parse") == "uniform(1ms, 2ms)"
     tab.check()
 
 
-def test_a_script_is_shown_as_text_wherever_it_stands(shown, tab):
-    """In names of services and spans, keys, values, events and message ids: no script runs, no element is made."""
+def test_a_script_is_shown_as_text_wherever_it_is(shown, tab):
+    """In names of services and spans, keys, values, events and message ids: no script runs, no element is created."""
     page = tab.page
     page.goto(shown.origin)
     page.evaluate("() => { window.hurt = () => { window.isHurt = true; }; }")
     answer = requests.post(f"{shown.origin}/v1/traces", json=hostile_trace(), timeout=10)
     assert answer.status_code == 200 and not answer.json().get("partialSuccess")
-    stranger = page.locator("#canvas .card.external")
-    expect(stranger.locator(".name")).to_have_text(SERVICE)
+    external = page.locator("#canvas .card.external")
+    expect(external.locator(".name")).to_have_text(SERVICE)
     wait_for_figures(page, len(STAGES) + 1)
     picture = measure(page)
     assert (["archive"], [SERVICE]) in picture.connected()
     assert picture.overlapping() == []
-    stranger.hover()
-    stranger.click()
+    external.hover()
+    external.click()
     row = page.locator("#trace-list a", has_text=MESSAGE)
     expect(row).to_contain_text(SERVICE)
     page.get_by_label("Message id or trace id").fill(MESSAGE)
@@ -232,14 +232,14 @@ def test_a_script_is_shown_as_text_wherever_it_stands(shown, tab):
 
 
 def test_a_script_in_a_message_s_id_is_refused_and_its_log_line_is_text(shown, tab):
-    """A stage takes no such id; what a message says of itself stands in the log lines as it is."""
+    """A stage refuses such an id; a message's own texts are in the log lines as they are."""
     page = tab.page
     page.goto(f"{shown.origin}/stages/injector")
 
     def send_and_find() -> None:
         answer = post(shown.port("injector"), b"<script>hurt()</script>", "X-Message-Id: <script>hurt()</script>")
         assert answer.status == 400
-        # Within two seconds others have taken the line's place, unless it has the focus.
+        # Within two seconds other lines replace it, unless it has the focus.
         page.wait_for_timeout(500)
         assert page.evaluate(FOCUS_INVALID)
 

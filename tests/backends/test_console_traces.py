@@ -1,4 +1,4 @@
-"""The console's traces beside real Jaeger: the same spans sent to both, the same client reads both."""
+"""The console's traces compared with real Jaeger: the same spans sent to both, and read by the same client."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ CHECKOUT = ROOT / "topologies" / "checkout.yaml"
 MESSAGES = 25
 WHOLE_TIME = {"query.start_time_min": "2020-01-01T00:00:00Z", "query.start_time_max": "2100-01-01T00:00:00Z"}
 ALL = {"query.num_traces": "1000"}
-# What Jaeger notes on a span whose end it moved behind its start.
+# Jaeger's warning on a span whose end it moved behind its start.
 JAEGER_NOTE = "@jaeger@warnings"
 
 
 @dataclass(frozen=True)
 class TraceApi:
-    """One that answers Jaeger's API, Jaeger itself or the console."""
+    """A server of Jaeger's API: Jaeger itself or the console."""
 
     base: str
 
@@ -43,12 +43,12 @@ class TraceApi:
         return answer.status_code, answer.json()
 
     def spans(self, trace_id: str) -> dict[str, dict[str, Any]]:
-        """Give all that is told of a trace's spans, by their ids; nothing where there is no such trace."""
+        """Return everything about a trace's spans, by their ids; nothing if there is no such trace."""
         status, body = self.get(f"/api/v3/traces/{trace_id}")
         return dict(told(body)) if status == 200 else {}
 
     def search(self, query: dict[str, str]) -> tuple[int, set[str]]:
-        """Give the status and the ids of the traces that are found."""
+        """Return the status and the ids of the found traces."""
         status, body = self.get("/api/v3/traces", **query)
         return status, {one["traceId"] for _, one in told(body)} if status == 200 else set()
 
@@ -62,7 +62,7 @@ class Both:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """Send a run's spans and some of our own, which have all that OTLP knows, to both."""
+    """Send a run's spans, and some of our own with every field of OTLP, to both."""
     folder = tmp_path_factory.mktemp("console_traces")
     bodies = [*bodies_of_a_run(folder), rich_request().SerializeToString()]
     store = TraceStore()
@@ -80,7 +80,7 @@ def both(tmp_path_factory):
 
 
 def bodies_of_a_run(folder: Path) -> list[bytes]:
-    """Give what the stages of a real run sent to their collector."""
+    """Return the requests that the stages of a real run sent to their collector."""
     with collector() as received:
         environment = with_collector(received.address) | {"SIMULATOR_CONSOLE": "false"}
         flags = ("--messages", str(MESSAGES), "--seed", "1", "--report", str(folder / "report"))
@@ -90,7 +90,7 @@ def bodies_of_a_run(folder: Path) -> list[bytes]:
 
 
 def rich_request() -> ExportTraceServiceRequest:
-    """Make a trace with every field that a span, its scope and its resource can have."""
+    """Return a trace with every field that a span, its scope and its resource can have."""
     values = {"text": "ü<b>", "yes": True, "int": 2**53 + 1, "negative": -1, "half": 0.5, "bytes": b"\x00\xff"}
     root = span(
         7, 1, name="rich", kind="producer", ms=250, attributes={**values, "list": ["a", 1, False], "map": values}
@@ -114,7 +114,7 @@ def rich_request() -> ExportTraceServiceRequest:
 
 @contextlib.contextmanager
 def running_jaeger(folder: Path) -> Iterator[tuple[TraceApi, str]]:
-    """Run the real Jaeger on ports of its own; give its API and where it takes spans."""
+    """Run the real Jaeger on its own ports; yield its API and its URL for spans."""
     program = find("jaeger")
     ports = Ports(*free_ports(7))
     otlp = f"http://127.0.0.1:{ports.otlp_http}"
@@ -126,7 +126,7 @@ def running_jaeger(folder: Path) -> Iterator[tuple[TraceApi, str]]:
 
     def ready() -> bool:
         assert process.poll() is None, (folder / "jaeger.log").read_text()
-        # It answers questions before it takes spans.
+        # It answers queries before it accepts spans.
         with contextlib.suppress(requests.ConnectionError):
             nothing = requests.post(f"{otlp}/v1/traces", headers={"Content-Type": "application/x-protobuf"}, timeout=10)
             return nothing.ok and api.get("/api/v3/services")[0] == 200
@@ -136,7 +136,7 @@ def running_jaeger(folder: Path) -> Iterator[tuple[TraceApi, str]]:
         wait_for(ready, "Jaeger")
         yield api, otlp
     finally:
-        process.kill()  # it keeps nothing, and would take ten seconds to say goodbye
+        process.kill()  # it stores nothing, and would take ten seconds to stop
         process.wait(20)
 
 
@@ -161,7 +161,7 @@ def serving(store: TraceStore) -> Iterator[TraceApi]:
 
 
 def told(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give each span of an answer by its id, with its resource and its scope, attributes in no order."""
+    """Return each span of an answer by its id, with its resource and its scope, and unordered attributes."""
     for group in body["result"]["resourceSpans"]:
         for scope in group["scopeSpans"]:
             for one in scope["spans"]:
@@ -170,7 +170,7 @@ def told(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def plain(node: Any) -> Any:
-    """Put what means the same into the same words: attributes as a map, and nothing for what is empty."""
+    """Return values in one canonical form: attributes as a map, and nothing for empty ones."""
     if isinstance(node, list):
         return [plain(item) for item in node]
     if not isinstance(node, dict):
@@ -194,7 +194,7 @@ def test_every_trace_is_the_same_trace(both):
 
 @pytest.mark.backend("jaeger")
 def test_services_and_operations_are_the_same(both):
-    """Both know the same services, and for each the same operations with their kinds, all and of one kind."""
+    """Both have the same services, and for each the same operations with their kinds, all and of one kind."""
     (_, ours), (_, theirs) = (api.get("/api/v3/services") for api in (both.console, both.jaeger))
     assert ours["services"] == sorted(theirs["services"])
     for service in [*ours["services"], "nobody", ""]:
@@ -239,14 +239,14 @@ def test_services_and_operations_are_the_same(both):
     ids=lambda query: " ".join(value for key, value in query.items() if key not in WHOLE_TIME or len(query) < 4),
 )
 def test_a_search_finds_the_same_traces(both, query):
-    """The same query has the same answer: the same traces, or the same status where there are none or it is wrong."""
+    """The same query has the same answer: the same traces, or the same status if there are none or it is wrong."""
     status, found = both.jaeger.search(query)
     assert both.console.search(query) == (status, found)
     assert bool(found) == (status == 200)
 
 
 @pytest.mark.backend("jaeger")
-def test_searches_tell_traces_apart(both):
+def test_searches_distinguish_traces(both):
     """Of the queries above some find all traces of a run, some a part of them and some none."""
     queries = ({"query.service_name": "checkout"}, {"query.service_name": "payment", "query.duration_min": "40ms"})
     every, slow = (both.console.search(WHOLE_TIME | ALL | query)[1] for query in queries)
@@ -255,8 +255,8 @@ def test_searches_tell_traces_apart(both):
 
 
 @pytest.mark.backend("jaeger")
-def test_a_search_gives_as_many_traces_as_are_wanted(both):
-    """Of many traces both give the number that is asked for."""
+def test_a_search_returns_the_requested_number_of_traces(both):
+    """Of many traces both return the requested number."""
     query = WHOLE_TIME | {"query.service_name": "checkout", "query.num_traces": "4"}
     assert [len(api.search(query)[1]) for api in (both.console, both.jaeger)] == [4, 4]
 
@@ -269,7 +269,7 @@ def test_a_search_gives_as_many_traces_as_are_wanted(both):
     + [f"{trace_hex(7)}?start_time=2020-01-01T00:00:00Z"],
 )
 def test_an_id_is_read_in_the_same_way(both, path):
-    """Short, unknown and impossible ids have the same status and the same words around what is wrong."""
+    """Short, unknown and impossible ids have the same status and the same words around the mistake."""
     (ours, our_body), (theirs, their_body) = (api.get(f"/api/v3/traces/{path}") for api in (both.console, both.jaeger))
     assert ours == theirs
     assert our_body.keys() == their_body.keys()
@@ -279,15 +279,15 @@ def test_an_id_is_read_in_the_same_way(both, path):
 
 
 @pytest.mark.backend("jaeger")
-def test_a_download_is_what_jaeger_s_page_takes(both):
-    """A file that was downloaded is uploaded to Jaeger, one trace and all of them, and no span is lost."""
+def test_jaeger_s_page_accepts_a_download(both):
+    """A downloaded file of one trace, or of all, is uploaded to Jaeger, and no span is lost."""
     one = requests.get(f"{both.console.base}/download/traces/{trace_hex(7)}.json", timeout=10).content
     every = requests.get(f"{both.console.base}/download/traces.json", timeout=10).content
     for file, trace_ids in ((one, [trace_hex(7)]), (every, both.trace_ids)):
         answer = requests.post(f"{both.jaeger.base}/api/transform", data=file, timeout=10)
         assert answer.status_code == 200, answer.text
         uploaded = {
-            # The page leaves out the zeros at the beginning.
+            # The page leaves out leading zeros.
             trace["traceID"].rjust(32, "0"): {(one["spanID"], one["operationName"]) for one in trace["spans"]}
             for trace in answer.json()["data"]
         }

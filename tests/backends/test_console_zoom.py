@@ -1,4 +1,4 @@
-"""The console's picture of 36 stages with crossing calls, in real Chromium: seen as a whole, and moved and scaled."""
+"""The console's picture of 36 stages with crossing calls, in real Chromium: shown as a whole, moved and scaled."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.support.processes import wait_for
 
 STAGES, LAYERS = 36, 9
 READABLE_PIXELS = 11.0
-# Half a pixel here and there is the browser's.
+# The browser rounds by up to half a pixel.
 ROUNDING = 1.5
 
 pytestmark = pytest.mark.backend("chromium")
 
 
 def crossing() -> str:
-    """Write a topology of 9 layers of 4, each stage calling about a fifth of all that are in later layers."""
+    """Return a topology of 9 layers of 4, each stage calling about a fifth of all in later layers."""
     rng = random.Random(3)
     names = [f"service-{number:02}" for number in range(STAGES)]
     calls: dict[str, list[str]] = {name: [] for name in names}
@@ -52,7 +52,7 @@ def tab(browser, tmp_path_factory):
 
 @pytest.fixture
 def page(tab):
-    """Give the page with all of the picture shown, and check that nothing went wrong on it."""
+    """Return the page with the whole picture shown, and check that nothing went wrong on it."""
     tab.page.keyboard.press("0")
     yield tab.page
     expect(tab.page.locator("#canvas")).to_be_visible()
@@ -78,8 +78,8 @@ def zoom_in(page: Page, times: int = 6) -> None:
         page.keyboard.press("+")
 
 
-def test_all_of_it_is_seen_when_it_is_opened(page):
-    """At 1440 by 900 every card is in the picture's box and on the screen, and none lies on another."""
+def test_the_whole_is_visible_when_it_is_opened(page):
+    """At 1440 by 900 every card is in the picture's box and on the screen, and none overlaps another."""
     picture = measure(page)
     assert len(picture.cards) == STAGES
     assert [card.name for card in picture.cards if not card.box.is_within(picture.scene)] == []
@@ -89,7 +89,7 @@ def test_all_of_it_is_seen_when_it_is_opened(page):
 
 
 def test_scaled_up_it_can_be_read(page):
-    """A few clicks make every text of the cards 11 pixels high and more, and the whole comes back by one."""
+    """A few clicks make every text of the cards at least 11 pixels high, and one click shows the whole again."""
     whole = scale_of(page)
     for _ in range(3):
         page.get_by_role("button", name="Larger").click()
@@ -114,7 +114,7 @@ def test_keys_scale_it(page):
 
 
 def test_the_wheel_with_ctrl_scales_it_where_the_pointer_is(page):
-    """What lies under the pointer stays there; a wheel alone scales nothing."""
+    """The point under the pointer stays there; a wheel alone scales nothing."""
     x, y = middle(page)
     page.mouse.move(x, y)
     under = """([x, y]) => {
@@ -134,8 +134,8 @@ def test_the_wheel_with_ctrl_scales_it_where_the_pointer_is(page):
     assert scale_of(page) == scale
 
 
-def test_it_is_dragged_by_the_mouse_and_opens_no_card(page):
-    """Pressed and moved, the picture goes along by as many pixels; the card under the pointer stays closed."""
+def test_dragging_it_by_the_mouse_opens_no_card(page):
+    """Pressed and moved, the picture moves by as many pixels; the card under the pointer is not opened."""
     zoom_in(page)
     before, (x, y) = scrolled(page), middle(page)
     page.mouse.move(x, y)
@@ -165,8 +165,8 @@ def test_arrow_keys_move_it(page):
     wait_for(moved, "a picture that has moved", 60)
 
 
-def test_the_focus_on_a_card_brings_it_into_sight(page):
-    """Who goes from card to card by Tab sees the one that has the focus."""
+def test_the_focus_on_a_card_scrolls_it_into_view(page):
+    """Going from card to card by Tab always shows the focused one."""
     zoom_in(page)
     for name in ("service-00", "service-35"):
         page.locator(f"#canvas > .card[href='/stages/{name}']").focus()
@@ -180,8 +180,8 @@ def test_the_focus_on_a_card_brings_it_into_sight(page):
         )
 
 
-def test_the_lines_of_a_card_stand_out(page):
-    """Under the pointer, or with the focus, a card's own calls are seen among all the others."""
+def test_the_lines_of_a_card_are_highlighted(page):
+    """Under the pointer, or with the focus, a card's own calls stand out among all the others."""
     card = page.locator("#canvas > .card[href='/stages/service-20']")
     card.focus()
     near = page.locator("#edges g.near")
@@ -192,8 +192,8 @@ def test_the_lines_of_a_card_stand_out(page):
     expect(near).to_have_count(0)
 
 
-def test_what_scales_it_can_be_found_without_seeing_it(page):
-    """The buttons have names, and the picture says what its keys are."""
+def test_the_controls_that_scale_it_are_accessible(page):
+    """The buttons have names, and the picture names its keys."""
     group = page.get_by_role("group", name="Scale of the picture")
     assert [group.get_by_role("button").nth(number).get_attribute("title") for number in range(3)] == [
         "Show all of it (key 0)",

@@ -1,4 +1,4 @@
-"""Every panel of the dashboards, asked of a real Prometheus that watches a system where everything happens."""
+"""Every panel's queries, run by a real Prometheus that scrapes a system in which everything happens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulator.render.dashboards import all_dashboards
 from tests.support.backends import find, running_prometheus
 from tests.support.processes import eventually, running_topology, wait_for
 
-# Load, a full queue, faults of two kinds, retries, a breaker, and an instance that is ended.
+# Load, a full queue, faults of two kinds, retries, a breaker, and an instance that is stopped.
 SYSTEM = """
 name: everything
 seed: 3
@@ -65,7 +65,7 @@ def expressions(dashboard, title):
 
 
 def numbers(prometheus, expression):
-    """Give {the values of a series' labels: its value} of all series that have a number."""
+    """Return {the values of a series' labels: its value} of all series that have a number."""
     results = {
         tuple(v for k, v in sorted(result["metric"].items()) if k not in ("job", "service")): float(result["value"][1])
         for result in prometheus.query(expression)
@@ -74,14 +74,14 @@ def numbers(prometheus, expression):
 
 
 def addresses(running):
-    """Give {name: host:port} of every process; the instances of a stage listen in a row."""
+    """Return {name: host:port} of every process; the instances of a stage listen on consecutive ports."""
     first = {name: urlsplit(running.stage_base(name)) for name in STAGES}
     found = {name: f"{url.hostname}:{url.port}" for name, url in first.items()}
     return {**found, "pool.2": f"{first['pool'].hostname}:{first['pool'].port + 1}"}
 
 
 def hang_up(address):
-    """Send a message and leave before the answer."""
+    """Send a message and close the connection before the answer."""
     host, port = address.split(":")
     with socket.create_connection((host, int(port)), timeout=5) as client:
         client.sendall(b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf of it")
@@ -89,7 +89,7 @@ def hang_up(address):
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
-    """Run the system under the eyes of Prometheus, and end an instance of it when all is going on."""
+    """Run the system with Prometheus, and stop one instance when everything is running."""
     find("prometheus")
     folder = tmp_path_factory.mktemp("dashboards")
     begin = time.time()
@@ -104,7 +104,7 @@ def watched(tmp_path_factory):
 
 
 def test_every_expression_of_every_panel_has_data(watched):
-    """With all variables at All every expression gives a number, that of the panels for rare events too."""
+    """With all variables at All every expression has a number, even those of panels for rare events."""
     prometheus, _ = watched
     missing = {
         (name, panel["title"], substituted(target["expr"])) for name, panel in PANELS for target in panel["targets"]
@@ -124,30 +124,30 @@ def test_every_expression_of_every_panel_has_data(watched):
 def test_the_panels_show_what_was_configured(watched):
     """Shares, attempts, breakers and the parts of a message's time are those of the system that runs."""
     prometheus, _ = watched
-    # Rates reach back 15 s: what Prometheus sees for the first time only now shows a little later.
+    # Rates reach back 15 s: a series that Prometheus has just seen for the first time shows a little later.
     eventually(lambda: assert_shown(prometheus))
 
 
 def assert_shown(prometheus):
     shares = numbers(prometheus, expressions("stage", "Failed and rejected, by instance")[0])
     assert {value for (_, stage), value in shares.items() if stage == "broken"} == {1.0}
-    # A fifth of the calls fails on purpose and is tried again; so is a call to the instance that is gone.
+    # A fifth of the calls fails by an injected fault and is retried; so is a call to the stopped instance.
     per_call = numbers(prometheus, expressions("stage", "Attempts per call")[0])
     assert 1.1 < per_call["pool", "front"] < 2
-    # What a new status counts before its first scrape is lost.
+    # The counts of a new status before its first scrape are lost.
     assert per_call["front", "clients"] == pytest.approx(1, abs=0.2)
-    assert per_call["broken", "front"] < 0.5  # the breaker stands between
+    assert per_call["broken", "front"] < 0.5  # the breaker is between them
     assert numbers(prometheus, expressions("stage", "Breakers open")[0])["broken", "front"] == 1
     parts = [numbers(prometheus, expression) for expression in expressions("pipeline", "Where a message's time goes")]
     waiting, processing, downstream, overhead = ({stage: v for (stage,), v in part.items()} for part in parts)
-    assert 0.005 <= processing["archive"] < 0.01  # a mean, which no single late message doubles
+    assert 0.005 <= processing["archive"] < 0.01  # a mean, which a single late message does not double
     assert downstream["archive"] == 0 and waiting["archive"] < 0.01
     assert overhead["pool"] > 0.1 * 0.03 * 0.3  # a tenth of its messages hang for 30 ms
     assert downstream["front"] > processing["archive"] and "clients" not in overhead
 
 
-def test_the_quantiles_of_a_panel_lead_to_traces(watched):
-    """Asked for exemplars with its own expression, each target that draws them gets some, with the ids of a trace."""
+def test_the_quantiles_of_a_panel_link_to_traces(watched):
+    """Each target that draws exemplars gets some for its own expression, with the ids of a trace."""
     prometheus, begin = watched
     asked = {substituted(target["expr"]) for _, panel in PANELS for target in panel["targets"] if target["exemplar"]}
     assert asked

@@ -1,4 +1,4 @@
-"""The dashboards as Grafana's own types have them, by its foundation SDK."""
+"""The dashboards checked against Grafana's own types, by its foundation SDK."""
 
 import subprocess
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.backend("go"), pytest.mark.timeout(960)]
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
-    """Build the program that reads dashboards strictly, and return what runs it; Go keeps what it has built."""
+    """Build the program that reads dashboards strictly, and return its runner; Go caches the build."""
     program = tmp_path_factory.mktemp("grafana-types") / "check"
     command = [find("go"), "build", "-o", str(program), "."]
     built = subprocess.run(command, cwd=SOURCE, check=False, capture_output=True, text=True, timeout=900)
@@ -28,7 +28,7 @@ def checked(tmp_path_factory):
 
 
 def test_every_dashboard_is_of_grafana_s_types(checked):
-    """Every key of every panel and query is one that Grafana knows, and nothing that it requires is missing."""
+    """Every key of every panel and query exists in Grafana, and no required one is missing."""
     read = checked(*DASHBOARDS)
     assert read.returncode == 0, read.stdout
     panels = [int(line.rsplit(": ", 1)[1].split()[0]) for line in read.stdout.splitlines()]
@@ -39,7 +39,7 @@ def test_every_dashboard_is_of_grafana_s_types(checked):
     ("right", "wrong"), [('"textMode"', '"textModes"'), ('"showHeader": true', '"showHeader": "yes"')]
 )
 def test_a_typo_in_a_panel_would_be_caught(checked, tmp_path, right, wrong):
-    """The check is one: an option that is wrong by a letter, and a value of another type, do not pass."""
+    """The check works: an option with a wrong letter, and a value of another type, do not pass."""
     text = (ROOT / "grafana" / "dashboards" / "stage.json").read_text()
     assert wrong not in text and right in text
     (tmp_path / "wrong.json").write_text(text.replace(right, wrong))

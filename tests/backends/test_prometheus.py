@@ -27,7 +27,7 @@ SLACK_SECONDS = 0.25
 FLAGS = ["--rate", f"{RATE:g}/s", "--seed", str(SEED)]
 STAGES = ["injector", "parse", "enrich", "archive"]
 DELAY = "lognormal(p50=12ms, p99=80ms, max=1s)"  # that of parse
-# What each histogram needs before its quantile says anything, and where it can be seen.
+# What each histogram needs before it has a quantile, and which stages have it.
 HISTOGRAMS = {
     "http_server_request_duration_seconds": "parse",
     "simulator_messages_per_second": "parse",
@@ -51,7 +51,7 @@ WITH_EXEMPLARS = [
 
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory):
-    """Run the pipeline at 50 messages a second for some scrapes, with Prometheus and an OTLP receiver beside it."""
+    """Run the pipeline at 50 messages a second for some scrapes, with Prometheus and an OTLP receiver."""
     find("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     begin = time.time()
@@ -72,7 +72,7 @@ def test_every_stage_is_scraped(scraped):
         targets = prometheus.targets()
         assert [(target["health"], target["lastError"]) for target in targets] == [("up", "")] * 4
 
-    # A scrape has a second: one that comes late on a busy machine is made up for by the next.
+    # A scrape has a second: a late one on a busy machine is compensated by the next.
     eventually(assert_up)
 
 
@@ -94,7 +94,7 @@ def test_promtool_finds_nothing_wrong(scraped, stage):
 
 @pytest.mark.parametrize("name", HISTOGRAMS)
 def test_histogram_quantile_works_over_every_histogram(scraped, name):
-    """histogram_quantile gives a number for every histogram there is."""
+    """histogram_quantile has a number for every histogram."""
     _, prometheus, _, _ = scraped
     expression = f'histogram_quantile(0.5, sum by (le) (rate({name}_bucket{{stage="{HISTOGRAMS[name]}"}}[30s])))'
     wait_for(lambda: (value := prometheus.value(expression)) is not None and value >= 0, expression)
@@ -112,7 +112,7 @@ def test_the_list_of_histograms_above_is_complete(scraped):
 
 
 def test_messages_are_due_when_the_seed_says(scraped):
-    """Each message's root span begins at its time of the seeded Poisson process of 50/s, counted from the first one."""
+    """Each message's root span starts at its time of the seeded Poisson process of 50/s, counted from the first one."""
     _, _, received, _ = scraped
     wait_for(lambda: len(roots(received)) >= 300, "the spans of 300 messages")
     begun = roots(received)
@@ -121,19 +121,19 @@ def test_messages_are_due_when_the_seed_says(scraped):
         running = running.next(arrival_draw(SEED, "injector", number))
         due_seconds.append(running.due_at)
     offsets = [root.start_ns / 1e9 - due for root, due in zip(begun, due_seconds, strict=True)]
-    # A due time of the wall clock comes from two clocks that are read one after the other.
+    # A due time on the wall clock comes from two clocks that are read one after the other.
     assert max(offsets) - min(offsets) < 0.1
 
 
 def roots(received):
-    """Give the injector's root spans in the order of their numbers, as far as none is missing."""
+    """Return the injector's root spans in the order of their numbers, up to the first missing one."""
     spans = (span for span in received.spans() if span.service == "injector" and not span.parent_id)
     found = {span.attributes["simulator.message_id"]: span for span in spans}
     idents = (message_id(SEED, "injector", number) for number in itertools.count(1))
     return [found[ident] for ident in itertools.takewhile(found.__contains__, idents)]
 
 
-def test_prometheus_counts_the_messages_that_there_were(scraped):
+def test_prometheus_counts_the_messages(scraped):
     """At each scrape the terminator's counter is the number of its spans that had ended by then."""
     _, prometheus, received, _ = scraped
     counts = prometheus.samples('simulator_messages_total{stage="archive",outcome="delivered"}', "1m")
@@ -152,7 +152,7 @@ def ended(received):
 
 
 def test_what_prometheus_computes_is_what_was_configured(scraped):
-    """Each bucket of the delays has the share of the draws that the distribution says, and the text is as written."""
+    """Each bucket of the delays has the distribution's share of the draws, and the notation is as written."""
     _, prometheus, _, _ = scraped
     eventually(lambda: assert_configured(prometheus))
 
@@ -172,8 +172,8 @@ def assert_configured(prometheus):
 
 
 @pytest.mark.parametrize("name", WITH_EXEMPLARS)
-def test_an_exemplar_leads_to_its_trace(scraped, name):
-    """An exemplar out of Prometheus names a trace, and a span in it, that the OTLP receiver has."""
+def test_an_exemplar_links_to_its_trace(scraped, name):
+    """An exemplar in Prometheus names a trace, and a span in it, that the OTLP receiver has."""
     _, prometheus, received, begin = scraped
     exemplars = wait_for(lambda: prometheus.exemplars(f"{name}_bucket", begin, time.time()), f"exemplars of {name}")
 
@@ -184,7 +184,7 @@ def test_an_exemplar_leads_to_its_trace(scraped, name):
     wait_for(known, "the span that an exemplar names")
 
 
-def test_every_series_bears_stage_and_role(scraped):
+def test_every_series_has_stage_and_role(scraped):
     """Every series of the product's own names the stage and its role."""
     _, prometheus, _, _ = scraped
     for result in prometheus.query('{__name__=~"simulator_.+|http_server_.+"}'):

@@ -1,4 +1,4 @@
-"""The rules, as Prometheus' own tool plays them: every alert fires when it should, and at no other time."""
+"""The rules, evaluated by Prometheus' own tool: every alert fires when it should, and at no other time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ stages:
 """
 HOURS = 8
 MINUTES = HOURS * 60
-# A stage that is well: what it counts, every minute, at ten messages a second.
+# A healthy stage: its counters, every minute, at ten messages a second.
 MESSAGES = 'simulator_messages_total{stage="shop",role="processor",outcome="%s"}'
 REQUESTS = 'http_server_request_duration_seconds_%s{stage="shop",role="processor",http_request_method="POST"%s}'
 WELL = {
@@ -39,7 +39,7 @@ WELL = {
     'simulator_injector_missed_total{stage="source",role="injector"}': "0+0x{n}",
     'simulator_spans_dropped_total{stage="shop",role="processor"}': "0+0x{n}",
 }
-# {alert: (series that are not well, how many alerts fire then)}; each from the first minute on.
+# {alert: (series of a problem, how many alerts fire then)}; each from the first minute on.
 ILL = {
     "ErrorBudgetBurns": ({MESSAGES % "failed": "0+12x{n}"}, 2),
     "LatencyBudgetBurns": ({REQUESTS % ("bucket", ',le="0.3"'): "0+480x{n}"}, 2),
@@ -75,7 +75,7 @@ def topology():
 
 @pytest.mark.parametrize("alert", ILL)
 def test_an_alert_fires_when_something_is_wrong_and_only_then(tmp_path, alert):
-    """What is not well raises the alert; a stage that is well raises none in eight hours."""
+    """A problem raises the alert; a healthy stage raises none in eight hours."""
     ill, firing = ILL[alert]
     (tmp_path / "rules.yml").write_text(rules_text(topology()))
     tests = [
@@ -95,14 +95,14 @@ def series(values):
 
 
 def expecting(alert, count):
-    """Ask, through the series that alerts are themselves, how many are firing at the end."""
+    """Return a test of how many alerts fire at the end, by the alerts' own series."""
     selector = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})'
     samples = [{"value": count, "labels": "{}"}] if count else []
     at = f"{MINUTES}m" if alert != "StageWithoutTraffic" else "60m"
     return {"promql_expr_test": [{"expr": selector, "eval_time": at, "exp_samples": samples}]}
 
 
-def test_nothing_is_wrong_with_the_rules_of_the_ready_made_topologies(tmp_path):
+def test_the_rules_of_the_ready_made_topologies_are_valid(tmp_path):
     """promtool finds no mistake in the rules of any topology, nor in those with scaled windows."""
     for path in (ROOT / "topologies").glob("*.yaml"):
         (tmp_path / f"{path.stem}.yml").write_text(rules_text(read_topology(path)))

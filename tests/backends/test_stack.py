@@ -1,4 +1,4 @@
-"""`run --stack`: a pipeline beside real Jaeger and real Prometheus, and what they say of it."""
+"""`run --stack`: a pipeline with real Jaeger and real Prometheus, and what they observe."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RATE = 50.0
 
 @dataclass(frozen=True)
 class Seen:
-    """A run beside its backends: {message id: (status, trace id)} of the marked messages."""
+    """A run with its backends: {message id: (status, trace id)} of the marked messages."""
 
     running: RunningTopology
     jaeger: str
@@ -42,11 +42,11 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
-    """Send 500 messages of our own through a pipeline that has a load of 50 a second, and fails now and then."""
+    """Send 500 messages of our own through a pipeline with a load of 50 a second and a few faults."""
     for program in ("prometheus", "jaeger"):
         find(program)
     flags = ("--stack", "--rate", "50/s", "--seed", "9", "--set", "enrich.faults=error(503, 5%)")
-    # Twice the load of the default pipeline and more, on a machine that does other things as well.
+    # More than twice the load of the default pipeline, on a machine with other work.
     flags += ("--set", "parse.workers=100", "--set", "enrich.workers=100")
     environment = {"OTEL_TRACES_EXPORTER": "otlp"}
     folder = tmp_path_factory.mktemp("stack")
@@ -61,7 +61,7 @@ def seen(tmp_path_factory):
 
 @contextlib.contextmanager
 def taking_the_known_ports():
-    """Hold the ports that collectors are known by: the backends take others, and no stranger's spans come in."""
+    """Hold the usual ports of collectors, so that the backends take others, and no other program's spans arrive."""
     with contextlib.ExitStack() as stack:
         for port in (DEFAULT_PORTS.otlp_http, DEFAULT_PORTS.query, DEFAULT_PORTS.span_metrics, 9090):
             with contextlib.suppress(OSError):
@@ -122,7 +122,7 @@ def test_every_marked_message_is_one_trace_of_all_its_stages(seen):
 
 @pytest.mark.backend("jaeger")
 def test_the_dependencies_are_the_topology_s_graph(seen):
-    """Jaeger finds the calls between the stages, those that the topology has and no other."""
+    """Jaeger finds exactly the calls between the stages that the topology has."""
     now = int(time.time() * 1000)
     answer = requests.get(f"{seen.jaeger}/api/dependencies?endTs={now}&lookback=3600000", timeout=30).json()
     edges = {(edge["parent"], edge["child"]) for edge in answer["data"] if edge["parent"] != edge["child"]}
@@ -153,7 +153,7 @@ def test_the_monitor_has_its_series(seen):
 
 @pytest.mark.backend("jaeger")
 def test_an_exemplar_opens_as_its_trace(seen):
-    """The exemplar that Prometheus keeps of a slow request leads to the trace of that request in Jaeger."""
+    """The exemplar of a slow request in Prometheus links to the trace of that request in Jaeger."""
     selector = 'http_server_request_duration_seconds_bucket{stage="parse"}'
 
     def some():
@@ -182,12 +182,12 @@ def test_the_rules_of_the_topology_are_followed(seen):
 
 
 def test_every_expression_of_every_rule_finds_its_series(seen):
-    """What each rule records has a value, and what each alert compares is there, whether or not it fires."""
+    """Each recorded series has a value, and each alert's series exist, whether or not it fires."""
     groups = requests.get(f"{seen.prometheus.base}/api/v1/rules", timeout=10).json()["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert {rule["type"] for rule in rules} == {"recording", "alerting"}
     for rule in rules:
-        # A comparison that always holds gives whatever is compared; a silent stage is silent for nobody here.
+        # A comparison that always holds returns its operands; there is no silent stage here.
         always = re.sub(r"(>|==) [0-9.e-]+", ">= 0", rule["query"])
         wait_for(lambda always=always: seen.prometheus.query(always), always)
 
@@ -222,12 +222,12 @@ def test_the_traces_that_a_load_generator_starts_are_found(seen, tmp_path, gener
             return (servers[0], spans) if servers else None
 
         server, spans = wait_for(first, line["message_id"])
-        # Its parent is the script's own, which is no span in Jaeger.
+        # Its parent is the script's own, which is not a span in Jaeger.
         assert server["parentSpanId"] and server["parentSpanId"] not in {span["spanId"] for span in spans}
 
 
 def test_the_backends_end_with_the_run(seen):
-    """When the run has ended nothing listens any more where they were. It is the last test of this file."""
+    """When the run has ended nothing listens on their ports. It is the last test of this file."""
     assert seen.running.interrupt(60) == 0, seen.running.errors.read_text()
     for base in (seen.jaeger, seen.prometheus.base):
         with pytest.raises(requests.ConnectionError):

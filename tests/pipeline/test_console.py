@@ -1,4 +1,4 @@
-"""The console of a run, as a process: there from the start, gone with the run, and never in the run's way."""
+"""The console of a run, as a process: it starts and stops with the run, and never disturbs it."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from tests.support.wire import connect, exchange, misbehaving, nobody, post
 
 WITH_CONSOLE = {"SIMULATOR_CONSOLE": "1", "OTEL_TRACES_EXPORTER": "otlp"}
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
-# It does nothing by itself, so that what is POSTed is all there is.
+# It has no load of its own, so that only POSTed messages are there.
 TWO_STAGES = """
 name: shop
 stages:
   front: {calls: [back]}
   back: {role: terminator}
 """
-# In a row, paced, with an end of its own.
+# In a row, paced, ending by itself.
 PACED = """
 name: paced
 stages:
@@ -88,7 +88,7 @@ class ConsoleOf:
         return requests.get(self.base + path, timeout=10, **options)
 
     def spans(self) -> set[tuple[str, str]]:
-        """Give (trace id, span id) of every span that it has."""
+        """Return (trace id, span id) of every span that it has."""
         groups = self.get("/download/traces.json").json()["resourceSpans"]
         return {
             (span["traceId"], span["spanId"])
@@ -102,7 +102,7 @@ class ConsoleOf:
         return requests.post(f"{self.base}/v1/traces", data=body, headers=named, timeout=10)
 
     def send_messages(self, count: int) -> list[str]:
-        """POST messages to the first stage and give the ids of their traces."""
+        """POST messages to the first stage and return the ids of their traces."""
         port = int(self.running.stage_base("front").rsplit(":", 1)[1])
         return [post(port, b"hi").headers["x-trace-id"] for _ in range(count)]
 
@@ -132,15 +132,15 @@ def console(tmp_path_factory) -> Iterator[ConsoleOf]:
 
 
 def test_its_address_is_the_first_thing_that_is_printed(console):
-    """The first line on standard error is the console's address, and it answers there while the run is on."""
+    """The first line on standard error is the console's address, and it answers there during the run."""
     assert console.running.errors.read_text().splitlines()[0] == f"Console: {console.address}"
     answer = console.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok\n")
     assert console.log == ""
 
 
-def test_the_proxy_of_a_firm_gets_nothing_of_a_run(tmp_path):
-    """Whatever variable names it, all that is on this machine goes its way directly: messages, spans and figures."""
+def test_a_proxy_gets_nothing_of_a_run(tmp_path):
+    """Whatever variable names it, everything on this machine is sent directly: messages, spans and figures."""
     heard: list[bytes] = []
 
     def record(connection: socket.socket) -> None:
@@ -183,8 +183,8 @@ def test_a_message_posted_is_found_by_its_trace_id(console):
     eventually(whole, 10)
 
 
-def test_a_page_from_elsewhere_is_refused(console):
-    """Another machine's name is a 403, and so is a POST by a page from elsewhere, to spans and to the page alike."""
+def test_a_page_of_another_origin_is_refused(console):
+    """Another machine's name is a 403, and so is a POST by a page of another origin, to spans and to the page."""
     assert console.get("/", headers={"Host": "evil.example"}).status_code == 403
     assert console.get("/api/v3/services", headers={"Host": f"evil.example:{console.port}"}).status_code == 403
     good = export(service="elsewhere").SerializeToString()
@@ -198,7 +198,7 @@ def test_a_page_from_elsewhere_is_refused(console):
 
 
 def test_only_the_token_gets_the_cookie(console):
-    """Who opens the printed address gets a session, in a cookie that is not the token; a wrong token gets none."""
+    """The printed address opens a session, in a cookie that is not the token; a wrong token opens none."""
     right = requests.get(console.address, timeout=10, allow_redirects=False)
     assert right.status_code == 303 and right.headers["Location"] == "/"
     session, rest = right.headers["Set-Cookie"].split("; ", 1)
@@ -209,8 +209,8 @@ def test_only_the_token_gets_the_cookie(console):
     assert wrong.status_code == 303 and "Set-Cookie" not in wrong.headers
 
 
-def test_spans_that_are_none_hurt_nothing(console):
-    """What is too large, packed or unpacked, is a 413, what is no OTLP a 400; a good request after each is a 200."""
+def test_malformed_spans_do_no_harm(console):
+    """A body too large, packed or unpacked, is a 413, other than OTLP a 400; a valid request after each is a 200."""
     good = export(service="other").SerializeToString()
     bomb = gzip.compress(bytes(MAX_BYTES + 1))
     for status, body, headers in (
@@ -236,7 +236,7 @@ def _head(header: str) -> bytes:
 
 
 def test_idle_connections_and_half_requests_do_not_stop_the_page(console):
-    """With 200 connections idle and 100 that stopped within a request the page, its news and spans come at once."""
+    """With 200 idle connections and 100 stopped within a request the page, its news and spans are not delayed."""
     with contextlib.ExitStack() as stack:
         begin = time.monotonic()
         for _ in range(200):
@@ -249,12 +249,12 @@ def test_idle_connections_and_half_requests_do_not_stop_the_page(console):
         page.wait(1.0)
         assert page.texts()["status-traces"]
         assert console.send(export().SerializeToString()).status_code == 200
-        assert time.monotonic() - begin < 10  # which is what a body may take, so none of them was waited for
+        assert time.monotonic() - begin < 10  # the limit for a body, so none of them was waited for
     assert console.log == ""
 
 
 def test_the_variable_switches_it_off(tmp_path):
-    """With SIMULATOR_CONSOLE=0 the bare command has no console, and says nothing of one."""
+    """With SIMULATOR_CONSOLE=0 the bare command has no console, and does not mention one."""
     finished = run_bare(tmp_path, {"SIMULATOR_CONSOLE": "0"})
     assert finished.returncode == 0, finished.stderr
     assert "onsole" not in finished.stderr
@@ -303,12 +303,12 @@ def test_a_console_port_that_is_taken_stops_the_run(tmp_path):
 
 
 def test_two_runs_have_two_consoles_and_each_ends_with_its_run(tmp_path):
-    """Runs beside each other, with the usual port taken, have a console each, which goes with its own run."""
+    """Simultaneous runs, with the usual port taken, have a console each, which stops with its own run."""
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     with contextlib.ExitStack() as stack:
         has_known_port = False
-        with contextlib.suppress(OSError):  # another program may have it, and let go of it meanwhile
+        with contextlib.suppress(OSError):  # another program may have it, and release it meanwhile
             stack.enter_context(socket.create_server(("127.0.0.1", 8090)))
             has_known_port = True
         first, second = (
@@ -337,7 +337,7 @@ def _assert_found(console: ConsoleOf, trace_id: str) -> None:
 
 @pytest.mark.calm
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_console_that_dies_or_hangs_hurts_nothing(tmp_path, number):
+def test_a_console_that_dies_or_hangs_does_no_harm(tmp_path, number):
     """In the middle of a run: every message is handled in time, the ledger balances, no log line is missing."""
     with running_topology(tmp_path, PACED, environment=WITH_CONSOLE) as running:
         console = ConsoleOf(running)
@@ -359,7 +359,7 @@ def test_a_console_that_dies_or_hangs_hurts_nothing(tmp_path, number):
 
 @pytest.fixture(scope="module")
 def secretive(tmp_path_factory) -> Iterator[tuple[ConsoleOf, list[bytes], list[str]]]:
-    """A console that passes on to a collector which never answers; what came to that one, and traces of messages."""
+    """A console whose collector never answers; the collector's requests, and traces of messages."""
     came: list[bytes] = []
 
     def listen_only(connection: socket.socket) -> None:
@@ -378,7 +378,7 @@ def secretive(tmp_path_factory) -> Iterator[tuple[ConsoleOf, list[bytes], list[s
 
 
 def test_a_collector_that_hangs_costs_the_console_nothing(secretive):
-    """The console has every span all the same, and its page says what is the matter and how many wait."""
+    """The console still has every span, and its page shows the problem and how many wait."""
     console, _, trace_ids = secretive
     eventually(lambda: _assert_all_spans(console, trace_ids), 15)
     page = ReplayedPage(console.address)
@@ -388,7 +388,7 @@ def test_a_collector_that_hangs_costs_the_console_nothing(secretive):
     assert console.log == ""
 
 
-def test_secrets_are_for_the_collector_alone(secretive):
+def test_only_the_collector_gets_the_secrets(secretive):
     """The headers of OTEL_EXPORTER_OTLP_HEADERS reach the collector, and no stage knows them."""
     console, came, trace_ids = secretive
     wait_for(lambda: f"authorization: {SECRET}".encode() in b"".join(came), "the header", 10)
@@ -427,12 +427,12 @@ def test_every_span_is_also_in_the_collector_of_the_user(tmp_path):
             assert running.interrupt() == 0
     passed_on = {(span.trace_id, span.span_id) for span in received.spans()}
     assert passed_on > spans and len(passed_on) == len(received.spans())
-    # The last ones, which were sent while everything ended, are not lost either.
+    # The last ones, which were sent during the stop, are not lost either.
     assert sum(trace in late for trace, _ in passed_on) == SPANS_A_MESSAGE * len(late)
 
 
 def test_without_a_collector_the_console_has_every_span(tmp_path):
-    """Where nothing listens, the run says so, the console has every span, and its page says what is the matter."""
+    """If nothing listens, the run says so, the console has every span, and its page shows the problem."""
     with nobody() as port, running_topology(
         tmp_path, TWO_STAGES, environment=WITH_CONSOLE | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
     ) as running:  # fmt: skip
@@ -446,8 +446,8 @@ def test_without_a_collector_the_console_has_every_span(tmp_path):
         assert running.interrupt() == 0
 
 
-def test_what_was_not_passed_on_is_told_at_the_end(tmp_path):
-    """Where a collector was away to the end, the console's log says how many spans it did not get."""
+def test_spans_that_were_not_forwarded_are_reported_at_the_end(tmp_path):
+    """If a collector was missing to the end, the console's log says how many spans it did not get."""
     with nobody() as port, running_topology(
         tmp_path, TWO_STAGES, environment=WITH_CONSOLE | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
     ) as running:  # fmt: skip
@@ -482,6 +482,6 @@ def test_twenty_seconds_at_a_hundred_a_second_are_cheap(tmp_path):
         cwd=ROOT, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
-    # Whether this machine can carry the load beside whatever else it does is not what is asked here.
+    # Whether this machine can carry the load beside its other work is not tested here.
     broken = [line for line in finished.stderr.splitlines() if line.startswith("Broken") and "the load" not in line]
     assert "CPU:" in finished.stdout and not broken, finished.stdout + finished.stderr

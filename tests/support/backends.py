@@ -1,4 +1,4 @@
-"""Real backends, found on this machine or told missing: a named skip for a user, a failure in CI."""
+"""Real backends, found on this machine or missing: a named skip for a user, a failure in CI."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_CLIENT_S = (20_000, 32_000)  # Linux gives clients those from 32,768 on
 
 
 def find(program: str) -> str:
-    """Give the path of a program; where it is missing, skip the test by name, or fail where backends are required."""
+    """Return the path of a program; if it is missing, skip the test by name, or fail if backends are required."""
     path = find_program(program, os.environ)
     if path is None:
         message = f"{program} is not installed"
@@ -35,12 +35,12 @@ def find(program: str) -> str:
 
 
 def free_port() -> int:
-    """Find a port for a program that can't choose one itself, among those that no outgoing connection is given."""
+    """Return a port for a program that can't choose one itself, outside the range of outgoing connections."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Find several, each another."""
+    """Return several different free ports."""
     found: list[int] = []
     with contextlib.ExitStack() as held:
         while len(found) < count:
@@ -61,13 +61,13 @@ class Prometheus:
         return list(answer["data"]["result"])
 
     def value(self, expression: str) -> float | None:
-        """Give the value of an expression that has one series, None where it has none."""
+        """Return the value of an expression that has one series, None if it has none."""
         result = self.query(expression)
         assert len(result) <= 1, result
         return float(result[0]["value"][1]) if result else None
 
     def samples(self, selector: str, span: str) -> dict[float, float]:
-        """Give what was scraped of the one series that a selector has, in the time before now, as {time: value}."""
+        """Return the scraped values of a selector's single series, in the time before now, as {time: value}."""
         (series,) = self.query(f"{selector}[{span}]")
         return {float(at): float(value) for at, value in series["values"]}
 

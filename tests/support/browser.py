@@ -23,8 +23,8 @@ FLAGS = [
 ]
 SCREEN = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-WAIT_MILLIS = 60_000  # far beyond what it takes, also on a slow machine
-# A page that is left drops what it has under way.
+WAIT_MILLIS = 60_000  # far more than needed, even on a slow machine
+# A page that is left drops its requests in flight.
 _DROPPED = "net::ERR_ABORTED"
 _TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => console.error(
@@ -35,7 +35,7 @@ addEventListener("securitypolicyviolation", (event) => console.error(
 
 @contextlib.contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """Run the real Chromium, found like any backend."""
+    """Run the real Chromium, found like the other backends."""
     program = find("chromium")
     expect.set_options(timeout=WAIT_MILLIS)
     with sync_playwright() as playwright:
@@ -46,7 +46,7 @@ def running_chromium() -> Iterator[Browser]:
 
 @dataclass
 class Tab:
-    """A page in a context of its own, what went wrong in it, and every origin that it asked."""
+    """A page in its own context, its errors, and every origin that it requested."""
 
     page: Page
     origin: str
@@ -54,9 +54,9 @@ class Tab:
     origins: set[str] = field(default_factory=set)
 
     def check(self) -> None:
-        """Fail where something went wrong since the last check."""
+        """Fail if something went wrong since the last check."""
         if not self.page.is_closed():
-            self.page.evaluate("() => 0")  # what was on its way from the browser is here then
+            self.page.evaluate("() => 0")  # afterwards everything on its way from the browser is here
         found, self.troubles[:] = list(self.troubles), []
         assert not found, "\n".join(found)
 

@@ -49,7 +49,7 @@ class Collector:
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.address}
 
     def spans(self, start: int = 0) -> list[ReceivedSpan]:
-        """Give all spans that have come, or those from number `start` on."""
+        """Return all spans that have come, or those from number `start` on."""
         while self._bodies_decoded < len(self.bodies):
             self._decoded += _decode(self.bodies[self._bodies_decoded])
             self._bodies_decoded += 1

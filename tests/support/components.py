@@ -1,4 +1,4 @@
-"""What a page is made of, for tests: every component of a tree, its texts, its addresses and its size."""
+"""The components of a page, for tests: every component of a tree, its texts, its addresses and its size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ADDRESSES = ("href", "src", "action", "srcDoc")
 
 
 def components(tree: Any) -> Iterator[Component]:
-    """Give every component of a tree, those around others before those in them."""
+    """Yield every component of a tree, parents before children."""
     if isinstance(tree, Component):
         yield tree
         yield from components(getattr(tree, "children", None))
@@ -22,7 +22,7 @@ def components(tree: Any) -> Iterator[Component]:
 
 
 def texts(tree: Any) -> list[str]:
-    """Give every text that is shown, from above."""
+    """Return every text that is shown, from the top."""
     if isinstance(tree, (list, tuple)):
         return [text for part in tree for text in texts(part)]
     if isinstance(tree, Component):
@@ -35,44 +35,44 @@ def text_of(tree: Any) -> str:
 
 
 def properties(component: Component) -> dict[str, Any]:
-    """Give what a component is told, but for what is in it."""
+    """Return a component's properties, except its children."""
     return {name: value for name, value in component.to_plotly_json()["props"].items() if name != "children"}
 
 
 def addresses(tree: Any) -> list[str]:
-    """Give every address that somebody could come to from a tree."""
+    """Return every address that a tree links to."""
     found = [properties(part) for part in components(tree)]
     return [str(given[name]) for given in found for name in _ADDRESSES if given.get(name)]
 
 
 def classes(tree: Any) -> list[str]:
-    """Give the classes of every component that has any."""
+    """Return the classes of every component that has some."""
     return [part.className for part in components(tree) if getattr(part, "className", None)]
 
 
 def of_class(tree: Any, name: str) -> list[Component]:
-    """Give the components that have a class, among others."""
+    """Return the components that have at least this class."""
     return [part for part in components(tree) if name in str(getattr(part, "className", "") or "").split()]
 
 
 def by_id(tree: Any, element: Any) -> Component:
-    """Give the one component that has an id."""
+    """Return the single component with an id."""
     [found] = [part for part in components(tree) if getattr(part, "id", None) == element]
     return found
 
 
 def ids(tree: Any) -> list[Any]:
-    """Give the ids that there are, each as often as it is there."""
+    """Return all ids, each as often as it occurs."""
     return [part.id for part in components(tree) if getattr(part, "id", None) is not None]
 
 
 def size_of(tree: Any) -> int:
-    """Give how many bytes a tree takes on its way to a page."""
+    """Return the size of a tree in bytes, as it is sent to a page."""
     return len(PlotlyJSONEncoder().encode(tree).encode())
 
 
 def assert_harmless(tree: Any) -> None:
-    """See that every address is one of the page's own, and that nothing is taken as HTML or as a script."""
+    """Check that every address is one of the page's own, and that nothing is interpreted as HTML or as a script."""
     for address in addresses(tree):
         assert address.startswith(("/", "#")) and not address.startswith("//"), address
         assert not set(address) & set("\\\"'<> \r\n\t"), address

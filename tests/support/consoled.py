@@ -1,4 +1,4 @@
-"""What answers for a console's page, of a run without processes."""
+"""The answers of a console's page, for a run without processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def answers_for(
     may_change: Callable[[], bool] = lambda: True,
     forwarder: Forwarder | None = None,
 ) -> FrameAnswers:
-    """Put together what answers; without `addresses` no stage can be asked what it does."""
+    """Return the answers of a page; without `addresses` no stage can be asked for its settings."""
     where = addresses or {name: [] for name in run.topology.stages}
     controls = ControlAnswers(run.watching, where, may_change, None)
     return FrameAnswers(run.watching, forwarder, TraceAnswers(run.watching), StageAnswers(run.watching), controls)

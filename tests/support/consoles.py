@@ -1,4 +1,4 @@
-"""Consoles for tests: that of a real run, and one of a run that is made up, as large as it is wanted."""
+"""Consoles for tests: that of a real run, and one of a fake run of any size."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def running_console(folder: Path, topology: Path, *flags: str) -> Iterator[Shown
 
 
 def wait_for_figures(page: Page, stages: int, timeout_seconds: float = 120) -> None:
-    """Wait until every card of a living stage, and there are at least so many, has its figures, and lines are drawn."""
+    """Wait until at least so many cards of living stages all have their figures, and lines are drawn."""
     page.wait_for_function(_ALL_HAVE_FIGURES, arg=stages, timeout=1000 * timeout_seconds)
     page.wait_for_selector("#edges path", state="attached", timeout=1000 * timeout_seconds)
 
 
 @dataclass(frozen=True)
 class MadeUp:
-    """The address of a page, and how to end the stage that is to die."""
+    """The address of a page, and how to kill the stage that is to die."""
 
     url: str
     kill: Callable[[], None]
@@ -92,12 +92,12 @@ def console_of_a_made_up_run(folder: Path, text: str, mortal: str, struggling: s
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 100  # the console asks many at once
+    request_queue_size = 100  # the console asks many at the same time
 
 
 @contextlib.contextmanager
 def _counting(stages: list[str], tallies: list[tally.Tally], is_full: bool) -> Iterator[str]:
-    """Answer /metrics like a stage that handles messages all the time, whichever stage is asked for."""
+    """Answer /metrics like a stage that handles messages all the time, for every stage."""
     began = time.monotonic()
 
     class Handler(BaseHTTPRequestHandler):

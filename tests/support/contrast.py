@@ -1,11 +1,11 @@
-"""How well the texts on a page stand out from what is behind them (WCAG 2.2, contrast ratio)."""
+"""The contrast of the texts on a page with their background (WCAG 2.2, contrast ratio)."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Page
 
 ENOUGH = 4.5
-# What is switched off need not stand out (WCAG 1.4.3), nor what a dead stage counted last.
+# Disabled elements are exempt (WCAG 1.4.3), and so are the last figures of a dead stage.
 _LEFT_OUT = (
     ":disabled, .visually-hidden, .js-plotly-plot *, .card.dead :is(.numbers, .meter, .delay) *, .card.dead .delay"
 )
@@ -52,10 +52,10 @@ _FIND = """([enough, leftOut, examples]) => {
 
 
 def faint_texts(page: Page) -> set[str]:
-    """Give the texts that are too faint, each as its element and ratio."""
+    """Return the texts that are too faint, each as its element and ratio."""
     return set(page.evaluate(_FIND, [ENOUGH, _LEFT_OUT, False]))
 
 
 def faint_examples(page: Page) -> set[str]:
-    """Give the boxes whose example of what may be typed is too faint."""
+    """Return the boxes whose placeholder is too faint."""
     return set(page.evaluate(_FIND, [ENOUGH, _LEFT_OUT, True]))

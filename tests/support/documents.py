@@ -1,4 +1,4 @@
-"""Read the YAML that was rendered. The loader in C takes a tenth of the time."""
+"""Read rendered YAML. The loader in C takes a tenth of the time."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-_MOST_DEPTH = 9  # of messages: enough for a value in a list in a list of an attribute of a span
+_MAX_DEPTH = 9  # of messages: enough for a value in a list in a list of an attribute of a span
 
 _SCALARS = {
     FieldDescriptor.TYPE_STRING: st.text(max_size=8),
@@ -28,7 +28,7 @@ _SCALARS = {
 
 
 def export(spans=1, service="shop"):
-    """Make a request of one service with so many spans of one trace."""
+    """Return a request of one service with so many spans of one trace."""
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
     name = resource.resource.attributes.add(key="service.name")
@@ -43,9 +43,9 @@ def export(spans=1, service="shop"):
 
 @st.composite
 def exports(draw):
-    """Give any request, with every field that there is."""
+    """Return any request, with every possible field."""
     request = ExportTraceServiceRequest()
-    _fill(draw, request, _MOST_DEPTH)
+    _fill(draw, request, _MAX_DEPTH)
     return request
 
 

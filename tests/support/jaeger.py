@@ -1,4 +1,4 @@
-"""What a real Jaeger has of a trace."""
+"""Traces in a real Jaeger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import requests
 
 
 def spans_of(base: str, trace_id: str) -> list[dict[str, Any]] | None:
-    """Return the spans of a trace, each with the name of its service; None where Jaeger has none of it yet."""
+    """Return the spans of a trace, each with the name of its service; None if Jaeger has none of them yet."""
     answer = requests.get(f"{base}/api/v3/traces/{trace_id}", timeout=10)
     if answer.status_code == 404:
         return None
@@ -21,6 +21,6 @@ def spans_of(base: str, trace_id: str) -> list[dict[str, Any]] | None:
 
 
 def attribute(bearer: dict[str, Any], key: str) -> Any:
-    """Return the value of an attribute of a span or resource, None where it has none of that name."""
+    """Return the value of an attribute of a span or resource, None if there is none of that name."""
     found = [entry["value"] for entry in bearer.get("attributes", []) if entry["key"] == key]
     return next(iter(found[0].values())) if found else None

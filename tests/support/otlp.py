@@ -1,4 +1,4 @@
-"""OTLP requests for tests, as short as their meaning."""
+"""OTLP requests for tests, written briefly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 
 
 def request(**spans_by_service: list[Span]) -> ExportTraceServiceRequest:
-    """Make a request of {service: spans}."""
+    """Return a request of {service: spans}."""
     made = ExportTraceServiceRequest()
     for service, spans in spans_by_service.items():
         group = made.resource_spans.add()
@@ -37,7 +37,7 @@ def span(
     error: str | None = None,
     attributes: Mapping[str, Any] | None = None,
 ) -> Span:
-    """Make a span that starts `at_ms` after START; ids may be numbers; `error` is the message of status ERROR."""
+    """Return a span that starts `at_ms` after START; ids may be numbers; `error` is the message of status ERROR."""
     start = START + int(at_ms * MS)
     made = Span(
         trace_id=trace if isinstance(trace, bytes) else trace_bytes(trace),

@@ -1,4 +1,4 @@
-"""The picture of a system as it stands on a page: where its cards and edges are, in pixels of the screen."""
+"""The picture of a system on a page: the places of its cards and edges, in pixels of the screen."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Card:
-    """A card: `cut` and `outside` name its texts that don't fit; its smallest text, in pixels."""
+    """A card: `cut` and `outside` are its texts that don't fit; its smallest text is in pixels."""
 
     name: str
     kinds: list[str]
@@ -77,7 +77,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Line:
-    """An edge: where it starts and ends, its kinds and its thickness."""
+    """An edge: its start and end, its kinds and its thickness."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -101,7 +101,7 @@ class Measured:
         return [(one.name, other.name) for one, other in pairs if one.box.overlaps(other.box)]
 
     def connected(self) -> list[tuple[Sequence[str], Sequence[str]]]:
-        """Give for each line the cards from whose right side it comes, and those to whose left side it goes."""
+        """Return for each line the cards at whose right side it starts, and those at whose left side it ends."""
         return [
             (
                 [card.name for card in self.cards if _is_beside(line.start, card.box.right, card.box)],

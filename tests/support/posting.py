@@ -31,7 +31,7 @@ def assert_problem(answer, status, title, **more):
 
 
 def http_counts(web):
-    """Give {(method, route, code): requests} of all that was answered."""
+    """Return {(method, route, code): requests} of all that was answered."""
     return {
         tuple(sample.labels[f"http_{key}"] for key in ("request_method", "route", "response_status_code")): sample.value
         for family in web.registry.collect()

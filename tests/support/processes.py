@@ -25,7 +25,7 @@ _QUIET = {"OTEL_TRACES_EXPORTER": "none", "SIMULATOR_CONSOLE": "0", "SIMULATOR_S
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the environment without anything that would change the product, plus `extra`.
+    """Return the environment without anything that would change the product, plus `extra`.
 
     By default no span leaves, a run has no console, and a stage stops without waiting for who may still send to it.
     """

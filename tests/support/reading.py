@@ -1,4 +1,4 @@
-"""Reading a topology that a test writes down, and what is wrong with it."""
+"""Reading a topology from a test, and its mistakes."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def read(text):
 
 
 def refusal_of(text):
-    """Give what is wrong with a topology, as (line, column, message)."""
+    """Return what is wrong with a topology, as (line, column, message)."""
     with pytest.raises(ConfigurationError) as refusal:
         read(text)
     return [(problem.line, problem.column, problem.message) for problem in refusal.value.problems]

@@ -63,7 +63,7 @@ def say(port, text, end=False):
 
 
 def answers_of(text):
-    """Give every answer in what came on a connection."""
+    """Return every answer in what came on a connection."""
     answers = []
     while text:
         head, _, text = text.partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Settling what a stage is, by itself or as one of a topology, from flags alone."""
+"""The settings of a stage, single or in a topology, only from flags."""
 
 import pytest
 
@@ -18,17 +18,17 @@ def flags(values):
 
 
 def resolve(**values):
-    """Settle a stage by itself from flags alone."""
+    """Return the settings of a single stage from flags."""
     return resolve_stage(flags(values), no_samples)
 
 
 def resolve_in_pipeline(name, **values):
-    """Settle a stage of the pipeline, with flags that change it."""
+    """Return the settings of a stage of the pipeline, with flags that change it."""
     return resolve_topology_stage(read_topology(PIPELINE), name, flags(values), no_samples)
 
 
 def resolve_in(text, name, **values):
-    """Settle a stage of a topology that is written down here, with flags that change it."""
+    """Return the settings of a stage of a topology given as text, with flags that change it."""
     return resolve_topology_stage(parse_topology(text, "file.yaml", no_samples, "t"), name, flags(values), no_samples)
 
 

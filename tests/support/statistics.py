@@ -6,7 +6,7 @@ import math
 
 
 def binomial_range(trials: int, probability: float, confidence: float) -> tuple[int, int]:
-    """Give the least and the greatest count that a share of `confidence` of all such experiments stays within.
+    """Return the least and the greatest count that a share of `confidence` of all such experiments stays within.
 
     It is exact: what lies below, and what lies above, has a probability of (1 - confidence) / 2 at most.
     """

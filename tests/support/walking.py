@@ -51,7 +51,7 @@ def walk(topology: Topology, entry: str, chance: random.Random) -> Walk:
 
 
 def layers_of(topology: Topology) -> dict[str, int]:
-    """Give the longest chain of calls that leads to each stage. A cycle never ends in the order of the stages."""
+    """Return the longest chain of calls that leads to each stage. A cycle never ends in the order of the stages."""
     depths = dict.fromkeys(topology.stages, 0)
     seen: set[str] = set()
     for name, stage in topology.stages.items():
