@@ -133,16 +133,16 @@ def assert_shown(prometheus):
     assert {value for (_, stage), value in shares.items() if stage == "broken"} == {1.0}
     # A fifth of the calls fails by an injected fault and is retried; so is a call to the stopped instance.
     per_call = numbers(prometheus, expressions("stage", "Attempts per call")[0])
-    assert 1.1 < per_call["pool", "front"] < 2
+    assert 1.1 < per_call["pool", "front"] < 1.5
     # The counts of a new status before its first scrape are lost.
     assert per_call["front", "clients"] == pytest.approx(1, abs=0.2)
     assert per_call["broken", "front"] < 0.5  # the breaker is between them
     assert numbers(prometheus, expressions("stage", "Breakers open")[0])["broken", "front"] == 1
     parts = [numbers(prometheus, expression) for expression in expressions("pipeline", "Where a message's time goes")]
     waiting, processing, downstream, overhead = ({stage: v for (stage,), v in part.items()} for part in parts)
-    assert 0.005 <= processing["archive"] < 0.01  # a mean, which a single late message does not double
+    assert 0.005 <= processing["archive"] < 0.0125  # a mean of hundreds, each late by what a busy machine takes
     assert downstream["archive"] == 0 and waiting["archive"] < 0.01
-    assert overhead["pool"] > 0.1 * 0.03 * 0.3  # a tenth of its messages hang for 30 ms
+    assert overhead["pool"] > 0.1 * 0.03 * 0.6  # a tenth of its messages hang for 30 ms
     assert downstream["front"] > processing["archive"] and "clients" not in overhead
 
 

@@ -18,15 +18,16 @@ import requests
 from simulator.render.jaeger import DEFAULT_PORTS
 from tests.support.backends import Prometheus, find
 from tests.support.collector import ERROR, SERVER
+from tests.support.drawn import is_struck
 from tests.support.jaeger import attribute, spans_of
 from tests.support.processes import ROOT, RunningTopology, clean_environment, running_topology, wait_for
-from tests.support.statistics import binomial_range
 from tests.support.wire import post
 
 pytestmark = pytest.mark.calm
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
 STAGES = ("injector", "parse", "enrich", "archive")
 MARKED = 500
+SEED = 9
 RATE = 50.0
 
 
@@ -45,7 +46,7 @@ def seen(tmp_path_factory):
     """Send 500 messages of our own through a pipeline with a load of 50 a second and a few faults."""
     for program in ("prometheus", "jaeger"):
         find(program)
-    flags = ("--stack", "--rate", "50/s", "--seed", "9", "--set", "enrich.faults=error(503, 5%)")
+    flags = ("--stack", "--rate", "50/s", "--seed", str(SEED), "--set", "enrich.faults=error(503, 5%)")
     # More than twice the load of the default pipeline, on a machine with other work.
     flags += ("--set", "parse.workers=100", "--set", "enrich.workers=100")
     environment = {"OTEL_TRACES_EXPORTER": "otlp"}
@@ -91,7 +92,6 @@ def send_marked(port):
 def test_every_marked_message_is_one_trace_of_all_its_stages(seen):
     """Jaeger has each of the 500 as one trace: right services, right parents, an error where one was injected."""
     assert Counter(status for status, _ in seen.marked.values()).keys() == {200, 502}
-    failed = 0
     for message_id, (status, trace_id) in seen.marked.items():
         stages = STAGES if status == 200 else STAGES[:3]
         # Each server span has two inside; each but the last a client span.
@@ -113,11 +113,10 @@ def test_every_marked_message_is_one_trace_of_all_its_stages(seen):
             assert client["parentSpanId"] == servers[caller]["spanId"]
         assert {attribute(server, "simulator.message_id") for server in servers.values()} == {message_id}
         if status == 502:
-            failed += 1
             enrich = servers["enrich"]
             assert enrich["status"]["code"] == ERROR and attribute(enrich, "simulator.fault") == "error"
-    low, high = binomial_range(MARKED, 0.05, 0.9999)
-    assert low <= failed <= high
+    struck = {ident for ident in seen.marked if is_struck(SEED, STAGES[:3], ident, "error", 0.05)}
+    assert {ident for ident, (status, _) in seen.marked.items() if status == 502} == struck
 
 
 @pytest.mark.backend("jaeger")
