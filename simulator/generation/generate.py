@@ -50,7 +50,7 @@ class Plan:
         if self.stages > 1 and self.layers is not None:
             problems += _range_problems("layers", self.layers, 1, self.stages - 2 * self.injectors + 1)
         if not self.max_visits >= MIN_VISITS:
-            problems.append(f"a message must be allowed {MIN_VISITS:g} visits at least, not {self.max_visits:g}")
+            problems.append(f"{self.max_visits:g} visits are out of range: must be at least {MIN_VISITS:g}")
         if problems:
             raise ConfigurationError.of("; ".join(problems))
 

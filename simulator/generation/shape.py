@@ -75,8 +75,8 @@ def make_shape(count: int, layer_count: int, min_entries: int, chance: Chance) -
 def _layers(count: int, layer_count: int, min_entries: int) -> tuple[tuple[int, ...], ...]:
     if layer_count == 1:
         return (tuple(range(count)),)
-    most = count - (layer_count - 1)
-    entries = min(most, max(min_entries, round(ENTRY_RATIO * count)))
+    max_entries = count - (layer_count - 1)
+    entries = min(max_entries, max(min_entries, round(ENTRY_RATIO * count)))
     weights = [_MIN_WEIGHT + depth**2 * math.exp(-depth / _LAYER_DECAY) for depth in range(2, layer_count + 1)]
     sizes = [entries, *_shared_out(count - entries, weights)]
     starts = [sum(sizes[:depth]) for depth in range(layer_count)]
