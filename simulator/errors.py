@@ -12,7 +12,8 @@ SimulatorError
     ├── InjectedFault           as the configured fault says; never a genuine failure
     ├── DownstreamFailed        502
     ├── DownstreamTooSlow       504
-    ├── KeepingFailed           500: a terminator could not write the message to its output
+    ├── OutputFailed            500: a terminator could not write the message to its output
+    ├── Unforeseen              500: a mistake of this program
     └── BrokenOff               503: the stage had to stop before the message was handled
 """
 
@@ -184,7 +185,16 @@ class BrokenOff(MessageError):
         self.injected = injected
 
 
-class KeepingFailed(MessageError):
+class OutputFailed(MessageError):
     """Raised when a terminator could not write a message to its output."""
 
     title = "Message not kept"
+
+
+class Unforeseen(MessageError):
+    """Answer for a mistake of this program."""
+
+    title = "Internal Server Error"
+
+    def __init__(self) -> None:
+        super().__init__("an unforeseen error; the log has it under this message id")

@@ -30,8 +30,8 @@ from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
 from simulator.console.watching import Watching
 from simulator.stage.server import StageServer
+from simulator.telemetry.clock import SystemClock
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.record import Clock
 from simulator.telemetry.run_files import RunFiles
 from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED, Tally
 from simulator.topology.reader import read_topology
@@ -50,11 +50,11 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
         gevent.signal_handler(number, stop.set)
     gevent.spawn(_when_closed, parent_fd, stop.set)
     turns = Turns(partial(gevent.sleep, 0))
-    files, clock, store = RunFiles(folder), Clock(), TraceStore(turns=turns)
+    files, clock, store = RunFiles(folder), SystemClock(), TraceStore(turns=turns)
     topology = read_topology(files.topology)
     addresses = json.loads(files.addresses.read_text())
     nudged = gevent.event.Event()
-    scraper = Scraper(targets_of(addresses), fetch, clock.monotonic)
+    scraper = Scraper(targets_of(addresses), fetch, clock.now)
     watching = Watching(topology, files, store, scraper, clock, nudged.set, turns)
     destination = destination_from(environment)
     forwarder = _make_forwarder(destination, files) if destination is not None else None

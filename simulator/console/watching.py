@@ -20,7 +20,7 @@ from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.spans import Span, read_spans
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
-from simulator.telemetry.record import Clock
+from simulator.telemetry.clock import Clock
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.standing import Standing, Watch
 from simulator.telemetry.tally import Tallies, TallyReader
@@ -106,7 +106,7 @@ class Watching:
     ) -> None:
         """Ask every process, and make a new snapshot; `for_each` may ask them concurrently."""
         self._scraper.round(for_each)
-        monotonic, unix_seconds = self._clock.monotonic(), self._clock.unix_ns() / 1e9
+        monotonic, unix_seconds = self._clock.now(), self._clock.unix_ns() / 1e9
         figures = {
             name: stage_figures(
                 self._scraper.histories(name), course.look(monotonic, unix_seconds), RATE_WINDOW_SECONDS

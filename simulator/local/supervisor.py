@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import graphlib
 import itertools
 import json
 import os
@@ -25,14 +24,14 @@ from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.stopping import Ending
 from simulator.local.view import Percentiles, Picture, View
 from simulator.net.listening import listen_in_a_row
-from simulator.stage.keeping import JsonLinesKeeper
+from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import labels
 from simulator.telemetry.standing import Watch, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import with_address
 from simulator.topology.draining import run_drain_seconds
-from simulator.topology.graph import called_first, callers_by_stage, calls_of
+from simulator.topology.graph import called_first, callers_by_stage, callers_first, calls_of
 from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
@@ -83,7 +82,7 @@ class Supervisor:
         self._began = time.monotonic()
         self._children: dict[str, list[Child]] = {}
         self._readers: dict[str, TallyReader] = {}
-        self._outputs: list[JsonLinesKeeper] = []
+        self._outputs: list[JsonLinesOutput] = []
         self._parent_read, self._parent_write = parent_pipe()
         try:
             self._open_outputs(topology)
@@ -165,7 +164,7 @@ class Supervisor:
         self._processes.look(0.0)
         self._note_gone()
         ending = Ending(self.topology, run_drain_seconds(self.topology), self._in_flight, tell, self._processes.look)
-        for names in _callers_first(self.topology):
+        for names in callers_first(self.topology):
             stuck = ending.stop(self._everyone(names))
             self._gone |= {child.label: "did not stop in time and was killed" for child in stuck}
             self._note_failed(names)
@@ -225,7 +224,7 @@ class Supervisor:
     def _open_outputs(self, topology: Topology) -> None:
         """Find out whether the outputs can be written; they stay open until the stages have them, for a pipe ends."""
         for _, path in files_of(topology):
-            self._outputs.append(JsonLinesKeeper(path))
+            self._outputs.append(JsonLinesOutput(path))
 
     def _close_outputs(self) -> None:
         while self._outputs:
@@ -299,13 +298,3 @@ class Supervisor:
 
 def _load_of(stage: Stage) -> Load | None:
     return (stage.load or Load()) if stage.load is not None or stage.input is not None else None
-
-
-def _callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
-    """Give the stages in groups so that each is called only by stages of the groups before."""
-    sorter = graphlib.TopologicalSorter(callers_by_stage(topology))
-    sorter.prepare()
-    while sorter.is_active():
-        names = sorter.get_ready()
-        yield names
-        sorter.done(*names)

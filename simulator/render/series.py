@@ -7,8 +7,8 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry
 
+from simulator.telemetry.clock import SystemClock
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import Clock
 
 _NAME = re.compile(r"\b(?:simulator|http_server)_\w+")
 _SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "gauge": ("",)}
@@ -31,7 +31,7 @@ class UnknownSeries(ValueError):
 def stage_series() -> frozenset[str]:
     """Return the names of all series of a stage, as expressions use them."""
     registry = CollectorRegistry()
-    metrics = Metrics(registry, "stage", "processor", "/messages", Clock(), ("other",))
+    metrics = Metrics(registry, "stage", "processor", "/messages", SystemClock(), ("other",))
     for name in GAUGES:
         metrics.add_gauge(name, name, lambda: 0.0)
     metrics.set_info(version="", seed="", delay="")

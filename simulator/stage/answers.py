@@ -1,98 +1,66 @@
-"""The answers of a stage: the receipt, and what faults make of an answer."""
+"""The answers of a stage as HTTP responses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
-
-import orjson
 from flask import Response
 
-from simulator.behaviour.faults.base import Effect
-from simulator.telemetry.record import StageRecord
+from simulator.engine.encodings import ACCEPTED, UnknownEncoding
+from simulator.engine.message import Answer
+from simulator.errors import MessageError, ShuttingDown
+from simulator.net.problems import CONTENT_TYPE, problem
+from simulator.net.receipts import receipt, trace_key
+from simulator.stage.message_headers import DRAINING, INJECTED, MESSAGE_ID, REFUSED, TRACE_ID, UNREAD
 
-# Keys in the WSGI environment by which an answer tells the server how to end the connection.
-RESET, HANG_UP = "simulator.reset", "simulator.hang_up"
-_SLOW_STEPS_PER_SECOND = 10.0
-_FILLING = b',"filling":"%b"}\n'
+_JSON = "application/json"
 
 
-def receipt(stage: str, record: StageRecord, size: int | None) -> bytes:
-    """Write what a client gets for its message, filled up to `size` bytes where that is more."""
-    return _written(
-        {
-            "message_id": record.arrival.message_id,
-            "stage": stage,
-            "outcome": record.outcome,
-            **trace_key(record.arrival.trace.trace_id),
-            "duration_seconds": round(record.duration_seconds, 6),
-        },
-        size,
+def response_to(answer: Answer, stage: str, message_id: str, trace_id: str) -> Response:
+    """Return the whole response; what faults do to the sending of it is not in it."""
+    if answer.error is not None:
+        response = _problem(answer.error, stage, message_id, trace_id)
+    elif answer.accepted:
+        response = Response(receipt(stage, message_id, "accepted", trace_id), 202, content_type=_JSON)
+    else:
+        body = receipt(
+            stage,
+            message_id,
+            str(answer.outcome),
+            trace_id,
+            duration_seconds=answer.duration_seconds,
+            size_bytes=answer.size_bytes,
+        )
+        response = Response(body, content_type=_JSON)
+    if answer.is_spoiled:
+        response.headers[INJECTED] = "true"
+    response.headers[MESSAGE_ID] = message_id
+    if trace_id:
+        response.headers[TRACE_ID] = trace_id
+    return response
+
+
+def _problem(error: MessageError, stage: str, message_id: str, trace_id: str) -> Response:
+    injected = {"injected": True} if error.injected else {}
+    known = {"stage": stage, "message_id": message_id, **trace_key(trace_id)}
+    response = problem(error.status, error.title, str(error), **known, **injected)
+    if error.injected:
+        response.headers[INJECTED] = "true"
+    if isinstance(error, UnknownEncoding):
+        response.headers["Accept-Encoding"] = ", ".join(ACCEPTED)
+    if isinstance(error, ShuttingDown):
+        response.headers[DRAINING] = REFUSED
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
+
+
+def farewell() -> bytes:
+    """Return what a stage that ends says on an idle connection, whole.
+
+    A request that comes in the same moment has this for its answer, and was not read: its sender may send it again.
+    """
+    body = problem(ShuttingDown.status, ShuttingDown.title, str(ShuttingDown())).get_data()
+    head = (
+        f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        f"Retry-After: 1\r\n{DRAINING}: {UNREAD}\r\nConnection: close\r\n\r\n"
     )
-
-
-def accepted_receipt(stage: str, message_id: str, trace_id: str) -> bytes:
-    """Write what a client gets for a message that is still to be handled."""
-    return _written({"message_id": message_id, "stage": stage, "outcome": "accepted", **trace_key(trace_id)}, None)
-
-
-def trace_key(trace_id: str) -> dict[str, str]:
-    """Return the key that names the trace in an answer; none where there is no trace."""
-    return {"trace_id": trace_id} if trace_id else {}
-
-
-def _written(content: dict[str, Any], size: int | None) -> bytes:
-    text = orjson.dumps(content) + b"\n"
-    missing = 0 if size is None else size - len(text)
-    if missing <= 0:
-        return text
-    frame = len(_FILLING % b"") - len(b"}\n")
-    filling = _FILLING % (b"x" * (missing - frame)) if missing >= frame else b" " * missing + b"}\n"
-    return text[:-2] + filling
-
-
-def spoiled(response: Response, effect: Effect, sleep: Callable[[float], None]) -> Response:
-    """Give the answer as the faults that act on it make it."""
-    if not (effect.truncate or effect.body_bytes_per_second):
-        return response
-    return _Spoiled(response, effect, sleep)
-
-
-class NoAnswer(Response):
-    """No answer at all: the server resets the connection."""
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Leave word for the server, and begin no response."""
-        environ[RESET] = True
-        return []
-
-
-class _Spoiled(Response):
-    """An answer whose body comes slowly, or ends in its middle."""
-
-    def __init__(self, whole: Response, effect: Effect, sleep: Callable[[float], None]) -> None:
-        super().__init__(whole.get_data(), whole.status_code, whole.headers)
-        self._effect = effect
-        self._sleep = sleep
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Announce the whole body and send what is to be sent of it."""
-        body = self.get_data()
-        _, status, headers = self.get_wsgi_response(environ)
-        write: Any = start_response(status, headers)
-        if self._effect.truncate:
-            environ[HANG_UP] = True
-            body = body[: len(body) // 2]
-        if self._effect.body_bytes_per_second is None:
-            write(body)
-        else:
-            self._drip(body, self._effect.body_bytes_per_second, write)
-        return []
-
-    def _drip(self, body: bytes, bytes_per_second: float, write: Callable[[bytes], object]) -> None:
-        step = max(1, int(bytes_per_second / _SLOW_STEPS_PER_SECOND))
-        for start in range(0, len(body), step):
-            piece = body[start : start + step]
-            self._sleep(len(piece) / bytes_per_second)
-            write(piece)
+    return head.encode() + body

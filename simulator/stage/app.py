@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, Request, Response, request
 from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from simulator.behaviour.draws import FIRST_VISIT
-from simulator.errors import InjectedFault, InvalidMessage, MessageError
+from simulator.engine.handling import Handling
+from simulator.engine.message import Message
+from simulator.engine.runtime import Runtime
+from simulator.errors import InvalidMessage
 from simulator.net.problems import problem
-from simulator.stage.answers import NoAnswer, accepted_receipt, receipt, spoiled, trace_key
-from simulator.stage.handling import Handling
+from simulator.stage.exchange import RECEIVED_AT, HttpExchange
 from simulator.stage.intake import HeldBodies, Intake
-from simulator.stage.message import (
+from simulator.stage.message_headers import (
+    CALLER,
     DEFAULT_CONTENT_TYPE,
     DUE,
-    INJECTED,
-    MESSAGE_ID,
-    TRACE_ID,
-    Message,
     caller_from,
     deadline_from,
     is_of_the_run,
     message_id_from,
     visit_from,
 )
-from simulator.stage.probes import RECEIVED_AT
-from simulator.stage.problems import message_problem
 from simulator.stage.travel import RunIdentity, read_due
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import OUTSIDE, Clock, TraceIds, Via
+from simulator.telemetry.record import OUTSIDE, TraceIds, Via
 from simulator.topology.model import Forward
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Front:
     """What the application needs to know of the stage around it.
 
@@ -50,10 +48,9 @@ class Front:
     callers: frozenset[str]
     handling: Handling
     metrics: Metrics
-    clock: Clock
+    runtime: Runtime
     new_message_id: Callable[[], str]
     current_trace: Callable[[], TraceIds]
-    sleep: Callable[[float], None]
     draining: Callable[[], bool] = field(default=lambda: False)
     identity: RunIdentity = field(default_factory=RunIdentity)
 
@@ -91,7 +88,7 @@ def create_app(front: Front) -> Flask:
     app.url_map.strict_slashes = not front.path.endswith("/")
 
     def take_message() -> Response:
-        return _take_message(front)
+        return _Story(front)
 
     def refuse(error: HTTPException) -> Response:
         return _refuse(front, error)
@@ -101,44 +98,28 @@ def create_app(front: Front) -> Flask:
     return app
 
 
-def _take_message(front: Front) -> Response:
-    message = _message(front)
-    trace_id = front.current_trace().trace_id
-    known = {"stage": front.stage, "message_id": message.message_id, **trace_key(trace_id)}
-    try:
-        response = _answer(front, message, trace_id)
-    except InjectedFault as error:
-        if error.no_answer:
-            return NoAnswer()
-        response = message_problem(error, **known)
-    except MessageError as error:
-        response = message_problem(error, **known)
-    except Exception:
-        current_app.logger.exception("a message could not be handled")
-        detail = "an unforeseen error; the log has it under this message id"
-        response = problem(500, "Internal Server Error", detail, **known)
-    response.headers[MESSAGE_ID] = message.message_id
-    if trace_id:
-        response.headers[TRACE_ID] = trace_id
-    if front.draining():
-        response.headers["Connection"] = "close"
-    return response
+class _Story(Response):
+    """A response that is the message's whole story: it ends when the answer has left.
+
+    The application has to call it for that, where a view would have returned before anything was sent.
+    """
+
+    def __init__(self, front: Front) -> None:
+        super().__init__()
+        self._front = front
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle the message and answer it."""
+        front = self._front
+        message = _message(front, environ, start_response)
+        if front.handling.behaviour.model.forward is Forward.ACCEPT:
+            front.handling.accept(message)
+        else:
+            front.handling.handle(message)
+        return []
 
 
-def _answer(front: Front, message: Message, trace_id: str) -> Response:
-    """Handle a message, or take it in, and make the answer. Raise MessageError where it is refused or fails."""
-    if front.handling.behaviour.model.forward is Forward.ACCEPT:
-        front.handling.accept(message)
-        body = accepted_receipt(front.stage, message.message_id, trace_id)
-        return Response(body, 202, content_type="application/json")
-    handled = front.handling.handle(message)
-    response = Response(receipt(front.stage, handled.record, handled.answer_bytes), content_type="application/json")
-    if handled.answer.hides_the_answer:
-        response.headers[INJECTED] = "true"
-    return spoiled(response, handled.answer, front.sleep)
-
-
-def _message(front: Front) -> Message:
+def _message(front: Front, environ: WSGIEnvironment, start_response: StartResponse) -> Message:
     """Read the headers; what is wrong with them is raised when the body is read, inside the observed handling."""
     headers = request.headers
     complaint: InvalidMessage | None = None
@@ -146,24 +127,35 @@ def _message(front: Front) -> Message:
         message_id = message_id_from(headers)
     except InvalidMessage as error:
         message_id, complaint = None, error
+    message_id = message_id or front.new_message_id()
     # The request itself: `request` stands for whatever request is being handled.
     current = request._get_current_object()  # type: ignore[attr-defined]
-    intake = Intake(current, front.max_body_bytes, front.held, complaint)
-    now, now_unix_seconds = front.clock.monotonic(), front.clock.unix_ns() / 1e9
+    now, now_unix_seconds = front.runtime.now(), front.runtime.unix_ns() / 1e9
     # Anybody may send these headers, but only a stage of the run is believed.
     believed = is_of_the_run(headers, front.identity.secret)
+    exchange = HttpExchange(
+        environ,
+        start_response,
+        Intake(current, front.max_body_bytes, front.held, complaint),
+        front.runtime,
+        stage=front.stage,
+        message_id=message_id,
+        trace_id=front.current_trace().trace_id,
+        by_stage=believed and CALLER in headers,
+        is_draining=front.draining,
+    )
     return Message(
-        message_id=message_id or front.new_message_id(),
+        message_id=message_id,
         visit=visit_from(headers) if believed else FIRST_VISIT,
         caller=caller_from(headers, front.callers) if believed else OUTSIDE,
         via=Via.HTTP,
         content_type=headers.get("Content-Type", DEFAULT_CONTENT_TYPE),
         body_bytes=None if "Transfer-Encoding" in headers else request.content_length or 0,
         due=read_due(headers.get(DUE) if believed else None, front.identity.clock_id, now, now_unix_seconds),
-        read=intake.read,
+        exchange=exchange,
         deadline_seconds=deadline_from(headers) if believed else None,
         content_encoding=headers.get("Content-Encoding", ""),
-        release=intake.release,
+        received_at=environ.get(RECEIVED_AT),
     )
 
 
@@ -174,7 +166,7 @@ def _refuse(front: Front, error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = "POST"
     if not isinstance(error, InternalServerError):  # which has been observed as a message
-        begin = request.environ.get(RECEIVED_AT, front.clock.monotonic())
+        begin = request.environ.get(RECEIVED_AT, front.runtime.now())
         route = front.path if isinstance(error, MethodNotAllowed) else ""
-        front.metrics.record_unrouted_request(request.method, route, code, front.clock.monotonic() - begin)
+        front.metrics.record_unrouted_request(request.method, route, code, front.runtime.now() - begin)
     return response

@@ -13,28 +13,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import gevent
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
 from simulator.behaviour.draws import message_id
+from simulator.engine.attempts import Attempts
+from simulator.engine.calls import Calls
+from simulator.engine.capacity import Capacity
+from simulator.engine.handling import Handling
+from simulator.engine.identity import Identity
+from simulator.engine.injection import Behaviour
+from simulator.engine.injector import Injector
+from simulator.engine.live import LiveStage
+from simulator.engine.load import make_load
+from simulator.engine.output import Discarding, Output
+from simulator.engine.runtime import Runtime
+from simulator.engine.sender import Sender
 from simulator.net.listening import listen
 from simulator.stage import control
 from simulator.stage.app import Front, create_app
-from simulator.stage.attempts import Attempts
-from simulator.stage.calls import Calls
-from simulator.stage.capacity import Capacity
-from simulator.stage.downstream import Sender
-from simulator.stage.greenlets import Greenlets
-from simulator.stage.handling import Behaviour, Handling, World
-from simulator.stage.injections import Injections
-from simulator.stage.injector import Injector
+from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.intake import SPARE_BYTES, HeldBodies
-from simulator.stage.keeping import Discarding, JsonLinesKeeper, Keeper
-from simulator.stage.labour import burn, hold
-from simulator.stage.live import LiveStage
-from simulator.stage.load import input_lines, make_load
-from simulator.stage.outgoing import asking, make_sender, tls_for
+from simulator.stage.load import input_lines
+from simulator.stage.machine import RealMachine
+from simulator.stage.outgoing import make_sender, tls_for
+from simulator.stage.output_file import JsonLinesOutput
 from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
 from simulator.stage.signals import Signals, info_labels, instrument, make_signals
@@ -44,7 +47,6 @@ from simulator.telemetry.exporting import PatientExporter
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.log_file import LogBound
 from simulator.telemetry.observe import Observer
-from simulator.telemetry.record import Clock
 from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import DISCONNECTS, Tally
 from simulator.topology.graph import headers_of
@@ -89,7 +91,7 @@ class Parts:
     exporter: PatientExporter | None
     capacity: Capacity
     handling: Handling
-    keeper: Keeper
+    output: Output
     server: StageServer
     injector: Injector | None
     inject: Callable[[], None] | None
@@ -100,33 +102,26 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
 
     Raise ConfigurationError where the environment lacks a variable that a header names.
     """
-    stage, clock, state = settings.stage, Clock(), State()
+    stage, runtime, state = settings.stage, GeventRuntime(), State()
     variables = values_for(headers_of(stage), environment)
-    identity = RunIdentity(environment.get(SECRET_VARIABLE, ""), clock_id())
+    run = RunIdentity(environment.get(SECRET_VARIABLE, ""), clock_id())
     tls = tls_for(settings.downstreams, environment)
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     listener = _listener(settings, surroundings.listen_fd)
-    keeper: Keeper = JsonLinesKeeper(Path(stage.output)) if stage.output else Discarding()
+    output: Output = JsonLinesOutput(Path(stage.output)) if stage.output else Discarding()
     lines = input_lines(stage.input, stage.max_body_bytes) if stage.input is not None else None
-    capacity = Capacity(stage.workers, stage.queue, clock.monotonic)
+    capacity = Capacity(stage.workers, stage.queue, runtime)
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
-    signals = make_signals(settings, seed, capacity, tally, clock, environment, surroundings.log_bound)
-    injections, ask = Injections(), asking(tls, identity.secret)
-    sender = make_sender(settings, signals, injections, clock, tls, variables, identity)
-    handling = _handling(settings, seed, signals, capacity, keeper, injections, sender, clock)
+    signals = make_signals(settings, seed, capacity, tally, runtime, environment, surroundings.log_bound)
+    sender = make_sender(settings, signals, runtime, tls, variables, run)
+    handling = _handling(settings, seed, signals, capacity, output, sender, runtime)
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
-    load = make_load(stage, settings.name, seed, lines, handling, watcher, clock, signals.spans.root)
+    load = make_load(handling, runtime, watcher, signals.spans, lines)
     injector, inject = load or (None, None)
     held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
-    app = create_app(_front(settings, state, handling, held, signals, clock, seed, identity))
+    app = create_app(_front(settings, state, handling, held, signals, runtime, seed, run))
     instrument(app, signals.provider)
-    probes = make_probes(
-        signals.registry,
-        signals.metrics.roll,
-        lambda: state.ready,
-        lambda message, visit: injections.is_on_purpose(message, visit, ask),
-        identity.secret,
-    )
+    probes = make_probes(signals.registry, signals.metrics.roll, lambda: state.ready)
     live = LiveStage(
         handling,
         capacity,
@@ -139,7 +134,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)
     server = StageServer(
         listener,
-        beside({**dict.fromkeys(PATHS, probes), control.PATH: controls}, app, clock.monotonic),
+        beside({**dict.fromkeys(PATHS, probes), control.PATH: controls}, app),
         stage.workers + stage.queue + SPARE_CONNECTIONS,
         _on_disconnect(signals, tally),
         lambda status: signals.metrics.record_unrouted_request("", "", status, 0.0),
@@ -156,7 +151,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         signals.exporter,
         capacity,
         handling,
-        keeper,
+        output,
         server,
         injector,
         inject,
@@ -173,29 +168,26 @@ def _handling(
     seed: int,
     signals: Signals,
     capacity: Capacity,
-    keeper: Keeper,
-    injections: Injections,
+    output: Output,
     sender: Sender,
-    clock: Clock,
+    runtime: Runtime,
 ) -> Handling:
-    tasks = Greenlets()
-    world = World(
-        clock=clock,
-        sleep=gevent.sleep,
-        burn=lambda cpu_seconds: burn(cpu_seconds, lambda: gevent.sleep(0)),
-        hold=hold,
-        current_trace=traces.current_trace,
-        inner_span=signals.spans.inner,
-        tasks=tasks,
-    )
-    attempts = Attempts(sender, tasks, clock.monotonic, gevent.sleep)
+    attempts = Attempts(sender, runtime)
     names = tuple(downstream.name for downstream in settings.downstreams)
     signals.metrics.add_downstream_gauge(
         "simulator_breakers_open", "Circuit breakers that are not closed", attempts.open_breakers, names
     )
-    calls = Calls(attempts, tasks, clock.monotonic, signals.spans.inner)
-    behaviour = Behaviour(settings.name, seed, settings.stage, settings.instance)
-    return Handling(behaviour, capacity, calls, keeper, Observer(signals.sinks, clock), injections, world)
+    identity = Identity(stage=settings.name, seed=seed, topology=settings.topology, instance=settings.instance)
+    return Handling(
+        Behaviour(identity, settings.stage),
+        runtime,
+        Observer(signals.sinks, runtime),
+        signals.spans,
+        capacity=capacity,
+        calls=Calls(attempts, runtime, signals.spans),
+        output=output,
+        machine=RealMachine(lambda: runtime.sleep(0)),
+    )
 
 
 def _listener(settings: StageSettings, listen_fd: int | None) -> socket.socket:
@@ -210,9 +202,9 @@ def _front(
     handling: Handling,
     held: HeldBodies,
     signals: Signals,
-    clock: Clock,
+    runtime: Runtime,
     seed: int,
-    identity: RunIdentity,
+    run: RunIdentity,
 ) -> Front:
     numbers = itertools.count(1)
     origin = f"{settings.name}/http" if settings.instance == 1 else f"{settings.name}/{settings.instance}/http"
@@ -224,12 +216,11 @@ def _front(
         callers=frozenset(settings.callers),
         handling=handling,
         metrics=signals.metrics,
-        clock=clock,
+        runtime=runtime,
         new_message_id=lambda: message_id(seed, origin, next(numbers)),
         current_trace=traces.current_trace,
-        sleep=gevent.sleep,
         draining=lambda: state.draining,
-        identity=identity,
+        identity=run,
     )
 
 

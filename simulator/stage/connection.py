@@ -9,7 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from simulator.stage.reply import BadReply, Reply
+from httptools import HttpParserError
+
+from simulator.stage.reply import BadReply, HttpReply
 
 _CHUNK_BYTES = 2**16
 
@@ -93,7 +95,7 @@ class Connection:
         """Return whether the connection can't be used again: nothing may come on it while nothing was asked."""
         return bool(self._poll.poll(0))
 
-    def exchange(self, message: bytes, reply: Reply, timeout_seconds: float) -> None:
+    def exchange(self, message: bytes, reply: HttpReply, timeout_seconds: float) -> None:
         """Send a request and read its answer into `reply`; no pause between two bytes may be longer than the timeout.
 
         Raise EndedUnanswered, TimeoutError, OSError, BadReply or HttpParserError.
@@ -114,6 +116,12 @@ class Connection:
                 raise
             raise EndedUnanswered(error) from None
         self.was_used = True
+
+    def read_what_came(self, reply: HttpReply) -> None:
+        """Read what has come by now into `reply`, without waiting: it may say why no more did."""
+        with suppress(OSError, BadReply, HttpParserError):
+            self.socket.settimeout(0)
+            reply.feed(self.socket.recv(_CHUNK_BYTES))
 
     def close(self) -> None:
         """Close the connection."""

@@ -11,12 +11,12 @@ from flask import Flask, Request, Response, request
 from structlog.typing import FilteringBoundLogger
 from werkzeug.exceptions import HTTPException
 
+from simulator.engine.json_text import without_mark
+from simulator.engine.live import LiveStage
 from simulator.errors import ConfigurationError
 from simulator.net.loopback import host_of, is_loopback
 from simulator.net.problems import http_problem, problem
 from simulator.net.request_body import BodyTooLarge, read_body
-from simulator.stage.json_text import without_mark
-from simulator.stage.live import LiveStage
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 PATH = "/control"

@@ -6,15 +6,15 @@ many seconds, where the name server asks another one that can't be reached.
 
 from __future__ import annotations
 
+from simulator.engine.runtime import Runtime, Task
 from simulator.stage.connection import Found, LookUp, look_up
-from simulator.stage.tasks import Task, Tasks
 
 
 class Lookups:
     """Look names up; callers that ask for the same name at the same time share one look-up and its result."""
 
-    def __init__(self, tasks: Tasks, look_up: LookUp = look_up) -> None:
-        self._tasks = tasks
+    def __init__(self, runtime: Runtime, look_up: LookUp = look_up) -> None:
+        self._runtime = runtime
         self._look_up = look_up
         self._latest: dict[tuple[str, int], Task] = {}
 
@@ -25,5 +25,5 @@ class Lookups:
         """
         task = self._latest.get((host, port))
         if task is None or task.done:
-            task = self._latest[host, port] = self._tasks.start(lambda: self._look_up(host, port))
+            task = self._latest[host, port] = self._runtime.spawn(lambda: self._look_up(host, port))
         return task.result()  # type: ignore[return-value]

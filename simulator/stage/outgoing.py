@@ -1,29 +1,25 @@
-"""How a stage reaches those that it calls, put together: connections, trust, and who is told of what goes on there."""
+"""How a stage reaches those that it calls, put together: connections, trust, and what is logged and counted of them."""
 
 from __future__ import annotations
 
 import functools
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 
-import gevent
 from gevent import monkey
 from opentelemetry import trace
 
+from simulator.engine.runtime import Runtime
+from simulator.engine.sender import Sender
 from simulator.stage.connection import connect
-from simulator.stage.downstream import Sender, Try, is_on_purpose, resending
-from simulator.stage.greenlets import Greenlets
-from simulator.stage.injections import Ask, Injections
+from simulator.stage.http_wire import HttpWire, OutgoingRequest, addresses_of, resending
 from simulator.stage.lookups import Lookups
-from simulator.stage.message import MESSAGE_ID
+from simulator.stage.message_headers import MESSAGE_ID
 from simulator.stage.signals import Signals
-from simulator.stage.time_limit import TooSlow
 from simulator.stage.transport import LeanAdapter
 from simulator.stage.travel import RunIdentity
 from simulator.stage.trust import make_tls
 from simulator.telemetry.logs import trace_keys
-from simulator.telemetry.record import Clock
 from simulator.telemetry.traces import current_trace
 from simulator.topology.settings import Downstream, StageSettings
 from simulator.urls import redacted
@@ -37,46 +33,28 @@ def tls_for(downstreams: tuple[Downstream, ...], environment: Mapping[str, str])
     return make_tls(environment) if calls_https else None
 
 
-def asking(tls: ssl.SSLContext | None, secret: str) -> Ask:
-    """Return what asks a called stage whether it kept an answer back on purpose."""
-    return functools.partial(is_on_purpose, tls=tls, secret=secret)
-
-
 def make_sender(
     settings: StageSettings,
     signals: Signals,
-    injections: Injections,
-    clock: Clock,
+    runtime: Runtime,
     tls: ssl.SSLContext | None,
     variables: Mapping[str, str],
     identity: RunIdentity,
 ) -> Sender:
-    """Make the sender of a stage, which logs and counts what becomes of instances and connections.
+    """Return the sender of a stage, which logs and counts what becomes of instances and connections.
 
     `variables` are the values of the environment's variables that headers name.
     """
-    connections = min(_MAX_CONNECTIONS, settings.stage.workers)
     adapter = LeanAdapter(
-        connections,
+        min(_MAX_CONNECTIONS, settings.stage.workers),
         monkey.get_original("select", "poll"),
-        functools.partial(connect, look_up=Lookups(Greenlets())),
+        functools.partial(connect, look_up=Lookups(runtime)),
         may_resend=resending(_on_resend(signals)),
         tls=tls,
-        time_limit=_time_limit,
+        time_limit=runtime.time_limit,
     )
-    return Sender(
-        settings.name,
-        settings.downstreams,
-        connections,
-        clock.monotonic,
-        _time_limit,
-        adapter,
-        injections,
-        _on_ejection(signals),
-        asking(tls, identity.secret),
-        variables,
-        identity,
-    )
+    wire = HttpWire(settings.name, settings.downstreams, adapter, runtime.now, runtime.time_limit, variables, identity)
+    return Sender(addresses_of(settings.downstreams), wire, runtime.now, _on_ejection(signals))
 
 
 def _on_ejection(signals: Signals) -> Callable[[str, str, bool], None]:
@@ -90,8 +68,8 @@ def _on_ejection(signals: Signals) -> Callable[[str, str, bool], None]:
     return tell
 
 
-def _on_resend(signals: Signals) -> Callable[[Try], None]:
-    def tell(request: Try) -> None:
+def _on_resend(signals: Signals) -> Callable[[OutgoingRequest], None]:
+    def tell(request: OutgoingRequest) -> None:
         signals.metrics.record_resend(request.downstream)
         trace.get_current_span().set_attribute("http.request.resend_count", request.attempt)
         signals.logger.info(
@@ -104,7 +82,3 @@ def _on_resend(signals: Signals) -> Callable[[Try], None]:
         )
 
     return tell
-
-
-def _time_limit(seconds: float) -> AbstractContextManager[object]:
-    return gevent.Timeout(seconds, TooSlow)  # type: ignore[no-any-return]

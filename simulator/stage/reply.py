@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -17,10 +18,15 @@ class BadReply(Exception):
     """Say that what came is no whole answer."""
 
 
-class Reply:
-    """One answer. `idle_seconds` is how long the server keeps the idle connection, None where it does not say."""
+class HttpReply:
+    """One answer. `idle_seconds` is how long the server keeps the idle connection, None where it does not say.
 
-    def __init__(self) -> None:
+    `on_interim(headers)` is called for each interim response before it, one with a status 1xx.
+    """
+
+    def __init__(self, on_interim: Callable[[list[tuple[bytes, bytes]]], None] | None = None) -> None:
+        self._on_interim = on_interim
+        self._interims: list[list[tuple[bytes, bytes]]] = []
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.idle_seconds: float | None = None
@@ -43,6 +49,14 @@ class Reply:
             self.keep_alive = False
         if self._bytes_since_body > _MAX_HEAD_BYTES and not self.complete:
             raise BadReply(f"the head of the answer is longer than {_MAX_HEAD_BYTES} bytes")
+        self._tell_interims()
+
+    def _tell_interims(self) -> None:
+        # Not from within the parser: the one who is told may send something, and let others run meanwhile.
+        while self._interims:
+            interim = self._interims.pop(0)
+            if self._on_interim is not None:
+                self._on_interim(interim)
 
     def end(self) -> None:
         """Take note of the end of the connection, which ends an answer of unknown length and breaks any other."""
@@ -84,7 +98,8 @@ class Reply:
         if self.complete:
             return
         if self.status in _INFORMATIONAL:
-            self.headers.clear()
+            self._interims.append(self.headers)
+            self.headers = []
             self._in_body = False
         else:
             self.complete = True

@@ -73,7 +73,7 @@ class RunningStage:
             log_lines_dropped=parts.writer.dropped,
         )
         parts.writer.close(_LOG_SECONDS)
-        parts.keeper.close()
+        parts.output.close()
 
     def _wait_until_idle(self, bound_seconds: float, hurry: gevent.event.Event | None = None) -> None:
         parts = self._parts

@@ -8,16 +8,20 @@ counted.
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import socket
 import struct
+import termios
 import time
+from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
@@ -25,8 +29,8 @@ from simulator.net.headers import RefusedRequest, RequestHeaders
 from simulator.net.problems import CONTENT_TYPE, problem
 from simulator.net.request_body import BLOCK_BYTES, RequestBody
 from simulator.net.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
-from simulator.stage.answers import HANG_UP, RESET
-from simulator.stage.problems import farewell
+from simulator.stage.answers import farewell
+from simulator.stage.exchange import HANG_UP, INTERIM, RECEIVED_AT, RESET, WAITED
 from simulator.stage.waiting import ClientStream, Dismissed, Phase, Waiting
 
 # Beyond the messages inside a stage: for those that are turned away, for probes, and for idle connections.
@@ -37,6 +41,8 @@ _ENDING_CONNECTIONS = 100
 _FREED_DESCRIPTORS = 16
 _PAUSE_SECONDS = 0.1
 _MAX_DISCARDED_BYTES = 16 * 2**20
+# How long a reset waits for what was sent before it.
+_DELIVERY_SECONDS, _DELIVERY_POLL_SECONDS = 0.2, 0.001
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -59,7 +65,7 @@ class Patience:
 class StageServer(WSGIServer):
     """Serve one application on a listening socket, on up to `connections` connections at the same time.
 
-    `on_disconnect()` is called for each client that hung up before its answer, `on_bad_request(status)` for each
+    `on_disconnect()` is called for each client that hung up before it had its answer, `on_bad_request(status)` for each
     request that could not be read. `exchanges` is the number of requests under way.
     """
 
@@ -128,6 +134,8 @@ class _Handler(WSGIHandler):
     headers: RequestHeaders
     response_headers: list[tuple[bytes, bytes]]
     _gathered: bytearray | None = None
+    _received_at = 0.0
+    _has_hung_up = False
 
     def __init__(self, connection: Any, address: Any, server: StageServer) -> None:
         self._stream = ClientStream(connection, server.waiting, time.monotonic)
@@ -149,6 +157,7 @@ class _Handler(WSGIHandler):
                 self._linger()
             return None
         self._stream.enter(Phase.REQUEST, patience.head_seconds)
+        self._received_at = self._stream.since
         try:
             self._read_head()
         except (RefusedRequest, TimeoutError) as error:
@@ -168,6 +177,7 @@ class _Handler(WSGIHandler):
 
     def handle_one_response(self) -> None:
         self.server.exchanges += 1
+        self._has_hung_up = False
         try:
             super().handle_one_response()
         finally:
@@ -216,6 +226,9 @@ class _Handler(WSGIHandler):
         environ["PATH_INFO"], environ["QUERY_STRING"] = line.path, line.query
         environ["SERVER_PROTOCOL"] = line.version
         environ["wsgi.input"] = self.wsgi_input
+        environ[RECEIVED_AT], environ[WAITED] = self._received_at, self._waited_seconds
+        if line.version == "HTTP/1.1":
+            environ[INTERIM] = self._send_interim
         if isinstance(self.client_address, tuple):
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(self.client_address[0]), str(self.client_address[1])
         environ.update(headers.environ)
@@ -229,7 +242,13 @@ class _Handler(WSGIHandler):
         return environ
 
     def _invite_body(self) -> None:
-        self._stream.send(_CONTINUE, self.server.patience.send_seconds, self.socket.sendall)
+        self._send_interim(_CONTINUE)
+
+    def _send_interim(self, data: bytes) -> None:
+        self._stream.send(data, self.server.patience.send_seconds, self.socket.sendall)
+
+    def _waited_seconds(self) -> float:
+        return self._stream.waited_seconds
 
     def _discard_body(self) -> bool:
         """Read what is left of a body that nobody wants; return whether the connection can be used again."""
@@ -250,9 +269,21 @@ class _Handler(WSGIHandler):
 
     def _reset(self) -> None:
         """End the connection with a TCP reset, as a process that dies does."""
+        self._wait_until_delivered()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.wsgi_input.is_whole = True
+
+    def _wait_until_delivered(self) -> None:
+        """Wait for a moment until the client's machine has what was sent to it: a reset throws away what it has not."""
+        deadline = time.monotonic() + _DELIVERY_SECONDS
+        unsent = array("i", [0])
+        with suppress(OSError):
+            while time.monotonic() < deadline:
+                fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, unsent)
+                if not unsent[0]:
+                    return
+                gevent.sleep(_DELIVERY_POLL_SECONDS)
 
     def _write_with_headers(self, data: bytes) -> None:
         # Headers and body leave together: as two writes the second may wait for the first's acknowledgement.
@@ -260,7 +291,7 @@ class _Handler(WSGIHandler):
         super()._write_with_headers(data)
         gathered, self._gathered = self._gathered, None
         if self._client_is_gone():
-            self.server.on_disconnect()
+            self._count_disconnect()
         self._sendall(gathered)
 
     def _sendall(self, data: bytes | bytearray) -> None:
@@ -270,8 +301,17 @@ class _Handler(WSGIHandler):
         try:
             self._stream.send(data, self.server.patience.send_seconds, super()._sendall)
         except TimeoutError:
-            self.server.on_disconnect()
+            self._count_disconnect()
             raise BrokenPipeError(errno.EPIPE, "the client did not take the answer in time") from None
+        except OSError:
+            self._count_disconnect()
+            raise
+
+    def _count_disconnect(self) -> None:
+        """Note that the client has hung up, once for each request, whenever that is seen."""
+        if not self._has_hung_up:
+            self._has_hung_up = True
+            self.server.on_disconnect()
 
     def _client_is_gone(self) -> bool:
         try:

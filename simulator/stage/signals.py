@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 from gevent import monkey
@@ -19,11 +21,13 @@ from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 import simulator
+from simulator.engine.capacity import Capacity
 from simulator.errors import StartError
-from simulator.stage.capacity import Capacity
-from simulator.stage.downstream import Try
+from simulator.stage.exchange import RECEIVED_AT
+from simulator.stage.http_wire import OutgoingRequest
 from simulator.telemetry import traces
 from simulator.telemetry.batching import read_batching
+from simulator.telemetry.clock import Clock
 from simulator.telemetry.exporting import BoundedProcessor, PatientExporter
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.log_file import LogBound, LogFile
@@ -34,11 +38,12 @@ from simulator.telemetry.otlp import exports_spans
 from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.propagation import install_propagation
-from simulator.telemetry.record import Clock
 from simulator.telemetry.run_files import create_file
 from simulator.telemetry.service import Service, as_the_environment_says
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
 from simulator.topology.settings import StageSettings
+
+_SPAN_START = "opentelemetry-flask.starttime_key"
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,10 @@ def instrument(app: Flask, provider: TracerProvider) -> None:
     the session.
     """
 
+    app.wsgi_app = _from_first_byte(app.wsgi_app)  # type: ignore[method-assign,assignment]
+
     def describe(span: Any, request: Any) -> None:
-        if isinstance(request, Try):
+        if isinstance(request, OutgoingRequest):
             span.set_attribute("peer.service", request.downstream)
             if request.attempt > 1:
                 span.set_attribute("http.request.resend_count", request.attempt - 1)
@@ -121,6 +128,19 @@ def instrument(app: Flask, provider: TracerProvider) -> None:
     instrument_app: Any = FlaskInstrumentor.instrument_app
     instrument_app(app, tracer_provider=provider, meter_provider=no_metrics, enable_commenter=False)
     RequestsInstrumentor().instrument(tracer_provider=provider, meter_provider=no_metrics, request_hook=describe)
+
+
+def _from_first_byte(application: WSGIApplication) -> WSGIApplication:
+    """Let the server's span begin when the request's first byte came."""
+
+    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        received_at = environ.get(RECEIVED_AT)
+        if received_at is not None:
+            # The instrumentation has set it to now; the key is not public, and the version is pinned.
+            environ[_SPAN_START] = time.time_ns() - int((time.monotonic() - received_at) * 1e9)
+        return application(environ, start_response)
+
+    return dispatch
 
 
 def _line_writer(identity: Mapping[str, str], tally: Tally | None, log_bound: LogBound | None) -> LineWriter:
@@ -194,7 +214,7 @@ def _export(
             tally.add(SPANS_DROPPED, count)
 
     destination = read_destination(environment)
-    sender = OtlpSender(destination, clock.monotonic)
-    exporter = PatientExporter(sender, logger, record_dropped, clock.monotonic, destination.endpoint)
+    sender = OtlpSender(destination, clock.now)
+    exporter = PatientExporter(sender, logger, record_dropped, clock.now, destination.endpoint)
     provider.add_span_processor(BoundedProcessor(exporter, read_batching(environment)))
     return exporter

@@ -14,6 +14,7 @@ import time
 import urllib.parse
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,9 @@ from httptools import HttpParserError
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from simulator.engine.runtime import TooSlow
 from simulator.stage.connection import Connect, Connection, EndedUnanswered, connect, secured
-from simulator.stage.reply import BadReply, Reply
-from simulator.stage.time_limit import TimeLimit, TooSlow, no_time_limit
+from simulator.stage.reply import BadReply, HttpReply
 
 # Connections beyond those in use are closed after so long, so that a burst leaves nothing behind.
 _SPARE_SECONDS = 5.0
@@ -56,7 +57,7 @@ class LeanAdapter(BaseAdapter):
 
     `new_poll()` makes a poll object that is only ever asked without waiting: under gevent it must be the real one, not
     gevent's. Idle connections beyond `max_idle` are closed, those that nobody needed for some seconds, and each that is
-    given back at a certain age.
+    given back at a certain age. A request that has `note_interim(headers)` is told of interim responses (status 1xx).
     `may_resend(request)` decides whether a request is sent once more, on a new connection, where the used connection
     that it went out on has ended without a byte of an answer. `tls` of None means Python's own trust.
     `time_limit` bounds the time until there is a connection.
@@ -70,7 +71,7 @@ class LeanAdapter(BaseAdapter):
         monotonic: Callable[[], float] = time.monotonic,
         may_resend: Callable[[requests.PreparedRequest], bool] = lambda request: False,
         tls: ssl.SSLContext | None = None,
-        time_limit: TimeLimit = no_time_limit,
+        time_limit: Callable[[float], AbstractContextManager[object]] = lambda seconds: nullcontext(),
     ) -> None:
         super().__init__()
         self._new_poll = new_poll
@@ -101,13 +102,13 @@ class LeanAdapter(BaseAdapter):
         message = _head(request, target) + _body(request)
         connection = self._take(target.origin) or self._open(target.origin, connect_seconds)
         try:
-            reply = self._exchange(connection, message, read_seconds)
+            reply = self._exchange(connection, message, request, read_seconds)
         except EndedUnanswered as error:
             if not (connection.was_used and self._may_resend(request)):
                 raise requests.ConnectionError(error.reason, request=request) from None
             connection = self._open(target.origin, connect_seconds)
             try:
-                reply = self._exchange(connection, message, read_seconds)
+                reply = self._exchange(connection, message, request, read_seconds)
             except EndedUnanswered as again:
                 raise requests.ConnectionError(again.reason, request=request) from None
         self._give_back(target.origin, connection, reply)
@@ -149,22 +150,27 @@ class LeanAdapter(BaseAdapter):
             raise Unreachable(error) from None
         return Connection(connected, self._new_poll(), self._monotonic())
 
-    def _exchange(self, connection: Connection, message: bytes, timeout_seconds: float) -> Reply:
-        reply = Reply()
+    def _exchange(
+        self, connection: Connection, message: bytes, request: requests.PreparedRequest, timeout_seconds: float
+    ) -> HttpReply:
+        on_interim = getattr(request, "note_interim", None)
+        reply = HttpReply(None if on_interim is None else lambda headers: on_interim(_readable(headers)))
         try:
             connection.exchange(message, reply, timeout_seconds)
         except TimeoutError as error:
+            connection.read_what_came(reply)
             connection.close()
             raise requests.ReadTimeout(error) from None
         except (OSError, HttpParserError, BadReply) as error:
             connection.close()
             raise Broken(error, reply.headers) from None
         except BaseException:
+            connection.read_what_came(reply)
             connection.close()
             raise
         return reply
 
-    def _give_back(self, origin: _Origin, connection: Connection, reply: Reply) -> None:
+    def _give_back(self, origin: _Origin, connection: Connection, reply: HttpReply) -> None:
         idle, now = self._idle[origin], self._monotonic()
         is_young = now - connection.opened_at < _MAX_AGE_SECONDS
         if reply.keep_alive and is_young and len(idle) < self._max_idle:
@@ -224,7 +230,7 @@ def _readable(headers: list[tuple[bytes, bytes]]) -> CaseInsensitiveDict[str]:
     return CaseInsensitiveDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
 
 
-def _response(reply: Reply, request: requests.PreparedRequest, adapter: BaseAdapter) -> requests.Response:
+def _response(reply: HttpReply, request: requests.PreparedRequest, adapter: BaseAdapter) -> requests.Response:
     response = requests.Response()
     response.status_code = reply.status
     response.headers = _readable(reply.headers)

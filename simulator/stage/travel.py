@@ -20,6 +20,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulator.engine.message import Due
+
 # A message of a stage may have been under way for as long as the longest delay. What says so without any proof of its
 # age may not.
 MAX_AGE_SECONDS = 7 * 24 * 3600.0
@@ -37,14 +39,6 @@ class RunIdentity:
 
     secret: str = ""
     clock_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """When a message's way was to begin: for people, and on this process's monotonic clock, None where unknown."""
-
-    unix_seconds: float
-    at: float | None
 
 
 def clock_id() -> str:

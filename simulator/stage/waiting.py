@@ -62,7 +62,8 @@ class Dismissed(OSError):
 class ClientStream(io.RawIOBase):
     """What comes from a client, until `deadline`; `since` is when its phase began; both are monotonic.
 
-    Reading raises TimeoutError when the time is up, or when the connection has to give way, which `gave_way` tells.
+    Reading raises TimeoutError when the time is up, or when the connection has to give way, which `gave_way` says.
+    `waited_seconds` is for how long the rest of the present request has been waited for.
     """
 
     def __init__(self, connection: Any, waiting: Waiting, monotonic: Callable[[], float]) -> None:
@@ -73,11 +74,14 @@ class ClientStream(io.RawIOBase):
         self.gave_way = self._dismissed = False
         self.phase = Phase.IDLE
         self.since = self.deadline = monotonic()
+        self.waited_seconds = 0.0
 
     def enter(self, phase: Phase, seconds: float) -> None:
         """Begin a phase that lasts `seconds` at most."""
         self.phase, self.since = phase, self._monotonic()
         self.deadline = self.since + seconds
+        if phase is Phase.IDLE:
+            self.waited_seconds = 0.0
 
     def readable(self) -> bool:
         """Return True: it can be read."""
@@ -85,7 +89,8 @@ class ClientStream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read what has come, or the first that comes; 0 bytes mean the end of the connection."""
-        left_seconds = self.deadline - self._monotonic()
+        begin = self._monotonic()
+        left_seconds = self.deadline - begin
         if left_seconds <= 0:
             raise TimeoutError("the request did not come in time")
         self._let_others_run()
@@ -95,6 +100,8 @@ class ClientStream(io.RawIOBase):
             count: int = self._connection.recv_into(buffer)
         finally:
             self._waiting.remove(self)
+            if self.phase is Phase.REQUEST:
+                self.waited_seconds += self._monotonic() - begin
         if self._dismissed and self.phase is Phase.IDLE:
             raise Dismissed
         if not count and self.gave_way and self.phase is Phase.REQUEST:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping, MutableMapping
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -23,11 +23,16 @@ _KEPT_END_CHARACTERS = 1024  # an exception says at its end what it is
 _WARNED = (Outcome.REJECTED, Outcome.INVALID, Outcome.FAULTED, Outcome.BROKEN_OFF)
 
 
-def make_logger(write: Callable[[bytes], None], level: str, **always: str) -> FilteringBoundLogger:
-    """Make a logger that writes JSON lines; `always` stands in every one of them, after timestamp, level and event."""
+def make_logger(
+    write: Callable[[bytes], None], level: str, unix_ns: Callable[[], int] = time.time_ns, /, **always: str
+) -> FilteringBoundLogger:
+    """Return a logger that writes JSON lines; `always` stands in every one, after timestamp, level and event.
+
+    `unix_ns()` is the time of day in nanoseconds since 1970.
+    """
     wrapped = structlog.wrap_logger(
         _LineLogger(write),
-        processors=[_lead, structlog.processors.JSONRenderer(serializer=_to_json)],
+        processors=[_Lead(unix_ns), structlog.processors.JSONRenderer(serializer=_to_json)],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
     )
@@ -116,10 +121,12 @@ class LogSink:
             queue_wait_seconds=_rounded(record.queue_wait_seconds),
             delay_drawn_seconds=_rounded(record.delay_drawn_seconds),
             processing_seconds=round(record.processing_seconds, 6),
+            overhead_seconds=round(record.overhead_seconds, 6),
             downstream_seconds=round(record.downstream_seconds, 6),
             duration_seconds=round(record.duration_seconds, 6),
             body_bytes=record.arrival.body_bytes,
             **({} if record.pipeline_seconds is None else {"pipeline_seconds": round(record.pipeline_seconds, 6)}),
+            **({"reading_seconds": reading} if (reading := round(record.reading_seconds, 6)) else {}),
             **({"fault": ",".join(record.faults)} if record.faults else {}),
             **({"fault_seconds": round(record.fault_seconds, 6)} if record.fault_times else {}),
             **({"utilisation": round(record.utilisation, 4)} if record.utilisation else {}),
@@ -169,10 +176,17 @@ def _shortened_value(value: Any) -> Any:
     return text[: MAX_TEXT_CHARACTERS - _KEPT_END_CHARACTERS] + left_out + text[-_KEPT_END_CHARACTERS:]
 
 
-def _lead(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+class _Lead:
     """Put timestamp, level and event first."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return {"timestamp": f"{now[:-6]}Z", "level": level, "event": event.pop("event"), **event}
+
+    def __init__(self, unix_ns: Callable[[], int]) -> None:
+        self._unix_ns = unix_ns
+
+    def __call__(self, _: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        seconds, nanoseconds = divmod(self._unix_ns(), 10**9)
+        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        timestamp = f"{now}.{nanoseconds // 1000:06d}Z"
+        return {"timestamp": timestamp, "level": level, "event": event.pop("event"), **event}
 
 
 class _LineLogger:

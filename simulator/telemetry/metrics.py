@@ -15,12 +15,12 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from simulator.telemetry.clock import Clock
 from simulator.telemetry.record import (
     Arrival,
     Attempt,
     CallOutcome,
     CallRecord,
-    Clock,
     Outcome,
     StageRecord,
     TraceIds,
@@ -97,11 +97,14 @@ class Metrics:
         per_second = self._single(
             Histogram, "simulator_messages_per_second", "Messages handled in each second", buckets=THROUGHPUT_BUCKETS
         )
-        self._throughput = Throughput(per_second.observe, clock.monotonic)
+        self._throughput = Throughput(per_second.observe, clock.now)
         self._bytes = self._single(Histogram, "simulator_message_bytes", "Size of bodies", buckets=SIZE_BUCKETS)
         self._queue_wait = self._histogram("simulator_queue_wait_seconds", "Waiting for a worker")
         self._delay_drawn = self._histogram("simulator_delay_drawn_seconds", "The delay that the distribution said")
         self._processing = self._histogram("simulator_processing_seconds", "The time that processing took")
+        self._overhead = self._histogram(
+            "simulator_overhead_seconds", "The part of a stage's own time that did not fit into the delay"
+        )
         self._pipeline = self._histogram(
             "simulator_pipeline_duration_seconds", "From when the message was due at its start to its end here"
         )
@@ -185,6 +188,7 @@ class Metrics:
         if record.delay_drawn_seconds is not None:
             self._delay_drawn.observe(record.delay_drawn_seconds, exemplar)
             self._processing.observe(record.processing_seconds, exemplar)
+        self._overhead.observe(max(0.0, record.overhead_seconds))
         if record.pipeline_seconds is not None:
             self._pipeline.observe(record.pipeline_seconds, exemplar)
         elif record.arrival.due_at is None and record.outcome is Outcome.DELIVERED:

@@ -6,8 +6,6 @@ disagree.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,14 +46,6 @@ class Via(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """The two clocks: one for durations, which never jumps, and one for the time of day."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    unix_ns: Callable[[], int] = time.time_ns
-
-
-@dataclass(frozen=True, slots=True)
 class TraceIds:
     """The span that a message is handled in, as in W3C trace context: 32, 16 and 2 hexadecimal digits."""
 
@@ -68,9 +58,9 @@ class TraceIds:
 NO_TRACE = TraceIds("", "", "", sampled=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A message has come. `received_at` is monotonic.
+    """A message has arrived; `received_at`, monotonic, and `received_unix_ns` are when its first byte came.
 
     `body_bytes` is what the client announced. It is None for a body in chunks until that was read; where it never was,
     it stays None.
@@ -92,11 +82,12 @@ class Arrival:
     deadline_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of a call, counted from 1; `code` of None means that no answer came.
+    """One attempt at a call, counted from 1; `code` of None means that no answer came.
 
     `ending` says that the called stage shuts down and has not taken the message: it may be sent to another one.
+    `retryable` says that another attempt may end better.
     """
 
     outcome: CallOutcome
@@ -106,13 +97,15 @@ class Attempt:
     error: str = ""
     number: int = 1
     ending: bool = False
+    retryable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """One call with all its tries.
+    """One call with all its attempts.
 
-    `injected` says that it failed on purpose, `forgiven` that the message goes on although it failed.
+    `injected` says that injected faults are the cause of its failure, `forgiven` that the message goes on although it
+    failed.
     """
 
     downstream: str
@@ -134,15 +127,19 @@ class FaultTime:
     duration_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageRecord:
-    """All that is known of one message when its handling has ended.
+    """All that is known of one message when its answer has left, or could not leave any more.
 
-    `duration_seconds` = reading the body (`admission_seconds`) + `queue_wait_seconds` + `processing_seconds` +
-    `fault_seconds` + `downstream_seconds` + the stage's own overhead. `delay_drawn_seconds` of None means that
-    processing was not reached, `pipeline_seconds` of None that the message did not end its way here, or that nothing
-    credible is known of when it began. `code` of None means that no answer was given; where one was given before the
-    work, `answer_seconds` says after how long.
+    `duration_seconds` = waiting for the client's bytes (`reading_seconds`) + `queue_wait_seconds` + `fault_seconds` +
+    `downstream_seconds`, during which at least one call was under way or waited for its next attempt, + the stage's own
+    time, `own_seconds`. Of that, `delay_drawn_seconds` is what the delay's distribution said, None where the processing
+    was not reached, and the rest the stage's `overhead_seconds`. `processed_seconds` is when the delay was over,
+    counted from the arrival.
+
+    `pipeline_seconds` of None means that the message did not end its way here, or that nothing credible is known of
+    when it began. `code` of None means that no answer was given; where one was given before the work, `answer_seconds`
+    says after how long.
     `utilisation` is the share of workers that were busy when the processing began.
     """
 
@@ -151,12 +148,12 @@ class StageRecord:
     code: int | None
     faults: tuple[str, ...]
     error: str
-    admission_seconds: float
+    reading_seconds: float
     queue_wait_seconds: float | None
     delay_drawn_seconds: float | None
     delay_spec: str
     utilisation: float
-    processing_seconds: float
+    processed_seconds: float
     fault_times: tuple[FaultTime, ...]
     downstream_seconds: float
     duration_seconds: float
@@ -166,5 +163,24 @@ class StageRecord:
 
     @property
     def fault_seconds(self) -> float:
-        """Give the time that faults took."""
+        """Return the time that faults took."""
         return sum(time.duration_seconds for time in self.fault_times)
+
+    @property
+    def own_seconds(self) -> float:
+        """Return the time that the stage itself took, the drawn delay and all that it costs."""
+        others = self.reading_seconds + (self.queue_wait_seconds or 0.0) + self.fault_seconds + self.downstream_seconds
+        return self.duration_seconds - others
+
+    @property
+    def overhead_seconds(self) -> float:
+        """Return the part of the stage's own time that did not fit into the drawn delay.
+
+        It is below 0 by some microseconds where the stage took less time to answer than it did for the messages before.
+        """
+        return self.own_seconds - (self.delay_drawn_seconds or 0.0)
+
+    @property
+    def processing_seconds(self) -> float:
+        """Return what the processing took, the overhead included; 0 where it was not reached."""
+        return 0.0 if self.delay_drawn_seconds is None else self.own_seconds

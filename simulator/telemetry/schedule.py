@@ -6,25 +6,32 @@ from structlog.typing import FilteringBoundLogger
 
 from simulator.telemetry import tally as tallies
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.tally import Tally
+from simulator.telemetry.tally import MemoryTally, Tally
 
 
 class ScheduleWatcher:
-    """Hear of each message that an injector makes; `tally` of None means that nobody keeps a ledger."""
+    """Record each message that an injector makes.
 
-    def __init__(self, metrics: Metrics, tally: Tally | None, logger: FilteringBoundLogger) -> None:
+    `metrics` or `logger` of None means that there are none, `tally` of None that nobody keeps a ledger.
+    """
+
+    def __init__(
+        self, metrics: Metrics | None, tally: Tally | MemoryTally | None, logger: FilteringBoundLogger | None
+    ) -> None:
         self._metrics = metrics
         self._tally = tally
         self._logger = logger
 
     def due(self, lag_seconds: float) -> None:
         """Record that a message was due, and how late it was begun."""
-        self._metrics.record_due(lag_seconds)
+        if self._metrics is not None:
+            self._metrics.record_due(lag_seconds)
         self._count(tallies.DUE)
 
     def missed(self) -> None:
         """Record that a due message found no room."""
-        self._metrics.record_missed()
+        if self._metrics is not None:
+            self._metrics.record_missed()
         self._count(tallies.MISSED)
 
     def line(self) -> None:
@@ -33,12 +40,14 @@ class ScheduleWatcher:
 
     def bad_line(self, number: int, reason: str) -> None:
         """Record that a line of the input can't be a message, and say which."""
-        self._logger.error("input.bad_line", line=number, error=reason)
+        if self._logger is not None:
+            self._logger.error("input.bad_line", line=number, error=reason)
         self._count(tallies.BAD_LINES)
 
     def finished(self) -> None:
         """Record that no further message will come."""
-        self._logger.info("load.finished")
+        if self._logger is not None:
+            self._logger.info("load.finished")
         self._count(tallies.LOAD_FINISHED)
 
     def _count(self, name: str) -> None:

@@ -145,6 +145,42 @@ class Tally:
         return {b: count for b, count in enumerate(self._words[start : start + _BUCKETS].tolist()) if count}
 
 
+class MemoryTally:
+    """The same counts where only one process reads and writes them, and nothing needs to outlive it."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._counts = dict.fromkeys(names, 0)
+        self._durations: dict[str, dict[int, int]] = {HANDLING: {}, PIPELINE: {}}
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Count."""
+        self._counts[name] += count
+
+    def set(self, name: str, value: int) -> None:
+        """Set a count that is a level."""
+        self._counts[name] = value
+
+    def observe_handling(self, seconds: float) -> None:
+        """Count the duration of a handling."""
+        self._observe(HANDLING, seconds)
+
+    def observe_pipeline(self, seconds: float) -> None:
+        """Count the duration of a message's whole way."""
+        self._observe(PIPELINE, seconds)
+
+    def counts(self) -> dict[str, int]:
+        """Return all counts by name."""
+        return dict(self._counts)
+
+    def durations(self, which: str) -> dict[int, int]:
+        """Return {bucket: count} of HANDLING or PIPELINE."""
+        return dict(self._durations[which])
+
+    def _observe(self, which: str, seconds: float) -> None:
+        counts, bucket = self._durations[which], bucket_of(seconds)
+        counts[bucket] = counts.get(bucket, 0) + 1
+
+
 class TallyReader:
     """Read the counts that another process writes; one whose file is truncated keeps what was last seen.
 
@@ -213,7 +249,7 @@ def _added(parts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
 class TallySink:
     """Tell the tally."""
 
-    def __init__(self, tally: Tally, queue_depth: Callable[[], int]) -> None:
+    def __init__(self, tally: Tally | MemoryTally, queue_depth: Callable[[], int]) -> None:
         self._tally = tally
         self._queue_depth = queue_depth
 

@@ -6,8 +6,9 @@ the record, after the fact and to the microsecond, as `queue.wait` and `process`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -78,9 +79,24 @@ class SpanSink:
     def received(self, arrival: Arrival) -> None:
         """Wait for the end of the handling."""
 
+    def ids(self, message_id: str, visit: str) -> TraceIds:
+        """Return the ids of the span that is being worked in."""
+        return current_trace()
+
     @contextmanager
-    def inner(self, name: str) -> Iterator[Span]:
-        """Open a span of the stage's own in the current one."""
+    def accepted(self) -> Iterator[None]:
+        """Open the span of the work on a message that has been answered already."""
+        with self._inner("accepted"):
+            yield
+
+    @contextmanager
+    def calling(self, downstream: str) -> Iterator[Callable[[CallRecord], None]]:
+        """Open the span around the attempts of a call; what it gives is told how the call ended."""
+        with self._inner(f"call {downstream}") as span:
+            yield lambda call: describe_call(span, call)
+
+    @contextmanager
+    def _inner(self, name: str) -> Iterator[Span]:
         with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
             yield span
 
@@ -112,16 +128,19 @@ class SpanSink:
             span.set_attribute("simulator.fault", ",".join(record.faults))
         if record.outcome in (Outcome.FAILED, Outcome.FAULTED, Outcome.BROKEN_OFF):
             span.set_status(StatusCode.ERROR, record.error[:MAX_TEXT_CHARACTERS])
+        span.set_attribute("simulator.overhead_seconds", record.overhead_seconds)
         if record.queue_wait_seconds is not None:
             self._inner_spans(record, record.queue_wait_seconds)
+        # Whatever opened the span ends it later, when all sinks have been told; it was over when the answer had left.
+        span.end = partial(span.end, _after(record, record.duration_seconds))  # type: ignore[method-assign]
 
     def _inner_spans(self, record: StageRecord, queue_wait_seconds: float) -> None:
-        admitted = record.arrival.received_unix_ns + int(record.admission_seconds * 1e9)
-        working = admitted + int(queue_wait_seconds * 1e9)
-        self._tracer.start_span("queue.wait", start_time=admitted).end(working)
+        """Add the waiting, and the processing, of which all that the stage did before is a part but the waiting."""
+        waiting = _after(record, record.reading_seconds)
+        working = _after(record, record.reading_seconds + queue_wait_seconds)
+        self._tracer.start_span("queue.wait", start_time=waiting).end(working)
         if record.delay_drawn_seconds is None:
             return
-        done = working + int(record.processing_seconds * 1e9)
         self._tracer.start_span(
             "process",
             start_time=working,
@@ -129,13 +148,18 @@ class SpanSink:
                 "simulator.delay.drawn_seconds": record.delay_drawn_seconds,
                 "simulator.delay.spec": record.delay_spec,
             },
-        ).end(done)
+        ).end(max(working, _after(record, record.processed_seconds)))
         for time in record.fault_times:
-            began = record.arrival.received_unix_ns + int(time.after_seconds * 1e9)
+            began = _after(record, time.after_seconds)
             span = self._tracer.start_span(
                 f"fault.{time.fault}", start_time=began, attributes={"simulator.fault": time.fault}
             )
             span.end(began + int(time.duration_seconds * 1e9))
+
+
+def _after(record: StageRecord, seconds: float) -> int:
+    """Return the time of day so long after the message came, in nanoseconds."""
+    return record.arrival.received_unix_ns + round(seconds * 1e9)
 
 
 def describe_call(span: Span, call: CallRecord) -> None:

@@ -72,12 +72,36 @@ def _longest_in(stage: Stage, called: Mapping[str, float]) -> float:
 
 
 def _fault_seconds(fault: Fault, stage: Stage) -> float:
-    effect = fault.effect()
-    seconds = effect.hang_seconds + effect.cpu_seconds
-    if effect.body_bytes_per_second is not None:
-        size = stage.response_size.bytes(_PRACTICAL_MAXIMUM) if stage.response_size is not None else _RECEIPT_BYTES
-        seconds += size / effect.body_bytes_per_second
-    return seconds if seconds <= _MAX_FAULT_SECONDS else 0.0
+    size = stage.response_size.bytes(_PRACTICAL_MAXIMUM) if stage.response_size is not None else _RECEIPT_BYTES
+    timed = _Timed(size)
+    fault.inject(timed)
+    return timed.seconds if timed.seconds <= _MAX_FAULT_SECONDS else 0.0
+
+
+class _Timed:
+    """A message that faults are injected into for the time alone that they take of it."""
+
+    def __init__(self, answer_bytes: int) -> None:
+        self._answer_bytes = answer_bytes
+        self.seconds = 0.0
+
+    def pause(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    compute = pause
+
+    def slow_answer(self, bytes_per_second: float) -> None:
+        self.seconds += self._answer_bytes / bytes_per_second
+
+    def hold(self, size_bytes: int) -> None:
+        pass
+
+    fail = hold
+
+    def reset(self) -> None:
+        pass
+
+    truncate_answer = reset
 
 
 def _step_seconds(step: Step, called: Mapping[str, float]) -> float:

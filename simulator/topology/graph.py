@@ -91,6 +91,16 @@ def called_first(topology: Topology) -> tuple[str, ...]:
     return tuple(graphlib.TopologicalSorter(_successors(topology.stages)).static_order())
 
 
+def callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
+    """Yield the stages in groups so that each is called only by stages of the groups before."""
+    sorter = graphlib.TopologicalSorter(callers_by_stage(topology))
+    sorter.prepare()
+    while sorter.is_active():
+        names = sorter.get_ready()
+        yield names
+        sorter.done(*names)
+
+
 def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Iterator[tuple[Keys, str]]:
     """Yield what is wrong with the wiring of `stages`.
 

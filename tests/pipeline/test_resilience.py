@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from simulator.stage.rotation import EJECTED_SECONDS
+from simulator.engine.round_robin import EJECTED_SECONDS
 from tests.support.collector import CLIENT, SERVER, collector
 from tests.support.drawn import is_struck
 from tests.support.load import send_all

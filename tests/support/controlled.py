@@ -12,19 +12,20 @@ from wsgiref.types import WSGIApplication
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from simulator.stage.attempts import Attempts
-from simulator.stage.calls import Calls
-from simulator.stage.capacity import Capacity
+from simulator.engine.attempts import Attempts
+from simulator.engine.calls import Calls
+from simulator.engine.capacity import Capacity
+from simulator.engine.handling import Handling
+from simulator.engine.identity import Identity
+from simulator.engine.injection import Behaviour
+from simulator.engine.live import LiveStage
+from simulator.engine.sender import Sender
 from simulator.stage.control import make_control
-from simulator.stage.downstream import Sender
-from simulator.stage.handling import Behaviour, Handling, World
-from simulator.stage.injections import Injections
-from simulator.stage.live import LiveStage
 from simulator.telemetry.logs import make_logger
 from simulator.telemetry.observe import Observer
 from simulator.topology.model import Stage
 from tests.support.fake_time import FakeTime
-from tests.support.stage_rig import Kept
+from tests.support.stage_rig import FakeTracing, Kept
 
 
 class _Quiet(WSGIRequestHandler):
@@ -48,18 +49,17 @@ def served(application: WSGIApplication) -> Iterator[str]:
 
 def live_stage(name: str, model: Stage) -> LiveStage:
     """Make what /control changes, of a stage that calls nobody."""
-    time, injections = FakeTime(), Injections()
-    capacity = Capacity(model.workers, model.queue, time.clock.monotonic)
-    sender = Sender(name, [], 1, time.clock.monotonic, time.limit, None, injections, lambda *_: None)
-    calls = Calls(Attempts(sender, time, time.clock.monotonic, time.sleep), time, time.clock.monotonic, None)
+    time = FakeTime()
+    capacity = Capacity(model.workers, model.queue, time)
     handling = Handling(
-        Behaviour(name, 7, model, 1),
-        capacity,
-        calls,
-        Kept(),
-        Observer([], time.clock),
-        injections,
-        World(time.clock, time.sleep, None, None, None, None, time),
+        Behaviour(Identity(stage=name, seed=7), model),
+        time,
+        Observer([], time),
+        FakeTracing(lambda: None),
+        capacity=capacity,
+        calls=Calls(Attempts(Sender({}, None, time.now), time), time, FakeTracing(lambda: None)),
+        output=Kept(),
+        machine=None,
     )
     return LiveStage(handling, capacity, None, lambda stage: None)
 

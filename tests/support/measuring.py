@@ -5,19 +5,10 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import Arrival, Attempt, CallRecord, Clock, Outcome, StageRecord, TraceIds, Via
+from tests.support.fake_time import FakeTime
+from tests.support.records import arrival, attempt, called
 
 ALWAYS = {"stage": "parse", "role": "processor"}
-SAMPLED = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "03", True)
-
-
-class Time:
-    def __init__(self):
-        self.now = 50.0
-
-    @property
-    def clock(self):
-        return Clock(lambda: self.now, lambda: 0)
 
 
 class Rig:
@@ -25,8 +16,9 @@ class Rig:
 
     def __init__(self):
         self.registry = CollectorRegistry()
-        self.time = Time()
-        self.metrics = Metrics(self.registry, "parse", "processor", "/messages", self.time.clock, ("enrich",))
+        self.time = FakeTime()
+        self.time.advance(50.0)
+        self.metrics = Metrics(self.registry, "parse", "processor", "/messages", self.time, ("enrich",))
 
     def sample(self, name, **labels):
         return self.registry.get_sample_value(name, {**ALWAYS, **labels})
@@ -52,36 +44,12 @@ class Rig:
         ]
 
 
-def arrival(via=Via.HTTP, body_bytes=100, trace=SAMPLED, due_at=0.0):
-    return Arrival("m-1", "0", "outside", via, "text/plain", body_bytes, 0.0, due_at, 0, 0.0, trace)
-
-
-def record(outcome=Outcome.FORWARDED, code=200, came=None, **changes):
-    values = {
-        "faults": (),
-        "error": "",
-        "admission_seconds": 0.0,
-        "queue_wait_seconds": 0.002,
-        "delay_drawn_seconds": 0.03125,
-        "delay_spec": "constant(31.25ms)",
-        "utilisation": 0.0,
-        "processing_seconds": 0.0625,
-        "fault_times": (),
-        "downstream_seconds": 0.0,
-        "duration_seconds": 0.25,
-        "answer_seconds": None,
-        "pipeline_seconds": None,
-        "calls": (),
-    }
-    return StageRecord(came or arrival(), outcome, code, **{**values, **changes})
-
-
 def tell(metrics, *tries, seconds=0.5, came=None, downstream="enrich"):
     """Tell of a call with these tries, (outcome, code) each, as a stage does: try by try, and then the call."""
     came = came or arrival()
-    attempts = tuple(Attempt(outcome, code, 0.25, number=n) for n, (outcome, code) in enumerate(tries, 1))
-    for attempt in attempts:
+    attempts = tuple(attempt(outcome, code, number=n) for n, (outcome, code) in enumerate(tries, 1))
+    for each in attempts:
         metrics.sending(downstream)
-        metrics.attempted(came, downstream, attempt, None if attempt is attempts[-1] else 0.125)
+        metrics.attempted(came, downstream, each, None if each is attempts[-1] else 0.125)
     outcome, code = tries[-1]
-    metrics.sent(came, CallRecord(downstream, attempts, seconds, outcome, code))
+    metrics.sent(came, called(downstream, *attempts, seconds=seconds, outcome=outcome, code=code))

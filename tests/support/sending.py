@@ -5,28 +5,79 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from dataclasses import replace
 
-from simulator.stage.downstream import Parcel, Sender
-from simulator.stage.travel import Due
+from simulator.engine.message import Due
+from simulator.engine.sender import Sender
+from simulator.engine.wire import Outgoing
+from simulator.stage.http_wire import HttpWire, addresses_of
+from simulator.stage.transport import LeanAdapter
 
-PARCEL = Parcel(b'{"n": 1}', "application/json", "m-1", "0", Due(1_700_000_000.5, None))
+OUTGOING = Outgoing(
+    downstream="enrich",
+    address="",
+    body=b'{"n": 1}',
+    content_type="application/json",
+    content_encoding="",
+    message_id="m-1",
+    visit="0",
+    due=Due(1_700_000_000.5, None),
+    deadline_seconds=None,
+    attempt=1,
+    headers=None,
+    on_withheld=lambda: None,
+)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+# What a stage says before an answer that an injected fault may keep back.
+WITHHELD = b"HTTP/1.1 102 Processing\r\nX-Simulator-Injected: true\r\n\r\n"
 BRIEF_SECONDS = 0.3
 LONG_SECONDS = 20.0
 
 
+def no_time_limit(seconds):
+    """Give a time limit that is never reached."""
+    return contextlib.nullcontext()
+
+
+class HttpSender:
+    """A stage's sender, with its wire."""
+
+    def __init__(
+        self,
+        *downstreams,
+        adapter=None,
+        now=time.monotonic,
+        time_limit=no_time_limit,
+        on_ejection=lambda *ejection: None,
+        **options,
+    ):
+        wire = HttpWire("parse", downstreams, adapter or LeanAdapter(4), now, time_limit, **options)
+        self._sender = Sender(addresses_of(downstreams), wire, now, on_ejection)
+
+    def attempt(self, outgoing=OUTGOING, timeout_seconds=LONG_SECONDS):
+        """Make one attempt at sending to an instance in turn."""
+        return self._sender.attempt(
+            outgoing.downstream, lambda address: replace(outgoing, address=address), timeout_seconds
+        )
+
+    def close(self):
+        """Close the connections."""
+        self._sender.close()
+
+
 @contextlib.contextmanager
 def sending(*downstreams, **options):
-    sender = Sender("parse", downstreams, 4, time.monotonic, **options)
+    sender = HttpSender(*downstreams, **options)
     try:
         yield sender
     finally:
         sender.close()
 
 
-def attempt_at(serve, behave, timeout_seconds=20.0, **options):
-    with serve(behave) as server, sending(server.downstream(), **options) as sender:
-        return sender.attempt("enrich", PARCEL, timeout_seconds)
+def attempt_at(serve, behave, timeout_seconds=LONG_SECONDS, is_stage=False, **options):
+    """Make one attempt at a server; give how it ended."""
+    with serve(behave) as server, sending(server.downstream(is_stage), **options) as sender:
+        return sender.attempt(OUTGOING, timeout_seconds)
 
 
 def read_request(connection):

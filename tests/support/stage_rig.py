@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 
@@ -10,14 +11,16 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
-from simulator.stage.attempts import Attempts
-from simulator.stage.capacity import Capacity
-from simulator.stage.downstream import Sender
-from simulator.stage.handling import Handling
-from simulator.stage.injections import Injections
+from simulator.engine.attempts import Attempts
+from simulator.engine.capacity import Capacity
+from simulator.engine.handling import Handling
+from simulator.engine.sender import Sender
+from simulator.telemetry.record import TraceIds
 from simulator.topology.model import Stage
 from simulator.topology.structure import structure
 from tests.support.fake_time import FakeTime
+
+TRACE = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "03", True)
 
 
 class Hearer:
@@ -68,7 +71,7 @@ class Answering(BaseAdapter):
         self.timeouts.append(timeout[1])
         *seconds, status, headers, body = self.answer(request)
         for wait in seconds:
-            self.time.sleep(wait)
+            self.time.pass_time(wait)
         if isinstance(status, Exception):
             raise status
         response = requests.Response()
@@ -86,17 +89,44 @@ def fine(_):
     return 200, {"Content-Type": "application/json"}, b"{}"
 
 
-class FakeSpan:
-    """A span that remembers what was said of it."""
+class FakeTracing:
+    """Spans that are remembered: their names, and how the calls in them ended."""
 
-    def __init__(self, name):
-        self.name, self.attributes, self.status = name, {}, None
+    def __init__(self, ids):
+        self._ids, self.names, self.ended = ids, [], []
 
-    def set_attributes(self, attributes):
-        self.attributes.update(attributes)
+    def ids(self, message_id, visit):
+        return self._ids()
 
-    def set_status(self, status, description=None):
-        self.status = (status, description)
+    @contextlib.contextmanager
+    def accepted(self):
+        self.names.append("accepted")
+        yield
+
+    @contextlib.contextmanager
+    def calling(self, downstream):
+        self.names.append(f"call {downstream}")
+        yield self.ended.append
+
+
+class FakeExchange:
+    """An exchange without a client: `answers` are those that were given, and when.
+
+    `leaving(answer)` is what happens while an answer leaves.
+    """
+
+    waited_seconds = 0.0
+
+    def __init__(self, read, release=lambda: None, leaving=lambda answer: None):
+        self.read, self.release, self._leaving = read, release, leaving
+        self.answers, self.withheld = [], 0
+
+    def withhold(self):
+        self.withheld += 1
+
+    def answer(self, answer):
+        self.answers.append(answer)
+        self._leaving(answer)
 
 
 class Work:
@@ -106,9 +136,9 @@ class Work:
         self._time = time
         self.burnt, self.held, self.holding = [], [], 0
 
-    def burn(self, seconds):
+    def compute(self, seconds):
         self.burnt.append(seconds)
-        self._time.sleep(seconds)
+        self._time.pass_time(seconds)
 
     def hold(self, size):
         self.held.append(size)
@@ -126,12 +156,12 @@ class _Held:
 
 @dataclass
 class Kept:
-    """A keeper that remembers, or raises `error`."""
+    """An output that remembers, or raises `error`."""
 
     messages: list[tuple[bytes, str]] = field(default_factory=list)
     error: Exception | None = None
 
-    def keep(self, body, content_type):
+    def write(self, body, content_type):
         if self.error is not None:
             raise self.error
         self.messages.append((body, content_type))
@@ -148,19 +178,26 @@ class Rig:
     capacity: Capacity
     attempts: Attempts
     sender: Sender
-    injections: Injections
     time: FakeTime
     hearer: Hearer
     adapter: Answering
     kept: Kept
     work: Work
-    sleeps: list[float]
-    spans: list[FakeSpan]
+    tracing: FakeTracing
     ejections: list[tuple[str, str, bool]]
 
     def handle(self, message):
-        """Handle a message and give its record."""
-        return self.handling.handle(message).record
+        """Handle a message and return its record. Raise the error that it is answered with."""
+        record = self.handling.handle(message)
+        for answer in getattr(message.exchange, "answers", ()):
+            if answer.error is not None:
+                raise answer.error
+        return record
+
+    @property
+    def sleeps(self):
+        """Return what was slept."""
+        return self.time.sleeps
 
     @property
     def record(self):
@@ -171,6 +208,14 @@ class Rig:
     def tried(self):
         """Give (number, outcome, code) of each try, in the order in which they were told."""
         return [(attempt.number, attempt.outcome, attempt.code) for _, attempt, _ in self.hearer.tries]
+
+
+@contextlib.contextmanager
+def worker(capacity):
+    """Hold a worker; give how long it was waited for."""
+    with capacity.ticket() as ticket:
+        ticket.take()
+        yield ticket.wait()
 
 
 def model_of(delay, faults, calls, plain):

@@ -103,8 +103,8 @@ def watched(folder: Path, topology: Topology | None = None) -> Watched:
         stage = label.partition(".")[0]
         return exposition(stage, metrics[stage], delays[stage])
 
-    scraper = Scraper(targets_of(urls), fetch, time.clock.monotonic)
+    scraper = Scraper(targets_of(urls), fetch, time.now)
     nudges: list[float] = []
-    watching = Watching(topology, files, store, scraper, time.clock, lambda: nudges.append(time.seconds))
+    watching = Watching(topology, files, store, scraper, time, lambda: nudges.append(time.seconds))
     found.append(Watched(watching, topology, files, store, time, tallies, metrics, delays, nudges=nudges))
     return found[0]

@@ -41,8 +41,12 @@ UNITS = [*PIECES, *(first + second for first, second in itertools.permutations([
 # Those that the code looks for within a text; the others have to match the whole.
 SEARCHED = {
     *("simulator.urls._AUTHORITY_END", "simulator.urls._QUERY_START", "simulator.urls._USER_IN_TEXT"),
-    *("simulator.urls._QUERY_IN_TEXT", "simulator.stage.reply._TIMEOUT", "simulator.stage.keeping._LINE_BREAK"),
-    *("simulator.stage.json_text._STRING", "simulator.stage.json_text._NUMBER", "simulator.stage.json_text._LITERAL"),
+    *("simulator.urls._QUERY_IN_TEXT", "simulator.stage.reply._TIMEOUT", "simulator.stage.output_file._LINE_BREAK"),
+    *(
+        "simulator.engine.json_text._STRING",
+        "simulator.engine.json_text._NUMBER",
+        "simulator.engine.json_text._LITERAL",
+    ),
     *("simulator.topology.headers._REFERENCE", "simulator.topology.headers._NEXT_HEADER"),
     *("simulator.topology.reader._NOT_IN_A_NAME", "simulator.topology.structure._UNIT_SUFFIX"),
     *("simulator.behaviour.payloads._A_DURATION", "simulator.console.logs._TIMESTAMP", "simulator.render.series._NAME"),

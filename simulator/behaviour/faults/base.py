@@ -1,7 +1,8 @@
-"""What a fault is: a share of the messages, and what happens to each of them.
+"""What a fault is: a share of the messages, and what is done to each of them.
 
-A fault only says what is to happen; a stage does it. To make one of your own: a file here with a frozen dataclass that
-has `name`, `phase`, `read`, `effect` and `own_arguments`, and its name in `registry.FAULTS`.
+A fault acts through a `Target`, which stands for the message that it is injected into. To make one of your own: a file
+here with a frozen dataclass that has `name`, `phase`, `withholds_answer`, `read`, `inject` and `own_arguments`, and its
+name in `registry.FAULTS`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from simulator.units import format_ratio
 
@@ -17,56 +18,63 @@ from simulator.units import format_ratio
 class Phase(Enum):
     """When, in the handling of a message, a fault acts."""
 
-    BEFORE = "before the processing, until the message is done"
+    BEFORE = "before the processing"
     AFTER = "after the processing, before the message is sent on"
     ANSWER = "on the answer"
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What a fault does to a message that it strikes.
+class Target(Protocol):
+    """What a fault can do to the message that it is injected into."""
 
-    A `status` answers with that error, `reset` ends the connection without an answer: either ends the handling. With
-    `truncate` only a part of the answer's body is sent, `body_bytes_per_second` is how fast it is.
-    """
+    def pause(self, seconds: float) -> None:
+        """Hold the message, and its worker, idle."""
 
-    hold_bytes: int = 0
-    hang_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    status: int | None = None
-    reset: bool = False
-    truncate: bool = False
-    body_bytes_per_second: float | None = None
+    def compute(self, cpu_seconds: float) -> None:
+        """Use so much time of the processor."""
 
-    @property
-    def hides_the_answer(self) -> bool:
-        """Tell whether a client may get no answer, and so can't be told by one that this was on purpose."""
-        return bool(self.hang_seconds or self.cpu_seconds or self.reset or self.truncate or self.body_bytes_per_second)
+    def hold(self, size_bytes: int) -> None:
+        """Hold memory until the message has its answer."""
+
+    def fail(self, status: int) -> None:
+        """Answer with an error status: nothing else happens to the message."""
+
+    def reset(self) -> None:
+        """End the connection without an answer: nothing else happens to the message."""
+
+    def truncate_answer(self) -> None:
+        """Let the answer end in its middle."""
+
+    def slow_answer(self, bytes_per_second: float) -> None:
+        """Let the body of the answer leave at this rate, or at the lowest where there are several."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault(ABC):
-    """Something that goes wrong on purpose with a share of the messages; `instance` None means in every instance."""
+    """Something that goes wrong with a share of the messages; `instance` None means in every instance.
+
+    `withholds_answer` says that a client may get no answer, and so can't learn from one that the fault was injected.
+    """
 
     name: ClassVar[str]
     phase: ClassVar[Phase]
+    withholds_answer: ClassVar[bool] = False
     rate_ratio: float = 1.0
     instance: int | None = None
 
-    def strikes(self, u: float) -> bool:
+    def hits(self, u: float) -> bool:
         """Decide from u in (0, 1) whether a message is hit: a share `rate_ratio` is, none at 0, each at 1."""
         return u < self.rate_ratio
 
     @abstractmethod
-    def effect(self) -> Effect:
-        """Say what happens to a message that is hit."""
+    def inject(self, target: Target) -> None:
+        """Do what the fault does to a message that is hit."""
 
     @abstractmethod
     def own_arguments(self) -> tuple[str, ...]:
-        """Write what stands before the rate."""
+        """Return what is written before the rate."""
 
     def __str__(self) -> str:
-        """Write the fault in the notation that `parse_fault` reads."""
+        """Return the fault in the notation that `parse_fault` reads."""
         parts = [*self.own_arguments(), format_ratio(self.rate_ratio)]
         if self.instance is not None:
             parts.append(f"instance={self.instance}")

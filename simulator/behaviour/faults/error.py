@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.faults.base import Fault, Phase, Target
 from simulator.behaviour.notation import Arguments
 
 
@@ -19,13 +19,13 @@ class Error(Fault):
 
     @classmethod
     def read(cls, arguments: Arguments) -> Error:
-        """Take the status and the rate."""
+        """Read the status and the rate."""
         return cls(status=arguments.status("status"), rate_ratio=arguments.ratio("rate"))
 
-    def effect(self) -> Effect:
+    def inject(self, target: Target) -> None:
         """Answer with the status."""
-        return Effect(status=self.status)
+        target.fail(self.status)
 
     def own_arguments(self) -> tuple[str, ...]:
-        """Write the status."""
+        """Return the status."""
         return (str(self.status),)

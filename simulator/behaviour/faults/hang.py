@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.faults.base import Fault, Phase, Target
 from simulator.behaviour.notation import Arguments
 from simulator.units import format_duration
 
@@ -16,17 +16,18 @@ class Hang(Fault):
 
     name: ClassVar[str] = "hang"
     phase: ClassVar[Phase] = Phase.AFTER
+    withholds_answer: ClassVar[bool] = True
     duration_seconds: float
 
     @classmethod
     def read(cls, arguments: Arguments) -> Hang:
-        """Take the duration and the rate."""
+        """Read the duration and the rate."""
         return cls(duration_seconds=arguments.duration("duration"), rate_ratio=arguments.ratio("rate"))
 
-    def effect(self) -> Effect:
+    def inject(self, target: Target) -> None:
         """Wait."""
-        return Effect(hang_seconds=self.duration_seconds)
+        target.pause(self.duration_seconds)
 
     def own_arguments(self) -> tuple[str, ...]:
-        """Write the duration."""
+        """Return the duration."""
         return (format_duration(self.duration_seconds),)

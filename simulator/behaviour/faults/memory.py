@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.faults.base import Fault, Phase, Target
 from simulator.behaviour.notation import Arguments
 from simulator.units import format_size
 
@@ -20,13 +20,13 @@ class Memory(Fault):
 
     @classmethod
     def read(cls, arguments: Arguments) -> Memory:
-        """Take the bytes and the rate, which may be left out for all messages."""
+        """Read the bytes and the rate, which may be left out for all messages."""
         return cls(bytes=arguments.size("bytes"), rate_ratio=arguments.ratio("rate", 1.0))
 
-    def effect(self) -> Effect:
+    def inject(self, target: Target) -> None:
         """Hold memory."""
-        return Effect(hold_bytes=self.bytes)
+        target.hold(self.bytes)
 
     def own_arguments(self) -> tuple[str, ...]:
-        """Write the bytes."""
+        """Return the bytes."""
         return (format_size(self.bytes),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.faults.base import Fault, Phase, Target
 from simulator.behaviour.notation import Arguments
 
 
@@ -15,16 +15,17 @@ class Reset(Fault):
 
     name: ClassVar[str] = "reset"
     phase: ClassVar[Phase] = Phase.AFTER
+    withholds_answer: ClassVar[bool] = True
 
     @classmethod
     def read(cls, arguments: Arguments) -> Reset:
-        """Take the rate."""
+        """Read the rate."""
         return cls(rate_ratio=arguments.ratio("rate"))
 
-    def effect(self) -> Effect:
+    def inject(self, target: Target) -> None:
         """End the connection."""
-        return Effect(reset=True)
+        target.reset()
 
     def own_arguments(self) -> tuple[str, ...]:
-        """Write nothing."""
+        """Return nothing."""
         return ()

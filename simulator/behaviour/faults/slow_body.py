@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simulator.behaviour.faults.base import Effect, Fault, Phase
+from simulator.behaviour.faults.base import Fault, Phase, Target
 from simulator.behaviour.notation import Arguments
 from simulator.units import format_byte_rate
 
@@ -16,17 +16,18 @@ class SlowBody(Fault):
 
     name: ClassVar[str] = "slow_body"
     phase: ClassVar[Phase] = Phase.ANSWER
+    withholds_answer: ClassVar[bool] = True
     bytes_per_second: float
 
     @classmethod
     def read(cls, arguments: Arguments) -> SlowBody:
-        """Take the bytes per second and the rate."""
+        """Read the bytes per second and the rate."""
         return cls(bytes_per_second=arguments.byte_rate("rate_per_second"), rate_ratio=arguments.ratio("rate"))
 
-    def effect(self) -> Effect:
+    def inject(self, target: Target) -> None:
         """Slow the body down."""
-        return Effect(body_bytes_per_second=self.bytes_per_second)
+        target.slow_answer(self.bytes_per_second)
 
     def own_arguments(self) -> tuple[str, ...]:
-        """Write the bytes per second."""
+        """Return the bytes per second."""
         return (format_byte_rate(self.bytes_per_second),)

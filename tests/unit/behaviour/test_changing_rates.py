@@ -9,13 +9,13 @@ from typing import ClassVar
 import pytest
 
 from simulator.behaviour.schedules import SCHEDULES, RunningSchedule, Schedule, arrival_draw
+from simulator.engine.drafts import made_up
 from simulator.local.description import describe
-from simulator.stage.injector import made_up
 from simulator.topology.model import Stage
 from simulator.topology.reader import read_topology, samples_beside, write_topology
 from simulator.topology.structure import structure, unstructure
 from simulator.units import format_duration, format_rate
-from tests.support.injecting import STEP, Rig, Time, dues
+from tests.support.injecting import Rig, dues
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def test_a_schedule_with_its_own_rate_takes_no_other(spec):
 
 def test_an_injector_keeps_a_ramp():
     """The injector sends when the ramp says, and tells of the end of the load when the ramp has no further message."""
-    rig, ramp = Rig(time=Time(STEP)), Ramp(100.0, 1900.0, 0.02)
+    rig, ramp = Rig(), Ramp(100.0, 1900.0, 0.02)
     rig.injector.run_paced(made_up(None), ramp)
     assert dues(rig) == pytest.approx([ramp.when(number) for number in range(1, 21)], abs=2e-6)
     assert (len(rig.messages), rig.watcher.ends) == (20, 1)
@@ -229,7 +229,7 @@ def test_an_injector_keeps_a_ramp():
 
 def test_a_ramp_that_is_begun_later_begins_at_its_low_end():
     """A schedule that takes another's place counts messages and seconds from then."""
-    rig, ramp = Rig(time=Time(STEP)), Ramp(100.0, 1900.0, 0.02)
+    rig, ramp = Rig(), Ramp(100.0, 1900.0, 0.02)
 
     def drafts():
         for draft in made_up(None):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.behaviour.draws import FIRST_VISIT, draw
-from simulator.behaviour.faults.base import Effect, Phase
+from simulator.behaviour.faults.base import Phase
 from simulator.behaviour.faults.cpu import Cpu
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.faults.hang import Hang
@@ -74,7 +74,7 @@ def test_the_observed_rate_is_the_configured_one(percent, seed):
     fault = parse_fault(f"error(503, {percent}%)")
     us = [draw(seed, "parse", f"m-{number}", FIRST_VISIT, str(fault)) for number in range(MESSAGES)]
     least, greatest = binomial_interval(MESSAGES, percent)
-    assert least <= sum(fault.strikes(u) for u in us) <= greatest
+    assert least <= sum(fault.hits(u) for u in us) <= greatest
 
 
 @pytest.mark.parametrize("beginning", KINDS)
@@ -84,7 +84,7 @@ def test_every_fault_strikes_the_share_that_is_its_rate(beginning, percent):
     fault = parse_fault(of_rate(beginning, f"{percent}%"))
     us = [draw(7, "parse", f"m-{number}", FIRST_VISIT, str(fault)) for number in range(MESSAGES)]
     least, greatest = binomial_interval(MESSAGES, percent)
-    assert least <= sum(fault.strikes(u) for u in us) <= greatest
+    assert least <= sum(fault.hits(u) for u in us) <= greatest
 
 
 def test_every_fault_is_observed():
@@ -96,15 +96,15 @@ def test_every_fault_is_observed():
 @given(u=US)
 def test_none_at_0_and_each_at_100_percent(beginning, u):
     """No draw is hit by a fault of 0 %, and none escapes one of 100 %."""
-    assert not parse_fault(of_rate(beginning, "0%")).strikes(u)
-    assert parse_fault(of_rate(beginning, "100%")).strikes(u)
+    assert not parse_fault(of_rate(beginning, "0%")).hits(u)
+    assert parse_fault(of_rate(beginning, "100%")).hits(u)
 
 
 @given(US, st.floats(0, 1), st.floats(0, 1))
 def test_a_higher_rate_hits_whatever_a_lower_one_hits(u, first, second):
     """Raising the rate adds messages to those that are hit and spares none of them."""
     low, high = sorted((first, second))
-    assert Error(status=503, rate_ratio=high).strikes(u) or not Error(status=503, rate_ratio=low).strikes(u)
+    assert Error(status=503, rate_ratio=high).hits(u) or not Error(status=503, rate_ratio=low).hits(u)
 
 
 @pytest.mark.parametrize(
@@ -160,27 +160,33 @@ def test_a_fault_reads_back_from_its_text(fault):
     assert parse_fault(str(fault)) == fault
 
 
+class Told:
+    """A target that remembers what was done to it."""
+
+    def __init__(self):
+        self.done = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.done.append((name, *arguments))
+
+
 @pytest.mark.parametrize(
-    ("text", "phase", "effect", "hides"),
+    ("text", "phase", "done", "withholds"),
     [
-        ("error(503, 5%)", Phase.AFTER, Effect(status=503), False),
-        ("hang(30s, 1%)", Phase.AFTER, Effect(hang_seconds=30.0), True),
-        ("reset(1%)", Phase.AFTER, Effect(reset=True), True),
-        ("truncate(1%)", Phase.ANSWER, Effect(truncate=True), True),
-        ("slow_body(20B/s, 5%)", Phase.ANSWER, Effect(body_bytes_per_second=20.0), True),
-        ("cpu(20ms)", Phase.AFTER, Effect(cpu_seconds=0.02), True),
-        ("memory(50MB)", Phase.BEFORE, Effect(hold_bytes=50_000_000), False),
+        ("error(503, 5%)", Phase.AFTER, ("fail", 503), False),
+        ("hang(30s, 1%)", Phase.AFTER, ("pause", 30.0), True),
+        ("reset(1%)", Phase.AFTER, ("reset",), True),
+        ("truncate(1%)", Phase.ANSWER, ("truncate_answer",), True),
+        ("slow_body(20B/s, 5%)", Phase.ANSWER, ("slow_answer", 20.0), True),
+        ("cpu(20ms)", Phase.AFTER, ("compute", 0.02), True),
+        ("memory(50MB)", Phase.BEFORE, ("hold", 50_000_000), False),
     ],
 )
-def test_a_fault_has_one_effect_in_one_phase(text, phase, effect, hides):
+def test_a_fault_does_one_thing_in_one_phase(text, phase, done, withholds):
     """Each does its own thing and nothing else, and it is known whether a client may see no answer for it."""
-    fault = parse_fault(text)
-    assert (fault.phase, fault.effect(), fault.effect().hides_the_answer) == (phase, effect, hides)
-
-
-def test_no_effect_is_none():
-    """What does nothing hides nothing."""
-    assert not Effect().hides_the_answer
+    fault, target = parse_fault(text), Told()
+    fault.inject(target)
+    assert (fault.phase, target.done, fault.withholds_answer) == (phase, [done], withholds)
 
 
 NAMES = "error, hang, reset, truncate, slow_body, cpu, memory"

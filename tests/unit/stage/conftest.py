@@ -1,4 +1,4 @@
-"""The stages of these tests, without a network: their time, tasks, downstreams, keepers and sinks are the test's own.
+"""A stage's application, and servers for a stage to call.
 
 Every fixture gives a function that makes things anew, and holds nothing itself.
 """
@@ -9,137 +9,20 @@ import contextlib
 import itertools
 import socket
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from simulator.behaviour.distributions import Constant
 from simulator.stage.app import Front, create_app
-from simulator.stage.attempts import Attempts
-from simulator.stage.calls import Calls
-from simulator.stage.capacity import Capacity
-from simulator.stage.downstream import Sender
-from simulator.stage.handling import Behaviour, Handling, World
-from simulator.stage.injections import Injections
 from simulator.stage.intake import HeldBodies
-from simulator.stage.message import Message
-from simulator.stage.travel import Due, RunIdentity
+from simulator.stage.travel import RunIdentity
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.observe import Observer
-from simulator.telemetry.record import OUTSIDE, TraceIds, Via
-from simulator.topology.graph import calls_of
 from simulator.topology.settings import Downstream
-from tests.support.fake_time import UNIX_START, FakeTime
-from tests.support.stage_rig import Answering, FakeSpan, Hearer, Kept, Rig, Work, fine, model_of, urls_of
+from tests.support.stage_rig import TRACE, Rig
 
-TRACE = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "03", True)
 LONG_SECONDS = 20.0
-
-
-@pytest.fixture(scope="session")
-def make_stage():
-    """Give a function that makes a stage; whatever is not said is as simple as it can be.
-
-    `instances` says of how many instances a downstream is; whatever else is given is a key of the stage.
-    """
-
-    def make(
-        stage="parse",
-        seed=7,
-        delay=Constant(0.0),  # noqa: B008 - it is frozen
-        faults=(),
-        calls=(),
-        answer=fine,
-        workers=8,
-        queue=8,
-        sinks=(),
-        sleep=None,
-        current_trace=lambda: TRACE,
-        instance=1,
-        instances=None,
-        calls_stages=False,
-        tasks=None,
-        **plain,
-    ):
-        time, hearer, kept, sleeps, spans, ejections = FakeTime(), Hearer(), Kept(), [], [], []
-        adapter, work, injections = Answering(answer, time), Work(time), Injections()
-
-        def pass_time(seconds):
-            sleeps.append(seconds)
-            if sleep is None:
-                time.sleep(seconds)
-            else:
-                sleep(time, seconds)
-
-        @contextlib.contextmanager
-        def inner_span(name):
-            spans.append(FakeSpan(name))
-            yield spans[-1]
-
-        model = model_of(delay, faults, calls, {"workers": workers, "queue": queue, **plain})
-        names = dict.fromkeys(call.to for _, call in calls_of(model))
-        capacity = Capacity(workers, queue, time.clock.monotonic)
-        sender = Sender(
-            stage,
-            [Downstream(name, urls_of(name, (instances or {}).get(name, 1)), calls_stages) for name in names],
-            4,
-            time.clock.monotonic,
-            time.limit,
-            adapter,
-            injections,
-            lambda *ejection: ejections.append(ejection),
-        )
-        runs = tasks or time
-        attempts = Attempts(sender, runs, time.clock.monotonic, pass_time)
-        handling = Handling(
-            Behaviour(stage, seed, model, instance),
-            capacity,
-            Calls(attempts, runs, time.clock.monotonic, inner_span),
-            kept,
-            Observer([hearer, *sinks], time.clock),
-            injections,
-            World(time.clock, pass_time, work.burn, work.hold, current_trace, inner_span, runs),
-        )
-        return Rig(
-            handling,
-            capacity,
-            attempts,
-            sender,
-            injections,
-            time,
-            hearer,
-            adapter,
-            kept,
-            work,
-            sleeps,
-            spans,
-            ejections,
-        )
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def make_message():
-    """Give a function that makes a message."""
-
-    def make(body=b'{"n": 1}', content_type="application/json", **changes):
-        values = {
-            "message_id": "m-1",
-            "visit": "0",
-            "caller": OUTSIDE,
-            "via": Via.HTTP,
-            "content_type": content_type,
-            "body_bytes": len(body),
-            "due": Due(UNIX_START - 0.5, -0.5),
-            "read": lambda: body,
-        }
-        return Message(**{**values, **changes})
-
-    return make
 
 
 @dataclass
@@ -169,7 +52,7 @@ def make_web(make_stage):
         rig = make_stage(max_body=max_body_bytes, current_trace=current_trace, **stage)
         held = HeldBodies(lambda: max_held_bytes)
         registry, numbers, draining = CollectorRegistry(), itertools.count(1), [False]
-        metrics = Metrics(registry, "parse", "processor", path, rig.time.clock, ())
+        metrics = Metrics(registry, "parse", "processor", path, rig.time, ())
         front = Front(
             stage="parse",
             path=path,
@@ -178,10 +61,9 @@ def make_web(make_stage):
             callers=frozenset({"injector"}),
             handling=rig.handling,
             metrics=metrics,
-            clock=rig.time.clock,
+            runtime=rig.time,
             new_message_id=lambda: f"made-{next(numbers)}",
             current_trace=current_trace,
-            sleep=rig.time.sleep,
             draining=lambda: draining[0],
             identity=identity,
         )
@@ -245,16 +127,3 @@ def serve():
                 connection.close()
 
     return serving
-
-
-@pytest.fixture(scope="session")
-def wait_for():
-    """Give a function that waits until a condition holds."""
-
-    def wait(check):
-        deadline = time.monotonic() + LONG_SECONDS
-        while not check():
-            assert time.monotonic() < deadline, "it did not come about"
-            time.sleep(0.0005)
-
-    return wait

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 
 import pytest
 import requests
 from werkzeug.test import EnvironBuilder
 
+from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.distributions import Constant
-from simulator.errors import KeepingFailed
-from simulator.stage.answers import RESET
+from simulator.behaviour.draws import draw, next_visit
+from simulator.errors import OutputFailed
+from simulator.stage.exchange import INTERIM, RECEIVED_AT, RESET, WAITED
 from simulator.stage.travel import RunIdentity
 from simulator.telemetry.record import NO_TRACE, OUTSIDE, Outcome, Via
 from simulator.topology.model import Forward
 from tests.support.posting import JSON, PROBLEM, TRACE_ID, assert_problem, http_counts, post
+from tests.support.sending import WITHHELD
+from tests.support.stage_rig import Hearer, worker
 
 BINARY = bytes(range(256))
 
@@ -110,7 +115,7 @@ def test_the_largest_body_passes(make_web):
 def test_no_room(make_web):
     """A stage that is full answers 503 and says when to come again."""
     web = make_web(workers=1, queue=0)
-    with web.rig.capacity.worker():
+    with worker(web.rig.capacity):
         answer = post(web)
     assert_problem(answer, 503, "No room", message_id="made-1", trace_id=TRACE_ID)
     assert answer.headers["Retry-After"] == "1"
@@ -155,7 +160,7 @@ def test_a_slow_downstream(make_web):
 def test_a_message_that_can_t_be_kept(make_web):
     """A terminator that can't write a message down answers 500 and says so."""
     web = make_web()
-    web.rig.kept.error = KeepingFailed("the output file can't be written: No space left on device")
+    web.rig.kept.error = OutputFailed("the output file can't be written: No space left on device")
     detail = assert_problem(post(web), 500, "Message not kept", message_id="made-1", trace_id=TRACE_ID)
     assert "No space left" in detail
 
@@ -165,8 +170,7 @@ def test_an_unknown_exception_is_a_500_and_a_failure(make_web):
     web = make_web()
     web.rig.kept.error = ZeroDivisionError("a secret of the inside")
     answer = post(web)
-    assert_problem(answer, 500, json.loads(answer.data)["title"], message_id="made-1", trace_id=TRACE_ID)
-    assert json.loads(answer.data)["title"].startswith("Internal")
+    assert_problem(answer, 500, "Internal Server Error", message_id="made-1", trace_id=TRACE_ID)
     assert b"secret" not in answer.data
     assert [(record.outcome, record.code) for record in web.rig.hearer.records] == [(Outcome.FAILED, 500)]
     assert web.rig.record.error == "ZeroDivisionError: a secret of the inside"
@@ -346,3 +350,91 @@ def test_a_spoiled_answer_says_that_it_is_one(make_web, fault, seconds):
     assert (answer.headers["X-Message-Id"], answer.headers["X-Trace-Id"]) == ("order-7", TRACE_ID)
     assert len(answer.data) == (1000 if seconds else 500)
     assert web.rig.time.seconds == pytest.approx(seconds)
+    # The message is over when its answer has left.
+    assert web.rig.record.duration_seconds == web.rig.record.fault_seconds == pytest.approx(seconds)
+
+
+def test_the_worker_is_held_until_the_answer_has_left(make_web):
+    """While a slow answer leaves, its message is inside the stage, and another one finds no room."""
+    web = make_web(faults=["slow_body(1KB/s, 100%)"], response_bytes="1000B", workers=1, queue=0)
+    slow = web.rig.time.start(lambda: post(web))
+    web.rig.time.pass_time(0.5)
+    assert (web.rig.capacity.busy, web.rig.handling.under_way, web.rig.hearer.records) == (1, 1, [])
+    assert post(web).status_code == 503
+    assert (slow.result().status_code, web.rig.capacity.busy) == (200, 0)
+    assert [record.duration_seconds for record in web.rig.hearer.records] == [0.0, pytest.approx(1.0)]
+
+
+def test_a_message_begins_with_its_first_byte(make_web):
+    """The time at which the server saw the request is that of the arrival, and counts for the delay."""
+    web = make_web(delay=Constant(2.0))
+    web.rig.time.advance(10.0)
+    given = {RECEIVED_AT: 9.5, WAITED: lambda: 0.25}
+    assert web.client.post("/messages", data=b"x", environ_overrides=given).status_code == 200
+    record = web.rig.record
+    assert (record.arrival.received_at, record.reading_seconds) == (9.5, 0.25)
+    assert (record.duration_seconds, record.overhead_seconds) == (2.25, 0.0)
+
+
+def interims(web, **headers):
+    """Post a message; give what is said before its answer."""
+    said = []
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    web.client.post("/messages", data=b"x", headers=names, environ_overrides={INTERIM: said.append})
+    return said
+
+
+@pytest.mark.parametrize(
+    ("secret", "headers", "is_warned"),
+    [
+        ("", {"X_Simulator_Caller": "injector"}, True),
+        ("", {}, False),
+        ("s3cret", {"X_Simulator_Caller": "injector", "X_Simulator_Secret": "s3cret"}, True),
+        ("s3cret", {"X_Simulator_Caller": "injector"}, False),
+        ("s3cret", {"X_Simulator_Secret": "s3cret"}, False),
+    ],
+)
+def test_only_stages_are_warned_of_faults(make_web, secret, headers, is_warned):
+    """A caller that is a stage of the run hears before that a fault may keep the answer back; no other client does."""
+    web = make_web(faults=["hang(1s, 100%)"], identity=RunIdentity(secret, ""))
+    assert interims(web, **headers) == ([WITHHELD] if is_warned else [])
+
+
+def test_where_no_answer_is_withheld_there_is_no_warning(make_web):
+    """A fault that is told by the answer itself, or that does not hit, is not warned of."""
+    web = make_web(faults=["error(503, 100%)", "hang(1s, 0%)"])
+    assert interims(web, X_Simulator_Caller="injector") == []
+
+
+def test_what_breaks_the_telling_of_a_message(make_web):
+    """An error in what is told of messages, outside of their handling, flies to the server, which ends the request."""
+
+    class Broken(Hearer):
+        def handled(self, record):
+            raise ZeroDivisionError
+
+    web = make_web(sinks=[Broken()])
+    with pytest.raises(ZeroDivisionError):
+        post(web)
+    assert (web.rig.capacity.inside, web.rig.handling.under_way, web.held.bytes) == (0, 0, 0)
+
+
+def test_from_stage_to_stage(make_stage, make_message, make_web):
+    """Through two stages, each in a context of its own, body, id, due time and visit arrive as they were sent."""
+    archive = make_web(stage="archive", delay=parse_delay("uniform(5ms, 50ms)"))
+
+    def answer(request):
+        def post():
+            return archive.client.post("/messages", data=request.body, headers=dict(request.headers))
+
+        response = contextvars.Context().run(post)
+        return response.status_code, dict(response.headers), response.data
+
+    parse = make_stage(calls=("archive",), answer=answer)
+    parse.handle(make_message(BINARY, "application/octet-stream", message_id="m-5", visit="77"))
+    (arrival,), (kept,) = archive.rig.hearer.arrivals, archive.rig.kept.messages
+    assert kept == (BINARY, "application/octet-stream")
+    visit = next_visit("77", "parse/0", 1)
+    assert (arrival.message_id, arrival.visit, arrival.due_unix_seconds) == ("m-5", visit, 1_699_999_999.5)
+    u = draw(7, "archive", "m-5", visit, "delay")
+    assert archive.rig.record.delay_drawn_seconds == parse_delay("uniform(5ms, 50ms)").quantile(u)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.engine.live import LiveStage
 from simulator.net.request_body import BrokenBody
 from simulator.stage.control import PATH, make_control
-from simulator.stage.live import LiveStage
 from simulator.telemetry.logs import make_logger
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 

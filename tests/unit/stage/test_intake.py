@@ -10,6 +10,7 @@ from simulator.errors import Rejected
 from simulator.stage.intake import HeldBodies
 from simulator.telemetry.record import Outcome
 from tests.support.posting import TRACE_ID, assert_problem, post, post_announcing
+from tests.support.stage_rig import worker
 
 MAX_BODY = 100_000
 
@@ -34,7 +35,7 @@ def test_a_full_stage_reads_no_body(make_web):
     """Where all workers are busy and the queue is full a message is turned away before its body is read."""
     web = make_web(workers=1, queue=0, max_body_bytes=MAX_BODY)
     body = BytesIO(b"x" * 1000)
-    with web.rig.capacity.enter():
+    with worker(web.rig.capacity):
         answer = post_announcing(web, 1000, body)
     assert_problem(answer, 503, "No room", message_id="made-1", trace_id=TRACE_ID)
     assert (body.tell(), answer.headers["Retry-After"]) == (0, "1")

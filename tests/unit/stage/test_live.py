@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.schedules import SCHEDULES, ConstantArrivals, PoissonArrivals, Schedule
+from simulator.engine.live import CHANGEABLE, LiveStage
 from simulator.errors import ConfigurationError, RateLimited, Rejected
-from simulator.stage.live import CHANGEABLE, LiveStage
 from simulator.topology.model import Load
 from simulator.topology.sizes import Limit
+from tests.support.stage_rig import worker
 
 
 @dataclass
@@ -384,7 +385,7 @@ def test_a_limit_that_stays_goes_on(make_stage, make_message):
 def test_fewer_workers_from_now_on(make_stage, make_message):
     """With fewer workers and no queue a message finds no room that would have found it before."""
     live = Live(make_stage(workers=2, queue=4))
-    with live.rig.capacity.worker():
+    with worker(live.rig.capacity):
         live.rig.handle(make_message())
         live.stage.change({"workers": 1, "queue": 0})
         with pytest.raises(Rejected):

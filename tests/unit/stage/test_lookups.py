@@ -8,9 +8,9 @@ import gevent
 import gevent.event
 import pytest
 
-from simulator.stage.greenlets import Greenlets
+from simulator.engine.runtime import TooSlow
+from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.lookups import Lookups
-from simulator.stage.time_limit import TooSlow
 
 ADDRESSES = [(socket.AF_INET, ("127.0.0.1", 8080))]
 
@@ -36,7 +36,7 @@ def names():
 
 @pytest.fixture
 def lookups(names):
-    return Lookups(Greenlets(), names)
+    return Lookups(GeventRuntime(), names)
 
 
 def asking(lookups, *hosts):

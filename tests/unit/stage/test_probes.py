@@ -9,7 +9,7 @@ from flask import Flask, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from werkzeug.test import Client
 
-from simulator.stage.probes import PATHS, RECEIVED_AT, beside, make_probes
+from simulator.stage.probes import PATHS, beside, make_probes
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -17,26 +17,22 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 class Rig:
     """The probes of a stage beside an application that remembers what came to it."""
 
-    def __init__(self, secret=""):
+    def __init__(self):
         self.registry = CollectorRegistry()
         self.ready = False
         self.rolled = 0
-        self.messages, self.asked = [], []
-        probes = make_probes(self.registry, self._roll, lambda: self.ready, self._is_on_purpose, secret)
+        self.messages = []
+        probes = make_probes(self.registry, self._roll, lambda: self.ready)
         messages = Flask("messages")
         messages.add_url_rule("/", view_func=self._take, defaults={"path": ""})
         messages.add_url_rule("/<path:path>", view_func=self._take, methods=["GET", "POST"])
-        self.client = Client(beside(dict.fromkeys(PATHS, probes), messages, lambda: 12.5))
+        self.client = Client(beside(dict.fromkeys(PATHS, probes), messages))
 
     def _roll(self):
         self.rolled += 1
 
-    def _is_on_purpose(self, message_id, visit):
-        self.asked.append((message_id, visit))
-        return (message_id, visit) == ("order-7", "00ff")
-
     def _take(self, path):
-        self.messages.append((request.path, request.environ[RECEIVED_AT]))
+        self.messages.append(request.path)
         return "taken"
 
 
@@ -128,7 +124,7 @@ def test_metrics_by_name():
 
 @pytest.mark.parametrize("path", sorted(PATHS))
 def test_probes_never_come_to_the_messages(path):
-    """None of the four paths reaches the application that takes messages, by whatever method."""
+    """None of the three paths reaches the application that takes messages, by whatever method."""
     rig = Rig()
     assert rig.client.get(path).status_code in (200, 404, 503)
     assert rig.client.head(path).data == b""
@@ -136,39 +132,13 @@ def test_probes_never_come_to_the_messages(path):
     assert rig.messages == []
 
 
-@pytest.mark.parametrize("path", ["/messages", "/healthz/", "/healthz/x", "/metricsx", "/Metrics", "/"])
+@pytest.mark.parametrize("path", ["/messages", "/healthz/", "/healthz/x", "/metricsx", "/Metrics", "/injected", "/"])
 def test_everything_else_is_a_message(path):
-    """Every other path goes to the application of messages, with the time at which it came."""
+    """Every other path goes to the application of messages."""
     rig = Rig()
     assert rig.client.get(path).text == "taken"
-    assert rig.messages == [(path, 12.5)]
+    assert rig.messages == [path]
     assert rig.rolled == 0
-
-
-@pytest.mark.parametrize(
-    ("query", "status", "asked"),
-    [
-        ("?message_id=order-7&visit=00ff", 200, ("order-7", "00ff")),
-        ("?message_id=order-7&visit=00fe", 404, ("order-7", "00fe")),
-        ("?message_id=order%2F7%26&visit=0", 404, ("order/7&", "0")),
-        ("?visit=00ff", 404, ("", "00ff")),
-        ("", 404, ("", "")),
-    ],
-)
-def test_a_caller_can_ask_whether_it_was_on_purpose(query, status, asked):
-    """`/injected` answers 200 for a visit that a fault kept from its answer, and 404 for any other."""
-    rig = Rig()
-    assert rig.client.get(f"/injected{query}").status_code == status
-    assert rig.asked == [asked]
-
-
-@pytest.mark.parametrize(("given", "status"), [("s3cret", 200), ("s3cre", 404), ("", 404), (None, 404)])
-def test_strangers_are_not_told_of_faults(given, status):
-    """Where the run has a secret, who does not bear it is told what everybody is told of a visit without a fault."""
-    rig = Rig("s3cret")
-    headers = {} if given is None else {"X-Simulator-Secret": given}
-    answer = rig.client.get("/injected?message_id=order-7&visit=00ff", headers=headers)
-    assert (answer.status_code, bool(rig.asked)) == (status, status == 200)
 
 
 def test_each_path_has_its_own_application():
@@ -176,6 +146,6 @@ def test_each_path_has_its_own_application():
     others = {path: Flask(path.strip("/")) for path in ("/a", "/b")}
     for path, app in others.items():
         app.add_url_rule(path, view_func=lambda path=path: f"this is {path}")
-    client = Client(beside(others, Flask("messages"), lambda: 0.0))
+    client = Client(beside(others, Flask("messages")))
     assert [client.get(path).text for path in ("/a", "/b")] == ["this is /a", "this is /b"]
     assert client.get("/c").status_code == 404

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from flask import Flask, request
 
+from simulator.stage.exchange import RECEIVED_AT, WAITED
 from tests.support.serving import answers_of, say, serving
 from tests.support.wire import connect, read_answer
 
@@ -184,6 +186,35 @@ def test_no_other_client_is_invited(port):
         post(b"Expect: 100-continue\r\n", length(5), body=b"hello", version=b"1.0"),
     ):
         assert say(port, text + LAST).startswith(b"HTTP/1.1 200")
+
+
+def test_when_a_request_came():
+    """The application is told when the first byte of each request came, and how long the rest was waited for."""
+    heard = []
+
+    def application(environ, start_response):
+        environ["wsgi.input"].read()
+        heard.append((environ[RECEIVED_AT], environ[WAITED](), time.monotonic()))
+        start_response("200 OK", [("Content-Length", "0")])
+        return [b""]
+
+    with serving(application) as (port, _), connect(port) as connection:
+        for pause in (0.0, 0.1):
+            time.sleep(pause)  # idle, which is no part of the next request
+            begin = time.monotonic()
+            text = post(length(5), body=b"hello")
+            connection.sendall(text[:3])
+            time.sleep(pause)
+            connection.sendall(text[3:-5])
+            time.sleep(pause)
+            connection.sendall(text[-5:])
+            assert read_answer(connection).status == 200
+            received_at, waited_seconds, handled_at = heard.pop()
+            assert begin <= received_at <= handled_at
+            assert handled_at - received_at >= waited_seconds
+            assert waited_seconds <= time.monotonic() - begin
+            if pause:
+                assert waited_seconds >= pause  # two pauses, of which a slow machine may miss the beginning of one
 
 
 def test_headers_in_the_environment():

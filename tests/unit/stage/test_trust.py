@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from simulator.errors import StartError
-from simulator.stage.downstream import resending
+from simulator.stage.http_wire import resending
 from simulator.stage.transport import LeanAdapter
 from simulator.stage.trust import make_tls
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.settings import Downstream
 from tests.support.authority import make_authority
-from tests.support.sending import LONG_SECONDS, OK, PARCEL, echoing, read_request, sending
+from tests.support.sending import OK, echoing, read_request, sending
 
 pytestmark = pytest.mark.processes
 
@@ -32,7 +32,7 @@ def https(server):
 def attempts(serve, authority, environment, count=1, behave=echoing):
     adapter = LeanAdapter(4, tls=make_tls(environment))
     with serve(authority.secured(behave)) as server, sending(https(server), adapter=adapter) as sender:
-        return [sender.attempt("enrich", PARCEL, LONG_SECONDS) for _ in range(count)], len(server.accepted)
+        return [sender.attempt() for _ in range(count)], len(server.accepted)
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
@@ -67,7 +67,7 @@ def test_a_certificate_of_another_name(serve, authority):
     with serve(authority.secured(echoing)) as server:
         elsewhere = replace(https(server), urls=(https(server).urls[0].replace("127.0.0.1", "localhost"),))
         with sending(elsewhere, adapter=adapter) as sender:
-            attempt = sender.attempt("enrich", PARCEL, LONG_SECONDS)
+            attempt = sender.attempt()
     assert attempt.outcome is CallOutcome.UNREACHABLE
     assert "certificate is not valid for 'localhost'" in attempt.error
 
@@ -77,7 +77,7 @@ def test_a_server_that_speaks_no_tls(serve):
     adapter = LeanAdapter(4, tls=make_tls({}))
     plain = serve(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n"))
     with plain as server, sending(https(server), adapter=adapter) as sender:
-        assert sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome is CallOutcome.UNREACHABLE
+        assert sender.attempt().outcome is CallOutcome.UNREACHABLE
 
 
 def test_a_large_answer_by_tls(serve, authority):
@@ -106,7 +106,7 @@ def test_a_closing_connection_by_tls(serve, authority):
     tls = make_tls({"SSL_CERT_FILE": str(authority.certificate)})
     adapter = LeanAdapter(4, may_resend=resending(resent.append), tls=tls)
     with serve(authority.secured(behave)) as server, sending(https(server), adapter=adapter) as sender:
-        outcomes = [sender.attempt("enrich", PARCEL, LONG_SECONDS).outcome for _ in range(2)]
+        outcomes = [sender.attempt().outcome for _ in range(2)]
     assert outcomes == [CallOutcome.OK] * 2
     assert (len(seen), len(resent)) == (3, 1)
 

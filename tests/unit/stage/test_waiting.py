@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from simulator.stage.problems import farewell
+from simulator.stage.answers import farewell
 from simulator.stage.waiting import ClientStream, Dismissed, Phase, Waiting
 from tests.support.wire import read_answer
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.telemetry.record import NO_TRACE, Attempt, CallOutcome, FaultTime, Outcome
+from simulator.telemetry.record import NO_TRACE, CallOutcome, FaultTime, Outcome
 from tests.support.log_lines import LEAD, Log, arrival, call, record
+from tests.support.records import attempt
 
 RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 # Everything that can stand in a string but half a surrogate pair, which is no character.
@@ -53,6 +54,7 @@ def test_message_handled():
         "queue_wait_seconds",
         "delay_drawn_seconds",
         "processing_seconds",
+        "overhead_seconds",
         "downstream_seconds",
         "duration_seconds",
         "body_bytes",
@@ -63,7 +65,8 @@ def test_message_handled():
         "code": 200,
         "queue_wait_seconds": 0.25,
         "delay_drawn_seconds": 0.012346,
-        "processing_seconds": 0.0125,
+        "processing_seconds": 0.015432,
+        "overhead_seconds": 0.003087,
         "downstream_seconds": 0.5,
         "duration_seconds": 0.765432,
         "body_bytes": 17,
@@ -87,7 +90,7 @@ def test_message_handled_says_more_where_there_is_more():
 
 
 def test_each_fault_is_a_line_at_once():
-    """Every fault is told by name as it strikes, and the line of the message that they hit names them all in order."""
+    """Every fault is told by name as it is injected, and the line of the message names them all in order."""
     log = Log()
     for number, fault in enumerate(("memory", "hang", "error"), 1):
         log.sink.injected(arrival(), fault)
@@ -110,6 +113,24 @@ def test_the_time_of_faults_is_in_the_line():
     slow, quick = log.lines
     assert (slow["fault"], slow["fault_seconds"]) == ("hang,cpu", 0.137346)
     assert (quick["fault"], "fault_seconds" in quick) == ("error", False)
+
+
+def test_the_waiting_for_the_client_is_in_the_line_where_there_was_any():
+    """For how long the client's bytes were waited for stands in the line, unless it was less than a microsecond."""
+    log = Log()
+    for seconds in (0.0, 0.0000004, 0.1234567):
+        log.sink.handled(record(reading_seconds=seconds))
+    assert [line.get("reading_seconds") for line in log.lines] == [None, None, 0.123457]
+
+
+def test_the_parts_of_a_line_add_up():
+    """What was waited for, drawn, spent by faults and elsewhere, and the overhead, make up the whole duration."""
+    log = Log()
+    log.sink.handled(record(reading_seconds=0.001, fault_times=(FaultTime("hang", 0.1, 0.0015),)))
+    (line,) = log.lines
+    parts = ("reading", "queue_wait", "delay_drawn", "fault", "downstream", "overhead")
+    assert sum(line[f"{part}_seconds"] for part in parts) == pytest.approx(line["duration_seconds"], abs=3e-6)
+    assert line["processing_seconds"] == pytest.approx(line["delay_drawn_seconds"] + line["overhead_seconds"], abs=2e-6)
 
 
 def test_the_utilisation_is_in_the_line_where_any_is_known():
@@ -191,7 +212,7 @@ def test_no_value_can_break_a_line(message_id, content_type, error, caller):
     log = Log()
     came = arrival(message_id=message_id, content_type=content_type, caller=caller)
     log.sink.received(came)
-    log.sink.attempted(came, "enrich", Attempt(CallOutcome.BROKEN, None, 0.25, error=error), 0.5)
+    log.sink.attempted(came, "enrich", attempt(CallOutcome.BROKEN, None, error=error), 0.5)
     log.sink.sent(came, call(CallOutcome.BROKEN, None, error))
     log.sink.handled(record(Outcome.FAILED, 502, came, error=error))
     assert [raw for raw in log.raw if b"\n" in raw or b"\r" in raw] == []

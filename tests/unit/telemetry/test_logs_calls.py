@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
+from simulator.telemetry.record import CallOutcome
 from tests.support.log_lines import LEAD, Log, arrival, call
+from tests.support.records import attempt, called
 
 
 def test_message_sent():
@@ -45,8 +46,8 @@ def test_the_level_and_error_of_a_call(outcome, code, level):
 def test_a_try_that_is_not_the_last_is_a_line(injected, more):
     """A try after which there is another is told by its number, how it ended and when the next one follows."""
     log = Log()
-    attempt = Attempt(CallOutcome.ERROR_STATUS, 503, 0.1234567, injected, "it answered 503", 2)
-    log.sink.attempted(arrival(), "enrich", attempt, 0.0345678)
+    failed = attempt(CallOutcome.ERROR_STATUS, 503, 0.1234567, injected=injected, error="it answered 503", number=2)
+    log.sink.attempted(arrival(), "enrich", failed, 0.0345678)
     (line,) = log.lines
     keys = ["downstream", "attempt", "outcome", "code", "duration_seconds", "retry_in_seconds", "error", *more]
     assert list(line) == [*LEAD, *keys]
@@ -69,14 +70,14 @@ def test_a_try_that_is_not_the_last_is_a_line(injected, more):
 def test_the_last_try_is_no_line(outcome):
     """A try after which there is none is silent, however it ended: the call's own line says it all."""
     log = Log("debug")
-    log.sink.attempted(arrival(), "enrich", Attempt(outcome, None, 0.25), None)
+    log.sink.attempted(arrival(), "enrich", attempt(outcome, None), None)
     assert log.raw == []
 
 
 def test_a_try_that_is_made_again_at_once_is_a_line():
     """A try that is made again without a pause, at another instance, is told too: 0 is not none."""
     log = Log()
-    log.sink.attempted(arrival(), "enrich", Attempt(CallOutcome.UNREACHABLE, None, 0.0, error="refused"), 0.0)
+    log.sink.attempted(arrival(), "enrich", attempt(CallOutcome.UNREACHABLE, None, 0.0, error="refused"), 0.0)
     (line,) = log.lines
     assert (line["event"], line["code"], line["retry_in_seconds"]) == ("attempt.failed", None, 0.0)
 
@@ -84,9 +85,9 @@ def test_a_try_that_is_made_again_at_once_is_a_line():
 def test_a_call_and_its_tries_are_a_line_each():
     """A call that succeeds at its third try leaves two lines of failed tries and one of its own, at their levels."""
     log, whole = Log(), call(tries=3)
-    for attempt in whole.attempts:
+    for each in whole.attempts:
         log.sink.sending("enrich")
-        log.sink.attempted(arrival(), "enrich", attempt, 0.5 if attempt.number < 3 else None)
+        log.sink.attempted(arrival(), "enrich", each, 0.5 if each.number < 3 else None)
     log.sink.sent(arrival(), whole)
     assert [(line["event"], line["level"]) for line in log.lines] == [
         ("attempt.failed", "warning"),
@@ -100,7 +101,7 @@ def test_a_call_and_its_tries_are_a_line_each():
 def test_a_call_without_a_try_is_a_line_too():
     """A call that was given up before its first try has a line with no tries and no code."""
     log = Log()
-    log.sink.sent(arrival(), CallRecord("enrich", (), 0.0, CallOutcome.BREAKER_OPEN, None, error="the breaker is open"))
+    log.sink.sent(arrival(), called(outcome=CallOutcome.BREAKER_OPEN, code=None, error="the breaker is open"))
     (line,) = log.lines
     assert (line["outcome"], line["attempts"], line["code"]) == ("breaker_open", 0, None)
     assert (line["error"], line["level"]) == ("the breaker is open", "warning")

@@ -7,7 +7,8 @@ from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from simulator.telemetry.record import CallOutcome, Outcome, TraceIds, Via
-from tests.support.measuring import Rig, arrival, record, tell
+from tests.support.measuring import Rig, tell
+from tests.support.records import arrival, record
 
 UNSAMPLED = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "00", False)
 
@@ -33,6 +34,26 @@ def test_a_handled_message():
     assert rig.sample("simulator_pipeline_duration_seconds_count") == 0
 
 
+def test_the_overhead_is_what_did_not_fit_into_the_delay():
+    """A stage's own time beyond the drawn delay is observed; where the delay had room for it all that is nothing."""
+    rig = Rig()
+    rig.metrics.handled(record(delay_drawn_seconds=0.03125))
+    rig.metrics.handled(record(delay_drawn_seconds=0.0625))
+    rig.metrics.handled(record(delay_drawn_seconds=0.0626))
+    assert rig.sample("simulator_overhead_seconds_sum") == 0.03125
+    assert rig.buckets("simulator_overhead_seconds") == {"0.0005": 2, "0.05": 1}
+
+
+def test_a_message_that_is_not_processed_has_overhead_alone():
+    """All the time of a message that is turned away is the stage's overhead, but for the waiting."""
+    rig = Rig()
+    rig.metrics.handled(
+        record(Outcome.INVALID, 400, reading_seconds=0.03125, queue_wait_seconds=None, delay_drawn_seconds=None)
+    )
+    assert rig.sample("simulator_overhead_seconds_sum") == 0.25 - 0.03125 - 0.185546875
+    assert rig.sample("simulator_processing_seconds_count") == 0
+
+
 def test_every_outcome_is_there_from_the_start():
     """All seven outcomes stand at 0 before the first message, so that a rate of them is never missing."""
     rig = Rig()
@@ -55,9 +76,7 @@ def test_every_outcome_is_there_from_the_start():
 def test_a_message_that_was_turned_away_has_no_delay():
     """A message that got no worker counts as a message, but adds nothing to waits, delays or processing."""
     rig = Rig()
-    rig.metrics.handled(
-        record(Outcome.REJECTED, 503, queue_wait_seconds=None, delay_drawn_seconds=None, processing_seconds=0.0)
-    )
+    rig.metrics.handled(record(Outcome.REJECTED, 503, queue_wait_seconds=None, delay_drawn_seconds=None))
     assert rig.sample("simulator_messages_total", outcome="rejected") == 1
     for name in ("queue_wait", "delay_drawn", "processing"):
         assert rig.sample(f"simulator_{name}_seconds_count") == 0
@@ -89,7 +108,7 @@ def test_a_message_of_the_stage_s_own_is_no_request(via):
 
 
 def test_each_fault_is_counted_by_its_name():
-    """Every fault of a message is counted under its name as it strikes, once each, and not again at the end."""
+    """Every fault of a message is counted under its name as it is injected, once each, and not again at the end."""
     rig = Rig()
     came = arrival()
     for fault in ("memory", "hang", "hang", "error"):
@@ -120,8 +139,9 @@ def test_a_request_without_an_answer_has_no_code():
 def test_a_message_that_was_accepted_took_as_long_as_its_answer():
     """A request that was answered before the work is one of that time with 202; the work is in the other metrics."""
     rig = Rig()
-    rig.metrics.handled(record(Outcome.FAILED, 202, duration_seconds=8.0, answer_seconds=0.0625))
-    rig.metrics.handled(record(Outcome.FORWARDED, 202, duration_seconds=8.0, answer_seconds=0.0))
+    long = {"duration_seconds": 8.0, "downstream_seconds": 7.935546875}
+    rig.metrics.handled(record(Outcome.FAILED, 202, answer_seconds=0.0625, **long))
+    rig.metrics.handled(record(Outcome.FORWARDED, 202, answer_seconds=0.0, **long))
     labels = HTTP | {"http_response_status_code": "202"}
     assert rig.series("http_server_request_duration_seconds_count") == [labels]
     assert rig.sample("http_server_request_duration_seconds_count", **labels) == 2
@@ -165,12 +185,12 @@ def test_idle_seconds_are_part_of_the_throughput():
     rig = Rig()
     for _ in range(7):
         rig.metrics.handled(record())
-    rig.time.now = 54.5
+    rig.time.advance(4.5)
     rig.metrics.handled(record())
     rig.metrics.roll()
     assert rig.sample("simulator_messages_per_second_count") == 4
     assert rig.buckets("simulator_messages_per_second") == {"0.0": 3, "10.0": 1}
-    rig.time.now = 55.0
+    rig.time.advance(0.5)
     rig.metrics.roll()
     assert rig.buckets("simulator_messages_per_second") == {"0.0": 3, "1.0": 1, "10.0": 1}
     assert rig.sample("simulator_messages_per_second_sum") == 8

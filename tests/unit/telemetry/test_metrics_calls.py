@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.telemetry.metrics import code_label
-from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
-from tests.support.measuring import Rig, arrival, tell
+from simulator.telemetry.record import CallOutcome
+from tests.support.measuring import Rig, tell
+from tests.support.records import arrival, attempt, called
 
 
 def test_each_try_and_the_call():
@@ -32,9 +33,7 @@ def test_a_try_is_recorded_as_it_ends():
     """A try is in its metric before the call that it belongs to has ended, whether another one follows or not."""
     rig = Rig()
     for retry_in_seconds in (0.5, None):
-        rig.metrics.attempted(
-            arrival(), "enrich", Attempt(CallOutcome.ABANDONED, None, 0.25), retry_in_seconds=retry_in_seconds
-        )
+        rig.metrics.attempted(arrival(), "enrich", attempt(CallOutcome.ABANDONED, None), retry_in_seconds)
     name = "simulator_downstream_attempt_duration_seconds_count"
     assert rig.sample(name, downstream="enrich", code="abandoned") == 2
     assert rig.sample("simulator_downstream_call_duration_seconds_count", downstream="enrich", outcome="ok") == 0
@@ -44,7 +43,7 @@ def test_a_try_is_recorded_as_it_ends():
 def test_a_call_without_a_try(outcome):
     """A call that was given up before its first try is a call by its outcome, and adds no try."""
     rig = Rig()
-    rig.metrics.sent(arrival(), CallRecord("enrich", (), 0.0, outcome, None))
+    rig.metrics.sent(arrival(), called(outcome=outcome, code=None))
     calls = "simulator_downstream_call_duration_seconds_count"
     assert rig.sample(calls, downstream="enrich", outcome=str(outcome)) == 1
     assert rig.series("simulator_downstream_attempt_duration_seconds_count") == []
@@ -53,9 +52,9 @@ def test_a_call_without_a_try(outcome):
 def test_a_call_counts_as_it_ended_itself():
     """A call is told by its own outcome, which may be another than that of its last try."""
     rig = Rig()
-    broken = Attempt(CallOutcome.BROKEN, None, 0.25)
+    broken = attempt(CallOutcome.BROKEN, None)
     rig.metrics.attempted(arrival(), "enrich", broken, 0.5)
-    rig.metrics.sent(arrival(), CallRecord("enrich", (broken,), 1.0, CallOutcome.EXPIRED, None))
+    rig.metrics.sent(arrival(), called("enrich", broken, outcome=CallOutcome.EXPIRED, code=None))
     calls = "simulator_downstream_call_duration_seconds_count"
     assert rig.sample(calls, downstream="enrich", outcome="expired") == 1
     assert rig.sample(calls, downstream="enrich", outcome="broken") is None

@@ -9,12 +9,14 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.behaviour.delays import parse_delay
-from simulator.stage.capacity import Capacity
+from simulator.engine.capacity import Capacity
 from simulator.stage.signals import _metrics
 from simulator.telemetry.record import CallOutcome, Outcome
 from simulator.topology.model import Role, Stage
 from simulator.topology.settings import Downstream, StageSettings
-from tests.support.measuring import Time, arrival, record, tell
+from tests.support.fake_time import FakeTime
+from tests.support.measuring import tell
+from tests.support.records import arrival, record
 
 # Every metric of a stage: its name, its kind and, beside stage and role, its labels.
 TABLE = """
@@ -25,6 +27,7 @@ TABLE = """
 | simulator_queue_wait_seconds                  | histogram            |                     |
 | simulator_delay_drawn_seconds                 | histogram, exemplars |                     |
 | simulator_processing_seconds                  | histogram, exemplars |                     |
+| simulator_overhead_seconds                    | histogram            |                     |
 | simulator_downstream_attempt_duration_seconds | histogram, exemplars | downstream, code    |
 | simulator_downstream_call_duration_seconds    | histogram            | downstream, outcome |
 | simulator_pipeline_duration_seconds           | histogram, exemplars |                     |
@@ -71,8 +74,8 @@ def whole_stage():
         log_level="info",
         drain_seconds=1.0,
     )
-    time = Time()
-    metrics = _metrics(registry, settings, Capacity(3, 5, time.clock.monotonic), time.clock, 7)
+    time = FakeTime()
+    metrics = _metrics(registry, settings, Capacity(3, 5, time), time, 7)
     # The breakers are the calls', so their gauge is added where those are put together.
     metrics.add_downstream_gauge("simulator_breakers_open", "Breakers", lambda name: 0, ("enrich",))
     tell(metrics, (CallOutcome.OK, 200))
@@ -82,7 +85,7 @@ def whole_stage():
     metrics.record_control("read")
     metrics.handled(record(Outcome.DELIVERED, faults=("error",), pipeline_seconds=1.0))
     metrics.record_due(0.0)
-    time.now += 1
+    time.advance(1.0)
     metrics.roll()
     return registry
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulator.errors import (
     BrokenOff,
@@ -13,24 +13,15 @@ from simulator.errors import (
     DownstreamTooSlow,
     InjectedFault,
     InvalidMessage,
-    KeepingFailed,
-    MessageError,
+    OutputFailed,
     RateLimited,
     Rejected,
 )
 from simulator.telemetry.observe import Observer, outcome_of
-from simulator.telemetry.record import (
-    OUTSIDE,
-    Arrival,
-    Attempt,
-    CallOutcome,
-    CallRecord,
-    Clock,
-    FaultTime,
-    Outcome,
-    TraceIds,
-    Via,
-)
+from simulator.telemetry.record import CallOutcome, FaultTime, Outcome
+from tests.support import records
+from tests.support.fake_time import FakeTime
+from tests.support.records import attempt, called
 
 ENDINGS = [
     (InvalidMessage("the body is empty"), Outcome.INVALID, 400),
@@ -45,7 +36,7 @@ ENDINGS = [
     (DownstreamFailed("enrich: it answered 503", injected=True), Outcome.FAULTED, 502),
     (DownstreamTooSlow("enrich: no answer within 1 s"), Outcome.FAILED, 504),
     (DownstreamTooSlow("enrich: no answer within 1 s", injected=True), Outcome.FAULTED, 504),
-    (KeepingFailed("the disk is full"), Outcome.FAILED, 500),
+    (OutputFailed("the disk is full"), Outcome.FAILED, 500),
     (BrokenOff(), Outcome.BROKEN_OFF, 503),
     (BrokenOff(injected=True), Outcome.FAULTED, 503),
 ]
@@ -80,43 +71,12 @@ class Hearer:
         return [told[1] for told in self.heard if told[0] == "handled"]
 
 
-class Time:
-    """A clock that stands still until it is moved; quarters and eighths of a second keep the sums exact."""
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    def pass_(self, seconds):
-        self.seconds += seconds
-
-    @property
-    def clock(self):
-        return Clock(lambda: 100.0 + self.seconds, lambda: 1_700_000_000_000_000_000 + int(self.seconds * 1e9))
-
-
-def arrival(due_at=100.0):
-    trace = TraceIds("0" * 31 + "1", "0" * 15 + "2", "03", True)
-    return Arrival(
-        "m-1",
-        "0",
-        OUTSIDE,
-        Via.HTTP,
-        "text/plain",
-        7,
-        1_700_000_000.0,
-        due_at,
-        1_700_000_000_000_000_000,
-        100.0,
-        trace,
-    )
+def arrival(due_at=0.0):
+    return records.arrival(due_at=due_at, body_bytes=7)
 
 
 def observe(*sinks, time=None):
-    return Observer(sinks, (time or Time()).clock)
-
-
-def called(name, seconds=1.0):
-    return CallRecord(name, (Attempt(CallOutcome.OK, 200, seconds),), seconds, CallOutcome.OK, 200)
+    return Observer(sinks, time or FakeTime())
 
 
 def test_each_sink_hears_once_of_the_arrival_and_once_of_the_same_record():
@@ -131,21 +91,20 @@ def test_each_sink_hears_once_of_the_arrival_and_once_of_the_same_record():
 
 
 @pytest.mark.parametrize(("error", "outcome", "code"), ENDINGS, ids=lambda value: str(value)[:40])
-def test_an_error_with_a_name_becomes_its_outcome_and_flies_on(error, outcome, code):
-    """Every error of the tree ends in one record with its outcome, code and text, and is raised on."""
+def test_an_error_with_a_name_becomes_its_outcome(error, outcome, code):
+    """Every error of the tree that a message ends with makes one record with its outcome, code and text."""
     first, second = Hearer(), Hearer()
-    with pytest.raises(MessageError) as flown, observe(first, second).observing(arrival()):
-        raise error
-    assert flown.value is error
+    with observe(first, second).observing(arrival()) as seen:
+        seen.failed(error)
     assert len(first.records) == len(second.records) == 1
     record = first.records[0]
     assert (record.outcome, record.code, record.error) == (outcome, code, str(error))
     assert outcome_of(error) is outcome
 
 
-@pytest.mark.parametrize("error", [ValueError("no such key"), RuntimeError(""), KeyboardInterrupt(), SystemExit(3)])
-def test_an_unknown_exception_is_a_failure_and_flies_on(error):
-    """An exception that nobody foresaw ends in one record, failed with 500, and is raised on."""
+@pytest.mark.parametrize("error", [ValueError("no such key"), RuntimeError(""), Rejected("nobody caught it")])
+def test_an_exception_that_nobody_handles_is_a_failure_and_flies_on(error):
+    """What flies out of a handling ends in one record, failed with 500, and is raised on."""
     first, second = Hearer(), Hearer()
     with pytest.raises(type(error)) as flown, observe(first, second).observing(arrival()):
         raise error
@@ -156,12 +115,21 @@ def test_an_unknown_exception_is_a_failure_and_flies_on(error):
     assert record.error == f"{type(error).__name__}: {error}"
 
 
-def test_an_error_after_a_good_end_decides():
-    """What flies after the end was noted, as from a keeper that fails late, is what the record says."""
+@pytest.mark.parametrize("reason", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+def test_what_ends_the_process_breaks_the_message_off(reason):
+    """What is no error of the handling but the end of everything leaves a message that was broken off, no failure."""
     hearer = Hearer()
-    with pytest.raises(KeepingFailed), observe(hearer).observing(arrival()) as seen:
+    with pytest.raises(type(reason)), observe(hearer).observing(arrival()):
+        raise reason
+    assert [(record.outcome, record.code) for record in hearer.records] == [(Outcome.BROKEN_OFF, 503)]
+
+
+def test_an_error_after_a_good_end_decides():
+    """What goes wrong after the end was noted is what the record says."""
+    hearer = Hearer()
+    with observe(hearer).observing(arrival()) as seen:
         seen.ended(Outcome.DELIVERED)
-        raise KeepingFailed("full")
+        seen.failed(OutputFailed("full"))
     assert [(record.outcome, record.code) for record in hearer.records] == [(Outcome.FAILED, 500)]
 
 
@@ -172,68 +140,156 @@ def test_the_outcomes_are_exactly_those_that_errors_and_good_ends_can_give():
 
 def test_the_durations_are_exact():
     """Reading, waiting, processing, calls and the whole are each exactly what the clock said."""
-    time, hearer = Time(), Hearer()
+    time, hearer = FakeTime(), Hearer()
     with observe(hearer, time=time).observing(arrival()) as seen:
-        time.pass_(0.125)
-        seen.admitted()
-        time.pass_(0.5)
+        time.advance(0.125)
+        seen.read(0.0625)
+        time.advance(0.5)
         seen.waited(0.5)
-        time.pass_(0.25)
-        seen.processed(0.21875, 0.25, "uniform(5ms, 50ms)", 0.75)
-        seen.suffered("hang", 100.0 + time.seconds, 0.5)
-        time.pass_(0.5)
+        time.advance(0.25)
+        seen.processed(0.21875, "uniform(5ms, 50ms)", 0.75)
+        seen.fault_took("hang", time.now(), 0.5)
+        time.advance(0.5)
         for name, seconds in (("price", 1.0), ("stock", 2.0)):
-            time.pass_(seconds)
-            seen.called(called(name, seconds))
-        seen.sent_on(3.0)
-        time.pass_(0.0625)
+            with seen.away():
+                time.advance(seconds)
+            seen.called(called(name, attempt(duration_seconds=seconds), seconds=seconds))
+        time.advance(0.03125)
         seen.ended(Outcome.FORWARDED)
     (record,) = hearer.records
-    assert record.admission_seconds == 0.125
-    assert record.queue_wait_seconds == 0.5
-    assert (record.delay_drawn_seconds, record.processing_seconds) == (0.21875, 0.25)
+    assert (record.reading_seconds, record.queue_wait_seconds) == (0.0625, 0.5)
+    assert (record.delay_drawn_seconds, record.processed_seconds) == (0.21875, 0.125 + 0.5 + 0.25)
     assert (record.delay_spec, record.utilisation) == ("uniform(5ms, 50ms)", 0.75)
     assert (record.fault_seconds, record.downstream_seconds) == (0.5, 3.0)
-    assert record.duration_seconds == 0.125 + 0.5 + 0.25 + 0.5 + 3.0 + 0.0625
+    assert record.duration_seconds == 0.125 + 0.5 + 0.25 + 0.5 + 3.0 + 0.03125
+    assert record.own_seconds == record.processing_seconds == 0.0625 + 0.25 + 0.03125
+    assert record.overhead_seconds == 0.0625 + 0.25 + 0.03125 - 0.21875
     assert [call.downstream for call in record.calls] == ["price", "stock"]
+
+
+EIGHTHS = st.integers(0, 100).map(lambda number: number / 8)
+
+
+@given(
+    parts=st.lists(st.tuples(st.sampled_from(["own", "away", "fault"]), EIGHTHS), max_size=10),
+    reading=EIGHTHS,
+    waiting=st.none() | EIGHTHS,
+    drawn=st.none() | EIGHTHS,
+)
+def test_the_parts_add_up(parts, reading, waiting, drawn):
+    """Whatever a message meets with, each moment of it belongs to exactly one part, and all parts make up the whole."""
+    time, hearer = FakeTime(), Hearer()
+    with observe(hearer, time=time).observing(arrival()) as seen:
+        time.advance(reading)
+        seen.read(reading)
+        if waiting is not None:
+            time.advance(waiting)
+            seen.waited(waiting)
+        if drawn is not None:
+            seen.processed(drawn, "", 0.0)
+        for what, seconds in parts:
+            begin = time.now()
+            if what == "away":
+                with seen.away():
+                    time.advance(seconds)
+            else:
+                time.advance(seconds)
+            if what == "fault":
+                seen.fault_took("hang", begin, seconds)
+    (record,) = hearer.records
+    sums = {name: sum(seconds for what, seconds in parts if what == name) for name in ("own", "away", "fault")}
+    assert (record.own_seconds, record.downstream_seconds, record.fault_seconds) == tuple(
+        sums[name] for name in ("own", "away", "fault")
+    )
+    assert record.overhead_seconds == sums["own"] - (drawn or 0.0)
+    assert record.processing_seconds == (0.0 if drawn is None else sums["own"])
+    others = reading + (waiting or 0.0) + record.fault_seconds + record.downstream_seconds
+    assert record.duration_seconds == others + (drawn or 0.0) + record.overhead_seconds
+
+
+def test_when_the_own_time_will_be_over():
+    """What a message still has of its delay counts from its first byte; what was waited for and faults come on top."""
+    time = FakeTime()
+    time.advance(100.0)
+    with observe(time=time).observing(records.arrival(received_at=99.5)) as seen:
+        assert seen.own_time_over_at(2.0) == 101.5
+        seen.read(0.25)
+        assert seen.own_time_over_at(2.0) == 101.75
+        time.advance(5.0)
+        assert seen.own_time_over_at(2.0) == 101.75
+        seen.waited(4.0)
+        assert seen.own_time_over_at(2.0) == 105.75
+        seen.fault_took("cpu", 104.0, 1.0)
+        assert seen.own_time_over_at(2.0) == 106.75
+
+
+def test_a_record_is_there_when_the_answer_has_left():
+    """Before the answer has left there is no record; what is noted afterwards does not change it."""
+    time, hearer = FakeTime(), Hearer()
+    with observe(hearer, time=time).observing(arrival()) as seen:
+        with pytest.raises(LookupError):
+            _ = seen.record
+        time.advance(1.0)
+        seen.ended(Outcome.DELIVERED)
+        seen.left()
+        time.advance(1.0)
+        assert (seen.record.duration_seconds, hearer.records) == (1.0, [])
+    assert [record.duration_seconds for record in hearer.records] == [1.0]
 
 
 def test_the_whole_way_is_measured_where_a_message_is_delivered():
     """A delivered message's way is counted from its due time; one that goes on, or fails, has not come to its end,
     and one of which nothing credible is known has no duration.
     """
-    time, hearer = Time(), Hearer()
+    time, hearer = FakeTime(), Hearer()
     observer = observe(hearer, time=time)
-    time.pass_(2.5)
-    with observer.observing(arrival(due_at=99.0)) as seen:
+    time.advance(2.5)
+    with observer.observing(arrival(due_at=-1.0)) as seen:
         seen.ended(Outcome.DELIVERED)
     with observer.observing(arrival(due_at=None)) as seen:
         seen.ended(Outcome.DELIVERED)
     with observer.observing(arrival()) as seen:
         seen.ended(Outcome.FORWARDED)
-    with pytest.raises(Rejected), observer.observing(arrival()):
-        raise Rejected("no room")
+    with observer.observing(arrival()) as seen:
+        seen.failed(Rejected("no room"))
     assert [record.pipeline_seconds for record in hearer.records] == [3.5, None, None, None]
 
 
 def test_what_was_not_reached_is_not_there():
     """A message turned away before it got a worker has neither a wait nor a delay, but a duration."""
-    time, hearer = Time(), Hearer()
-    with pytest.raises(InvalidMessage), observe(hearer, time=time).observing(arrival()):
-        time.pass_(0.375)
-        raise InvalidMessage("not JSON")
+    time, hearer = FakeTime(), Hearer()
+    with observe(hearer, time=time).observing(arrival()) as seen:
+        time.advance(0.375)
+        seen.failed(InvalidMessage("not JSON"))
     (record,) = hearer.records
     assert (record.queue_wait_seconds, record.delay_drawn_seconds, record.pipeline_seconds) == (None, None, None)
     assert (record.processing_seconds, record.downstream_seconds, record.calls) == (0.0, 0.0, ())
-    assert record.duration_seconds == 0.375
+    assert (record.duration_seconds, record.overhead_seconds) == (0.375, 0.375)
+
+
+@pytest.mark.parametrize(("announced", "came", "known"), [(7, 7, 7), (None, 5, 5), (7, 3, 3)])
+def test_a_body_is_as_large_as_what_came(announced, came, known):
+    """The record says how many bytes came, whatever had been announced."""
+    hearer = Hearer()
+    with observe(hearer).observing(records.arrival(body_bytes=announced)) as seen:
+        seen.sized(came)
+    assert hearer.records[0].arrival.body_bytes == known
+
+
+def test_a_body_that_was_refused_in_its_middle_is_as_large_as_what_came():
+    """What was read of a body before it was refused is in the record."""
+    hearer = Hearer()
+    with observe(hearer).observing(records.arrival(body_bytes=None)) as seen:
+        seen.failed(InvalidMessage("too much", 413, "Content too large", body_bytes=4096))
+    assert hearer.records[0].arrival.body_bytes == 4096
 
 
 def test_a_call_is_told_as_it_begins_and_as_it_ends():
     """The sinks hear of each try before and after it and then of the call, and the record has the call too."""
     hearer = Hearer()
     came = arrival()
-    broken, good = Attempt(CallOutcome.BROKEN, None, 0.25), Attempt(CallOutcome.OK, 200, 0.5, number=2)
-    call = CallRecord("price", (broken, good), 1.0, CallOutcome.OK, 200)
+    broken, good = attempt(CallOutcome.BROKEN, None), attempt(number=2)
+    call = called("price", broken, good)
     with observe(hearer).observing(came) as seen:
         seen.sending("price")
         seen.attempted("price", broken, 0.25)
@@ -257,32 +313,38 @@ def test_two_messages_under_way_do_not_mix():
     """What is noted of one message never shows in the record of another that is handled at the same time."""
     hearer = Hearer()
     observer = observe(hearer)
-    with observer.observing(arrival()) as outer, pytest.raises(Rejected), observer.observing(arrival()) as inner:
+    with observer.observing(arrival()) as outer, observer.observing(arrival()) as inner:
         inner.waited(0.25)
-        raise Rejected("no room")
+        inner.failed(Rejected("no room"))
     assert outer.record.queue_wait_seconds is None
     assert (inner.record.queue_wait_seconds, inner.record.outcome) == (0.25, Outcome.REJECTED)
 
 
 def test_calls_at_the_same_time_count_once():
-    """Two calls that are under way at the same time add to the message's time what the clock says, not their sum."""
-    hearer = Hearer()
-    with observe(hearer).observing(arrival()) as seen:
-        seen.called(called("price", 2.0))
-        seen.called(called("stock", 1.5))
-        seen.sent_on(2.0)
+    """While two calls are under way the message's time downstream is what the clock says, not the sum of both."""
+    time, hearer = FakeTime(), Hearer()
+    with observe(hearer, time=time).observing(arrival()) as seen:
+        time.advance(0.5)
+        with seen.away():
+            time.advance(1.0)
+            with seen.away():
+                time.advance(0.5)
+            time.advance(0.25)
+        time.advance(0.5)
+        with seen.away():
+            time.advance(4.0)
         seen.ended(Outcome.FORWARDED)
-    assert seen.record.downstream_seconds == 2.0
-    assert [call.duration_seconds for call in seen.record.calls] == [2.0, 1.5]
+    assert seen.record.downstream_seconds == 5.75
+    assert seen.record.own_seconds == 1.0
 
 
-def test_each_fault_is_told_as_it_strikes():
+def test_each_fault_is_told_as_it_is_injected():
     """Every sink hears of each fault at once, while the message is still handled, and the record has all in order."""
     hearers = [Hearer(), Hearer()]
     came = arrival()
     with observe(*hearers).observing(came) as seen:
         for number, fault in enumerate(("memory", "hang", "hang"), 1):
-            seen.struck(fault)
+            seen.injected(fault)
             for hearer in hearers:
                 assert hearer.heard[-1] == ("injected", came, fault)
                 assert len(hearer.heard) == 1 + number
@@ -292,12 +354,12 @@ def test_each_fault_is_told_as_it_strikes():
 
 
 def test_a_fault_that_ends_the_message_stands_beside_those_before_it():
-    """Where several faults strike and the last ends the message, the record names them all and fails by the last."""
+    """Where the last of several faults ends the message, the record names them all and fails by the last."""
     hearer = Hearer()
-    with pytest.raises(InjectedFault), observe(hearer).observing(arrival()) as seen:
-        seen.struck("cpu")
-        seen.struck("reset")
-        raise InjectedFault("reset", None)
+    with observe(hearer).observing(arrival()) as seen:
+        seen.injected("cpu")
+        seen.injected("reset")
+        seen.failed(InjectedFault("reset", None))
     (record,) = hearer.records
     assert (record.outcome, record.code, record.faults) == (Outcome.FAULTED, None, ("cpu", "reset"))
     assert record.error == "the fault reset was injected here"
@@ -306,20 +368,20 @@ def test_a_fault_that_ends_the_message_stands_beside_those_before_it():
 
 def test_the_time_of_each_fault_is_exact():
     """A fault that takes time is recorded from how long after the arrival it began, and for how long it went on."""
-    time, hearer = Time(), Hearer()
+    time, hearer = FakeTime(), Hearer()
     with observe(hearer, time=time).observing(arrival()) as seen:
         for fault, before, seconds in (("hang", 0.125, 0.5), ("cpu", 0.25, 0.0625)):
-            time.pass_(before)
-            begin = time.clock.monotonic()
-            time.pass_(seconds)
-            seen.suffered(fault, begin, seconds)
+            time.advance(before)
+            begin = time.now()
+            time.advance(seconds)
+            seen.fault_took(fault, begin, seconds)
         seen.ended(Outcome.DELIVERED)
     assert seen.record.fault_times == (FaultTime("hang", 0.125, 0.5), FaultTime("cpu", 0.875, 0.0625))
     assert seen.record.fault_seconds == 0.5625
 
 
 def test_without_faults_there_is_no_time_of_theirs():
-    """A message that no fault strikes has none in its record, and no time that they took."""
+    """A message that meets no fault has none in its record, and no time that they took."""
     with observe(Hearer()).observing(arrival()) as seen:
         seen.ended(Outcome.DELIVERED)
     record = seen.record
@@ -333,32 +395,43 @@ def test_without_faults_there_is_no_time_of_theirs():
         (None, Outcome.FORWARDED),
         (DownstreamFailed("enrich: it answered 500"), Outcome.FAILED),
         (InjectedFault("reset", None), Outcome.FAULTED),
-        (ValueError("no such key"), Outcome.FAILED),
+        (BrokenOff(), Outcome.BROKEN_OFF),
     ],
     ids=str,
 )
 def test_a_message_that_was_accepted_was_answered_then(error, outcome):
     """Whatever becomes of it later, a message's answer was 202, and its time the one at which that was given."""
-    time, hearer = Time(), Hearer()
-    with contextlib.suppress(MessageError, ValueError), observe(hearer, time=time).observing(arrival()) as seen:
-        time.pass_(0.25)
+    time, hearer = FakeTime(), Hearer()
+    with observe(hearer, time=time).observing(arrival()) as seen:
+        time.advance(0.25)
         seen.accepted()
-        time.pass_(2.0)
-        if error is not None:
-            raise error
-        seen.ended(Outcome.FORWARDED)
+        time.advance(2.0)
+        if error is None:
+            seen.ended(Outcome.FORWARDED)
+        else:
+            seen.failed(error)
     (record,) = hearer.records
     assert (record.outcome, record.code) == (outcome, 202)
     assert (record.answer_seconds, record.duration_seconds) == (0.25, 2.25)
 
 
-def test_an_answer_that_is_cut_short_is_a_fault():
+def test_an_unforeseen_end_after_the_answer_was_answered_too():
+    """What breaks after the answer makes the message a failed one; the client has its 202 all the same."""
+    hearer = Hearer()
+    with observe(hearer).observing(arrival()) as seen:
+        seen.accepted()
+        seen.broke(ValueError("no such key"))
+    (record,) = hearer.records
+    assert (record.outcome, record.code, record.error) == (Outcome.FAILED, 202, "ValueError: no such key")
+
+
+def test_an_answer_that_is_truncated_is_a_fault():
     """A message that went well but whose answer a fault cuts was answered, and is a faulted one all the same."""
     hearer = Hearer()
     with observe(hearer).observing(arrival()) as seen:
         seen.ended(Outcome.DELIVERED)
-        seen.struck("truncate")
-        seen.cut_short("truncate")
+        seen.injected("truncate")
+        seen.truncated("truncate")
     (record,) = hearer.records
     assert (record.outcome, record.code, record.faults) == (Outcome.FAULTED, 200, ("truncate",))
     assert record.error == "the fault truncate was injected here"
@@ -367,6 +440,6 @@ def test_an_answer_that_is_cut_short_is_a_fault():
 
 def test_a_call_s_number_of_tries_begins_at_one():
     """A try says by itself that it is the first and genuine; what is on purpose or forgiven is said aloud."""
-    attempt, call = Attempt(CallOutcome.OK, 200, 1.0), called("price")
-    assert (attempt.number, attempt.injected, attempt.error) == (1, False, "")
+    first, call = attempt(), called("price")
+    assert (first.number, first.injected, first.error) == (1, False, "")
     assert (call.injected, call.forgiven, call.error) == (False, False, "")

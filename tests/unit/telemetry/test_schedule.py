@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry
 from simulator.telemetry import tally
 from simulator.telemetry.logs import make_logger
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import Clock
 from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import Tally
+from tests.support.fake_time import FakeTime
 
 LABELS = {"stage": "injector", "role": "injector"}
 
@@ -23,8 +23,7 @@ class Told:
     def __init__(self, counts):
         self.registry = CollectorRegistry()
         self.raw = []
-        clock = Clock(lambda: 0.0, lambda: 0)
-        metrics = Metrics(self.registry, "injector", "injector", "/messages", clock, ())
+        metrics = Metrics(self.registry, "injector", "injector", "/messages", FakeTime(), ())
         self.watcher = ScheduleWatcher(metrics, counts, make_logger(self.raw.append, "info", service="injector"))
 
     def sample(self, name):

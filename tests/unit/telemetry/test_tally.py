@@ -12,17 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.telemetry import tally
-from simulator.telemetry.record import (
-    OUTSIDE,
-    Arrival,
-    Attempt,
-    CallOutcome,
-    CallRecord,
-    Outcome,
-    StageRecord,
-    TraceIds,
-    Via,
-)
+from simulator.telemetry.record import CallOutcome, Outcome
 from simulator.telemetry.tally import (
     ATTEMPT_OUTCOMES,
     HANDLING,
@@ -35,7 +25,9 @@ from simulator.telemetry.tally import (
     bucket_seconds,
     quantile,
 )
+from tests.support import records
 from tests.support.python import python
+from tests.support.records import arrival, attempt, called
 
 SHORTEST, LONGEST = 1e-5, 2 * 24 * 3600.0
 DURATIONS = st.floats(math.log(SHORTEST), math.log(LONGEST)).map(math.exp)
@@ -180,31 +172,8 @@ def test_names_of_any_length_keep_their_counts(tmp_path_factory, names):
     assert reader.durations(PIPELINE) == {}
 
 
-def arrival(caller=OUTSIDE):
-    trace = TraceIds("0" * 32, "0" * 16, "00", False)
-    return Arrival("m-1", "0", caller, Via.HTTP, "text/plain", 1, 0.0, 0.0, 0, 0.0, trace)
-
-
 def record(outcome, duration_seconds, pipeline_seconds=None):
-    return StageRecord(
-        arrival(),
-        outcome,
-        200,
-        faults=(),
-        error="",
-        admission_seconds=0.0,
-        queue_wait_seconds=0.0,
-        delay_drawn_seconds=0.0,
-        delay_spec="constant(0s)",
-        utilisation=0.0,
-        processing_seconds=0.0,
-        fault_times=(),
-        downstream_seconds=0.0,
-        duration_seconds=duration_seconds,
-        answer_seconds=None,
-        pipeline_seconds=pipeline_seconds,
-        calls=(),
-    )
+    return records.record(outcome, duration_seconds=duration_seconds, pipeline_seconds=pipeline_seconds)
 
 
 def test_the_sink_counts_what_it_is_told(tmp_path):
@@ -212,17 +181,17 @@ def test_the_sink_counts_what_it_is_told(tmp_path):
     counts = Tally.create(tmp_path / "parse", tally.slots(["injector"], ["price"]))
     waiting = [0]
     sink = TallySink(counts, lambda: waiting[0])
-    sink.received(arrival("injector"))
+    sink.received(arrival(caller="injector"))
     sink.received(arrival())
     waiting[0] = 5
-    sink.received(arrival("injector"))
+    sink.received(arrival(caller="injector"))
     assert counts.counts()["queue_depth"] == 5
     for _ in range(3):
         sink.sending("price")
-    tries = (Attempt(CallOutcome.BROKEN, None, 0.5), Attempt(CallOutcome.OK, 200, 0.5, number=2))
+    tries = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
     sink.attempted(arrival(), "price", tries[0], 0.25)
     sink.attempted(arrival(), "price", tries[1], None)
-    sink.sent(arrival(), CallRecord("price", tries, 1.0, CallOutcome.OK, 200))
+    sink.sent(arrival(), called("price", *tries))
     sink.injected(arrival(), "error")
     waiting[0] = 2
     sink.handled(record(Outcome.DELIVERED, 0.5, pipeline_seconds=1.5))
@@ -253,8 +222,7 @@ def test_a_way_that_seems_to_take_less_than_nothing_is_counted(tmp_path):
 def test_a_try_counts_however_it_ended(tmp_path, outcome, retry_in_seconds):
     """Every end that a try can have has its count, whether another try follows or not."""
     counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
-    attempt = Attempt(outcome, None, 0.5)
-    TallySink(counts, lambda: 0).attempted(arrival(), "price", attempt, retry_in_seconds)
+    TallySink(counts, lambda: 0).attempted(arrival(), "price", attempt(outcome, None), retry_in_seconds)
     assert {name for name, count in counts.counts().items() if count} == {f"attempt.price.{outcome}"}
 
 
@@ -262,7 +230,7 @@ def test_a_try_counts_however_it_ended(tmp_path, outcome, retry_in_seconds):
 def test_a_call_as_a_whole_is_not_counted(tmp_path, outcome):
     """A call adds nothing to its tries, also one that was given up without any."""
     counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
-    TallySink(counts, lambda: 0).sent(arrival(), CallRecord("price", (), 1.0, outcome, None))
+    TallySink(counts, lambda: 0).sent(arrival(), called("price", outcome=outcome, code=None))
     assert not any(counts.counts().values())
 
 

@@ -13,26 +13,16 @@ from opentelemetry.trace import StatusCode
 
 from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
-from simulator.telemetry.record import (
-    NO_TRACE,
-    Arrival,
-    Attempt,
-    CallOutcome,
-    CallRecord,
-    FaultTime,
-    Outcome,
-    StageRecord,
-    TraceIds,
-    Via,
-)
+from simulator.telemetry.record import NO_TRACE, CallOutcome, FaultTime, Outcome, TraceIds
 from simulator.telemetry.service import Service
 from simulator.telemetry.traces import (
     SpanSink,
     current_trace,
-    describe_call,
     make_provider,
 )
+from tests.support import records
 from tests.support.collector import collector
+from tests.support.records import arrival, attempt, called
 
 RECEIVED_NS = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -72,26 +62,18 @@ class Rig:
 
 
 def record(outcome=Outcome.FORWARDED, **changes):
-    trace_ids = TraceIds("0" * 32, "0" * 16, "00", False)
-    came = Arrival("m-1", "0", "outside", Via.HTTP, "text/plain", 1, 0.0, 0.0, RECEIVED_NS, 0.0, trace_ids)
     values = {
-        "code": 200,
-        "faults": (),
-        "error": "",
-        "admission_seconds": 0.125,
+        "came": arrival(received_unix_ns=RECEIVED_NS, trace=NO_TRACE),
+        "reading_seconds": 0.125,
         "queue_wait_seconds": 0.5,
         "delay_drawn_seconds": 0.0234,
         "delay_spec": "uniform(5ms, 50ms)",
         "utilisation": 0.5,
-        "processing_seconds": 0.25,
-        "fault_times": (),
+        "processed_seconds": 0.875,
         "downstream_seconds": 1.0,
         "duration_seconds": 2.0,
-        "answer_seconds": None,
-        "pipeline_seconds": None,
-        "calls": (),
     }
-    return StageRecord(came, outcome, **{**values, **changes})
+    return records.record(outcome, **{**values, **changes})
 
 
 def test_waiting_and_processing_are_spans_of_their_own():
@@ -100,6 +82,37 @@ def test_waiting_and_processing_are_spans_of_their_own():
     waiting, processing = spans["queue.wait"], spans["process"]
     assert (waiting.start_time, waiting.end_time) == (RECEIVED_NS + SECOND // 8, RECEIVED_NS + SECOND * 5 // 8)
     assert (processing.start_time, processing.end_time) == (waiting.end_time, RECEIVED_NS + SECOND * 7 // 8)
+
+
+def test_the_server_s_span_ends_when_the_answer_has_left():
+    """Whenever whatever opened the span ends it, it ends as long after the arrival as the message took."""
+    span = Rig().handle(record(duration_seconds=2.0))["POST /messages"]
+    assert span.end_time == RECEIVED_NS + 2 * SECOND
+
+
+def test_the_server_s_span_says_what_the_stage_cost():
+    """The overhead, which is in no span of its own, is an attribute of the span that the message is handled in."""
+    rig = Rig()
+    for drawn in (0.25, 0.375, None):
+        rig.handle(record(delay_drawn_seconds=drawn))
+    spans = [span for span in rig.ended.get_finished_spans() if span.name == "POST /messages"]
+    assert [span.attributes["simulator.overhead_seconds"] for span in spans] == [0.125, 0.0, 0.375]
+
+
+def test_processing_is_all_that_the_stage_does_itself():
+    """The processing begins when the waiting is over, for the client as for a worker, and ends with the delay."""
+    spans = Rig().handle(record(reading_seconds=0.25, queue_wait_seconds=0.0, processed_seconds=0.75))
+    assert (spans["queue.wait"].start_time, spans["queue.wait"].end_time) == (RECEIVED_NS + SECOND // 4,) * 2
+    assert (spans["process"].start_time, spans["process"].end_time) == (
+        RECEIVED_NS + SECOND // 4,
+        RECEIVED_NS + SECOND * 3 // 4,
+    )
+
+
+def test_no_span_ends_before_it_begins():
+    """Where the sums of rounded times would let the processing end before it begins it takes no time."""
+    spans = Rig().handle(record(reading_seconds=0.5, queue_wait_seconds=0.5, processed_seconds=0.999))
+    assert spans["process"].start_time == spans["process"].end_time == RECEIVED_NS + SECOND
 
 
 def test_the_inner_spans_belong_to_the_server_s():
@@ -128,6 +141,7 @@ def test_the_server_s_span_says_whose_message_it_was():
         "simulator.role": "processor",
         "simulator.message_id": "m-1",
         "simulator.outcome": "delivered",
+        "simulator.overhead_seconds": 0.3516,
     }
 
 
@@ -204,37 +218,46 @@ def test_the_delay_of_each_message_is_its_own():
         assert spans["process"].attributes["simulator.delay.spec"] == spec
 
 
-def test_an_inner_span_is_the_current_one_s_child():
+def opened(sink, name):
+    """Open one of the spans in which something goes on."""
+    return sink.accepted() if name == "accepted" else sink.calling(name.removeprefix("call "))
+
+
+@pytest.mark.parametrize("name", ["accepted", "call enrich"])
+def test_an_inner_span_is_the_current_one_s_child(name):
     """A span of the stage's own is the current one inside, a child of what was current, and ends with its block."""
     rig = Rig()
-    with rig.server_span() as outer, rig.sink.inner("call enrich") as inner:
-        assert trace.get_current_span() is inner
-    span = rig.spans()["call enrich"]
+    with rig.server_span() as outer, opened(rig.sink, name):
+        inner = trace.get_current_span()
+        assert inner.name == name
+    span = rig.spans()[name]
+    assert span.context.span_id == inner.get_span_context().span_id
     assert span.parent.span_id == outer.get_span_context().span_id
     assert span.end_time is not None
 
 
-def test_an_error_that_flies_through_an_inner_span_adds_nothing():
+@pytest.mark.parametrize("name", ["accepted", "call enrich"])
+def test_an_inner_span_is_not_an_error_by_itself(name):
     """An exception leaves an inner span's status and events to whoever describes it, and flies on."""
     rig = Rig()
-    with pytest.raises(ZeroDivisionError), rig.sink.inner("call enrich"):
+    with pytest.raises(ZeroDivisionError), opened(rig.sink, name):
         raise ZeroDivisionError
-    span = rig.spans()["call enrich"]
+    span = rig.spans()[name]
     assert (span.status.status_code, span.events) == (StatusCode.UNSET, ())
 
 
 def described(call):
-    """Give the span around a call's tries as the call describes it."""
+    """Give the span around a call's attempts as the call describes it."""
     rig = Rig()
-    with rig.sink.inner(f"call {call.downstream}") as span:
-        describe_call(span, call)
+    with rig.sink.calling(call.downstream) as describe:
+        describe(call)
     return rig.spans()[f"call {call.downstream}"]
 
 
 def test_the_span_around_a_call_that_went_well():
     """The span around a call's tries says who was called, how it ended and after how many tries; that is no error."""
-    tries = (Attempt(CallOutcome.BROKEN, None, 0.25), Attempt(CallOutcome.OK, 200, 0.25, number=2))
-    span = described(CallRecord("enrich", tries, 0.75, CallOutcome.OK, 200))
+    tries = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
+    span = described(called("enrich", *tries))
     assert dict(span.attributes) == {
         "peer.service": "enrich",
         "simulator.call.outcome": "ok",
@@ -247,7 +270,7 @@ def test_the_span_around_a_call_that_went_well():
 def test_the_span_around_a_call_that_failed(outcome):
     """Whatever a call ended with but an answer of success, the span around its tries is an error and says why."""
     code = 503 if outcome is CallOutcome.ERROR_STATUS else None
-    span = described(CallRecord("enrich", (), 0.0, outcome, code, error="why it failed"))
+    span = described(called(outcome=outcome, code=code, error="why it failed"))
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "why it failed")
     assert span.attributes["simulator.call.outcome"] == str(outcome)
     assert span.attributes["simulator.call.attempts"] == 0
@@ -256,13 +279,13 @@ def test_the_span_around_a_call_that_failed(outcome):
 def test_what_is_told_during_the_handling_leaves_no_span():
     """Of arrivals, faults and tries the trace hears at the end, or from the instrumentation of the calls themselves."""
     rig = Rig()
-    came, attempt = record().arrival, Attempt(CallOutcome.BROKEN, None, 0.25)
+    came, broken = record().arrival, attempt(CallOutcome.BROKEN, None)
     with rig.server_span():
         rig.sink.received(came)
         rig.sink.injected(came, "hang")
         rig.sink.sending("enrich")
-        rig.sink.attempted(came, "enrich", attempt, 0.5)
-        rig.sink.sent(came, CallRecord("enrich", (attempt,), 0.25, CallOutcome.BROKEN, None))
+        rig.sink.attempted(came, "enrich", broken, 0.5)
+        rig.sink.sent(came, called("enrich", broken, outcome=CallOutcome.BROKEN, code=None))
     assert set(rig.spans()) == {"POST /messages"}
     assert dict(rig.spans()["POST /messages"].attributes) == {}
 
@@ -271,7 +294,7 @@ def test_what_was_not_reached_has_no_span():
     """A message turned away has no inner span, one that got a worker but was not processed only that of its wait."""
     turned_away = record(Outcome.REJECTED, queue_wait_seconds=None, delay_drawn_seconds=None)
     assert set(Rig().handle(turned_away)) == {"POST /messages"}
-    broken_off = record(Outcome.FAILED, delay_drawn_seconds=None, processing_seconds=0.0)
+    broken_off = record(Outcome.FAILED, delay_drawn_seconds=None)
     assert set(Rig().handle(broken_off)) == {"POST /messages", "queue.wait"}
 
 

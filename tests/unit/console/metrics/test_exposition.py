@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.console.metrics.exposition import SHOWN, ExpositionReader, Key
+from simulator.telemetry.clock import SystemClock
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import Clock
 
 ALWAYS = 'role="processor",stage="parse"'
 
@@ -18,7 +18,7 @@ ALWAYS = 'role="processor",stage="parse"'
 def stage_text(**info):
     """Return the text of a stage as a stage writes it."""
     registry = CollectorRegistry()
-    metrics = Metrics(registry, "parse", "processor", "/messages", Clock(), ("enrich",))
+    metrics = Metrics(registry, "parse", "processor", "/messages", SystemClock(), ("enrich",))
     metrics.set_info(version="0.1.0", seed="7", **(info or {"delay": "constant(1s)"}))
     metrics.add_gauge("simulator_queue_depth", "Waiting", lambda: 3)
     metrics.record_unrouted_request("GET", "/nowhere", 404, 0.03)

@@ -1,0 +1,127 @@
+"""Workers and the room to wait for one: first come, first served."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+
+from simulator.engine.runtime import Event, Runtime
+from simulator.errors import Rejected, ShuttingDown
+
+
+class Capacity:
+    """`workers` messages at a time, `queue` more waiting in line; any beyond that is rejected.
+
+    A worker is held until the answer has left, as a thread of a synchronous service is, so that `workers` + `queue`
+    bounds the messages inside a stage.
+    """
+
+    def __init__(self, workers: int, queue: int, runtime: Runtime) -> None:
+        self.workers = workers
+        self.queue = queue
+        self.busy = 0
+        self._runtime = runtime
+        self._waiting: deque[Ticket] = deque()
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Return how many messages wait for a worker."""
+        return len(self._waiting)
+
+    @property
+    def utilisation(self) -> float:
+        """Return the share of workers that are busy, 0 to 1."""
+        return min(1.0, self.busy / self.workers)
+
+    @property
+    def inside(self) -> int:
+        """Return how many messages are inside, at work or waiting."""
+        return self.busy + len(self._waiting)
+
+    def check_room(self) -> None:
+        """Raise Rejected where no message is let in now: one that has something large to bring need not bring it."""
+        if self._closed:
+            raise ShuttingDown
+        if self.busy >= self.workers and len(self._waiting) >= self.queue:
+            raise Rejected(f"all {self.workers} workers are busy and {self.queue} messages wait already")
+
+    def ticket(self) -> Ticket:
+        """Return a ticket for one message: a context manager that gives the worker back at its end."""
+        return Ticket(self)
+
+    def close(self) -> None:
+        """Reject every message from now on; those inside go on."""
+        self._closed = True
+
+    def resize(self, workers: int, queue: int) -> None:
+        """Change the limits. Messages already inside are unaffected."""
+        self.workers, self.queue = workers, queue
+        while self._waiting and self.busy < self.workers:
+            self.busy += 1
+            self._waiting.popleft().call()
+
+    def enter(self, ticket: Ticket) -> Event | None:
+        """Let a ticket in; return what it has to wait for, None where it has its worker. Raise Rejected."""
+        self.check_room()
+        if self.busy < self.workers:
+            self.busy += 1
+            ticket.call()
+            return None
+        self._waiting.append(ticket)
+        return self._runtime.event("a worker")
+
+    def leave(self, ticket: Ticket) -> None:
+        """Let a ticket go that was let in."""
+        if not ticket.called:
+            self._waiting.remove(ticket)
+        elif self._waiting and self.busy <= self.workers:
+            # The worker goes straight to the message that has waited longest, so nobody can overtake.
+            self._waiting.popleft().call()
+        else:
+            self.busy -= 1
+
+    def now(self) -> float:
+        """Return the time, monotonic, in seconds."""
+        return self._runtime.now()
+
+
+class Ticket:
+    """A message's ticket: in line until it is called to a worker, which it holds until the end of the `with`."""
+
+    __slots__ = ("_capacity", "_inside", "_turn", "called")
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._inside = False
+        self._turn: Event | None = None
+        self.called = False
+
+    def __enter__(self) -> Ticket:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._inside:
+            self._inside = False
+            self._capacity.leave(self)
+
+    def take(self) -> None:
+        """Get in, to a worker or in line. Raise Rejected where there is no room."""
+        self._turn = self._capacity.enter(self)
+        self._inside = True
+
+    def wait(self) -> float:
+        """Wait for the worker; return the seconds that it took."""
+        if self.called or self._turn is None:
+            return 0.0
+        begin = self._capacity.now()
+        self._turn.wait()
+        return self._capacity.now() - begin
+
+    def call(self) -> None:
+        """Called when there is a worker for the ticket."""
+        self.called = True
+        if self._turn is not None:
+            self._turn.set()

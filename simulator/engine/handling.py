@@ -1,0 +1,276 @@
+"""The story of one message in one stage, from top to bottom: admit, wait for a worker, process, send on, answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from simulator.behaviour.corrections import Correction
+from simulator.behaviour.faults.base import Phase
+from simulator.behaviour.limits import Bucket, retry_after_seconds
+from simulator.engine.bodies import check_body
+from simulator.engine.calls import Calls, Visit
+from simulator.engine.capacity import Capacity, Ticket
+from simulator.engine.encodings import is_packed, unpacked
+from simulator.engine.injection import Behaviour, Injection, Machine, sleep_until
+from simulator.engine.message import Answer, Message
+from simulator.engine.output import Output
+from simulator.engine.runtime import Event, Runtime, StageStopped
+from simulator.engine.tracing import Tracing
+from simulator.errors import BrokenOff, DeadlinePassed, MessageError, RateLimited, Unforeseen
+from simulator.telemetry.observe import Observation, Observer
+from simulator.telemetry.record import Arrival, Outcome, StageRecord
+from simulator.topology.graph import calls_of
+from simulator.units import MAX_DURATION_SECONDS
+
+
+class Handling:
+    """Handle messages, one `handle` each, many at the same time."""
+
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        runtime: Runtime,
+        observer: Observer,
+        tracing: Tracing,
+        *,
+        capacity: Capacity,
+        calls: Calls,
+        output: Output,
+        machine: Machine,
+    ) -> None:
+        self._behaviour = behaviour
+        self._runtime = runtime
+        self._observer = observer
+        self._tracing = tracing
+        self._capacity = capacity
+        self._calls = calls
+        self._output = output
+        self._machine = machine
+        self._running: set[object] = set()
+        self._correction = Correction()
+        self.known_downstreams = frozenset(call.to for _, call in calls_of(behaviour.model))
+        self._bucket = self._new_bucket()
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """Return what is done to messages that arrive now."""
+        return self._behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        limit_changed = behaviour.model.rate_limit != self._behaviour.model.rate_limit
+        self._behaviour = behaviour
+        self._calls.forget_unused(call for _, call in calls_of(behaviour.model))
+        if limit_changed:
+            self._bucket = self._new_bucket()
+
+    @property
+    def under_way(self) -> int:
+        """Return how many messages are being handled, those included whose body is still being read."""
+        return len(self._running)
+
+    def handle(self, message: Message) -> StageRecord:
+        """Handle a message until its answer has left, and return what happened to it."""
+        return self._handle(message, None)
+
+    def accept(self, message: Message) -> None:
+        """Take a message in, answer, and handle it afterwards; or answer why it is not taken."""
+        admission = _Admission(self._runtime.event("an admission"))
+
+        def work() -> None:
+            try:
+                with self._tracing.accepted():
+                    self._handle(message, admission)
+            finally:
+                admission.answered.set()
+
+        task = self._runtime.spawn(work)
+        admission.answered.wait()
+        if not admission.given:
+            task.result()  # raises what kept the message from any answer
+
+    def break_off(self) -> int:
+        """End the handling of every message that is not done, each with BrokenOff; return how many they were."""
+        stopped = tuple(self._running)
+        for running in stopped:
+            self._runtime.stop(running, lambda running=running: running in self._running)  # type: ignore[misc]
+        return len(stopped)
+
+    def _handle(self, message: Message, admission: _Admission | None) -> StageRecord:
+        behaviour = self._behaviour
+        with self._observer.observing(self._arrival(message)) as seen, self._capacity.ticket() as ticket:
+            injection = Injection(behaviour, message, seen, self._runtime, self._machine)
+            with self._tracked(message):
+                answer = self._outcome(message, behaviour, injection, ticket, seen, admission)
+                if admission is None or not admission.given:
+                    self._answer(message, answer, injection, seen)
+                injection.release()
+            seen.left()
+        if answer.error is None:
+            self._correction.learn(seen.record.overhead_seconds)
+        return seen.record
+
+    def _outcome(
+        self,
+        message: Message,
+        behaviour: Behaviour,
+        injection: Injection,
+        ticket: Ticket,
+        seen: Observation,
+        admission: _Admission | None,
+    ) -> Answer:
+        """Do all that a message is to meet with, and return what is answered to it."""
+        try:
+            return self._work(message, behaviour, injection, ticket, seen, admission)
+        except MessageError as error:
+            seen.failed(error)
+            return Answer(error=error)
+        except Exception as error:
+            logging.getLogger(__name__).exception("the message %s could not be handled", message.message_id)
+            seen.broke(error)
+            return Answer(error=Unforeseen())
+        except BaseException as reason:  # noqa: BLE001 - nothing but the end of the stage raises one in here
+            broken_off = BrokenOff(isinstance(reason, StageStopped) and reason.injected)
+            seen.failed(broken_off)
+            return Answer(error=broken_off)
+
+    def _work(
+        self,
+        message: Message,
+        behaviour: Behaviour,
+        injection: Injection,
+        ticket: Ticket,
+        seen: Observation,
+        admission: _Admission | None,
+    ) -> Answer:
+        self._keep_to_limit()
+        deadline_at = None if message.deadline_seconds is None else seen.received_at + message.deadline_seconds
+        self._check_deadline(deadline_at)
+        self._capacity.check_room()
+        body = self._read(message, behaviour, seen)
+        self._check_deadline(deadline_at)
+        ticket.take()
+        if admission is not None:
+            self._admit(message, admission, seen)
+            deadline_at = None  # the caller has its answer
+        seen.waited(ticket.wait())
+        self._check_deadline(deadline_at)
+        injection.inject(Phase.BEFORE)
+        self._process(behaviour, message, seen)
+        injection.inject(Phase.AFTER)
+        calls = behaviour.model.calls
+        if calls:
+            self._calls.perform(calls, Visit(behaviour.identity, message, body, deadline_at, seen))
+        else:
+            self._output.write(body, message.content_type)
+        seen.ended(Outcome.FORWARDED if calls else Outcome.DELIVERED)
+        if admission is None:
+            injection.inject(Phase.ANSWER)
+        return Answer(
+            outcome=seen.outcome,
+            duration_seconds=seen.duration_seconds(),
+            size_bytes=self._answer_bytes(behaviour, message),
+            truncated=injection.truncated,
+            bytes_per_second=injection.bytes_per_second,
+        )
+
+    def _answer(self, message: Message, answer: Answer, injection: Injection, seen: Observation) -> None:
+        """Let the answer leave; a slow one is the doing of the fault that slows it."""
+        begin = self._runtime.now()
+        try:
+            message.exchange.answer(answer)
+        except StageStopped:
+            seen.failed(BrokenOff(injected=answer.is_spoiled))
+        finally:
+            if answer.bytes_per_second is not None:
+                seen.fault_took(injection.slowed_by, begin, self._runtime.now() - begin)
+
+    def _admit(self, message: Message, admission: _Admission, seen: Observation) -> None:
+        admission.given = True
+        message.exchange.answer(Answer(accepted=True))
+        seen.accepted()
+        admission.answered.set()
+
+    def _read(self, message: Message, behaviour: Behaviour, seen: Observation) -> bytes:
+        """Return the body as it is sent on, or unpacked where it ends its way here."""
+        packed = is_packed(message.content_encoding)
+        try:
+            body = message.exchange.read()
+        finally:
+            seen.read(message.exchange.waited_seconds)
+        seen.sized(len(body))
+        plain = unpacked(body, message.content_encoding, behaviour.model.max_body_bytes) if packed else body
+        check_body(plain, message.content_type)
+        return body if behaviour.model.calls else plain
+
+    def _arrival(self, message: Message) -> Arrival:
+        now = self._runtime.now()
+        received_at = now if message.received_at is None else message.received_at
+        return Arrival(
+            message_id=message.message_id,
+            visit=message.visit,
+            caller=message.caller,
+            via=message.via,
+            content_type=message.content_type,
+            body_bytes=message.body_bytes,
+            due_unix_seconds=message.due.unix_seconds,
+            due_at=message.due.at,
+            received_unix_ns=self._runtime.unix_ns() - round((now - received_at) * 1e9),
+            received_at=received_at,
+            trace=self._tracing.ids(message.message_id, message.visit),
+            deadline_seconds=message.deadline_seconds,
+        )
+
+    def _new_bucket(self) -> Bucket | None:
+        limit = self._behaviour.model.rate_limit
+        return None if limit is None else Bucket(limit, self._runtime.now())
+
+    def _keep_to_limit(self) -> None:
+        wait_seconds = self._bucket.take(self._runtime.now()) if self._bucket is not None else 0.0
+        if wait_seconds:
+            limit = self._behaviour.model.rate_limit
+            raise RateLimited(f"this stage takes {limit} and no more", retry_after_seconds(wait_seconds))
+
+    def _check_deadline(self, deadline_at: float | None) -> None:
+        if deadline_at is not None and self._runtime.now() >= deadline_at:
+            raise DeadlinePassed("the caller no longer waits for the answer")
+
+    @contextmanager
+    def _tracked(self, message: Message) -> Iterator[None]:
+        """Let what is done in the body of the `with` be broken off."""
+        running = self._runtime.current()
+        self._running.add(running)
+        try:
+            yield
+        finally:
+            self._running.discard(running)
+            message.exchange.release()
+
+    def _process(self, behaviour: Behaviour, message: Message, seen: Observation) -> None:
+        """Spend what the delay says, of which the time that the stage itself has taken so far is a part.
+
+        What it will still take is known from the messages before.
+        """
+        delay, utilisation = behaviour.model.delay, self._capacity.utilisation
+        u = behaviour.identity.draw(message.message_id, message.visit, "delay")
+        # The far end of a heavy tail is longer than anything that can be slept.
+        drawn = min(delay.under_load(u, utilisation), MAX_DURATION_SECONDS)
+        if drawn > 0:
+            sleep_until(self._runtime, seen.own_time_over_at(drawn) - self._correction.seconds)
+        seen.processed(drawn, behaviour.delay_spec, utilisation)
+
+    def _answer_bytes(self, behaviour: Behaviour, message: Message) -> int | None:
+        size = behaviour.model.response_size
+        if size is None:
+            return None
+        return size.bytes(behaviour.identity.draw(message.message_id, message.visit, "response size"))
+
+
+class _Admission:
+    """Whether a message that is answered before the work has been let in."""
+
+    def __init__(self, answered: Event) -> None:
+        self.given = False
+        self.answered = answered

@@ -1,0 +1,143 @@
+"""How the faults of a stage are injected into one of its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from simulator.behaviour.faults.base import Fault, Phase
+from simulator.engine.identity import Identity
+from simulator.engine.message import Message
+from simulator.engine.runtime import Runtime, StageStopped
+from simulator.errors import BrokenOff, InjectedFault
+from simulator.telemetry.observe import Observation
+from simulator.topology.model import Stage
+from simulator.units import format_size
+
+
+class Machine(Protocol):
+    """The processor and the memory that faults take."""
+
+    def compute(self, cpu_seconds: float) -> None:
+        """Use so much time of the processor."""
+
+    def hold(self, size_bytes: int) -> object:
+        """Return memory that is really there, for as long as it is kept. Raise MemoryError where there is none."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a stage does to a message, as its model says; replaced as a whole when it is changed."""
+
+    identity: Identity
+    model: Stage
+
+    @cached_property
+    def delay_spec(self) -> str:
+        """The delay as it is written."""
+        return str(self.model.delay)
+
+    @cached_property
+    def faults(self) -> Mapping[Phase, tuple[tuple[str, Fault], ...]]:
+        """The faults of this instance by the phase that they act in, each with the purpose of its draws."""
+        mine = [
+            (f"fault {number} {fault.name}", fault)
+            for number, fault in enumerate(self.model.faults)
+            if fault.instance in (None, self.identity.instance)
+        ]
+        return {phase: tuple(each for each in mine if each[1].phase is phase) for phase in Phase}
+
+
+class Injection:
+    """One message as the target of its stage's faults.
+
+    What they do to its answer is in `truncated` and `bytes_per_second`; `slowed_by` is the fault that limits the rate.
+    """
+
+    def __init__(
+        self, behaviour: Behaviour, message: Message, seen: Observation, runtime: Runtime, machine: Machine
+    ) -> None:
+        self._behaviour = behaviour
+        self._message = message
+        self._seen = seen
+        self._runtime = runtime
+        self._machine = machine
+        self._fault: Fault | None = None
+        self._held: list[object] = []
+        self.truncated = False
+        self.bytes_per_second: float | None = None
+        self.slowed_by = ""
+
+    def inject(self, phase: Phase) -> None:
+        """Inject the faults of a phase that hit the message. Raise InjectedFault where one ends its handling."""
+        for fault in self._hitting(phase):
+            if fault.withholds_answer:
+                self._message.exchange.withhold()
+            self._seen.injected(fault.name)
+            self._fault = fault
+            fault.inject(self)
+
+    def release(self) -> None:
+        """Hold no memory any longer."""
+        self._held.clear()
+
+    def pause(self, seconds: float) -> None:
+        """Hold the message idle."""
+        self._take_time(lambda begin: sleep_until(self._runtime, begin + seconds))
+
+    def compute(self, cpu_seconds: float) -> None:
+        """Use the processor."""
+        self._take_time(lambda begin: self._machine.compute(cpu_seconds))
+
+    def hold(self, size_bytes: int) -> None:
+        """Hold memory. Raise InjectedFault where there is not so much."""
+        try:
+            self._held.append(self._machine.hold(size_bytes))
+        except (MemoryError, OverflowError):
+            raise InjectedFault(self._name, 503, f"there was no memory for {format_size(size_bytes)}") from None
+
+    def fail(self, status: int) -> None:
+        """Raise InjectedFault, which answers with a status."""
+        raise InjectedFault(self._name, status)
+
+    def reset(self) -> None:
+        """Raise InjectedFault, which ends the connection."""
+        raise InjectedFault(self._name, None)
+
+    def truncate_answer(self) -> None:
+        """Let the answer end in its middle."""
+        self.truncated = True
+        self._seen.truncated(self._name)
+
+    def slow_answer(self, bytes_per_second: float) -> None:
+        """Let the answer leave slowly."""
+        if self.bytes_per_second is None or bytes_per_second < self.bytes_per_second:
+            self.bytes_per_second, self.slowed_by = bytes_per_second, self._name
+
+    @property
+    def _name(self) -> str:
+        return "" if self._fault is None else self._fault.name
+
+    def _hitting(self, phase: Phase) -> Iterator[Fault]:
+        message, identity = self._message, self._behaviour.identity
+        for purpose, fault in self._behaviour.faults[phase]:
+            if fault.hits(identity.draw(message.message_id, message.visit, purpose)):
+                yield fault
+
+    def _take_time(self, take: Callable[[float], None]) -> None:
+        begin = self._runtime.now()
+        try:
+            take(begin)
+        except StageStopped:
+            reason = "the stage had to end before it was over"
+            raise InjectedFault(self._name, BrokenOff.status, reason) from None
+        finally:
+            self._seen.fault_took(self._name, begin, self._runtime.now() - begin)
+
+
+def sleep_until(runtime: Runtime, then: float) -> None:
+    """Let time pass until a point in it, monotonic: an event loop may wake a sleeper early by its own lateness."""
+    while (left := then - runtime.now()) > 0:
+        runtime.sleep(left)

@@ -1,0 +1,46 @@
+"""The load of an injector, from its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from simulator.engine.drafts import LineWatcher, from_lines, made_up
+from simulator.engine.handling import Handling
+from simulator.engine.injector import Injector, ScheduleListener
+from simulator.engine.runtime import Runtime
+from simulator.engine.tracing import Tracing
+from simulator.telemetry.record import Via
+from simulator.topology.model import Load, Role
+
+
+class LoadListener(LineWatcher, ScheduleListener, Protocol):
+    """What is told of both the input and the schedule."""
+
+
+def make_load(
+    handling: Handling, runtime: Runtime, listener: LoadListener, tracing: Tracing, lines: Iterator[bytes] | None
+) -> tuple[Injector, Callable[[], None]] | None:
+    """Return the injector of a stage and what runs its load; None for a stage that has none of its own.
+
+    `lines` are those of its input; None means that messages are made up.
+    """
+    identity, stage = handling.behaviour.identity, handling.behaviour.model
+    if stage.role is not Role.INJECTOR or (stage.load is None and lines is None):
+        return None
+    load = stage.load or Load()
+    via = Via.SCHEDULE if lines is None else Via.INPUT
+    injector = Injector(identity, runtime, listener, tracing, handling.handle, via)
+
+    def run() -> None:
+        if lines is None:
+            drafts = made_up(load.messages)
+        else:
+            drafts = from_lines(lines, listener, stage.on_bad_line, stage.max_body_bytes, load.messages)
+        schedule = load.schedule
+        if schedule is None:
+            injector.run_closed(drafts, min(load.concurrency, stage.workers))
+        else:
+            injector.run_paced(drafts, schedule)
+
+    return injector, run

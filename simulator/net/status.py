@@ -1,0 +1,16 @@
+"""What an HTTP status means for a call."""
+
+from __future__ import annotations
+
+_SERVER_ERRORS = range(500, 600)
+_TOO_MANY_REQUESTS = 429
+
+
+def is_success(status: int) -> bool:
+    """Return whether a status is one of success."""
+    return 200 <= status < 300
+
+
+def is_retryable(status: int) -> bool:
+    """Return whether another attempt may end better: after an error of the server, or at the limit of its rate."""
+    return status in _SERVER_ERRORS or status == _TOO_MANY_REQUESTS

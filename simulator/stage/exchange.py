@@ -1,0 +1,112 @@
+"""One HTTP exchange: the body of a request, and the answer as it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, cast
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from simulator.engine.message import Answer
+from simulator.engine.runtime import Runtime
+from simulator.errors import InjectedFault
+from simulator.stage.answers import response_to
+from simulator.stage.intake import Intake
+from simulator.stage.message_headers import INJECTED
+
+# Keys in the WSGI environment. By these two the application tells the server how to end the connection:
+RESET, HANG_UP = "simulator.reset", "simulator.hang_up"
+# when the request's first byte came, monotonic;
+RECEIVED_AT = "simulator.received_at"
+# a function that returns for how many seconds its client was waited for since then;
+WAITED = "simulator.waited"
+# and one that sends some bytes before the answer.
+INTERIM = "simulator.interim"
+_WITHHELD = f"HTTP/1.1 102 Processing\r\n{INJECTED}: true\r\n\r\n".encode()
+_SLOW_STEPS_PER_SECOND = 10.0
+
+
+class HttpExchange:
+    """The exchange of a message that came by POST; `by_stage` says that the caller understands interim responses."""
+
+    def __init__(
+        self,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        intake: Intake,
+        runtime: Runtime,
+        *,
+        stage: str,
+        message_id: str,
+        trace_id: str,
+        by_stage: bool,
+        is_draining: Callable[[], bool],
+    ) -> None:
+        self._environ = environ
+        self._start_response = start_response
+        self._intake = intake
+        self._runtime = runtime
+        self._stage = stage
+        self._message_id = message_id
+        self._trace_id = trace_id
+        self._may_tell = by_stage
+        self._is_draining = is_draining
+        self._is_answered = False
+
+    @property
+    def waited_seconds(self) -> float:
+        """Return how long the stage has waited for the client to send its request, since the first byte of it."""
+        waited = self._environ.get(WAITED)
+        return 0.0 if waited is None else float(waited())
+
+    def read(self) -> bytes:
+        """Return the body. Raise InvalidMessage or Rejected where it is not taken, or does not come."""
+        return self._intake.read()
+
+    def release(self) -> None:
+        """Hold nothing of the body any more."""
+        self._intake.release()
+
+    def withhold(self) -> None:
+        """Tell a caller that is a stage that an injected fault may keep its answer back: in an interim response."""
+        send = self._environ.get(INTERIM)
+        if self._may_tell and send is not None and not self._is_answered:
+            self._may_tell = False
+            with suppress(OSError):  # the caller is gone
+                send(_WITHHELD)
+
+    def answer(self, answer: Answer) -> None:
+        """Send the answer, as faults have it; return when it has left, or the client is gone."""
+        self._is_answered = True
+        error = answer.error
+        if isinstance(error, InjectedFault) and error.no_answer:
+            self._environ[RESET] = True
+            return
+        response = response_to(answer, self._stage, self._message_id, self._trace_id)
+        if self._is_draining():
+            response.headers["Connection"] = "close"
+        body = response.get_data()
+        _, status, headers = response.get_wsgi_response(self._environ)
+        write = cast(Callable[[bytes], Any], self._start_response(status, headers))
+        if answer.truncated:
+            self._environ[HANG_UP] = True
+            body = body[: len(body) // 2]
+        try:
+            if answer.bytes_per_second is None:
+                write(body)
+            else:
+                self._drip(body, answer.bytes_per_second, write)
+        except OSError:  # the client is gone
+            self._environ[HANG_UP] = True
+        except BaseException:  # the stage ends: the client must see that the rest does not come
+            self._environ[HANG_UP] = True
+            raise
+
+    def _drip(self, body: bytes, bytes_per_second: float, write: Callable[[bytes], Any]) -> None:
+        begin = self._runtime.now()
+        step = max(1, int(bytes_per_second / _SLOW_STEPS_PER_SECOND))
+        for start in range(0, len(body), step):
+            piece = body[start : start + step]
+            due = begin + (start + len(piece)) / bytes_per_second
+            self._runtime.sleep(max(0.0, due - self._runtime.now()))
+            write(piece)

@@ -1,0 +1,222 @@
+"""The wire between stages: HTTP, through one `requests.Session` for all that a stage calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+
+import simulator
+from simulator.engine.runtime import StageStopped, TooSlow
+from simulator.engine.wire import Outgoing, Reply
+from simulator.net.status import is_retryable, is_success
+from simulator.stage.message_headers import (
+    CALLER,
+    DEADLINE,
+    DRAINING,
+    DUE,
+    INJECTED,
+    MESSAGE_ID,
+    SECRET,
+    UNREAD,
+    VISIT,
+)
+from simulator.stage.transport import Broken, Unreachable
+from simulator.stage.travel import RunIdentity, due_text
+from simulator.telemetry.baggage import with_message_id
+from simulator.telemetry.record import CallOutcome
+from simulator.topology.headers import Headers
+from simulator.topology.settings import Downstream
+
+_USER_AGENT = f"simulator/{simulator.__version__}"
+
+
+class OutgoingRequest(requests.PreparedRequest):
+    """A request that knows to which stage it goes, and which attempt of the call it is.
+
+    `is_stage` says that it goes to a stage of the same topology. `withheld` is set when that stage says that an
+    injected fault may keep its answer back.
+    """
+
+    downstream = ""
+    attempt = 1
+    is_stage = False
+    withheld = False
+    on_withheld: Callable[[], None] | None = None
+
+    def note_interim(self, headers: CaseInsensitiveDict[str]) -> None:
+        """Called with the headers of an interim response; only a stage of the topology is believed."""
+        if self.is_stage and INJECTED in headers and not self.withheld:
+            self.withheld = True
+            if self.on_withheld is not None:
+                self.on_withheld()
+
+
+class HttpWire:
+    """Send requests by HTTP.
+
+    `time_limit(seconds)` bounds each request, whatever the transport waits for. `variables` are the values of those of
+    the environment that headers name. The secret in `identity` is sent to stages alone.
+    """
+
+    def __init__(
+        self,
+        caller: str,
+        downstreams: Sequence[Downstream],
+        adapter: BaseAdapter,
+        now: Callable[[], float],
+        time_limit: Callable[[float], AbstractContextManager[object]],
+        variables: Mapping[str, str] | None = None,
+        identity: RunIdentity = RunIdentity(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self._session = make_session(adapter)
+        self._now = now
+        self._time_limit = time_limit
+        self._caller = caller
+        self._stages = {downstream.name for downstream in downstreams if downstream.is_stage}
+        self._authorizations = {
+            as_sent(url): value for downstream in downstreams for url, value in downstream.authorizations.items()
+        }
+        self._variables = variables or {}
+        self._resolved: dict[Headers, dict[str, str]] = {}
+        self._identity = identity
+
+    def send(self, outgoing: Outgoing, timeout_seconds: float, connect_seconds: float) -> Reply:
+        """Send a request and wait for the reply."""
+        request = self._request(outgoing)
+        try:
+            with with_message_id(outgoing.message_id), self._time_limit(timeout_seconds):
+                response = self._session.send(
+                    request,
+                    timeout=(connect_seconds, timeout_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                    verify=True,
+                    cert=None,
+                    proxies={},
+                )
+        except StageStopped as stopped:
+            stopped.injected = request.withheld
+            raise
+        except (TooSlow, requests.Timeout):
+            error = f"no answer within {timeout_seconds:.3g} s"
+            return Reply(CallOutcome.TIMEOUT, injected=request.withheld, error=error)
+        except Unreachable as error:
+            return Reply(CallOutcome.UNREACHABLE, error=str(_root(error)))
+        except requests.ConnectionError as error:
+            # A stage that truncates an answer says so in its head, which may have come.
+            is_truncated = request.is_stage and isinstance(error, Broken) and INJECTED in error.headers
+            return Reply(CallOutcome.BROKEN, injected=request.withheld or is_truncated, error=str(_root(error)))
+        except (requests.RequestException, OSError, ValueError) as error:
+            return Reply(CallOutcome.BROKEN, error=f"{type(error).__name__}: {error}"[:500])
+        return self._reply(request, response)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _reply(self, request: OutgoingRequest, response: requests.Response) -> Reply:
+        status = response.status_code
+        if is_success(status):
+            return Reply(CallOutcome.OK, status, retryable=False)
+        # Where the run has a secret, only its stages are believed; without one nobody can tell who is a stage.
+        injected = INJECTED in response.headers and (request.is_stage or not self._identity.secret)
+        ending = response.headers.get(DRAINING) if request.is_stage else None
+        if ending == UNREAD:
+            return Reply(CallOutcome.UNREACHABLE, error="it is shutting down", ending=True)
+        error = f"it answered {status}"
+        return Reply(CallOutcome.ERROR_STATUS, status, injected, error, is_retryable(status), ending is not None)
+
+    def _request(self, outgoing: Outgoing) -> OutgoingRequest:
+        # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart again.
+        request = OutgoingRequest()
+        request.downstream, request.attempt = outgoing.downstream, outgoing.attempt
+        request.is_stage = outgoing.downstream in self._stages
+        request.on_withheld = outgoing.on_withheld
+        request.method = "POST"
+        request.url = outgoing.address
+        request.body = outgoing.body
+        headers = {
+            "User-Agent": _USER_AGENT,
+            "Accept": "*/*",
+            "Connection": "keep-alive",
+            "Content-Type": outgoing.content_type,
+            "Content-Length": str(len(outgoing.body)),
+            MESSAGE_ID: outgoing.message_id,
+            VISIT: outgoing.visit,
+            CALLER: self._caller,
+            DUE: due_text(outgoing.due, self._identity.clock_id, self._now()),
+        }
+        if outgoing.content_encoding:
+            headers["Content-Encoding"] = outgoing.content_encoding
+        if request.is_stage and self._identity.secret:
+            headers[SECRET] = self._identity.secret
+        if outgoing.deadline_seconds is not None:
+            headers[DEADLINE] = f"{outgoing.deadline_seconds:.6f}"
+        if outgoing.address in self._authorizations:
+            headers["Authorization"] = self._authorizations[outgoing.address]
+        if outgoing.headers is not None:
+            headers.update(self._values_of(outgoing.headers))
+        request.headers = CaseInsensitiveDict(headers)
+        return request
+
+    def _values_of(self, headers: Headers) -> dict[str, str]:
+        found = self._resolved.get(headers)
+        if found is None:
+            found = self._resolved[headers] = headers.resolved(self._variables)
+        return found
+
+
+def addresses_of(downstreams: Sequence[Downstream]) -> dict[str, tuple[str, ...]]:
+    """Return the addresses of the instances of each downstream."""
+    return {downstream.name: tuple(map(as_sent, downstream.urls)) for downstream in downstreams}
+
+
+def as_sent(url: str) -> str:
+    """Return a URL as requests sends it: escaped, and with a path."""
+    return requests.Request("POST", url).prepare().url or url
+
+
+class _Session(requests.Session):
+    """Follow nothing: a redirection is an answer like another, and where it leads is not even looked at."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
+def make_session(adapter: BaseAdapter) -> requests.Session:
+    """Return a session with its adapter, which reads every answer to its end.
+
+    Proxies and .netrc are not looked up, which would cost more than the call itself.
+    """
+    session = _Session()
+    session.trust_env = False
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def resending(on_resend: Callable[[OutgoingRequest], None]) -> Callable[[requests.PreparedRequest], bool]:
+    """Return what decides whether a request that ended unanswered on a used connection is sent once more.
+
+    Only a request to an external service is, and `on_resend` is called with it. A stage closes no idle connection
+    without a word of it before, so that its silence may be a fault that resets connections, and it counts what it gets.
+    """
+
+    def may_resend(request: requests.PreparedRequest) -> bool:
+        if not isinstance(request, OutgoingRequest) or request.is_stage:
+            return False
+        on_resend(request)
+        return True
+
+    return may_resend
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the error that lies beneath: the adapter's errors wrap the socket's."""
+    while error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    return error

@@ -1,0 +1,65 @@
+"""The headers that carry what is not a message's body."""
+
+from __future__ import annotations
+
+import hmac
+import re
+
+from werkzeug.datastructures import Headers
+
+from simulator.behaviour.draws import FIRST_VISIT
+from simulator.errors import InvalidMessage
+from simulator.stage.travel import MAX_AGE_SECONDS
+from simulator.telemetry.record import OUTSIDE
+
+MESSAGE_ID = "X-Message-Id"
+TRACE_ID = "X-Trace-Id"
+VISIT = "X-Simulator-Visit"
+CALLER = "X-Simulator-Caller"
+DUE = "X-Simulator-Due"
+INJECTED = "X-Simulator-Injected"
+DEADLINE = "X-Simulator-Deadline"
+# On the answer of a stage that shuts down: REFUSED after it had read the message, UNREAD where it had not.
+DRAINING = "X-Simulator-Draining"
+REFUSED, UNREAD = "refused", "unread"
+# Proves that a request comes from a stage of the run: only then do the headers above say anything.
+SECRET = "X-Simulator-Secret"  # noqa: S105 - the name of a header
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+
+_ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,128}")
+_VISIT = re.compile(r"[0-9a-f]{1,32}")
+
+
+def message_id_from(headers: Headers) -> str | None:
+    """Give the client's own id, None where it has none. Raise InvalidMessage where it can't be one."""
+    given = headers.get(MESSAGE_ID)
+    if given is not None and not _ID.fullmatch(given):
+        raise InvalidMessage(f"{MESSAGE_ID} must be 1 to 128 letters, digits or . _ : @ + = / -")
+    return given
+
+
+def visit_from(headers: Headers) -> str:
+    """Give the visit that the caller named, or the first one."""
+    given = headers.get(VISIT, "")
+    return given if _VISIT.fullmatch(given) else FIRST_VISIT
+
+
+def caller_from(headers: Headers, known: frozenset[str]) -> str:
+    """Give the calling stage, `outside` where it is none that is known."""
+    given = headers.get(CALLER, OUTSIDE)
+    return given if given in known else OUTSIDE
+
+
+def is_of_the_run(headers: Headers, secret: str) -> bool:
+    """Return whether a request bears the secret of the run; where there is none, "", every request counts as one."""
+    # Compared in constant time, so that how long it takes tells nothing about how much of it is right.
+    return not secret or hmac.compare_digest(headers.get(SECRET, "").encode("latin-1", "replace"), secret.encode())
+
+
+def deadline_from(headers: Headers) -> float | None:
+    """Give how long the caller still waits; None where it says nothing sensible."""
+    try:
+        left = float(headers.get(DEADLINE, "nan"))
+    except ValueError:
+        return None
+    return left if abs(left) <= MAX_AGE_SECONDS else None  # which NaN is not, either
