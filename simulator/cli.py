@@ -291,6 +291,15 @@ def check(program: Program, /, topology: Path) -> int:
     show_envvar=True,
     help="The limit of all logs together; the newest lines of each stage are kept.  [default: 1GiB]",
 )
+@click.option(
+    "--virtual", is_flag=True, help="Run in virtual time: the same story without sockets or waiting, and without spans."
+)
+@click.option(
+    "--start",
+    metavar="TIME",
+    help="When virtual time begins, for instance 2026-01-31T08:00:00Z.  [default: 2000-01-01T00:00:00Z]",
+)
+@click.option("--overhead", metavar="TIME", help="What each request takes by itself in virtual time.  [default: 0s]")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
 @click.pass_obj
 def run(
@@ -306,6 +315,9 @@ def run(
     drain_timeout: str | None,
     log_limit: str | None,
     start_timeout: str | None,
+    virtual: bool,
+    start: str | None,
+    overhead: str | None,
     **wishes: Any,
 ) -> int:
     """Run a whole topology on this machine, a process per stage.
@@ -317,7 +329,10 @@ def run(
     Try:  run_web_service.py run --duration 30s
           run_web_service.py run --rate 100/s --set parse.workers=1
           run_web_service.py run --input orders.jsonl --output archived.jsonl
+          run_web_service.py run --virtual --duration 1h --seed 7
     """
+    if not virtual and (start is not None or overhead is not None):
+        raise click.UsageError("--start and --overhead go with --virtual")
     from simulator.telemetry.otel_environment import check_environment
 
     check_environment(os.environ)
@@ -337,6 +352,10 @@ def run(
         log_limit,
         start_timeout,
     )
+    if virtual:
+        from simulator.local.virtual_run import VirtualTime, run_virtually
+
+        return run_virtually(request, VirtualTime(start=start, overhead=overhead), os.environ)
     return run_topology(request, program.file, os.environ)
 
 

@@ -62,9 +62,9 @@ class RunRequest:
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
     """Run a topology to its end and give the exit code."""
-    topology = _topology_to_run(request, environment)
-    duration = _duration(request.duration, "flag --duration")
-    log_limit_bytes, pace = _log_limit(request.log_limit), _pace(request.start_timeout)
+    topology = topology_to_run(request, environment)
+    duration = seconds_of(request.duration, "flag --duration")
+    log_limit_bytes, pace = log_limit(request.log_limit), _pace(request.start_timeout)
     allow_many_files()
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
@@ -114,13 +114,13 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     return code
 
 
-def _topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topology:
+def topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topology:
     """Return the topology as it is wished, with a seed."""
     topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
     _check_variables(topology, environment)
     if topology.seed is None:
         topology = replace(topology, seed=Seed(secrets.randbits(_SEED_BITS)))
-    if (drain_seconds := _duration(request.drain_timeout, "--drain-timeout or SIMULATOR_DRAIN_TIMEOUT")) is not None:
+    if (drain_seconds := seconds_of(request.drain_timeout, "--drain-timeout or SIMULATOR_DRAIN_TIMEOUT")) is not None:
         topology = replace(topology, drain_timeout_seconds=Seconds(drain_seconds))
     return topology
 
@@ -139,7 +139,8 @@ def _check_variables(topology: Topology, environment: Mapping[str, str]) -> None
     values_for([(f"stages.{name}.{place}", of) for name, place, of in places], stage_environment(environment))
 
 
-def _duration(text: str | None, source: str) -> float | None:
+def seconds_of(text: str | None, source: str) -> float | None:
+    """Return the seconds of a duration that the user wrote. Raise ConfigurationError that names its source."""
     try:
         return None if text is None else parse_duration(text)
     except ValueError as error:
@@ -147,14 +148,15 @@ def _duration(text: str | None, source: str) -> float | None:
 
 
 def _pace(start_timeout: str | None) -> Pace:
-    timeout_seconds = _duration(start_timeout, "flag --start-timeout")
+    timeout_seconds = seconds_of(start_timeout, "flag --start-timeout")
     return Pace(
         concurrency=_STARTS_PER_CORE * len(os.sched_getaffinity(0)),
         timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
     )
 
 
-def _log_limit(text: str | None) -> int:
+def log_limit(text: str | None) -> int:
+    """Return the bound of all logs together, in bytes. Raise ConfigurationError for one that is none."""
     try:
         limit_bytes = DEFAULT_LOG_LIMIT_BYTES if text is None else parse_size(text)
     except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,13 +35,15 @@ Percentiles = Mapping[str, float | None]
 class Picture:
     """A moment of a run: how each stage stands, and how those ended that should still run.
 
-    `hurt` says which instances are gone of stages that have others left.
+    `hurt` says which instances are gone of stages that have others left. `speed` is how many times faster than real
+    time virtual time passes, None where time is real.
     """
 
     elapsed_seconds: float
     standings: Mapping[str, Standing]
     gone: Mapping[str, str]
     hurt: Mapping[str, str] = field(default_factory=dict)
+    speed: float | None = None
 
 
 class View(Protocol):
@@ -69,7 +71,7 @@ class LiveView:
 
     def show(self, picture: Picture) -> None:
         """Draw the table."""
-        hint = Text(f"  {picture.elapsed_seconds:.0f} s; Ctrl-C ends the run", style="dim")
+        hint = Text(f"  {_elapsed(picture)}; Ctrl-C ends the run", style="dim")
         self._live.update(Group(live_table(picture), hint), refresh=True)
 
     def close(self) -> None:
@@ -80,17 +82,20 @@ class LiveView:
 class PlainView:
     """A line every few seconds, for pipes and logs."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, now: Callable[[], float] | None = None) -> None:
+        """Count the seconds between lines by `now`, or where it is None by the time of the run."""
         self._console = console
-        self._next_seconds = 1.0
+        self._now = now
+        self._next_seconds = 1.0 if now is None else now() + 1.0
 
     def open(self) -> None:
         """Have nothing to open."""
 
     def show(self, picture: Picture) -> None:
         """Print a line where the last one is old enough."""
-        if picture.elapsed_seconds >= self._next_seconds:
-            self._next_seconds = picture.elapsed_seconds + _PLAIN_EVERY_SECONDS
+        now = picture.elapsed_seconds if self._now is None else self._now()
+        if now >= self._next_seconds:
+            self._next_seconds = now + _PLAIN_EVERY_SECONDS
             self._console.print(plain_line(picture), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
@@ -130,7 +135,17 @@ def plain_line(picture: Picture, max_width: int = _MAX_LINE_WIDTH) -> str:
 
 def _line(picture: Picture, parts: list[str], left_out: int) -> str:
     more = [f"and {left_out} more"] if left_out else []
-    return f"{picture.elapsed_seconds:5.0f}s  {_BETWEEN.join([*parts, *more])}"
+    return f"{picture.elapsed_seconds:5.0f}s  {_faster(picture)}{_BETWEEN.join([*parts, *more])}"
+
+
+def _elapsed(picture: Picture) -> str:
+    """Return the time of a run for people."""
+    seconds = f"{picture.elapsed_seconds:.0f} s"
+    return seconds if picture.speed is None else f"{seconds} of virtual time, {picture.speed:,.0f} times real time"
+
+
+def _faster(picture: Picture) -> str:
+    return "" if picture.speed is None else f"x{picture.speed:,.0f}  "
 
 
 def _figures(picture: Picture, name: str) -> str:

@@ -1,0 +1,129 @@
+"""What is counted and kept of every instance in virtual time, and the account that comes of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from simulator.engine.capacity import Capacity
+from simulator.engine.drafts import bounded_lines
+from simulator.engine.output import Discarding, Output
+from simulator.local.ledger import make_ledger
+from simulator.local.supervisor import Result
+from simulator.stage.input_file import open_lines
+from simulator.stage.output_file import JsonLinesOutput
+from simulator.telemetry import tally
+from simulator.telemetry.clock import Clock
+from simulator.telemetry.logs import LogSink
+from simulator.telemetry.observe import Sink
+from simulator.telemetry.record import Arrival, Attempt, CallRecord, StageRecord
+from simulator.telemetry.schedule import ScheduleWatcher
+from simulator.telemetry.standing import percentiles
+from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
+from simulator.topology.graph import edges
+from simulator.topology.model import Topology
+from simulator.virtual.system import Surface
+
+
+class Logs(Protocol):
+    """Somewhere for the logs of a run."""
+
+    def logger(self, name: str, instance: int, clock: Clock, counts: MemoryTally) -> FilteringBoundLogger:
+        """Return the logger of an instance, which counts the lines that are missing."""
+
+
+class Books:
+    """The tallies and files of every instance; `logs` of None means that nothing is logged."""
+
+    def __init__(self, topology: Topology, clock: Clock, logs: Logs | None = None) -> None:
+        self._topology = topology
+        self._clock = clock
+        self._logs = logs
+        self._called: dict[str, list[str]] = {name: [] for name in topology.stages}
+        self._callers: dict[str, list[str]] = {name: [] for name in topology.stages}
+        for caller, called in edges(topology.stages):
+            self._called[caller].append(called)
+            self._callers[called].append(caller)
+        self._tallies: dict[str, list[MemoryTally]] = {name: [] for name in topology.stages}
+        self._outputs: list[Output] = []
+        self._last = _LastHandled(clock)
+
+    def surface(self, name: str, instance: int) -> Surface:
+        """Return what an instance is given. Raise StartError where a file can't be had."""
+        stage = self._topology.stages[name]
+        counts = MemoryTally(tally.slots(dict.fromkeys(self._callers[name]), self._called[name]))
+        self._tallies[name].append(counts)
+        logger = None if self._logs is None else self._logs.logger(name, instance, self._clock, counts)
+        output: Output = JsonLinesOutput(Path(stage.output)) if stage.output else Discarding()
+        self._outputs.append(output)
+        lines = None if stage.input is None else _lines(stage.input, stage.max_body_bytes)
+
+        def sinks(capacity: Capacity) -> list[Sink]:
+            counting: list[Sink] = [TallySink(counts, lambda: capacity.waiting), self._last]
+            return counting if logger is None else [LogSink(logger), *counting]
+
+        return Surface(sinks=sinks, listener=ScheduleWatcher(None, counts, logger), output=output, lines=lines)
+
+    def tallies(self) -> dict[str, Tallies]:
+        """Return the counts of every stage."""
+        return {name: Tallies(parts) for name, parts in self._tallies.items()}
+
+    def result(self, ended_at: float) -> Result:
+        """Return the account of a run whose loads ended at that time."""
+        tallies = self.tallies()
+        counts = {name: source.counts() for name, source in tallies.items()}
+        pipeline: dict[int, int] = {}
+        for source in tallies.values():
+            for bucket, count in source.durations(tally.PIPELINE).items():
+                pipeline[bucket] = pipeline.get(bucket, 0) + count
+        return Result(
+            ledger=make_ledger(self._topology, counts, {}),
+            latencies={name: percentiles(source.durations(tally.HANDLING)) for name, source in tallies.items()},
+            pipeline=percentiles(pipeline),
+            # Not the time of the kernel, which may have gone on after the last message.
+            seconds=max(ended_at, self._last.at),
+            log_lines_dropped={name: count[tally.LOG_LINES_DROPPED] for name, count in counts.items()},
+            log_lines_deleted={name: count[tally.LOG_LINES_DELETED] for name, count in counts.items()},
+        )
+
+    def close(self) -> None:
+        """Close the files."""
+        for output in self._outputs:
+            output.close()
+
+
+class _LastHandled:
+    """A sink that remembers the time of the last record."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.at = 0.0
+
+    def received(self, arrival: Arrival) -> None:
+        """Do nothing."""
+
+    def injected(self, arrival: Arrival, fault: str) -> None:
+        """Do nothing."""
+
+    def sending(self, downstream: str) -> None:
+        """Do nothing."""
+
+    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+        """Do nothing."""
+
+    def sent(self, arrival: Arrival, call: CallRecord) -> None:
+        """Do nothing."""
+
+    def handled(self, record: StageRecord) -> None:
+        """Remember the time."""
+        self.at = self._clock.now()
+
+
+def _lines(path: str, max_bytes: int) -> Iterator[bytes]:
+    if path == "-":
+        return bounded_lines(sys.stdin.buffer, max_bytes)
+    return bounded_lines(open_lines(path), max_bytes)

@@ -1,0 +1,112 @@
+"""The logs of a run in virtual time: written by the run itself, a block at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from simulator.errors import StartError
+from simulator.telemetry import tally
+from simulator.telemetry.clock import Clock
+from simulator.telemetry.logs import make_logger
+from simulator.telemetry.run_files import RunFiles, create_file, labels, older_log
+from simulator.telemetry.tally import MemoryTally
+from simulator.topology.model import Topology
+
+_BLOCK_BYTES = 64 * 1024
+
+
+class VirtualLog:
+    """The log of one stage; of more than `limit_bytes` the oldest half is deleted.
+
+    Its file is open only while a block is written, so that ten thousand stages may have one. `on_loss(count)` is called
+    with the number of lines that could not be written, `on_deleted(count)` with that of those deleted, both in all.
+    """
+
+    def __init__(
+        self, path: Path, limit_bytes: int, on_loss: Callable[[int], None], on_deleted: Callable[[int], None]
+    ) -> None:
+        self._path = path
+        self._half_bytes = max(1, limit_bytes // 2)
+        self._on_loss = on_loss
+        self._on_deleted = on_deleted
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = self._file_bytes = 0
+        self._lines = self._older_lines = self._lost = self._deleted = 0
+        try:
+            create_file(path).close()
+        except OSError as error:
+            raise StartError(f"{path} can't be written: {error.strerror}") from None
+
+    def write(self, line: bytes) -> None:
+        """Take one line, without its line break."""
+        self._waiting.append(line)
+        self._waiting_bytes += len(line) + 1
+        if self._waiting_bytes >= min(_BLOCK_BYTES, self._half_bytes):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits; what can't be written is counted as lost."""
+        lines, self._waiting = self._waiting, []
+        size, self._waiting_bytes = self._waiting_bytes, 0
+        if not lines:
+            return
+        if self._file_bytes and self._file_bytes + size > self._half_bytes:
+            self._rotate()
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+            try:
+                os.write(descriptor, b"\n".join(lines) + b"\n")
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self._lost += len(lines)
+            self._on_loss(self._lost)
+        else:
+            self._file_bytes += size
+            self._lines += len(lines)
+
+    def _rotate(self) -> None:
+        try:
+            self._path.rename(older_log(self._path))
+            create_file(self._path).close()
+        except OSError:
+            return  # the folder is gone, which the next block says
+        if self._older_lines:
+            self._deleted += self._older_lines
+            self._on_deleted(self._deleted)
+        self._older_lines, self._lines, self._file_bytes = self._lines, 0, 0
+
+
+class VirtualLogs:
+    """The logs of a run, in its folder; all together have at most `limit_bytes`."""
+
+    def __init__(self, files: RunFiles, topology: Topology, level: str, limit_bytes: int) -> None:
+        self._files = files
+        self._topology = topology
+        self._level = level
+        self._limit_bytes = limit_bytes // sum(stage.instances for stage in topology.stages.values())
+        self._logs: list[VirtualLog] = []
+
+    def logger(self, name: str, instance: int, clock: Clock, counts: MemoryTally) -> FilteringBoundLogger:
+        """Return the logger of an instance, which counts the lines that are missing."""
+        stage = self._topology.stages[name]
+        log = VirtualLog(
+            self._files.log(labels(name, stage.instances)[instance - 1]),
+            self._limit_bytes,
+            lambda count: counts.set(tally.LOG_LINES_DROPPED, count),
+            lambda count: counts.set(tally.LOG_LINES_DELETED, count),
+        )
+        self._logs.append(log)
+        identity = {"service": name, "stage": name, "role": str(stage.role)}
+        if stage.instances > 1:
+            identity["instance"] = str(instance)
+        return make_logger(log.write, self._level, clock.unix_ns, **identity)
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        for log in self._logs:
+            log.flush()

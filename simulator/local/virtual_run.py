@@ -1,0 +1,184 @@
+"""The command `run --virtual`: the same topology, the same story and the same draws, without sockets or waiting."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from simulator.errors import ConfigurationError
+from simulator.local.collisions import check_files
+from simulator.local.command import RunRequest, log_limit, seconds_of, topology_to_run
+from simulator.local.conclusion import conclude
+from simulator.local.folder import RunFolder, open_run_folder, write
+from simulator.local.stop_request import StopRequest
+from simulator.local.supervisor import Result
+from simulator.local.terminal import Outlet, make_console
+from simulator.local.view import LiveView, Picture, PlainView, Silence, View
+from simulator.local.virtual_books import Books
+from simulator.local.virtual_logs import VirtualLogs
+from simulator.quoting import quoted
+from simulator.telemetry.standing import Watch
+from simulator.topology.draining import run_drain_seconds
+from simulator.topology.layers import ENVIRONMENT_PREFIX
+from simulator.topology.model import Role, Topology
+from simulator.topology.reader import write_topology
+from simulator.topology.settings import LOG_LEVELS
+from simulator.virtual.kernel import Kernel
+from simulator.virtual.system import VirtualSystem
+
+DEFAULT_START = "2000-01-01T00:00:00Z"
+_SHOW_SECONDS = 0.5
+# The kernel runs for so long before the terminal and the keyboard are looked at.
+_TURN_SECONDS = 0.1
+_FIRST_STEP_SECONDS = 0.01
+_MODELLED = {
+    "cpu": "cpu is modelled as time: it holds up the message and its worker, and nothing else",
+    "memory": "memory is not modelled: nothing is held",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualTime:
+    """What the command line asks of virtual time: when it begins (RFC 3339), and what each request takes by itself."""
+
+    start: str | None = None
+    overhead: str | None = None
+
+
+def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mapping[str, str]) -> int:
+    """Run a topology in virtual time to its end and return the exit code."""
+    topology = topology_to_run(request, environment)
+    _refuse(request, topology)
+    duration_seconds = seconds_of(request.duration, "flag --duration")
+    overhead_seconds = seconds_of(virtual.overhead, "flag --overhead") or 0.0
+    start_ns = _start_ns(virtual.start or DEFAULT_START)
+    limit_bytes, level = log_limit(request.log_limit), _log_level(environment)
+    folder = open_run_folder(
+        request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
+    )
+    outlet = Outlet(sys.stdout)
+    out, err = make_console(outlet), make_console(Outlet(sys.stderr))
+    view: View = PlainView(out, time.monotonic)
+    if request.as_json or out.is_terminal:
+        view = Silence() if request.as_json else LiveView(out)
+    write(folder.topology, write_topology(topology))
+    kernel, stop = Kernel(start_ns), StopRequest()
+    logs = VirtualLogs(folder, topology, level, limit_bytes)
+    books = Books(topology, kernel, logs)
+    course = _Course(topology, kernel, VirtualSystem(topology, kernel, books.surface, overhead_seconds), books, stop)
+    _announce(topology, folder, err)
+    with stop.listening():
+        view.open()
+        try:
+            course.run(view, duration_seconds)
+        finally:
+            view.close()
+            books.close()
+            logs.close()
+    code = conclude(course.result(), topology, folder, request.as_json, outlet, out, err)
+    folder.release()
+    return code
+
+
+class _Course:
+    """A run in virtual time from its first message to its account."""
+
+    def __init__(
+        self, topology: Topology, kernel: Kernel, system: VirtualSystem, books: Books, stop: StopRequest
+    ) -> None:
+        self._topology = topology
+        self._kernel = kernel
+        self._system = system
+        self._books = books
+        self._stop = stop
+        self._tallies = books.tallies()
+        self._watches = {name: Watch(source) for name, source in self._tallies.items()}
+        self._began = self._shown = time.monotonic()
+        self._step_seconds = _FIRST_STEP_SECONDS
+        self._ended_at = 0.0
+
+    def run(self, view: View, duration_seconds: float | None) -> None:
+        """Let the loads run to their end, or for so long, and finish what is under way within its bound."""
+        end = math.inf if duration_seconds is None else duration_seconds
+        self._system.start()
+        while not (self._stop.made or self._system.has_ended or self._kernel.now() >= end):
+            self._turn(view, end)
+        self._ended_at = self._kernel.now()
+        self._system.stop_loads()
+        bound = self._ended_at + run_drain_seconds(self._topology)
+        while self._system.under_way and self._kernel.now() < bound:
+            self._turn(view, bound)
+        self._system.break_off()
+        view.show(self._picture())
+
+    def result(self) -> Result:
+        """Draw up the account."""
+        return self._books.result(self._ended_at)
+
+    def _turn(self, view: View, until: float) -> None:
+        """Run for as much virtual time as takes about a tenth of a second."""
+        begin = time.monotonic()
+        self._kernel.run(min(self._step_seconds, until - self._kernel.now()))
+        now = time.monotonic()
+        took_seconds = now - begin
+        if took_seconds < _TURN_SECONDS / 2:
+            self._step_seconds *= 2
+        elif took_seconds > _TURN_SECONDS * 2:
+            self._step_seconds /= 2
+        if now - self._shown >= _SHOW_SECONDS:
+            self._shown = now
+            view.show(self._picture())
+
+    def _picture(self) -> Picture:
+        now = self._kernel.now()
+        standings = {name: watch.look(now) for name, watch in self._watches.items()}
+        real_seconds = max(1e-3, time.monotonic() - self._began)
+        return Picture(now, standings, {}, speed=now / real_seconds)
+
+
+def _announce(topology: Topology, folder: RunFolder, err: Console) -> None:
+    count = len(topology.stages)
+    err.print(f"Running the {count} stages of {topology.name} in virtual time ...", style="dim", soft_wrap=True)
+    found = {fault.name for stage in topology.stages.values() for fault in stage.faults}
+    for name, text in _MODELLED.items():
+        if name in found:
+            err.print(text, style="yellow", soft_wrap=True)
+    err.print(f"seed {topology.seed}; logs and report in {folder.path}; no metrics or spans are made\n", soft_wrap=True)
+
+
+def _refuse(request: RunRequest, topology: Topology) -> None:
+    """Raise ConfigurationError for what can't be in virtual time."""
+    if request.with_stack:
+        raise ConfigurationError.of("virtual time has no metrics or spans for backends", "flag --stack")
+    if request.console_port is not None:
+        raise ConfigurationError.of("virtual time has no console", "flag --console-port")
+    if not any(
+        stage.role is Role.INJECTOR and (stage.load is not None or stage.input is not None)
+        for stage in topology.stages.values()
+    ):
+        message = f"{topology.name} has no injector that makes messages, and no client can reach virtual time"
+        raise ConfigurationError.of(message, "flag --virtual")
+
+
+def _start_ns(text: str) -> int:
+    try:
+        start = datetime.fromisoformat(text)
+        moment = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
+        seconds = int(moment.timestamp())
+    except (ValueError, OverflowError):
+        raise ConfigurationError.of(f"{quoted(text)} is not a time like {DEFAULT_START}", "flag --start") from None
+    return seconds * 10**9 + moment.microsecond * 1000
+
+
+def _log_level(environment: Mapping[str, str]) -> str:
+    level = environment.get(f"{ENVIRONMENT_PREFIX}LOG_LEVEL", "info").lower()
+    if level not in LOG_LEVELS:
+        message = f"{quoted(level)} is not one of {', '.join(LOG_LEVELS)}"
+        raise ConfigurationError.of(message, f"{ENVIRONMENT_PREFIX}LOG_LEVEL")
+    return level

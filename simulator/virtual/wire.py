@@ -1,0 +1,183 @@
+"""A wire in memory: what HTTP between two stages comes to, without the sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from simulator.engine.handling import Handling
+from simulator.engine.message import Answer, Message
+from simulator.engine.runtime import Event, Runtime, StageStopped
+from simulator.engine.tracing import Tracing
+from simulator.engine.wire import Outgoing, Reply
+from simulator.errors import InjectedFault, InvalidMessage, MessageError
+from simulator.net.receipts import receipt
+from simulator.net.status import is_retryable, is_success
+from simulator.telemetry.record import OUTSIDE, CallOutcome, Via
+from simulator.topology.model import Forward
+
+_SLOW_STEPS_PER_SECOND = 10.0
+_TRUNCATED = "the connection ended before the answer was whole"
+_RESET = "the connection was reset"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A stage's instance as its callers reach it; `overhead_seconds` is what each request takes to get there."""
+
+    handling: Handling
+    callers: frozenset[str]
+    tracing: Tracing
+    overhead_seconds: float = 0.0
+
+
+class MemoryWire:
+    """Send requests of the stage `caller` to endpoints, by their addresses."""
+
+    def __init__(self, caller: str, endpoints: Mapping[str, Endpoint], runtime: Runtime) -> None:
+        self._caller = caller
+        self._endpoints = endpoints
+        self._runtime = runtime
+
+    def send(self, outgoing: Outgoing, timeout_seconds: float, connect_seconds: float) -> Reply:
+        """Send a request and wait for the reply."""
+        endpoint = self._endpoints[outgoing.address]
+        exchange = MemoryExchange(outgoing, endpoint, self._runtime)
+        self._runtime.spawn(lambda: self._arrive(outgoing, endpoint, exchange))
+        try:
+            exchange.replied.wait(timeout_seconds)
+        except StageStopped as stopped:
+            stopped.injected = exchange.withheld
+            raise
+        finally:
+            exchange.hang_up()
+        if exchange.reply is not None:
+            return exchange.reply
+        error = f"no answer within {timeout_seconds:.3g} s"
+        return Reply(CallOutcome.TIMEOUT, injected=exchange.withheld, error=error)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _arrive(self, outgoing: Outgoing, endpoint: Endpoint, exchange: MemoryExchange) -> None:
+        if endpoint.overhead_seconds:
+            self._runtime.sleep(endpoint.overhead_seconds)
+        message = Message(
+            message_id=outgoing.message_id,
+            visit=outgoing.visit,
+            caller=self._caller if self._caller in endpoint.callers else OUTSIDE,
+            via=Via.HTTP,
+            content_type=outgoing.content_type,
+            body_bytes=len(outgoing.body),
+            due=outgoing.due,
+            exchange=exchange,
+            deadline_seconds=outgoing.deadline_seconds,
+            content_encoding=outgoing.content_encoding,
+        )
+        if endpoint.handling.behaviour.model.forward is Forward.ACCEPT:
+            endpoint.handling.accept(message)
+        else:
+            endpoint.handling.handle(message)
+
+
+class MemoryExchange:
+    """One request on its way.
+
+    The reply is there when `replied` is set; `withheld` says what an interim response would.
+    """
+
+    __slots__ = (
+        "_endpoint",
+        "_gone",
+        "_is_gone",
+        "_on_withheld",
+        "_outgoing",
+        "_runtime",
+        "replied",
+        "reply",
+        "withheld",
+    )
+
+    waited_seconds = 0.0
+
+    def __init__(self, outgoing: Outgoing, endpoint: Endpoint, runtime: Runtime) -> None:
+        self._outgoing = outgoing
+        self._endpoint = endpoint
+        self._runtime = runtime
+        self._is_gone = False
+        self._gone: Event | None = None
+        self.replied = runtime.event(f"an answer of {outgoing.downstream}")
+        self.reply: Reply | None = None
+        self.withheld = False
+
+    def read(self) -> bytes:
+        """Return the body. Raise InvalidMessage for one that is too large."""
+        body, max_bytes = self._outgoing.body, self._endpoint.handling.behaviour.model.max_body_bytes
+        if len(body) > max_bytes:
+            detail = f"the body has {len(body)} bytes; at most {max_bytes} are taken here"
+            raise InvalidMessage(detail, 413, "Content too large", len(body))
+        return body
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+    def hang_up(self) -> None:
+        """Called when the caller waits no longer."""
+        self._is_gone = True
+        if self._gone is not None:
+            self._gone.set()
+
+    def withhold(self) -> None:
+        """Tell the caller that an injected fault may keep the answer back."""
+        if not self.withheld and not self._is_gone:
+            self.withheld = True
+            self._outgoing.on_withheld()
+
+    def answer(self, answer: Answer) -> None:
+        """Give the caller its reply, as faults have it."""
+        if answer.bytes_per_second is not None:
+            size = len(self._body(answer))
+            self._drip(size // 2 if answer.truncated else size, answer.bytes_per_second)
+        if not self._is_gone and self.reply is None:
+            self.reply = self._reply(answer)
+            self.replied.set()
+
+    def _reply(self, answer: Answer) -> Reply:
+        error = answer.error
+        if isinstance(error, InjectedFault) and error.no_answer:
+            return Reply(CallOutcome.BROKEN, injected=True, error=_RESET)
+        if answer.truncated:
+            return Reply(CallOutcome.BROKEN, injected=True, error=_TRUNCATED)
+        if error is not None:
+            return _failed(error)
+        return Reply(CallOutcome.OK, 202 if answer.accepted else 200, retryable=False)
+
+    def _body(self, answer: Answer) -> bytes:
+        trace = self._endpoint.tracing.ids(self._outgoing.message_id, self._outgoing.visit)
+        return receipt(
+            self._outgoing.downstream,
+            self._outgoing.message_id,
+            str(answer.outcome),
+            trace.trace_id,
+            duration_seconds=answer.duration_seconds,
+            size_bytes=answer.size_bytes,
+        )
+
+    def _drip(self, size: int, bytes_per_second: float) -> None:
+        """Let the answer leave in steps, until the caller is gone and a step or two have found that out."""
+        if self._is_gone:
+            return
+        self._gone = self._runtime.event("a caller that hangs up")
+        begin = self._runtime.now()
+        step_seconds = max(1, int(bytes_per_second / _SLOW_STEPS_PER_SECOND)) / bytes_per_second
+        end = begin + size / bytes_per_second
+        if self._gone.wait(end - begin):
+            steps = int((self._runtime.now() - begin) / step_seconds) + 2
+            self._runtime.sleep(max(0.0, min(end, begin + steps * step_seconds) - self._runtime.now()))
+
+
+def _failed(error: MessageError) -> Reply:
+    if is_success(error.status):
+        return Reply(CallOutcome.OK, error.status, retryable=False)
+    said = f"it answered {error.status}"
+    return Reply(CallOutcome.ERROR_STATUS, error.status, error.injected, said, is_retryable(error.status))
