@@ -21,6 +21,18 @@ def pytest_configure():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_addoption(parser):
+    """Let the slow tests be asked for."""
+    parser.addoption("--slow", action="store_true", help="run the tests that take minutes, and no others")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Choose the slow tests, or all others."""
+    chosen = [item for item in items if bool(item.get_closest_marker("slow")) is config.getoption("--slow")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     """Skip a test of time, by name, that fails while the machine is found to be too slow for what it asks."""
