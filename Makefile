@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack check test test-engines test-kubernetes lint bench bench-console pictures lock clean
+.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-console pictures lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -30,7 +30,7 @@ stack: $(VENV)/.run ## the same, with real Prometheus and Jaeger if they are ins
 
 # Without processes a test only computes, so there is a worker per core, and properties get fewer examples.
 check: lint ## lint, and every test that starts no process: under a minute
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not processes" --hypothesis-profile=check tests/unit $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not processes and not long" --hypothesis-profile=check tests/unit tests/virtual $(PYTEST_ARGS)
 
 # The tests with real containers have their own targets.
 ENGINES_APART := --ignore tests/engines --ignore tests/kubernetes
@@ -43,6 +43,9 @@ test: $(VENV)/.tests ## run every test
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone and not calm" $(ENGINES_APART) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m calm $(TIMED) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(TIMED) $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.tests ## run the tests that take minutes each, of a million messages in virtual time
+	$(BIN)/python -m pytest -n auto --dist worksteal --slow tests/virtual $(PYTEST_ARGS)
 
 # A machine that can't run containers skips these tests by name; their tools are built outside the checkout.
 test-engines: $(VENV)/.tests ## run the stages in real containers: Linux, as root

@@ -77,7 +77,13 @@ def agrees(waits, expected):
 
 def a_million_too(function):
     """Let a test run with few messages, and in the slow suite with many."""
-    return pytest.mark.parametrize("messages", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])(function)
+    few, many = pytest.param(FEW, marks=pytest.mark.long), pytest.param(MANY, marks=pytest.mark.slow)
+    return pytest.mark.parametrize("messages", [few, many])(function)
+
+
+def test_four_workers():
+    """M/M/4 at 70 %: the mean wait is Erlang's."""
+    agrees(waits_of("exponential(10ms)", 4, 0.7, FEW), wait_mmc(4, 0.7))
 
 
 @a_million_too

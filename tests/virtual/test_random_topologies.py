@@ -22,6 +22,7 @@ from tests.support.random_topologies import topologies
 from tests.support.virtual import topology_of
 
 PARTS, EACH = 4, 250
+FEW = 10  # for `make check`
 MESSAGES = 12
 
 
@@ -64,7 +65,7 @@ def check_many(genuine):
 
     @seed(first)
     @settings(
-        max_examples=EACH,
+        max_examples=EACH if settings.get_current_profile_name() == "project" else FEW,
         deadline=None,
         database=None,
         phases=[Phase.generate, Phase.shrink],
