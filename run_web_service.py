@@ -1,4 +1,4 @@
-"""The front door: hand the command line to `simulator.cli`."""
+"""The program to start: pass the command line to `simulator.cli`."""
 
 import sys
 
@@ -7,7 +7,7 @@ if __name__ == "__main__":
         import os
         import signal
 
-        # Until a command listens itself, Ctrl-C ends the program without a word of what was being imported.
+        # Until a command handles signals itself, Ctrl-C ends the program without a traceback of its imports.
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
         from pathlib import Path
 

@@ -35,7 +35,7 @@ _HIDDEN_HEADERS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_F
 
 @dataclass(frozen=True)
 class Program:
-    """The file that was started, and the project's folder that it lies in."""
+    """The file that was started, and the project's folder that contains it."""
 
     file: Path
 
@@ -270,7 +270,7 @@ def check(program: Program, /, topology: Path) -> int:
     default=True,
     envvar=CONSOLE_VARIABLE,
     show_envvar=True,
-    help="Show the running system on a page of its own.  [default: --console]",
+    help="Show the running system on a web page.  [default: --console]",
 )
 @click.option(
     "--console-port",

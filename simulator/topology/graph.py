@@ -169,7 +169,7 @@ def _successors(stages: Mapping[str, Stage]) -> dict[str, list[str]]:
 
 def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
     """Yield a problem for each call that closes a cycle, going through every call once, depth first."""
-    # A call to an injector is a mistake by itself, and not another one where it closes a cycle.
+    # A call to an injector is one mistake, not two if it also closes a cycle.
     injectors = {name for name, stage in stages.items() if stage.role is Role.INJECTOR}
     successors = {name: [to for to in called if to not in injectors] for name, called in _successors(stages).items()}
     done: set[str] = set()

@@ -36,7 +36,7 @@ KEYS: Mapping[str, str] = {
     "HEADERS": "Headers of every call, for instance 'Authorization: Bearer ${TOKEN}'; ${TOKEN} is a variable's value.",
     "DELAY": "The simulated processing time, for instance lognormal(p50=12ms, p99=80ms).",
     "FAULTS": "The faults to inject, for instance error(503, 5%); several separated by semicolons.",
-    "WORKERS": "Messages processed at once; more wait.",
+    "WORKERS": "Messages processed concurrently; more wait.",
     "QUEUE": "Messages that may wait for a worker; beyond that the answer is 503 with Retry-After.",
     "RATE_LIMIT": "Messages taken per second, for instance 50/s; beyond that the answer is 429 with Retry-After.",
     "FORWARD": "When to answer: wait (when all is done) or accept (202, as soon as the message is in the queue).",
