@@ -11,9 +11,10 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.load import LoadResult, closed_loop, open_schedule
 from benchmarks.servers import Server
-from benchmarks.stages import BenchmarkStage, Program, running
+from benchmarks.stages import BenchmarkStage, Program, running, running_packed
 
 RATE_PER_SECOND = 50.0
+_PIPELINE = ("first", "middle", "last")
 _STAGE_CONNECTIONS = 8
 _PIPELINE_CONNECTIONS = 32
 _IDLE_SECONDS = 0.5
@@ -86,16 +87,24 @@ class Bench:
 
     def measure_pipeline(self, program: Program) -> dict[str, float]:
         """Return the figures of three stages in a row: latency at a fixed rate, the highest rate and its cost."""
-        effort, names = self._effort, ["first", "middle", "last"]
-        with running(program, names, None, self._collector.url, self._folder) as stages:
-            self._cost(stages, _PIPELINE_CONNECTIONS, effort.warm_up_seconds, _PIPELINE_SPANS)
-            # The latency of the load and a server alone, without a stage between them, is not added by the stages.
-            direct = open_schedule(f"{self._sink.url}/messages", RATE_PER_SECOND, effort.latency_seconds / 4)
-            floor_seconds = quantile(direct.latencies_seconds, 0.5)
-            spans_before = self._collector.count()
-            paced = open_schedule(stages[0].url, RATE_PER_SECOND, effort.latency_seconds)
-            self._collector.wait_for(spans_before + _PIPELINE_SPANS * paced.messages, effort.flush_seconds)
-            cost = self._cost(stages, _PIPELINE_CONNECTIONS, effort.rate_seconds, _PIPELINE_SPANS)
+        with running(program, _PIPELINE, None, self._collector.url, self._folder) as stages:
+            return self._measure_pipeline(stages)
+
+    def measure_packed(self) -> dict[str, float]:
+        """Return the same figures of three of our stages in one process."""
+        with running_packed(_PIPELINE, self._collector.url, self._folder) as stages:
+            return self._measure_pipeline(stages)
+
+    def _measure_pipeline(self, stages: Sequence[BenchmarkStage]) -> dict[str, float]:
+        effort = self._effort
+        self._cost(stages, _PIPELINE_CONNECTIONS, effort.warm_up_seconds, _PIPELINE_SPANS)
+        # The latency of the load and a server alone, without a stage between them, is not added by the stages.
+        direct = open_schedule(f"{self._sink.url}/messages", RATE_PER_SECOND, effort.latency_seconds / 4)
+        floor_seconds = quantile(direct.latencies_seconds, 0.5)
+        spans_before = self._collector.count()
+        paced = open_schedule(stages[0].url, RATE_PER_SECOND, effort.latency_seconds)
+        self._collector.wait_for(spans_before + _PIPELINE_SPANS * paced.messages, effort.flush_seconds)
+        cost = self._cost(stages, _PIPELINE_CONNECTIONS, effort.rate_seconds, _PIPELINE_SPANS)
         return {
             "pipeline_rate": cost.load.messages / cost.load.seconds,
             "pipeline_cpu": cost.cpu_seconds / cost.load.messages,

@@ -25,19 +25,26 @@ _PACKAGES = (
     "gevent",
     "gunicorn",
 )
-_LEGEND = "Medians [min - max] of the rounds. Ratio: how many times better ours is, round by round."
+_LEGEND = "Medians [min - max] of the rounds. Ratio: how many times better the first is, round by round."
 
 
-def table(ours: Values, plain: Values) -> str:
-    """Return the table."""
-    rows = [("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*lines, "", _LEGEND, *_lost_spans("ours", ours), *_lost_spans("plain", plain)])
+def table(ours: Values, plain: Values, packed: Values) -> str:
+    """Return the tables: ours beside the plain program, and our pipeline in one process beside one in three."""
+    first = _columns("ours", "plain", [_row(figure, ours, plain) for figure in FIGURES])
+    shared = [figure for figure in FIGURES if figure.key in packed]
+    second = _columns("packed", "apart", [_row(figure, packed, ours) for figure in shared])
+    notes = [*_lost_spans("ours", ours), *_lost_spans("plain", plain), *_lost_spans("packed", packed)]
+    return "\n".join([*first, "", *second, "", _LEGEND, *notes])
 
 
-def write_results(path: Path, ours: Values, plain: Values, missed: Sequence[str]) -> None:
+def _columns(one: str, other: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
+    table = [("figure", one, other, "ratio"), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def write_results(path: Path, ours: Values, plain: Values, packed: Values, missed: Sequence[str]) -> None:
     """Write all values with the machine and packages. Durations are in seconds, memory in bytes."""
     results: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -48,6 +55,7 @@ def write_results(path: Path, ours: Values, plain: Values, missed: Sequence[str]
         "missed_targets": list(missed),
         "ours": ours,
         "plain": plain,
+        "packed": packed,
         "ratio": {figure.key: ratios(figure, ours, plain) for figure in FIGURES},
     }
     path.write_text(json.dumps(results, indent=2) + "\n")
@@ -71,6 +79,8 @@ def _lost_spans(name: str, values: Values) -> list[str]:
     """Return a note for each load whose spans did not all reach the collector, so that their cost is missing."""
     lines = []
     for what, wanted in (("stage", 4), ("pipeline", 11)):
+        if f"{what}_spans_per_message" not in values:
+            continue
         arrived = median(values[f"{what}_spans_per_message"])
         if arrived < wanted * 0.99:
             lines.append(f"Note: of {wanted} spans a message ({what}), {arrived:.2f} of {name} reached the collector.")

@@ -1,4 +1,4 @@
-"""Rounds: ours and the plain program alternately, so that other load on the machine affects both."""
+"""Rounds: ours, the plain program and ours packed alternately, so that other load on the machine affects all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from benchmarks.measure import Bench, Effort
 from benchmarks.servers import Server
 from benchmarks.stages import PROGRAMS
 
+PACKED = "packed"
 Measured = dict[str, dict[str, list[float]]]  # {program: {figure: a value per round}}
 
 
 def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
-    """Measure both programs `effort.rounds` times, alternately. Everything that was started is stopped in any case."""
-    measured: Measured = {name: {} for name in PROGRAMS}
+    """Measure both programs, and ours packed, `effort.rounds` times, alternately. Whatever was started is stopped."""
+    measured: Measured = {name: {} for name in (*PROGRAMS, PACKED)}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         sink = stack.enter_context(contextlib.closing(Server("sink")))
@@ -28,9 +29,16 @@ def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
                 for name, program in PROGRAMS.items():
                     values = measure(program)
                     progress(f"round {number} of {effort.rounds}  {name:5}  {_progress_line(values)}")
-                    for key, value in values.items():
-                        measured[name].setdefault(key, []).append(value)
+                    _add(measured[name], values)
+            values = bench.measure_packed()
+            progress(f"round {number} of {effort.rounds}  {PACKED}  {_progress_line(values)}")
+            _add(measured[PACKED], values)
     return measured
+
+
+def _add(measured: dict[str, list[float]], values: dict[str, float]) -> None:
+    for key, value in values.items():
+        measured.setdefault(key, []).append(value)
 
 
 def _progress_line(values: dict[str, float]) -> str:

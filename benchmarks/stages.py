@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -142,6 +143,32 @@ def running(
     finally:
         for stage in stages:
             stage.stop()
+
+
+@contextlib.contextmanager
+def running_packed(names: Sequence[str], collector: str, folder: Path) -> Iterator[list[BenchmarkStage]]:
+    """Run our stages in one process, each sending to the next; what is yielded is that process, at the first stage."""
+    ports = _free_ports(len(names))
+    lines = ["name: packed", "stages:"]
+    for index, (name, port) in enumerate(zip(names, ports, strict=True)):
+        calls = f"calls: [{names[index + 1]}]" if index + 1 < len(names) else "role: terminator"
+        lines.append(f"  {name}: {{host: 127.0.0.1, port: {port}, {calls}}}")
+    topology = folder / "packed.yaml"
+    topology.write_text("\n".join(lines) + "\n")
+    command = [sys.executable, str(ROOT / "run_web_service.py"), "stage", "--topology", str(topology)]
+    command += [word for name in names for word in ("--stage", name)]
+    address = re.compile(rf'"stage":"{names[0]}".*"address":"http://127\.0\.0\.1:(\d+)/')
+    stage = BenchmarkStage(Launch(command, {"SIMULATOR_SHUTDOWN_DELAY": "0s"}, address), "packed", collector, folder)
+    try:
+        yield [stage]
+    finally:
+        stage.stop()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
 
 
 def _answers(port: int) -> bool:

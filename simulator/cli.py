@@ -29,7 +29,8 @@ CONFIG = Path("instance") / "config.py"
 PIPELINE = Path("topologies") / "pipeline.yaml"
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
 LOG_LIMIT_VARIABLE = "SIMULATOR_LOG_LIMIT"
-_OF_OTHERS = (CONTROL_TOKEN_VARIABLE, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, SECRET_VARIABLE)
+PROCESSES_VARIABLE = "SIMULATOR_PROCESSES"
+_OF_OTHERS = (CONTROL_TOKEN_VARIABLE, CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, PROCESSES_VARIABLE, SECRET_VARIABLE)
 _HIDDEN_HEADERS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
 
 
@@ -112,8 +113,10 @@ def _as_list(_context: click.Context, _parameter: click.Parameter, values: tuple
 
 
 @cli.command()
-@click.option("--topology", type=click.Path(path_type=Path), help="Run one stage of this topology file.")
-@click.option("--stage", "stage_name", help="The stage of the topology to run.")
+@click.option("--topology", type=click.Path(path_type=Path), help="Run a stage of this topology file.")
+@click.option(
+    "--stage", "stage_names", multiple=True, help="The stage of the topology to run; several run in one process."
+)
 @click.option(
     "--config", type=click.Path(path_type=Path), help="The configuration file.  [default: instance/config.py]"
 )
@@ -124,12 +127,12 @@ def stage(
     program: Program,
     /,
     topology: Path | None,
-    stage_name: str | None,
+    stage_names: tuple[str, ...],
     config: Path | None,
     listen_fd: int | None,
     **flags: Any,
 ) -> int:
-    """Run one stage until Ctrl-C or SIGTERM; its log, JSON lines, goes to standard output.
+    """Run one stage, or several of a topology, until Ctrl-C or SIGTERM; its log, JSON lines, goes to standard output.
 
     Flags beat SIMULATOR_* variables, which beat instance/config.py, which beats the defaults.
 
@@ -137,8 +140,9 @@ def stage(
     Try:  run_web_service.py stage --port 8081 --delay 'exponential(20ms)'
           run_web_service.py stage --downstream http://127.0.0.1:8081/messages
           run_web_service.py stage --topology topologies/pipeline.yaml --stage parse
+          run_web_service.py stage --topology orders.yaml --stage parse --stage enrich
     """
-    if (topology is None) != (stage_name is None):
+    if (topology is None) == bool(stage_names):
         raise click.UsageError("--topology and --stage must be given together")
     _prepare_stage_process()
     from simulator.telemetry.otel_environment import check_environment
@@ -147,8 +151,11 @@ def stage(
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stages
 
-    settings = _stage_settings(program, topology, stage_name, config, flags)
-    return run_stages([(settings, Surroundings(listen_fd))], os.environ)
+    if topology is not None:
+        resolved = _topology_stages(topology, stage_names, flags)
+    else:
+        resolved = [_single_stage(program, config, flags)]
+    return run_stages([(settings, Surroundings(listen_fd)) for settings in resolved], os.environ)
 
 
 @cli.command(hidden=True, name="fork-server")
@@ -196,21 +203,31 @@ def _prepare_stage_process() -> None:
     os.environ[_HIDDEN_HEADERS_VARIABLE] = ",".join(filter(None, (hidden, "x-simulator-secret")))
 
 
-def _stage_settings(
-    program: Program, topology: Path | None, name: str | None, config: Path | None, flags: dict[str, Any]
-) -> Any:
+def _topology_stages(topology: Path, names: Sequence[str], flags: dict[str, Any]) -> list[Any]:
+    from simulator.local.collisions import check_files
+    from simulator.topology.layers import check_for_several, from_environment, from_flags, unknown_variables
+    from simulator.topology.reader import read_topology, samples_beside
+    from simulator.topology.settings import resolve_topology_stage
+    from simulator.topology.survey import Survey
+
+    given, ignored = from_environment(os.environ) | from_flags(flags), unknown_variables(os.environ, _OF_OTHERS)
+    names = list(dict.fromkeys(names))
+    if len(names) > 1:
+        check_for_several(given)
+    survey, samples = Survey(read_topology(topology)), samples_beside(topology.parent)
+    resolved = [resolve_topology_stage(survey, name, given, samples, ignored) for name in names]
+    stages = survey.topology.stages | {settings.name: settings.stage for settings in resolved}
+    check_files(stages, [topology])
+    return resolved
+
+
+def _single_stage(program: Program, config: Path | None, flags: dict[str, Any]) -> Any:
     from simulator.local.collisions import check_files
     from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables
-    from simulator.topology.reader import read_topology, samples_beside
-    from simulator.topology.settings import resolve_stage, resolve_topology_stage
+    from simulator.topology.reader import samples_beside
+    from simulator.topology.settings import resolve_stage
 
-    given = from_environment(os.environ) | from_flags(flags)
-    ignored = unknown_variables(os.environ, _OF_OTHERS)
-    if topology is not None and name is not None:
-        read = read_topology(topology)
-        settings = resolve_topology_stage(read, name, given, samples_beside(topology.parent), ignored)
-        check_files({**read.stages, name: settings.stage}, [topology])
-        return settings
+    given, ignored = from_environment(os.environ) | from_flags(flags), unknown_variables(os.environ, _OF_OTHERS)
     path = config or program.root / CONFIG
     if config is not None or path.exists():
         given = from_config_file(path) | given
@@ -227,14 +244,16 @@ def check(program: Program, /, topology: Path) -> int:
     from simulator.local.collisions import check_files
     from simulator.local.description import describe
     from simulator.local.machine import size_warning, this_machine
+    from simulator.local.packing import pack, sharing_warnings
     from simulator.local.terminal import Outlet, make_console
     from simulator.topology.reader import read_topology
 
     read = read_topology(topology)
     check_files(read.stages, [topology])
-    warning = size_warning(read, this_machine())
-    make_console(Outlet(sys.stdout)).print(describe(read, fits=warning is None), soft_wrap=True)
-    if warning is not None:
+    machine = this_machine()
+    too_large = size_warning(read, machine)
+    make_console(Outlet(sys.stdout)).print(describe(read, fits=too_large is None), soft_wrap=True)
+    for warning in (*filter(None, [too_large]), *sharing_warnings(read, pack(read, None, machine.cores))):
         click.echo(f"warning: {warning}", err=True)
     return 0
 
@@ -300,6 +319,14 @@ def check(program: Program, /, topology: Path) -> int:
     help="When virtual time begins, for instance 2026-01-31T08:00:00Z.  [default: 2000-01-01T00:00:00Z]",
 )
 @click.option("--overhead", metavar="TIME", help="What each request takes by itself in virtual time.  [default: 0s]")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    envvar=PROCESSES_VARIABLE,
+    show_envvar=True,
+    help="Put the stages into so many processes.  [default: one for each of up to 8 stages, one for each core beyond]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
 @click.pass_obj
 def run(
@@ -318,9 +345,10 @@ def run(
     virtual: bool,
     start: str | None,
     overhead: str | None,
+    processes: int | None,
     **wishes: Any,
 ) -> int:
-    """Run a whole topology on this machine, a process per stage.
+    """Run a whole topology on this machine.
 
     It stops at Ctrl-C, --duration, --messages or the end of --input; then the ledger accounts for every message. Exit
     code 1 means that a message was lost or failed, or that a stage died.
@@ -351,6 +379,7 @@ def run(
         drain_timeout,
         log_limit,
         start_timeout,
+        processes,
     )
     if virtual:
         from simulator.local.virtual_run import VirtualTime, run_virtually

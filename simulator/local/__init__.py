@@ -1,1 +1,1 @@
-"""A whole topology on this machine: a process per stage, watched from start to ledger."""
+"""A whole topology on this machine: in processes of one or many stages, watched from start to ledger."""

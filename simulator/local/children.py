@@ -6,53 +6,52 @@ import os
 import socket
 from collections.abc import Mapping
 
-from simulator.local.folder import RunFolder
 from simulator.local.stage_processes import StageProcess
 from simulator.topology.addresses import url_of
 from simulator.topology.layers import ENVIRONMENT_PREFIX
 
-_MAX_LAST_WORDS = 2000
 # Of the variables that set up a single stage, only these make sense for all of them.
 _PASSED_ON = tuple(f"{ENVIRONMENT_PREFIX}{name}" for name in ("LOG_LEVEL", "CONTROL_TOKEN", "RUN_SECRET"))
 
 
 class Child:
-    """Instance number `instance` of a stage, in whichever process; `label` names its files and its end."""
+    """Instance number `instance` of a stage; `label` names its files and its end.
 
-    def __init__(self, name: str, instance: int, label: str, listener: socket.socket, folder: RunFolder) -> None:
+    `process` is where it runs, None until it has been begun.
+    """
+
+    def __init__(self, name: str, instance: int, label: str, listener: socket.socket) -> None:
         self.name = name
         self.instance = instance
         self.label = label
         self.host, self.port = listener.getsockname()[:2]
         self._listener = listener
-        self._folder = folder
-        self._process: StageProcess | None = None
+        self.process: StageProcess | None = None
 
     @property
     def returncode(self) -> int | None:
         """Return the exit code, negative for a signal; None while it runs or has not been begun."""
-        return self._process.code_of(self.label) if self._process is not None else None
+        return self.process.code_of(self.label) if self.process is not None else None
 
     @property
     def pid(self) -> int | None:
         """Return the id of its process; None as long as there is none."""
-        return self._process.pid if self._process is not None else None
+        return self.process.pid if self.process is not None else None
 
     @property
     def is_ready(self) -> bool:
         """Return whether it takes messages."""
-        return self._process is not None and self._process.is_ready(self.label)
+        return self.process is not None and self.process.is_ready(self.label)
 
     def begin(self, process: StageProcess, log_limit_bytes: int) -> None:
         """Begin in a process; it gets the listening socket, so that no one else can take its port meanwhile."""
-        self._process = process
+        self.process = process
         process.begin(self.name, self.instance, self.label, log_limit_bytes, self._listener)
         self._listener.close()
 
     def last_words(self) -> str:
         """Return why it could not begin, or the end of what its process wrote to standard error."""
-        said = self._process.error_of(self.label) if self._process is not None else ""
-        return said or self._folder.errors(self.label).read_text(errors="replace").strip()[-_MAX_LAST_WORDS:]
+        return self.process.last_words(self.label) if self.process is not None else ""
 
     def address(self, path: str) -> str:
         """Return the URL of a path of the stage."""
@@ -60,19 +59,19 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the stage to finish what it has admitted and stop."""
-        if self._process is not None:
-            self._process.end(self.label)
+        if self.process is not None:
+            self.process.end(self.label)
 
     def break_off(self) -> None:
         """Ask the stage, which is stopping already, to wait no longer for what it has admitted."""
-        if self._process is not None:
-            self._process.hurry(self.label)
+        if self.process is not None:
+            self.process.hurry(self.label)
 
     def kill(self) -> None:
         """End its process at once."""
         self._listener.close()
-        if self._process is not None:
-            self._process.kill()
+        if self.process is not None:
+            self.process.kill()
 
 
 def stage_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,8 @@ from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess
 from simulator.local.control_token import control_token
 from simulator.local.folder import RunFolder, open_run_folder
+from simulator.local.machine import check_open_files, this_machine
+from simulator.local.packing import pack, sharing_warnings
 from simulator.local.plan import Wishes, apply_wishes
 from simulator.local.progress import StartProgress
 from simulator.local.spans_told import where_spans_go
@@ -38,7 +40,7 @@ from simulator.topology.model import Seconds, Seed, Topology
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration, parse_size
 
-_STARTS_PER_CORE = 2  # one computes while the other waits for the disk
+_STARTS_PER_CORE = 8  # in a process of many stages they begin one after the other
 _LEAST_LOG_LIMIT_BYTES = 10**6
 _SEED_BITS = 32  # enough, and short enough to be typed again
 
@@ -58,6 +60,7 @@ class RunRequest:
     drain_timeout: str | None = None
     log_limit: str | None = None
     start_timeout: str | None = None
+    processes: int | None = None
 
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
@@ -65,7 +68,8 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     topology = topology_to_run(request, environment)
     duration = seconds_of(request.duration, "flag --duration")
     log_limit_bytes, pace = log_limit(request.log_limit), _pace(request.start_timeout)
-    allow_many_files()
+    processes = pack(topology, request.processes, this_machine().cores)
+    check_open_files(processes, allow_many_files())
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
     )
@@ -73,6 +77,8 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     environment = _without_what_names_one_stage(environment, err)
+    for warning in sharing_warnings(topology, processes):
+        err.print(warning, style="yellow", soft_wrap=True, markup=False)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:
         stack = None
@@ -88,16 +94,17 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             err.print(f"Console: {console.url}", style="bold", soft_wrap=True)
             stage_environment = console.stage_environment()
         supervisor = open_things.enter_context(
-            Supervisor(topology, folder, program, stage_environment, stop, log_limit_bytes)
+            Supervisor(topology, folder, program, stage_environment, stop, log_limit_bytes, processes)
         )
         if console is not None:
             console.start(supervisor.parent_fd)
         if stack is not None:
             addresses = {name: supervisor.addresses(name) for name in topology.stages}
             stack.start_prometheus(supervisor.topology, addresses)
-        err.print(f"Starting the {len(topology.stages)} stages of {topology.name} ...", style="dim")
+        within = "" if supervisor.processes == supervisor.count else f" in {supervisor.processes} processes"
+        err.print(f"Starting the {len(topology.stages)} stages of {topology.name}{within} ...", style="dim")
         try:
-            with StartProgress(err, supervisor.processes, time.monotonic) as progress:
+            with StartProgress(err, supervisor.count, time.monotonic) as progress:
                 supervisor.start(pace, progress.tick)
         except Interrupted:
             return 130

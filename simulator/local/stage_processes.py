@@ -22,6 +22,7 @@ from simulator.telemetry.run_files import RunFiles
 # The command of the fork server is as long as that of a stage's process, which `ps` shows in the same place.
 _ROOM_CHARACTERS = 2000
 _END_SECONDS = 5.0
+_MAX_LAST_WORDS = 2000
 # How a process ended whose parent, the fork server, is gone: nobody was there to be told.
 UNKNOWN_CODE = 256
 
@@ -32,7 +33,8 @@ class StageProcess:
     `pid` is None until the fork server has said it, `returncode`, negative for a signal, until the process has ended.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, errors: Path) -> None:
+        self._errors_file = errors
         self.pid: int | None = None
         self.returncode: int | None = None
         self._channel = channel
@@ -75,9 +77,10 @@ class StageProcess:
         """Return the exit code of a stage, which is its own where it ended before its process; None while it runs."""
         return self._codes.get(label, self.returncode)
 
-    def error_of(self, label: str) -> str:
-        """Return why a stage could not begin; "" where nothing was said of that."""
-        return self._errors.get(label, "")
+    def last_words(self, label: str) -> str:
+        """Return why a stage could not begin, or the end of what its process wrote to standard error."""
+        said = self._errors.get(label, "")
+        return said or self._errors_file.read_text(errors="replace").strip()[-_MAX_LAST_WORDS:]
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when there is news."""
@@ -157,7 +160,7 @@ class StageProcesses:
                 stdin = open_files.enter_context(Path(os.devnull).open("rb")).fileno()
             streams = [stdin, output.fileno(), output.fileno()]
             self._channel.send({"fork": name, "command": command}, [theirs.fileno(), *streams])
-        process = StageProcess(Channel(ours))
+        process = StageProcess(Channel(ours), errors)
         self._unanswered.append(process)
         self._processes.append(process)
         self._by_descriptor[process.fileno()] = process

@@ -17,8 +17,10 @@ from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
+from simulator.local.machine import this_machine
+from simulator.local.packing import pack
 from simulator.local.plan import STANDARD_INPUT, files_of
-from simulator.local.stage_processes import StageProcesses, how_it_ended
+from simulator.local.stage_processes import StageProcess, StageProcesses, how_it_ended
 from simulator.local.starting import Pace, start_at_pace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.stopping import Ending
@@ -72,6 +74,7 @@ class Supervisor:
         environment: Mapping[str, str],
         stop: StopRequest,
         log_limit_bytes: int = DEFAULT_LOG_LIMIT_BYTES,
+        processes: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self._folder = folder
         secret = environment.get(SECRET_VARIABLE) or secrets.token_urlsafe(_SECRET_BYTES)
@@ -81,6 +84,8 @@ class Supervisor:
         self._gone: dict[str, str] = {}
         self._began = time.monotonic()
         self._children: dict[str, list[Child]] = {}
+        self._packed = processes if processes is not None else pack(topology, None, this_machine().cores)
+        self._process_by_label: dict[str, StageProcess] = {}
         self._readers: dict[str, TallyReader] = {}
         self._outputs: list[JsonLinesOutput] = []
         self._parent_read, self._parent_write = parent_pipe()
@@ -215,7 +220,7 @@ class Supervisor:
             host = stage.host or DEFAULT_HOST
             listeners = listen_in_a_row(host, stage.port or 0, stage.instances, f"stage {name}")
             self._children[name] = [
-                Child(name, number, label, listener, self._folder)
+                Child(name, number, label, listener)
                 for number, label, listener in zip(itertools.count(1), labels(name, stage.instances), listeners)
             ]
             stages[name] = with_address(stage, host, listeners[0].getsockname()[1])
@@ -246,15 +251,28 @@ class Supervisor:
         return reader
 
     @property
-    def processes(self) -> int:
-        """Return how many processes the run has."""
+    def count(self) -> int:
+        """Return how many stages the run has, each instance of one counted."""
         return len(self._everyone())
 
+    @property
+    def processes(self) -> int:
+        """Return how many processes they are in."""
+        return len(self._packed)
+
     def _begin(self, child: Child) -> None:
-        from_terminal = self.topology.stages[child.name].input == STANDARD_INPUT
-        stdin = 0 if from_terminal else subprocess.DEVNULL
-        process = self._processes.fork(child.label, [child.name], stdin, self._folder.errors(child.label))
-        child.begin(process, self._log_limit_bytes)
+        if child.label not in self._process_by_label:
+            self._fork(next(labelled for labelled in self._packed if child.label in labelled))
+        child.begin(self._process_by_label[child.label], self._log_limit_bytes)
+
+    def _fork(self, labelled: Sequence[str]) -> None:
+        """Make the process of stages; what it writes to standard error is in the file of the first."""
+        names = [label.partition(".")[0] for label in labelled]
+        reads = any(self.topology.stages[name].input == STANDARD_INPUT for name in names)
+        title = labelled[0] if len(labelled) == 1 else f"{len(labelled)} stages"
+        stdin = 0 if reads else subprocess.DEVNULL
+        process = self._processes.fork(title, names, stdin, self._folder.errors(labelled[0]))
+        self._process_by_label |= dict.fromkeys(labelled, process)
 
     def _ready_among(self, children: Iterable[Child]) -> list[Child]:
         """Wait for a moment and return those that have become ready. Raise StartError where no more can."""

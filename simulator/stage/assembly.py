@@ -32,7 +32,6 @@ from simulator.engine.sender import Sender
 from simulator.net.listening import listen
 from simulator.stage import control
 from simulator.stage.app import Front, create_app
-from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.intake import SPARE_BYTES, HeldBodies
 from simulator.stage.load import input_lines
 from simulator.stage.machine import RealMachine
@@ -40,10 +39,11 @@ from simulator.stage.outgoing import make_sender, tls_for
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
+from simulator.stage.shared import Shared
 from simulator.stage.signals import Signals, info_labels, instrument, make_signals
 from simulator.stage.travel import RunIdentity, clock_id
 from simulator.telemetry import traces
-from simulator.telemetry.exporting import PatientExporter
+from simulator.telemetry.exporting import SpanAccount
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.log_file import LogBound
 from simulator.telemetry.observe import Observer
@@ -88,7 +88,7 @@ class Parts:
     logger: FilteringBoundLogger
     writer: LineWriter
     provider: TracerProvider
-    exporter: PatientExporter | None
+    account: SpanAccount
     capacity: Capacity
     handling: Handling
     output: Output
@@ -97,12 +97,14 @@ class Parts:
     inject: Callable[[], None] | None
 
 
-def assemble(settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> Parts:
+def assemble(
+    settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str], shared: Shared
+) -> Parts:
     """Make all the parts of a stage. Raise StartError where a port or a file can't be had.
 
     Raise ConfigurationError where the environment lacks a variable that a header names.
     """
-    stage, runtime, state = settings.stage, GeventRuntime(), State()
+    stage, runtime, state = settings.stage, shared.runtime, State()
     variables = values_for(headers_of(stage), environment)
     run = RunIdentity(environment.get(SECRET_VARIABLE, ""), clock_id())
     tls = tls_for(settings.downstreams, environment)
@@ -112,7 +114,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     lines = input_lines(stage.input, stage.max_body_bytes) if stage.input is not None else None
     capacity = Capacity(stage.workers, stage.queue, runtime)
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
-    signals = make_signals(settings, seed, capacity, tally, runtime, environment, surroundings.log_bound)
+    signals = make_signals(settings, seed, capacity, tally, runtime, environment, shared, surroundings.log_bound)
     sender = make_sender(settings, signals, runtime, tls, variables, run)
     handling = _handling(settings, seed, signals, capacity, output, sender, runtime)
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
@@ -134,7 +136,7 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)
     server = StageServer(
         listener,
-        beside({**dict.fromkeys(PATHS, probes), control.PATH: controls}, app),
+        shared.at_work.wsgi(signals.shown, beside({**dict.fromkeys(PATHS, probes), control.PATH: controls}, app)),
         stage.workers + stage.queue + SPARE_CONNECTIONS,
         _on_disconnect(signals, tally),
         lambda status: signals.metrics.record_unrouted_request("", "", status, 0.0),
@@ -148,13 +150,13 @@ def assemble(settings: StageSettings, surroundings: Surroundings, environment: M
         signals.logger,
         signals.writer,
         signals.provider,
-        signals.exporter,
+        signals.account,
         capacity,
         handling,
         output,
         server,
         injector,
-        inject,
+        None if inject is None else lambda: shared.at_work.run(signals.shown, inject),
     )
 
 

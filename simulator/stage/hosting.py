@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Callable, Mapping
 
 import gevent
-import gevent.event
 
 from simulator.stage.assembly import Surroundings
 from simulator.stage.running import RunningStage
+from simulator.stage.shared import Shared
 from simulator.topology.settings import StageSettings
 
 OnEnd = Callable[[str, int], None]
@@ -24,6 +25,7 @@ class Host:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._shared = Shared(environment)
         self._added: list[str] = []
         self._stages: dict[str, RunningStage] = {}
         self._ending: dict[str, gevent.Greenlet] = {}
@@ -37,7 +39,7 @@ class Host:
 
     def add(self, label: str, settings: StageSettings, surroundings: Surroundings) -> None:
         """Put a stage together. Raise StartError or ConfigurationError where that can't be."""
-        self._stages[label] = RunningStage(settings, surroundings, self._environment)
+        self._stages[label] = RunningStage(settings, surroundings, self._environment, self._shared)
         self._added.append(label)
 
     def begin(self) -> list[str]:
@@ -48,10 +50,12 @@ class Host:
             self._stages[label].begin()
         return begun
 
-    def end(self, label: str, delay_seconds: float, on_end: OnEnd = _nothing) -> None:
-        """End a stage beside whatever else goes on; `on_end(label, exit code)` is called when it has ended."""
-        if label in self._stages and label not in self._ending:
-            self._ending[label] = gevent.spawn(self._end, label, delay_seconds, on_end)
+    def end(self, label: str, on_end: OnEnd = _nothing) -> None:
+        """End a stage whose callers have ended, beside whatever else goes on.
+
+        `on_end(label, exit code)` is called when it has ended.
+        """
+        self._begin_end(label, 0.0, lambda: None, on_end)
 
     def hurry(self, label: str) -> None:
         """Let a stage that is ending wait no longer for what it has admitted."""
@@ -71,21 +75,24 @@ class Host:
         labels_of: dict[str, list[str]] = {}
         for label, stage in self._stages.items():
             labels_of.setdefault(stage.settings.name, []).append(label)
-        ends = {label: gevent.event.Event() for label in self._stages}
 
-        def end(label: str) -> None:
-            settings = self._stages[label].settings
-            gevent.wait([ends[other] for caller in settings.callers for other in labels_of.get(caller, ())])
-            self.end(label, settings.shutdown_delay_seconds if by_orchestrator else 0.0, on_end)
-            self._ending[label].join()
-            ends[label].set()
+        def wait_for_callers(label: str) -> None:
+            callers = self._stages[label].settings.callers
+            gevent.joinall([self._ending[other] for caller in callers for other in labels_of.get(caller, ())])
 
-        gevent.joinall([gevent.spawn(end, label) for label in self._stages])
+        for label, stage in self._stages.items():
+            delay_seconds = stage.settings.shutdown_delay_seconds if by_orchestrator else 0.0
+            self._begin_end(label, delay_seconds, functools.partial(wait_for_callers, label), on_end)
+        gevent.joinall(list(self._ending.values()))
 
-    def _end(self, label: str, delay_seconds: float, on_end: OnEnd) -> None:
+    def _begin_end(self, label: str, delay_seconds: float, wait_for_callers: Callable[[], None], on_end: OnEnd) -> None:
+        if label in self._stages and label not in self._ending:
+            self._ending[label] = gevent.spawn(self._end, label, delay_seconds, wait_for_callers, on_end)
+
+    def _end(self, label: str, delay_seconds: float, wait_for_callers: Callable[[], None], on_end: OnEnd) -> None:
         code = 1
         try:
-            self._stages[label].shut_down(delay_seconds)
+            self._stages[label].shut_down(delay_seconds, wait_for_callers)
             code = 0
         except BaseException:
             self.has_failed = True

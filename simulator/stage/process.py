@@ -116,7 +116,7 @@ def _obey(channel: Channel, host: Host, stop: _StopRequest, files: RunFiles, res
         if "begin" in message:
             _begin(message["begin"], descriptors[0], channel, host, files, resolve)
         elif "end" in message:
-            host.end(message["end"], 0.0, tell_end)
+            host.end(message["end"], tell_end)
         elif "hurry" in message:
             host.hurry(message["hurry"])
 

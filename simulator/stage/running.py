@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import gevent
 import gevent.event
 
 import simulator
 from simulator.stage.assembly import Parts, Surroundings, assemble
+from simulator.stage.shared import Shared
+from simulator.telemetry.lines import Flag
 from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
 from simulator.topology.addresses import url_of
@@ -26,10 +28,12 @@ _POLL_SECONDS = 0.005
 class RunningStage:
     """A stage, put together when this is made. Raise StartError where a port or a file can't be had."""
 
-    def __init__(self, settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str], shared: Shared
+    ) -> None:
         self.settings = settings
         self._environment = environment
-        self._parts: Parts = assemble(settings, surroundings, environment)
+        self._parts: Parts = assemble(settings, surroundings, environment, shared)
         self._hurry = gevent.event.Event()
 
     def begin(self) -> None:
@@ -44,12 +48,12 @@ class RunningStage:
         """Wait no longer for what was admitted, once the stage is being shut down."""
         self._hurry.set()
 
-    def shut_down(self, delay_seconds: float) -> None:
+    def shut_down(self, delay_seconds: float, wait_for_callers: Callable[[], None]) -> None:
         """End the stage so that nothing is lost.
 
-        For `delay_seconds` it takes what comes, and each answer and /readyz say that it will end. Then it listens no
-        more, ends idle connections, finishes what was admitted within the bound, breaks off the rest, and tells what
-        is untold.
+        For `delay_seconds`, and until `wait_for_callers` returns, it takes what comes, and each answer and /readyz say
+        that it will end. Then it listens no more, ends idle connections, finishes what was admitted within the bound,
+        breaks off the rest, and tells what is untold.
         """
         parts = self._parts
         parts.state.ready, parts.state.draining = False, True
@@ -59,6 +63,7 @@ class RunningStage:
             parts.injector.stop()
             gevent.sleep(0)  # what was begun already gets in before the door is shut
         self._hurry.wait(delay_seconds)
+        wait_for_callers()
         parts.server.close_door()
         self._wait_until_idle(bound_seconds, self._hurry)
         parts.capacity.close()
@@ -69,10 +74,10 @@ class RunningStage:
         parts.logger.info(
             "stage.stopped",
             unfinished=unfinished,
-            spans_dropped=parts.exporter.dropped if parts.exporter is not None else 0,
+            spans_dropped=parts.account.dropped,
             log_lines_dropped=parts.writer.dropped,
         )
-        parts.writer.close(_LOG_SECONDS)
+        parts.writer.close(_wait_for_writer)
         parts.output.close()
 
     def _wait_until_idle(self, bound_seconds: float, hurry: gevent.event.Event | None = None) -> None:
@@ -83,6 +88,14 @@ class RunningStage:
             while (parts.handling.under_way or parts.server.exchanges) and not (hurry and hurry.is_set()):
                 gevent.sleep(_POLL_SECONDS)
                 parts.server.dismiss_idle()
+
+
+def _wait_for_writer(is_done: Flag) -> bool:
+    """Wait for the end of a log without keeping other stages of the process from going on."""
+    with gevent.Timeout(_LOG_SECONDS, False):
+        while not is_done.is_set():
+            gevent.sleep(_POLL_SECONDS)
+    return is_done.is_set()
 
 
 def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, str]) -> None:

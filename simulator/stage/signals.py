@@ -1,4 +1,4 @@
-"""How one stage process shows itself: its log, its metrics and its spans, put together."""
+"""How one stage shows itself: its log, its metrics and its spans, put together."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
-from gevent import monkey
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
@@ -24,20 +22,16 @@ import simulator
 from simulator.engine.capacity import Capacity
 from simulator.errors import StartError
 from simulator.stage.exchange import RECEIVED_AT
-from simulator.stage.http_wire import OutgoingRequest
+from simulator.stage.shared import Shared
 from simulator.telemetry import traces
-from simulator.telemetry.batching import read_batching
+from simulator.telemetry.at_work import Shown
 from simulator.telemetry.clock import Clock
-from simulator.telemetry.exporting import BoundedProcessor, PatientExporter
-from simulator.telemetry.lines import LineWriter
+from simulator.telemetry.exporting import SpanAccount
+from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.log_file import LogBound, LogFile
-from simulator.telemetry.logs import LogSink, forward_library_warnings, make_logger
+from simulator.telemetry.logs import LogSink, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Sink
-from simulator.telemetry.otlp import exports_spans
-from simulator.telemetry.otlp_destination import read_destination
-from simulator.telemetry.otlp_sending import OtlpSender
-from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.run_files import create_file
 from simulator.telemetry.service import Service, as_the_environment_says
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
@@ -50,7 +44,7 @@ _SPAN_START = "opentelemetry-flask.starttime_key"
 class Signals:
     """The log, the metrics and the spans of a stage; `sinks` is all that is told of messages.
 
-    `exporter` of None means that no span leaves the process.
+    `account` is what becomes of the spans, `shown` what libraries are to know of the stage.
     """
 
     logger: FilteringBoundLogger
@@ -58,7 +52,8 @@ class Signals:
     registry: CollectorRegistry
     metrics: Metrics
     provider: TracerProvider
-    exporter: PatientExporter | None
+    account: SpanAccount
+    shown: Shown
     spans: traces.SpanSink
     sinks: tuple[Sink, ...]
 
@@ -70,27 +65,30 @@ def make_signals(
     tally: Tally | None,
     clock: Clock,
     environment: Mapping[str, str],
+    shared: Shared,
     log_bound: LogBound | None = None,
 ) -> Signals:
-    """Make what shows a stage."""
+    """Make what shows a stage, beside what it shares with others of its process."""
     stage = settings.stage
     service = _service(settings, environment)
     identity = {"service": service.name, "stage": settings.name, "role": str(stage.role)}
     if stage.instances > 1:
         identity["instance"] = str(settings.instance)
-    writer = _line_writer(identity, tally, log_bound)
+    writer = _line_writer(identity, tally, shared.writer_thread, log_bound)
     logger = make_logger(writer.write, settings.log_level, **identity)
-    forward_library_warnings(logger)
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, capacity, clock, seed)
-    install_propagation(environment)
+    registry.register(shared.process_metrics)
     provider = traces.make_provider(service, environment)
-    exporter = _export(provider, logger, metrics, tally, clock, environment)
+    shown = Shown(provider, logger)
+    shared.add(shown)
+    account = SpanAccount(logger, _on_dropped_spans(metrics, tally), shared.endpoint)
+    shared.export(provider, account)
     spans = traces.SpanSink(provider, settings.name, str(stage.role))
     sinks: list[Sink] = [LogSink(logger), metrics, spans]
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
-    return Signals(logger, writer, registry, metrics, provider, exporter, spans, tuple(sinks))
+    return Signals(logger, writer, registry, metrics, provider, account, shown, spans, tuple(sinks))
 
 
 def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service:
@@ -110,24 +108,10 @@ def info_labels(seed: int, delay: object) -> dict[str, str]:
 
 
 def instrument(app: Flask, provider: TracerProvider) -> None:
-    """Let the Flask and requests instrumentations make their spans with the stage's provider.
-
-    The one for requests replaces a method of `requests.Session` for the whole process, so it belongs here and not with
-    the session.
-    """
-
+    """Let the Flask instrumentation make its spans with the stage's provider."""
     app.wsgi_app = _from_first_byte(app.wsgi_app)  # type: ignore[method-assign,assignment]
-
-    def describe(span: Any, request: Any) -> None:
-        if isinstance(request, OutgoingRequest):
-            span.set_attribute("peer.service", request.downstream)
-            if request.attempt > 1:
-                span.set_attribute("http.request.resend_count", request.attempt - 1)
-
-    no_metrics = NoOpMeterProvider()
     instrument_app: Any = FlaskInstrumentor.instrument_app
-    instrument_app(app, tracer_provider=provider, meter_provider=no_metrics, enable_commenter=False)
-    RequestsInstrumentor().instrument(tracer_provider=provider, meter_provider=no_metrics, request_hook=describe)
+    instrument_app(app, tracer_provider=provider, meter_provider=NoOpMeterProvider(), enable_commenter=False)
 
 
 def _from_first_byte(application: WSGIApplication) -> WSGIApplication:
@@ -143,14 +127,14 @@ def _from_first_byte(application: WSGIApplication) -> WSGIApplication:
     return dispatch
 
 
-def _line_writer(identity: Mapping[str, str], tally: Tally | None, log_bound: LogBound | None) -> LineWriter:
-    """Make the writer of the log; its thread is one of the operating system, not one of gevent's."""
+def _line_writer(
+    identity: Mapping[str, str], tally: Tally | None, thread: WriterThread, log_bound: LogBound | None
+) -> LineWriter:
+    """Make the writer of the log."""
     descriptor = _log_descriptor(log_bound)
 
     def tell(name: str) -> Callable[[int], None]:
         return lambda count: tally.set(name, count) if tally is not None else None
-
-    start_new_thread = monkey.get_original("_thread", "start_new_thread")
 
     def dropped(count: int) -> bytes:
         lines: list[bytes] = []
@@ -159,9 +143,7 @@ def _line_writer(identity: Mapping[str, str], tally: Tally | None, log_bound: Lo
 
     return LineWriter(
         descriptor,
-        lambda run: start_new_thread(run, ()),
-        monkey.get_original("threading", "Event"),
-        monkey.get_original("time", "sleep"),
+        thread,
         dropped,
         on_loss=tell(LOG_LINES_DROPPED),
         file=LogFile(descriptor, log_bound, tell(LOG_LINES_DELETED)) if log_bound is not None else None,
@@ -192,29 +174,14 @@ def _metrics(
     metrics.add_gauge("simulator_queue_depth", "Messages waiting for a worker", lambda: capacity.waiting)
     metrics.add_gauge("simulator_queue_capacity", "Messages that may wait", lambda: capacity.queue)
     metrics.set_info(**info_labels(seed, stage.delay))
-    metrics.add_process_metrics()
     metrics.expect_faults(fault.name for fault in stage.faults)
     return metrics
 
 
-def _export(
-    provider: TracerProvider,
-    logger: FilteringBoundLogger,
-    metrics: Metrics,
-    tally: Tally | None,
-    clock: Clock,
-    environment: Mapping[str, str],
-) -> PatientExporter | None:
-    if not exports_spans(environment):
-        return None
-
-    def record_dropped(count: int) -> None:
+def _on_dropped_spans(metrics: Metrics, tally: Tally | None) -> Callable[[int], None]:
+    def record(count: int) -> None:
         metrics.record_dropped_spans(count)
         if tally is not None:
             tally.add(SPANS_DROPPED, count)
 
-    destination = read_destination(environment)
-    sender = OtlpSender(destination, clock.now)
-    exporter = PatientExporter(sender, logger, record_dropped, clock.now, destination.endpoint)
-    provider.add_span_processor(BoundedProcessor(exporter, read_batching(environment)))
-    return exporter
+    return record

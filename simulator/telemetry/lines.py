@@ -1,7 +1,8 @@
 """Lines out of the process without ever waiting for whoever reads them.
 
 Standard output may be a full pipe, a closed one or a full disk. Lines are therefore gathered and written by a thread
-of the operating system (a real one also under gevent); what exceeds the bound is dropped and counted.
+of the operating system (a real one also under gevent), one for all the logs of a process; what exceeds the bound of a
+log is dropped and counted.
 """
 
 from __future__ import annotations
@@ -32,30 +33,82 @@ class Flag(Protocol):
         """Lower the flag."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the flag is up; False where that takes too long."""
+        """Wait until the flag is up; return False where that takes too long."""
+
+    def is_set(self) -> bool:
+        """Return whether the flag is up."""
+
+
+class WriterThread:
+    """The thread that writes the lines of all the writers of a process.
+
+    `start_thread(run)` starts a real thread, `new_flag()` makes an event that works across real threads and `sleep`
+    sleeps in one.
+    """
+
+    def __init__(
+        self,
+        start_thread: Callable[[Callable[[], None]], object],
+        new_flag: Callable[[], Flag],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.new_flag = new_flag
+        self._sleep = sleep
+        self._writers: deque[LineWriter] = deque()
+        self._idle = True
+        self._closing = False
+        self._wake = new_flag()
+        start_thread(self._run)
+
+    def add(self, writer: LineWriter) -> None:
+        """Let a writer have its turn soon."""
+        self._writers.append(writer)
+        if self._idle:
+            self._idle = False
+            self._wake.set()
+
+    def close(self) -> None:
+        """End the thread when every writer has had its turn."""
+        self._closing = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        quiet_rounds = _QUIET_ROUNDS
+        while not (self._closing and not self._writers):
+            if quiet_rounds >= _QUIET_ROUNDS:
+                self._wait_for_a_line()
+            if not self._closing:
+                self._sleep(_GATHER_SECONDS)
+            quiet_rounds = 0 if self._writers else quiet_rounds + 1
+            for _ in range(len(self._writers)):
+                self._writers.popleft().take_turn()
+
+    def _wait_for_a_line(self) -> None:
+        self._idle = True
+        if not self._writers and not self._closing:
+            self._wake.wait()
+        self._wake.clear()
+        self._idle = False
 
 
 class LineWriter:
-    """Write lines to a descriptor from a thread of its own.
+    """Write lines to a descriptor from a thread that others may share.
 
-    `start_thread(run)` starts a real thread, `new_flag()` makes an event that works across real threads and `sleep`
-    sleeps in one. `on_dropped(count)` may give a line that tells the reader how many lines are missing, and
-    `on_loss(count)` is called with the number that is missing in all. `file` keeps a log within its bound.
+    `on_dropped(count)` may give a line that tells the reader how many lines are missing, and `on_loss(count)` is called
+    with the number that is missing in all. `file` keeps a log within its bound.
     """
 
     def __init__(
         self,
         descriptor: int,
-        start_thread: Callable[[Callable[[], None]], object],
-        new_flag: Callable[[], Flag],
-        sleep: Callable[[float], None],
+        thread: WriterThread,
         on_dropped: Callable[[int], bytes],
         bound_bytes: int = DEFAULT_BOUND_BYTES,
         on_loss: Callable[[int], None] = lambda _: None,
         file: LogFile | None = None,
     ) -> None:
         self._descriptor = descriptor
-        self._sleep = sleep
+        self._thread = thread
         self._on_dropped = on_dropped
         self._bound_bytes = bound_bytes
         self._on_loss = on_loss
@@ -66,11 +119,10 @@ class LineWriter:
         self._bytes_in = self._bytes_out = 0
         self._unreported = 0
         self.dropped = 0
-        self._idle = True
+        self._has_turn = False
         self._torn = False
         self._closing = False
-        self._wake, self._done = new_flag(), new_flag()
-        start_thread(self._run)
+        self._done = thread.new_flag()
 
     def write(self, line: bytes) -> None:
         """Take one line, without its line break, and return at once."""
@@ -79,34 +131,24 @@ class LineWriter:
             return
         self._bytes_in += len(line) + 1
         self._waiting.append(line)
-        if self._idle:
-            self._idle = False
-            self._wake.set()
+        if not self._has_turn:
+            self._has_turn = True
+            self._thread.add(self)
 
-    def close(self, timeout_seconds: float) -> None:
-        """Write what is left, for `timeout_seconds` at most."""
+    def close(self, wait: Callable[[Flag], bool]) -> None:
+        """Write what is left; `wait(flag)` waits until that is done, and returns whether it was done in time."""
         self._closing = True
-        self._wake.set()
-        if not self._done.wait(timeout_seconds) and self._waiting:
+        self._thread.add(self)
+        if not wait(self._done) and self._waiting:
             self._on_loss(self.dropped + len(self._waiting))
 
-    def _run(self) -> None:
-        quiet_rounds = _QUIET_ROUNDS
-        while not (self._closing and not self._waiting):
-            if quiet_rounds >= _QUIET_ROUNDS:
-                self._wait_for_a_line()
-            if not self._closing:
-                self._sleep(_GATHER_SECONDS)
-            quiet_rounds = 0 if self._waiting else quiet_rounds + 1
-            self._write_gathered()
-        self._done.set()
-
-    def _wait_for_a_line(self) -> None:
-        self._idle = True
-        if not self._waiting and not self._closing:
-            self._wake.wait()
-        self._wake.clear()
-        self._idle = False
+    def take_turn(self) -> None:
+        """Write what has been gathered. Called by the thread, and by nothing else."""
+        self._has_turn = False
+        closing = self._closing
+        self._write_gathered()
+        if closing:
+            self._done.set()
 
     def _write_gathered(self) -> None:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -137,7 +179,7 @@ class LineWriter:
             self._file.wrote(written, len(lines) - missing)
 
     def _write_whole(self, text: bytes) -> int:
-        """Write the text, and give how many bytes of it got out."""
+        """Write the text, and return how many bytes of it got out."""
         left = memoryview(text)
         try:
             while left:
@@ -153,7 +195,7 @@ class LineWriter:
 
 
 def _batches(lines: list[bytes], max_bytes: int) -> Iterator[list[bytes]]:
-    """Give the lines in pieces of this size, a line that exceeds it by itself."""
+    """Yield the lines in pieces of this size, a line that exceeds it by itself."""
     batch: list[bytes] = []
     size_bytes = 0
     for line in lines:

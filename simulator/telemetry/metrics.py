@@ -11,9 +11,6 @@ from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
 
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.record import (
@@ -255,12 +252,6 @@ class Metrics:
             self._info = self._family(Gauge, "simulator_info", "The configuration", *labels)
         self._info.clear()
         self._info.labels(**self._always, **labels).set(1)
-
-    def add_process_metrics(self) -> None:
-        """Add the metrics of the process: memory, CPU, descriptors, garbage collection, interpreter."""
-        ProcessCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
 
     def _observe_http(self, code: int | None, seconds: float, exemplar: dict[str, str] | None) -> None:
         child = self._http_by_code.get(code)

@@ -62,6 +62,13 @@ class OnBadLine(StrEnum):
     SKIP = "skip"
 
 
+class Processes(StrEnum):
+    """Whether a stage may share a process with others of its run, or has one by itself."""
+
+    SHARED = "shared"
+    APART = "apart"
+
+
 class Forward(StrEnum):
     """When a stage answers: when the message is handled, or as soon as it is accepted."""
 
@@ -182,6 +189,7 @@ class Stage:
     rate_limit: RateLimit | None = None
     instances: Instances = Instances(1)
     max_instances: Instances | None = None
+    processes: Processes = Processes.SHARED
     forward: Forward = Forward.WAIT
     response_size: Size | None = None
     max_body_bytes: Bytes = DEFAULT_MAX_BODY

@@ -90,7 +90,7 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_unstructure_hook(kind, str)
     converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
     converter.register_unstructure_hook(Headers, Headers.written)
-    for choice in (model.Role, model.Forward, model.OnBadLine):
+    for choice in (model.Role, model.Forward, model.OnBadLine, model.Processes):
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')

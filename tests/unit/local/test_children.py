@@ -33,7 +33,7 @@ class Rig:
         self.processes.start()
 
     def child(self, label="parse", instance=1):
-        return Child("parse", instance, label, listen("127.0.0.1", 0, "parse"), self.folder)
+        return Child("parse", instance, label, listen("127.0.0.1", 0, "parse"))
 
     def begin(self, *children, stdin=subprocess.DEVNULL):
         process = self.processes.fork(children[0].label, ["parse"], stdin, self.folder.errors(children[0].label))

@@ -17,7 +17,7 @@ class Running:
 
     events: list[str]
 
-    def __init__(self, settings, surroundings, environment):
+    def __init__(self, settings, surroundings, environment, shared):
         if settings.name == "broken":
             raise StartError("no room")
         self.settings = settings
@@ -28,8 +28,9 @@ class Running:
     def hurry(self):
         self.events.append(f"hurry {self.settings.name}")
 
-    def shut_down(self, delay_seconds):
-        self.events.append(f"end {self.settings.name} {delay_seconds:g}")
+    def shut_down(self, delay_seconds, wait_for_callers):
+        self.events.append(f"drain {self.settings.name} {delay_seconds:g}")
+        wait_for_callers()
         for _ in range(3):
             gevent.sleep(0)
         if self.settings.name == "failing":
@@ -42,6 +43,7 @@ def events(monkeypatch):
     """Put stages of the tests' own in the place of real ones, and give the list of what becomes of them."""
     noted = []
     monkeypatch.setattr(hosting, "RunningStage", type("Noting", (Running,), {"events": noted}))
+    monkeypatch.setattr(hosting, "Shared", lambda environment: None)
     monkeypatch.setattr(hosting, "_settle_memory", lambda: None)
     return noted
 
@@ -75,15 +77,16 @@ def test_callers_end_first(events):
     host = host_of(last=["middle", "elsewhere"], middle=["first"], first=[])
     told = []
     host.end_all(False, lambda label, code: told.append((label, code)))
-    assert events == ["end first 0", "ended first", "end middle 0", "ended middle", "end last 0", "ended last"]
+    assert events[:3] == ["drain last 0", "drain middle 0", "drain first 0"]
+    assert events[3:] == ["ended first", "ended middle", "ended last"]
     assert told == [("first", 0), ("middle", 0), ("last", 0)]
     assert host.is_over
 
 
 def test_those_who_stop_a_container_may_still_send(events):
-    """Where the end comes from an orchestrator each stage waits its shutdown delay."""
+    """Where the end comes from an orchestrator all stages wait their shutdown delays, at the same time."""
     host_of(a=[], b=[]).end_all(True)
-    assert events[:2] == ["end a 1", "end b 1"]
+    assert events[:2] == ["drain a 1", "drain b 1"]
 
 
 def test_one_stage_ends_by_itself(events):
@@ -91,12 +94,12 @@ def test_one_stage_ends_by_itself(events):
     host = host_of(a=[], b=[])
     told = []
     for _ in range(2):
-        host.end("a", 0.0, lambda label, code: told.append((label, code)))
+        host.end("a", lambda label, code: told.append((label, code)))
     gevent.sleep(0.01)
-    assert events == ["end a 0", "ended a"]
+    assert events == ["drain a 0", "ended a"]
     assert (told, host.is_over) == ([("a", 0)], False)
     host.end_all(False)
-    assert events[2:] == ["end b 0", "ended b"]
+    assert events[2:] == ["drain b 0", "ended b"]
     assert host.is_over
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from simulator.telemetry.batching import Batching
-from simulator.telemetry.exporting import PAUSE_SECONDS, BoundedProcessor, PatientExporter
+from simulator.telemetry.exporting import PAUSE_SECONDS, PatientExporter, SpanAccount, SpanQueue
 from simulator.telemetry.logs import make_logger
 from simulator.telemetry.otlp_posting import NO_CONNECTION, Answer
 
@@ -39,20 +41,25 @@ class Sender:
         self.closed += 1
 
 
-class Rig:
-    """A patient exporter with all around it."""
+class Stage:
+    """One whose spans are exported, its log, and what it lost."""
 
     def __init__(self, endpoint=ENDPOINT):
-        self.sender = Sender()
-        self.now = 1000.0
+        self.resource = Resource({})
         self.dropped = []
         self.raw = []
-        self.exporter = PatientExporter(
-            self.sender, make_logger(self.raw.append, "info"), self.dropped.append, lambda: self.now, endpoint
-        )
+        self.account = SpanAccount(make_logger(self.raw.append, "info"), self.dropped.append, endpoint)
 
-    def export(self, count):
-        return self.exporter.export([None] * count)
+    def spans(self, count):
+        """Give spans that have been waiting."""
+        for _ in range(count):
+            self.account.wait()
+        return [SimpleNamespace(resource=self.resource)] * count
+
+    def provider(self, queue, sampler=ALWAYS_ON):
+        provider = TracerProvider(sampler=sampler, resource=self.resource, shutdown_on_exit=False)
+        provider.add_span_processor(queue.processor(self.resource, self.account))
+        return provider
 
     @property
     def events(self):
@@ -61,6 +68,20 @@ class Rig:
     @property
     def lines(self):
         return [json.loads(raw) for raw in self.raw]
+
+
+class Rig(Stage):
+    """A patient exporter with a stage."""
+
+    def __init__(self, endpoint=ENDPOINT, sender=None):
+        super().__init__(endpoint)
+        self.sender = sender or Sender()
+        self.now = 1000.0
+        self.exporter = PatientExporter(self.sender, lambda: self.now)
+        self.exporter.add(self.resource, self.account)
+
+    def export(self, count):
+        return self.exporter.export(self.spans(count))
 
 
 def test_a_good_export_is_silent():
@@ -90,7 +111,7 @@ def test_a_password_in_the_endpoint_is_not_logged():
     rig = Rig(endpoint="http://ann:s3cret@127.0.0.1:4318/v1/traces")
     rig.sender.answer = AWAY
     rig.export(1)
-    rig.exporter.shutdown()
+    rig.account.conclude()
     assert b"s3cret" not in b"".join(rig.raw)
     assert {line["endpoint"] for line in rig.lines} == {"http://***@127.0.0.1:4318/v1/traces"}
 
@@ -146,7 +167,7 @@ def test_what_the_collector_rejects_of_a_batch_is_counted():
     rig = Rig()
     rig.sender.answer = Answer(True, spans_rejected=3, problem="the collector rejected 3 spans: too old")
     assert [rig.export(10) for _ in range(4)] == [GOOD] * 4
-    assert (rig.dropped, rig.exporter.dropped) == ([3] * 4, 12)
+    assert (rig.dropped, rig.account.dropped) == ([3] * 4, 12)
     assert rig.events == [("warning", "telemetry.spans_rejected")]
     assert rig.lines[0]["reason"] == "the collector rejected 3 spans: too old"
     rig.sender.answer = Answer(True, spans_rejected=99)
@@ -169,9 +190,10 @@ def test_the_end_says_what_was_lost():
     rig.sender.answer = AWAY
     rig.export(9)
     rig.exporter.shutdown()
-    rig.exporter.conclude(4)
+    rig.spans(4)
+    rig.account.conclude()
     assert rig.events[-1] == ("warning", "telemetry.spans_dropped")
-    assert rig.lines[-1]["spans_dropped"] == rig.exporter.dropped == sum(rig.dropped) == 13
+    assert rig.lines[-1]["spans_dropped"] == rig.account.dropped == sum(rig.dropped) == 13
     assert rig.sender.closed == 1
 
 
@@ -180,8 +202,8 @@ def test_the_end_is_silent_where_nothing_was_lost():
     rig = Rig()
     rig.export(9)
     rig.exporter.shutdown()
-    rig.exporter.conclude(0)
-    assert (rig.raw, rig.exporter.dropped) == ([], 0)
+    rig.account.conclude()
+    assert (rig.raw, rig.account.dropped) == ([], 0)
 
 
 def test_a_flush_has_an_end():
@@ -213,13 +235,9 @@ class Stuck(Sender):
 @pytest.fixture
 def stuck():
     """A provider whose exporter is stuck, and the counts of the spans that were dropped."""
-    rig = Rig()
-    rig.sender = Stuck()
-    rig.exporter = PatientExporter(
-        rig.sender, make_logger(rig.raw.append, "info"), rig.dropped.append, lambda: rig.now, ENDPOINT
-    )
-    rig.provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
-    rig.provider.add_span_processor(BoundedProcessor(rig.exporter, Batching()))
+    rig = Rig(sender=Stuck())
+    rig.queue = SpanQueue(rig.exporter, Batching())
+    rig.provider = rig.provider(rig.queue)
     yield rig
     rig.sender.released.set()
     rig.provider.shutdown()
@@ -244,17 +262,17 @@ def test_what_exceeds_the_queue_is_counted(stuck):
 
 def test_what_a_shutdown_abandons_is_counted(stuck):
     """With a collector that never answers, the batch under way and all that wait are counted and logged at the end."""
-    provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
-    provider.add_span_processor(BoundedProcessor(stuck.exporter, Batching(), flush_seconds=0.05))
+    stage = Stage()
+    provider = stage.provider(SpanQueue(stuck.exporter, Batching(), flush_seconds=0.05))
     end_spans(provider, 1)
     assert stuck.sender.entered.wait(LONG_SECONDS)
     end_spans(provider, 500)
     provider.shutdown()
-    assert (stuck.exporter.dropped, sum(stuck.dropped)) == (501, 501)
-    assert stuck.events[-1] == ("warning", "telemetry.spans_dropped")
-    assert stuck.lines[-1]["spans_dropped"] == 501
+    assert (stage.account.dropped, sum(stage.dropped)) == (501, 501)
+    assert stage.events[-1] == ("warning", "telemetry.spans_dropped")
+    assert stage.lines[-1]["spans_dropped"] == 501
     end_spans(provider, 2)
-    assert stuck.exporter.dropped == 503
+    assert stage.account.dropped == 503
 
 
 @pytest.mark.parametrize("late", [TAKEN, AWAY])
@@ -265,7 +283,7 @@ def test_what_was_given_up_is_counted_once(late):
     send = rig.sender.send
 
     def send_late(spans, timeout_seconds):
-        rig.exporter.conclude(0)
+        rig.account.conclude()
         return send(spans, timeout_seconds)
 
     rig.sender.send = send_late
@@ -288,8 +306,52 @@ def test_every_span_is_exported_or_counted(stuck):
 def test_spans_that_are_not_sampled_take_no_room():
     """A span that is not to be exported is neither passed on nor counted as dropped."""
     rig = Rig()
-    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
-    provider.add_span_processor(BoundedProcessor(rig.exporter, Batching()))
+    provider = rig.provider(SpanQueue(rig.exporter, Batching()), ALWAYS_OFF)
     end_spans(provider, 9000)
     provider.shutdown()
     assert (rig.sender.batches, rig.dropped, rig.exporter.taken) == ([], [], 0)
+
+
+def test_stages_share_batches_and_each_tells_its_own(stuck):
+    """Spans of several stages go in one batch; each stage counts and logs what becomes of its own."""
+    others = [Stage(), Stage()]
+    providers = [stuck.provider, *(other.provider(stuck.queue) for other in others)]
+    end_spans(stuck.provider, 1)
+    assert stuck.sender.entered.wait(LONG_SECONDS)
+    stuck.sender.answer = AWAY
+    for provider, count in zip(providers, (3, 4, 5), strict=True):
+        end_spans(provider, count)
+    stuck.sender.released.set()
+    for provider in reversed(providers):
+        provider.shutdown()
+    assert [stage.account.dropped for stage in (stuck, *others)] == [4, 4, 5]
+    assert stuck.sender.batches == [1]
+    assert stuck.events == [("warning", "telemetry.export_failed"), ("warning", "telemetry.spans_dropped")]
+    assert [stage.events for stage in others] == [[("warning", "telemetry.spans_dropped")]] * 2
+
+
+def test_a_batch_of_several_that_fails_is_told_by_each():
+    """Where a collector takes nothing, the log of each stage whose spans were in the batch says so."""
+    rig, other = Rig(), Stage()
+    rig.exporter.add(other.resource, other.account)
+    rig.sender.answer = AWAY
+    rig.exporter.export([*rig.spans(2), *other.spans(3), *rig.spans(1)])
+    assert (rig.dropped, other.dropped) == ([3], [3])
+    assert rig.events == other.events == [("warning", "telemetry.export_failed")]
+    rig.now += PAUSE_SECONDS
+    rig.sender.answer = Answer(True, spans_rejected=4)
+    rig.exporter.export([*rig.spans(3), *other.spans(3)])
+    assert sum(rig.dropped) + sum(other.dropped) == 3 + 3 + 4
+
+
+def test_a_stage_that_ends_has_its_spans_exported_while_others_go_on():
+    """The end of one stage exports what it has left at once, and the way stays open for the others."""
+    rig, other = Rig(), Stage()
+    queue = SpanQueue(rig.exporter, Batching(every_millis=600_000))
+    first, second = rig.provider(queue), other.provider(queue)
+    end_spans(first, 3)
+    first.shutdown()
+    assert (rig.sender.batches, rig.account.dropped, rig.sender.closed) == ([3], 0, 0)
+    end_spans(second, 2)
+    second.shutdown()
+    assert (rig.sender.batches, other.account.dropped, rig.sender.closed) == ([3, 2], 0, 1)

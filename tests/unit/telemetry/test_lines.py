@@ -9,7 +9,7 @@ import select
 import threading
 import time
 
-from simulator.telemetry.lines import LineWriter
+from simulator.telemetry.lines import LineWriter, WriterThread
 from tests.support.processes import wait_for
 
 REPORT = re.compile(rb"dropped (\d+)")
@@ -28,14 +28,14 @@ class Rig:
         self.gathering = threading.Event()
         self.gathering.set()
         self.threads = []
-        self.writer = LineWriter(
-            descriptor,
-            self._start,
-            options.pop("new_flag", threading.Event),
-            lambda _: self.gathering.wait(LONG_SECONDS),
-            options.pop("on_dropped", report),
-            **options,
+        self.thread = WriterThread(
+            self._start, options.pop("new_flag", threading.Event), lambda _: self.gathering.wait(LONG_SECONDS)
         )
+        self.writer = LineWriter(descriptor, self.thread, options.pop("on_dropped", report), **options)
+
+    def close(self, timeout_seconds=LONG_SECONDS):
+        self.writer.close(lambda done: done.wait(timeout_seconds))
+        self.thread.close()
 
     def _start(self, run):
         thread = threading.Thread(target=run)
@@ -60,7 +60,7 @@ def piped(**options):
     finally:
         rig.gathering.set()
         os.close(read)  # which ends a write that nobody reads
-        rig.writer.close(LONG_SECONDS)
+        rig.close()
         rig.join()
         os.close(write)
 
@@ -144,7 +144,7 @@ def test_closing_writes_what_is_left():
     read, write = os.pipe()
     rig = Rig(write)
     rig.writer.write(b"the last words")
-    rig.writer.close(LONG_SECONDS)
+    rig.close()
     os.close(write)
     assert os.read(read, 100) == b"the last words\n"
     rig.join()
@@ -165,7 +165,7 @@ def test_closing_waits_for_what_came_before():
         rig.writer.write(b"-" * 100_000)
         wait_until_written(read)
         rig.writer.write(b"the last words")
-        closing = threading.Thread(target=rig.writer.close, args=(LONG_SECONDS,))
+        closing = threading.Thread(target=rig.close)
         closing.start()
         assert asked_to_end.wait(LONG_SECONDS)
         assert read_lines(read, 2)[1] == b"the last words"
@@ -177,7 +177,7 @@ def test_closing_an_idle_writer_ends_its_thread():
     """A writer that never had a line to write is closed at once and leaves no thread behind."""
     read, write = os.pipe()
     rig = Rig(write)
-    rig.writer.close(LONG_SECONDS)
+    rig.close()
     rig.join()
     os.close(write)
     assert os.read(read, 100) == b""
@@ -267,7 +267,7 @@ def test_a_closed_pipe_raises_nothing():
     os.close(read)
     for _ in range(10):
         rig.writer.write(b"to nobody")
-    rig.writer.close(LONG_SECONDS)
+    rig.close()
     rig.join()
     os.close(write)
     assert rig.writer.dropped == 10
@@ -279,7 +279,7 @@ def test_a_full_disk_raises_nothing():
     rig = Rig(full)
     for _ in range(10):
         rig.writer.write(b"no room for this")
-    rig.writer.close(LONG_SECONDS)
+    rig.close()
     rig.join()
     os.close(full)
     assert rig.writer.dropped == 10
@@ -342,6 +342,23 @@ def test_closing_is_bounded():
         rig.writer.write(b"x" * 200_000)
         wait_until_written(read)
         begin = time.monotonic()
-        rig.writer.close(0.05)
+        rig.close(0.05)
         assert 0.05 <= time.monotonic() - begin < 5
         assert rig.threads[0].is_alive()
+
+
+def test_one_thread_writes_for_many():
+    """Each of many writers has its lines in its own file, in order, and is closed while the others go on."""
+    pipes = [os.pipe() for _ in range(50)]
+    thread = WriterThread(lambda run: threading.Thread(target=run, daemon=True).start(), threading.Event, time.sleep)
+    writers = [LineWriter(write, thread, report) for _, write in pipes]
+    for number in range(20):
+        for name, writer in enumerate(writers):
+            writer.write(b"%d of %d" % (number, name))
+    for name, writer in enumerate(writers):
+        writer.close(lambda done: done.wait(LONG_SECONDS))
+        read, write = pipes[name]
+        assert read_lines(read, 20) == [b"%d of %d" % (number, name) for number in range(20)]
+        os.close(read)
+        os.close(write)
+    thread.close()

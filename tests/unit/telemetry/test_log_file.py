@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from simulator.telemetry.lines import LineWriter
+from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.log_file import LogBound, LogFile
 from simulator.telemetry.run_files import create_file, older_log
 
@@ -31,11 +31,12 @@ class Rig:
 
     def write(self, count):
         done = []
+        thread = WriterThread(
+            lambda run: done.append(threading.Thread(target=run)) or done[0].start(), threading.Event, lambda _: None
+        )
         writer = LineWriter(
             self.descriptor,
-            lambda run: done.append(threading.Thread(target=run)) or done[0].start(),
-            threading.Event,
-            lambda _: None,
+            thread,
             lambda lost: b"dropped %d" % lost,
             on_loss=self.lost.append,
             file=self.file,
@@ -43,7 +44,8 @@ class Rig:
         for _ in range(count):
             writer.write(b"%099d" % self.number)
             self.number += 1
-        writer.close(LONG_SECONDS)
+        writer.close(lambda written: written.wait(LONG_SECONDS))
+        thread.close()
         done[0].join(LONG_SECONDS)
 
     def kept(self):

@@ -1,6 +1,7 @@
 """The parser of /metrics."""
 
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from simulator.console.metrics.exposition import SHOWN, ExpositionReader, Key
 from simulator.telemetry.clock import SystemClock
 from simulator.telemetry.metrics import Metrics
+from simulator.telemetry.process_metrics import ProcessMetrics
 
 ALWAYS = 'role="processor",stage="parse"'
 
@@ -22,7 +24,7 @@ def stage_text(**info):
     metrics.set_info(version="0.1.0", seed="7", **(info or {"delay": "constant(1s)"}))
     metrics.add_gauge("simulator_queue_depth", "Waiting", lambda: 3)
     metrics.record_unrouted_request("GET", "/nowhere", 404, 0.03)
-    metrics.add_process_metrics()
+    registry.register(ProcessMetrics(time.monotonic))
     return generate_latest(registry).decode()
 
 

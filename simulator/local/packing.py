@@ -1,0 +1,53 @@
+"""Which stages of a run share a process."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from simulator.behaviour.faults.cpu import Cpu
+from simulator.behaviour.faults.memory import Memory
+from simulator.telemetry.run_files import labels
+from simulator.topology.model import Processes, Topology
+
+# Up to here each stage has a process by itself, where nothing else is asked for.
+MAX_APART = 8
+
+
+def pack(topology: Topology, processes: int | None, cores: int) -> list[list[str]]:
+    """Return the labels of the stages in each process, those of `processes: apart` in one by themselves.
+
+    The others share `processes` of them; None means one for each where there are few, and as many as `cores` beyond.
+    Neighbours in the file are in different processes, so that the work is spread.
+    """
+    apart: list[list[str]] = []
+    together: list[str] = []
+    for name, stage in topology.stages.items():
+        own = labels(name, stage.instances)
+        if stage.processes is Processes.APART:
+            apart += [[label] for label in own]
+        else:
+            together += own
+    if processes is None:
+        processes = len(together) if len(together) + len(apart) <= MAX_APART else cores
+    shared = [together[number::processes] for number in range(min(processes, len(together)))]
+    return [*shared, *apart]
+
+
+def is_packed(processes: Sequence[Sequence[str]]) -> bool:
+    """Return whether any stages share a process."""
+    return any(len(labelled) > 1 for labelled in processes)
+
+
+def sharing_warnings(topology: Topology, processes: Sequence[Sequence[str]]) -> list[str]:
+    """Return what is to be said of stages whose faults also strike the others of their process."""
+    crowded = set(itertools.chain.from_iterable(labelled for labelled in processes if len(labelled) > 1))
+    found = []
+    for name, stage in topology.stages.items():
+        faults = [str(fault) for fault in stage.faults if isinstance(fault, Cpu | Memory)]
+        if faults and not crowded.isdisjoint(labels(name, stage.instances)):
+            found.append(
+                f"{name}: {', '.join(faults)} strikes every stage of its process; "
+                "`processes: apart` keeps the stage in one by itself"
+            )
+    return found

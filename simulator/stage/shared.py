@@ -1,0 +1,82 @@
+"""What the stages of a process share: its runtime, one thread for logs, one way for spans, the libraries.
+
+None of it depends on how many stages there are, so that a thousand of them are not a thousand threads and timers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gevent import monkey
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+
+from simulator.stage.gevent_runtime import GeventRuntime
+from simulator.stage.http_wire import OutgoingRequest
+from simulator.telemetry.at_work import AtWork, LoggerAtWork, ProviderAtWork, Shown
+from simulator.telemetry.batching import read_batching
+from simulator.telemetry.exporting import PatientExporter, SpanAccount, SpanQueue
+from simulator.telemetry.lines import WriterThread
+from simulator.telemetry.logs import forward_library_warnings
+from simulator.telemetry.otlp import exports_spans
+from simulator.telemetry.otlp_destination import read_destination
+from simulator.telemetry.otlp_sending import OtlpSender
+from simulator.telemetry.process_metrics import ProcessMetrics
+from simulator.telemetry.propagation import install_propagation
+
+
+class Shared:
+    """What is there once in a process, made before its first stage.
+
+    `endpoint` is where spans go, "" where none leaves the process.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        start_new_thread = monkey.get_original("_thread", "start_new_thread")
+        self.writer_thread = WriterThread(
+            lambda run: start_new_thread(run, ()),  # a real thread, not one of gevent's
+            monkey.get_original("threading", "Event"),
+            monkey.get_original("time", "sleep"),
+        )
+        self.runtime = GeventRuntime()
+        self.at_work = AtWork()
+        self.endpoint = ""
+        self._queue: SpanQueue | None = None
+        if exports_spans(environment):
+            destination = read_destination(environment)
+            exporter = PatientExporter(OtlpSender(destination, time.monotonic), time.monotonic)
+            self._queue = SpanQueue(exporter, read_batching(environment))
+            self.endpoint = destination.endpoint
+        install_propagation(environment)
+        forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
+        _instrument_requests(self.at_work)
+        self.process_metrics = ProcessMetrics(time.monotonic)
+
+    def add(self, shown: Shown) -> None:
+        """Let the libraries know a stage."""
+        self.at_work.add(shown)
+
+    def export(self, provider: TracerProvider, account: SpanAccount) -> None:
+        """Let the spans of a stage leave the process."""
+        if self._queue is not None:
+            provider.add_span_processor(self._queue.processor(provider.resource, account))
+
+
+def _instrument_requests(at_work: AtWork) -> None:
+    """Let the instrumentation of requests make the spans of whatever stage makes the request.
+
+    It replaces a method of `requests.Session` for the whole process.
+    """
+
+    def describe(span: Any, request: Any) -> None:
+        if isinstance(request, OutgoingRequest):
+            span.set_attribute("peer.service", request.downstream)
+            if request.attempt > 1:
+                span.set_attribute("http.request.resend_count", request.attempt - 1)
+
+    RequestsInstrumentor().instrument(
+        tracer_provider=ProviderAtWork(at_work), meter_provider=NoOpMeterProvider(), request_hook=describe
+    )
