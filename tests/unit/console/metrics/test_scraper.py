@@ -5,7 +5,7 @@ import math
 import pytest
 
 from simulator.console.metrics.fetching import FetchError, TooLate
-from simulator.console.metrics.scraper import Scraper, ScrapeTarget, interval_seconds, targets_of
+from simulator.console.metrics.scraper import Scraper, ScrapeTarget, interval_seconds, scrapes_a_round, targets_of
 
 MESSAGES = "simulator_messages_total"
 
@@ -58,11 +58,26 @@ def test_the_processes_of_a_run():
 
 @pytest.mark.parametrize(
     ("targets", "is_watched", "seconds"),
-    [(0, True, 1.0), (4, True, 1.0), (20, True, 1.0), (60, True, 3.0), (4, False, 5.0), (60, False, 15.0)],
+    [(0, True, 1.0), (4, True, 1.0), (200, True, 1.0), (1000, True, 5.0), (4, False, 5.0), (1000, False, 25.0)],
 )
 def test_the_more_processes_the_fewer_rounds(targets, is_watched, seconds):
-    """A round a second for up to twenty processes, one in three for sixty, and a fifth of that if no page is open."""
+    """A round a second for up to 200 processes, one in five for a thousand, and a fifth of that if no page is open."""
     assert interval_seconds(targets, is_watched) == pytest.approx(seconds)
+
+
+def test_of_many_processes_each_round_asks_the_next_ones(processes):
+    """Twenty are asked a second: a thousand have their turns one after the other, each as often as any other."""
+    names = [f"s{number}" for number in range(1000)]
+    scraper = Scraper(targets_of({name: [f"http://{name}/m"] for name in names}), processes.fetch, processes.monotonic)
+    for _ in range(3):
+        before = len(processes.fetched)
+        scraper.round()
+        assert len(processes.fetched) - before == 100
+    assert processes.fetched == [f"http://{name}/metrics" for name in names[:300]]
+    for _ in range(7 + 20):
+        scraper.round()
+    assert {processes.fetched.count(f"http://{name}/metrics") for name in names} == {3}
+    assert [scrapes_a_round(count) for count in (0, 4, 20, 60, 1000)] == [0, 4, 20, 20, 100]
 
 
 def test_a_round_asks_all(scraper, processes):
