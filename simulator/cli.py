@@ -316,16 +316,16 @@ def check(program: Program, /, topology: Path) -> int:
 @click.option(
     "--start",
     metavar="TIME",
-    help="When virtual time begins, for instance 2026-01-31T08:00:00Z.  [default: 2000-01-01T00:00:00Z]",
+    help="The start of virtual time, for instance 2026-01-31T08:00:00Z.  [default: 2000-01-01T00:00:00Z]",
 )
-@click.option("--overhead", metavar="TIME", help="What each request takes by itself in virtual time.  [default: 0s]")
+@click.option("--overhead", metavar="TIME", help="The time that each request adds in virtual time.  [default: 0s]")
 @click.option(
     "--processes",
     type=click.IntRange(1),
     metavar="N",
     envvar=PROCESSES_VARIABLE,
     show_envvar=True,
-    help="Put the stages into so many processes.  [default: one for each of up to 8 stages, one for each core beyond]",
+    help="The number of processes for the stages.  [default: one for each of up to 8 stages, one for each core beyond]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else, on standard output.")
 @click.pass_obj
@@ -360,7 +360,7 @@ def run(
           run_web_service.py run --virtual --duration 1h --seed 7
     """
     if not virtual and (start is not None or overhead is not None):
-        raise click.UsageError("--start and --overhead go with --virtual")
+        raise click.UsageError("--start and --overhead need --virtual")
     from simulator.telemetry.otel_environment import check_environment
 
     check_environment(os.environ)

@@ -89,7 +89,7 @@ def from_flags(flags: Mapping[str, Any]) -> dict[str, Given]:
 
 
 def check_for_several(given: Mapping[str, Given]) -> None:
-    """Raise ConfigurationError with every key that can hold for one stage only, where several are to run."""
+    """Raise ConfigurationError with every key that can hold for only one stage, if several are to run."""
     wrong = [(key, one) for key, one in given.items() if key not in _OF_SEVERAL]
     if wrong:
         allowed = ", ".join(_OF_SEVERAL)

@@ -63,7 +63,7 @@ class OnBadLine(StrEnum):
 
 
 class Processes(StrEnum):
-    """Whether a stage may share a process with others of its run, or has one by itself."""
+    """Whether a stage may share a process with others of its run, or has its own."""
 
     SHARED = "shared"
     APART = "apart"

@@ -51,7 +51,7 @@ def interval_seconds(targets: int, is_watched: bool) -> float:
 
 
 def scrapes_a_round(targets: int) -> int:
-    """Return how many processes a round fetches from; the next round goes on where it ended."""
+    """Return how many processes a round fetches from; the next round continues after them."""
     return min(targets, math.ceil(_SCRAPES_PER_SECOND * interval_seconds(targets, is_watched=True)))
 
 
@@ -104,7 +104,7 @@ class Scraper:
     def round(
         self, for_each: Callable[[Callable[[ScrapeTarget], None], Iterable[ScrapeTarget]], object] = one_by_one
     ) -> None:
-        """Fetch from all targets, or from the next ones where there are many.
+        """Fetch from all targets, or from the next ones if there are many.
 
         `for_each(visit, targets)` may do so concurrently, and returns when all are done.
         """
