@@ -22,7 +22,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Target:
+class FigureTarget:
     """A figure's target: our median below `below`, or the ratio at least `ratio_at_least`; None means no such bound.
 
     `below` is in the unscaled unit, like the values.
@@ -44,11 +44,11 @@ FIGURES = (
     Figure("start_up", "start-up, until /readyz says 200", "s", 1, 2),
 )
 TARGETS = (
-    Target("stage_cpu", ratio_at_least=2.0),
-    Target("latency_p50", ratio_at_least=2.0),
-    Target("latency_p99", ratio_at_least=2.0),
-    Target("idle_memory", below=60e6),
-    Target("start_up", below=1.5),
+    FigureTarget("stage_cpu", ratio_at_least=2.0),
+    FigureTarget("latency_p50", ratio_at_least=2.0),
+    FigureTarget("latency_p99", ratio_at_least=2.0),
+    FigureTarget("idle_memory", below=60e6),
+    FigureTarget("start_up", below=1.5),
 )
 
 

@@ -48,7 +48,7 @@ class Snapshot:
     whole: Standing
 
 
-class _Course:
+class _WatchedTallies:
     """One source of counts: its present figures, and those of the last minutes."""
 
     def __init__(self, source: Tallies) -> None:
@@ -95,8 +95,8 @@ class Watching:
             name: [TallyReader(files.tally(label)) for label in labels(name, stage.instances)]
             for name, stage in topology.stages.items()
         }
-        self._courses = {name: _Course(Tallies(some)) for name, some in parts.items()}
-        self._whole = _Course(Tallies([part for name in entries(topology) for part in parts[name]]))
+        self._watched = {name: _WatchedTallies(Tallies(some)) for name, some in parts.items()}
+        self._whole = _WatchedTallies(Tallies([part for name in entries(topology) for part in parts[name]]))
         self._external: ExternalServices = NO_EXTERNAL_SERVICES
         self._external_at = -math.inf
         self.snapshot = Snapshot(0, picture(topology, {}), _NOTHING)
@@ -109,17 +109,17 @@ class Watching:
         monotonic, unix_seconds = self._clock.now(), self._clock.unix_ns() / 1e9
         figures = {
             name: stage_figures(
-                self._scraper.histories(name), course.look(monotonic, unix_seconds), RATE_WINDOW_SECONDS
+                self._scraper.histories(name), watched.look(monotonic, unix_seconds), RATE_WINDOW_SECONDS
             )
-            for name, course in self._courses.items()
+            for name, watched in self._watched.items()
         }
         drawn = picture(self.topology, figures, self._current_external(monotonic))
         self.snapshot = Snapshot(self.snapshot.number + 1, drawn, self._whole.look(monotonic, unix_seconds))
 
     def timeline(self, stage: str | None = None) -> Timeline:
         """Return a stage's figures over the last minutes; None means the whole path, from an entry and back."""
-        course = self._whole if stage is None else self._courses[stage]
-        return course.track.timeline(self._clock.unix_ns() / 1e9)
+        watched = self._whole if stage is None else self._watched[stage]
+        return watched.track.timeline(self._clock.unix_ns() / 1e9)
 
     def seen(self) -> None:
         """Called when a page is open, so that figures stay fresh."""
