@@ -1,6 +1,8 @@
 """A topology file to a Topology, and back, whatever is in it; and files that are not a topology."""
 
 import codecs
+import contextlib
+import gc
 import time
 from pathlib import Path
 
@@ -290,3 +292,19 @@ def test_wrong_samples_are_shown_with_their_line(tmp_path, content, reason):
     [problem] = refusal.value.problems
     assert (problem.source, problem.line, problem.column) == (str(path), 3, 5)
     assert problem.message.startswith(f"stages.a.delay: {reason}")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_as_it_was_after_reading(tmp_path, enabled):
+    """Reading pauses it, and a mistake in the file does not leave it so."""
+    path = tmp_path / "t.yaml"
+    before = gc.isenabled()
+    try:
+        for text in ("stages: {a: {calls: []}}", "stages: 1"):
+            path.write_text(text)
+            (gc.enable if enabled else gc.disable)()
+            with contextlib.suppress(ConfigurationError):
+                read_topology(path)
+            assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
