@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from simulator.behaviour.corrections import Correction
 from simulator.behaviour.faults.base import Phase
@@ -102,15 +100,21 @@ class Handling:
         behaviour = self._behaviour
         with self._observer.observing(self._arrival(message)) as seen, self._capacity.ticket() as ticket:
             injection = Injection(behaviour, message, seen, self._runtime, self._machine)
-            with self._tracked(message):
+            running = self._runtime.current()
+            self._running.add(running)
+            try:
                 answer = self._outcome(message, behaviour, injection, ticket, seen, admission)
                 if admission is None or not admission.given:
                     self._answer(message, answer, injection, seen)
+            finally:
+                self._running.discard(running)
+                message.exchange.release()
                 injection.release()
-            seen.left()
-        if answer.error is None:
-            self._correction.learn(seen.record.overhead_seconds)
-        return seen.record
+            record = seen.left()
+        # Where there was nothing to wait for, an overhead says nothing about the waiting.
+        if answer.error is None and (seen.has_waited or record.overhead_seconds < 0):
+            self._correction.learn(record.overhead_seconds)
+        return record
 
     def _outcome(
         self,
@@ -237,17 +241,6 @@ class Handling:
         if deadline_at is not None and self._runtime.now() >= deadline_at:
             raise DeadlinePassed("the caller no longer waits for the answer")
 
-    @contextmanager
-    def _tracked(self, message: Message) -> Iterator[None]:
-        """Let what is done in the body of the `with` be broken off."""
-        running = self._runtime.current()
-        self._running.add(running)
-        try:
-            yield
-        finally:
-            self._running.discard(running)
-            message.exchange.release()
-
     def _process(self, behaviour: Behaviour, message: Message, seen: Observation) -> None:
         """Spend what the delay says, of which the time that the stage itself has taken so far is a part.
 
@@ -258,7 +251,9 @@ class Handling:
         # The far end of a heavy tail is longer than anything that can be slept.
         drawn = min(delay.under_load(u, utilisation), MAX_DURATION_SECONDS)
         if drawn > 0:
-            sleep_until(self._runtime, seen.own_time_over_at(drawn) - self._correction.seconds)
+            end = seen.own_time_over_at(drawn) - self._correction.seconds
+            seen.has_waited = end > self._runtime.now()
+            sleep_until(self._runtime, end)
         seen.processed(drawn, behaviour.delay_spec, utilisation)
 
     def _answer_bytes(self, behaviour: Behaviour, message: Message) -> int | None:

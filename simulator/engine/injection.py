@@ -72,6 +72,8 @@ class Injection:
 
     def inject(self, phase: Phase) -> None:
         """Inject the faults of a phase that hit the message. Raise InjectedFault where one ends its handling."""
+        if not self._behaviour.faults[phase]:
+            return
         for fault in self._hitting(phase):
             if fault.withholds_answer:
                 self._message.exchange.withhold()

@@ -1,8 +1,8 @@
-"""The answers of a stage as HTTP responses."""
+"""The answers of a stage in HTTP."""
 
 from __future__ import annotations
 
-from flask import Response
+from typing import NamedTuple
 
 from simulator.engine.encodings import ACCEPTED, UnknownEncoding
 from simulator.engine.message import Answer
@@ -11,34 +11,40 @@ from simulator.net.problems import CONTENT_TYPE, problem
 from simulator.net.receipts import receipt, trace_key
 from simulator.stage.message_headers import DRAINING, INJECTED, MESSAGE_ID, REFUSED, TRACE_ID, UNREAD
 
-_JSON = "application/json"
+
+class WireAnswer(NamedTuple):
+    """An answer as a WSGI server takes it."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
 
 
-def response_to(answer: Answer, stage: str, message_id: str, trace_id: str) -> Response:
-    """Return the whole response; what faults do to the sending of it is not in it."""
+def wire_answer(answer: Answer, stage: str, message_id: str, trace_id: str) -> WireAnswer:
+    """Return the whole answer; what faults do to the sending of it is not in it."""
     if answer.error is not None:
-        response = _problem(answer.error, stage, message_id, trace_id)
-    elif answer.accepted:
-        response = Response(receipt(stage, message_id, "accepted", trace_id), 202, content_type=_JSON)
+        made = _problem(answer.error, stage, message_id, trace_id)
     else:
+        # By hand: a Response takes longer to make, and to take apart again, than the receipt.
         body = receipt(
             stage,
             message_id,
-            str(answer.outcome),
+            "accepted" if answer.accepted else str(answer.outcome),
             trace_id,
-            duration_seconds=answer.duration_seconds,
+            duration_seconds=None if answer.accepted else answer.duration_seconds,
             size_bytes=answer.size_bytes,
         )
-        response = Response(body, content_type=_JSON)
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        made = WireAnswer("202 ACCEPTED" if answer.accepted else "200 OK", headers, body)
     if answer.is_spoiled:
-        response.headers[INJECTED] = "true"
-    response.headers[MESSAGE_ID] = message_id
+        made.headers.append((INJECTED, "true"))
+    made.headers.append((MESSAGE_ID, message_id))
     if trace_id:
-        response.headers[TRACE_ID] = trace_id
-    return response
+        made.headers.append((TRACE_ID, trace_id))
+    return made
 
 
-def _problem(error: MessageError, stage: str, message_id: str, trace_id: str) -> Response:
+def _problem(error: MessageError, stage: str, message_id: str, trace_id: str) -> WireAnswer:
     injected = {"injected": True} if error.injected else {}
     known = {"stage": stage, "message_id": message_id, **trace_key(trace_id)}
     response = problem(error.status, error.title, str(error), **known, **injected)
@@ -50,7 +56,7 @@ def _problem(error: MessageError, stage: str, message_id: str, trace_id: str) ->
         response.headers[DRAINING] = REFUSED
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
-    return response
+    return WireAnswer(response.status, response.headers.to_wsgi_list(), response.get_data())
 
 
 def farewell() -> bytes:

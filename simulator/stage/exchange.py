@@ -10,7 +10,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from simulator.engine.message import Answer
 from simulator.engine.runtime import Runtime
 from simulator.errors import InjectedFault
-from simulator.stage.answers import response_to
+from simulator.stage.answers import wire_answer
 from simulator.stage.intake import Intake
 from simulator.stage.message_headers import INJECTED
 
@@ -82,11 +82,9 @@ class HttpExchange:
         if isinstance(error, InjectedFault) and error.no_answer:
             self._environ[RESET] = True
             return
-        response = response_to(answer, self._stage, self._message_id, self._trace_id)
+        status, headers, body = wire_answer(answer, self._stage, self._message_id, self._trace_id)
         if self._is_draining():
-            response.headers["Connection"] = "close"
-        body = response.get_data()
-        _, status, headers = response.get_wsgi_response(self._environ)
+            headers.append(("Connection", "close"))
         write = cast(Callable[[bytes], Any], self._start_response(status, headers))
         if answer.truncated:
             self._environ[HANG_UP] = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import TracebackType
 from typing import Protocol
 
 from simulator.errors import BrokenOff, InjectedFault, InvalidMessage, MessageError, Rejected
@@ -41,26 +42,17 @@ class Observer:
         self._sinks = tuple(sinks)
         self._clock = clock
 
-    @contextmanager
-    def observing(self, arrival: Arrival) -> Iterator[Observation]:
-        """Watch the handling of one message in the body of the `with`; what breaks it off is recorded and flies on."""
-        seen = Observation(arrival, self._sinks, self._clock)
-        for sink in self._sinks:
-            sink.received(arrival)
-        try:
-            yield seen
-        except Exception as error:
-            seen.broke(error)
-            raise
-        except BaseException:
-            seen.failed(BrokenOff())
-            raise
-        finally:
-            seen.tell()
+    def observing(self, arrival: Arrival) -> Observation:
+        """Return what watches the handling of one message in the body of a `with`."""
+        return Observation(arrival, self._sinks, self._clock)
 
 
 class Observation:
-    """What is known so far of one message; it turns into its record when its answer has left."""
+    """What is known so far of one message; it turns into its record when its answer has left.
+
+    A context manager: what breaks the handling off in its body is recorded and flies on. `has_waited` says that the
+    delay was waited for, and not over already.
+    """
 
     def __init__(self, arrival: Arrival, sinks: Sequence[Sink], clock: Clock) -> None:
         self._arrival = arrival
@@ -83,6 +75,24 @@ class Observation:
         self._away_since, self._away = 0.0, 0
         self._downstream_seconds = 0.0
         self._record: StageRecord | None = None
+        self.has_waited = False
+
+    def __enter__(self) -> Observation:
+        for sink in self._sinks:
+            sink.received(self._arrival)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self.broke(error)
+        elif error is not None:
+            self.failed(BrokenOff())
+        if self._record is None:
+            self.left()
+        for sink in self._sinks:
+            sink.handled(self.record)
 
     @property
     def received_at(self) -> float:
@@ -197,9 +207,9 @@ class Observation:
         """Note that something unforeseen broke the handling off."""
         self.outcome, self._code, self._error = Outcome.FAILED, 500, f"{type(error).__name__}: {error}"
 
-    def left(self) -> None:
-        """Make the record: the answer has left, or can't leave any more."""
-        self._record = StageRecord(
+    def left(self) -> StageRecord:
+        """Make and return the record: the answer has left, or can't leave any more."""
+        self._record = record = StageRecord(
             arrival=self._arrival,
             outcome=self.outcome,
             code=self._code if self._accepted_seconds is None else 202,
@@ -218,13 +228,7 @@ class Observation:
             pipeline_seconds=self._pipeline_seconds,
             calls=tuple(self._calls),
         )
-
-    def tell(self) -> None:
-        """Tell every sink of the record."""
-        if self._record is None:
-            self.left()
-        for sink in self._sinks:
-            sink.handled(self.record)
+        return record
 
 
 def outcome_of(error: MessageError) -> Outcome:

@@ -6,7 +6,7 @@ disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 OUTSIDE = "outside"  # the caller of a message that no stage of the topology sent
@@ -161,16 +161,15 @@ class StageRecord:
     pipeline_seconds: float | None
     calls: tuple[CallRecord, ...]
 
-    @property
-    def fault_seconds(self) -> float:
-        """Return the time that faults took."""
-        return sum(time.duration_seconds for time in self.fault_times)
+    fault_seconds: float = field(init=False)
+    own_seconds: float = field(init=False)
 
-    @property
-    def own_seconds(self) -> float:
-        """Return the time that the stage itself took, the drawn delay and all that it costs."""
-        others = self.reading_seconds + (self.queue_wait_seconds or 0.0) + self.fault_seconds + self.downstream_seconds
-        return self.duration_seconds - others
+    def __post_init__(self) -> None:
+        """Add up what every sink asks for."""
+        faults = sum([time.duration_seconds for time in self.fault_times])
+        others = self.reading_seconds + (self.queue_wait_seconds or 0.0) + faults + self.downstream_seconds
+        object.__setattr__(self, "fault_seconds", faults)
+        object.__setattr__(self, "own_seconds", self.duration_seconds - others)
 
     @property
     def overhead_seconds(self) -> float:

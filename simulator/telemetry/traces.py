@@ -122,13 +122,13 @@ class SpanSink:
                 **self._always,
                 "simulator.message_id": record.arrival.message_id,
                 "simulator.outcome": str(record.outcome),
+                "simulator.overhead_seconds": record.overhead_seconds,
             }
         )
         if record.faults:
             span.set_attribute("simulator.fault", ",".join(record.faults))
         if record.outcome in (Outcome.FAILED, Outcome.FAULTED, Outcome.BROKEN_OFF):
             span.set_status(StatusCode.ERROR, record.error[:MAX_TEXT_CHARACTERS])
-        span.set_attribute("simulator.overhead_seconds", record.overhead_seconds)
         if record.queue_wait_seconds is not None:
             self._inner_spans(record, record.queue_wait_seconds)
         # Whatever opened the span ends it later, when all sinks have been told; it was over when the answer had left.

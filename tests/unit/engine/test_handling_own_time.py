@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -143,6 +144,32 @@ def test_a_delay_that_is_shorter_than_the_cost(make_stage, make_message, delay):
     records = [rig.handle(make_message(**costing(rig, 0.0004))) for _ in range(100)]
     assert rig.time.sleeps[50:] == []
     assert records[-1].overhead_seconds == pytest.approx(0.0004 - delay)
+
+
+def with_delay(rig, seconds):
+    """Change the delay of a rig's stage."""
+    behaviour = rig.handling.behaviour
+    rig.handling.behaviour = replace(behaviour, model=replace(behaviour.model, delay=Constant(seconds)))
+
+
+def test_a_stage_without_a_delay_learns_nothing(make_stage, make_message):
+    """However many messages cost more than there was to wait for, the next delay that is long enough is right."""
+    rig = make_stage(delay=Constant(0.0))
+    for _ in range(500):
+        rig.handle(make_message(**costing(rig, 0.001)))
+    with_delay(rig, 0.05)
+    assert rig.handle(make_message(**costing(rig, 0.001))).overhead_seconds == pytest.approx(0.001)
+
+
+def test_what_was_learned_in_bad_times_is_unlearned(make_stage, make_message):
+    """A stage that has learned that answers take 20 ms finds back, also where its delay is shorter than that."""
+    rig = make_stage(delay=Constant(0.1))
+    for _ in range(400):
+        rig.handle(make_message(**costing(rig, 0.02)))
+    with_delay(rig, 0.005)
+    overheads = [rig.handle(make_message(**costing(rig, 0.0))).overhead_seconds for _ in range(400)]
+    assert overheads[0] == pytest.approx(-0.005)
+    assert overheads[-1] == pytest.approx(0.0, abs=0.0001)
 
 
 def test_messages_that_fail_teach_nothing(make_stage, make_message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from flask import Response
 
 from simulator.engine.encodings import UnknownEncoding
 from simulator.engine.message import Answer
@@ -21,14 +22,15 @@ from simulator.errors import (
     ShuttingDown,
     Unforeseen,
 )
-from simulator.stage.answers import farewell, response_to
+from simulator.stage.answers import farewell, wire_answer
 from simulator.telemetry.record import Outcome
 from tests.support.posting import JSON, PROBLEM, TRACE_ID
 from tests.support.serving import answers_of
 
 
 def respond(trace_id=TRACE_ID, **answer):
-    return response_to(Answer(**answer), "parse", "m-1", trace_id)
+    status, headers, body = wire_answer(Answer(**answer), "parse", "m-1", trace_id)
+    return Response(body, status, headers)
 
 
 @pytest.mark.parametrize(
