@@ -112,29 +112,32 @@ def costing(rig, seconds):
 
 
 def test_what_the_answer_takes_is_learned(make_stage, make_message):
-    """When each message costs the stage 2 ms after its delay, the delays soon end that much earlier."""
+    """When each message costs the stage 1 ms after its delay, the delays soon end that much earlier."""
     rig = make_stage(delay=Constant(0.05))
-    overheads = [rig.handle(make_message(**costing(rig, 0.002))).overhead_seconds for _ in range(120)]
-    assert overheads[0] == pytest.approx(0.002)
+    overheads = [rig.handle(make_message(**costing(rig, 0.001))).overhead_seconds for _ in range(200)]
+    assert overheads[0] == pytest.approx(0.001)
     assert overheads[-1] == pytest.approx(0.0, abs=0.00001)
-    assert [later <= earlier + 1e-12 for earlier, later in pairwise(overheads)] == [True] * 119
+    assert [later <= earlier + 1e-12 for earlier, later in pairwise(overheads)] == [True] * 199
 
 
-def test_the_mean_error_goes_to_zero(make_stage, make_message):
-    """Where what a message costs goes up and down, the delays are right on average."""
+def test_what_differs_ends_rather_late_than_early(make_stage, make_message):
+    """Where what a message costs goes up and down, few messages are quicker than their delay, and none by much."""
     rig = make_stage(delay=Constant(0.05))
     overheads = [
-        rig.handle(make_message(**costing(rig, 0.001 + 0.001 * (number % 2)))).overhead_seconds for number in range(400)
+        rig.handle(make_message(**costing(rig, 0.0005 + 0.0005 * (number % 2)))).overhead_seconds
+        for number in range(400)
     ]
-    assert sum(overheads[200:]) / 200 == pytest.approx(0.0, abs=0.00002)
+    late, early = (sum(max(0.0, sign * overhead) for overhead in overheads[200:]) for sign in (1, -1))
+    assert late / early == pytest.approx(5.0, rel=0.1)
+    assert min(overheads) > -0.0002
 
 
 def test_one_message_that_was_held_up_says_little(make_stage, make_message):
-    """After a message that took a second to answer the next one's delay is a tenth of a millisecond shorter at most."""
+    """After a message that took a second to answer the next one's delay is hardly any shorter."""
     rig = make_stage(delay=Constant(0.05))
     rig.handle(make_message(**costing(rig, 1.0)))
     record = rig.handle(make_message())
-    assert -0.0001 - 1e-9 <= record.overhead_seconds < 0.0
+    assert -0.00005 - 1e-9 <= record.overhead_seconds < 0.0
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.0001])
@@ -162,14 +165,14 @@ def test_a_stage_without_a_delay_learns_nothing(make_stage, make_message):
 
 
 def test_what_was_learned_in_bad_times_is_unlearned(make_stage, make_message):
-    """A stage that has learned that answers take 20 ms finds back, also where its delay is shorter than that."""
+    """A stage that has learned that answers take long finds back, also where its delay is shorter than that."""
     rig = make_stage(delay=Constant(0.1))
     for _ in range(400):
         rig.handle(make_message(**costing(rig, 0.02)))
-    with_delay(rig, 0.005)
-    overheads = [rig.handle(make_message(**costing(rig, 0.0))).overhead_seconds for _ in range(400)]
-    assert overheads[0] == pytest.approx(-0.005)
-    assert overheads[-1] == pytest.approx(0.0, abs=0.0001)
+    with_delay(rig, 0.001)
+    overheads = [rig.handle(make_message(**costing(rig, 0.0))).overhead_seconds for _ in range(100)]
+    assert overheads[0] == pytest.approx(-0.001)
+    assert overheads[-1] == pytest.approx(0.0, abs=0.00001)
 
 
 def test_messages_that_fail_teach_nothing(make_stage, make_message):
