@@ -233,14 +233,13 @@ def test_a_thousand_messages_sleep_in_one_process(tmp_path):
     """1,000 messages in flight on a 2 s delay in one stage process: all are answered, none early, none very late."""
     count = 1000
     with running_stage(tmp_path, "--delay", "constant(2s)") as stage:
-        connections = [connect(stage.port, timeout_seconds=30) for _ in range(count)]
-        for number, connection in enumerate(connections):
-            connection.sendall(post_bytes(b"hi", f"X-Message-Id: m{number}"))
-        wait_for(lambda: stage.total("simulator_in_flight") == count, "a thousand messages inside")
-        assert stage.total("simulator_workers_busy") == count
-        answers = [read_answer(connection) for connection in connections]
-        for connection in connections:
-            connection.close()
+        with contextlib.ExitStack() as connected:
+            connections = [connected.enter_context(connect(stage.port, timeout_seconds=30)) for _ in range(count)]
+            for number, connection in enumerate(connections):
+                connection.sendall(post_bytes(b"hi", f"X-Message-Id: m{number}"))
+            wait_for(lambda: stage.total("simulator_in_flight") == count, "a thousand messages inside")
+            assert stage.total("simulator_workers_busy") == count
+            answers = [read_answer(connection) for connection in connections]
         assert [answer.status for answer in answers] == [200] * count
         took = [answer.json()["duration_seconds"] for answer in answers]
         assert min(took) >= 2.0
