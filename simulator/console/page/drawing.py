@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.console.system.picture import SystemPicture
 from simulator.console.system.placing import Placing, place
 
-_COMPACT_FROM = 18
+_COMPACT_FROM, _BRIEF_FROM = 18, 200
 
 
 @dataclass(frozen=True)
 class CardSize:
-    """The dimensions of a drawing, in pixels."""
+    """The dimensions of a drawing, in pixels.
+
+    A compact card shows less, and a brief one consists of no more than that, so that a thousand of them are no burden.
+    """
 
     width: int
     height: int
     column_gap: int
     row_gap: int
     is_compact: bool
+    is_brief: bool = False
 
     def left(self, column: float) -> float:
         """Return the left edge of a column."""
@@ -32,6 +36,7 @@ class CardSize:
 
 FULL = CardSize(width=244, height=150, column_gap=92, row_gap=28, is_compact=False)
 COMPACT = CardSize(width=172, height=54, column_gap=56, row_gap=12, is_compact=True)
+BRIEF = replace(COMPACT, is_brief=True)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ def draw(picture: SystemPicture) -> Drawing:
     """Return the drawing of a picture; pictures of the same nodes and edges have the same one."""
     nodes, edges = _wiring(picture)
     name = hashlib.blake2b(repr((nodes, edges)).encode(), digest_size=8).hexdigest()
-    return Drawing(name, nodes, edges, place(nodes, edges), COMPACT if len(nodes) >= _COMPACT_FROM else FULL)
+    size = BRIEF if len(nodes) >= _BRIEF_FROM else COMPACT if len(nodes) >= _COMPACT_FROM else FULL
+    return Drawing(name, nodes, edges, place(nodes, edges), size)
 
 
 def _wiring(picture: SystemPicture) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:

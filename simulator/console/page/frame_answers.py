@@ -62,7 +62,10 @@ class FrameAnswers:
         """Return what is new since `shown`, and the name of a drawing that the page does not have yet."""
         self._watching.seen()
         snapshot = self._watching.snapshot
-        version = [snapshot.number, self._watching.store.version, path, search, laid.get("drawing")]
+        # The picture of a large system is sent with new figures only, and not with each trace that comes in.
+        is_large = view_of(path) == "system" and self._drawing.size.is_brief
+        store_version = -1 if is_large else self._watching.store.version
+        version = [snapshot.number, store_version, path, search, laid.get("drawing")]
         if version == shown or (laid.get("path"), laid.get("search")) != (path, search):
             return no_update, no_update
         news, stale = News(version), cast(Any, no_update)

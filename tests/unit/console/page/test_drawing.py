@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 
-from simulator.console.page.drawing import COMPACT, FULL, draw
+from simulator.console.page.drawing import BRIEF, COMPACT, FULL, draw
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import SystemPicture, picture
 from simulator.topology.model import Call, Stage, Topology
@@ -39,11 +39,15 @@ def boxes(drawing):
     }
 
 
-@pytest.mark.parametrize(("nodes", "size"), [(1, FULL), (12, FULL), (17, FULL), (18, COMPACT), (60, COMPACT)])
+SIZES = [(1, FULL), (12, FULL), (17, FULL), (18, COMPACT), (60, COMPACT), (199, COMPACT), (200, BRIEF)]
+
+
+@pytest.mark.parametrize(("nodes", "size"), SIZES)
 def test_many_stages_get_small_cards(nodes, size):
-    """From 18 stages on the cards are small ones, so that the picture can still be seen as one."""
+    """From 18 stages on the cards are small, so that the picture can still be seen as one, and from 200 on brief."""
     assert draw(picture(fan(nodes), {})).size is size
-    assert size.is_compact == (size is COMPACT)
+    assert (size.is_compact, size.is_brief) == (size is not FULL, size is BRIEF)
+    assert (BRIEF.width, BRIEF.height) == (COMPACT.width, COMPACT.height)
 
 
 def test_a_small_card_is_smaller():

@@ -13,6 +13,7 @@ from simulator.console.page.system_view import CHARTS, system_view, update_syste
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import picture
 from simulator.telemetry.standing import Standing
+from simulator.topology.model import Call, Stage, Topology
 from tests.support.components import addresses, assert_harmless, by_id, ids, of_class, size_of, text_of, texts
 from tests.support.watched import shipped
 
@@ -66,6 +67,20 @@ def test_every_update_has_its_element():
     assert len(set(places)) == len(places)
     assert {*news.texts, *news.kinds, *news.widths, *news.titles} <= set(places)
     assert set(CHARTS) <= {place for part in whole_charts() for place in ids(part)}
+
+
+def test_a_large_system_has_brief_cards():
+    """From 200 stages on a card consists of what is visible on it: name, rate, p99 and state."""
+    names = [f"s{number}" for number in range(1, 250)]
+    stages = {name: Stage() for name in names} | {"s0": Stage(calls=tuple(Call(to=name) for name in names))}
+    view, news = laid(Topology(name="large", stages=stages), {"s1": WELL, "s2": FAILING})
+    places = ids(view)
+    assert {*news.texts, *news.kinds, *news.widths, *news.titles} <= set(places)
+    cards = of_class(view, "card")
+    assert len(cards) == 250
+    assert texts(cards[0]) == ["s1", "20.0/s", "1.25s", ""]
+    assert texts(cards[1])[-1] == "50 % errors"
+    assert {place.partition("-")[2] for place in places if place.startswith("n1-")} == {"rate", "p99", "state"}
 
 
 def test_what_a_card_says():
