@@ -14,7 +14,7 @@ SimulatorError
     ├── DownstreamTooSlow       504
     ├── OutputFailed            500: a terminator could not write the message to its output
     ├── Unforeseen              500: a mistake of this program
-    └── BrokenOff               503: the stage had to stop before the message was handled
+    └── BrokenOff               503: the stage was stopped before the message was handled
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class BrokenOff(MessageError):
     title = "Broken off"
 
     def __init__(self, injected: bool = False) -> None:
-        super().__init__("the stage had to end before this message was done")
+        super().__init__("the stage was stopped before this message was done")
         self.injected = injected
 
 

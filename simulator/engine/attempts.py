@@ -1,4 +1,4 @@
-"""The tries of one call: timeouts, retries, breaker, hedging and deadline."""
+"""The attempts of one call: timeouts, retries, breaker, hedging and deadline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.behaviour.retries import Budget
 from simulator.engine.message import Message
 from simulator.engine.runtime import Abandoned, Runtime, StageStopped, Task
 from simulator.engine.sender import Sender
-from simulator.engine.wire import Outgoing
+from simulator.engine.wire import WireRequest
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
 from simulator.topology.model import Call
@@ -18,9 +18,9 @@ from simulator.topology.model import Call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingCall:
-    """One call to be made for a message.
+    """One call to make for a message.
 
-    `visit(attempt)` names the visit that an attempt causes, `draw(purpose)` draws u in (0, 1).
+    `visit(attempt)` names the visit that an attempt causes, `draw(purpose)` returns u in (0, 1).
     `key` names the call in its stage, and with it the breaker and the budget that it shares with other messages' calls.
     `deadline_at` is monotonic.
     """
@@ -37,7 +37,7 @@ class OutgoingCall:
 
 
 class Attempts:
-    """Make calls, with as many attempts as each may have."""
+    """Make calls, each with as many attempts as it may have."""
 
     def __init__(self, sender: Sender, runtime: Runtime) -> None:
         self._sender = sender
@@ -46,20 +46,20 @@ class Attempts:
         self._budgets: dict[tuple[str, float], Budget] = {}
 
     def make(self, outgoing: OutgoingCall, seen: Observation) -> CallRecord:
-        """Make a call to its end; whatever happens is told by the record, nothing is raised."""
+        """Make a call and return its record; a failure is in the record and never raised."""
         return _Making(self, outgoing, seen).run()
 
     def open_breakers(self, downstream: str) -> int:
-        """Give how many breakers of calls to a downstream let nothing through, or one try to see."""
-        of_it = [breaker for (to, _), (_, breaker) in self._breakers.items() if to == downstream]
-        return sum(breaker.position is not Position.CLOSED for breaker in of_it)
+        """Return how many breakers of calls to a downstream are open, or let one attempt through as a probe."""
+        breakers = [breaker for (to, _), (_, breaker) in self._breakers.items() if to == downstream]
+        return sum(breaker.position is not Position.CLOSED for breaker in breakers)
 
     def forget(self, is_used: Callable[[str], bool]) -> None:
-        """Forget the breakers of calls to downstreams that none is used for any more."""
+        """Forget the breakers of calls to downstreams for which `is_used(downstream)` is false."""
         self._breakers = {key: kept for key, kept in self._breakers.items() if is_used(key[0])}
 
     def breaker_of(self, outgoing: OutgoingCall) -> Breaker | None:
-        """Give the breaker of a call; one whose rule was changed begins anew."""
+        """Return the breaker of a call, None if it has none; a changed rule starts a new one."""
         rule, key = outgoing.call.breaker, (outgoing.call.to, outgoing.key)
         if rule is None:
             self._breakers.pop(key, None)
@@ -69,18 +69,18 @@ class Attempts:
         return self._breakers[key][1]
 
     def budget_of(self, outgoing: OutgoingCall) -> Budget | None:
-        """Give the budget for the retries of a call."""
+        """Return the budget for the retries of a call, None if it has none."""
         ratio = outgoing.call.retries.budget_ratio
         return None if ratio is None else self._budgets.setdefault((outgoing.key, ratio), Budget(ratio))
 
     def one(self, outgoing: OutgoingCall, number: int) -> Attempt:
-        """Make one attempt, within what is left of the time."""
+        """Make one attempt, within the time that is left."""
         call, deadline_at = outgoing.call, outgoing.deadline_at
         left = None if deadline_at is None else max(0.001, deadline_at - self.runtime.now())
         timeout = call.timeout_seconds
 
-        def request(address: str) -> Outgoing:
-            return Outgoing(
+        def request(address: str) -> WireRequest:
+            return WireRequest(
                 downstream=call.to,
                 address=address,
                 body=outgoing.body,
@@ -120,7 +120,7 @@ class _Making:
         self._breaker = attempts.breaker_of(outgoing)
         self._budget = attempts.budget_of(outgoing)
         self._made: list[Attempt] = []
-        self._begun = 0
+        self._started = 0
 
     def run(self) -> CallRecord:
         begin = self._now()
@@ -130,29 +130,29 @@ class _Making:
         while True:
             if (refusal := self._refusal()) is not None:
                 return self._record(begin, refusal)
-            attempt = self._try()
+            attempt = self._attempt()
             if not attempt.retryable:
-                return self._told(begin, attempt)
+                return self._ended(begin, attempt)
             unreachable += attempt.outcome is CallOutcome.UNREACHABLE
             if attempt.ending and resent < self._attempts.instances(self._outgoing):
-                # It has not taken the message: the next instance may, or the next process at the same address.
+                # It did not accept the message; the next instance may, or the next process at the same address.
                 resent += 1
                 pause: float | None = 0.0
             elif attempt.outcome is CallOutcome.UNREACHABLE and unreachable < self._attempts.instances(self._outgoing):
-                # It has not seen the message, and another one may; also one that is passed over, which may be back.
+                # The message did not reach it; another instance may take it, even an ejected one, which may be back.
                 pause = 0.0
             else:
                 failures += 1
                 pause = self._pause_after(failures)
             if pause is None:
-                return self._told(begin, attempt)
-            self._note(attempt, pause)
+                return self._ended(begin, attempt)
+            self._keep(attempt, pause)
             if pause:
                 with self._seen.away():
                     self._runtime.sleep(pause)
 
     def _refusal(self) -> CallOutcome | None:
-        """Say why no further try is made, where that is so."""
+        """Return why no further attempt is made; None if one may be."""
         now, deadline = self._now(), self._outgoing.deadline_at
         if deadline is not None and now >= deadline:
             return CallOutcome.EXPIRED
@@ -160,7 +160,7 @@ class _Making:
             return CallOutcome.BREAKER_OPEN
         return None
 
-    def _try(self) -> Attempt:
+    def _attempt(self) -> Attempt:
         if self._breaker is None:
             return self._once_or_twice()
         generation = self._breaker.generation
@@ -170,7 +170,7 @@ class _Making:
             self._breaker.abandoned(generation)
             raise
         if attempt.ending:
-            self._breaker.abandoned(generation)  # it says nothing about how the called stage is
+            self._breaker.abandoned(generation)  # it says nothing about the health of the called stage
         elif attempt.retryable:
             self._breaker.failed(self._now(), attempt.injected, generation)
         else:
@@ -189,24 +189,24 @@ class _Making:
             with self._seen.away():
                 return self._attempts.one(self._outgoing, number)
         except Abandoned as reason:
-            self._note(self._given_up(number, begin, reason), None)
+            self._keep(self._abandoned(number, begin, reason), None)
             raise
 
     def _hedged(self, hedge_seconds: float) -> Attempt:
-        """Make a try, and beside it a second one where the first takes long; the first good answer counts."""
+        """Make an attempt, and a second one beside it if the first takes long; the first success counts."""
         rivals = [self._rival()]
         try:
             with self._seen.away():
                 return self._first_good(rivals, hedge_seconds)
         except StageStopped as stopped:
-            given_up: list[Attempt] = []
+            abandoned: list[Attempt] = []
             for rival in rivals:
                 rival.task.abandon(StageStopped())
                 attempt = self._result(rival)
-                self._note(attempt, None)
+                self._keep(attempt, None)
                 if attempt.outcome is CallOutcome.ABANDONED:
-                    given_up.append(attempt)
-            stopped.injected = bool(given_up) and all(attempt.injected for attempt in given_up)
+                    abandoned.append(attempt)
+            stopped.injected = bool(abandoned) and all(attempt.injected for attempt in abandoned)
             raise
 
     def _first_good(self, rivals: list[_Rival], hedge_seconds: float) -> Attempt:
@@ -226,9 +226,9 @@ class _Making:
         decisive = min(ended, key=lambda attempt: (attempt.outcome is not CallOutcome.OK, -attempt.number))
         for attempt in sorted(ended, key=lambda attempt: attempt.number):
             if attempt is not decisive:
-                # A try that failed, and was not given up, failed before the one that decides had ended.
-                came_to_nothing = attempt.outcome not in (CallOutcome.ABANDONED, CallOutcome.OK)
-                self._note(attempt, 0.0 if came_to_nothing else None)
+                # An attempt that failed, and was not abandoned, failed before the decisive one ended.
+                has_failed = attempt.outcome not in (CallOutcome.ABANDONED, CallOutcome.OK)
+                self._keep(attempt, 0.0 if has_failed else None)
         return decisive
 
     def _rival(self) -> _Rival:
@@ -241,25 +241,25 @@ class _Making:
         try:
             return rival.task.result()  # type: ignore[return-value]
         except Abandoned as reason:
-            return self._given_up(rival.number, rival.begin, reason)
+            return self._abandoned(rival.number, rival.begin, reason)
 
-    def _given_up(self, number: int, begin: float, reason: Abandoned) -> Attempt:
+    def _abandoned(self, number: int, begin: float, reason: Abandoned) -> Attempt:
         stopped = isinstance(reason, StageStopped)
         return Attempt(
             outcome=CallOutcome.ABANDONED,
             code=None,
             duration_seconds=self._now() - begin,
             injected=isinstance(reason, StageStopped) and reason.injected,
-            error="this stage had to end" if stopped else "the other of two tries was answered first",
+            error="this stage was stopped" if stopped else "the other of two attempts was answered first",
             number=number,
         )
 
     def _next_number(self) -> int:
-        self._begun += 1
-        return self._begun
+        self._started += 1
+        return self._started
 
     def _pause_after(self, failures: int) -> float | None:
-        """Give the pause before the next try; None where there is none."""
+        """Return the pause in seconds before the next attempt; None if there is no next one."""
         retries, deadline = self._outgoing.call.retries, self._outgoing.deadline_at
         if failures > retries.count or (self._breaker is not None and self._breaker.position is Position.OPEN):
             return None
@@ -268,12 +268,12 @@ class _Making:
             return None
         return pause if self._budget is None or self._budget.take() else None
 
-    def _note(self, attempt: Attempt, retry_in_seconds: float | None) -> None:
+    def _keep(self, attempt: Attempt, retry_in_seconds: float | None) -> None:
         self._made.append(attempt)
         self._seen.attempted(self._outgoing.call.to, attempt, retry_in_seconds)
 
-    def _told(self, begin: float, attempt: Attempt) -> CallRecord:
-        self._note(attempt, None)
+    def _ended(self, begin: float, attempt: Attempt) -> CallRecord:
+        self._keep(attempt, None)
         return self._record(begin, attempt.outcome, attempt)
 
     def _record(self, begin: float, outcome: CallOutcome, last: Attempt | None = None) -> CallRecord:

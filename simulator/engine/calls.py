@@ -1,4 +1,4 @@
-"""Sending a message on, by the steps of a stage: in order, at the same time, perhaps, or one of several."""
+"""Forwarding a message by the steps of a stage: in order, in parallel, with a probability, or one of several."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOO_SLOW = (CallOutcome.TIMEOUT, CallOutcome.EXPIRED)
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A message that is sent on; `deadline_at`, monotonic, is when its caller gives up, None meaning never."""
+    """A message that is being forwarded. `deadline_at`, monotonic, is when its caller gives up; None means never."""
 
     identity: Identity
     message: Message
@@ -32,12 +32,12 @@ class Visit:
     seen: Observation
 
     def draw(self, purpose: str) -> float:
-        """Draw u in (0, 1) for one purpose of this visit."""
+        """Return u in (0, 1), drawn for one purpose of this visit."""
         return self.identity.draw(self.message.message_id, self.message.visit, purpose)
 
 
 class Calls:
-    """Take the steps of messages.
+    """Perform the steps of messages.
 
     `position` names a step in its stage: "0", "1.parallel.2", "0#3" for a third time.
     """
@@ -48,7 +48,7 @@ class Calls:
         self._tracing = tracing
 
     def perform(self, steps: tuple[Step, ...], visit: Visit) -> None:
-        """Take steps in order. Raise DownstreamFailed or DownstreamTooSlow where one fails that must not."""
+        """Perform steps in order. Raise DownstreamFailed or DownstreamTooSlow if a required call fails."""
         self._in_order(steps, "", visit)
 
     def _in_order(self, steps: tuple[Step, ...], prefix: str, visit: Visit) -> None:
@@ -57,7 +57,7 @@ class Calls:
 
     def _step(self, step: Step, position: str, visit: Visit) -> None:
         if isinstance(step, Call):
-            self._perhaps(step, position, visit)
+            self._maybe_call(step, position, visit)
         elif isinstance(step, InOrder):
             self._in_order(step.steps, f"{position}.", visit)
         elif isinstance(step, Choose):
@@ -68,17 +68,17 @@ class Calls:
     def _choose(self, step: Choose, position: str, visit: Visit) -> None:
         u = visit.draw(f"choose {position}")
         sums = itertools.accumulate(alternative.weight_ratio for alternative in step.choose)
-        # Weights may add up to a hair less than 1; what lies beyond is the last one's.
+        # Weights may add up to slightly less than 1; the rest belongs to the last alternative.
         index = next((number for number, reached in enumerate(sums) if u < reached), len(step.choose) - 1)
-        self._perhaps(step.choose[index], f"{position}.choose.{index}", visit)
+        self._maybe_call(step.choose[index], f"{position}.choose.{index}", visit)
 
     def _parallel(self, step: Parallel, prefix: str, visit: Visit) -> None:
-        """Take all steps at the same time, wait for every one of them, and raise the gravest failure."""
+        """Perform all steps in parallel, wait for every one of them, and raise the most serious failure."""
         errors: list[MessageError] = []
-        left = iter(enumerate(step.parallel))
+        remaining = iter(enumerate(step.parallel))
 
         def work() -> None:
-            for index, inner in left:
+            for index, inner in remaining:
                 try:
                     self._step(inner, f"{prefix}{index}", visit)
                 except MessageError as error:
@@ -91,7 +91,7 @@ class Calls:
             for task in tasks:
                 try:
                     task.result()
-                except Exception as error:  # noqa: BLE001 - raised below, when all of the others have ended
+                except Exception as error:  # noqa: BLE001 - raised below, when all others have ended
                     unforeseen.append(error)
         except StageStopped as stopped:
             stopped.injected = _all_injected(tasks)
@@ -99,15 +99,15 @@ class Calls:
         if unforeseen:
             raise unforeseen[0]
         if errors:
-            # An injected failure must not cover up a genuine one.
+            # An injected failure must not hide a genuine one.
             raise min(errors, key=lambda error: error.injected)
 
-    def forget_unused(self, steps: Iterable[Call]) -> None:
-        """Forget the breakers that none of these calls has any more."""
-        used = {call.to for call in steps if call.breaker is not None}
+    def forget_unused(self, calls: Iterable[Call]) -> None:
+        """Forget the breakers that none of these calls uses."""
+        used = {call.to for call in calls if call.breaker is not None}
         self._attempts.forget(lambda downstream: downstream in used)
 
-    def _perhaps(self, call: Call, position: str, visit: Visit, key: str = "") -> None:
+    def _maybe_call(self, call: Call, position: str, visit: Visit, key: str = "") -> None:
         if call.probability_ratio < 1 and visit.draw(f"probability {position}") >= call.probability_ratio:
             return
         if call.times == 1:
@@ -118,7 +118,7 @@ class Calls:
 
     def _call(self, call: Call, key: str, position: str, visit: Visit) -> None:
         outgoing = self._outgoing(call, key, position, visit)
-        record = self._made(outgoing, visit.seen)
+        record = self._make(outgoing, visit.seen)
         failed = record.outcome is not CallOutcome.OK
         forgivable = call.optional or call.fallback is not None
         visit.seen.called(replace(record, forgiven=True) if failed and forgivable else record)
@@ -126,10 +126,10 @@ class Calls:
             return
         try:
             if call.fallback is not None:
-                self._perhaps(call.fallback, f"{position}.fallback", visit, f"{key}.fallback")
+                self._maybe_call(call.fallback, f"{position}.fallback", visit, f"{key}.fallback")
                 return
-            # Stages of one deadline give up one right after the other, and a caller that is busy then may hear of the
-            # other's before it has noticed its own.
+            # Stages that share a deadline give up one right after the other, and a busy caller may learn of the called
+            # stage's before it has noticed its own.
             is_late = record.outcome in _TOO_SLOW or self._is_past(outgoing.deadline_at)
             error = DownstreamTooSlow if is_late else DownstreamFailed
             raise error(f"{call.to}: {record.error}", record.injected)
@@ -140,7 +140,7 @@ class Calls:
     def _is_past(self, deadline_at: float | None) -> bool:
         return deadline_at is not None and self._runtime.now() >= deadline_at
 
-    def _made(self, outgoing: OutgoingCall, seen: Observation) -> CallRecord:
+    def _make(self, outgoing: OutgoingCall, seen: Observation) -> CallRecord:
         call = outgoing.call
         if not (call.retries.count or call.hedge_seconds):
             return self._attempts.make(outgoing, seen)
@@ -173,7 +173,7 @@ class Calls:
 
 
 def _all_injected(tasks: list[Task]) -> bool:
-    """Stop tasks; return whether all that had not ended yet waited for an injected fault."""
+    """Stop tasks; return whether all that had not ended were waiting for an injected fault."""
     waited: list[bool] = []
     for task in tasks:
         task.abandon(StageStopped())
@@ -181,6 +181,6 @@ def _all_injected(tasks: list[Task]) -> bool:
             task.result()
         except StageStopped as stopped:
             waited.append(stopped.injected)
-        except Exception:  # noqa: BLE001, S112 - it had ended before, and the whole step is given up
+        except Exception:  # noqa: BLE001, S112 - it had already ended, and the whole step is abandoned
             continue
     return bool(waited) and all(waited)

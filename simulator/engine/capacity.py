@@ -1,4 +1,4 @@
-"""Workers and the room to wait for one: first come, first served."""
+"""Workers and the queue for them: first come, first served."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from simulator.errors import Rejected, ShuttingDown
 
 
 class Capacity:
-    """`workers` messages at a time, `queue` more waiting in line; any beyond that is rejected.
+    """`workers` messages at a time, and `queue` more that wait for a worker; further messages are rejected.
 
-    A worker is held until the answer has left, as a thread of a synchronous service is, so that `workers` + `queue`
+    A worker is held until the answer has been sent, like a thread of a synchronous service, so that `workers` + `queue`
     bounds the messages inside a stage.
     """
 
@@ -36,33 +36,33 @@ class Capacity:
 
     @property
     def inside(self) -> int:
-        """Return how many messages are inside, at work or waiting."""
+        """Return how many messages are inside, with a worker or waiting for one."""
         return self.busy + len(self._waiting)
 
     def check_room(self) -> None:
-        """Raise Rejected where no message is let in now: one that has something large to bring need not bring it."""
+        """Raise Rejected if no message is admitted now, so that a large body need not be read first."""
         if self._closed:
             raise ShuttingDown
         if self.busy >= self.workers and len(self._waiting) >= self.queue:
             raise Rejected(f"all {self.workers} workers are busy and {self.queue} messages wait already")
 
     def ticket(self) -> Ticket:
-        """Return a ticket for one message: a context manager that gives the worker back at its end."""
+        """Return a ticket for one message: a context manager that releases the worker at its end."""
         return Ticket(self)
 
     def close(self) -> None:
-        """Reject every message from now on; those inside go on."""
+        """Reject every message from now on. Messages already admitted are unaffected."""
         self._closed = True
 
     def resize(self, workers: int, queue: int) -> None:
-        """Change the limits. Messages already inside are unaffected."""
+        """Change the limits. Messages already admitted are unaffected."""
         self.workers, self.queue = workers, queue
         while self._waiting and self.busy < self.workers:
             self.busy += 1
             self._waiting.popleft().call()
 
     def enter(self, ticket: Ticket) -> Event | None:
-        """Let a ticket in; return what it has to wait for, None where it has its worker. Raise Rejected."""
+        """Admit a ticket; return the event that it has to wait for, None if it has a worker. Raise Rejected if full."""
         self.check_room()
         if self.busy < self.workers:
             self.busy += 1
@@ -72,11 +72,11 @@ class Capacity:
         return self._runtime.event("a worker")
 
     def leave(self, ticket: Ticket) -> None:
-        """Let a ticket go that was let in."""
+        """Release a ticket that was admitted."""
         if not ticket.called:
             self._waiting.remove(ticket)
         elif self._waiting and self.busy <= self.workers:
-            # The worker goes straight to the message that has waited longest, so nobody can overtake.
+            # The worker goes straight to the message that has waited longest, so that none can overtake it.
             self._waiting.popleft().call()
         else:
             self.busy -= 1
@@ -87,7 +87,7 @@ class Capacity:
 
 
 class Ticket:
-    """A message's ticket: in line until it is called to a worker, which it holds until the end of the `with`."""
+    """A message's ticket: in the queue until it is called to a worker, which it holds until the end of the `with`."""
 
     __slots__ = ("_capacity", "_inside", "_turn", "called")
 
@@ -108,12 +108,12 @@ class Ticket:
             self._capacity.leave(self)
 
     def take(self) -> None:
-        """Get in, to a worker or in line. Raise Rejected where there is no room."""
+        """Get a worker, or queue for one. Raise Rejected if the queue is full."""
         self._turn = self._capacity.enter(self)
         self._inside = True
 
     def wait(self) -> float:
-        """Wait for the worker; return the seconds that it took."""
+        """Wait for the worker; return how many seconds that took."""
         if self.called or self._turn is None:
             return 0.0
         begin = self._capacity.now()
@@ -121,7 +121,7 @@ class Ticket:
         return self._capacity.now() - begin
 
     def call(self) -> None:
-        """Called when there is a worker for the ticket."""
+        """Called when a worker is free for the ticket."""
         self.called = True
         if self._turn is not None:
             self._turn.set()

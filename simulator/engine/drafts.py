@@ -1,4 +1,4 @@
-"""What an injector sends: bodies that are made up, or read from the lines of a file."""
+"""What an injector sends: bodies that are generated, or read from the lines of a file."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from simulator.units import format_size
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHUNK_BYTES = 2**16
-_AROUND_A_LINE_BYTES = 3 + 1 + 1  # a byte order mark, the line's end, and one that is too much
+_LINE_MARGIN_BYTES = 3 + 1 + 1  # a byte order mark, the line ending, and one byte too many
 _MAX_LINE_BYTES = 256 * 10**6
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A message to be sent: its number, counted from 1, and its body, b"" for one that is made when it is sent."""
+    """A message to send: its number, counted from 1, and its body, b"" for one that is generated when it is sent."""
 
     number: int
     body: bytes
 
 
-class LineWatcher(Protocol):
-    """What is told how the input goes."""
+class InputListener(Protocol):
+    """Listen to the reading of an input."""
 
     def line(self) -> None:
-        """Called for each line of the input that was read."""
+        """Called when a line of the input has been read."""
 
     def bad_line(self, number: int, reason: str) -> None:
         """Called for a line that is not JSON, or too long."""
 
 
-def made_up(messages: int | None) -> Iterator[Draft]:
-    """Yield `messages` drafts, None meaning no end, whose bodies are made when they are sent."""
+def generated(messages: int | None) -> Iterator[Draft]:
+    """Yield `messages` drafts, None meaning no end, whose bodies are generated when they are sent."""
     number = 0
     while messages is None or number < messages:
         number += 1
@@ -44,58 +44,58 @@ def made_up(messages: int | None) -> Iterator[Draft]:
 
 
 def from_lines(
-    lines: Iterator[bytes], watcher: LineWatcher, on_bad_line: OnBadLine, max_body_bytes: int, messages: int | None
+    lines: Iterator[bytes], listener: InputListener, on_bad_line: OnBadLine, max_body_bytes: int, messages: int | None
 ) -> Iterator[Draft]:
     """Yield a draft for each line, numbered as in the file; blank lines are skipped."""
     taken = number = 0
     numbered = enumerate(lines, 1)
-    # The count is looked at before a line is asked for: on a pipe the next one may never come.
+    # The count is checked before a line is read: on a pipe the next one may never come.
     while messages is None or taken < messages:
         try:
             number, line = next(numbered, (0, b""))
         except EndlessLine as error:
-            watcher.line()
-            watcher.bad_line(number + 1, str(error))
+            listener.line()
+            listener.bad_line(number + 1, str(error))
             return
         if not line:
             return
-        # A byte order mark is the file's, and no part of its first message.
+        # A byte order mark belongs to the file, not to its first message.
         body = (without_mark(line) if number == 1 else line).removesuffix(b"\n")
         if not body.strip():
             continue
-        watcher.line()
+        listener.line()
         reason = _flaw(body, max_body_bytes)
         if reason is None:
             taken += 1
             yield Draft(number, body)
             continue
-        watcher.bad_line(number, reason)
+        listener.bad_line(number, reason)
         if on_bad_line is OnBadLine.STOP:
             return
 
 
 class EndlessLine(Exception):
-    """Say that a line of the input has no end within reason, as in a device or a file that is no text."""
+    """Raised when a line of the input has no end within reason, as in a device or a file that is not text."""
 
 
 def bounded_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
-    """Yield a file's lines; of one that has more than `max_bytes` only the beginning, too long by a few bytes.
+    """Yield a file's lines; one of more than `max_bytes` is cut when it exceeds them by a few bytes.
 
-    Raise EndlessLine where the end of a line is not found.
+    Raise EndlessLine if the end of a line is not found.
     """
-    while line := file.readline(max_bytes + _AROUND_A_LINE_BYTES):
-        whole, passed_bytes = line.endswith(b"\n"), len(line)
+    while line := file.readline(max_bytes + _LINE_MARGIN_BYTES):
+        whole, read_bytes = line.endswith(b"\n"), len(line)
         while not whole and (rest := file.readline(_CHUNK_BYTES)):
             whole = rest.endswith(b"\n")
-            passed_bytes += len(rest)
-            if passed_bytes > _MAX_LINE_BYTES + max_bytes:
+            read_bytes += len(rest)
+            if read_bytes > _MAX_LINE_BYTES + max_bytes:
                 raise EndlessLine(f"it has no end within {format_size(_MAX_LINE_BYTES)}; the input is read no further")
         yield line
 
 
 def _flaw(body: bytes, max_body_bytes: int) -> str | None:
     if len(body) > max_body_bytes:
-        return f"it has more than max_body ({max_body_bytes} bytes)"
+        return f"it is larger than max_body ({max_body_bytes} bytes)"
     if body.startswith(_UTF16_MARKS):
         return "it is in UTF-16: save the file as UTF-8"
     flaw = json_flaw(body)

@@ -1,4 +1,4 @@
-"""Content-Encoding: what a packed body says when it is unpacked, within bounds (RFC 9110, 8.4)."""
+"""Content-Encoding: decompressing a body, within bounds (RFC 9110, 8.4)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from simulator.errors import InvalidMessage
 
 ACCEPTED = ("gzip", "deflate")
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
-_WINDOWS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}  # deflate is sent with and without a frame
-# What is left behind a member is copied for the next one, so many small ones would take quadratic time.
+_WINDOWS = {
+    "gzip": (_GZIP,),
+    "x-gzip": (_GZIP,),
+    "deflate": (_ZLIB, _RAW),
+}  # deflate comes with and without a header
+# What follows a member is copied for the next one, so many small ones would take quadratic time.
 _MAX_MEMBERS = 64
 
 
 class UnknownEncoding(InvalidMessage):
-    """Refuse a body whose Content-Encoding can't be undone here."""
+    """Raised when a body has a Content-Encoding that is not supported."""
 
     def __init__(self, encoding: str) -> None:
         wanted = " or ".join(ACCEPTED)
         super().__init__(
-            f"the Content-Encoding {encoding[:100]!r} is not known here; it must be {wanted}",
+            f"the Content-Encoding {encoding[:100]!r} is not supported; it must be {wanted}",
             415,
             "Unsupported media type",
         )
 
 
-def is_packed(encoding: str) -> bool:
-    """Return whether a Content-Encoding says that a body is packed. Raise UnknownEncoding for one that is not known."""
+def is_compressed(encoding: str) -> bool:
+    """Return whether a Content-Encoding means compression. Raise UnknownEncoding if it is not supported."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return False
@@ -35,8 +39,8 @@ def is_packed(encoding: str) -> bool:
     return True
 
 
-def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Return a packed body unpacked. Raise InvalidMessage where it is not packed so, or has more than `max_bytes`."""
+def decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Return a body decompressed. Raise InvalidMessage if it can't be, or has more than `max_bytes`."""
     name = encoding.strip().lower()
     reason = ""
     for window in _WINDOWS[name]:
@@ -55,11 +59,11 @@ def _inflated(body: bytes, window: int, max_bytes: int) -> bytes:
         members.append(inflater.decompress(body, left + 1))
         left -= len(members[-1])
         if left < 0:
-            detail = f"unpacked the body has more than {max_bytes} bytes; no more are taken here"
+            detail = f"the decompressed body has more than {max_bytes} bytes, the most that this stage takes"
             raise InvalidMessage(detail, 413, "Content too large")
         if not inflater.eof:
             raise zlib.error("it ends early")
         body = inflater.unused_data
         if body and (window != _GZIP or len(members) == _MAX_MEMBERS):
-            raise zlib.error("it goes on after its end")
+            raise zlib.error("data follows its end")
     return b"".join(members)

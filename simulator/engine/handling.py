@@ -1,4 +1,4 @@
-"""The story of one message in one stage, from top to bottom: admit, wait for a worker, process, send on, answer."""
+"""The story of one message in one stage, from top to bottom: admit, wait for a worker, process, forward, answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.behaviour.limits import Bucket, retry_after_seconds
 from simulator.engine.bodies import check_body
 from simulator.engine.calls import Calls, Visit
 from simulator.engine.capacity import Capacity, Ticket
-from simulator.engine.encodings import is_packed, unpacked
+from simulator.engine.encodings import decompressed, is_compressed
 from simulator.engine.injection import Behaviour, Injection, Machine, sleep_until
 from simulator.engine.message import Answer, Message
 from simulator.engine.output import Output
@@ -24,7 +24,7 @@ from simulator.units import MAX_DURATION_SECONDS
 
 
 class Handling:
-    """Handle messages, one `handle` each, many at the same time."""
+    """Handle messages, each in one call of `handle`, many concurrently."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Handling:
 
     @property
     def behaviour(self) -> Behaviour:
-        """Return what is done to messages that arrive now."""
+        """Return the behaviour that messages meet which arrive now."""
         return self._behaviour
 
     @behaviour.setter
@@ -65,16 +65,16 @@ class Handling:
             self._bucket = self._new_bucket()
 
     @property
-    def under_way(self) -> int:
-        """Return how many messages are being handled, those included whose body is still being read."""
+    def in_flight(self) -> int:
+        """Return how many messages are being handled, including those whose body is still being read."""
         return len(self._running)
 
     def handle(self, message: Message) -> StageRecord:
-        """Handle a message until its answer has left, and return what happened to it."""
+        """Handle a message until its answer has been sent, and return its record."""
         return self._handle(message, None)
 
     def accept(self, message: Message) -> None:
-        """Take a message in, answer, and handle it afterwards; or answer why it is not taken."""
+        """Admit a message, answer, and handle it afterwards; or answer why it is not admitted."""
         admission = _Admission(self._runtime.event("an admission"))
 
         def work() -> None:
@@ -87,10 +87,10 @@ class Handling:
         task = self._runtime.spawn(work)
         admission.answered.wait()
         if not admission.given:
-            task.result()  # raises what kept the message from any answer
+            task.result()  # raises what kept the message from being answered
 
     def break_off(self) -> int:
-        """End the handling of every message that is not done, each with BrokenOff; return how many they were."""
+        """End the handling of every message in flight, each with BrokenOff; return how many there were."""
         stopped = tuple(self._running)
         for running in stopped:
             self._runtime.stop(running, lambda running=running: running in self._running)  # type: ignore[misc]
@@ -125,7 +125,7 @@ class Handling:
         seen: Observation,
         admission: _Admission | None,
     ) -> Answer:
-        """Do all that a message is to meet with, and return what is answered to it."""
+        """Handle a message up to its answer, and return the answer."""
         try:
             return self._work(message, behaviour, injection, ticket, seen, admission)
         except MessageError as error:
@@ -135,7 +135,7 @@ class Handling:
             logging.getLogger(__name__).exception("the message %s could not be handled", message.message_id)
             seen.broke(error)
             return Answer(error=Unforeseen())
-        except BaseException as reason:  # noqa: BLE001 - nothing but the end of the stage raises one in here
+        except BaseException as reason:  # noqa: BLE001 - only the end of the stage raises one here
             broken_off = BrokenOff(isinstance(reason, StageStopped) and reason.injected)
             seen.failed(broken_off)
             return Answer(error=broken_off)
@@ -149,7 +149,7 @@ class Handling:
         seen: Observation,
         admission: _Admission | None,
     ) -> Answer:
-        self._keep_to_limit()
+        self._check_rate_limit()
         deadline_at = None if message.deadline_seconds is None else seen.received_at + message.deadline_seconds
         self._check_deadline(deadline_at)
         self._capacity.check_room()
@@ -181,7 +181,7 @@ class Handling:
         )
 
     def _answer(self, message: Message, answer: Answer, injection: Injection, seen: Observation) -> None:
-        """Let the answer leave; a slow one is the doing of the fault that slows it."""
+        """Send the answer; the time of a slow one is the time of the fault that slows it."""
         begin = self._runtime.now()
         try:
             message.exchange.answer(answer)
@@ -198,14 +198,14 @@ class Handling:
         admission.answered.set()
 
     def _read(self, message: Message, behaviour: Behaviour, seen: Observation) -> bytes:
-        """Return the body as it is sent on, or unpacked where it ends its way here."""
-        packed = is_packed(message.content_encoding)
+        """Return the body as it is forwarded, or decompressed if it is delivered here."""
+        compressed = is_compressed(message.content_encoding)
         try:
             body = message.exchange.read()
         finally:
             seen.read(message.exchange.waited_seconds)
         seen.sized(len(body))
-        plain = unpacked(body, message.content_encoding, behaviour.model.max_body_bytes) if packed else body
+        plain = decompressed(body, message.content_encoding, behaviour.model.max_body_bytes) if compressed else body
         check_body(plain, message.content_type)
         return body if behaviour.model.calls else plain
 
@@ -231,24 +231,24 @@ class Handling:
         limit = self._behaviour.model.rate_limit
         return None if limit is None else Bucket(limit, self._runtime.now())
 
-    def _keep_to_limit(self) -> None:
+    def _check_rate_limit(self) -> None:
         wait_seconds = self._bucket.take(self._runtime.now()) if self._bucket is not None else 0.0
         if wait_seconds:
             limit = self._behaviour.model.rate_limit
-            raise RateLimited(f"this stage takes {limit} and no more", retry_after_seconds(wait_seconds))
+            raise RateLimited(f"this stage takes at most {limit}", retry_after_seconds(wait_seconds))
 
     def _check_deadline(self, deadline_at: float | None) -> None:
         if deadline_at is not None and self._runtime.now() >= deadline_at:
             raise DeadlinePassed("the caller no longer waits for the answer")
 
     def _process(self, behaviour: Behaviour, message: Message, seen: Observation) -> None:
-        """Spend what the delay says, of which the time that the stage itself has taken so far is a part.
+        """Sleep for what is left of the delay, which includes the stage's own time before and after this point.
 
-        What it will still take is known from the messages before.
+        The time before it is measured, the time after it is estimated from earlier messages.
         """
         delay, utilisation = behaviour.model.delay, self._capacity.utilisation
         u = behaviour.identity.draw(message.message_id, message.visit, "delay")
-        # The far end of a heavy tail is longer than anything that can be slept.
+        # A heavy tail may draw more than can be slept.
         drawn = min(delay.under_load(u, utilisation), MAX_DURATION_SECONDS)
         if drawn > 0:
             end = seen.own_time_over_at(drawn) - self._correction.seconds
@@ -264,7 +264,7 @@ class Handling:
 
 
 class _Admission:
-    """Whether a message that is answered before the work has been let in."""
+    """Whether a message that is answered before it is processed has been admitted."""
 
     def __init__(self, answered: Event) -> None:
         self.given = False

@@ -1,4 +1,4 @@
-"""Which stage of which topology a story is about, and the seed of its draws."""
+"""Which stage of which topology handles a message, and the seed of its draws."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class Identity:
     instance: int = 1
 
     def draw(self, message_id: str, visit: str, purpose: str) -> float:
-        """Draw u in (0, 1) for one purpose of one visit of a message."""
+        """Return u in (0, 1), drawn for one purpose of one visit of a message."""
         return draw(self.seed, self.stage, message_id, visit, purpose)

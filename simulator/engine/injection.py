@@ -18,30 +18,30 @@ from simulator.units import format_size
 
 
 class Machine(Protocol):
-    """The processor and the memory that faults take."""
+    """The processor and the memory that faults use."""
 
     def compute(self, cpu_seconds: float) -> None:
-        """Use so much time of the processor."""
+        """Use so much CPU time."""
 
     def hold(self, size_bytes: int) -> object:
-        """Return memory that is really there, for as long as it is kept. Raise MemoryError where there is none."""
+        """Return memory that is really allocated, until it is released. Raise MemoryError if there is not enough."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a stage does to a message, as its model says; replaced as a whole when it is changed."""
+    """What a stage does to a message, by its model; a change replaces it as a whole."""
 
     identity: Identity
     model: Stage
 
     @cached_property
     def delay_spec(self) -> str:
-        """The delay as it is written."""
+        """Return the delay in its notation."""
         return str(self.model.delay)
 
     @cached_property
     def faults(self) -> Mapping[Phase, tuple[tuple[str, Fault], ...]]:
-        """The faults of this instance by the phase that they act in, each with the purpose of its draws."""
+        """Return the faults of this instance by the phase in which they act, each with the purpose of its draws."""
         mine = [
             (f"fault {number} {fault.name}", fault)
             for number, fault in enumerate(self.model.faults)
@@ -53,7 +53,7 @@ class Behaviour:
 class Injection:
     """One message as the target of its stage's faults.
 
-    What they do to its answer is in `truncated` and `bytes_per_second`; `slowed_by` is the fault that limits the rate.
+    Their effects on its answer are `truncated` and `bytes_per_second`; `slowed_by` is the fault that limits the rate.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Injection:
         self.slowed_by = ""
 
     def inject(self, phase: Phase) -> None:
-        """Inject the faults of a phase that hit the message. Raise InjectedFault where one ends its handling."""
+        """Inject the faults of a phase that hit the message. Raise InjectedFault if one ends its handling."""
         if not self._behaviour.faults[phase]:
             return
         for fault in self._hitting(phase):
@@ -82,7 +82,7 @@ class Injection:
             fault.inject(self)
 
     def release(self) -> None:
-        """Hold no memory any longer."""
+        """Release the memory that is held."""
         self._held.clear()
 
     def pause(self, seconds: float) -> None:
@@ -90,31 +90,31 @@ class Injection:
         self._take_time(lambda begin: sleep_until(self._runtime, begin + seconds))
 
     def compute(self, cpu_seconds: float) -> None:
-        """Use the processor."""
+        """Use CPU time."""
         self._take_time(lambda begin: self._machine.compute(cpu_seconds))
 
     def hold(self, size_bytes: int) -> None:
-        """Hold memory. Raise InjectedFault where there is not so much."""
+        """Hold memory. Raise InjectedFault if there is not enough."""
         try:
             self._held.append(self._machine.hold(size_bytes))
         except (MemoryError, OverflowError):
             raise InjectedFault(self._name, 503, f"there was no memory for {format_size(size_bytes)}") from None
 
     def fail(self, status: int) -> None:
-        """Raise InjectedFault, which answers with a status."""
+        """Raise InjectedFault, to answer with a status."""
         raise InjectedFault(self._name, status)
 
     def reset(self) -> None:
-        """Raise InjectedFault, which ends the connection."""
+        """Raise InjectedFault, to reset the connection."""
         raise InjectedFault(self._name, None)
 
     def truncate_answer(self) -> None:
-        """Let the answer end in its middle."""
+        """Let the answer end in the middle."""
         self.truncated = True
         self._seen.truncated(self._name)
 
     def slow_answer(self, bytes_per_second: float) -> None:
-        """Let the answer leave slowly."""
+        """Limit the rate at which the answer is sent; the lowest of several limits counts."""
         if self.bytes_per_second is None or bytes_per_second < self.bytes_per_second:
             self.bytes_per_second, self.slowed_by = bytes_per_second, self._name
 
@@ -133,13 +133,13 @@ class Injection:
         try:
             take(begin)
         except StageStopped:
-            reason = "the stage had to end before it was over"
+            reason = "the stage was stopped before it was over"
             raise InjectedFault(self._name, BrokenOff.status, reason) from None
         finally:
             self._seen.fault_took(self._name, begin, self._runtime.now() - begin)
 
 
 def sleep_until(runtime: Runtime, then: float) -> None:
-    """Let time pass until a point in it, monotonic: an event loop may wake a sleeper early by its own lateness."""
+    """Sleep until a point in monotonic time: an event loop that is late may wake a sleeper early."""
     while (left := then - runtime.now()) > 0:
         runtime.sleep(left)

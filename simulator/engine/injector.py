@@ -1,4 +1,4 @@
-"""The injector's own messages, on an open schedule or a number at a time."""
+"""The messages that an injector creates: on an open schedule, or a fixed number at a time."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from simulator.engine.runtime import Event, Runtime
 from simulator.engine.tracing import Tracing
 from simulator.telemetry.record import OUTSIDE, Outcome, StageRecord, Via
 
-# Waited for piece by piece: at a tiny rate the next message is further off than any timer can count.
+# A longer wait is split: at a tiny rate the next message is further off than any timer can count.
 _MAX_WAIT_SECONDS = 3600.0
 
 
 class ScheduleListener(Protocol):
-    """What is told how the schedule is kept."""
+    """Listen to how a schedule is kept."""
 
     def due(self, lag_seconds: float) -> None:
-        """Called when a message that was due is begun, with how late that is."""
+        """Called when a message that is due starts, with how late it is."""
 
     def missed(self) -> None:
-        """Called when a due message found no room."""
+        """Called when a message was rejected by its own stage, which had no room for it."""
 
     def finished(self) -> None:
-        """Called when no further message will come, and all have been answered."""
+        """Called when the last message has been answered."""
 
 
 class Injector:
-    """Send drafts, paced or a number at a time; every one is handled as a message that came by POST is."""
+    """Send drafts, on a schedule or a fixed number at a time; each is handled like a message that came by POST."""
 
     def __init__(
         self,
@@ -53,29 +53,29 @@ class Injector:
         self._via = via
         self._stopped = False
         self._schedule: Schedule | None = None
-        self._under_way = 0
+        self._in_flight = 0
         self._wake = self._turn = self._new_event()
 
     def stop(self) -> None:
-        """Begin no further message."""
+        """Start no further message."""
         self._stopped = True
         self._wake.set()
         self._turn.set()
 
     @property
     def is_paced(self) -> bool:
-        """Return whether messages are sent at a rate."""
+        """Return whether messages are sent on a schedule."""
         return self._schedule is not None
 
     def repace(self, schedule: Schedule) -> None:
-        """Send by another schedule, which begins now."""
+        """Switch to another schedule, which starts now."""
         self._schedule = schedule
         self._wake.set()
 
     def run_paced(self, drafts: Iterator[Draft], schedule: Schedule) -> None:
-        """Send each draft when it is due, whatever became of the ones before; return when all are answered.
+        """Send each draft when it is due, whether or not earlier ones are answered; return when all are answered.
 
-        A schedule that has no further message ends the load, as the last draft does.
+        A schedule without a further message ends the load, as the last draft does.
         """
         self._schedule = schedule
         running = RunningSchedule(schedule, self._runtime.now())
@@ -86,21 +86,21 @@ class Injector:
             running = turn
             lag = self._runtime.now() - turn.due_at
             self._listener.due(lag)
-            self._begin(draft, turn.due_at, self._runtime.unix_ns() - int(lag * 1e9), lag)
+            self._start(draft, turn.due_at, self._runtime.unix_ns() - int(lag * 1e9), lag)
         self._finish()
 
     def run_closed(self, drafts: Iterator[Draft], concurrency: int) -> None:
-        """Send `concurrency` drafts at a time, the next when one is answered; return when all are."""
+        """Send `concurrency` drafts at a time, the next when one is answered; return when all are answered."""
         for draft in drafts:
-            self._wait_while(lambda: self._under_way >= concurrency and not self._stopped)
+            self._wait_while(lambda: self._in_flight >= concurrency and not self._stopped)
             if self._stopped:
                 break
             self._listener.due(0.0)
-            self._begin(draft, self._runtime.now(), self._runtime.unix_ns(), 0.0)
+            self._start(draft, self._runtime.now(), self._runtime.unix_ns(), 0.0)
         self._finish()
 
-    def _begin(self, draft: Draft, due_at: float, due_ns: int, lag: float) -> None:
-        self._under_way += 1
+    def _start(self, draft: Draft, due_at: float, due_ns: int, lag: float) -> None:
+        self._in_flight += 1
         self._runtime.spawn(lambda: self._send(draft, due_at, due_ns, lag))
 
     def _send(self, draft: Draft, due_at: float, due_ns: int, lag: float) -> None:
@@ -110,7 +110,7 @@ class Injector:
             if record.outcome is Outcome.REJECTED:
                 self._listener.missed()
         finally:
-            self._under_way -= 1
+            self._in_flight -= 1
             self._turn.set()
 
     def _message(self, draft: Draft, due_at: float, due_ns: int) -> Message:
@@ -128,7 +128,7 @@ class Injector:
         )
 
     def _wait_for_turn(self, number: int, running: RunningSchedule) -> RunningSchedule | None:
-        """Wait until message `number` is due, and return the schedule at it; None where it is not to be sent."""
+        """Wait until message `number` is due, and return the schedule at it; None if it is not to be sent."""
         u = arrival_draw(self._identity.seed, self._identity.stage, number)
         start = running.due_at
         while not self._stopped and (schedule := self._schedule) is not None:
@@ -139,23 +139,23 @@ class Injector:
                 return None
             while not self._stopped and schedule is self._schedule:
                 left = turn.due_at - self._runtime.now()
-                # Also where there is nothing to wait for: an injector that is behind must let others run.
+                # Even if there is nothing to wait for: an injector that is behind must let others run.
                 if self._wake.wait(min(max(0.0, left), _MAX_WAIT_SECONDS)):
                     self._wake = self._new_event()
                 elif left <= 0:
                     return turn
-            # Another schedule: what is left of the old gap is forgotten.
+            # Another schedule: the rest of the old gap is dropped.
             start = self._runtime.now()
         return None
 
-    def _wait_while(self, is_so: Callable[[], bool]) -> None:
-        """Wait for the ends of messages for as long as something is so."""
-        while is_so():
+    def _wait_while(self, condition: Callable[[], bool]) -> None:
+        """Wait for messages to end for as long as a condition holds."""
+        while condition():
             self._turn = self._new_event()
             self._turn.wait(None)
 
     def _finish(self) -> None:
-        self._wait_while(lambda: self._under_way > 0)
+        self._wait_while(lambda: self._in_flight > 0)
         if not self._stopped:
             self._listener.finished()
 

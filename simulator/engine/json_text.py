@@ -1,7 +1,7 @@
-"""Whether bytes are JSON by RFC 8259: all of it, also what orjson does not load.
+"""Whether bytes are JSON by RFC 8259: all of it, including what orjson does not load.
 
-A parser may set limits to numbers, nesting and the content of strings (RFC 8259, 6, 8.2 and 9). A stage sends its
-messages on as they came, so the limits of its parser must not decide which of them are JSON.
+A parser may set limits to numbers, nesting and the content of strings (RFC 8259, 6, 8.2 and 9). A stage forwards its
+messages as they came, so the limits of its parser must not decide which of them are JSON.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _WHOLE_STRINGS = re.compile(rb'(?:[^"]++|%b)*+' % _STRING.pattern)
 _NUMBER = re.compile(rb"(?<![-+.0-9A-Za-z])-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?![-+.0-9A-Za-z])")
 _LITERAL = re.compile(rb"(?<![0-9A-Za-z])(?:true|false|null)(?![0-9A-Za-z])")
 _SPACE = b" \t\r\n"
-# One byte for each scalar; neither may stand in JSON itself.
+# One byte for each scalar; neither may occur in JSON itself.
 _STRING_TOKEN, _OTHER_TOKEN = b"\x00", b"\x01"
 _VALUE, _FIRST_ITEM, _FIRST_KEY, _KEY, _COLON, _AFTER_VALUE = range(6)
-# What follows a token in a state, but for closing brackets, which depend on what they close.
+# What follows a token in a state, except for closing brackets, which depend on what they close.
 _NEXT: dict[tuple[int, int], int] = {
     **{(state, ord(token)): _AFTER_VALUE for state in (_VALUE, _FIRST_ITEM) for token in (b"\x00", b"\x01")},
     **{(state, ord("[")): _FIRST_ITEM for state in (_VALUE, _FIRST_ITEM)},
@@ -37,7 +37,7 @@ def without_mark(text: bytes) -> bytes:
 
 
 def json_flaw(text: bytes) -> str | None:
-    """Return why a text is not JSON, None where it is."""
+    """Return why a text is not JSON, None if it is."""
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -53,17 +53,17 @@ def _is_json(text: bytes) -> bool:
         text.decode()
     except UnicodeDecodeError:
         return False
-    # Asked first: where one string is broken, a search for the others would take quadratic time.
+    # Checked first: if one string is broken, a search for the others would take quadratic time.
     if _WHOLE_STRINGS.fullmatch(text) is None:
         return False
-    # What is no number or literal stays as it is, and is no token.
+    # What is neither a number nor a literal stays as it is, and is not a token.
     tokens = _LITERAL.sub(_OTHER_TOKEN, _NUMBER.sub(_OTHER_TOKEN, _STRING.sub(_STRING_TOKEN, text)))
     is_balanced = tokens.count(b"[") == tokens.count(b"]") and tokens.count(b"{") == tokens.count(b"}")
     return is_balanced and _is_a_value(tokens.translate(None, _SPACE))
 
 
 def _is_a_value(tokens: bytes) -> bool:
-    """Return whether tokens are one value; without recursion, so that nesting has no limit."""
+    """Return whether tokens form one value; without recursion, so that nesting has no limit."""
     state, opened = _VALUE, bytearray()
     for token in tokens:
         following = _NEXT.get((state, token))

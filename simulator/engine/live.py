@@ -1,4 +1,4 @@
-"""What a running stage may have changed, and how: wholly and at once, or not at all."""
+"""Changing the settings of a running stage: everything that is asked for, or nothing."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _LOAD_RULE = f"load: while it runs only {' and '.join(sorted(_LIVE_LOAD_KEYS))} 
 class LiveStage:
     """The settings of a running stage; `on_change(stage)` is called after each change.
 
-    `variables` are those of the environment that headers may name, with their values: the ones that they named when the
+    `variables` are the environment variables that headers may name, with their values: those that they named when the
     stage started.
-    `limits` are the largest bodies that the stages that it calls take.
+    `limits` are the largest bodies that the called stages take.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LiveStage:
         self._limits = limits or {}
 
     def settings(self) -> dict[str, Any]:
-        """Give what can be changed, as plain values that `change` takes back."""
+        """Return what can be changed, as plain values that `change` accepts."""
         behaviour = self._handling.behaviour
         whole = unstructure(behaviour.model, whole=True)
         whole["calls"] = with_hidden_headers(whole["calls"])
@@ -72,10 +72,10 @@ class LiveStage:
         }
 
     def change(self, patch: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """Change what `patch` names, and give {key: (before, after)}; None sets a key back to its default.
+        """Change what `patch` names, and return {key: (before, after)}; None resets a key to its default.
 
         `calls` is a whole list, or a mapping from the name of a called stage to the keys to change in every call to it.
-        Raise ConfigurationError with everything that is wrong, and then nothing is changed.
+        Raise ConfigurationError with everything that is wrong; nothing is changed then.
         """
         behaviour = self._handling.behaviour
         before = self.settings()
@@ -88,7 +88,7 @@ class LiveStage:
         problems = [*_unknown_keys(patch), *self._load_problems(patch, behaviour.model)]
         wrong = {problem.message.partition(":")[0] for problem in problems}
         patch = {key: value for key, value in patch.items() if key not in wrong}
-        # What stays of these is not read anew: it may be of a file, which is none of the client's business.
+        # Unchanged ones are not read again: they may come from a file, which is not the client's concern.
         kept: dict[str, Any] = {key: getattr(behaviour.model, key) for key in ("delay", "load") if key not in patch}
         plain = {**unstructure(behaviour.model), **dict.fromkeys(kept), **_merged(patch, behaviour.model, problems)}
         stage, found = structure({key: value for key, value in plain.items() if value is not None}, Stage)
@@ -119,7 +119,7 @@ class LiveStage:
         if load == {} and patch["load"]:
             return
         if self._injector is None or not self._injector.is_paced or stage.load is None:
-            yield Problem("load: this stage makes no messages at a rate of its own")
+            yield Problem("load: this stage creates no messages on a schedule")
         elif not isinstance(load, Mapping) or not load or not set(load) <= set(_LIVE_LOAD_KEYS):
             yield Problem(_LOAD_RULE)
 
@@ -127,8 +127,8 @@ class LiveStage:
         known = {call.to for _, call in calls_of(behaviour.model)} | self._handling.known_downstreams
         for keys, call in calls_of(stage):
             if call.to not in known:
-                callable_now = ", ".join(sorted(known)) or "nobody"
-                yield _problem(keys, f"a running stage can't call another one than it did: {callable_now}")
+                callable_now = ", ".join(sorted(known)) or "none"
+                yield _problem(keys, f"a running stage can only call those that it called before: {callable_now}")
         yield from self._header_problems(stage)
         for keys, message in call_size_problems(stage, self._limits):
             yield _problem(keys, message)
@@ -153,7 +153,7 @@ class LiveStage:
 def _unknown_keys(patch: Mapping[str, Any]) -> Iterator[Problem]:
     for key in patch:
         if key not in CHANGEABLE:
-            yield Problem(f"{key}: can't be changed while the stage runs; what can: {', '.join(CHANGEABLE)}")
+            yield Problem(f"{key}: can't be changed while the stage runs; these can: {', '.join(CHANGEABLE)}")
 
 
 def _merged(patch: Mapping[str, Any], stage: Stage, problems: list[Problem]) -> dict[str, Any]:
@@ -165,7 +165,8 @@ def _merged(patch: Mapping[str, Any], stage: Stage, problems: list[Problem]) -> 
         called = {call.to for _, call in calls_of(stage)}
         for name, change in patch["calls"].items():
             if name not in called:
-                problems.append(Problem(f"calls.{name}: it is not called; {', '.join(sorted(called)) or 'nobody'} is"))
+                callable_now = ", ".join(sorted(called)) or "none"
+                problems.append(Problem(f"calls.{name}: this stage does not call it, only: {callable_now}"))
             elif not isinstance(change, Mapping) or "to" in change:
                 problems.append(Problem(f"calls.{name}: must be a mapping of keys to values, without to"))
             else:

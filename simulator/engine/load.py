@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from simulator.engine.drafts import LineWatcher, from_lines, made_up
+from simulator.engine.drafts import InputListener, from_lines, generated
 from simulator.engine.handling import Handling
 from simulator.engine.injector import Injector, ScheduleListener
 from simulator.engine.runtime import Runtime
@@ -14,16 +14,16 @@ from simulator.telemetry.record import Via
 from simulator.topology.model import Load, Role
 
 
-class LoadListener(LineWatcher, ScheduleListener, Protocol):
-    """What is told of both the input and the schedule."""
+class LoadListener(InputListener, ScheduleListener, Protocol):
+    """Listen to both the input and the schedule."""
 
 
 def make_load(
     handling: Handling, runtime: Runtime, listener: LoadListener, tracing: Tracing, lines: Iterator[bytes] | None
 ) -> tuple[Injector, Callable[[], None]] | None:
-    """Return the injector of a stage and what runs its load; None for a stage that has none of its own.
+    """Return the injector of a stage and the function that runs its load; None for a stage without a load.
 
-    `lines` are those of its input; None means that messages are made up.
+    `lines` are those of its input; None means that messages are generated.
     """
     identity, stage = handling.behaviour.identity, handling.behaviour.model
     if stage.role is not Role.INJECTOR or (stage.load is None and lines is None):
@@ -34,7 +34,7 @@ def make_load(
 
     def run() -> None:
         if lines is None:
-            drafts = made_up(load.messages)
+            drafts = generated(load.messages)
         else:
             drafts = from_lines(lines, listener, stage.on_bad_line, stage.max_body_bytes, load.messages)
         schedule = load.schedule

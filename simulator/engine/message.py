@@ -1,4 +1,4 @@
-"""A message before its handling, and the way back to whoever sent it."""
+"""A message before it is handled, and the exchange with its sender."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulator.telemetry.record import Outcome, Via
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When a message's way was to begin: for people, and on this process's monotonic clock, None where unknown."""
+    """When a message was due to start: in Unix time, and on this process's monotonic clock (None if unknown)."""
 
     unix_seconds: float
     at: float | None
@@ -21,9 +21,9 @@ class Due:
 class Answer:
     """What a stage answers to a message: a receipt or, with an `error`, why there is none.
 
-    `accepted` says that the work is still to come. `duration_seconds` is what the message took until here,
-    `size_bytes` how large the receipt is to be, None for as large as it is. Injected faults may let it end in the
-    middle (`truncated`), or leave at only so many `bytes_per_second`.
+    `accepted` means that the message is yet to be processed. `duration_seconds` is what it took so far, `size_bytes`
+    the size that the receipt is filled up to (None: it is not). Injected faults may let it end in the middle
+    (`truncated`), or limit it to `bytes_per_second`.
     """
 
     outcome: Outcome | None = None
@@ -45,23 +45,23 @@ class Exchange(Protocol):
 
     @property
     def waited_seconds(self) -> float:
-        """Return how long the stage has waited for the client to send its request, since the first byte of it."""
+        """Return how long the stage has waited for the client to send its request, since its first byte."""
 
     def read(self) -> bytes:
-        """Return the body. Raise InvalidMessage or Rejected where it is not taken, or does not come."""
+        """Return the body. Raise InvalidMessage or Rejected if it is refused, or does not arrive."""
 
     def withhold(self) -> None:
-        """Tell a caller that is a stage, before it can give up, that an injected fault may keep its answer back."""
+        """Tell a calling stage, before it can give up, that an injected fault may withhold its answer."""
 
     def answer(self, answer: Answer) -> None:
-        """Send the answer, and return when it has left or can't leave any more."""
+        """Send the answer; return when it has been sent, or can't be any more."""
 
     def release(self) -> None:
-        """Called when the body is not needed any longer."""
+        """Called when the body is not needed any more."""
 
 
 class NoClient:
-    """The exchange of a message that the stage itself creates: there is nobody to answer."""
+    """The exchange of a message that the stage itself creates: there is no client to answer."""
 
     waited_seconds = 0.0
 
@@ -73,23 +73,23 @@ class NoClient:
         return self._body
 
     def withhold(self) -> None:
-        """Nobody waits."""
+        """Do nothing: no client waits."""
 
     def answer(self, answer: Answer) -> None:
-        """Nobody waits."""
+        """Do nothing: no client waits."""
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resource is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message before its handling.
+    """A message before it is handled.
 
-    `body_bytes` of None means that its size is not known before it is read.
-    `caller` is a stage of the topology or `outside`; `due` is when its way was to begin, `deadline_seconds` how long
-    the caller still waits for the answer (None: as long as it takes). `received_at`, monotonic, is when its first byte
-    came, None for now.
+    `body_bytes` is None if the size is unknown before the body is read.
+    `caller` is a stage of the topology or `outside`; `due` is when the message was due to start, `deadline_seconds` how
+    long the caller still waits for the answer (None: as long as it takes). `received_at`, monotonic, is when its first
+    byte arrived; None means now.
     """
 
     message_id: str

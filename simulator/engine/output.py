@@ -1,4 +1,4 @@
-"""What a terminator does with the messages that end their way with it."""
+"""Where a terminator writes the messages that are delivered to it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Output(Protocol):
-    """Somewhere for messages to end."""
+    """A destination of messages."""
 
     def write(self, body: bytes, content_type: str) -> None:
-        """Take a message for good. Raise OutputFailed where that can't be done."""
+        """Write a message. Raise OutputFailed if it can't be written."""
 
     def close(self) -> None:
         """Close what is open."""
 
 
 class Discarding:
-    """An output that keeps nothing."""
+    """An output that discards every message."""
 
     def write(self, body: bytes, content_type: str) -> None:
-        """Drop the message."""
+        """Discard the message."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""

@@ -1,4 +1,4 @@
-"""Round robin with outlier ejection: each instance in turn, but for a while none that could not be reached."""
+"""Round robin with outlier ejection: each instance in turn, except for a while those that could not be reached."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ EJECTED_SECONDS = 5.0
 
 
 class RoundRobin:
-    """The instances of one stage, by their addresses. Every `now` is monotonic, in seconds."""
+    """The instances of one stage, by their addresses. Every `now` is in seconds on a monotonic clock."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._addresses = tuple(addresses)
@@ -19,7 +19,7 @@ class RoundRobin:
         return len(self._addresses)
 
     def pick(self, now: float) -> str:
-        """Return the next one in turn; where all are ejected, the one that comes back first."""
+        """Return the next instance in turn; if all are ejected, the one that is back first."""
         for _ in self._addresses:
             address = self._addresses[self._next % len(self._addresses)]
             self._next += 1
@@ -28,7 +28,7 @@ class RoundRobin:
         return min(self._addresses, key=lambda address: self._back_at[address])
 
     def eject(self, address: str, now: float) -> bool:
-        """Eject an instance for a while; return whether it was in turn until now. A single one is never ejected."""
+        """Eject an instance for a while; return whether it was in until now. A single instance is never ejected."""
         if len(self._addresses) == 1:
             return False
         was_in = self._back_at.get(address, now) <= now
@@ -36,5 +36,5 @@ class RoundRobin:
         return was_in
 
     def restore(self, address: str) -> bool:
-        """Take an instance back that has answered; return whether it was ejected."""
+        """Take back an instance that has answered; return whether it was ejected."""
         return self._back_at.pop(address, None) is not None

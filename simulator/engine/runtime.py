@@ -1,4 +1,4 @@
-"""What the story needs of whatever runs it: time, tasks and events.
+"""The runtime that the engine needs: time, tasks and events.
 
 There are two runtimes: gevent's, for a stage on real sockets, and the kernel's, in virtual time.
 """
@@ -13,38 +13,38 @@ Value = TypeVar("Value")
 
 
 class Abandoned(BaseException):
-    """Break off a task whose result is not needed any more; no `except Exception` on the way may swallow it."""
+    """Raised in a task whose result is not needed any more; no `except Exception` on the way may swallow it."""
 
 
 class StageStopped(Abandoned):
-    """Break off a handling because its stage ends; `injected` where an injected fault is what it still waited for."""
+    """Raised in a handling when its stage stops; `injected` if an injected fault was what it waited for."""
 
     injected = False
 
 
 class TooSlow(BaseException):
-    """Break off what exceeds a time limit; no `except Exception` on the way may swallow it."""
+    """Raised in what exceeds a time limit; no `except Exception` on the way may swallow it."""
 
 
 class Task(Protocol):
-    """A function that runs beside others."""
+    """A function that runs concurrently with others."""
 
     @property
     def done(self) -> bool:
         """Return whether it has ended."""
 
     def result(self) -> object:
-        """Wait for the end and return what the function returned, or raise what it raised: Abandoned, for one."""
+        """Wait for the end; return what the function returned, or raise what it raised, such as Abandoned."""
 
     def abandon(self, reason: Abandoned | None = None) -> None:
-        """Raise `reason`, by default Abandoned, in it, where it still runs, and wait until it has ended."""
+        """Raise `reason`, by default Abandoned, in the task if it still runs, and wait until it has ended."""
 
 
 class Event(Protocol):
     """Something that happens once."""
 
     def set(self) -> None:
-        """Let everything that waits for the event go on."""
+        """Wake everything that waits for the event."""
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait until the event is set, or for the timeout; None means as long as it takes. Return whether it is set.
@@ -54,9 +54,9 @@ class Event(Protocol):
 
 
 class Runtime(Protocol):
-    """The clock, and what runs tasks; each task sees the context variables of the one that spawned it.
+    """The clock and the scheduler of tasks; each task sees the context variables of the one that spawned it.
 
-    Times are in seconds, `now` by a clock that never jumps.
+    Times are in seconds; `now` is by a clock that never jumps.
     """
 
     def now(self) -> float:
@@ -66,22 +66,22 @@ class Runtime(Protocol):
         """Return the time of day in nanoseconds since 1970."""
 
     def sleep(self, seconds: float) -> None:
-        """Let so much time pass."""
+        """Wait for so many seconds."""
 
     def spawn(self, function: Callable[[], object]) -> Task:
-        """Run a function beside what runs already."""
+        """Run a function concurrently, as a task."""
 
     def wait_any(self, tasks: Sequence[Task], timeout_seconds: float | None) -> None:
         """Wait until one of the tasks has ended, or for the timeout; None means as long as it takes."""
 
     def event(self, what: str) -> Event:
-        """Return a new event; `what` says what is waited for, for people who look for the cause of a deadlock."""
+        """Return a new event; `what` says what is waited for, to explain a deadlock."""
 
     def time_limit(self, seconds: float) -> AbstractContextManager[object]:
         """Return a context manager that raises TooSlow inside when the time is up."""
 
     def current(self) -> object:
-        """Return what runs now, to be handed to `stop` later."""
+        """Return what runs now, for a later `stop`."""
 
     def stop(self, running: object, still: Callable[[], bool]) -> None:
-        """Raise StageStopped in what runs, as soon as it waits for something, where `still()` is true by then."""
+        """Raise StageStopped in `running` as soon as it waits for something, if `still()` is true by then."""

@@ -1,14 +1,14 @@
-"""One attempt at a call: an instance in turn, a request on the wire, and what its reply says of the instance."""
+"""One attempt at a call: pick an instance, send it a request, and eject or restore it by its reply."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 from simulator.engine.round_robin import RoundRobin
-from simulator.engine.wire import Outgoing, Wire
+from simulator.engine.wire import Wire, WireRequest
 from simulator.telemetry.record import Attempt, CallOutcome
 
-# How long a connection to one of several instances may take. A container, pod or machine that is gone may not even
+# How long connecting to one of several instances may take. A container, pod or machine that is gone may not even
 # refuse it, and another instance would have answered long before the call's own timeout.
 CONNECT_SECONDS = 5.0
 _ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
@@ -17,7 +17,7 @@ _ANSWERED = (CallOutcome.OK, CallOutcome.ERROR_STATUS)
 class Sender:
     """Send requests to the instances of the stages downstream.
 
-    `on_ejection(downstream, address, ejected)` is called for instances that are ejected, and for those that are back.
+    `on_ejection(downstream, address, ejected)` is called when an instance is ejected, and when it is back.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class Sender:
         self._now = now
         self._on_ejection = on_ejection
 
-    def attempt(self, downstream: str, outgoing: Callable[[str], Outgoing], timeout_seconds: float) -> Attempt:
-        """Send `outgoing(address)` once and wait for the reply; the Attempt says how it ended, nothing is raised."""
+    def attempt(self, downstream: str, outgoing: Callable[[str], WireRequest], timeout_seconds: float) -> Attempt:
+        """Send `outgoing(address)` once and wait for the reply; a failure is in the Attempt and never raised."""
         begin = self._now()
         instances = self._instances[downstream]
         address = instances.pick(begin)
@@ -62,5 +62,5 @@ class Sender:
         return len(self._instances[downstream])
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the wire."""
         self._wire.close()

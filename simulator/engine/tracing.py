@@ -1,4 +1,4 @@
-"""What the story needs of whatever makes spans."""
+"""The tracing that the engine needs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from simulator.telemetry.record import CallRecord, TraceIds
 
 
 class Tracing(Protocol):
-    """The spans that are open while something goes on; all others are made of the record, afterwards."""
+    """The spans that are open while a message is handled; all others are made from its record, afterwards."""
 
     def ids(self, message_id: str, visit: str) -> TraceIds:
-        """Return the ids of the span that a visit of a message is handled in; NO_TRACE where there is none."""
+        """Return the ids of the span in which a visit of a message is handled; NO_TRACE if there is none."""
 
     def root(self, due_unix_ns: int, lag_seconds: float) -> AbstractContextManager[object]:
-        """Open the root span of a message that the stage creates itself, from its due time on."""
+        """Open the root span of a message that the stage itself creates, starting at its due time."""
 
     def accepted(self) -> AbstractContextManager[object]:
-        """Open the span of the work on a message that has been answered already."""
+        """Open the span of processing a message that has been answered already."""
 
     def calling(self, downstream: str) -> AbstractContextManager[Callable[[CallRecord], None]]:
-        """Open the span around the attempts of a call; what it gives is told how the call ended."""
+        """Open the span around the attempts of a call; the function that it yields takes the record of the call."""

@@ -1,4 +1,4 @@
-"""The way to another stage: one request out, one reply back, in words that no protocol has a share in."""
+"""The way to another stage, independent of any protocol: one request out, one reply back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from simulator.topology.headers import Headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class WireRequest:
     """One request to the instance of `downstream` at `address`.
 
-    `visit` is the one that it causes there. `deadline_seconds` is how long the reply is waited for in all, None for
-    ever; `attempt` counts from 1. `headers` are those that the call is configured with. `on_withheld()` is called where
-    the called stage says that an injected fault may keep its answer back.
+    `visit` is the visit that it causes there. `deadline_seconds` is how long the caller waits for the reply in all,
+    None meaning for ever; `attempt` counts from 1. `headers` are those configured for the call. `on_withheld()` is
+    called if the called stage announces that an injected fault may withhold its answer.
     """
 
     downstream: str
@@ -36,10 +36,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a request ended. `code` is the protocol's own status, None where no answer came.
+    """How a request ended. `code` is the protocol's own status, None without an answer.
 
-    `injected` says that an injected fault is the cause, `retryable` that another attempt may end better, `ending` that
-    the instance shuts down and has not taken the message.
+    `injected` means that an injected fault is the cause, `retryable` that another attempt may succeed, `ending` that
+    the instance is shutting down and did not accept the message.
     """
 
     outcome: CallOutcome
@@ -53,10 +53,10 @@ class Reply:
 class Wire(Protocol):
     """A protocol's client."""
 
-    def send(self, outgoing: Outgoing, timeout_seconds: float, connect_seconds: float) -> Reply:
-        """Send a request and wait for the reply; nothing is raised but what breaks the attempt off.
+    def send(self, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float) -> Reply:
+        """Send a request and wait for the reply; nothing is raised except what abandons the attempt.
 
-        Where StageStopped does, its `injected` says whether the called stage's answer was being withheld.
+        If that is StageStopped, its `injected` says whether the called stage was withholding its answer.
         """
 
     def close(self) -> None:

@@ -112,7 +112,7 @@ class _Course:
         self._ended_at = self._kernel.now()
         self._system.stop_loads()
         bound = self._ended_at + run_drain_seconds(self._topology)
-        while self._system.under_way and self._kernel.now() < bound:
+        while self._system.in_flight and self._kernel.now() < bound:
             self._turn(view, bound)
         self._system.break_off()
         view.show(self._picture())

@@ -11,7 +11,7 @@ from requests.structures import CaseInsensitiveDict
 
 import simulator
 from simulator.engine.runtime import StageStopped, TooSlow
-from simulator.engine.wire import Outgoing, Reply
+from simulator.engine.wire import Reply, WireRequest
 from simulator.net.status import is_retryable, is_success
 from simulator.stage.message_headers import (
     CALLER,
@@ -84,7 +84,7 @@ class HttpWire:
         self._resolved: dict[Headers, dict[str, str]] = {}
         self._identity = identity
 
-    def send(self, outgoing: Outgoing, timeout_seconds: float, connect_seconds: float) -> Reply:
+    def send(self, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float) -> Reply:
         """Send a request and wait for the reply."""
         request = self._request(outgoing)
         try:
@@ -130,7 +130,7 @@ class HttpWire:
         error = f"it answered {status}"
         return Reply(CallOutcome.ERROR_STATUS, status, injected, error, is_retryable(status), ending is not None)
 
-    def _request(self, outgoing: Outgoing) -> OutgoingRequest:
+    def _request(self, outgoing: WireRequest) -> OutgoingRequest:
         # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart again.
         request = OutgoingRequest()
         request.downstream, request.attempt = outgoing.downstream, outgoing.attempt

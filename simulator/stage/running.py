@@ -85,7 +85,7 @@ class RunningStage:
         with gevent.Timeout(bound_seconds, False):
             gevent.sleep(0)  # what has come already begins to be read
             parts.server.dismiss_idle()
-            while (parts.handling.under_way or parts.server.exchanges) and not (hurry and hurry.is_set()):
+            while (parts.handling.in_flight or parts.server.exchanges) and not (hurry and hurry.is_set()):
                 gevent.sleep(_POLL_SECONDS)
                 parts.server.dismiss_idle()
 

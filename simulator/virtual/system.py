@@ -110,9 +110,9 @@ class VirtualSystem:
         return any(stage.inject is not None for stage in self.stages)
 
     @property
-    def under_way(self) -> int:
+    def in_flight(self) -> int:
         """Return how many messages are being handled."""
-        return sum(stage.handling.under_way for stage in self.stages)
+        return sum(stage.handling.in_flight for stage in self.stages)
 
     def break_off(self) -> int:
         """End what is not done, callers before those that they call; return how many messages that were."""

@@ -9,7 +9,7 @@ from simulator.engine.handling import Handling
 from simulator.engine.message import Answer, Message
 from simulator.engine.runtime import Event, Runtime, StageStopped
 from simulator.engine.tracing import Tracing
-from simulator.engine.wire import Outgoing, Reply
+from simulator.engine.wire import Reply, WireRequest
 from simulator.errors import InjectedFault, InvalidMessage, MessageError
 from simulator.net.receipts import receipt
 from simulator.net.status import is_retryable, is_success
@@ -39,7 +39,7 @@ class MemoryWire:
         self._endpoints = endpoints
         self._runtime = runtime
 
-    def send(self, outgoing: Outgoing, timeout_seconds: float, connect_seconds: float) -> Reply:
+    def send(self, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float) -> Reply:
         """Send a request and wait for the reply."""
         endpoint = self._endpoints[outgoing.address]
         exchange = MemoryExchange(outgoing, endpoint, self._runtime)
@@ -59,7 +59,7 @@ class MemoryWire:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _arrive(self, outgoing: Outgoing, endpoint: Endpoint, exchange: MemoryExchange) -> None:
+    def _arrive(self, outgoing: WireRequest, endpoint: Endpoint, exchange: MemoryExchange) -> None:
         if endpoint.overhead_seconds:
             self._runtime.sleep(endpoint.overhead_seconds)
         message = Message(
@@ -100,7 +100,7 @@ class MemoryExchange:
 
     waited_seconds = 0.0
 
-    def __init__(self, outgoing: Outgoing, endpoint: Endpoint, runtime: Runtime) -> None:
+    def __init__(self, outgoing: WireRequest, endpoint: Endpoint, runtime: Runtime) -> None:
         self._outgoing = outgoing
         self._endpoint = endpoint
         self._runtime = runtime

@@ -100,7 +100,7 @@ def test_everything_that_can_change(tmp_path):
         ({"delay": "konstant(1s)"}, "there is no delay 'konstant'"),
         ({"port": 1}, "port: can't be changed"),
         ({"faults": ["error(503, 5%)", "boom(1%)"]}, "there is no fault 'boom'"),
-        ({"calls": ["nowhere"]}, "can't call another one"),
+        ({"calls": ["nowhere"]}, "can only call those that it called before"),
         ({"load": {"rate": "5/s"}}, "makes no messages"),
         ({}, "write an object"),
         (["delay"], "write an object"),

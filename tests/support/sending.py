@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from simulator.engine.message import Due
 from simulator.engine.sender import Sender
-from simulator.engine.wire import Outgoing
+from simulator.engine.wire import WireRequest
 from simulator.stage.http_wire import HttpWire, addresses_of
 from simulator.stage.transport import LeanAdapter
 
-OUTGOING = Outgoing(
+OUTGOING = WireRequest(
     downstream="enrich",
     address="",
     body=b'{"n": 1}',

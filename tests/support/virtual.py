@@ -60,7 +60,7 @@ def run_virtual(topology, *sinks, seconds=None, surface=None, overhead_seconds=0
     if seconds is not None:
         kernel.run(seconds)
         system.stop_loads()
-    while system.under_way or not system.has_ended:
+    while system.in_flight or not system.has_ended:
         if not kernel.run(3600.0):
             break
     return kernel

@@ -36,7 +36,7 @@ def run_to_its_end(topology):
     while not system.has_ended:
         kernel.run(60.0)
     ended_at = kernel.now()
-    while system.under_way and kernel.now() < ended_at + run_drain_seconds(topology):
+    while system.in_flight and kernel.now() < ended_at + run_drain_seconds(topology):
         kernel.run(1.0)
     assert system.break_off() == 0, "the time to drain is as long as any message can take"
     return books.result(ended_at)

@@ -56,17 +56,17 @@ def test_attempts_one_after_another_meet_what_the_rule_says(rule, steps):
 @given(RULES, st.lists(st.tuples(PASSING, st.sampled_from(["ask", "well", "failed"])), max_size=80))
 def test_while_half_open_at_most_one_attempt_is_under_way(rule, steps):
     """However attempts overlap, a breaker that has opened lets no second one through before the first is reported."""
-    breaker, now, under_way = opened(rule.failures, rule.reset_seconds), 0.0, 0
+    breaker, now, in_flight = opened(rule.failures, rule.reset_seconds), 0.0, 0
     for passing, what in steps:
         now += passing
         if what == "ask":
-            under_way += breaker.lets_through(now)
-        elif under_way:
+            in_flight += breaker.lets_through(now)
+        elif in_flight:
             tell(breaker, what, now)
-            under_way = 0
+            in_flight = 0
         if breaker.position is Position.CLOSED:
             return
-        assert under_way <= 1
+        assert in_flight <= 1
 
 
 @pytest.mark.parametrize("failures", [1, 2, 5])

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from simulator.behaviour.schedules import SCHEDULES, RunningSchedule, Schedule, arrival_draw
-from simulator.engine.drafts import made_up
+from simulator.engine.drafts import generated
 from simulator.local.description import describe
 from simulator.topology.model import Stage
 from simulator.topology.reader import read_topology, samples_beside, write_topology
@@ -222,7 +222,7 @@ def test_a_schedule_with_its_own_rate_takes_no_other(spec):
 def test_an_injector_keeps_a_ramp():
     """The injector sends when the ramp says, and tells of the end of the load when the ramp has no further message."""
     rig, ramp = Rig(), Ramp(100.0, 1900.0, 0.02)
-    rig.injector.run_paced(made_up(None), ramp)
+    rig.injector.run_paced(generated(None), ramp)
     assert dues(rig) == pytest.approx([ramp.when(number) for number in range(1, 21)], abs=2e-6)
     assert (len(rig.messages), rig.watcher.ends) == (20, 1)
 
@@ -232,7 +232,7 @@ def test_a_ramp_that_is_begun_later_begins_at_its_low_end():
     rig, ramp = Rig(), Ramp(100.0, 1900.0, 0.02)
 
     def drafts():
-        for draft in made_up(None):
+        for draft in generated(None):
             if draft.number == 4:
                 rig.injector.repace(ramp)
             yield draft

@@ -204,11 +204,11 @@ def test_what_was_accepted_is_broken_off_without_another_answer(make_stage, make
     message = make_message()
     assert accepted(rig, message) == ACCEPTED
     rig.time.pass_time(2.0)
-    assert rig.handling.under_way == 1
+    assert rig.handling.in_flight == 1
     assert rig.handling.break_off() == 1
     rig.time.pass_time(0.0)
     assert (rig.record.outcome, rig.record.code, rig.record.duration_seconds) == (Outcome.BROKEN_OFF, 202, 2.0)
-    assert (message.exchange.answers, rig.capacity.inside, rig.handling.under_way) == ([ACCEPTED], 0, 0)
+    assert (message.exchange.answers, rig.capacity.inside, rig.handling.in_flight) == ([ACCEPTED], 0, 0)
 
 
 def test_a_message_that_the_end_breaks_off_before_it_was_accepted(make_stage, make_message):

@@ -24,10 +24,10 @@ def broken_off(rig, message, after_seconds):
 
     task = rig.time.start(handle)
     rig.time.wait_any([task], after_seconds)
-    assert rig.handling.under_way == 1
+    assert rig.handling.in_flight == 1
     assert rig.handling.break_off() == 1
     error = task.result()
-    assert (rig.handling.under_way, rig.capacity.inside, rig.handling.break_off()) == (0, 0, 0)
+    assert (rig.handling.in_flight, rig.capacity.inside, rig.handling.break_off()) == (0, 0, 0)
     return error
 
 
@@ -42,7 +42,7 @@ def test_a_message_in_its_delay(make_stage, make_message):
     assert (error.status, error.injected, str(error)) == (
         503,
         False,
-        "the stage had to end before this message was done",
+        "the stage was stopped before this message was done",
     )
     assert (rig.record.outcome, rig.record.code) == (Outcome.BROKEN_OFF, 503)
     assert rig.record.duration_seconds == 2.0
@@ -55,7 +55,7 @@ def test_a_message_that_a_fault_holds(make_stage, make_message, fault):
     error = broken_off(rig, make_message(), 2.0)
     name = fault.partition("(")[0]
     assert (rig.record.outcome, rig.record.faults, rig.record.fault_seconds) == (Outcome.FAULTED, (name,), 2.0)
-    assert str(error) == f"the fault {name} was injected here: the stage had to end before it was over"
+    assert str(error) == f"the fault {name} was injected here: the stage was stopped before it was over"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_many_messages_at_once(make_stage, make_message):
     assert rig.handling.break_off() == 4
     outcomes = [task.result().outcome for task in tasks]
     assert outcomes == [Outcome.DELIVERED, *[Outcome.BROKEN_OFF] * 4]
-    assert (rig.handling.under_way, rig.capacity.inside) == (0, 0)
+    assert (rig.handling.in_flight, rig.capacity.inside) == (0, 0)
 
 
 @pytest.mark.parametrize("reason", [GreenletExit(), KeyboardInterrupt(), SystemExit()])
@@ -227,4 +227,4 @@ def test_what_ends_the_process_while_an_answer_leaves(make_stage, make_message):
     rig.time.interrupt(task.greenlet, GreenletExit())
     task.result()
     assert [(record.outcome, record.code) for record in rig.hearer.records] == [(Outcome.BROKEN_OFF, 503)]
-    assert (rig.capacity.inside, rig.handling.under_way) == (0, 0)
+    assert (rig.capacity.inside, rig.handling.in_flight) == (0, 0)

@@ -215,9 +215,9 @@ def test_a_body_of_its_own(make_stage, make_message):
     """A call with a size sends JSON of exactly so many bytes with the message's id, drawn anew for each place."""
     rig = make_stage(calls=[{"to": "a", "request_bytes": "2KB"}, "b"])
     rig.handle(make_message(b"original", "text/plain", message_id="m-3"))
-    made_up, own = rig.adapter.requests
-    assert (len(made_up.body), made_up.headers["Content-Type"]) == (2000, "application/json")
-    assert b'"message_id": "m-3"' in made_up.body
+    generated, own = rig.adapter.requests
+    assert (len(generated.body), generated.headers["Content-Type"]) == (2000, "application/json")
+    assert b'"message_id": "m-3"' in generated.body
     assert (own.body, own.headers["Content-Type"]) == (b"original", "text/plain")
 
 

@@ -8,21 +8,21 @@ import itertools
 
 import pytest
 
-from simulator.engine.drafts import Draft, bounded_lines, from_lines, made_up
+from simulator.engine.drafts import Draft, bounded_lines, from_lines, generated
 from simulator.topology.model import OnBadLine
 from tests.support.injecting import Watching
 
 
 def test_made_up_drafts_have_no_end():
     """Without a number of messages there is always another, numbered on from 1."""
-    drafts = made_up(None)
+    drafts = generated(None)
     assert [next(drafts) for _ in range(1000)] == [Draft(number, b"") for number in range(1, 1001)]
 
 
 @pytest.mark.parametrize("messages", [0, 1, 5])
 def test_so_many_drafts_and_no_more(messages):
     """With a number of messages there are exactly so many drafts."""
-    assert [draft.number for draft in made_up(messages)] == list(range(1, messages + 1))
+    assert [draft.number for draft in generated(messages)] == list(range(1, messages + 1))
 
 
 def read(*lines, on_bad_line=OnBadLine.STOP, max_body_bytes=100, messages=None):
@@ -100,7 +100,7 @@ def test_a_line_that_is_too_long():
     fits, too_long = b'"' + b"x" * 98 + b'"\n', b'"' + b"x" * 99 + b'"\n'
     drafts, watcher = read(fits, too_long, fits, on_bad_line=OnBadLine.SKIP)
     assert [draft.number for draft in drafts] == [1, 3]
-    assert watcher.bad_lines == [(2, "it has more than max_body (100 bytes)")]
+    assert watcher.bad_lines == [(2, "it is larger than max_body (100 bytes)")]
     drafts, watcher = read(too_long, fits)
     assert (drafts, watcher.lines) == ([], 1)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.engine.encodings import UnknownEncoding, is_packed, unpacked
+from simulator.engine.encodings import UnknownEncoding, decompressed, is_compressed
 from simulator.errors import InvalidMessage
 
 PLAIN = b'{"order": 1}'
@@ -34,32 +34,32 @@ PACKERS = {"gzip": gzip.compress, "x-gzip": gzip.compress, " GZip ": gzip.compre
 @given(text=st.binary(max_size=2000))
 def test_what_was_packed_is_unpacked(encoding, text):
     """Whatever is packed in an encoding that is known comes out of it again."""
-    assert is_packed(encoding)
-    assert unpacked(PACKERS[encoding](text), encoding, 2000) == text
+    assert is_compressed(encoding)
+    assert decompressed(PACKERS[encoding](text), encoding, 2000) == text
 
 
 @given(st.binary(max_size=2000))
 def test_deflate_without_its_frame_is_unpacked_too(text):
     """Some clients send deflate without the frame that RFC 9110 wants around it."""
-    assert unpacked(raw_deflate(text), "deflate", 2000) == text
+    assert decompressed(raw_deflate(text), "deflate", 2000) == text
 
 
 def test_members_of_gzip_one_after_the_other_are_one_body():
     """A body of gzip may have several members (RFC 1952, 2.2)."""
-    assert unpacked(gzip.compress(b"one ") + gzip.compress(b"") + gzip.compress(b"two"), "gzip", 100) == b"one two"
+    assert decompressed(gzip.compress(b"one ") + gzip.compress(b"") + gzip.compress(b"two"), "gzip", 100) == b"one two"
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
 def test_what_is_not_packed(encoding):
     """A body without a Content-Encoding, and one that is identity, is what it says."""
-    assert not is_packed(encoding)
+    assert not is_compressed(encoding)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip", "deflate, gzip", "gzip;q=1", "x" * 5000])
 def test_an_encoding_that_is_not_known(encoding):
     """Any other encoding, or more than one, is refused with 415 and those that are known, in few words."""
     with pytest.raises(UnknownEncoding, match="gzip or deflate") as refused:
-        is_packed(encoding)
+        is_compressed(encoding)
     assert (refused.value.status, len(str(refused.value)) < 300) == (415, True)
 
 
@@ -83,7 +83,7 @@ def test_an_encoding_that_is_not_known(encoding):
 def test_a_body_that_is_not_packed_as_it_claims(body, encoding):
     """A body that ends early, goes on after its end or is not of its encoding at all is refused with 400."""
     with pytest.raises(InvalidMessage, match=f"the Content-Encoding is {encoding} but the body is not") as refused:
-        unpacked(body, encoding, MAX_BODY)
+        decompressed(body, encoding, MAX_BODY)
     assert refused.value.status == 400
 
 
@@ -91,11 +91,11 @@ def test_a_body_that_is_not_packed_as_it_claims(body, encoding):
 def test_no_more_is_unpacked_than_is_taken(pack):
     """A bomb is refused with 413 in the memory of what is taken; exactly that much is taken."""
     encoding = "gzip" if pack is gzip.compress else "deflate"
-    assert len(unpacked(pack(b"0" * MAX_BODY), encoding, MAX_BODY)) == MAX_BODY
+    assert len(decompressed(pack(b"0" * MAX_BODY), encoding, MAX_BODY)) == MAX_BODY
     bomb = pack(b"0" * 50_000_000)
     tracemalloc.start()
     with pytest.raises(InvalidMessage) as refused:
-        unpacked(bomb, encoding, MAX_BODY)
+        decompressed(bomb, encoding, MAX_BODY)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert refused.value.status == 413
@@ -105,5 +105,5 @@ def test_no_more_is_unpacked_than_is_taken(pack):
 def test_a_bomb_of_many_members_is_refused_too():
     """What is taken is counted over all members."""
     with pytest.raises(InvalidMessage) as refused:
-        unpacked(gzip.compress(b"0" * 900) * 2, "gzip", MAX_BODY)
+        decompressed(gzip.compress(b"0" * 900) * 2, "gzip", MAX_BODY)
     assert refused.value.status == 413

@@ -146,7 +146,7 @@ def test_a_slow_answer_is_the_fault_s_time(make_stage, make_message):
 
     def leaving(answer):
         rig.time.pass_time(6.0)
-        busy.append((rig.capacity.busy, len(rig.hearer.records), rig.handling.under_way))
+        busy.append((rig.capacity.busy, len(rig.hearer.records), rig.handling.in_flight))
 
     record = rig.handle(make_message(leaving=leaving))
     assert busy == [(1, 0, 1)]

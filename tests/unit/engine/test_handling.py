@@ -254,11 +254,11 @@ def test_one_message_twice_at_the_same_time(make_stage, make_message):
     first, second = make_message(), make_message()
     tasks = [rig.time.start(lambda message=message: rig.handling.handle(message)) for message in (first, second)]
     rig.time.pass_time(1.0)
-    assert (rig.handling.under_way, rig.capacity.busy) == (2, 2)
+    assert (rig.handling.in_flight, rig.capacity.busy) == (2, 2)
     assert [task.result().outcome for task in tasks] == [Outcome.FORWARDED] * 2
     assert [len(message.exchange.answers) for message in (first, second)] == [1, 1]
     assert len(rig.adapter.requests) == 2
-    assert (rig.handling.under_way, rig.capacity.inside) == (0, 0)
+    assert (rig.handling.in_flight, rig.capacity.inside) == (0, 0)
 
 
 def test_an_answer_comes_when_all_is_done(make_stage, make_message):

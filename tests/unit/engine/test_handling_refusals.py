@@ -66,7 +66,7 @@ def test_a_limit_turns_away_what_is_too_much(make_stage, make_message):
     def read():
         raise AssertionError("it is not to be read")
 
-    with pytest.raises(RateLimited, match=r"this stage takes limit\(0\.5/s, burst=2\) and no more") as raised:
+    with pytest.raises(RateLimited, match=r"this stage takes at most limit\(0\.5/s, burst=2\)") as raised:
         rig.handle(make_message(read=read))
     assert (raised.value.status, raised.value.retry_after_seconds) == (429, 2)
     assert (rig.record.outcome, rig.record.code) == (Outcome.REJECTED, 429)

@@ -10,7 +10,7 @@ import pytest
 
 from simulator.behaviour.draws import message_id
 from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals, arrival_draw
-from simulator.engine.drafts import Draft, made_up
+from simulator.engine.drafts import Draft, generated
 from simulator.telemetry.record import Outcome, Via
 from tests.support.injecting import START_NS, Rig, dues
 
@@ -18,7 +18,7 @@ from tests.support.injecting import START_NS, Rig, dues
 def test_messages_are_sent_when_they_are_due():
     """At a constant rate each message is due one gap after the one before, and is begun at that time."""
     rig = Rig()
-    rig.injector.run_paced(made_up(5), ConstantArrivals(256.0))
+    rig.injector.run_paced(generated(5), ConstantArrivals(256.0))
     assert rig.moments == [number / 256 for number in range(1, 6)]
     assert dues(rig) == [round(number / 256, 6) for number in range(1, 6)]
     assert rig.watcher.lags == [0.0] * 5
@@ -27,7 +27,7 @@ def test_messages_are_sent_when_they_are_due():
 def test_a_random_schedule_is_kept_too():
     """With Poisson arrivals the due times are the sums of the gaps, however late a message before was begun."""
     rig = Rig()
-    rig.injector.run_paced(made_up(20), PoissonArrivals(500.0))
+    rig.injector.run_paced(generated(20), PoissonArrivals(500.0))
     draws = (arrival_draw(7, "injector", number) for number in range(1, 21))
     expected = list(accumulate(-math.log1p(-u) / 500 for u in draws))
     assert rig.moments == pytest.approx(expected, abs=1e-12)
@@ -38,7 +38,7 @@ def test_a_random_schedule_is_kept_too():
 def late_drafts(rig, count, seconds):
     """Yield drafts, of which the first comes after a standstill."""
     rig.time.advance(seconds)
-    yield from made_up(count)
+    yield from generated(count)
 
 
 def test_a_schedule_that_is_late_is_caught_up_with():
@@ -53,7 +53,7 @@ def test_a_schedule_that_is_late_is_caught_up_with():
 def test_the_schedule_never_waits_for_answers():
     """Messages are begun when they are due although none before has been answered."""
     rig = Rig(lambda message: rig.time.sleep(100.0))
-    rig.injector.run_paced(made_up(8), ConstantArrivals(512.0))
+    rig.injector.run_paced(generated(8), ConstantArrivals(512.0))
     assert rig.moments == [number / 512 for number in range(1, 9)]
     assert rig.time.now() == 100.0 + 8 / 512
 
@@ -75,7 +75,7 @@ def test_no_room_is_a_miss():
     """A due message that is rejected counts as missed; one that ends in another way does not."""
     outcomes = iter([Outcome.REJECTED, Outcome.FAILED, Outcome.FAULTED, Outcome.BROKEN_OFF, Outcome.REJECTED])
     rig = Rig(lambda message: next(outcomes, Outcome.DELIVERED))
-    rig.injector.run_closed(made_up(7), 1)
+    rig.injector.run_closed(generated(7), 1)
     assert (len(rig.messages), rig.watcher.missed_count, rig.watcher.ends) == (7, 2, 1)
 
 
@@ -87,14 +87,14 @@ def test_an_unknown_exception_ends_one_message_only():
             raise ZeroDivisionError
 
     rig = Rig(handle)
-    rig.injector.run_closed(made_up(4), 2)
+    rig.injector.run_closed(generated(4), 2)
     assert (len(rig.messages), rig.watcher.ends, rig.watcher.missed_count) == (4, 1, 0)
 
 
 def test_a_made_up_message():
     """A message of the injector's own bears the id of its number, its due time and a body of JSON that says both."""
     rig = Rig()
-    rig.injector.run_paced(made_up(2), ConstantArrivals(256.0))
+    rig.injector.run_paced(generated(2), ConstantArrivals(256.0))
     for number, message in enumerate(rig.messages, 1):
         assert message.message_id == message_id(7, "injector", number)
         assert (message.visit, message.caller, message.via) == ("0", "outside", "schedule")
@@ -120,7 +120,7 @@ def test_a_message_from_the_input():
 def test_the_root_span_covers_the_handling():
     """Each message is handled inside its root span, which is opened with its due time and lag."""
     rig = Rig()
-    rig.injector.run_paced(made_up(2), ConstantArrivals(256.0))
+    rig.injector.run_paced(generated(2), ConstantArrivals(256.0))
     assert rig.roots == [
         [START_NS + round(10**9 / 256), 0.0, 0, 1],
         [START_NS + round(2 * 10**9 / 256), 0.0, 1, 2],
@@ -129,16 +129,16 @@ def test_the_root_span_covers_the_handling():
 
 def test_a_closed_loop_keeps_exactly_so_many_under_way():
     """With a concurrency of 4 there are four messages under way at a time: no fewer, and never more."""
-    under_way, seen = [0], []
+    in_flight, seen = [0], []
 
     def handle(message):
-        under_way[0] += 1
+        in_flight[0] += 1
         rig.time.sleep(1.0 + len(rig.messages) % 3)
-        seen.append(under_way[0])
-        under_way[0] -= 1
+        seen.append(in_flight[0])
+        in_flight[0] -= 1
 
     rig = Rig(handle)
-    rig.injector.run_closed(made_up(40), 4)
+    rig.injector.run_closed(generated(40), 4)
     assert (seen[:-3], seen[-3:]) == ([4] * 37, [3, 2, 1])
     assert (len(rig.messages), rig.watcher.lags) == (40, [0.0] * 40)
 
@@ -153,7 +153,7 @@ def test_the_end_is_told_once_when_all_are_answered():
 
     rig = Rig(handle)
     rig.watcher.finished = lambda: ends.append((rig.time.now(), "finished"))
-    rig.injector.run_closed(made_up(3), 3)
+    rig.injector.run_closed(generated(3), 3)
     assert ends == [(1.0, 0), (2.0, 0), (3.0, 0), (3.0, "finished")]
 
 
@@ -162,16 +162,16 @@ def test_an_empty_load_has_an_end_too(paced):
     """A load of no messages is finished at once."""
     rig = Rig()
     if paced:
-        rig.injector.run_paced(made_up(0), ConstantArrivals(1.0))
+        rig.injector.run_paced(generated(0), ConstantArrivals(1.0))
     else:
-        rig.injector.run_closed(made_up(0), 4)
+        rig.injector.run_closed(generated(0), 4)
     assert (rig.messages, rig.watcher.lags, rig.watcher.ends) == ([], [], 1)
 
 
 def test_nobody_waits_for_a_message_of_the_injector_s_own():
     """The exchange of such a message has nobody to answer, to warn or to wait for."""
     rig = Rig()
-    rig.injector.run_closed(made_up(1), 1)
+    rig.injector.run_closed(generated(1), 1)
     exchange = rig.messages[0].exchange
     assert exchange.waited_seconds == 0.0
     assert (exchange.withhold(), exchange.answer(None), exchange.release()) == (None, None, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulator.behaviour.schedules import ConstantArrivals
-from simulator.engine.drafts import made_up
+from simulator.engine.drafts import generated
 from tests.support.injecting import Rig, dues
 
 AN_HOUR = 1 / 3600
@@ -19,7 +19,7 @@ def running(rig, run, *arguments):
 def test_stop_ends_the_wait_for_the_next_message():
     """An injector that is stopped while it waits for a due time ends at once, and tells of no end of the load."""
     rig = Rig()
-    load = running(rig, rig.injector.run_paced, made_up(None), ConstantArrivals(AN_HOUR))
+    load = running(rig, rig.injector.run_paced, generated(None), ConstantArrivals(AN_HOUR))
     rig.time.pass_time(60.0)
     rig.injector.stop()
     load.result()
@@ -29,7 +29,7 @@ def test_stop_ends_the_wait_for_the_next_message():
 def test_stop_waits_for_what_was_begun():
     """A stopped closed loop begins nothing more, and ends when what it had begun is answered."""
     rig = Rig(lambda message: rig.time.sleep(5.0))
-    load = running(rig, rig.injector.run_closed, made_up(None), 2)
+    load = running(rig, rig.injector.run_closed, generated(None), 2)
     rig.time.pass_time(1.0)
     rig.injector.stop()
     rig.time.pass_time(3.0)
@@ -42,8 +42,8 @@ def test_a_stopped_injector_sends_nothing():
     """After `stop` neither loop sends a message."""
     rig = Rig()
     rig.injector.stop()
-    rig.injector.run_paced(made_up(None), ConstantArrivals(1000.0))
-    rig.injector.run_closed(made_up(None), 2)
+    rig.injector.run_paced(generated(None), ConstantArrivals(1000.0))
+    rig.injector.run_closed(generated(None), 2)
     assert (rig.messages, rig.watcher.ends) == ([], 0)
 
 
@@ -52,7 +52,7 @@ def test_another_pace_from_now_on():
     rig = Rig()
 
     def drafts():
-        for draft in made_up(6):
+        for draft in generated(6):
             if draft.number == 4:
                 rig.injector.repace(ConstantArrivals(64.0))
             yield draft
@@ -65,7 +65,7 @@ def test_another_pace_from_now_on():
 def test_another_pace_ends_the_wait_for_a_message():
     """An injector that waits an hour for its next message sends it soon where it is told to be quicker."""
     rig = Rig()
-    load = running(rig, rig.injector.run_paced, made_up(2), ConstantArrivals(AN_HOUR))
+    load = running(rig, rig.injector.run_paced, generated(2), ConstantArrivals(AN_HOUR))
     rig.time.pass_time(10.0)
     rig.injector.repace(ConstantArrivals(4.0))
     load.result()
@@ -76,7 +76,7 @@ def test_another_pace_ends_the_wait_for_a_message():
 def test_a_wait_of_any_length_is_kept():
     """A message that is due in a month is sent then."""
     rig = Rig()
-    rig.injector.run_paced(made_up(1), ConstantArrivals(1 / (30 * 24 * 3600)))
+    rig.injector.run_paced(generated(1), ConstantArrivals(1 / (30 * 24 * 3600)))
     assert rig.moments == [30 * 24 * 3600]
 
 
@@ -85,7 +85,7 @@ def test_the_pace_may_be_changed_again_and_again():
     rig = Rig()
 
     def drafts():
-        for draft in made_up(2):
+        for draft in generated(2):
             for rate in (1.0, AN_HOUR, 256.0):
                 rig.injector.repace(ConstantArrivals(rate))
             yield draft
@@ -97,7 +97,7 @@ def test_the_pace_may_be_changed_again_and_again():
 def test_a_stop_beats_another_pace():
     """An injector that is told to be quicker and to stop sends nothing more."""
     rig = Rig()
-    load = running(rig, rig.injector.run_paced, made_up(None), ConstantArrivals(AN_HOUR))
+    load = running(rig, rig.injector.run_paced, generated(None), ConstantArrivals(AN_HOUR))
     rig.injector.repace(ConstantArrivals(1 / 7200))
     rig.injector.stop()
     load.result()
@@ -108,9 +108,9 @@ def test_only_a_rate_is_a_pace():
     """An injector is paced when it sends at a rate, and not before nor with a number of messages at a time."""
     rig = Rig()
     assert rig.injector.is_paced is False
-    rig.injector.run_closed(made_up(1), 1)
+    rig.injector.run_closed(generated(1), 1)
     assert rig.injector.is_paced is False
-    rig.injector.run_paced(made_up(1), ConstantArrivals(256.0))
+    rig.injector.run_paced(generated(1), ConstantArrivals(256.0))
     assert rig.injector.is_paced is True
 
 
@@ -121,7 +121,7 @@ def test_a_schedule_that_can_t_be_kept_lets_others_run(rate):
 
     def drafts():
         rig.time.advance(10_000.0)
-        yield from made_up(5000)
+        yield from generated(5000)
 
     rig.injector.run_paced(drafts(), ConstantArrivals(rate))
     assert 1 <= len(rig.messages) < 10

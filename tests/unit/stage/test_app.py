@@ -359,7 +359,7 @@ def test_the_worker_is_held_until_the_answer_has_left(make_web):
     web = make_web(faults=["slow_body(1KB/s, 100%)"], response_bytes="1000B", workers=1, queue=0)
     slow = web.rig.time.start(lambda: post(web))
     web.rig.time.pass_time(0.5)
-    assert (web.rig.capacity.busy, web.rig.handling.under_way, web.rig.hearer.records) == (1, 1, [])
+    assert (web.rig.capacity.busy, web.rig.handling.in_flight, web.rig.hearer.records) == (1, 1, [])
     assert post(web).status_code == 503
     assert (slow.result().status_code, web.rig.capacity.busy) == (200, 0)
     assert [record.duration_seconds for record in web.rig.hearer.records] == [0.0, pytest.approx(1.0)]
@@ -416,7 +416,7 @@ def test_what_breaks_the_telling_of_a_message(make_web):
     web = make_web(sinks=[Broken()])
     with pytest.raises(ZeroDivisionError):
         post(web)
-    assert (web.rig.capacity.inside, web.rig.handling.under_way, web.held.bytes) == (0, 0, 0)
+    assert (web.rig.capacity.inside, web.rig.handling.in_flight, web.held.bytes) == (0, 0, 0)
 
 
 def test_from_stage_to_stage(make_stage, make_message, make_web):

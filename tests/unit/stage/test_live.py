@@ -232,19 +232,25 @@ def test_a_list_of_no_calls(make_stage, make_message):
         ({"forward": "now"}, ["forward: 'now' is not one of wait, accept"]),
         ({"response_bytes": "0B"}, ["response_bytes: "]),
         ({"calls": [{"to": "price", "timeout": 5}]}, ["calls[0].timeout: 5 has no unit"]),
-        ({"calls": ["archive"]}, ["calls[0]: a running stage can't call another one than it did: cache, price, stock"]),
-        ({"calls": ["parse"]}, ["calls[0]: a running stage can't call another", "calls: the calls form a cycle"]),
+        (
+            {"calls": ["archive"]},
+            ["calls[0]: a running stage can only call those that it called before: cache, price, stock"],
+        ),
+        ({"calls": ["parse"]}, ["calls[0]: a running stage can only call those", "calls: the calls form a cycle"]),
         ({"calls": None}, ["a processor needs calls"]),
         ({"calls": "price"}, ["calls: must be a list of stages"]),
-        ({"calls": {"archive": {"timeout": "1s"}}}, ["calls.archive: it is not called; cache, price, stock is"]),
+        (
+            {"calls": {"archive": {"timeout": "1s"}}},
+            ["calls.archive: this stage does not call it, only: cache, price, stock"],
+        ),
         ({"calls": {"price": "1s"}}, ["calls.price: must be a mapping of keys to values, without to"]),
         ({"calls": {"price": {"to": "stock"}}}, ["calls.price: must be a mapping of keys to values, without to"]),
         (
             {"calls": {"price": {"speed": 1}}},
             ["calls[0].speed: unknown key", "calls[1].parallel[1].speed: unknown key"],
         ),
-        ({"load": {"rate": "5/s"}}, ["load: this stage makes no messages at a rate of its own"]),
-        ({"load": None}, ["load: this stage makes no messages at a rate of its own"]),
+        ({"load": {"rate": "5/s"}}, ["load: this stage creates no messages on a schedule"]),
+        ({"load": None}, ["load: this stage creates no messages on a schedule"]),
     ],
 )
 def test_a_bad_change_changes_nothing(live, patch, mistakes):
@@ -261,7 +267,7 @@ def test_a_bad_change_changes_nothing(live, patch, mistakes):
 def test_what_can_t_be_changed(live, key):
     """Any other key is refused by its name, with those that can be changed."""
     (text,) = live.refused({key: 1})
-    assert text == f"{key}: can't be changed while the stage runs; what can: {', '.join(CHANGEABLE)}"
+    assert text == f"{key}: can't be changed while the stage runs; these can: {', '.join(CHANGEABLE)}"
 
 
 def test_every_mistake_is_told(live):
@@ -316,7 +322,7 @@ def test_a_closed_loop_has_no_rate(make_stage):
     """An injector that sends a number of messages at a time can't be given a rate."""
     load = {"concurrency": 4}
     live = Live(make_stage(stage="injector", role="injector", calls=["price"], load=load), Pacing(is_paced=False))
-    assert live.refused({"load": {"rate": "5/s"}}) == ["load: this stage makes no messages at a rate of its own"]
+    assert live.refused({"load": {"rate": "5/s"}}) == ["load: this stage creates no messages on a schedule"]
 
 
 @dataclass(frozen=True)
