@@ -147,6 +147,7 @@ class SpanSink:
             attributes={
                 "simulator.delay.drawn_seconds": record.delay_drawn_seconds,
                 "simulator.delay.spec": record.delay_spec,
+                "simulator.processing_seconds": record.processing_seconds,
             },
         ).end(max(working, _after(record, record.processed_seconds)))
         for time in record.fault_times:

@@ -13,8 +13,10 @@ from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import trace_path
 from simulator.console.page.span_details import MAX_FOLDED, about_folded, about_span
 from simulator.console.page.words import aria, clock_text, short, time_text
+from simulator.console.traces.spans import Span
 from simulator.console.traces.waterfall import Segment, SegmentKind, Waterfall, WaterfallRow
 
+_MIN_OVERHEAD_SECONDS = 0.0001
 _TICKS = 5
 _INDENT_PIXELS = 14
 _DEEPEST = 12
@@ -114,12 +116,22 @@ def _row(row: WaterfallRow) -> html.Details:
     )
     return html.Details(
         [
-            html.Summary([name, _lane(row), html.Span(time_text(span.duration_seconds), className="took")]),
+            html.Summary([name, _lane(row), _took(span)]),
             about_span(span),
             *about_folded(row.folded),
         ],
         className="span",
     )
+
+
+def _took(span: Span) -> html.Span:
+    """Return what a span took, and the part of it that did not fit into the stage's delay, if it can be seen."""
+    overhead = span.attributes.get("simulator.overhead_seconds")
+    took = time_text(span.duration_seconds)
+    if not isinstance(overhead, float) or not _MIN_OVERHEAD_SECONDS <= overhead <= span.duration_seconds:
+        return html.Span(took, className="took")
+    title = "overhead: the stage's own time that did not fit into its delay"
+    return html.Span([took, html.Small(f"+{time_text(overhead)}", title=title)], className="took")
 
 
 def _lane(row: WaterfallRow) -> html.Div:

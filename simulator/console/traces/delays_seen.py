@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 SPAN_NAME = "process"
 _DRAWN, _SPEC = "simulator.delay.drawn_seconds", "simulator.delay.spec"
+_TOOK = "simulator.processing_seconds"
 _MAX_TEXT = 1000
 
 
@@ -37,7 +38,7 @@ class DelaysSeen:
 
     def take(self, span: Span, service: str) -> None:
         """Record the delay in a span named "process"; do nothing if it has none."""
-        drawn, spec = _delay_of(span)
+        drawn, spec, took = _delay_of(span)
         if drawn is None or not 0 < len(spec) <= _MAX_TEXT or len(service) > _MAX_TEXT:
             return
         ring = self._series.get((service, spec))
@@ -47,8 +48,7 @@ class DelaysSeen:
             ring = self._series[service, spec] = _Ring(self._max_samples)
         else:
             self._series.move_to_end((service, spec))
-        start, end = span.start_time_unix_nano, span.end_time_unix_nano
-        ring.append(end / 1e9, drawn, max(0, end - start) / 1e9)
+        ring.append(span.end_time_unix_nano / 1e9, drawn, took)
 
     def samples(self, service: str, spec: str) -> list[DelaySample]:
         """Return the delays of a service under the configuration `spec`, in the order of their arrival."""
@@ -81,12 +81,19 @@ class _Ring:
         return rows[self._next :] + rows[: self._next]
 
 
-def _delay_of(span: Span) -> tuple[float | None, str]:
-    """Return the drawn delay, None if it is not a duration, and the delay's configuration."""
-    drawn, spec = math.nan, ""
+def _delay_of(span: Span) -> tuple[float | None, str, float]:
+    """Return the drawn delay, None if it is not a duration, the delay's configuration, and what the processing took.
+
+    A span that does not say what the processing took has taken it.
+    """
+    drawn, spec, took = math.nan, "", math.nan
     for attribute in span.attributes:
         if attribute.key == _DRAWN:
             drawn = attribute.value.double_value
         elif attribute.key == _SPEC:
             spec = attribute.value.string_value
-    return (drawn if 0 <= drawn < math.inf else None), spec
+        elif attribute.key == _TOOK:
+            took = attribute.value.double_value
+    if not 0 <= took < math.inf:
+        took = max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+    return (drawn if 0 <= drawn < math.inf else None), spec, took

@@ -130,6 +130,7 @@ def test_processing_says_what_was_drawn():
     assert dict(spans["process"].attributes) == {
         "simulator.delay.drawn_seconds": 0.0234,
         "simulator.delay.spec": "uniform(5ms, 50ms)",
+        "simulator.processing_seconds": 0.375,
     }
 
 

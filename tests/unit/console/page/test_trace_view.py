@@ -88,6 +88,17 @@ def test_a_trace_that_is_not_here():
     assert addresses(box) == ["/traces"]
 
 
+@pytest.mark.parametrize(
+    ("overhead", "shown"),
+    [(0.0032, "80.0ms+3.20ms"), (0.0000999, "80.0ms"), (-0.001, "80.0ms"), (1e9, "80.0ms"), ("much", "80.0ms")],
+)
+def test_overhead_is_shown_beside_the_time(overhead, shown):
+    """What did not fit into a stage's delay is a figure of its own, where it can be seen and can be true."""
+    parse = span(1, 3, at_ms=10, ms=80, attributes={"simulator.overhead_seconds": overhead})
+    (row,) = rows_of(box_of({"parse": [parse]}))
+    assert text_of(of_class(row, "took")) == shown
+
+
 def test_every_service_has_its_row():
     """Folded, each stage has a row with its name, its span's and how long it took; otherwise each span has one."""
     rows = rows_of(box_of())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 
 import pytest
@@ -22,6 +23,15 @@ def test_a_delay_is_what_was_drawn_and_what_it_took():
     delays = DelaysSeen()
     delays.take(process(), "enrich")
     assert delays.samples("enrich", SPEC) == [DelaySample((START + 25 * MS) / 1e9, SPEC, 0.02, 0.025)]
+
+
+@pytest.mark.parametrize(("said", "took"), [(0.0206, 0.0206), (-1.0, 0.025), (math.inf, 0.025), (math.nan, 0.025)])
+def test_what_the_processing_took_is_what_the_span_says(said, took):
+    """The span of the processing leaves out what came before and after it, and says how long it was with that."""
+    delays, sent = DelaysSeen(), process()
+    sent.attributes.add(key="simulator.processing_seconds").value.double_value = said
+    delays.take(sent, "enrich")
+    assert delays.samples("enrich", SPEC)[0].took_seconds == took
 
 
 def test_services_and_configurations_are_apart():
