@@ -159,6 +159,7 @@ FIELDS = [
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("pattern", ["1", " ", "(", ",", "-", "1.", "1m", "a("])
+@pytest.mark.long
 def test_no_field_takes_long_over_a_long_text(field, pattern):
     """20,000 characters of anything in any field are refused quickly; they once took a minute."""
     began = time.process_time()

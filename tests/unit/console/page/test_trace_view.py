@@ -223,6 +223,7 @@ def test_text_from_outside_is_cut():
     assert max(len(str(getattr(part, "title", ""))) for part in components(box)) < 150
 
 
+@pytest.mark.long
 def test_a_large_trace_says_that_there_is_more():
     """Of thousands of rows the first thousand are shown, and how many are left."""
     box = box_of({"shop": [span(1, n) for n in range(1, 1503)]})

@@ -75,12 +75,14 @@ def test_a_damaged_body_is_refused_or_read_as_protobuf_does(request, data):
     ],
     ids=["resources", "scopes", "spans", "attributes", "keys of an entity"],
 )
+@pytest.mark.long
 def test_a_body_of_too_many_parts_is_refused(body):
     """A body of nothing but empty parts, of any kind, would take a hundred times its size: it is refused."""
     with pytest.raises(TooManyParts, match="send smaller ones"):
         read_request(body)
 
 
+@pytest.mark.long
 def test_a_body_of_exactly_the_maximum_is_read():
     """The bound itself is still read."""
     assert len(read_request(field(15, b"") + b"\x0a\x00" * MAX_PARTS).resource_spans) == MAX_PARTS
@@ -129,6 +131,7 @@ def test_parts_are_messages_and_repeated_values(spans):
     assert otlp_protobuf._count_parts(body, shape, Turns()) == 5 + spans
 
 
+@pytest.mark.long
 def test_a_body_of_too_many_fields_is_refused():
     """Unknown fields take no memory, but time to skip: beyond a bound they are refused too."""
     with pytest.raises(TooManyParts, match="fields in one request; send smaller ones"):

@@ -301,6 +301,7 @@ def test_metrics_and_logs_have_the_bounds_of_spans(path, body, content_type, enc
         (LOGS_PATH, b"[" + b"[]," * 600_000 + b"[]]", JSON),
     ],
 )
+@pytest.mark.long
 def test_metrics_and_logs_that_would_be_large_in_memory_are_refused(path, body, content_type):
     """A body of empty parts is 413 here too."""
     assert Receiver().post(body, content_type, path=path).status_code == 413
@@ -395,6 +396,7 @@ def test_a_gzip_bomb_is_decompressed_only_up_to_the_bound():
 @pytest.mark.parametrize(
     ("body", "content_type"), [(b"\x0a\x00" * 600_000, PROTOBUF), (b"[" + b"[]," * 600_000 + b"[]]", JSON)]
 )
+@pytest.mark.long
 def test_a_body_that_would_be_large_in_memory_is_refused(body, content_type):
     """A body of empty parts, which take a hundred times their bytes, is 413."""
     answer = Receiver().post(body, content_type)
@@ -540,6 +542,7 @@ def varint(number):
     return bytes([*written, number])
 
 
+@pytest.mark.long
 def test_too_many_spans_in_one_request_are_refused():
     """Half a million tiny spans in one body are refused before any is stored, and the answer says what to do."""
     receiver = Receiver()

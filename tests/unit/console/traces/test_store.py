@@ -245,6 +245,7 @@ def random_request(kind, chance):
 
 
 @pytest.mark.parametrize("kind", ["lone", "small", "middling", "long", "large", "texts"])
+@pytest.mark.long
 def test_the_bound_is_one_of_real_memory(kind):
     """Filled and filled again with a hostile load, all of Python's memory for the store stays within its bound."""
     chance = random.Random(7)

@@ -216,6 +216,7 @@ def test_a_trace_without_length_is_drawn():
 
 
 @pytest.mark.parametrize("kind", ["server", "client"])
+@pytest.mark.long
 def test_a_chain_of_ten_thousand_spans_is_laid_out(kind):
     """Depth is bounded by nothing but the number of spans."""
     spans = [made(1), *(made(n, n - 1, kind=kind, at=n, ms=1) for n in range(2, 10_001))]
