@@ -184,10 +184,8 @@ def _delay() -> tuple[Panel, ...]:
         for name, word in ((drawn, "drawn"), (taken, "taken"))
         for query in quantile_queries(slowest(3, name, rank=taken), f"{{{{stage}}}} {word}")
     ]
-    late = (
-        f"({rate(f'{taken}_sum', CHOSEN, 'stage')} - {rate(f'{drawn}_sum', CHOSEN, 'stage')}) "
-        f"/ {rate(f'{taken}_count', CHOSEN, 'stage')}"
-    )
+    overhead = "simulator_overhead_seconds"
+    late = f"{rate(f'{overhead}_sum', CHOSEN, 'stage')} / {rate(f'{overhead}_count', CHOSEN, 'stage')}"
     return (
         time_series(
             "Delay drawn and processing taken",
@@ -199,7 +197,8 @@ def _delay() -> tuple[Panel, ...]:
         ),
         time_series(
             "Processing beyond the delay drawn",
-            "How much longer processing takes than the drawn delay, on average. It should be nearly 0.",
+            "The overhead: the part of a stage's own time that did not fit into the drawn delay, on average. "
+            "It should be nearly 0.",
             "s",
             [Query(top(10, "stage", late), "{{stage}}")],
             Look(limits=(0.005, 0.05)),

@@ -29,7 +29,7 @@ def settle(monkeypatch, tmp_path):
             monkeypatch.setenv(f"SIMULATOR_{key}", value)
         path = tmp_path / "config.py"
         path.write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
-        return cli._stage_settings(cli.Program(tmp_path / "program.py"), None, None, path, given_flags)
+        return cli._single_stage(cli.Program(tmp_path / "program.py"), path, given_flags)
 
     return from_all
 
