@@ -1,0 +1,100 @@
+"""`python -m benchmarks.time`: how well a stage's delay is its own time, and how fast virtual time passes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import quantiles
+
+import click
+
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.program import run_as_program
+from benchmarks.stages import ROOT
+
+DELAYS = ("constant(10ms)", "exponential(20ms)", "lognormal(p50=6ms, p99=25ms)", "constant(300us)")
+TOPOLOGIES = ("pipeline", "checkout", "deep-chain", "retry-storm")
+_PROGRAM = ROOT / "run_web_service.py"
+# The first messages teach a stage what it takes to answer.
+_LEARNING_MESSAGES = 100
+_TOPOLOGY = """
+name: own-time
+seed: 7
+stages:
+  injector: {{role: injector, load: {{rate: 50/s, arrivals: poisson, messages: {messages}}}, calls: [leaf]}}
+  leaf: {{role: terminator, delay: "{delay}"}}
+"""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--messages", type=click.IntRange(200), default=2000, show_default=True, help="Messages for each delay.")
+@click.option("--minutes", type=click.IntRange(1), default=10, show_default=True, help="Virtual minutes.")
+def main(messages: int, minutes: int) -> int:
+    """Measure the error of the delay, live, and the speed of virtual time.
+
+    \b
+      own time      one stage, called at 50/s (Poisson arrivals): its own time, as its log and its spans have it,
+                    less the drawn delay
+      virtual time  visits of messages to stages per second of the processor, without logs and with them
+
+    It takes about four minutes and needs a quiet machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        click.echo(f"{'own time less the drawn delay at 50/s':40}{'p50':>10}{'p95':>10}{'p99':>10}")
+        for delay in DELAYS:
+            errors = _own_time_errors(Path(folder), delay, messages)
+            cuts = quantiles(errors, n=100)
+            cells = "".join(f"{1e3 * cuts[percent - 1]:8.2f}ms" for percent in (50, 95, 99))
+            click.echo(f"{delay:40}{cells}")
+        click.echo(f"\n{'virtual time, visits per CPU second':40}{'no logs':>10}{'logs':>10}")
+        for name in TOPOLOGIES:
+            cells = "".join(f"{_visits_per_second(Path(folder), name, minutes, logs):10.0f}" for logs in (False, True))
+            click.echo(f"{name:40}{cells}")
+    return 0
+
+
+def _own_time_errors(folder: Path, delay: str, messages: int) -> list[float]:
+    path, report = folder / "own-time.yaml", folder / "own-time"
+    path.write_text(_TOPOLOGY.format(delay=delay, messages=messages))
+    _run("run", str(path), "--no-console", "--report", str(report))
+    lines = list(_handled(report / "logs" / "leaf.jsonl"))
+    return [line["overhead_seconds"] for line in lines[_LEARNING_MESSAGES:]]
+
+
+def _handled(log: Path) -> Iterator[dict[str, float]]:
+    with log.open() as lines:
+        for line in lines:
+            entry = json.loads(line)
+            if entry["event"] == "message.handled":
+                yield entry
+
+
+def _visits_per_second(folder: Path, name: str, minutes: int, logs: bool) -> float:
+    """Run a topology in virtual time in a process of its own; return its visits per second of the processor."""
+    level = "info" if logs else "none"
+    finished = subprocess.run(
+        [sys.executable, "-m", "benchmarks.virtual", name, str(60 * minutes), level, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise BenchmarkFailed(f"{name} in virtual time: {finished.stderr.strip()}")
+    return float(finished.stdout)
+
+
+def _run(*arguments: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, str(_PROGRAM), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if finished.returncode:
+        raise BenchmarkFailed(finished.stderr.strip())
+
+
+if __name__ == "__main__":
+    run_as_program(main, "Stopped.")
