@@ -26,7 +26,7 @@ from simulator.telemetry.standing import percentiles
 from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
 from simulator.topology.graph import edges
 from simulator.topology.model import Topology
-from simulator.virtual.system import Surface
+from simulator.virtual.system import InstanceSetup
 
 
 class Logs(Protocol):
@@ -52,7 +52,7 @@ class Books:
         self._outputs: list[Output] = []
         self._last = _LastHandled(clock)
 
-    def surface(self, name: str, instance: int) -> Surface:
+    def setup(self, name: str, instance: int) -> InstanceSetup:
         """Return what an instance is given. Raise StartError where a file can't be had."""
         stage = self._topology.stages[name]
         counts = MemoryTally(tally.slots(dict.fromkeys(self._callers[name]), self._called[name]))
@@ -66,7 +66,7 @@ class Books:
             counting: list[Sink] = [TallySink(counts, lambda: capacity.waiting), self._last]
             return counting if logger is None else [LogSink(logger), *counting]
 
-        return Surface(sinks=sinks, listener=ScheduleWatcher(None, counts, logger), output=output, lines=lines)
+        return InstanceSetup(sinks=sinks, listener=ScheduleWatcher(None, counts, logger), output=output, lines=lines)
 
     def tallies(self) -> dict[str, Tallies]:
         """Return the counts of every stage."""

@@ -71,7 +71,7 @@ def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mappin
     kernel, stop = Kernel(start_ns), StopRequest()
     logs = VirtualLogs(folder, topology, level, limit_bytes)
     books = Books(topology, kernel, logs)
-    course = _Course(topology, kernel, VirtualSystem(topology, kernel, books.surface, overhead_seconds), books, stop)
+    course = _Course(topology, kernel, VirtualSystem(topology, kernel, books.setup, overhead_seconds), books, stop)
     _announce(topology, folder, err)
     with stop.listening():
         view.open()

@@ -1,8 +1,8 @@
 """A runtime in virtual time: a heap of events, and tasks that run one at a time until each waits for something.
 
-Simultaneous events happen in the order in which they were made, so that a run is the same every time. The manner is
-that of a discrete-event simulation (Banks, Carson, Nelson and Nicol, "Discrete-Event System Simulation", event
-scheduling with process interaction).
+Simultaneous events happen in the order in which they were scheduled, so that every run is the same. This is a
+discrete-event simulation (Banks, Carson, Nelson and Nicol, "Discrete-Event System Simulation": event scheduling with
+process interaction).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _MAX_WAITS_NAMED = 20
 
 
 class DeadlockError(Exception):
-    """Say what everything waits for where nothing can happen any more."""
+    """Raised with what the tasks wait for when nothing can happen any more."""
 
 
 class Kernel:
-    """Virtual time from 0 on, at `start_unix_ns` on the clock of the day."""
+    """Virtual time, which starts at 0; the time of day is `start_unix_ns` then."""
 
     def __init__(self, start_unix_ns: int = 0) -> None:
         self._now = 0.0
@@ -50,9 +50,9 @@ class Kernel:
         return self._start_unix_ns + round(self._now * 1e9)
 
     def run(self, seconds: float) -> bool:
-        """Let everything happen for so long; return False where nothing is left that could.
+        """Run for so many seconds; return False if nothing is left to happen.
 
-        Meant for what drives the kernel. Raise DeadlockError where tasks wait and nothing is left that could wake them.
+        Meant for what drives the kernel. Raise DeadlockError if tasks wait and nothing is left that could wake them.
         """
         self._horizon = self._now + seconds
         self._driver = driver = _Wait(self, getcurrent(), "")
@@ -65,11 +65,11 @@ class Kernel:
         return bool(self._heap)
 
     def pause(self) -> None:
-        """Let `run` return before time goes on."""
+        """Make `run` return before time advances."""
         self._horizon = self._now
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass; 0 lets the others run for one turn."""
+        """Wait for so many seconds; 0 lets the others run for one turn."""
         wait = _Wait(self, getcurrent(), "the end of a sleep")
         if seconds > 0:
             self._at(self._now + seconds, wait)
@@ -78,7 +78,7 @@ class Kernel:
         self._block(wait)
 
     def spawn(self, function: Callable[[], object]) -> KernelTask:
-        """Run a function as a task, when what runs now waits for the first time."""
+        """Run a function as a task, as soon as what runs now waits."""
         task = KernelTask(self, function)
         self.fire(task.start)
         return task
@@ -112,25 +112,25 @@ class Kernel:
         return getcurrent()
 
     def stop(self, running: object, still: Callable[[], bool]) -> None:
-        """Raise StageStopped in what waits, where `still()` is true."""
+        """Raise StageStopped in `running`, which waits, if `still()` is true."""
         if still():
             self.interrupt(running, StageStopped())
 
     def interrupt(self, running: object, reason: BaseException) -> None:
-        """Raise `reason` in what waits for something, also where it may go on already and has not had its turn."""
+        """Raise `reason` in `running` where it waits, also if it was woken and has not had its turn yet."""
         wait = self._waits.get(running)
         if wait is not None and (wait.error is None or isinstance(reason, Abandoned)):
             wait.error = reason
             self.fire(wait)
 
     def fire(self, wait: _Wait) -> None:
-        """Let what waits go on, after all that goes on already."""
+        """Wake what waits, after all that was woken before."""
         if not wait.fired:
             wait.fired = True
             self._ready.append(wait)
 
     def block(self, wait: _Wait) -> None:
-        """Wait until `wait` is fired. Raise what interrupts it."""
+        """Wait until `wait` is fired. Raise its error if it was interrupted."""
         self._block(wait)
 
     def at(self, then: float, wait: _Wait) -> None:
@@ -165,7 +165,7 @@ class Kernel:
                     wait.expire()
 
     def _end(self) -> None:
-        """Called where nothing is left that could happen: whatever still waits waits for ever."""
+        """Called when nothing is left to happen: whatever still waits would wait for ever."""
         error = None
         if self._waits:
             whats = Counter(wait.what for wait in self._waits.values())
@@ -174,13 +174,13 @@ class Kernel:
         main: Any = self._hub.parent
         waiting = self._driver or self._waits.get(main)
         if waiting is None:
-            raise error or DeadlockError("there is nothing to wait for")
+            raise error or DeadlockError("nothing is left to wait for")
         waiting.fired, waiting.error = True, error
         waiting.greenlet.switch()
 
 
 class _Wait:
-    """One greenlet waiting; `fired` once it may go on, `error` what is raised in it then."""
+    """One greenlet that waits; `fired` once it was woken, `error` what is raised in it then."""
 
     __slots__ = ("error", "fired", "greenlet", "kernel", "what")
 
@@ -192,7 +192,7 @@ class _Wait:
         self.error: BaseException | None = None
 
     def expire(self) -> None:
-        """Called at the point in time that it was given."""
+        """Called at the point in time that it was scheduled for."""
         self.fired = True
         self.greenlet.switch()
 
@@ -200,21 +200,21 @@ class _Wait:
 class KernelTask:
     """A function that runs in a greenlet of its own."""
 
-    __slots__ = ("_error", "_function", "_kernel", "_value", "begun", "done", "greenlet", "start", "waiting")
+    __slots__ = ("_error", "_function", "_kernel", "_value", "done", "greenlet", "start", "started", "waiting")
 
     def __init__(self, kernel: Kernel, function: Callable[[], object]) -> None:
         self._kernel = kernel
         self._function = function
         self._value: object = None
         self._error: BaseException | None = None
-        self.begun = self.done = False
+        self.started = self.done = False
         self.waiting: list[_Wait] = []
         self.greenlet = greenlet(self._run, kernel._hub)
         self.greenlet.gr_context = contextvars.copy_context()
         self.start = _Wait(kernel, self.greenlet, "its turn")
 
     def result(self) -> object:
-        """Wait for the end and return what the function returned, or raise what it raised."""
+        """Wait for the end; return what the function returned, or raise what it raised."""
         if not self.done:
             wait = _Wait(self._kernel, getcurrent(), "the end of a task")
             self.waiting.append(wait)
@@ -224,11 +224,11 @@ class KernelTask:
         return self._value
 
     def abandon(self, reason: Abandoned | None = None) -> None:
-        """Raise `reason`, by default Abandoned, in it, where it still runs, and wait until it has ended."""
+        """Raise `reason`, by default Abandoned, in the task if it still runs, and wait until it has ended."""
         if self.done:
             return
         reason = reason or Abandoned()
-        if not self.begun:
+        if not self.started:
             self.done, self._error = True, reason
             return
         self._kernel.interrupt(self.greenlet, reason)
@@ -239,10 +239,10 @@ class KernelTask:
     def _run(self) -> None:
         if self.done:
             return
-        self.begun = True
+        self.started = True
         try:
             self._value = self._function()
-        except (Exception, Abandoned) as error:  # noqa: BLE001 - it is raised again by whatever asks for the result
+        except (Exception, Abandoned) as error:  # noqa: BLE001 - `result` raises it again
             self._error = error
         self.done = True
         for wait in self.waiting:
@@ -261,7 +261,7 @@ class KernelEvent:
         self._waiting: list[_Wait] = []
 
     def set(self) -> None:
-        """Let everything that waits for the event go on."""
+        """Wake everything that waits for the event."""
         if not self._is_set:
             self._is_set = True
             for wait in self._waiting:
@@ -303,6 +303,6 @@ class KernelTimeLimit(_Wait):
         self.fired = True
 
     def expire(self) -> None:
-        """Raise TooSlow in what still waits in the body."""
+        """Raise TooSlow in the body, which still waits."""
         self.fired = True
         self.kernel.interrupt(self.greenlet, TooSlow())

@@ -26,10 +26,10 @@ from simulator.virtual.wire import Endpoint, MemoryWire
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surface:
-    """What one instance of a stage is given: where it shows itself, where its messages come from and go to.
+class InstanceSetup:
+    """What one instance of a stage is connected to: its telemetry, and where its messages come from and go to.
 
-    `sinks(capacity)` are told of messages, `listener` of the load. `lines` of None means that messages are made up.
+    `sinks(capacity)` record messages, `listener` the load. `lines` of None means that messages are generated.
     """
 
     sinks: Callable[[Capacity], Sequence[Sink]]
@@ -40,7 +40,7 @@ class Surface:
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualStage:
-    """One instance of a stage; `inject` runs its own load, None where it has none."""
+    """One instance of a stage; `inject` runs its load, None if it has none."""
 
     name: str
     instance: int
@@ -53,14 +53,14 @@ class VirtualStage:
 class VirtualSystem:
     """The stages of a topology with a seed, and the wires between them.
 
-    `surface(name, instance)` gives what an instance is given; each request takes `overhead_seconds` to get to a stage.
+    `setup(name, instance)` says what an instance is connected to; a request takes `overhead_seconds` to get to a stage.
     """
 
     def __init__(
         self,
         topology: Topology,
         kernel: Kernel,
-        surface: Callable[[str, int], Surface],
+        setup: Callable[[str, int], InstanceSetup],
         overhead_seconds: Mapping[str, float] | float = 0.0,
     ) -> None:
         if topology.seed is None:
@@ -74,13 +74,13 @@ class VirtualSystem:
         self._endpoints: dict[str, Endpoint] = {}
         self._overhead_seconds = overhead_seconds
         self.stages = [
-            self._make(name, instance, topology.seed, surface(name, instance))
+            self._make(name, instance, topology.seed, setup(name, instance))
             for name, stage in topology.stages.items()
             for instance in range(1, stage.instances + 1)
         ]
 
     def start(self) -> None:
-        """Let every load begin; the kernel pauses when all have come to their end."""
+        """Start every load; the kernel pauses when all have finished."""
         loads = [stage.inject for stage in self.stages if stage.inject is not None]
         self._loads = len(loads)
 
@@ -95,18 +95,18 @@ class VirtualSystem:
 
     @property
     def has_ended(self) -> bool:
-        """Return whether every load has come to its end."""
+        """Return whether every load has finished."""
         return not self._loads
 
     def stop_loads(self) -> None:
-        """Begin no further message."""
+        """Start no further message."""
         for stage in self.stages:
             if stage.injector is not None:
                 stage.injector.stop()
 
     @property
     def has_loads(self) -> bool:
-        """Return whether any stage makes messages."""
+        """Return whether any stage creates messages."""
         return any(stage.inject is not None for stage in self.stages)
 
     @property
@@ -115,7 +115,7 @@ class VirtualSystem:
         return sum(stage.handling.in_flight for stage in self.stages)
 
     def break_off(self) -> int:
-        """End what is not done, callers before those that they call; return how many messages that were."""
+        """Break off what is in flight, callers before the stages that they call; return how many messages that were."""
         count = 0
         for names in callers_first(self._topology):
             for stage in self.stages:
@@ -124,7 +124,7 @@ class VirtualSystem:
             self._kernel.run(0)
         return count
 
-    def _make(self, name: str, instance: int, seed: int, surface: Surface) -> VirtualStage:
+    def _make(self, name: str, instance: int, seed: int, setup: InstanceSetup) -> VirtualStage:
         model, kernel, topology = self._topology.stages[name], self._kernel, self._topology
         identity = Identity(stage=name, seed=seed, topology=topology.name, instance=instance)
         tracing = VirtualTracing(name)
@@ -137,11 +137,11 @@ class VirtualSystem:
         handling = Handling(
             Behaviour(identity, model),
             kernel,
-            Observer(surface.sinks(capacity), kernel),
+            Observer(setup.sinks(capacity), kernel),
             tracing,
             capacity=capacity,
             calls=Calls(Attempts(sender, kernel), kernel, tracing),
-            output=surface.output,
+            output=setup.output,
             machine=ModelledMachine(kernel.sleep),
         )
         overhead = self._overhead_seconds
@@ -151,14 +151,14 @@ class VirtualSystem:
             tracing=tracing,
             overhead_seconds=overhead if isinstance(overhead, float) else overhead.get(name, 0.0),
         )
-        injector, inject = make_load(handling, kernel, surface.listener, tracing, surface.lines) or (None, None)
+        injector, inject = make_load(handling, kernel, setup.listener, tracing, setup.lines) or (None, None)
         return VirtualStage(
             name=name, instance=instance, capacity=capacity, handling=handling, injector=injector, inject=inject
         )
 
 
 class NoListener:
-    """A listener that is not interested in the load."""
+    """A listener that ignores the load."""
 
     def due(self, lag_seconds: float) -> None:
         """Do nothing."""
@@ -176,6 +176,8 @@ class NoListener:
         """Do nothing."""
 
 
-def bare_surface(*sinks: Sink) -> Callable[[str, int], Surface]:
-    """Return what gives every instance these sinks and nothing else."""
-    return lambda name, instance: Surface(sinks=lambda capacity: sinks, listener=NoListener(), output=Discarding())
+def bare_setup(*sinks: Sink) -> Callable[[str, int], InstanceSetup]:
+    """Return a function that gives every instance these sinks and nothing else."""
+    return lambda name, instance: InstanceSetup(
+        sinks=lambda capacity: sinks, listener=NoListener(), output=Discarding()
+    )

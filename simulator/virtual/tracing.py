@@ -1,4 +1,4 @@
-"""The ids of traces in virtual time, where nothing makes spans: the same for the same message in every run."""
+"""The ids of traces in virtual time, where there are no spans: the same for the same message in every run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.telemetry.record import CallRecord, TraceIds
 
 
 class VirtualTracing:
-    """Name the trace of each message, and the span of each of its visits to a stage."""
+    """Return the ids of each message's trace, and of the span of each of its visits to a stage."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
@@ -21,17 +21,17 @@ class VirtualTracing:
 
     @contextmanager
     def root(self, due_unix_ns: int, lag_seconds: float) -> Iterator[None]:
-        """Open nothing."""
+        """Open no span."""
         yield
 
     @contextmanager
     def accepted(self) -> Iterator[None]:
-        """Open nothing."""
+        """Open no span."""
         yield
 
     @contextmanager
     def calling(self, downstream: str) -> Iterator[Callable[[CallRecord], None]]:
-        """Open nothing."""
+        """Open no span."""
         yield lambda call: None
 
 

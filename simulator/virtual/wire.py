@@ -1,4 +1,4 @@
-"""A wire in memory: what HTTP between two stages comes to, without the sockets."""
+"""A wire in memory: the effects of HTTP between two stages, without sockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RESET = "the connection was reset"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A stage's instance as its callers reach it; `overhead_seconds` is what each request takes to get there."""
+    """A stage's instance as its callers reach it; each request takes `overhead_seconds` to get there."""
 
     handling: Handling
     callers: frozenset[str]
@@ -57,7 +57,7 @@ class MemoryWire:
         return Reply(CallOutcome.TIMEOUT, injected=exchange.withheld, error=error)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     def _arrive(self, outgoing: WireRequest, endpoint: Endpoint, exchange: MemoryExchange) -> None:
         if endpoint.overhead_seconds:
@@ -81,9 +81,9 @@ class MemoryWire:
 
 
 class MemoryExchange:
-    """One request on its way.
+    """One request and its reply, which is there when `replied` is set.
 
-    The reply is there when `replied` is set; `withheld` says what an interim response would.
+    `withheld` stands for the interim response by which a stage on a socket warns its caller.
     """
 
     __slots__ = (
@@ -119,22 +119,22 @@ class MemoryExchange:
         return body
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resource is held."""
 
     def hang_up(self) -> None:
-        """Called when the caller waits no longer."""
+        """Called when the caller no longer waits."""
         self._is_gone = True
         if self._gone is not None:
             self._gone.set()
 
     def withhold(self) -> None:
-        """Tell the caller that an injected fault may keep the answer back."""
+        """Tell the caller that an injected fault may withhold the answer."""
         if not self.withheld and not self._is_gone:
             self.withheld = True
             self._outgoing.on_withheld()
 
     def answer(self, answer: Answer) -> None:
-        """Give the caller its reply, as faults have it."""
+        """Set the reply, with the effects of injected faults, and wake the caller."""
         if answer.bytes_per_second is not None:
             size = len(self._body(answer))
             self._drip(size // 2 if answer.truncated else size, answer.bytes_per_second)
@@ -164,7 +164,7 @@ class MemoryExchange:
         )
 
     def _drip(self, size: int, bytes_per_second: float) -> None:
-        """Let the answer leave in steps, until the caller is gone and a step or two have found that out."""
+        """Send the answer in steps, until the caller is gone and a step or two have found that out."""
         if self._is_gone:
             return
         self._gone = self._runtime.event("a caller that hangs up")
@@ -179,5 +179,5 @@ class MemoryExchange:
 def _failed(error: MessageError) -> Reply:
     if is_success(error.status):
         return Reply(CallOutcome.OK, error.status, retryable=False)
-    said = f"it answered {error.status}"
-    return Reply(CallOutcome.ERROR_STATUS, error.status, error.injected, said, is_retryable(error.status))
+    text = f"it answered {error.status}"
+    return Reply(CallOutcome.ERROR_STATUS, error.status, error.injected, text, is_retryable(error.status))

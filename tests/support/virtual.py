@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulator.topology.model import Topology
 from simulator.topology.structure import structure
 from simulator.virtual.kernel import Kernel
-from simulator.virtual.system import VirtualSystem, bare_surface
+from simulator.virtual.system import VirtualSystem, bare_setup
 
 UNIX_START_NS = 1_700_000_000 * 10**9
 
@@ -49,13 +49,13 @@ def topology_of(stages, seed=7, name="test"):
     return topology
 
 
-def run_virtual(topology, *sinks, seconds=None, surface=None, overhead_seconds=0.0):
+def run_virtual(topology, *sinks, seconds=None, setup=None, overhead_seconds=0.0):
     """Run a topology in virtual time until its loads have ended and nothing is under way; return its kernel.
 
     With `seconds` the loads are stopped after that time.
     """
     kernel = Kernel(UNIX_START_NS)
-    system = VirtualSystem(topology, kernel, surface or bare_surface(*sinks), overhead_seconds)
+    system = VirtualSystem(topology, kernel, setup or bare_setup(*sinks), overhead_seconds)
     system.start()
     if seconds is not None:
         kernel.run(seconds)

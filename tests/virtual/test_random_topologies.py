@@ -30,7 +30,7 @@ def run_to_its_end(topology):
     """Run a topology until nothing is under way; return the account."""
     kernel = Kernel()
     books = Books(topology, kernel)
-    system = VirtualSystem(topology, kernel, books.surface)
+    system = VirtualSystem(topology, kernel, books.setup)
     system.start()
     # A DeadlockError is raised where nothing can happen any more while messages are under way.
     while not system.has_ended:
