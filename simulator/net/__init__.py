@@ -1,1 +1,1 @@
-"""HTTP and sockets, with no idea of messages: what stages, the console and the runner share."""
+"""HTTP and sockets, which know nothing of messages: what stages, the console and the runner share."""

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 _BLOCK_BYTES = 64 * 1024
-# As many as are sent with one object; the kernel never mixes those of two.
+# The limit for one object; the kernel never mixes the descriptors of two.
 MAX_DESCRIPTORS = 64
 _DESCRIPTORS = "descriptors"
 
@@ -22,7 +22,7 @@ _DESCRIPTORS = "descriptors"
 class Channel:
     """One end of the pair. It is closed as soon as the other end is, however that process ended.
 
-    The socket decides how it waits: one of gevent's lets other greenlets run meanwhile.
+    The socket decides how it waits: one of gevent's lets other greenlets run in the meantime.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -36,7 +36,7 @@ class Channel:
         return self._socket.fileno()
 
     def send(self, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
-        """Send an object, and duplicates of open files with it. Nothing happens where the other end is closed."""
+        """Send an object, with duplicates of open files. Do nothing if the other end is closed."""
         line = orjson.dumps({**message, _DESCRIPTORS: len(descriptors)} if descriptors else message) + b"\n"
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -44,7 +44,7 @@ class Channel:
             self._socket.sendall(line[sent:])
 
     def receive(self) -> tuple[dict[str, Any], list[int]] | None:
-        """Wait for the next object, and return it with the descriptors that came along; None when there is no more."""
+        """Wait for the next object, and return it with its descriptors; None when there are no more."""
         while (found := self._next()) is None:
             if self.is_closed:
                 return None
@@ -52,7 +52,7 @@ class Channel:
         return found
 
     def received(self) -> list[tuple[dict[str, Any], list[int]]]:
-        """Return the objects that have come already, without waiting; `is_closed` says whether more can come."""
+        """Return the objects that have arrived, without waiting; `is_closed` says whether more can come."""
         found = []
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
@@ -63,7 +63,7 @@ class Channel:
         return found
 
     def close(self) -> None:
-        """Close this end, and what came and nobody has taken."""
+        """Close this end, and the descriptors that arrived and were not received."""
         self.is_closed = True
         self._socket.close()
         while self._descriptors:

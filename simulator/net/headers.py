@@ -1,6 +1,6 @@
-"""The headers of a request, read line by line, and how its body is framed: by RFC 9112 and RFC 9110, to the letter.
+"""The headers of a request, read line by line, and the framing of its body: by RFC 9112 and RFC 9110, to the letter.
 
-What two readers of a request could understand differently is refused: it is how one request is hidden in another.
+What two parsers could understand differently is refused: it is how one request is hidden in another (smuggling).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 from typing import Any
 
 MAX_HEADER_BYTES = 32 * 1024
-# What a stage sends on with a message must leave room for what it adds, and for all the stages after it.
-MAX_PASSED_ON_BYTES = 20 * 1024
+# What a stage forwards with a message must leave room for what it adds, and for all the stages after it.
+MAX_FORWARDED_BYTES = 20 * 1024
 MAX_CONTENT_TYPE_BYTES = 1024
-_PASSED_ON = {
+_FORWARDED = {
     name: "HTTP_" + name.upper().replace("-", "_")
     for name in ("content-type", "content-encoding", "x-message-id", "traceparent", "tracestate", "baggage")
 }
@@ -21,13 +21,13 @@ _MAX_HEADERS = 100
 _MAX_LENGTH_DIGITS = 18
 # As in RFC 3986, 3.2.2, without user information. No host at all is a valid header (RFC 9110, 7.2).
 HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::[0-9]*)?")
-# A space in a name refuses headers that go on in the next line, and the space before a colon, as well.
+# No space in a name: this also refuses headers that continue in the next line, and a space before the colon.
 _FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\x00-\x08\x0a-\x1f\x7f]*+\r\n)*+")
 _END = "the connection ended within the headers"
 
 
 class RefusedRequest(ValueError):
-    """Say why a request is not read any further; the connection ends with the answer, whose status it has."""
+    """Raised with why a request is read no further; the connection ends after the answer, whose status it has."""
 
     def __init__(self, detail: str, status: int = 400) -> None:
         super().__init__(detail)
@@ -37,11 +37,11 @@ class RefusedRequest(ValueError):
 class RequestHeaders:
     """The headers that come from `file`, up to the empty line, of a request of `version`.
 
-    `environ` has them under their names of WSGI, as HTTP_HOST, those that came more than once as one. A name with an
-    underscore is left out: it would pass for the one with a hyphen in its place. `content_length` is None where none
-    is announced, `chunked` says that the body comes in chunks, `ambiguous` that both were announced, so that the
-    connection must end with the answer (RFC 9112, 6.3).
-    Raise RefusedRequest where one is no header, where they are too large, or leave open where the body ends.
+    `environ` has them under their WSGI names, such as HTTP_HOST, repeated ones joined. A name with an underscore is
+    left out: it would be taken for the one with a hyphen in its place. `content_length` is None if none is announced,
+    `chunked` means that the body comes in chunks, `ambiguous` that both were announced, so that the connection must end
+    with the answer (RFC 9112, 6.3).
+    Raise RefusedRequest if one is not a header, if they are too large, or if they leave open where the body ends.
     """
 
     def __init__(self, file: Any, version: str = "HTTP/1.1") -> None:
@@ -52,10 +52,10 @@ class RequestHeaders:
             if colon and "_" not in name:
                 self._add("HTTP_" + name.upper().replace("-", "_"), value.strip(" \t"))
         if len(text) > MAX_CONTENT_TYPE_BYTES:
-            self._check_passed_on()
+            self._check_forwarded()
         host = self.environ.get("HTTP_HOST")
         if host is None and version == "HTTP/1.1":
-            raise RefusedRequest("a request of HTTP/1.1 needs a Host header")
+            raise RefusedRequest("an HTTP/1.1 request needs a Host header")
         if host is not None and HOST.fullmatch(host) is None:
             raise RefusedRequest(f"not a Host header: {host[:100]!r}")
         length = self.environ.pop("HTTP_CONTENT_LENGTH", None)
@@ -69,7 +69,7 @@ class RequestHeaders:
         if key not in self.environ:
             self.environ[key] = value
         elif key in _ONCE:
-            raise RefusedRequest(f"there must be one {key[5:].replace('_', '-').lower()} header and no more")
+            raise RefusedRequest(f"there must be only one {key[5:].replace('_', '-').lower()} header")
         else:
             self.environ[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
 
@@ -80,26 +80,26 @@ class RequestHeaders:
         if version == "HTTP/1.0":
             raise RefusedRequest("HTTP/1.0 has no Transfer-Encoding")
         if encoding.lower() != "chunked":
-            raise RefusedRequest("the only Transfer-Encoding taken is chunked")
+            raise RefusedRequest("the only Transfer-Encoding accepted is chunked")
         return True
 
-    def _check_passed_on(self) -> None:
+    def _check_forwarded(self) -> None:
         if len(self.environ.get("HTTP_CONTENT_TYPE", "")) > MAX_CONTENT_TYPE_BYTES:
-            raise RefusedRequest(f"a content-type header has at most {MAX_CONTENT_TYPE_BYTES} bytes", 431)
-        if sum(len(self.environ.get(key, "")) for key in _PASSED_ON.values()) > MAX_PASSED_ON_BYTES:
-            names = ", ".join(_PASSED_ON)
-            detail = f"the headers that are sent on ({names}) have at most {MAX_PASSED_ON_BYTES} bytes in all"
+            raise RefusedRequest(f"a content-type header must have at most {MAX_CONTENT_TYPE_BYTES} bytes", 431)
+        if sum(len(self.environ.get(key, "")) for key in _FORWARDED.values()) > MAX_FORWARDED_BYTES:
+            names = ", ".join(_FORWARDED)
+            detail = f"the headers that are forwarded ({names}) must have at most {MAX_FORWARDED_BYTES} bytes in all"
             raise RefusedRequest(detail, 431)
 
 
 def _read(file: Any) -> str:
-    """Return the lines of the headers, each of which is one. Raise RefusedRequest where they are not."""
+    """Return the lines of the headers. Raise RefusedRequest if one of them is not a header."""
     lines: list[bytes] = []
     left = MAX_HEADER_BYTES
     while (line := file.readline(left + 2)) != b"\r\n":
         left -= len(line)
         if left < 0 or len(lines) == _MAX_HEADERS:
-            detail = f"at most {_MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes in all are taken"
+            detail = f"at most {_MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes in all are accepted"
             raise RefusedRequest(detail, 431)
         if not line:
             raise RefusedRequest(_END)
@@ -112,7 +112,7 @@ def _read(file: Any) -> str:
 
 
 def check_field(line: bytes) -> None:
-    """Raise RefusedRequest where a line is no header, nor a trailer."""
+    """Raise RefusedRequest if a line is neither a header nor a trailer."""
     if _FIELDS.fullmatch(line) is not None:
         return
     if not line.endswith(b"\n"):
@@ -122,4 +122,4 @@ def check_field(line: bytes) -> None:
 
 def _check_length(value: str) -> None:
     if not (value.isascii() and value.isdigit()) or len(value) > _MAX_LENGTH_DIGITS:
-        raise RefusedRequest(f"Content-Length has to be one number, not {value[:30]!r}")
+        raise RefusedRequest(f"Content-Length must be one number, not {value[:30]!r}")

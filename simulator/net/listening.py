@@ -1,4 +1,4 @@
-"""A listening socket, or one line that says why there is none."""
+"""Listening sockets, or one line that says why there can't be one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import socket
 from simulator.errors import StartError
 
 _BACKLOG = 4096
-_TRIES = 50
+_ATTEMPTS = 50
 _LAST_PORT = 65535
 
 
 def listen_in_a_row(host: str, port: int, count: int, who: str) -> list[socket.socket]:
-    """Listen on `count` ports, `port` and the next ones; 0 means any row that is free.
+    """Return sockets that listen on `count` consecutive ports from `port` on; 0 means any free ones.
 
-    Raise StartError, saying `who` wants it, where that can't be.
+    Raise StartError, naming `who` wants to listen, if that can't be done.
     """
     if port + count - 1 > _LAST_PORT:
-        raise StartError(f"{who}: there are no {count} ports from {port} on")
-    for last_try in [False] * _TRIES + [True]:
+        raise StartError(f"{who}: there are fewer than {count} ports from {port} on")
+    for is_last in [False] * _ATTEMPTS + [True]:
         listeners = [listen(host, port, who)]
         try:
             first = listeners[0].getsockname()[1]
@@ -30,17 +30,17 @@ def listen_in_a_row(host: str, port: int, count: int, who: str) -> list[socket.s
         except StartError:
             for listener in listeners:
                 listener.close()
-            if port or last_try:
+            if port or is_last:
                 raise
         else:
             return listeners
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def listen(host: str, port: int, who: str) -> socket.socket:
-    """Listen on host and port, 0 meaning any that is free.
+    """Return a socket that listens on host and port, 0 meaning any free one.
 
-    Raise StartError, saying `who` wants it, where that can't be.
+    Raise StartError, naming `who` wants to listen, if that can't be done.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

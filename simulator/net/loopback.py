@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 
-# As in RFC 3986, 3.2.2 and 3.2.3, but for user information, which a Host header never has, and a port of no digits.
+# As in RFC 3986, 3.2.2 and 3.2.3, without user information, which a Host header never has, and an empty port.
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._~%!$&'()*+,;=-]+))(?::([0-9]{1,5}))?")
 _MAX_PORT = 65535
 
 
 def host_of(header: str) -> str:
-    """Return the name or address in a Host header, without port and brackets; "" where the header has no such form."""
+    """Return the name or address in a Host header, without port and brackets; "" if the header is malformed."""
     parsed = _HOST.fullmatch(header)
     if parsed is None or int(parsed[3] or 0) > _MAX_PORT:
         return ""

@@ -8,7 +8,7 @@ _MAX_FILES = 65536
 
 
 def allow_many_files() -> int:
-    """Raise the soft limit of open files, and return it: a message in flight takes one or two, a stage as many."""
+    """Raise the soft limit of open files, and return it: a message in flight needs one or two, a stage as many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
     if soft < wanted:

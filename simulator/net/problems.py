@@ -14,7 +14,7 @@ _MAX_DETAIL_CHARACTERS = 500
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> Response:
-    """Return the answer that tells a client what went wrong; an empty title means HTTP's own name of the status."""
+    """Return the answer that tells a client what went wrong; an empty title means HTTP's name of the status."""
     body = {
         "type": "about:blank",
         "title": title or HTTP_STATUS_CODES.get(status, "Error"),

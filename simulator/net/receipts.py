@@ -18,7 +18,7 @@ def receipt(
     duration_seconds: float | None = None,
     size_bytes: int | None = None,
 ) -> bytes:
-    """Return the receipt, filled up to `size_bytes` where that is more; a message yet to be handled has no duration."""
+    """Return the receipt, filled up to `size_bytes` if that is more; a message yet to be handled has no duration."""
     content: dict[str, Any] = {
         "message_id": message_id,
         "stage": stage,
@@ -37,5 +37,5 @@ def receipt(
 
 
 def trace_key(trace_id: str) -> dict[str, str]:
-    """Return the key that names the trace in an answer; none where there is no trace."""
+    """Return the key that names the trace in an answer; none if there is no trace."""
     return {"trace_id": trace_id} if trace_id else {}

@@ -17,16 +17,16 @@ _SECONDS = 10.0
 
 
 class TokenRefused(StartError):
-    """A stage asks for another token than it was sent, or for one where none was."""
+    """Raised when a stage wants a token and was sent another one, or none."""
 
 
 def exchange(
     address: str, patch: Mapping[str, Any], token: str | None, timeout_seconds: float = _SECONDS
 ) -> dict[str, Any]:
-    """Make changes in the stage that an address belongs to, and give what it does then; no changes only ask.
+    """Change the stage at an address by `patch`, and return its settings then; an empty patch changes nothing.
 
-    Raise ConfigurationError where a change can't be, StartError where the stage can't be reached or refuses; that is
-    TokenRefused where another token would help.
+    Raise ConfigurationError if a change is invalid, StartError if the stage can't be reached or refuses; that is
+    TokenRefused if another token would help.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
@@ -38,7 +38,7 @@ def exchange(
             else:
                 answer = session.get(url, headers=headers, timeout=timeout_seconds, allow_redirects=False)
     except requests.exceptions.InvalidHeader:
-        # The error would tell the token.
+        # The error would show the token.
         raise StartError("the token can't be sent: it has characters that no header may have") from None
     except (requests.RequestException, ValueError) as error:
         reason = redacted_in(str(error), address)
@@ -50,13 +50,13 @@ def exchange(
     if answer.status_code != 200 or "stage" not in content:
         wants_token = answer.status_code == 403 and answer.headers.get("WWW-Authenticate") == "Bearer"
         raise (TokenRefused if wants_token else StartError)(
-            f"{redacted(url)} answered {answer.status_code}: {content.get('detail', 'it is no stage of ours')}"
+            f"{redacted(url)} answered {answer.status_code}: {content.get('detail', 'not a stage of this simulator')}"
         )
     return content
 
 
 def read_value(key: str, text: str) -> Any:
-    """Turn what was typed for a key into a value for /control; an empty text is the key's default."""
+    """Return the value for /control of what was typed for a key; an empty text means the key's default."""
     if key == "faults":
         return [part.strip() for part in text.split(";") if part.strip()]
     if not text:

@@ -18,18 +18,18 @@ _MAX_OVERHEAD_BYTES = 16 * 1024
 
 
 class BrokenBody(BadRequest, OSError):
-    """Say that the rest of a body can't be had: it ended early, or its chunks are none."""
+    """Raised when the rest of a body can't be read: it ended early, or its chunks are malformed."""
 
     def __str__(self) -> str:
         return self.description or self.name
 
 
 class LateBody(RequestTimeout, TimeoutError):
-    """Say that a body did not come in time."""
+    """Raised when a body did not arrive in time."""
 
 
 class BodyTooLarge(Exception):
-    """Say that a body is larger than what is taken: `body_bytes` had come when that was seen."""
+    """Raised when a body is larger than accepted; `body_bytes` had arrived, or were announced, by then."""
 
     def __init__(self, body_bytes: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class RequestBody:
     def __init__(self, file: Any, content_length: int | None, invite: Callable[[], None] | None = None) -> None:
         self._file = file
         self._chunked = content_length is None
-        self._left = content_length or 0  # of the body, or of the present chunk
+        self._left = content_length or 0  # of the body, or of the current chunk
         self._left_of_overhead = _MAX_OVERHEAD_BYTES
         self._in_chunk = self._broken = False
         self._invite = invite
@@ -85,7 +85,7 @@ class RequestBody:
         return self.is_whole
 
     def _discard(self) -> None:
-        """Do nothing: gevent's handler asks for it when the answer has left, and that is too late to announce it."""
+        """Do nothing: gevent's handler calls it when the answer has been sent, which is too late to announce it."""
 
     def _begin(self) -> None:
         if self._broken:
@@ -98,7 +98,7 @@ class RequestBody:
         data: bytes = self._file.read(size)
         self._left -= len(data)
         if len(data) < size:
-            raise BrokenBody("the connection ended before the body had come")
+            raise BrokenBody("the connection ended before the end of the body")
         if not self._left and not self._chunked:
             self.is_whole = True
         return data
@@ -136,7 +136,7 @@ class RequestBody:
     def _spend(self, size: int) -> None:
         self._left_of_overhead -= size
         if self._left_of_overhead < 0:
-            raise BrokenBody(f"chunk extensions and trailers have at most {_MAX_OVERHEAD_BYTES} bytes")
+            raise BrokenBody(f"chunk extensions and trailers must have at most {_MAX_OVERHEAD_BYTES} bytes")
 
 
 def read_body(
@@ -144,8 +144,8 @@ def read_body(
 ) -> bytes:
     """Return a body from `wsgi.input`; `announced` of None means that it comes in chunks.
 
-    `on_bytes(count)` is called for each part that came, and ends the reading where it raises. Raise BodyTooLarge
-    where there is more than `max_bytes`, BrokenBody, LateBody or another OSError where the rest does not come.
+    `on_bytes(count)` is called for each part that arrives, and ends the reading if it raises. Raise BodyTooLarge
+    if there are more than `max_bytes`, BrokenBody, LateBody or another OSError if the rest does not arrive.
     """
     if announced is not None:
         if announced > max_bytes:

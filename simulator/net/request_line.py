@@ -1,4 +1,4 @@
-"""The first line of a request, by RFC 9112, 3: a method, a target and a version, with one space between them."""
+"""The first line of a request, by RFC 9112, 3: a method, a target and a version, separated by one space each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ABSOLUTE = re.compile(r"https?://([^/?]*)([/?].*)?", re.IGNORECASE)
 class RequestLine(NamedTuple):
     """What is asked for: `path` is unquoted, `version` HTTP/1.0 or HTTP/1.1.
 
-    `host` is the authority of a target in absolute form, which stands instead of the Host header (RFC 9112, 3.2.2);
-    None where the target is only a path.
+    `host` is the authority of a target in absolute form, which replaces the Host header (RFC 9112, 3.2.2);
+    None if the target is only a path.
     """
 
     method: str
@@ -28,16 +28,16 @@ class RequestLine(NamedTuple):
 
 
 def parse_request_line(line: bytes) -> RequestLine:
-    """Return what a line asks for. Raise RefusedRequest where it is no request of HTTP/1."""
+    """Return what a line asks for. Raise RefusedRequest if it is not an HTTP/1 request line."""
     parsed = _LINE.fullmatch(line)
     if parsed is None:
         raise RefusedRequest(_flaw(line))
     method, target, major, minor = (part.decode() for part in parsed.groups())
     if major != "1":
-        raise RefusedRequest(f"HTTP/{major}.{minor} is not spoken here, only HTTP/1.1", 505)
-    # werkzeug takes methods in small letters for those in capitals.
+        raise RefusedRequest(f"HTTP/{major}.{minor} is not supported, only HTTP/1.1", 505)
+    # werkzeug takes lower-case methods for upper-case ones.
     if method != method.upper():
-        raise RefusedRequest(f"no method is written {method[:20]!r}; methods are written in capitals")
+        raise RefusedRequest(f"not a method: {method[:20]!r}; methods are written in capitals")
     host, rest = None, target
     if not target.startswith("/"):
         host, rest = _absolute(method, target)
@@ -48,7 +48,7 @@ def parse_request_line(line: bytes) -> RequestLine:
 
 
 def _absolute(method: str, target: str) -> tuple[str | None, str]:
-    """Return the authority and the path of a target that is no path."""
+    """Return the authority and the path of a target that is not a path."""
     if target == "*" and method == "OPTIONS":
         return None, target
     parsed = _ABSOLUTE.fullmatch(target)
@@ -64,4 +64,4 @@ def _flaw(line: bytes) -> str:
     shown = repr(line[:100].decode("latin-1"))
     if not line.endswith(b"\n"):
         return f"the connection ended within the request line {shown}"
-    return f"not a request line: {shown}; it is METHOD /path HTTP/1.1, with single spaces, ended by CR LF"
+    return f"not a request line: {shown}; it must be METHOD /path HTTP/1.1, with single spaces, ended by CR LF"

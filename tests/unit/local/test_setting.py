@@ -234,11 +234,11 @@ def test_a_change_that_the_stage_refuses(body, problems):
     ("status", "body", "reason"),
     [
         (403, {"detail": "the token is needed"}, "answered 403: the token is needed"),
-        (403, b"Forbidden", "answered 403: it is no stage of ours"),
-        (404, b"<h1>Not found</h1>", "answered 404: it is no stage of ours"),
-        (404, {}, "answered 404: it is no stage of ours"),
+        (403, b"Forbidden", "answered 403: not a stage of this simulator"),
+        (404, b"<h1>Not found</h1>", "answered 404: not a stage of this simulator"),
+        (404, {}, "answered 404: not a stage of this simulator"),
         (500, {"detail": "it broke"}, "answered 500: it broke"),
-        (204, b"", "answered 204: it is no stage of ours"),
+        (204, b"", "answered 204: not a stage of this simulator"),
     ],
 )
 def test_a_stage_that_will_not(status, body, reason):

@@ -8,8 +8,8 @@ import pytest
 
 from simulator.net.headers import (
     MAX_CONTENT_TYPE_BYTES,
+    MAX_FORWARDED_BYTES,
     MAX_HEADER_BYTES,
-    MAX_PASSED_ON_BYTES,
     RefusedRequest,
     RequestHeaders,
 )
@@ -155,7 +155,7 @@ def test_http_1_0_has_no_chunks():
         b"".join(b"A%d: %s\r\n" % (n, b"x" * 1000) for n in range(40)) + b"\r\n",
         b"".join(b"A%d: x\r\n" % n for n in range(101)) + b"\r\n",
         b"Content-Type: " + b"x" * (MAX_CONTENT_TYPE_BYTES + 1) + b"\r\n\r\n",
-        b"Baggage: " + b"x" * (MAX_PASSED_ON_BYTES + 1) + b"\r\n\r\n",
+        b"Baggage: " + b"x" * (MAX_FORWARDED_BYTES + 1) + b"\r\n\r\n",
         b"Baggage: "
         + b"x" * 10_000
         + b"\r\nbaggage: "

@@ -104,11 +104,11 @@ def test_no_proxy_is_asked(monkeypatch, live, proxy):
 @pytest.mark.parametrize(
     ("status", "content", "told"),
     [
-        (200, {}, "answered 200: it is no stage of ours"),
-        (200, "<html>", "answered 200: it is no stage of ours"),
-        (200, ["stage"], "answered 200: it is no stage of ours"),
+        (200, {}, "answered 200: not a stage of this simulator"),
+        (200, "<html>", "answered 200: not a stage of this simulator"),
+        (200, ["stage"], "answered 200: not a stage of this simulator"),
         (404, {"detail": "no such page"}, "answered 404: no such page"),
-        (500, "broken", "answered 500: it is no stage of ours"),
+        (500, "broken", "answered 500: not a stage of this simulator"),
     ],
 )
 def test_whoever_is_no_stage_is_told_as_such(status, content, told):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.errors import ConfigurationError
-from simulator.net.headers import MAX_HEADER_BYTES, MAX_PASSED_ON_BYTES
+from simulator.net.headers import MAX_FORWARDED_BYTES, MAX_HEADER_BYTES
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import MAX_BYTES, Headers, parse_headers, values_for, with_hidden_headers
 from simulator.topology.model import Call, Stage
@@ -124,7 +124,7 @@ def test_what_the_environment_has_must_not_be_too_long():
     )
     values_for(headers, {"X": "x" * 4000})
     own_bytes = 2048  # the headers that a stage adds itself
-    assert MAX_PASSED_ON_BYTES + MAX_BYTES + own_bytes < MAX_HEADER_BYTES
+    assert MAX_FORWARDED_BYTES + MAX_BYTES + own_bytes < MAX_HEADER_BYTES
 
 
 def test_a_literal_value_is_hidden():
