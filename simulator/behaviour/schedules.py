@@ -1,11 +1,11 @@
-"""Open schedules: when the next message is due, whatever became of the last one.
+"""Open schedules: when the next message is due, regardless of the last one.
 
-A schedule never sleeps and never looks at a clock; it says when, in seconds since it began, a message is due, so a test
-of it needs no time. It does not wait for answers: a slow system gets its messages all the same, as it would from the
+A schedule never sleeps and never reads a clock; it says when a message is due, in seconds since its start, so a test of
+it takes no time. It does not wait for answers: a slow system gets its messages all the same, as it would from the
 outside world.
 
 To make one of your own: a frozen dataclass here with `name`, `read`, `next_due` and `__str__`, and its `read` in
-`SCHEDULES`. A rate that changes needs no more than the number of messages that it makes expected by some time, and the
+`SCHEDULES`. A rate that changes needs only the number of messages that are expected by some time, and the
 inverse of that: message n of a regular schedule is due when n are expected, and one of a Poisson process when
 -ln(1 - u) more are expected than by the last due time (Cinlar, Introduction to Stochastic Processes, 1975, chapter 4).
 """
@@ -27,14 +27,14 @@ from simulator.quoting import quoted
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """When messages are due; `needs_rate` says whether at the load's own rate, or at what the notation says."""
+    """When messages are due; `needs_rate` says whether the load's own rate applies, or what the notation says."""
 
     name: ClassVar[str]
     needs_rate: ClassVar[bool] = False
 
     @abstractmethod
     def next_due(self, last_due_seconds: float, number: int, u: float) -> float | None:
-        """Return when message `number`, counted from 1, is due; None where no further message is.
+        """Return when message `number`, counted from 1, is due; None if no further message is.
 
         Times are in seconds since the schedule began, never before `last_due_seconds`: that of message `number - 1`, 0
         for the first. `u` is the message's own draw, uniform in (0, 1).
@@ -46,19 +46,19 @@ class Schedule(ABC):
 
     @abstractmethod
     def __str__(self) -> str:
-        """Write the schedule in the notation that `parse_schedule` reads."""
+        """Return the schedule in the notation that `parse_schedule` reads."""
 
 
 @dataclass(frozen=True)
 class RatedSchedule(Schedule):
-    """A schedule at a rate that stays, which is written beside it and not in it: `{rate: 20/s, arrivals: poisson}`."""
+    """A schedule at a fixed rate, which is written beside it and not in it: `{rate: 20/s, arrivals: poisson}`."""
 
     needs_rate: ClassVar[bool] = True
     rate_per_second: float = 1.0
 
     @classmethod
     def read(cls, _arguments: Arguments, _: ReadSamples) -> Self:
-        """Take nothing."""
+        """Read no values."""
         return cls()
 
     def at_rate(self, rate_per_second: float) -> Self:
@@ -76,7 +76,7 @@ class ConstantArrivals(RatedSchedule):
     name: ClassVar[str] = "constant"
 
     def next_due(self, last_due_seconds: float, number: int, u: float) -> float:
-        """Return number / rate, which is no sum: it is as exact for the ten-millionth message as for the first."""
+        """Return number / rate, not a sum: it is as exact for the ten-millionth message as for the first."""
         return number / self.rate_per_second
 
 
@@ -93,7 +93,7 @@ class PoissonArrivals(RatedSchedule):
 
 @dataclass(frozen=True)
 class RunningSchedule:
-    """How far a schedule that began at `start_seconds` of some clock has come: to message `number`, 0 for none yet."""
+    """The progress of a schedule that started at `start_seconds` of some clock: message `number`, 0 for none yet."""
 
     schedule: Schedule
     start_seconds: float
@@ -102,11 +102,11 @@ class RunningSchedule:
 
     @property
     def due_at(self) -> float:
-        """Return when message `number` was due, or the schedule began, by that clock."""
+        """Return when message `number` was due, or the schedule started, by that clock."""
         return self.start_seconds + self.last_due_seconds
 
     def next(self, u: float) -> RunningSchedule | None:
-        """Return the same one message later; None where no further message is due."""
+        """Return the same one message later; None if no further message is due."""
         number = self.number + 1
         due_seconds = self.schedule.next_due(self.last_due_seconds, number, u)
         return None if due_seconds is None else RunningSchedule(self.schedule, self.start_seconds, number, due_seconds)
@@ -119,9 +119,9 @@ SCHEDULES: dict[str, Callable[[Arguments, ReadSamples], Schedule]] = {
 
 
 def parse_schedule(text: object, read_samples: ReadSamples = no_samples) -> Schedule:
-    """Read a schedule: its name, and in parentheses what it takes, if anything.
+    """Return a schedule from its notation: its name, and its arguments in parentheses, if it takes any.
 
-    Raise NotationError, a ValueError, that shows the place, or ValueError where the text is no such name.
+    Raise NotationError, a ValueError that shows the place, or ValueError if the text is not such a name.
     """
     if isinstance(text, str) and "(" in text:
         expression = parse(text)
@@ -142,5 +142,5 @@ def parse_schedule(text: object, read_samples: ReadSamples = no_samples) -> Sche
 
 
 def arrival_draw(seed: int, stage: str, number: int) -> float:
-    """Draw u for the arrival of the `number`th message that a stage creates."""
+    """Return u, drawn for the arrival of the `number`th message that a stage creates."""
     return draw(seed, stage, str(number), FIRST_VISIT, "arrival")

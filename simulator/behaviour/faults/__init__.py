@@ -1,1 +1,1 @@
-"""The faults: what goes wrong on purpose, one small file each."""
+"""The injected faults, one small file each."""

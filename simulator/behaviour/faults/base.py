@@ -1,4 +1,4 @@
-"""What a fault is: a share of the messages, and what is done to each of them.
+"""What a fault is: the share of messages that it hits, and what it does to each of them.
 
 A fault acts through a `Target`, which stands for the message that it is injected into. To make one of your own: a file
 here with a frozen dataclass that has `name`, `phase`, `withholds_answer`, `read`, `inject` and `own_arguments`, and its
@@ -16,7 +16,7 @@ from simulator.units import format_ratio
 
 
 class Phase(Enum):
-    """When, in the handling of a message, a fault acts."""
+    """When a fault acts in the handling of a message."""
 
     BEFORE = "before the processing"
     AFTER = "after the processing, before the message is sent on"
@@ -30,29 +30,29 @@ class Target(Protocol):
         """Hold the message, and its worker, idle."""
 
     def compute(self, cpu_seconds: float) -> None:
-        """Use so much time of the processor."""
+        """Use so much CPU time."""
 
     def hold(self, size_bytes: int) -> None:
         """Hold memory until the message has its answer."""
 
     def fail(self, status: int) -> None:
-        """Answer with an error status: nothing else happens to the message."""
+        """Answer with an error status, and end the handling."""
 
     def reset(self) -> None:
-        """End the connection without an answer: nothing else happens to the message."""
+        """Reset the connection without an answer, and end the handling."""
 
     def truncate_answer(self) -> None:
-        """Let the answer end in its middle."""
+        """Let the answer end in the middle."""
 
     def slow_answer(self, bytes_per_second: float) -> None:
-        """Let the body of the answer leave at this rate, or at the lowest where there are several."""
+        """Limit the rate at which the answer's body is sent; the lowest of several limits counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault(ABC):
-    """Something that goes wrong with a share of the messages; `instance` None means in every instance.
+    """A fault that is injected into a share of the messages; `instance` of None means in every instance.
 
-    `withholds_answer` says that a client may get no answer, and so can't learn from one that the fault was injected.
+    `withholds_answer` means that a client may get no answer, which could tell it that the fault was injected.
     """
 
     name: ClassVar[str]
@@ -62,12 +62,12 @@ class Fault(ABC):
     instance: int | None = None
 
     def hits(self, u: float) -> bool:
-        """Decide from u in (0, 1) whether a message is hit: a share `rate_ratio` is, none at 0, each at 1."""
+        """Return whether the fault hits a message that drew u in (0, 1): a share `rate_ratio`, none at 0, all at 1."""
         return u < self.rate_ratio
 
     @abstractmethod
     def inject(self, target: Target) -> None:
-        """Do what the fault does to a message that is hit."""
+        """Inject the fault into a message that it hits."""
 
     @abstractmethod
     def own_arguments(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from simulator.units import format_duration
 
 @dataclass(frozen=True, kw_only=True)
 class Cpu(Fault):
-    """Compute for so much CPU time after the processing, so that profilers and the metrics of the process see it."""
+    """Use CPU time after the processing, so that profilers and the metrics of the process show it."""
 
     name: ClassVar[str] = "cpu"
     phase: ClassVar[Phase] = Phase.AFTER
@@ -21,7 +21,7 @@ class Cpu(Fault):
 
     @classmethod
     def read(cls, arguments: Arguments) -> Cpu:
-        """Read the duration and the rate, which may be left out for all messages."""
+        """Read the duration and the rate, 100% if it is left out."""
         return cls(duration_seconds=arguments.duration("duration"), rate_ratio=arguments.ratio("rate", 1.0))
 
     def inject(self, target: Target) -> None:

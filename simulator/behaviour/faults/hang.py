@@ -1,4 +1,4 @@
-"""`hang(30s, 1%)`: nothing happens for a while, and then all goes on."""
+"""`hang(30s, 1%)`: nothing happens for a while, then the handling continues."""
 
 from __future__ import annotations
 

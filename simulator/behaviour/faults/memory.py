@@ -12,7 +12,7 @@ from simulator.units import format_size
 
 @dataclass(frozen=True, kw_only=True)
 class Memory(Fault):
-    """Take so much memory, really written to, before the processing, and hold it until the message is done."""
+    """Allocate memory, really written to, before the processing, and hold it until the message is done."""
 
     name: ClassVar[str] = "memory"
     phase: ClassVar[Phase] = Phase.BEFORE
@@ -20,7 +20,7 @@ class Memory(Fault):
 
     @classmethod
     def read(cls, arguments: Arguments) -> Memory:
-        """Read the bytes and the rate, which may be left out for all messages."""
+        """Read the bytes and the rate, 100% if it is left out."""
         return cls(bytes=arguments.size("bytes"), rate_ratio=arguments.ratio("rate", 1.0))
 
     def inject(self, target: Target) -> None:

@@ -21,7 +21,7 @@ FAULTS: dict[str, Callable[[Arguments], Fault]] = {
 
 
 def parse_fault(text: str) -> Fault:
-    """Read a fault, as in "error(503, 5%)" or "reset(1%, instance=2)".
+    """Return a fault from its notation, such as "error(503, 5%)" or "reset(1%, instance=2)".
 
     Raise NotationError, a ValueError, that shows the place.
     """

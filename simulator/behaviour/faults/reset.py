@@ -23,7 +23,7 @@ class Reset(Fault):
         return cls(rate_ratio=arguments.ratio("rate"))
 
     def inject(self, target: Target) -> None:
-        """End the connection."""
+        """Reset the connection."""
         target.reset()
 
     def own_arguments(self) -> tuple[str, ...]:

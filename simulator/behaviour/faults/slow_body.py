@@ -1,4 +1,4 @@
-"""`slow_body(20B/s, 5%)`: the answer comes byte by byte."""
+"""`slow_body(20B/s, 5%)`: the answer arrives slowly."""
 
 from __future__ import annotations
 

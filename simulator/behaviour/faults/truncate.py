@@ -1,4 +1,4 @@
-"""`truncate(1%)`: the answer ends in its middle."""
+"""`truncate(1%)`: the answer ends in the middle."""
 
 from __future__ import annotations
 
