@@ -1,4 +1,4 @@
-"""How a generated stage makes its calls: one after the other, at the same time, or one of several."""
+"""How a generated stage makes its calls: one after the other, in parallel, or one of several."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WEIGHTS = {
     3: ((0.7, 0.2, 0.1), (0.5, 0.3, 0.2)),
     4: ((0.6, 0.2, 0.15, 0.05), (0.4, 0.3, 0.2, 0.1)),
 }
-_WEIGHT_UNITS = 100_000  # a weight has three decimals of a per cent
+_WEIGHT_UNITS = 100_000  # a weight is a percentage with three decimals
 
 
 def arrange(caller: str, called: Sequence[str], chance: Chance) -> tuple[Step, ...]:
@@ -85,7 +85,7 @@ def _group(calls: list[Call], about: str, chance: Chance) -> Step:
 
 
 def with_calls_changed(steps: Sequence[Step], change: Callable[[Call], Call]) -> tuple[Step, ...]:
-    """Return the steps with every call, but for the alternatives of a choice, replaced by what `change` makes of it."""
+    """Return the steps with every call, except for the alternatives of a choice, replaced by `change(call)`."""
 
     def changed(step: Step) -> Step:
         match step:
@@ -102,7 +102,7 @@ def with_calls_changed(steps: Sequence[Step], change: Callable[[Call], Call]) ->
 
 
 def calls_made(steps: Sequence[Step], probability_ratio: float = 1.0) -> Iterator[tuple[Call, float]]:
-    """Return each call with how many times it is made on average, fallbacks apart."""
+    """Yield each call with how many times it is made on average, without fallbacks."""
     for step in steps:
         match step:
             case Parallel(parallel=inner, probability_ratio=own):

@@ -1,6 +1,6 @@
 """The random choices of a generated topology: each is a draw of its own, named by what it decides.
 
-So the same seed gives the same topology, and one more choice about a stage changes no other.
+So the same seed gives the same topology, and one more choice about a stage does not change any other.
 """
 
 from __future__ import annotations

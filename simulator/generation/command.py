@@ -1,4 +1,4 @@
-"""The command `generate`: a random topology as a YAML file, and what it is in a sentence."""
+"""The command `generate`: a random topology as a YAML file, and a sentence that describes it."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Generated:
-    """A topology as YAML text, and what there is to say about it."""
+    """A topology as YAML text, and a sentence that describes it."""
 
     text: str
     summary: str
 
 
 def plan_of(*, name: str | None, rate: str, faults: str, options: str, **numbers: Any) -> Plan:
-    """Return the plan that the command line asks for. Raise ConfigurationError with everything in it that can't be."""
+    """Return the plan that the command line asks for. Raise ConfigurationError with everything that is wrong in it."""
     problems: list[Problem] = []
 
     def read(flag: str, parse: Callable[[str], Value], text: str) -> Value | None:
@@ -72,7 +72,7 @@ def plan_of(*, name: str | None, rate: str, faults: str, options: str, **numbers
 
 
 def generate_text(plan: Plan) -> Generated:
-    """Return the text of a plan's topology. Raise ConfigurationError where no number of workers carries the load."""
+    """Return the text of a plan's topology. Raise ConfigurationError if no number of workers carries the load."""
     topology = generate(plan)
     summary = _summary(topology, plan)
     comment = [*textwrap.wrap(summary, _COMMENT_WIDTH), f"Made by: {_command_line(plan)}"]
@@ -80,24 +80,24 @@ def generate_text(plan: Plan) -> Generated:
 
 
 def write_new(path: Path, text: str, overwrite: bool) -> None:
-    """Write a file. Raise StartError where it can't be written, or is there already and `overwrite` is not given."""
+    """Write a file. Raise StartError if it can't be written, or exists and is not to be overwritten."""
     try:
         with path.open("w" if overwrite else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise StartError(f"{path} exists already: give --overwrite, or another file") from None
+        raise StartError(f"{path} already exists: give --overwrite, or another file") from None
     except OSError as error:
         raise StartError(f"{path} can't be written: {error.strerror}") from None
 
 
 def _summary(topology: Topology, plan: Plan) -> str:
     calls = sum(1 for _ in edges(topology.stages))
-    said = f"{topology.name}: {_counted(len(topology.stages), 'stage')}, {_counted(calls, 'call')}"
+    text = f"{topology.name}: {_counted(len(topology.stages), 'stage')}, {_counted(calls, 'call')}"
     if len(topology.stages) == 1:
-        return f"{said}; POST to it."
+        return f"{text}; POST to it."
     name, ratio = busiest(topology.stages)
     return (
-        f"{said}; a message makes {mean_visits(topology.stages):.1f} visits on average. "
+        f"{text}; a message makes {mean_visits(topology.stages):.1f} visits on average. "
         f"At {format_rate(plan.rate_per_second)} at most {ratio:.0%} of the workers of any stage are busy ({name})."
     )
 
@@ -107,7 +107,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _command_line(plan: Plan) -> str:
-    """Write the command that makes the topology: with the seed, and with what is not as by default."""
+    """Return the command that makes the topology: with the seed, and with what differs from the defaults."""
     defaults = {field.name: field.default for field in fields(Plan)}
     words = ["run_web_service.py", "generate"]
     for option, name in _OPTIONS.items():

@@ -1,4 +1,4 @@
-"""How long generated stages take: caches a fraction of a millisecond, databases a few, services more, with a tail."""
+"""The delays of generated stages: caches take a fraction of a millisecond, databases a few, services more."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def delay_of(name: str, kind: Kind, chance: Chance) -> Delay:
 
 @functools.lru_cache(maxsize=1024)
 def mean_seconds(delay: Delay) -> float:
-    """Return the mean of a delay: its quantile function's integral from 0 to 1, by the midpoint rule."""
+    """Return the mean of a delay: the integral of its quantile function from 0 to 1, by the midpoint rule."""
     return sum(delay.quantile((point + 0.5) / _POINTS) for point in range(_POINTS)) / _POINTS

@@ -28,8 +28,8 @@ _MAX_FALLBACKS = 20  # that a caller chooses from; more make no difference
 class Plan:
     """What to generate.
 
-    `stages` counts the injectors too; a single stage has none. `layers` of None means as many as go with the number of
-    stages. `max_visits` bounds the visits of stages that a message makes on average, retries apart. Each injector
+    `stages` includes the injectors; a single stage has none. `layers` of None means as many as suit the number of
+    stages. `max_visits` bounds the visits that a message makes on average, without retries. Each injector
     creates `rate_per_second`. `faulty_ratio` of the stages have a fault, `options_ratio` of the calls have options.
     """
 
@@ -62,7 +62,7 @@ def _range_problems(what: str, number: int, low: int, high: int) -> list[str]:
 def generate(plan: Plan) -> Topology:
     """Return the topology of a plan: the same one for the same plan, every stage after those that call it.
 
-    Raise ConfigurationError where no number of workers would carry the load.
+    Raise ConfigurationError if no number of workers carries the load.
     """
     chance = Chance(plan.seed)
     injectors = _injectors(plan)
@@ -87,7 +87,7 @@ def _injectors(plan: Plan) -> list[str]:
 
 
 def _steps(shape: Shape, names: Sequence[str], injectors: Sequence[str], chance: Chance) -> dict[str, tuple[Step, ...]]:
-    """Return the steps of each stage; the entries are dealt out to the injectors."""
+    """Return the steps of each stage; the injectors share the entries."""
     entries = [names[number] for number in shape.layers[0]]
     steps = {
         injector: choose_by_popularity(entries[place :: len(injectors)]) for place, injector in enumerate(injectors)

@@ -1,4 +1,4 @@
-"""What the load of a topology asks of each stage, as an upper bound, so that its workers can be many enough for it."""
+"""The load of each stage of a topology, as an upper bound from which its number of workers follows."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from simulator.generation.delays import mean_seconds
 from simulator.topology.model import DEFAULT_TIMEOUT, Call, Count, PositiveCount, Role, Stage
 from simulator.units import format_rate
 
-# What the bounds below leave out, the waiting for a worker above all, has the rest up to 70%.
+# The rest, up to 70%, is for what the bounds below leave out, above all the waiting for a worker.
 TARGET_UTILISATION = 0.5
 MAX_UTILISATION = 0.7
 _USUAL_WORKERS = (4, 8, 8, 16, 16, 32)
 _MAX_WORKERS = 100_000
 _QUEUE_PER_WORKER = 8
 _MIN_QUEUE = 64
-# A timeout is far above the mean, and yet some attempts take longer; so do more of those that are hedged.
+# A timeout is far above the mean, and yet some attempts take longer; more take longer than a hedge.
 _TIMED_OUT_RATIO = 0.01
 _HEDGED_RATIO = 0.5
 _RECEIPT_BYTES = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
-    """Upper bounds for one stage: messages per second with all retries, and how long each keeps a worker."""
+class StageLoad:
+    """Upper bounds for one stage: messages per second with all retries, and how long each holds a worker."""
 
     per_second: float
     busy_seconds: float
@@ -43,16 +43,16 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class _Visit:
-    """One visit of a stage: how long it keeps a worker, and how likely it fails, at most."""
+    """Upper bounds for one visit of a stage: how long it holds a worker, and the probability that it fails."""
 
     busy_seconds: float
     failed_ratio: float
 
 
-def loads_of(stages: Mapping[str, Stage]) -> dict[str, Load]:
-    """Return the load of each stage but the injectors. `stages` has every stage after all of its callers.
+def loads_of(stages: Mapping[str, Stage]) -> dict[str, StageLoad]:
+    """Return the load of each stage except the injectors. `stages` has every stage after all of its callers.
 
-    A group of parallel calls counts with the sum of its calls, and retries as though no budget or breaker held them.
+    A group of parallel calls counts as the sum of its calls, and retries as if no budget or breaker limited them.
     """
     visits: dict[str, _Visit] = {}
     for name in reversed(list(stages)):
@@ -64,7 +64,7 @@ def loads_of(stages: Mapping[str, Stage]) -> dict[str, Load]:
         for call, calls in calls_made(stage.calls or ()):
             _send(call, rates[name] * calls, visits, rates)
     return {
-        name: Load(per_second=rates[name], busy_seconds=visits[name].busy_seconds)
+        name: StageLoad(per_second=rates[name], busy_seconds=visits[name].busy_seconds)
         for name, stage in stages.items()
         if stage.role is not Role.INJECTOR
     }
@@ -96,14 +96,14 @@ def _attempt_failed(call: Call, visits: Mapping[str, _Visit]) -> float:
 
 
 def _attempts(call: Call, visits: Mapping[str, _Visit]) -> float:
-    """Return how many attempts a call makes on average, where each fails by itself."""
+    """Return how many attempts a call makes on average, if they fail independently."""
     failed = _attempt_failed(call, visits)
     attempts = sum(failed**retry for retry in range(call.retries.count + 1))
     return attempts * (1.0 if call.hedge_seconds is None else 1.0 + _HEDGED_RATIO)
 
 
 def _call_failed(call: Call, visits: Mapping[str, _Visit]) -> float:
-    """Return how likely a call fails for its caller."""
+    """Return the probability that a call fails for its caller."""
     if call.optional:
         return 0.0
     failed = _all_attempts_failed(call, visits)
@@ -130,9 +130,9 @@ def _send(call: Call, per_second: float, visits: Mapping[str, _Visit], rates: di
 
 
 def with_room(stages: Mapping[str, Stage], chance: Chance) -> dict[str, Stage]:
-    """Return the stages with workers and queues that carry the load with half of the workers busy, at most.
+    """Return the stages with workers and queues that carry the load with at most half of the workers busy.
 
-    Raise ConfigurationError where a stage would need more workers than one can have.
+    Raise ConfigurationError if a stage would need more workers than it can have.
     """
     loads = loads_of(stages)
     return {
@@ -141,20 +141,20 @@ def with_room(stages: Mapping[str, Stage], chance: Chance) -> dict[str, Stage]:
     }
 
 
-def _with_room(name: str, stage: Stage, load: Load, chance: Chance) -> Stage:
+def _with_room(name: str, stage: Stage, load: StageLoad, chance: Chance) -> Stage:
     needed = math.ceil(load.erlangs / TARGET_UTILISATION)
     workers = max(chance.one_of(_USUAL_WORKERS, name, "workers"), _rounded_up(needed))
     if workers > _MAX_WORKERS:
         raise ConfigurationError.of(
             f"{name} would get {format_rate(round(load.per_second, 3))} and need {needed} workers, "
-            f"which is more than {_MAX_WORKERS}: give a lower rate, or fewer visits"
+            f"which exceeds {_MAX_WORKERS}: give a lower rate, or fewer visits"
         )
     queue = max(_MIN_QUEUE, _QUEUE_PER_WORKER * workers)
     return replace(stage, workers=PositiveCount(workers), queue=Count(queue))
 
 
 def _rounded_up(count: int) -> int:
-    """Return the next number that people write down: two digits, then zeros."""
+    """Return the next round number: two digits, then zeros."""
     unit: int = 10 ** max(0, len(str(count)) - 2)
     return -(-count // unit) * unit
 

@@ -1,4 +1,4 @@
-"""What generated stages are called and what they are: a shop's services and stores, named as such usually are."""
+"""The names and kinds of generated stages: a shop's services and stores, with typical names."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _ENDINGS = {
     Kind.DATABASE: ("db", "store", "archive", "ledger", "index"),
     Kind.CACHE: ("cache", "sessions", "counters"),
 }
-# Of the leaves; the rest are services that answer by themselves.
+# Of the leaves; the rest are services that answer without a call.
 _DATABASE_RATIO = 0.35
 _CACHE_RATIO = 0.30
 
 
 def kinds_of(shape: Shape, chance: Chance) -> list[Kind]:
-    """Return what each stage of a shape is."""
+    """Return the kind of each stage of a shape."""
     entries = frozenset(shape.layers[0])
     return [_kind(number, number in entries, bool(called), chance) for number, called in enumerate(shape.called)]
 
@@ -60,7 +60,7 @@ def _kind(number: int, is_entry: bool, calls: bool, chance: Chance) -> Kind:
 
 
 def names_of(shape: Shape, kinds: Sequence[Kind], taken: Sequence[str], chance: Chance) -> list[str]:
-    """Return a name for each stage, none of them twice or in `taken`; a stage is mostly of its caller's area."""
+    """Return a unique name for each stage, not in `taken`; a stage is mostly in the area of its caller."""
     areas = _areas(shape, chance)
     counts: dict[str, int] = dict.fromkeys(taken, 1)
     names = []

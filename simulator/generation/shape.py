@@ -2,19 +2,19 @@
 
 The figures are those published for systems of thousands of services:
 
-- 13% of the services are entries, 39% leaves that call nobody, 48% in the middle (Winchester, Parisis, Xu, Berthouze,
+- 13% of the services are entries, 39% leaves without calls, 48% in the middle (Winchester, Parisis, Xu, Berthouze,
   "Complexity at Scale: A Quantitative Analysis of an Alibaba Microservice Deployment", arXiv:2504.13141, table 1).
-- Over 10% of the services call five others or more, and most are called by one. Call graphs are 4.27 calls deep on
+- Over 10% of the services call five others or more, and most have one caller. Call graphs are 4.27 calls deep on
   average with a standard deviation of 3.25, over 4% of them deeper than ten, and over 10% have more than 40 services
   (Luo et al., "Characterizing Microservice Dependency and Performance: Alibaba Trace Analysis", SoCC 2021, 3.1).
 - A service calls 1 to 10 others at Alibaba, up to 50 at Meta (Du et al., "A Microservice Graph Generator with
   Production Characteristics", arXiv:2412.19083). Meta's 18,500 services mix all shapes, a few of them called by very
   many (Huye, Shkuro, Sambasivan, "Lifting the veil on Meta's microservice architecture", ATC 2023).
 
-What comes of it, for 1,000 stages and 20 visits a message at most, over twelve seeds: 13% of the callers call five or
+The result, for 1,000 stages and at most 20 visits per message, over twelve seeds: 13% of the callers call five or
 more, 74% of the stages are called by one; messages go 3.7 calls deep with a standard deviation of 2.3, 1% of them
 deeper than ten, and 5% come to more than 40 stages, half of them to five at most: the tail is lighter than published. A
-topology of ten stages has the same layers and rules, and too few stages for shares.
+topology of ten stages follows the same rules, but has too few stages for such shares.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from simulator.generation.chance import Chance
 ENTRY_RATIO = 0.13
 LEAF_RATIO = 0.39
 MAX_CALLED = 10
-# P(a stage calls k others or more) = k^-EXPONENT, which is 10% for k = 5, and 20% for entries, which fan out more.
+# P(a stage calls k others or more) = k^-EXPONENT: 10% for k = 5, and 20% for entries, which fan out more.
 _CALLED_EXPONENT = 1.43
 _CALLED_BY_ENTRY_EXPONENT = 1.0
 _LAYERS_PER_DECADE = 4
 _MAX_DEFAULT_LAYERS = 15
-# Stages grow more from layer to layer, up to the fourth, and then thin out.
+# Layers get larger up to the fourth, and then smaller.
 _LAYER_DECAY = 2.0
 _MIN_WEIGHT = 1e-9  # thousands of layers are too deep for the exponential
-# What calls beyond the tree go to: a leaf that many others call, such as a session cache, or any deeper stage.
+# The targets of calls beyond the tree: a leaf that many others call, such as a session cache, or any deeper stage.
 _HOT_SPOT_RATIO = 0.05
 _TO_HOT_SPOT = 0.6
 
@@ -55,7 +55,7 @@ class Shape:
 
 
 def default_layers(count: int) -> int:
-    """Return how many layers so many stages have: three for each factor of ten, from 1 to 12."""
+    """Return how many layers `count` stages have: four for each factor of ten, from 1 to 15."""
     if count < 3:
         return count
     return max(2, min(_MAX_DEFAULT_LAYERS, round(_LAYERS_PER_DECADE * math.log10(count))))
@@ -95,9 +95,9 @@ def _shared_out(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def _leaves(layers: Sequence[Sequence[int]], count: int, chance: Chance) -> frozenset[int]:
-    """Choose the stages that call nobody: all of the last layer, of those between more the deeper, no entry.
+    """Return the leaves: the whole last layer, no entry, and in between more of the deeper stages.
 
-    In each layer there are left half as many that call as the next layer has stages.
+    Every layer keeps at least half as many callers as the next layer has stages.
     """
     leaves = set(layers[-1])
     keys = {
@@ -112,7 +112,7 @@ def _leaves(layers: Sequence[Sequence[int]], count: int, chance: Chance) -> froz
 def _connect(
     layer: Sequence[int], below: Sequence[int], leaves: frozenset[int], called: list[dict[int, None]], chance: Chance
 ) -> list[int]:
-    """Give each stage of the layer below a caller, and return the callers that have calls left, once for each call."""
+    """Find a caller for each stage of the layer below; return the callers with calls left, once for each call."""
     callers = [number for number in layer if number not in leaves]
     exponent = _CALLED_BY_ENTRY_EXPONENT if layer[0] == 0 else _CALLED_EXPONENT
     counts = {number: _wanted_calls(number, exponent, chance) for number in callers}
@@ -131,7 +131,7 @@ def _wanted_calls(number: int, exponent: float, chance: Chance) -> int:
 
 
 class _Deeper:
-    """Targets for calls beyond the tree: stages from a depth on, those that many call more often than others."""
+    """Targets of calls beyond the tree: stages from a depth on, hot spots more often than others."""
 
     def __init__(self, layers: Sequence[Sequence[int]], depth: int, leaves: frozenset[int], chance: Chance) -> None:
         self._all = range(layers[depth][0], layers[-1][-1] + 1)
@@ -140,11 +140,11 @@ class _Deeper:
         self._chance = chance
 
     def candidates(self, caller: int, call: int) -> Iterator[int]:
-        """Return a few targets to try, the first of which is usually free."""
+        """Yield a few targets, the first of which is usually free."""
         about = f"{caller} {call}"
-        for attempt in range(4):
-            pool = self._hot if self._chance.happens(_TO_HOT_SPOT, about, f"hot {attempt}") else self._all
-            yield self._chance.one_of(pool, about, f"target {attempt}")
+        for number in range(4):
+            pool = self._hot if self._chance.happens(_TO_HOT_SPOT, about, f"hot {number}") else self._all
+            yield self._chance.one_of(pool, about, f"target {number}")
 
 
 def _share(callers: Sequence[int], deeper: _Deeper, called: list[dict[int, None]]) -> None:

@@ -1,4 +1,4 @@
-"""What goes wrong in a generated topology, and what its calls do about it, in rates as real systems have them."""
+"""The faults of a generated topology, and the options by which its calls cope, at rates as in real systems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulator.behaviour.retries import Retries
 from simulator.generation.chance import Chance
 from simulator.topology.model import DEFAULT_TIMEOUT, Call, Name, PositiveSeconds
 
-# Of one message in a thousand up to one in fifty; none takes processor time or memory from the other stages.
+# They hit one message in a thousand up to one in fifty; none takes CPU time or memory from the other stages.
 _FAULTS = (
     *("error(500, 0.1%)", "error(500, 0.5%)", "error(503, 0.2%)", "error(503, 1%)", "error(503, 2%)", "error(429, 1%)"),
     *("hang(200ms, 0.5%)", "hang(500ms, 0.2%)", "hang(1s, 0.1%)"),
@@ -26,7 +26,7 @@ _RETRIES = (
 )
 _BREAKERS = (BreakerRule(failures=5, reset_seconds=5.0), BreakerRule(failures=10, reset_seconds=10.0))
 _CHOICES: Mapping[str, Sequence[Retries | BreakerRule]] = {"retries": _RETRIES, "breaker": _BREAKERS}
-# By option: its field, its size in means of the called stage, and its least. An answer rarely takes longer than the
+# By option: its field, its multiple of the called stage's mean, and its minimum. An answer rarely takes longer than the
 # timeout and sometimes longer than the hedge.
 _TIMES = {
     "timeout": ("timeout_seconds", 10, 0.1),
@@ -45,7 +45,7 @@ def faults_of(name: str, faulty_ratio: float, chance: Chance) -> tuple[Fault, ..
 
 
 class Options:
-    """Adds options to a share of the calls, and more than one of them to most of those.
+    """Add options to a share of the calls, more than one to most of those.
 
     `mean_seconds` says how long each stage takes; `fallbacks` has the stages that a caller's calls may fall back on.
     """
@@ -63,7 +63,7 @@ class Options:
         self._chance = chance
 
     def added_to(self, caller: str, call: Call) -> Call:
-        """Return the call with the options that fall to it, if any do."""
+        """Return the call with the options that are drawn for it, if any."""
         about = f"{caller} {call.to}"
         if not self._chance.happens(self._share, about, "options"):
             return call
@@ -91,5 +91,5 @@ class Options:
 
 
 def _seconds(seconds: float, low: float) -> PositiveSeconds:
-    """Return a time with two digits, between `low` and the timeout that calls have by default."""
+    """Return a time with two digits, between `low` and the default timeout of calls."""
     return PositiveSeconds(min(DEFAULT_TIMEOUT, max(low, float(f"{seconds:.2g}"))))

@@ -1,8 +1,8 @@
 """How many stages a message visits: the probabilities of the calls are chosen so that it is a few, and sometimes many.
 
-A message of a thousand stages does not come to all of them: call graphs are small with a heavy tail, one in ten having
-more than 40 services (Luo et al., SoCC 2021, section 3.1). So some calls are always made and others seldom, as many of
-the former as keep the average within its bound.
+A message in a topology of a thousand stages does not visit all of them: call graphs are small with a heavy tail, one in
+ten has more than 40 services (Luo et al., SoCC 2021, section 3.1). So some calls are always made and others seldom, as
+many of the former as keep the average within its bound.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simulator.topology.model import Alternative, Call, Ratio, Stage, Step
 Steps = Mapping[str, Sequence[Step]]
 _SELDOM = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 _MIN_PROBABILITY = 0.001
-# Up to 1, the calls that are seldom made become more frequent; beyond, more and more of them are always made.
+# Up to 1, the calls that are seldom made become more frequent; above 1, more and more of them are always made.
 _MAX_LEVEL = 1.85
 _BISECTIONS = 40
 
@@ -25,7 +25,7 @@ _BISECTIONS = 40
 @dataclass(frozen=True)
 class _Edge:
     to: str
-    calls: float  # how many each visit makes on average where the call's own probability is 1
+    calls: float  # how many each visit makes on average if the call's own probability is 1
     always_from: float  # the level from which on the call is always made
     seldom_ratio: float  # its probability at level 1
 
@@ -65,7 +65,7 @@ def with_probabilities(steps: Steps, injectors: Sequence[str], max_visits: float
 
 
 def mean_visits(stages: Mapping[str, Stage]) -> float:
-    """Return how many visits a message makes on average, retries apart, over all injectors by their rates.
+    """Return how many visits a message makes on average, without retries, over all injectors by their rates.
 
     `stages` has every stage after all of its callers.
     """

@@ -44,7 +44,7 @@ def test_a_file_is_not_overwritten_unless_that_is_asked_for(tmp_path):
     again = ("generate", "--stages", "5", "--seed", "2", "--output", "shop.yaml")
     refused = run(*again, cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "shop.yaml exists already: give --overwrite, or another file\n"
+    assert refused.stderr == "shop.yaml already exists: give --overwrite, or another file\n"
     assert (tmp_path / "shop.yaml").read_bytes() == before
     assert run(*again, "--overwrite", cwd=tmp_path).returncode == 0
     assert read_topology(tmp_path / "shop.yaml").seed == 2

@@ -194,5 +194,5 @@ def test_what_can_not_be_is_refused(wrong, said):
 
 def test_a_load_that_no_stage_can_carry_is_refused():
     """A million messages a second would need more workers than a stage can have."""
-    with pytest.raises(ConfigurationError, match="which is more than 100000: give a lower rate, or fewer visits"):
+    with pytest.raises(ConfigurationError, match="which exceeds 100000: give a lower rate, or fewer visits"):
         generate(Plan(stages=50, seed=7, rate_per_second=1e6))
