@@ -210,8 +210,7 @@ class Handling:
         return body if behaviour.model.calls else plain
 
     def _arrival(self, message: Message) -> Arrival:
-        now = self._runtime.now()
-        received_at = now if message.received_at is None else message.received_at
+        received_at, received_unix_ns = message.received_at, message.received_unix_ns
         return Arrival(
             message_id=message.message_id,
             visit=message.visit,
@@ -221,8 +220,8 @@ class Handling:
             body_bytes=message.body_bytes,
             due_unix_seconds=message.due.unix_seconds,
             due_at=message.due.at,
-            received_unix_ns=self._runtime.unix_ns() - round((now - received_at) * 1e9),
-            received_at=received_at,
+            received_unix_ns=self._runtime.unix_ns() if received_unix_ns is None else received_unix_ns,
+            received_at=self._runtime.now() if received_at is None else received_at,
             trace=self._tracing.ids(message.message_id, message.visit),
             deadline_seconds=message.deadline_seconds,
         )

@@ -103,3 +103,4 @@ class Message:
     deadline_seconds: float | None = None
     content_encoding: str = ""
     received_at: float | None = None
+    received_unix_ns: int | None = None

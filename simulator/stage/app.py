@@ -16,7 +16,7 @@ from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime
 from simulator.errors import InvalidMessage
 from simulator.net.problems import problem
-from simulator.stage.exchange import RECEIVED_AT, HttpExchange
+from simulator.stage.exchange import RECEIVED_AT, RECEIVED_UNIX_NS, HttpExchange
 from simulator.stage.intake import HeldBodies, Intake
 from simulator.stage.message_headers import (
     CALLER,
@@ -156,6 +156,7 @@ def _message(front: Front, environ: WSGIEnvironment, start_response: StartRespon
         deadline_seconds=deadline_from(headers) if believed else None,
         content_encoding=headers.get("Content-Encoding", ""),
         received_at=environ.get(RECEIVED_AT),
+        received_unix_ns=environ.get(RECEIVED_UNIX_NS),
     )
 
 

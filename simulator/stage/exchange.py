@@ -16,8 +16,8 @@ from simulator.stage.message_headers import INJECTED
 
 # Keys in the WSGI environment. By these two the application tells the server how to end the connection:
 RESET, HANG_UP = "simulator.reset", "simulator.hang_up"
-# when the request's first byte came, monotonic;
-RECEIVED_AT = "simulator.received_at"
+# when the request's first byte came, monotonic and in nanoseconds since 1970;
+RECEIVED_AT, RECEIVED_UNIX_NS = "simulator.received_at", "simulator.received_unix_ns"
 # a function that returns for how many seconds its client was waited for since then;
 WAITED = "simulator.waited"
 # and one that sends some bytes before the answer.

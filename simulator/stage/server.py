@@ -30,7 +30,7 @@ from simulator.net.problems import CONTENT_TYPE, problem
 from simulator.net.request_body import BLOCK_BYTES, RequestBody
 from simulator.net.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
 from simulator.stage.answers import farewell
-from simulator.stage.exchange import HANG_UP, INTERIM, RECEIVED_AT, RESET, WAITED
+from simulator.stage.exchange import HANG_UP, INTERIM, RECEIVED_AT, RECEIVED_UNIX_NS, RESET, WAITED
 from simulator.stage.waiting import ClientStream, Dismissed, Phase, Waiting
 
 # Beyond the messages inside a stage: for those that are turned away, for probes, and for idle connections.
@@ -134,7 +134,7 @@ class _Handler(WSGIHandler):
     headers: RequestHeaders
     response_headers: list[tuple[bytes, bytes]]
     _gathered: bytearray | None = None
-    _received_at = 0.0
+    _received_at, _received_unix_ns = 0.0, 0
     _has_hung_up = False
 
     def __init__(self, connection: Any, address: Any, server: StageServer) -> None:
@@ -157,7 +157,7 @@ class _Handler(WSGIHandler):
                 self._linger()
             return None
         self._stream.enter(Phase.REQUEST, patience.head_seconds)
-        self._received_at = self._stream.since
+        self._received_at, self._received_unix_ns = self._stream.since, time.time_ns()
         try:
             self._read_head()
         except (RefusedRequest, TimeoutError) as error:
@@ -226,7 +226,8 @@ class _Handler(WSGIHandler):
         environ["PATH_INFO"], environ["QUERY_STRING"] = line.path, line.query
         environ["SERVER_PROTOCOL"] = line.version
         environ["wsgi.input"] = self.wsgi_input
-        environ[RECEIVED_AT], environ[WAITED] = self._received_at, self._waited_seconds
+        environ[RECEIVED_AT], environ[RECEIVED_UNIX_NS] = self._received_at, self._received_unix_ns
+        environ[WAITED] = self._waited_seconds
         if line.version == "HTTP/1.1":
             environ[INTERIM] = self._send_interim
         if isinstance(self.client_address, tuple):

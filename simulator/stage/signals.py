@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 import simulator
 from simulator.engine.capacity import Capacity
 from simulator.errors import StartError
-from simulator.stage.exchange import RECEIVED_AT
+from simulator.stage.exchange import RECEIVED_UNIX_NS
 from simulator.stage.shared import Shared
 from simulator.telemetry import traces
 from simulator.telemetry.at_work import Shown
@@ -118,10 +117,8 @@ def _from_first_byte(application: WSGIApplication) -> WSGIApplication:
     """Let the server's span begin when the request's first byte came."""
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        received_at = environ.get(RECEIVED_AT)
-        if received_at is not None:
-            # The instrumentation has set it to now; the key is not public, and the version is pinned.
-            environ[_SPAN_START] = time.time_ns() - int((time.monotonic() - received_at) * 1e9)
+        # The instrumentation has set it to now; the key is not public, and the version is pinned.
+        environ[_SPAN_START] = environ.get(RECEIVED_UNIX_NS, environ[_SPAN_START])
         return application(environ, start_response)
 
     return dispatch

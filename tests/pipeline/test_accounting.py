@@ -173,7 +173,11 @@ def test_the_process_span_says_what_was_drawn(ten_thousand):
         assert process.attributes["simulator.delay.drawn_seconds"] == pytest.approx(
             line["delay_drawn_seconds"], abs=1e-6
         )
-        assert process.duration_seconds == pytest.approx(line["processing_seconds"], abs=2e-6)
+        assert process.attributes["simulator.processing_seconds"] == pytest.approx(line["processing_seconds"], abs=1e-6)
+        server = next(span for span in traces[line["trace_id"]] if span.service == "enrich" and span.kind == SERVER)
+        assert server.attributes["simulator.overhead_seconds"] == pytest.approx(line["overhead_seconds"], abs=1e-6)
+        assert server.duration_seconds == pytest.approx(line["duration_seconds"], abs=2e-6)
+        assert server.start_ns <= process.start_ns <= process.end_ns <= server.end_ns
         assert wait.duration_seconds == pytest.approx(line["queue_wait_seconds"], abs=2e-6)
         assert process.start_ns >= wait.end_ns - 1000
 

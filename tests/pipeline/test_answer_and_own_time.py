@@ -91,7 +91,7 @@ def test_the_delay_is_the_own_time(tmp_path, delay):
         assert line["delay_drawn_seconds"] + line["overhead_seconds"] == pytest.approx(
             line["processing_seconds"], abs=2e-6
         )
-        assert seconds == pytest.approx(line["duration_seconds"], abs=5e-4)
+        assert seconds == pytest.approx(line["duration_seconds"], abs=2e-6)
         errors.append(seconds - line["queue_wait_seconds"] - line["delay_drawn_seconds"])
     # The first messages teach the stage what it takes to answer.
     assert abs(statistics.median(errors[50:])) < 0.001

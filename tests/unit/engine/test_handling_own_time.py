@@ -30,7 +30,8 @@ def test_the_arrival_is_that_of_the_first_byte_on_both_clocks(make_stage, make_m
     """What is told of the arrival is the same instant on the clock for durations and on that of the day."""
     rig = make_stage()
     rig.time.advance(10.0)
-    arrival = rig.handle(make_message(received_at=9.75)).arrival
+    message = make_message(received_at=9.75, received_unix_ns=1_700_000_009_750_000_000)
+    arrival = rig.handle(message).arrival
     assert (arrival.received_at, arrival.received_unix_ns) == (9.75, 1_700_000_009_750_000_000)
 
 
