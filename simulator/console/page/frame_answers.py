@@ -62,10 +62,7 @@ class FrameAnswers:
         """Return what is new since `shown`, and the name of a drawing that the page does not have yet."""
         self._watching.seen()
         snapshot = self._watching.snapshot
-        # The picture of a large system is sent with new figures only, and not with each trace that comes in.
-        is_large = view_of(path) == "system" and self._drawing.size.is_brief
-        store_version = -1 if is_large else self._watching.store.version
-        version = [snapshot.number, store_version, path, search, laid.get("drawing")]
+        version = [snapshot.number, self._watching.store.version, path, search, laid.get("drawing")]
         if version == shown or (laid.get("path"), laid.get("search")) != (path, search):
             return no_update, no_update
         news, stale = News(version), cast(Any, no_update)
@@ -73,7 +70,9 @@ class FrameAnswers:
         match view_of(path):
             case "system":
                 drawing = self._current_drawing()
-                update_system(news, snapshot.picture, snapshot.whole, drawing)
+                # A large picture is not sent again with each trace that comes in.
+                if not isinstance(shown, list) or [shown[0], *shown[2:]] != [version[0], *version[2:]]:
+                    update_system(news, snapshot.picture, snapshot.whole, drawing)
                 stale = drawing.name if laid.get("drawing") != drawing.name else no_update
             case "stages":
                 update_stage(news, self._watching.node(item_of(path)))

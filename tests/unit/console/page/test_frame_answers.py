@@ -82,6 +82,20 @@ def test_news_come_only_when_something_is_new(run, answers, path):
     assert third["texts"]["status-traces"] == "1 trace, 1 span"
 
 
+def test_the_picture_is_sent_with_new_figures_only(run, answers):
+    """A trace that comes in changes the status, and not the cards and lines of the system."""
+    _, laid = answers.view("/", "")
+    first, _ = answers.news("/", "", laid, None)
+    assert first["edges"] and "n0-rate" in first["texts"]
+    run.store.add(request(parse=[span(1, 1)]))
+    second, _ = answers.news("/", "", laid, first["version"])
+    assert (second["edges"], second["kinds"].keys() & {"n0", "n1"}, "n0-rate" in second["texts"]) == ([], set(), False)
+    assert second["texts"]["status-traces"] == "1 trace, 1 span"
+    run.look()
+    third, _ = answers.news("/", "", laid, second["version"])
+    assert third["edges"] and "n0-rate" in third["texts"]
+
+
 def test_news_are_for_the_view_that_is_laid_out(answers):
     """While a view is on its way there is no news for the one before."""
     _, laid = answers.view("/", "")
