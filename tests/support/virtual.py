@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
+
+from simulator.engine.output import Discarding
+from simulator.telemetry.record import Arrival, Attempt
 from simulator.topology.model import Topology
 from simulator.topology.structure import structure
 from simulator.virtual.kernel import Kernel
-from simulator.virtual.system import VirtualSystem, bare_setup
+from simulator.virtual.system import InstanceSetup, NoListener, VirtualSystem, bare_setup
 
 UNIX_START_NS = 1_700_000_000 * 10**9
 
@@ -49,14 +54,75 @@ def topology_of(stages, seed=7, name="test"):
     return topology
 
 
-def run_virtual(topology, *sinks, seconds=None, setup=None, overhead_seconds=0.0):
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """An attempt that ended at `at`; `retry_in_seconds` is the pause before the next one, None where there is none."""
+
+    arrival: Arrival
+    attempt: Attempt
+    retry_in_seconds: float | None
+    at: float
+
+
+class Seen:
+    """What every stage has told, in the order in which it ended: its records and its attempts at calls.
+
+    `by_instance` has the records of (stage, instance).
+    """
+
+    def __init__(self):
+        self.records, self.attempts, self.by_instance = defaultdict(list), defaultdict(list), defaultdict(list)
+        self.now = None
+
+    def setup(self, name, instance):
+        """Return what an instance is given."""
+        sink = _StageSink(self, name, instance)
+        return InstanceSetup(sinks=lambda capacity: [sink], listener=NoListener(), output=Discarding())
+
+    def count(self, name):
+        """Return how many messages a stage has handled."""
+        return len(self.records[name])
+
+    def outcomes(self, name):
+        """Return the outcomes of a stage's messages, by their ids."""
+        return {record.arrival.message_id: str(record.outcome) for record in self.records[name]}
+
+
+class _StageSink(SilentSink):
+    def __init__(self, seen, name, instance):
+        self._seen, self._name, self._instance = seen, name, instance
+
+    def attempted(self, arrival, downstream, attempt, retry_in_seconds):
+        tried = Tried(arrival=arrival, attempt=attempt, retry_in_seconds=retry_in_seconds, at=self._seen.now())
+        self._seen.attempts[self._name].append(tried)
+
+    def handled(self, record):
+        self._seen.records[self._name].append(record)
+        self._seen.by_instance[self._name, self._instance].append(record)
+
+
+def observe(stages, seed=7, seconds=None, changes=()):
+    """Run stages, written as in a file, and return what they have told.
+
+    `changes` are (seconds, function of the system) pairs.
+    """
+    seen = Seen()
+    run_virtual(topology_of(stages, seed), seconds=seconds, setup=seen.setup, seen=seen, changes=changes)
+    return seen
+
+
+def run_virtual(topology, *sinks, seconds=None, setup=None, overhead_seconds=0.0, seen=None, changes=()):
     """Run a topology in virtual time until its loads have ended and nothing is under way; return its kernel.
 
     With `seconds` the loads are stopped after that time.
     """
     kernel = Kernel(UNIX_START_NS)
+    if seen is not None:
+        seen.now = kernel.now
     system = VirtualSystem(topology, kernel, setup or bare_setup(*sinks), overhead_seconds)
     system.start()
+    for at, change in changes:
+        kernel.spawn(lambda at=at, change=change: (kernel.sleep(at), change(system)))
     if seconds is not None:
         kernel.run(seconds)
         system.stop_loads()

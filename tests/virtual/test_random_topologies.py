@@ -1,28 +1,21 @@
-"""Two thousand topologies that nobody thought of, other ones in each run: ledgers balance, nothing hangs.
-
-The seed of a run is in the failure; SIMULATOR_TEST_SEED runs the same ones again.
-"""
+"""Two thousand topologies that nobody thought of, other ones in each run: ledgers balance, nothing hangs."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
 from dataclasses import asdict
 
 import pytest
-import yaml
-from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from simulator.local.virtual_books import Books
 from simulator.topology.draining import run_drain_seconds
 from simulator.virtual.kernel import Kernel
 from simulator.virtual.system import VirtualSystem
 from tests.support.random_topologies import topologies
+from tests.support.seeds import check_many
 from tests.support.virtual import topology_of
 
 PARTS, EACH = 4, 250
-FEW = 10  # for `make check`
 MESSAGES = 12
 
 
@@ -59,36 +52,13 @@ def check(drawn, genuine):
     assert json.dumps(asdict(result), default=str) == json.dumps(asdict(run_to_its_end(topology)), default=str)
 
 
-def check_many(genuine):
-    """Check random topologies, and tell the seed of a run in which one fails."""
-    first = int(os.environ.get("SIMULATOR_TEST_SEED") or random.SystemRandom().randrange(10**9))
-
-    @seed(first)
-    @settings(
-        max_examples=EACH if settings.get_current_profile_name() == "project" else FEW,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(topologies(MESSAGES, genuine))
-    def balances(drawn):
-        try:
-            check(drawn, genuine)
-        except Exception as error:
-            text = yaml.safe_dump(drawn, sort_keys=False)
-            raise AssertionError(f"with SIMULATOR_TEST_SEED={first}:\n{text}\n{error}") from error
-
-    balances()
-
-
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_is_drawn_balances_and_is_the_same_twice(part):
     """Faults, limits, timeouts and deadlines: every ledger balances, and the same seed gives the same report."""
-    check_many(genuine=True)
+    check_many(topologies(MESSAGES), EACH, lambda drawn: check(drawn, genuine=True))
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_is_injected_is_never_called_genuine(part):
     """Where injected faults are all that goes wrong, no message fails in any other way."""
-    check_many(genuine=False)
+    check_many(topologies(MESSAGES, genuine=False), EACH, lambda drawn: check(drawn, genuine=False))
