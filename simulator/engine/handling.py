@@ -104,6 +104,7 @@ class Handling:
             self._running.add(running)
             try:
                 answer = self._outcome(message, behaviour, injection, ticket, seen, admission)
+                message.exchange.release()  # an answer may take long to leave
                 if admission is None or not admission.given:
                     self._answer(message, answer, injection, seen)
             finally:
@@ -130,7 +131,8 @@ class Handling:
             return self._work(message, behaviour, injection, ticket, seen, admission)
         except MessageError as error:
             seen.failed(error)
-            return Answer(error=error)
+            # Its traceback would hold the body for as long as the answer takes.
+            return Answer(error=error.with_traceback(None))
         except Exception as error:
             logging.getLogger(__name__).exception("the message %s could not be handled", message.message_id)
             seen.broke(error)
