@@ -103,13 +103,14 @@ class Handling:
             running = self._runtime.current()
             self._running.add(running)
             try:
-                answer = self._outcome(message, behaviour, injection, ticket, seen, admission)
-                message.exchange.release()  # an answer may take long to leave
+                try:
+                    answer = self._outcome(message, behaviour, injection, ticket, seen, admission)
+                finally:
+                    message.exchange.release()  # an answer may take long to leave
                 if admission is None or not admission.given:
                     self._answer(message, answer, injection, seen)
             finally:
                 self._running.discard(running)
-                message.exchange.release()
                 injection.release()
             record = seen.left()
         # Where there was nothing to wait for, an overhead says nothing about the waiting.
