@@ -143,6 +143,17 @@ def test_a_packed_process_that_is_killed(tmp_path):
     assert report["balanced"]
 
 
+def test_packed_stages_end_with_their_runner(tmp_path):
+    """Where the runner is killed every stage of a process ends in order, and the process with them."""
+    with running_topology(tmp_path, SHOP, "--processes", "1") as running:
+        (pid,) = processes_of(running)
+        labels = labels_of(running)
+        running.process.kill()
+        running.process.wait()
+        wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the end of the process")
+        assert all(running.log(label)[-1]["event"] == "stage.stopped" for label in labels)
+
+
 def test_a_stage_that_asks_for_it_has_a_process_of_its_own(tmp_path):
     """`processes: apart` keeps a stage by itself, all its instances, whatever is asked for."""
     topology = SHOP.replace("instances: 2,", "instances: 2, processes: apart,")
