@@ -22,7 +22,7 @@ from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.run_files import RunFiles, labels
-from simulator.telemetry.standing import Standing, Watch
+from simulator.telemetry.standing import RollingWindow, StageSnapshot
 from simulator.telemetry.tally import Tallies, TallyReader
 from simulator.topology.graph import entries
 from simulator.topology.model import Topology
@@ -36,7 +36,15 @@ _EXTERNAL_TRACES = 200
 _MAX_EXTERNAL_SPANS = 10_000
 _EXTERNAL_EVERY_SECONDS = 2.0
 _EXTERNAL_WINDOW_SECONDS = 60.0
-_NOTHING = Standing(math.nan, math.nan, math.nan, math.nan, 0, 0, {})
+_NOTHING = StageSnapshot(
+    rate_per_second=math.nan,
+    p50_seconds=math.nan,
+    p95_seconds=math.nan,
+    p99_seconds=math.nan,
+    in_flight=0,
+    queue_depth=0,
+    outcomes={},
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Snapshot:
 
     number: int
     picture: SystemPicture
-    whole: Standing
+    whole: StageSnapshot
 
 
 class _WatchedTallies:
@@ -53,13 +61,13 @@ class _WatchedTallies:
 
     def __init__(self, source: Tallies) -> None:
         self.track = Track(source)
-        self._watch = Watch(source, LATENCY_WINDOW_SECONDS)
-        self._patient = Watch(source, PATIENT_WINDOW_SECONDS)
+        self._watch = RollingWindow(source, LATENCY_WINDOW_SECONDS)
+        self._patient = RollingWindow(source, PATIENT_WINDOW_SECONDS)
 
-    def look(self, monotonic: float, unix_seconds: float) -> Standing:
+    def look(self, monotonic: float, unix_seconds: float) -> StageSnapshot:
         """Return the present figures; percentiles reach further back if nothing was handled lately."""
         self.track.record(unix_seconds)
-        now, longer = self._watch.look(monotonic), self._patient.look(monotonic)
+        now, longer = self._watch.snapshot(monotonic), self._patient.snapshot(monotonic)
         if not math.isnan(now.p50_seconds):
             return now
         return replace(

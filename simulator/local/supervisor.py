@@ -29,7 +29,7 @@ from simulator.net.listening import listen_in_a_row
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import labels
-from simulator.telemetry.standing import Watch, percentiles
+from simulator.telemetry.standing import RollingWindow, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import with_address
 from simulator.topology.draining import run_drain_seconds
@@ -147,7 +147,7 @@ class Supervisor:
 
     def run(self, view: View, duration_seconds: float | None) -> None:
         """Watch until the end is asked for, the time is up, or every load has come to its end."""
-        watches = {name: Watch(source) for name, source in self._tallies.items()}
+        watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
         next_show = self._began
         while not self._stop.wait(_TICK_SECONDS):
             now = time.monotonic()
@@ -207,7 +207,7 @@ class Supervisor:
         return [child for name in chosen for child in self._children[name]]
 
     def _in_flight(self) -> dict[str, int]:
-        return {name: Watch(source).look(0.0).in_flight for name, source in self._tallies.items()}
+        return {name: RollingWindow(source).snapshot(0.0).in_flight for name, source in self._tallies.items()}
 
     def _note_failed(self, names: Iterable[str]) -> None:
         """Note how those ended that were asked to, and did not end as they should."""
@@ -299,8 +299,8 @@ class Supervisor:
                 said[name] = ", ".join(f"instance {child.instance} {self._gone[child.label]}" for child in gone)
         return said
 
-    def _picture(self, watches: Mapping[str, Watch], now: float) -> Picture:
-        standings = {name: watch.look(now) for name, watch in watches.items()}
+    def _picture(self, watches: Mapping[str, RollingWindow], now: float) -> Picture:
+        standings = {name: watch.snapshot(now) for name, watch in watches.items()}
         said = self._gone_stages()
         dead = {name for name, children in self._children.items() if all(c.label in self._gone for c in children)}
         gone = {name: how for name, how in said.items() if name in dead}

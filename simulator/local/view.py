@@ -14,7 +14,7 @@ from rich.text import Text
 
 from simulator.local.ledger import Ledger
 from simulator.telemetry.record import Outcome
-from simulator.telemetry.standing import Standing
+from simulator.telemetry.standing import StageSnapshot
 from simulator.units import human_duration
 
 _PLAIN_EVERY_SECONDS = 5.0
@@ -40,7 +40,7 @@ class Picture:
     """
 
     elapsed_seconds: float
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, StageSnapshot]
     gone: Mapping[str, str]
     hurt: Mapping[str, str] = field(default_factory=dict)
     speed: float | None = None

@@ -20,7 +20,7 @@ from simulator.telemetry import tally
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.logs import LogSink
 from simulator.telemetry.observe import Sink
-from simulator.telemetry.record import Arrival, Attempt, CallRecord, StageRecord
+from simulator.telemetry.record import StageRecord
 from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.standing import percentiles
 from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
@@ -96,27 +96,12 @@ class Books:
             output.close()
 
 
-class _LastHandled:
+class _LastHandled(Sink):
     """A sink that remembers the time of the last record."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.at = 0.0
-
-    def received(self, arrival: Arrival) -> None:
-        """Do nothing."""
-
-    def injected(self, arrival: Arrival, fault: str) -> None:
-        """Do nothing."""
-
-    def sending(self, downstream: str) -> None:
-        """Do nothing."""
-
-    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
-        """Do nothing."""
-
-    def sent(self, arrival: Arrival, call: CallRecord) -> None:
-        """Do nothing."""
 
     def handled(self, record: StageRecord) -> None:
         """Remember the time."""

@@ -23,7 +23,7 @@ from simulator.local.view import LiveView, Picture, PlainView, Silence, View
 from simulator.local.virtual_books import Books
 from simulator.local.virtual_logs import VirtualLogs
 from simulator.quoting import quoted
-from simulator.telemetry.standing import Watch
+from simulator.telemetry.standing import RollingWindow
 from simulator.topology.draining import run_drain_seconds
 from simulator.topology.layers import ENVIRONMENT_PREFIX
 from simulator.topology.model import Role, Topology
@@ -98,7 +98,7 @@ class _Course:
         self._books = books
         self._stop = stop
         self._tallies = books.tallies()
-        self._watches = {name: Watch(source) for name, source in self._tallies.items()}
+        self._watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
         self._began = self._shown = time.monotonic()
         self._step_seconds = _FIRST_STEP_SECONDS
         self._ended_at = 0.0
@@ -137,7 +137,7 @@ class _Course:
 
     def _picture(self) -> Picture:
         now = self._kernel.now()
-        standings = {name: watch.look(now) for name, watch in self._watches.items()}
+        standings = {name: watch.snapshot(now) for name, watch in self._watches.items()}
         real_seconds = max(1e-3, time.monotonic() - self._began)
         return Picture(now, standings, {}, speed=now / real_seconds)
 

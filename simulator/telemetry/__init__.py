@@ -1,1 +1,1 @@
-"""How a stage is seen: one record per handled message, told to logs, metrics, spans and the run's tally alike."""
+"""How a stage is observed: one record per handled message, which logs, metrics, spans and the run's tally share."""

@@ -1,7 +1,7 @@
-"""Which stage of a process is at work, where a library knows only one of something: a tracer, a logger.
+"""Which stage of a process is at work, for libraries that know only one of something: a tracer, a logger.
 
-A context variable says it. It is set where the work of a stage begins, when a request comes in and when its load runs,
-and every task sees it that the work starts.
+A context variable says it. It is set where the work of a stage starts, when a request arrives and when its load runs,
+and every task that this work spawns sees it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from structlog.typing import FilteringBoundLogger
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """How one stage shows itself to libraries: its tracer provider and its logger."""
+    """The telemetry of one stage that libraries use: its tracer provider and its logger."""
 
     provider: TracerProvider
     logger: FilteringBoundLogger
 
 
 class AtWork:
-    """The stage at work, the first one of the process where none is."""
+    """The stage at work, or the first one of the process if none is."""
 
     def __init__(self) -> None:
         self._current: contextvars.ContextVar[Shown | None] = contextvars.ContextVar("stage at work", default=None)
@@ -39,16 +39,16 @@ class AtWork:
         self._first = self._first or shown
 
     def shown(self) -> Shown | None:
-        """Return how the stage at work shows itself; None before the first stage has been added."""
+        """Return the telemetry of the stage at work; None before the first stage has been added."""
         return self._current.get() or self._first
 
     def run(self, shown: Shown, function: Callable[[], None]) -> None:
-        """Call a function as work of a stage."""
+        """Call a function as the work of a stage."""
         self._current.set(shown)
         function()
 
     def wsgi(self, shown: Shown, application: WSGIApplication) -> WSGIApplication:
-        """Return an application whose requests are work of a stage; a connection is of one stage from end to end."""
+        """Return an application whose requests are the work of a stage; a connection belongs to a single stage."""
 
         def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             self._current.set(shown)
@@ -58,13 +58,13 @@ class AtWork:
 
 
 class ProviderAtWork(TracerProvider):
-    """A tracer provider for an instrumentation that is global to the process: its spans are of the stage at work."""
+    """A tracer provider for an instrumentation that is global to the process: its spans belong to the stage at work."""
 
     def __init__(self, at_work: AtWork) -> None:
         self._at_work = at_work
 
     def get_tracer(self, *name: Any, **options: Any) -> Tracer:
-        """Return a tracer that finds the stage anew for each span."""
+        """Return a tracer that looks up the stage for each span."""
         return _TracerAtWork(self._at_work, name, options)
 
 
@@ -79,7 +79,7 @@ class _TracerAtWork(Tracer):
         return self._tracer().start_span(name, context, *more, **options)
 
     @contextmanager
-    def start_as_current_span(  # type: ignore[override] # the SDK's is a decorator, too, which nobody needs here
+    def start_as_current_span(  # type: ignore[override] # the SDK's is also a decorator, which is not needed here
         self, name: str, context: Context | None = None, *more: Any, **options: Any
     ) -> Iterator[Span]:
         with self._tracer().start_as_current_span(name, context, *more, **options) as span:
@@ -96,7 +96,7 @@ class _TracerAtWork(Tracer):
 
 
 class LoggerAtWork:
-    """A logger for what libraries say: it says it in the log of the stage at work."""
+    """A logger for libraries, which writes in the log of the stage at work."""
 
     def __init__(self, at_work: AtWork) -> None:
         self._at_work = at_work

@@ -1,7 +1,7 @@
-"""W3C baggage that is handed on as it came, with a stage's own member, `simulator.message_id`, beside it.
+"""W3C baggage that is forwarded as it came, with a stage's own member, `simulator.message_id`, beside it.
 
-OpenTelemetry's propagator reads members and writes them anew, which changes what is not ours: `%20` becomes `+`, a
-property becomes part of its value, and what it can't read is gone, with a warning for each member.
+OpenTelemetry's propagator parses members and writes them again, which changes what is not ours: `%20` becomes `+`, a
+property becomes part of its value, and what it can't read is lost, with a warning for each member.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from opentelemetry.propagators.textmap import (
 )
 
 MESSAGE_ID_MEMBER = "simulator.message_id"
-# Up to here the specification wants baggage handed on whole; beyond it a next stage may refuse the request.
+# Up to here the specification wants baggage forwarded whole; beyond it a called stage may refuse the request.
 MAX_BYTES = 8192
 _HEADER = "baggage"
 _AS_IT_CAME = context.create_key("simulator-baggage")
@@ -31,7 +31,7 @@ _AS_IT_CAME = context.create_key("simulator-baggage")
 
 @contextmanager
 def with_message_id(message_id: str) -> Iterator[None]:
-    """Carry the message's id as W3C baggage to whatever is called inside."""
+    """Send the message's id as W3C baggage to whatever is called in the body of the `with`."""
     token = context.attach(baggage.set_baggage(MESSAGE_ID_MEMBER, message_id))
     try:
         yield
@@ -40,19 +40,19 @@ def with_message_id(message_id: str) -> Iterator[None]:
 
 
 class VerbatimBaggage(TextMapPropagator):
-    """Hand baggage on byte for byte, and add what this process itself has set.
+    """Forward baggage byte for byte, and add what this process itself has set.
 
-    Of more than 8,192 bytes the members at the end are left out, each as a whole, and ours first; the first time that
-    others' are is logged.
+    Of more than 8,192 bytes the last members are left out, each as a whole, and ours first; the first time that others'
+    are left out is logged.
     """
 
     def __init__(self) -> None:
-        self._told = False
+        self._has_warned = False
 
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
     ) -> Context:
-        """Return the context with the baggage as it came, but for an id of an earlier stage."""
+        """Return the context with the baggage as it came, without the id from an earlier stage."""
         context = _current() if context is None else context
         values = getter.get(carrier, _HEADER)
         if not values:
@@ -65,7 +65,7 @@ class VerbatimBaggage(TextMapPropagator):
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
-        """Set the header, where there is anything to say."""
+        """Set the header, if there is any baggage."""
         came = _came(context)
         own = ",".join(f"{_quoted(key)}={_quoted(value)}" for key, value in baggage.get_all(context).items())
         header = f"{came},{own}" if came and own else came or own
@@ -82,9 +82,9 @@ class VerbatimBaggage(TextMapPropagator):
     def _bounded(self, came: str, own: str) -> str:
         if len(came) <= MAX_BYTES:
             return came
-        if not self._told:
-            self._told = True
-            message = "baggage of %d bytes is handed on up to %d; further ones of this kind are not logged"
+        if not self._has_warned:
+            self._has_warned = True
+            message = "baggage of %d bytes is cut to %d; this is logged only once"
             logging.getLogger(__name__).warning(message, len(came), MAX_BYTES)
         kept = came[: max(0, came.rfind(",", 0, MAX_BYTES + 1))]
         return f"{kept},{own}" if kept and len(kept) + 1 + len(own) <= MAX_BYTES else kept or own

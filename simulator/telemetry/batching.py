@@ -1,4 +1,4 @@
-"""How spans are gathered before they are sent, by OpenTelemetry's variables for its batch span processor."""
+"""How spans are batched before they are sent, by OpenTelemetry's variables for its batch span processor."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, kw_only=True)
 class Batching:
-    """How spans are gathered: spans that may wait, spans of a batch, and the time after which a batch goes anyway.
+    """How spans are batched: how many may wait, the size of a batch, and after how long an incomplete one is sent.
 
-    A batch holds up everything else in the process while it is encoded, some 10 microseconds a span, and each costs a
+    A batch holds up everything else in the process while it is encoded, some 10 microseconds per span, and each costs a
     call of a millisecond, however small: 128 spans are worth one call.
     """
 
@@ -28,7 +28,7 @@ class Batching:
 
 
 def read_batching(environment: Mapping[str, str]) -> Batching:
-    """Return what OTEL_BSP_* say. Raise ValueError, naming the variable, for what can't be."""
+    """Return what OTEL_BSP_* say. Raise ValueError that names the variable if a value is invalid."""
     usual = Batching()
     queue = _number(environment, QUEUE_VARIABLE, MAX_SPANS)
     batch = _number(environment, BATCH_VARIABLE, MAX_SPANS)

@@ -1,9 +1,9 @@
-"""Spans to OTLP protobuf bytes at a tenth of the stock encoder's cost.
+"""Encoding spans to OTLP protobuf at a tenth of the stock encoder's cost.
 
-The stock encoder builds an object for every attribute, which costs more than making the span. What nearly every span is
-made of (text, numbers and truth values, no events, no links) is written down here directly, in protobuf's wire format;
-any other span, and everything around the spans, is left to the stock encoder. Protobuf makes one message of two that
-are put one behind the other, so both kinds go into one request.
+The stock encoder builds an object for every attribute, which costs more than making the span. Nearly every span (with
+text, numbers and booleans, no events, no links) is written here directly, in protobuf's wire format; any other span,
+and everything around the spans, is left to the stock encoder. Two protobuf messages that are concatenated are one, so
+both kinds go into one request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _INT64_BITS = 2**64 - 1
 _KNOWN, _REMOTE = 0x100, 0x200
 _PLAIN = frozenset((str, bool, int, float))
 # Most attributes of a span are those of the span before it.
-_MOST_KEPT_ATTRIBUTES = 1024
+_MAX_KEPT_ATTRIBUTES = 1024
 
 
 def _tag(field: int, wire_type: int) -> bytes:
@@ -60,7 +60,7 @@ _STRING, _BOOL, _INT, _DOUBLE = _tag(1, _BYTES), _tag(2, _VARINT), _tag(3, _VARI
 
 
 class SpanEncoder:
-    """Encode batches of spans; what surrounds the spans of one resource and scope is encoded once and kept."""
+    """Encode batches of spans; what surrounds the spans of a resource and scope is encoded once and kept."""
 
     def __init__(self) -> None:
         self._surroundings: dict[tuple[int, int], tuple[Any, bytes, bytes]] = {}
@@ -68,7 +68,7 @@ class SpanEncoder:
         self._attributes: dict[tuple[str, type, Any], bytes] = {}
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
-        """Give an ExportTraceServiceRequest with all the spans."""
+        """Return an ExportTraceServiceRequest with all the spans."""
         groups: dict[tuple[int, int], list[ReadableSpan]] = {}
         uncommon: list[ReadableSpan] = []
         for span in spans:
@@ -87,7 +87,7 @@ class SpanEncoder:
             request.scope_spans[0].ClearField("spans")
             scope = request.scope_spans[0].SerializeToString()
             request.ClearField("scope_spans")
-            # The objects are kept too, so that no other can ever have their ids.
+            # The objects are kept too, so that no others can ever have their ids.
             owners = (spans[0].resource, spans[0].instrumentation_scope)
             self._surroundings[key] = (owners, request.SerializeToString(), scope)
         _, resource, scope = self._surroundings[key]
@@ -116,7 +116,7 @@ class SpanEncoder:
             return _attribute(key, value)
         found = self._attributes.get((key, kind, value))
         if found is None:
-            if len(self._attributes) >= _MOST_KEPT_ATTRIBUTES:
+            if len(self._attributes) >= _MAX_KEPT_ATTRIBUTES:
                 self._attributes.clear()
             found = self._attributes[key, kind, value] = _attribute(key, value)
         return found

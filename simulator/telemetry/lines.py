@@ -1,8 +1,8 @@
-"""Lines out of the process without ever waiting for whoever reads them.
+"""Writing lines out of the process without ever waiting for the reader.
 
-Standard output may be a full pipe, a closed one or a full disk. Lines are therefore gathered and written by a thread
-of the operating system (a real one also under gevent), one for all the logs of a process; what exceeds the bound of a
-log is dropped and counted.
+Standard output may be a full pipe, a closed one or a full disk. Lines are therefore queued and written by a thread of
+the operating system (a real one also under gevent), one for all the logs of a process; what exceeds the bound of a log
+is dropped and counted.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from simulator.telemetry.log_file import LogFile
 
 DEFAULT_BOUND_BYTES = 16 * 2**20
 _GATHER_SECONDS = 0.05
-# To wake a thread costs the message whose line it is a hundred microseconds; so the thread looks by itself, and has to
-# be woken only after this many rounds without a line.
+# Waking a thread costs the message whose line it is a hundred microseconds; so the thread polls, and has to be woken
+# only after this many rounds without a line.
 _QUIET_ROUNDS = 40
 _BATCH_BYTES = 2**20
 
 
 class Flag(Protocol):
-    """As much of threading.Event as is needed here."""
+    """The part of threading.Event that is needed here."""
 
     def set(self) -> None:
         """Raise the flag."""
@@ -33,7 +33,7 @@ class Flag(Protocol):
         """Lower the flag."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the flag is up; return False where that takes too long."""
+        """Wait until the flag is up; return False if that takes too long."""
 
     def is_set(self) -> bool:
         """Return whether the flag is up."""
@@ -42,7 +42,7 @@ class Flag(Protocol):
 class WriterThread:
     """The thread that writes the lines of all the writers of a process.
 
-    `start_thread(run)` starts a real thread, `new_flag()` makes an event that works across real threads and `sleep`
+    `start_thread(run)` starts a real thread, `new_flag()` returns an event that works across real threads and `sleep`
     sleeps in one.
     """
 
@@ -61,14 +61,14 @@ class WriterThread:
         start_thread(self._run)
 
     def add(self, writer: LineWriter) -> None:
-        """Let a writer have its turn soon."""
+        """Give a writer its turn soon."""
         self._writers.append(writer)
         if self._idle:
             self._idle = False
             self._wake.set()
 
     def close(self) -> None:
-        """End the thread when every writer has had its turn."""
+        """End the thread after the turns of all writers that have lines."""
         self._closing = True
         self._wake.set()
 
@@ -94,8 +94,8 @@ class WriterThread:
 class LineWriter:
     """Write lines to a descriptor from a thread that others may share.
 
-    `on_dropped(count)` may give a line that tells the reader how many lines are missing, and `on_loss(count)` is called
-    with the number that is missing in all. `file` keeps a log within its bound.
+    `on_dropped(count)` returns the line that tells the reader how many lines are missing, and `on_loss(count)` is
+    called with the number that is missing in all. `file` keeps a log within its bound.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class LineWriter:
         self._done = thread.new_flag()
 
     def write(self, line: bytes) -> None:
-        """Take one line, without its line break, and return at once."""
+        """Queue one line, without its line break, and return at once."""
         if self._bytes_in - self._bytes_out > self._bound_bytes:
             self._drop(1)
             return
@@ -136,21 +136,21 @@ class LineWriter:
             self._thread.add(self)
 
     def close(self, wait: Callable[[Flag], bool]) -> None:
-        """Write what is left; `wait(flag)` waits until that is done, and returns whether it was done in time."""
+        """Write what is left; `wait(flag)` waits until that is done, and returns whether it was in time."""
         self._closing = True
         self._thread.add(self)
         if not wait(self._done) and self._waiting:
             self._on_loss(self.dropped + len(self._waiting))
 
     def take_turn(self) -> None:
-        """Write what has been gathered. Called by the thread, and by nothing else."""
+        """Write what is queued. Called only by the thread."""
         self._has_turn = False
         closing = self._closing
-        self._write_gathered()
+        self._write_queued()
         if closing:
             self._done.set()
 
-    def _write_gathered(self) -> None:
+    def _write_queued(self) -> None:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if not lines:
             return
@@ -164,14 +164,14 @@ class LineWriter:
             self._torn = False
         reported, self._unreported = self._unreported, 0
         report = [self._on_dropped(reported)] if reported else []
-        # After half a line, a new one begins.
+        # After a torn line, start a new one.
         whole = b"\n".join([*lines, *report]) + b"\n"
         text = b"\n" + whole if self._torn else whole
         written = self._write_whole(text)
         self._torn = text[written - 1 : written] != b"\n" if written else self._torn
         missing = 0
         if written < len(text):
-            # The reader is gone or the disk is full: the service goes on, and a later line says what is missing.
+            # The reader is gone or the disk is full: the service continues, and a later line says what is missing.
             missing = text[max(written, len(text) - len(whole)) :].count(b"\n") - len(report)
             self._unreported += reported
             self._drop(missing)
@@ -179,7 +179,7 @@ class LineWriter:
             self._file.wrote(written, len(lines) - missing)
 
     def _write_whole(self, text: bytes) -> int:
-        """Write the text, and return how many bytes of it got out."""
+        """Write the text, and return how many bytes of it were written."""
         left = memoryview(text)
         try:
             while left:
@@ -195,7 +195,7 @@ class LineWriter:
 
 
 def _batches(lines: list[bytes], max_bytes: int) -> Iterator[list[bytes]]:
-    """Yield the lines in pieces of this size, a line that exceeds it by itself."""
+    """Yield the lines in batches of at most this size, a line that exceeds it in a batch of its own."""
     batch: list[bytes] = []
     size_bytes = 0
     for line in lines:

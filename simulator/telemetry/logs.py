@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, made by structlog."""
+"""Structured logs: one JSON object per line, made by structlog."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-# No text in a line is longer: what comes from outside may have any length, and is in the log of every stage on its way.
+# No text in a line is longer: a text from outside may have any length, and is in the log of every stage on its way.
 MAX_TEXT_CHARACTERS = 4096
 _MAX_CONTENT_TYPE_CHARACTERS = 256
 _MAX_DETAIL_CHARACTERS = 2000
-_KEPT_END_CHARACTERS = 1024  # an exception says at its end what it is
+_KEPT_END_CHARACTERS = 1024  # the end of an exception says what it is
 _WARNED = (Outcome.REJECTED, Outcome.INVALID, Outcome.FAULTED, Outcome.BROKEN_OFF)
 
 
 def make_logger(
     write: Callable[[bytes], None], level: str, unix_ns: Callable[[], int] = time.time_ns, /, **always: str
 ) -> FilteringBoundLogger:
-    """Return a logger that writes JSON lines; `always` stands in every one, after timestamp, level and event.
+    """Return a logger that writes JSON lines; `always` is in every one, after timestamp, level and event.
 
     `unix_ns()` is the time of day in nanoseconds since 1970.
     """
@@ -44,12 +45,12 @@ def forward_library_warnings(logger: FilteringBoundLogger) -> None:
     handler = _Forwarder(logger)
     handler.setLevel(logging.WARNING)
     logging.getLogger().addHandler(handler)
-    # What the exporter says at every failed try, telemetry.export_failed says once.
+    # The exporter logs every failed attempt; telemetry.export_failed says it once.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
 
 
-class LogSink:
-    """Tell the log."""
+class LogSink(Sink):
+    """Log messages."""
 
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._logger = logger
@@ -69,11 +70,8 @@ class LogSink:
         """Log `fault.injected`."""
         self._logger.warning("fault.injected", **_identity(arrival), fault=fault)
 
-    def sending(self, downstream: str) -> None:
-        """Stay silent: `message.sent` says it all."""
-
     def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
-        """Log `attempt.failed` for a try after which there is another; the last one is told by `message.sent`."""
+        """Log `attempt.failed` for an attempt that another one follows; `message.sent` has the last one."""
         if retry_in_seconds is None:
             return
         self._logger.warning(
@@ -90,7 +88,7 @@ class LogSink:
         )
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
-        """Log `message.sent`, one line a call."""
+        """Log `message.sent`, one line per call."""
         log = self._logger.info if call.outcome is CallOutcome.OK else self._logger.warning
         log(
             "message.sent",
@@ -106,7 +104,7 @@ class LogSink:
         )
 
     def handled(self, record: StageRecord) -> None:
-        """Log `message.handled`, the wide one."""
+        """Log `message.handled`, the line with everything."""
         identity = _identity(record.arrival)
         log = self._logger.info
         if record.outcome is Outcome.FAILED:
@@ -139,7 +137,7 @@ def _identity(arrival: Arrival) -> dict[str, Any]:
 
 
 def trace_keys(trace: TraceIds) -> dict[str, str]:
-    """Return the keys that the OpenTelemetry specification names for JSON logs; none where there is no trace."""
+    """Return the keys that the OpenTelemetry specification names for JSON logs; none if there is no trace."""
     if not trace.trace_id:
         return {}
     return {"trace_id": trace.trace_id, "span_id": trace.span_id, "trace_flags": trace.trace_flags}
@@ -151,7 +149,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 def _to_json(event: Any, **options: Any) -> bytes:
     line = _dumped(event, **options)
-    # A line that is short has no long text in it, so that nearly every one costs this comparison and no more.
+    # A short line has no long text in it, so that nearly every line costs only this comparison.
     return line if len(line) <= MAX_TEXT_CHARACTERS else _dumped(_shortened(event), **options)
 
 
@@ -168,7 +166,7 @@ def _shortened(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shortened_value(value: Any) -> Any:
-    """Return a text without its middle where it is long; what is no text and as long becomes one."""
+    """Return a value, as a text without its middle if it is long."""
     text = value if isinstance(value, str) else _dumped(value).decode()
     if len(text) <= MAX_TEXT_CHARACTERS:
         return value
@@ -190,7 +188,7 @@ class _Lead:
 
 
 class _LineLogger:
-    """The innermost logger of structlog: takes the rendered line."""
+    """The innermost logger of structlog: writes the rendered line."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = write

@@ -1,4 +1,4 @@
-"""Metrics: prometheus-client, one registry a stage, every series with `stage` and `role`.
+"""Metrics: prometheus-client, one registry per stage, every series with `stage` and `role`.
 
 Every label is from a closed set: outcomes, statuses, the names in the topology. Never a URL, an id or a client's text.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from simulator.telemetry.clock import Clock
+from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import (
     Arrival,
     Attempt,
@@ -27,18 +28,18 @@ from simulator.telemetry.throughput import Throughput
 
 # OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-# The same with finer steps below, for waiting that should be next to nothing, and one above, for hangs.
+# The same with finer steps below, for waiting that should be close to zero, and one above, for hangs.
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, *HTTP_BUCKETS, 30)
 THROUGHPUT_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SIZE_BUCKETS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 CONTROL_RESULTS = ("read", "changed", "invalid", "refused")
-OTHER_METHOD = "_OTHER"  # OpenTelemetry's word for a method that is none of the known ones
+OTHER_METHOD = "_OTHER"  # OpenTelemetry's value for an unknown method
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 
 
-class Metrics:
-    """The metrics of one stage, each behind a verb, and the sink that is told of messages."""
+class Metrics(Sink):
+    """The metrics of one stage, each behind a verb, and the sink that records messages in them."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class Metrics:
         downstreams: tuple[str, ...],
         latency_objective_seconds: float | None = None,
     ) -> None:
-        """Make them; where there is an objective, the histogram of requests has a bucket that ends at it."""
+        """Create them; if there is an objective, a bucket of the requests' histogram ends at it."""
         self._registry = registry
         self._always = {"stage": stage, "role": role}
         self._route = route
@@ -59,21 +60,21 @@ class Metrics:
         self._make_http_metrics(tuple(sorted({*HTTP_BUCKETS, *objective})))
         self._make_message_metrics(clock)
         self._make_downstream_metrics(downstreams)
-        self._faults = self._family(Counter, "simulator_faults_injected", "Faults injected on purpose", "fault")
+        self._faults = self._family(Counter, "simulator_faults_injected", "Injected faults", "fault")
         self._due = self._single(Counter, "simulator_injector_due", "Messages that were due by the schedule")
-        self._missed = self._single(Counter, "simulator_injector_missed", "Due messages that found no room")
-        self._lag = self._histogram("simulator_injector_lag_seconds", "How late a due message was begun")
+        self._missed = self._single(Counter, "simulator_injector_missed", "Due messages that were rejected")
+        self._lag = self._histogram("simulator_injector_lag_seconds", "How late a due message started")
         self._disconnects = self._single(
             Counter, "simulator_client_disconnects", "Clients that hung up before their answer"
         )
         self._ejections = self._family(
-            Counter, "simulator_downstream_ejections", "Times that an instance was passed over", "downstream"
+            Counter, "simulator_downstream_ejections", "Ejections of an instance", "downstream"
         )
         self._resends = self._family(
             Counter, "simulator_downstream_resends", "Requests sent again after an idle connection ended", "downstream"
         )
         self._control = self._family(Counter, "simulator_control_requests", "Requests to the live control", "result")
-        self._begin_at_zero(downstreams)
+        self._start_at_zero(downstreams)
         self._spans_dropped = self._single(Counter, "simulator_spans_dropped", "Spans that reached no collector")
 
     def _make_http_metrics(self, buckets: tuple[float, ...]) -> None:
@@ -97,13 +98,13 @@ class Metrics:
         self._throughput = Throughput(per_second.observe, clock.now)
         self._bytes = self._single(Histogram, "simulator_message_bytes", "Size of bodies", buckets=SIZE_BUCKETS)
         self._queue_wait = self._histogram("simulator_queue_wait_seconds", "Waiting for a worker")
-        self._delay_drawn = self._histogram("simulator_delay_drawn_seconds", "The delay that the distribution said")
+        self._delay_drawn = self._histogram("simulator_delay_drawn_seconds", "The delay drawn from the distribution")
         self._processing = self._histogram("simulator_processing_seconds", "The time that processing took")
         self._overhead = self._histogram(
             "simulator_overhead_seconds", "The part of a stage's own time that did not fit into the delay"
         )
         self._pipeline = self._histogram(
-            "simulator_pipeline_duration_seconds", "From when the message was due at its start to its end here"
+            "simulator_pipeline_duration_seconds", "From when the message was due to start to its end here"
         )
         self._implausible = self._single(
             Counter, "simulator_implausible_durations", "Delivered messages whose due time can't be true"
@@ -113,7 +114,7 @@ class Metrics:
         self._attempt = self._family(
             Histogram,
             "simulator_downstream_attempt_duration_seconds",
-            "Each try at a call; code is the status, or how the try ended without one",
+            "Each attempt at a call; code is the status, or how the attempt ended without one",
             "downstream",
             "code",
             buckets=DURATION_BUCKETS,
@@ -122,7 +123,7 @@ class Metrics:
         call = self._family(
             Histogram,
             "simulator_downstream_call_duration_seconds",
-            "A call with its tries",
+            "A call with its attempts",
             "downstream",
             "outcome",
             buckets=DURATION_BUCKETS,
@@ -134,8 +135,8 @@ class Metrics:
         }
         self._call = call
 
-    def _begin_at_zero(self, downstreams: tuple[str, ...]) -> None:
-        """Let counters be there before they count: what appears with its first event hides that event from a rate."""
+    def _start_at_zero(self, downstreams: tuple[str, ...]) -> None:
+        """Create counters before they count: one that appears with its first event hides that event from a rate."""
         for downstream in downstreams:
             self._ejections.labels(**self._always, downstream=downstream)
             self._resends.labels(**self._always, downstream=downstream)
@@ -143,22 +144,16 @@ class Metrics:
             self._control.labels(**self._always, result=result)
 
     def expect_faults(self, names: Iterable[str]) -> None:
-        """Let the counters of these faults begin at zero."""
+        """Create the counters of these faults, at zero."""
         for name in names:
             self._faults.labels(**self._always, fault=name)
-
-    def received(self, arrival: Arrival) -> None:
-        """Wait for the end of the handling."""
 
     def injected(self, arrival: Arrival, fault: str) -> None:
         """Count a fault."""
         self._faults.labels(**self._always, fault=fault).inc()
 
-    def sending(self, downstream: str) -> None:
-        """Wait for the end of the try."""
-
     def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
-        """Record a try."""
+        """Record an attempt."""
         key = (downstream, code_label(attempt.code, attempt.outcome))
         child = self._attempts.get(key)
         if child is None:
@@ -195,19 +190,19 @@ class Metrics:
             self._observe_http(record.code, seconds, exemplar)
 
     def record_unrouted_request(self, method: str, route: str, code: int, seconds: float) -> None:
-        """Record a request that was no message: a wrong path or method. An unknown method becomes _OTHER."""
+        """Record a request that was not a message: a wrong path or method. An unknown method becomes _OTHER."""
         known = method if method in METHODS else OTHER_METHOD
         self._http.labels(
             **self._always, http_request_method=known, http_route=route, http_response_status_code=str(code)
         ).observe(seconds)
 
     def record_due(self, lag_seconds: float) -> None:
-        """Record that a message was due and how late it was begun."""
+        """Record that a message was due, and how late it started."""
         self._due.inc()
         self._lag.observe(lag_seconds)
 
     def record_missed(self) -> None:
-        """Record that a due message found no room."""
+        """Record that a due message was rejected."""
         self._missed.inc()
 
     def record_disconnect(self) -> None:
@@ -219,11 +214,11 @@ class Metrics:
         self._spans_dropped.inc(count)
 
     def record_ejection(self, downstream: str) -> None:
-        """Record that an instance of a downstream could not be reached and is passed over for a while."""
+        """Record that an instance of a downstream could not be reached and is ejected for a while."""
         self._ejections.labels(**self._always, downstream=downstream).inc()
 
     def record_resend(self, downstream: str) -> None:
-        """Record that a request went out on an idle connection that had been closed, and was sent once more."""
+        """Record that a request was sent on an idle connection that had been closed, and sent again."""
         self._resends.labels(**self._always, downstream=downstream).inc()
 
     def record_control(self, result: str) -> None:
@@ -231,23 +226,23 @@ class Metrics:
         self._control.labels(**self._always, result=result).inc()
 
     def roll(self) -> None:
-        """Bring what depends on time alone up to date: to be called before the registry is read."""
+        """Update what depends on time alone; to be called before the registry is read."""
         self._throughput.roll()
 
     def add_gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Add a gauge whose value is read when it is asked for."""
+        """Add a gauge whose value is read at each scrape."""
         self._single(Gauge, name, text).set_function(read)
 
     def add_downstream_gauge(
         self, name: str, text: str, read: Callable[[str], float], downstreams: tuple[str, ...]
     ) -> None:
-        """Add a gauge for each downstream whose value is read when it is asked for."""
+        """Add a gauge for each downstream, whose value is read at each scrape."""
         gauge = self._family(Gauge, name, text, "downstream")
         for downstream in downstreams:
             gauge.labels(**self._always, downstream=downstream).set_function(partial(read, downstream))
 
     def set_info(self, **labels: str) -> None:
-        """Set the labels of `simulator_info`, always 1, which bear the configuration."""
+        """Set the labels of `simulator_info`, which is always 1; they are the configuration."""
         if self._info is None:
             self._info = self._family(Gauge, "simulator_info", "The configuration", *labels)
         self._info.clear()
@@ -275,7 +270,7 @@ class Metrics:
 
 
 def code_label(code: int | None, outcome: CallOutcome) -> str:
-    """Give the label `code` of a try: its status, `other` for one that HTTP does not know, or how it ended without."""
+    """Return an attempt's label `code`: its status, `other` for one unknown to HTTP, or its outcome without one."""
     if code is None:
         return str(outcome)
     return str(code) if code in _STATUSES else "other"

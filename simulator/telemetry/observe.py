@@ -1,4 +1,4 @@
-"""The outermost layer of handling a message: whatever happens inside, one record is made and every sink is told."""
+"""The outermost layer of handling a message: whatever happens inside, one record is made and every sink gets it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
 
 from simulator.errors import BrokenOff, InjectedFault, InvalidMessage, MessageError, Rejected
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.record import Arrival, Attempt, CallRecord, FaultTime, Outcome, StageRecord
 
 
-class Sink(Protocol):
-    """Something that is told what happens: logs, metrics, spans, a tally."""
+class Sink:
+    """Listen to what happens, for logs, metrics, spans or a tally; a subclass overrides what it needs."""
 
     def received(self, arrival: Arrival) -> None:
         """Called when a message arrives."""
@@ -23,10 +22,10 @@ class Sink(Protocol):
         """Called when a fault is injected into a message."""
 
     def sending(self, downstream: str) -> None:
-        """Called when an attempt at a call begins."""
+        """Called when an attempt at a call starts."""
 
     def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
-        """Called when an attempt has ended, with the pause before the next one; None where none follows."""
+        """Called when an attempt has ended, with the pause before the next one; None if none follows."""
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
         """Called when a call has ended."""
@@ -36,22 +35,22 @@ class Sink(Protocol):
 
 
 class Observer:
-    """Watch messages being handled and tell the sinks."""
+    """Observe the handling of messages and inform the sinks."""
 
     def __init__(self, sinks: Sequence[Sink], clock: Clock) -> None:
         self._sinks = tuple(sinks)
         self._clock = clock
 
     def observing(self, arrival: Arrival) -> Observation:
-        """Return what watches the handling of one message in the body of a `with`."""
+        """Return a context manager that observes the handling of one message in its body."""
         return Observation(arrival, self._sinks, self._clock)
 
 
 class Observation:
-    """What is known so far of one message; it turns into its record when its answer has left.
+    """What is known of one message so far; it becomes its record when the answer has been sent.
 
-    A context manager: what breaks the handling off in its body is recorded and flies on. `has_waited` says that the
-    delay was waited for, and not over already.
+    A context manager: an exception in its body is recorded and not caught. `has_waited` means that the delay was waited
+    for, because it was not over already.
     """
 
     def __init__(self, arrival: Arrival, sinks: Sequence[Sink], clock: Clock) -> None:
@@ -96,12 +95,12 @@ class Observation:
 
     @property
     def received_at(self) -> float:
-        """Return when the message came, monotonic."""
+        """Return when the message arrived, monotonic."""
         return self._arrival.received_at
 
     @property
     def record(self) -> StageRecord:
-        """Return the record, which is there from when the answer has left."""
+        """Return the record, which exists once the answer has been sent."""
         if self._record is None:
             raise LookupError("the message is still being handled")
         return self._record
@@ -111,58 +110,57 @@ class Observation:
         return self._clock.now() - self._arrival.received_at
 
     def own_time_over_at(self, seconds: float) -> float:
-        """Return when the stage's own time comes to so many seconds, monotonic, if it does nothing else from now on.
+        """Return when the stage's own time reaches so many seconds, monotonic, if it does nothing else from now on.
 
-        Its own is all the time since the message came but that of waiting for its bytes and for a worker, and that
-        of faults.
+        Its own time is all since the message arrived, except waiting for its bytes or a worker, and except faults.
         """
         others = self._reading_seconds + (self._queue_wait_seconds or 0.0) + self._fault_seconds
         return self._arrival.received_at + others + seconds
 
     def sized(self, body_bytes: int) -> None:
-        """Note how many bytes of the body came, of which more or less may have been announced, or nothing."""
+        """Record how many bytes of the body arrived, whatever number was announced, if any."""
         if body_bytes != self._arrival.body_bytes:
             self._arrival = replace(self._arrival, body_bytes=body_bytes)
 
     def read(self, waited_seconds: float) -> None:
-        """Note how long the client's bytes were waited for."""
+        """Record how long the stage waited for the client's bytes."""
         self._reading_seconds = waited_seconds
 
     def waited(self, seconds: float) -> None:
-        """Note how long the message waited for a worker."""
+        """Record how long the message waited for a worker."""
         self._queue_wait_seconds = seconds
 
     def accepted(self) -> None:
-        """Note that the client has its answer, before the work."""
+        """Record that the client has its answer before the message is processed."""
         self._accepted_seconds = self.duration_seconds()
 
     def processed(self, drawn_seconds: float, spec: str, utilisation: float) -> None:
-        """Note what the delay's distribution said, at which share of busy workers, and that it is over."""
+        """Record that the delay is over, what was drawn for it, and the share of busy workers at that time."""
         self._delay_drawn_seconds = drawn_seconds
         self._delay_spec, self._utilisation = spec, utilisation
         self._processed_seconds = self.duration_seconds()
 
     def injected(self, fault: str) -> None:
-        """Note that a fault is injected."""
+        """Record that a fault is injected."""
         self._faults.append(fault)
         for sink in self._sinks:
             sink.injected(self._arrival, fault)
 
     def fault_took(self, fault: str, begin: float, seconds: float) -> None:
-        """Note how long a fault that takes time took; `begin` is monotonic."""
+        """Record how long a fault took; `begin` is monotonic."""
         self._fault_times.append(FaultTime(fault, begin - self._arrival.received_at, seconds))
         self._fault_seconds += seconds
 
     def sending(self, downstream: str) -> None:
-        """Note that an attempt at a call begins."""
+        """Record that an attempt at a call starts."""
         for sink in self._sinks:
             sink.sending(downstream)
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Note that the message is with another stage, or waits to be sent there once more, in the body of the `with`.
+        """Count the time in the body of the `with` as time downstream: in a call, or in the pause before a retry.
 
-        Calls may be made at the same time.
+        Calls may be made in parallel; their time counts once.
         """
         if not self._away:
             self._away_since = self._clock.now()
@@ -175,28 +173,28 @@ class Observation:
                 self._downstream_seconds += self._clock.now() - self._away_since
 
     def attempted(self, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
-        """Note how an attempt ended, and the pause before the next one; None where none follows."""
+        """Record how an attempt ended, and the pause before the next one; None if none follows."""
         for sink in self._sinks:
             sink.attempted(self._arrival, downstream, attempt, retry_in_seconds)
 
     def called(self, call: CallRecord) -> None:
-        """Note how a call ended."""
+        """Record how a call ended."""
         self._calls.append(call)
         for sink in self._sinks:
             sink.sent(self._arrival, call)
 
     def truncated(self, fault: str) -> None:
-        """Note that all went well, but that the client will not see it: a fault cuts the answer."""
+        """Record that the handling succeeded, but that a fault cuts the answer off."""
         self.outcome, self._error = Outcome.FAULTED, f"the fault {fault} was injected here"
 
     def ended(self, outcome: Outcome) -> None:
-        """Note that all went well; a message that was delivered has come to the end of the pipeline."""
+        """Record success; a delivered message is at the end of the pipeline."""
         self.outcome, self._code = outcome, 200
         if outcome is Outcome.DELIVERED and self._arrival.due_at is not None:
             self._pipeline_seconds = self._clock.now() - self._arrival.due_at
 
     def failed(self, error: MessageError) -> None:
-        """Note that the handling ended with an error that has a name."""
+        """Record that the handling ended with a known error."""
         self.outcome, self._code, self._error = outcome_of(error), error.status, str(error)
         if error.body_bytes is not None:
             self.sized(error.body_bytes)
@@ -204,11 +202,11 @@ class Observation:
             self._code = None
 
     def broke(self, error: BaseException) -> None:
-        """Note that something unforeseen broke the handling off."""
+        """Record that an unforeseen error ended the handling."""
         self.outcome, self._code, self._error = Outcome.FAILED, 500, f"{type(error).__name__}: {error}"
 
     def left(self) -> StageRecord:
-        """Make and return the record: the answer has left, or can't leave any more."""
+        """Make and return the record: the answer has been sent, or can't be any more."""
         self._record = record = StageRecord(
             arrival=self._arrival,
             outcome=self.outcome,

@@ -1,4 +1,4 @@
-"""What is wrong with OpenTelemetry's variables, said before anything starts.
+"""Checking OpenTelemetry's variables before anything starts.
 
 The SDK answers a wrong value with a traceback, with a warning among many, or not at all. It reads some of them when it
 is imported, so this module imports none of it.
@@ -52,7 +52,7 @@ _EXPRESSIONS = (
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS",
 )
-_MOST_SHOWN = 60
+_MAX_SHOWN_CHARACTERS = 60
 _COUNT = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{0,20}\.?[0-9]{1,20}(?:[eE]-?[0-9]{1,3})?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -63,7 +63,7 @@ Wrong = tuple[str, str]  # the variable, and what is wrong with it
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Raise ConfigurationError where a variable of OpenTelemetry has a value that can't be, naming all such."""
+    """Raise ConfigurationError with every variable of OpenTelemetry that has an invalid value."""
     found = [Problem(text, f"environment {variable}") for check in _CHECKS for variable, text in check(environment)]
     if found:
         raise ConfigurationError(found)
@@ -112,7 +112,7 @@ def _sampler(environment: Mapping[str, str]) -> Iterator[Wrong]:
 
 
 def samples_a_ratio(environment: Mapping[str, str]) -> bool:
-    """Return whether OTEL_TRACES_SAMPLER is one of those that OTEL_TRACES_SAMPLER_ARG means something to."""
+    """Return whether OTEL_TRACES_SAMPLER is one of those that use OTEL_TRACES_SAMPLER_ARG."""
     return environment.get("OTEL_TRACES_SAMPLER", "").lower().removeprefix("parentbased_") == _RATIO
 
 
@@ -159,7 +159,7 @@ def _exporter(environment: Mapping[str, str]) -> Iterator[Wrong]:
 
 
 def _headers(environment: Mapping[str, str]) -> Iterator[Wrong]:
-    """Check the headers; their values are secret, so that neither is any text of them shown."""
+    """Check the headers; their values are secret, so that no part of them is shown."""
     variable = otlp_variable(environment, "HEADERS")
     for number, item in enumerate(environment.get(variable, "").split(","), start=1):
         name, separator, value = item.strip().partition("=")
@@ -168,7 +168,10 @@ def _headers(environment: Mapping[str, str]) -> Iterator[Wrong]:
         if not separator or not _HEADER_NAME.fullmatch(unquote(name.strip())):
             yield variable, f"item {number} must be NAME=VALUE; commas separate items, and a comma in a value is %2C"
         elif not _PLAIN_HEADER_VALUE.fullmatch(value) or not _HEADER_VALUE.fullmatch(unquote(value)):
-            yield variable, f"the value of item {number} has characters that must be percent-encoded, or none may have"
+            yield (
+                variable,
+                f"the value of item {number} has characters that must be percent-encoded or left out",
+            )
 
 
 def _expressions(environment: Mapping[str, str]) -> Iterator[Wrong]:
@@ -181,7 +184,7 @@ def _expressions(environment: Mapping[str, str]) -> Iterator[Wrong]:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "...")
+    return repr(text if len(text) <= _MAX_SHOWN_CHARACTERS else text[:_MAX_SHOWN_CHARACTERS] + "...")
 
 
 def _list(names: list[str] | tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Variables of OpenTelemetry that are set and have no effect here, which whoever set them should know."""
+"""Variables of OpenTelemetry that are set and have no effect here, which are reported to the user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CREDENTIAL_PROVIDERS = (
 def ignored_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Return (variable, why it has no effect) for each."""
     if environment.get("OTEL_TRACES_SAMPLER_ARG") and not samples_a_ratio(environment):
-        yield "OTEL_TRACES_SAMPLER_ARG", "only traceidratio and parentbased_traceidratio of OTEL_TRACES_SAMPLER heed it"
+        yield "OTEL_TRACES_SAMPLER_ARG", "only traceidratio and parentbased_traceidratio of OTEL_TRACES_SAMPLER use it"
     if not exports_spans(environment):
         return
     protocol = otlp_setting(environment, "PROTOCOL").strip().lower()

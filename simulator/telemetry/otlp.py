@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 from simulator.urls import redacted
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
-# What all the settings of the OTLP exporter begin with: endpoint, headers, certificate, timeout, compression.
+# The prefix of all the settings of the OTLP exporter: endpoint, headers, certificate, timeout, compression.
 OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 TRACES_PREFIX = f"{OTLP_PREFIX}TRACES_"
 ENDPOINT_VARIABLES = (f"{OTLP_PREFIX}ENDPOINT", f"{TRACES_PREFIX}ENDPOINT")
 TIMEOUT_VARIABLE = f"{OTLP_PREFIX}TIMEOUT"
-# Of these, which the specification knows, the first is spoken here.
+# The specification knows these; only the first is supported here.
 PROTOCOLS = ("http/protobuf", "http/json", "grpc")
 MAX_TIMEOUT_MILLIS = 600_000
-# How long a stage that ends waits for its spans to arrive.
+# How long a stage that stops waits for its spans to arrive.
 FLUSH_SECONDS = 4.0
 _MILLIS = re.compile(r"[0-9]{1,9}")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
@@ -29,7 +29,7 @@ def exports_spans(environment: Mapping[str, str]) -> bool:
 
 
 def makes_spans(environment: Mapping[str, str]) -> bool:
-    """Return whether there are spans at all: with OTEL_SDK_DISABLED=true there are none, and no trace has an id."""
+    """Return whether there are spans at all: with OTEL_SDK_DISABLED=true there are none, and traces have no ids."""
     return environment.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
 
 
@@ -42,21 +42,21 @@ def traces_endpoint(environment: Mapping[str, str]) -> str:
 
 
 def otlp_variable(environment: Mapping[str, str], name: str) -> str:
-    """Return which variable says a setting of the OTLP exporter: the one for traces where it is set."""
+    """Return which variable has a setting of the OTLP exporter: the one for traces if it is set."""
     traces = TRACES_PREFIX + name
     return traces if environment.get(traces) else OTLP_PREFIX + name
 
 
 def otlp_setting(environment: Mapping[str, str], name: str) -> str:
-    """Return a setting of the OTLP exporter for traces, "" where none is set."""
+    """Return a setting of the OTLP exporter for traces, "" if it is not set."""
     return environment.get(otlp_variable(environment, name), "")
 
 
 def timeout_seconds(environment: Mapping[str, str]) -> float | None:
     """Return OTEL_EXPORTER_OTLP_TIMEOUT or its _TRACES_ form, which are in milliseconds, in seconds.
 
-    None where neither is set. 0, which stands for no limit, is the longest that is allowed. Raise ValueError for what
-    is no such time.
+    None if neither is set. 0, which stands for no limit, means the longest that is allowed. Raise ValueError if the
+    value is not such a time.
     """
     text = otlp_setting(environment, "TIMEOUT").strip()
     return millis(text) / 1000 if text else None
@@ -70,7 +70,7 @@ def millis(text: str) -> int:
 
 
 def endpoint_problem(environment: Mapping[str, str]) -> str:
-    """Return what is wrong with the URL that spans go to, in words that name its variable; "" for nothing."""
+    """Return what is wrong with the URL that spans go to, in a text that names its variable; "" if it is valid."""
     variable = next((name for name in reversed(ENDPOINT_VARIABLES) if environment.get(name)), "")
     if not variable:
         return ""
@@ -83,5 +83,5 @@ def endpoint_problem(environment: Mapping[str, str]) -> str:
     if parts.scheme.lower() not in ("http", "https") or not url[len(parts.scheme) :].startswith("://"):
         return f"{variable}={redacted(url)}: it must begin with a scheme, http:// or https://"
     if not parts.hostname or port == 0 or _BLANK.search(url):
-        return f"{variable}={redacted(url)} is not a URL with a host, and a port from 1 to 65535 where it names one"
+        return f"{variable}={redacted(url)} is not a URL with a host, and a port from 1 to 65535 if it names one"
     return ""

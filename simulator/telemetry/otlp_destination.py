@@ -16,13 +16,13 @@ from simulator.urls import redacted
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 # A file or folder of authorities to trust, by the variables that other programs read, the first that is set;
-# OTEL_EXPORTER_OTLP_CERTIFICATE goes before them.
+# OTEL_EXPORTER_OTLP_CERTIFICATE takes precedence.
 _AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """A collector: its URL without a user, what is sent along, how it is reached and trusted.
+    """A collector: its URL without a user, what is sent with each request, how it is reached and trusted.
 
     `proxies` are by scheme, as requests has them; `compression` is gzip, deflate or none. `certificate` is a file of
     the authorities to trust, "" for the usual ones; `client_certificate` and `client_key` are files too, "" for none.
@@ -44,7 +44,7 @@ class Destination:
 
 
 def read_destination(environment: Mapping[str, str]) -> Destination:
-    """Return what OTEL_EXPORTER_OTLP_* and their _TRACES_ forms, which go first, say about the collector."""
+    """Return the collector by OTEL_EXPORTER_OTLP_* and their _TRACES_ forms, which take precedence."""
     endpoint, authorization = _without_user(traces_endpoint(environment))
     headers = dict(parse_env_headers(otlp_setting(environment, "HEADERS"), liberal=True))
     if authorization:

@@ -1,4 +1,4 @@
-"""The files for TLS that OTEL_EXPORTER_OTLP_* name: whether they can be used."""
+"""Checking the files for TLS that OTEL_EXPORTER_OTLP_* name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.telemetry.otlp import otlp_setting, otlp_variable
 
 
 def file_problems(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Return what is wrong with the files, as (variable, text)."""
+    """Yield what is wrong with the files, as (variable, text)."""
     authorities = otlp_setting(environment, "CERTIFICATE")
     if authorities and (problem := _authorities_problem(authorities)):
         yield otlp_variable(environment, "CERTIFICATE"), problem
@@ -60,4 +60,4 @@ def _unreadable(path: str) -> str:
     except OSError as error:
         return f"{path!r} can't be read: {error.strerror}"
     except ValueError:  # a NUL
-        return f"{path!r} is no path"
+        return f"{path!r} is not a path"

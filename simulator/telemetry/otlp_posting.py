@@ -1,4 +1,4 @@
-"""One try to hand spans to a collector, and what came of it."""
+"""One attempt to send spans to a collector, and its answer."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_session import make_session
 
 PAUSE_SECONDS = 5.0
-MOST_PAUSE_SECONDS = 30.0
-_LEAST_PAUSE_SECONDS = 1.0
-_LEAST_TIMEOUT_SECONDS = 0.001
-_MOST_ANSWER_BYTES = 64 * 1024
-_MOST_TEXT = 200
+MAX_PAUSE_SECONDS = 30.0
+_MIN_PAUSE_SECONDS = 1.0
+_MIN_TIMEOUT_SECONDS = 0.001
+_MAX_ANSWER_BYTES = 64 * 1024
+_MAX_TEXT_CHARACTERS = 200
 _NO_URL = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
@@ -30,18 +30,18 @@ _NO_URL = (
     urllib3.exceptions.LocationParseError,
 )
 NO_CONNECTION = "no connection to the collector"
-_GRPC = "; a gRPC port, as 4317 often is, takes no http/protobuf"
-# What OTLP lets a client try again; all else would end the same way.
+_GRPC = "; a gRPC port, as 4317 often is, does not accept http/protobuf"
+# What OTLP lets a client retry; anything else would end the same way.
 _RETRYABLE = (429, 502, 503, 504)
-# These are about one body; the next one may do better at once.
+# These are about one body; the next one may succeed at once.
 _ABOUT_THE_BODY = (400, 413, 415, 422)
 
 
 @dataclass(frozen=True)
 class SpanBatch:
-    """A request for a collector: its body, packed or not, and what has to be said with it.
+    """A request to a collector: its body, compressed or not, and what its headers must say.
 
-    `spans` is how many are in it, `via` the header of that name: who has passed it on before.
+    `spans` is how many are in it, `via` the header of that name: who has forwarded it before.
     """
 
     body: bytes
@@ -52,11 +52,11 @@ class SpanBatch:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of a try.
+class CollectorAnswer:
+    """How an attempt ended.
 
-    `pause_seconds` is how long the collector is to be left in peace; `problem` is in words, "" for none. `status` is
-    that of a refusal, None where the spans were taken or no answer came.
+    `pause_seconds` is how long to wait before the next attempt; `problem` is a text, "" for none. `status` is that of a
+    refusal, None if the spans were accepted or there was no answer.
     """
 
     is_taken: bool
@@ -68,7 +68,7 @@ class Answer:
 
 
 class Poster:
-    """Post batches to a collector; `headers` go along with each, beside those of the destination."""
+    """Post batches to a collector; `headers` are sent with each, beside those of the destination."""
 
     def __init__(
         self,
@@ -81,31 +81,31 @@ class Poster:
         self._monotonic = monotonic
         self._session = make_session(destination)
 
-    def __call__(self, batch: SpanBatch, timeout_seconds: float) -> Answer:
-        """Try once, for no longer than `timeout_seconds` without a sign from the collector."""
+    def __call__(self, batch: SpanBatch, timeout_seconds: float) -> CollectorAnswer:
+        """Make one attempt, for at most `timeout_seconds` without a byte from the collector."""
         end = self._monotonic() + timeout_seconds
         try:
             try:
                 return self._post(batch, end)
             except requests.exceptions.ConnectionError as error:
-                # A kept connection may have been closed at the moment of its use; a new one is tried at once.
-                if not _broke_off(error) or self._monotonic() >= end:
+                # A kept connection may have been closed at the moment of its use; a new one is opened at once.
+                if not _was_connected(error) or self._monotonic() >= end:
                     raise
                 return self._post(batch, end)
-        except Exception as error:  # noqa: BLE001 - whatever breaks costs spans, counted ones, and nothing else
-            problem = _in_words(error, timeout_seconds)
-            return Answer(False, is_worth_retrying=True, pause_seconds=PAUSE_SECONDS, problem=problem)
+        except Exception as error:  # noqa: BLE001 - a failure costs spans, which are counted, and nothing else
+            problem = _explained(error, timeout_seconds)
+            return CollectorAnswer(False, is_worth_retrying=True, pause_seconds=PAUSE_SECONDS, problem=problem)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
-    def _post(self, batch: SpanBatch, end: float) -> Answer:
+    def _post(self, batch: SpanBatch, end: float) -> CollectorAnswer:
         with self._session.post(
             self._destination.endpoint,
             data=batch.body,
             headers=self._headers(batch),
-            timeout=max(_LEAST_TIMEOUT_SECONDS, end - self._monotonic()),
+            timeout=max(_MIN_TIMEOUT_SECONDS, end - self._monotonic()),
             allow_redirects=False,
             stream=True,
         ) as response:
@@ -120,27 +120,27 @@ class Poster:
         return headers
 
 
-def _answer(response: requests.Response, in_time: Callable[[], bool]) -> Answer:
+def _answer(response: requests.Response, in_time: Callable[[], bool]) -> CollectorAnswer:
     body = _start_of(response, in_time)
     status = response.status_code
     if 200 <= status < 300:
         rejected, reason = _partial_success(body, response.headers.get("Content-Type", ""))
         problem = f"the collector rejected {rejected} spans: {_printable(reason)}" if rejected else ""
-        return Answer(True, spans_rejected=rejected, problem=problem)
+        return CollectorAnswer(True, spans_rejected=rejected, problem=problem)
     problem = f"the collector answered {status} {_phrase(status)}".rstrip()
     if status in _ABOUT_THE_BODY:
-        return Answer(False, problem=problem, status=status)
+        return CollectorAnswer(False, problem=problem, status=status)
     pause = _retry_after_seconds(response) if status in _RETRYABLE else PAUSE_SECONDS
     is_worth_retrying = status in _RETRYABLE
-    return Answer(False, is_worth_retrying, pause_seconds=pause, problem=problem, status=status)
+    return CollectorAnswer(False, is_worth_retrying, pause_seconds=pause, problem=problem, status=status)
 
 
 def _start_of(response: requests.Response, in_time: Callable[[], bool]) -> bytes:
     """Return the body as far as it matters and comes in time; what breaks in it changes nothing about the status."""
     body = b""
     try:
-        while len(body) < _MOST_ANSWER_BYTES and in_time():
-            part = response.raw.read1(_MOST_ANSWER_BYTES, decode_content=True)
+        while len(body) < _MAX_ANSWER_BYTES and in_time():
+            part = response.raw.read1(_MAX_ANSWER_BYTES, decode_content=True)
             if not part:
                 break
             body += part
@@ -150,7 +150,7 @@ def _start_of(response: requests.Response, in_time: Callable[[], bool]) -> bytes
 
 
 def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
-    """Give how many spans were rejected, and why, as far as the answer says so in a way that can be read."""
+    """Return how many spans were rejected, and why, as far as the answer says so readably."""
     try:
         if content_type.startswith("application/json"):
             partial = orjson.loads(body)["partialSuccess"]
@@ -162,15 +162,15 @@ def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
 
 
 def _printable(text: str) -> str:
-    """Return the beginning of a text of the collector's, without what would steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text[:_MOST_TEXT])
+    """Return the beginning of a text from the collector, without control characters."""
+    return "".join(character if character.isprintable() else " " for character in text[:_MAX_TEXT_CHARACTERS])
 
 
 def _retry_after_seconds(response: requests.Response) -> float:
     text = response.headers.get("Retry-After", "")
     if not (text.isascii() and text.isdecimal()):
         return PAUSE_SECONDS
-    return max(_LEAST_PAUSE_SECONDS, min(float(text), MOST_PAUSE_SECONDS))
+    return max(_MIN_PAUSE_SECONDS, min(float(text), MAX_PAUSE_SECONDS))
 
 
 def _phrase(status: int) -> str:
@@ -180,30 +180,30 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def _in_words(error: Exception, timeout_seconds: float) -> str:
-    """Say what happened without the library's text, which may have the query of the URL in it."""
+def _explained(error: Exception, timeout_seconds: float) -> str:
+    """Return what happened, without the library's text, which may have the query of the URL in it."""
     if isinstance(error, requests.exceptions.SSLError):
-        return "the collector's certificate is not trusted; OTEL_EXPORTER_OTLP_CERTIFICATE names whom to trust"
+        return "the collector's certificate is not trusted; set OTEL_EXPORTER_OTLP_CERTIFICATE to its authority"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names does not lead to the collector"
     if isinstance(error, requests.exceptions.Timeout):
         return f"the collector did not answer within {timeout_seconds:.3g} s"
     if isinstance(error, requests.exceptions.ConnectionError):
-        return _connection_in_words(error)
+        return _connection_explained(error)
     if isinstance(error, _NO_URL):
-        return "OTEL_EXPORTER_OTLP_ENDPOINT is no URL that can be called; it must begin with http:// or https://"
+        return "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL that can be called; it must begin with http:// or https://"
     return f"the collector can't be called: {type(error).__name__}; see OTEL_EXPORTER_OTLP_ENDPOINT and its like"
 
 
-def _connection_in_words(error: requests.exceptions.ConnectionError) -> str:
-    if not _broke_off(error):
+def _connection_explained(error: requests.exceptions.ConnectionError) -> str:
+    if not _was_connected(error):
         return NO_CONNECTION
     causes = error.args[0].args if error.args and isinstance(error.args[0], urllib3.exceptions.ProtocolError) else ()
     if any(isinstance(cause, http.client.BadStatusLine) and not isinstance(cause, ConnectionError) for cause in causes):
-        return f"what answers there does not speak HTTP{_GRPC}"
+        return f"the answer is not HTTP{_GRPC}"
     return f"the collector closed the connection without an answer{_GRPC}"
 
 
-def _broke_off(error: requests.exceptions.ConnectionError) -> bool:
+def _was_connected(error: requests.exceptions.ConnectionError) -> bool:
     """Return whether there was a connection, which then broke."""
     return bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)

@@ -1,4 +1,4 @@
-"""The one place that decides how a collector is connected to."""
+"""The HTTP session to a collector."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from simulator.telemetry.otlp_destination import Destination
 def make_session(destination: Destination) -> requests.Session:
     """Return a session that reads nothing from the environment by itself.
 
-    A session that trusts the environment hands loopback addresses to a proxy, and sends the password that ~/.netrc has
-    for the host in place of the headers that were asked for.
+    A session that trusts the environment sends requests to loopback addresses through a proxy, and replaces the given
+    headers by the password that ~/.netrc has for the host.
     """
     session = requests.Session()
     session.trust_env = False

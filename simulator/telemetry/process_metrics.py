@@ -1,4 +1,4 @@
-"""The metrics of a process, which its stages have in common: memory, CPU, descriptors, garbage, interpreter."""
+"""The metrics of a process, which its stages share: memory, CPU, descriptors, garbage collection, interpreter."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-# A scrape of many stages asks each of them, and to count descriptors takes the longer the more there are.
+# A scrape of many stages asks each of them, and counting descriptors takes longer the more there are.
 _REMEMBERED_SECONDS = 1.0
 
 
 class ProcessMetrics(Collector):
-    """Collect the metrics of this process, once a second at most; it may be in any number of registries."""
+    """Collect the metrics of this process, at most once a second; it may be in any number of registries."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic

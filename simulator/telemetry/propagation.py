@@ -1,4 +1,4 @@
-"""What of a trace goes from one service to the next: by OTEL_PROPAGATORS, and unchanged where it is not ours."""
+"""How trace context and baggage are propagated: by OTEL_PROPAGATORS, and unchanged where they are not ours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MEMBER = re.compile(rf"[ \t]*({_KEY})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{{0,255}}[\
 
 
 def install_propagation(environment: Mapping[str, str]) -> None:
-    """Hand on baggage and trace state as they come, with the propagators that OTEL_PROPAGATORS names.
+    """Forward baggage and trace state as they came, with the propagators that OTEL_PROPAGATORS names.
 
     Meant for the entry of a process: the propagator is global to OpenTelemetry.
     """
@@ -31,10 +31,10 @@ def install_propagation(environment: Mapping[str, str]) -> None:
 
 
 def make_propagation(environment: Mapping[str, str], configured: TextMapPropagator) -> TextMapPropagator:
-    """Return the propagator that stands for `configured`, which OpenTelemetry made of OTEL_PROPAGATORS.
+    """Return the propagator that replaces `configured`, which OpenTelemetry made from OTEL_PROPAGATORS.
 
-    `none` means none: the SDK makes of it a composite of no propagators, which gives None for a context, and every
-    message fails on that.
+    `none` means none: the SDK turns it into a composite of no propagators, which returns None as the context, and every
+    message would fail on that.
     """
     if "none" in (name.strip().lower() for name in environment.get("OTEL_PROPAGATORS", "").split(",")):
         return _NoPropagation()
@@ -64,7 +64,7 @@ class _NoPropagation(TextMapPropagator):
 
 
 class VerbatimTraceContext(TraceContextTextMapPropagator):
-    """W3C trace context whose trace state is handed on as it came, also where it is not understood.
+    """W3C trace context whose trace state is forwarded as it came, even if it can't be parsed.
 
     OpenTelemetry's own drops all of it, and logs a warning, for one member that it can't read.
     """
@@ -100,7 +100,7 @@ class _WithoutTraceState(Getter[CarrierT]):
 
 
 class _TraceStateAsItCame(TraceState):
-    """A trace state that is written as it was read; one that is changed, by a sampler, is an ordinary one."""
+    """A trace state that is written as it was read; a sampler that changes it makes it an ordinary one."""
 
     def __init__(self, came: str) -> None:
         super().__init__(_members(came))
@@ -115,7 +115,7 @@ class _TraceStateAsItCame(TraceState):
 
 
 def _members(header: str) -> list[tuple[str, str]]:
-    """Return the members of a trace state in order, none where one of them is not as it should be."""
+    """Return the members of a trace state in order, none if one of them is malformed."""
     members = [member for member in header.split(",") if member.strip(" \t")]
     found = [match for member in members if (match := _MEMBER.fullmatch(member))]
     entries = {match[1]: match[2] for match in found}

@@ -1,4 +1,4 @@
-"""Which proxy of the environment stands before a collector: never one before this machine."""
+"""Which proxy of the environment is used for a collector: never one for this machine."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 
 def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies of the environment, by scheme, that a URL is to be asked through.
+    """Return the proxies of the environment, by scheme, to use for a URL.
 
-    This machine is never asked through one. For any other host HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count,
-    in small letters too, which go first.
+    This machine is never reached through one. For any other host HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY apply,
+    and their lower-case forms, which take precedence.
     """
     named = _proxy_variables(environment)
     if not named:
@@ -21,13 +21,13 @@ def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
         host = urlsplit(url).hostname or ""
         if is_this_machine(host) or _is_excepted(url, named.pop("no", "")):
             return {}
-    except ValueError:  # not a URL: nothing can be sent there in any way
+    except ValueError:  # not a URL: nothing can be sent there anyway
         return {}
     return named
 
 
 def is_this_machine(host: str) -> bool:
-    """Return whether a host of a URL is a loopback address or a name for one."""
+    """Return whether the host of a URL is a loopback address or a name for one."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -44,14 +44,14 @@ def is_this_machine(host: str) -> bool:
 
 
 def _proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of *_PROXY by what stands before it, in small letters."""
+    """Return the values of *_PROXY by the part before it, in lower case."""
     upper = {name.lower(): text for name, text in environment.items() if name.lower().endswith("_proxy")}
     lower = {name: text for name, text in environment.items() if name.endswith("_proxy")}
     return {name.removesuffix("_proxy"): text for name, text in {**upper, **lower}.items() if text}
 
 
 def _is_excepted(url: str, no_proxy: str) -> bool:
-    """Return whether NO_PROXY names the host of a URL, by the rules of requests, which take networks too."""
+    """Return whether NO_PROXY names the host of a URL, by the rules of requests, which accept networks too."""
     from requests.utils import should_bypass_proxies  # noqa: PLC0415 - a run without a proxy starts without requests
 
     return bool(should_bypass_proxies(url, no_proxy=no_proxy))

@@ -15,26 +15,26 @@ OUTSIDE = "outside"  # the caller of a message that no stage of the topology sen
 class Outcome(StrEnum):
     """How a stage's handling of one message ended."""
 
-    DELIVERED = "delivered"  # it ended its way here, and well
-    FORWARDED = "forwarded"  # every stage it was sent on to took it
+    DELIVERED = "delivered"  # it reached its end here
+    FORWARDED = "forwarded"  # every called stage accepted it
     REJECTED = "rejected"  # no room, or shutting down
     INVALID = "invalid"  # the client's mistake
-    FAULTED = "faulted"  # a configured fault, here or further down
+    FAULTED = "faulted"  # an injected fault, here or further downstream
     FAILED = "failed"  # a genuine failure
-    BROKEN_OFF = "broken_off"  # not done when the stage had to end
+    BROKEN_OFF = "broken_off"  # not done when the stage was stopped
 
 
 class CallOutcome(StrEnum):
-    """How one try at sending a message on ended, or a whole call: as its last try did, or without one."""
+    """How one attempt at a call ended, or a whole call: like its last attempt, or without any."""
 
     OK = "ok"  # an answer with a status 2xx
     ERROR_STATUS = "error_status"  # an answer with another status
-    UNREACHABLE = "unreachable"  # no connection: the other side has not seen the message
-    TIMEOUT = "timeout"  # no answer in time: it may have
-    BROKEN = "broken"  # the connection broke, or the answer was not HTTP: it may have
-    ABANDONED = "abandoned"  # given up, for the other of two hedged tries or the end of the stage: it may have
-    BREAKER_OPEN = "breaker_open"  # a call without a (further) try: too many had failed before
-    EXPIRED = "expired"  # a call without a (further) try: its deadline had passed
+    UNREACHABLE = "unreachable"  # no connection: the message did not reach the other side
+    TIMEOUT = "timeout"  # no answer in time: it may have reached it
+    BROKEN = "broken"  # the connection broke, or the answer was not HTTP: it may have reached it
+    ABANDONED = "abandoned"  # for the other of two hedged attempts, or the stage's end: it may have reached it
+    BREAKER_OPEN = "breaker_open"  # a call without a (further) attempt: too many had failed before
+    EXPIRED = "expired"  # a call without a (further) attempt: its deadline had passed
 
 
 class Via(StrEnum):
@@ -47,7 +47,7 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TraceIds:
-    """The span that a message is handled in, as in W3C trace context: 32, 16 and 2 hexadecimal digits."""
+    """The span in which a message is handled, as in W3C trace context: 32, 16 and 2 hexadecimal digits."""
 
     trace_id: str
     span_id: str
@@ -60,12 +60,11 @@ NO_TRACE = TraceIds("", "", "", sampled=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A message has arrived; `received_at`, monotonic, and `received_unix_ns` are when its first byte came.
+    """A message has arrived; `received_at`, monotonic, and `received_unix_ns` are when its first byte arrived.
 
-    `body_bytes` is what the client announced. It is None for a body in chunks until that was read; where it never was,
-    it stays None.
+    `body_bytes` is what the client announced. It is None for a body in chunks until that has been read, if it ever is.
 
-    `due_at` is when its way was to begin, monotonic too; None where what was said of that can't be true.
+    `due_at` is when the message was due to start, monotonic too; None if the time that it was sent with can't be true.
     """
 
     message_id: str
@@ -84,10 +83,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt at a call, counted from 1; `code` of None means that no answer came.
+    """One attempt at a call, counted from 1; `code` of None means that there was no answer.
 
-    `ending` says that the called stage shuts down and has not taken the message: it may be sent to another one.
-    `retryable` says that another attempt may end better.
+    `ending` means that the called stage is shutting down and did not accept the message, which may be sent elsewhere.
+    `retryable` means that another attempt may succeed.
     """
 
     outcome: CallOutcome
@@ -104,7 +103,7 @@ class Attempt:
 class CallRecord:
     """One call with all its attempts.
 
-    `injected` says that injected faults are the cause of its failure, `forgiven` that the message goes on although it
+    `injected` means that injected faults are the cause of its failure, `forgiven` that the message goes on although it
     failed.
     """
 
@@ -129,18 +128,17 @@ class FaultTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRecord:
-    """All that is known of one message when its answer has left, or could not leave any more.
+    """All that is known of one message when its answer has been sent, or can't be any more.
 
     `duration_seconds` = waiting for the client's bytes (`reading_seconds`) + `queue_wait_seconds` + `fault_seconds` +
-    `downstream_seconds`, during which at least one call was under way or waited for its next attempt, + the stage's own
-    time, `own_seconds`. Of that, `delay_drawn_seconds` is what the delay's distribution said, None where the processing
-    was not reached, and the rest the stage's `overhead_seconds`. `processed_seconds` is when the delay was over,
-    counted from the arrival.
+    `downstream_seconds`, during which at least one call was in flight or waited for its next attempt, + the stage's own
+    time, `own_seconds`. Of that, `delay_drawn_seconds` is what was drawn from the delay's distribution, None if the
+    processing was not reached, and the rest is the stage's `overhead_seconds`. `processed_seconds` is when the delay
+    was over, counted from the arrival.
 
-    `pipeline_seconds` of None means that the message did not end its way here, or that nothing credible is known of
-    when it began. `code` of None means that no answer was given; where one was given before the work, `answer_seconds`
-    says after how long.
-    `utilisation` is the share of workers that were busy when the processing began.
+    `pipeline_seconds` of None means that the message was not delivered here, or that its start is not credible. `code`
+    of None means that no answer was sent; `answer_seconds` is when one was sent before the processing, else None.
+    `utilisation` is the share of workers that were busy when the processing started.
     """
 
     arrival: Arrival
@@ -165,7 +163,7 @@ class StageRecord:
     own_seconds: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Add up what every sink asks for."""
+        """Add up what every sink needs."""
         faults = sum([time.duration_seconds for time in self.fault_times])
         others = self.reading_seconds + (self.queue_wait_seconds or 0.0) + faults + self.downstream_seconds
         object.__setattr__(self, "fault_seconds", faults)
@@ -175,11 +173,11 @@ class StageRecord:
     def overhead_seconds(self) -> float:
         """Return the part of the stage's own time that did not fit into the drawn delay.
 
-        It is below 0 by some microseconds where the stage took less time to answer than it did for the messages before.
+        It is some microseconds below 0 if the stage took less time to answer than for earlier messages.
         """
         return self.own_seconds - (self.delay_drawn_seconds or 0.0)
 
     @property
     def processing_seconds(self) -> float:
-        """Return what the processing took, the overhead included; 0 where it was not reached."""
+        """Return how long the processing took, including the overhead; 0 if it was not reached."""
         return 0.0 if self.delay_drawn_seconds is None else self.own_seconds

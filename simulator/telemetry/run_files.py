@@ -1,4 +1,4 @@
-"""Where the processes of a run leave what they tell: logs, counts, and the topology and addresses they run with."""
+"""The files of a run: logs, counts, and the topology and addresses that it uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _PRIVATE = 0o600
-# By which a run tells its console the token that the controls ask for: arguments can be seen by everybody.
+# By this a run passes its console the token for the live controls: arguments are visible to everybody.
 CONSOLE_TOKEN_VARIABLE = "SIMULATOR_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -20,27 +20,27 @@ class RunFiles:
 
     @property
     def logs(self) -> Path:
-        """Give the folder of the logs."""
+        """Return the folder of the logs."""
         return self.path / "logs"
 
     @property
     def tallies(self) -> Path:
-        """Give the folder of the counts."""
+        """Return the folder of the counts."""
         return self.path / "tallies"
 
     @property
     def topology(self) -> Path:
-        """Give the file with the topology as it is run, addresses and seed included."""
+        """Return the file with the topology as it is run, addresses and seed included."""
         return self.path / "topology.yaml"
 
     @property
     def report(self) -> Path:
-        """Give the file for the report."""
+        """Return the file for the report."""
         return self.path / "report.json"
 
     @property
     def addresses(self) -> Path:
-        """Give the file with the address of every process, {stage: [URL, ...]}."""
+        """Return the file with the address of every process, {stage: [URL, ...]}."""
         return self.path / "addresses.json"
 
     @property
@@ -50,17 +50,17 @@ class RunFiles:
 
     @property
     def console_log(self) -> Path:
-        """Return the file of what the console complains about."""
+        """Return the file of the console's warnings and errors."""
         return self.path / "console.log"
 
     @property
     def console_tally(self) -> Path:
-        """Return the file in which the console counts the spans that it is to pass on, which is there where it does."""
+        """Return the file in which the console counts the spans that it is to forward, which exists if it does."""
         return self.path / "console.tally"
 
     @property
     def fork_server_log(self) -> Path:
-        """Return the file of what the process that forks the stages complains about."""
+        """Return the file of the warnings and errors of the process that forks the stages."""
         return self.path / "fork-server.log"
 
     @property
@@ -69,32 +69,32 @@ class RunFiles:
         return self.path / "stack"
 
     def log(self, label: str) -> Path:
-        """Give a process's log, one JSON object a line."""
+        """Return a process's log, one JSON object a line."""
         return self.logs / f"{label}.jsonl"
 
     def errors(self, label: str) -> Path:
-        """Give the file of what a process writes to standard error, which is nothing where all is well."""
+        """Return the file of what a process writes to standard error, which is empty if all is well."""
         return self.logs / f"{label}.stderr"
 
     def tally(self, label: str) -> Path:
-        """Give the file that a process counts in."""
+        """Return the file in which a process counts."""
         return self.tallies / label
 
 
 def older_log(path: Path) -> Path:
-    """Return the file of the lines that were written before those in a log, which is there once the log was full."""
+    """Return the file of the lines before those in a log, which exists once the log was full."""
     return path.with_name(f"{path.name}.1")
 
 
 def labels(name: str, instances: int) -> list[str]:
-    """Give the labels of a stage's processes."""
+    """Return the labels of a stage's processes."""
     return [name] if instances == 1 else [f"{name}.{number}" for number in range(1, instances + 1)]
 
 
 def create_file(path: Path) -> BinaryIO:
-    """Create an empty file that only its owner can read, whatever the umask; a link is not followed.
+    """Create an empty file that only its owner can read, whatever the umask is; do not follow a link.
 
-    Raise OSError where that can't be done.
+    Raise OSError if that can't be done.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, _PRIVATE)
     os.fchmod(descriptor, _PRIVATE)

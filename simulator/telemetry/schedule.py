@@ -1,4 +1,4 @@
-"""How an injector's schedule is kept and its input goes, told to metrics, tally and log."""
+"""Recording in metrics, tally and log how an injector's schedule is kept and its input is read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from simulator.telemetry.tally import MemoryTally, Tally
 
 
 class ScheduleWatcher:
-    """Record each message that an injector makes.
+    """Record each message that an injector creates.
 
-    `metrics` or `logger` of None means that there are none, `tally` of None that nobody keeps a ledger.
+    `metrics` or `logger` of None means that there are none, `tally` of None that there is no ledger.
     """
 
     def __init__(
@@ -23,13 +23,13 @@ class ScheduleWatcher:
         self._logger = logger
 
     def due(self, lag_seconds: float) -> None:
-        """Record that a message was due, and how late it was begun."""
+        """Record that a message was due, and how late it started."""
         if self._metrics is not None:
             self._metrics.record_due(lag_seconds)
         self._count(tallies.DUE)
 
     def missed(self) -> None:
-        """Record that a due message found no room."""
+        """Record that a due message was rejected."""
         if self._metrics is not None:
             self._metrics.record_missed()
         self._count(tallies.MISSED)
@@ -39,13 +39,13 @@ class ScheduleWatcher:
         self._count(tallies.LINES)
 
     def bad_line(self, number: int, reason: str) -> None:
-        """Record that a line of the input can't be a message, and say which."""
+        """Record that a line of the input is not a message, and log which one."""
         if self._logger is not None:
             self._logger.error("input.bad_line", line=number, error=reason)
         self._count(tallies.BAD_LINES)
 
     def finished(self) -> None:
-        """Record that no further message will come."""
+        """Record that the load has finished."""
         if self._logger is not None:
             self._logger.info("load.finished")
         self._count(tallies.LOAD_FINISHED)

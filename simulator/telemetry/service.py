@@ -1,4 +1,4 @@
-"""Which service a stage is to the outside world: OpenTelemetry's resource attributes service.*."""
+"""The service that a stage is to the outside world: OpenTelemetry's resource attributes service.*."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OF_ONE_STAGE = ("service.name", "service.instance.id")
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The four attributes by which OpenTelemetry knows a service."""
+    """The four attributes by which OpenTelemetry identifies a service."""
 
     name: str
     namespace: str
@@ -32,9 +32,9 @@ class Service:
 
 
 def as_the_environment_says(service: Service, environment: Mapping[str, str]) -> Service:
-    """Return the service under the name and with the attributes that the environment gives it.
+    """Return the service with the name and attributes that the environment gives it.
 
-    OTEL_SERVICE_NAME goes before service.name of OTEL_RESOURCE_ATTRIBUTES.
+    OTEL_SERVICE_NAME takes precedence over service.name of OTEL_RESOURCE_ATTRIBUTES.
     """
     said = {name: unquote(value) for name, value in _items(environment) if value}
     return Service(
@@ -46,7 +46,7 @@ def as_the_environment_says(service: Service, environment: Mapping[str, str]) ->
 
 
 def for_several_stages(environment: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Return the environment without what can name only one stage, and (variable, why) of what was left out."""
+    """Return the environment without what can name only one stage, and (variable, why) for what was left out."""
     kept, ignored = dict(environment), []
     if kept.pop(NAME_VARIABLE, ""):
         ignored.append((NAME_VARIABLE, "every stage of a run is a service under its own name"))
@@ -55,7 +55,7 @@ def for_several_stages(environment: Mapping[str, str]) -> tuple[dict[str, str], 
     if dropped:
         kept[ATTRIBUTES_VARIABLE] = ",".join(f"{name}={value}" for name, value in items if name not in _OF_ONE_STAGE)
         names = " and ".join(dict.fromkeys(dropped))
-        ignored.append((ATTRIBUTES_VARIABLE, f"{names} can't be the same for every stage of a run; the rest is heeded"))
+        ignored.append((ATTRIBUTES_VARIABLE, f"{names} can't be the same for every stage of a run; the rest is used"))
     return kept, ignored
 
 

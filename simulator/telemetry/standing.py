@@ -1,4 +1,4 @@
-"""How every stage stands right now, from its tally: rates and percentiles over the last seconds."""
+"""Snapshots of every stage, from its tallies: rates and percentiles over a rolling window."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from simulator.telemetry.tally import Tallies
 WINDOW_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Standing:
-    """One stage: messages per second and percentiles in seconds over the window (NaN where there were none); totals."""
+@dataclass(frozen=True, kw_only=True)
+class StageSnapshot:
+    """One stage: messages per second and percentiles in seconds over the window (NaN if there were none); totals."""
 
     rate_per_second: float
     p50_seconds: float
@@ -28,7 +28,7 @@ class Standing:
 
     @property
     def handled(self) -> int:
-        """Give how many messages have been handled in all."""
+        """Return how many messages have been handled in all."""
         return sum(self.outcomes.values())
 
 
@@ -39,16 +39,16 @@ class _Moment:
     durations: dict[int, int]
 
 
-class Watch:
-    """Follow one stage's tallies, over a window that reaches `window_seconds` back."""
+class RollingWindow:
+    """Follow one stage's tallies over the last `window_seconds`."""
 
     def __init__(self, source: Tallies, window_seconds: float = WINDOW_SECONDS) -> None:
         self._source = source
         self._window_seconds = window_seconds
         self._moments: deque[_Moment] = deque()
 
-    def look(self, now: float) -> Standing:
-        """Read the tally; `now` is monotonic, and the window reaches back from it."""
+    def snapshot(self, now: float) -> StageSnapshot:
+        """Read the tallies; `now` is monotonic, and the end of the window."""
         counts = self._source.counts()
         outcomes = {str(outcome): counts[f"outcome.{outcome}"] for outcome in Outcome}
         durations = self._source.durations(tally.HANDLING)
@@ -58,7 +58,7 @@ class Watch:
         first, last = self._moments[0], self._moments[-1]
         elapsed = last.at - first.at
         recent = _difference(durations, first.durations)
-        return Standing(
+        return StageSnapshot(
             rate_per_second=(last.handled - first.handled) / elapsed if elapsed else math.nan,
             p50_seconds=tally.quantile(recent, 0.5),
             p95_seconds=tally.quantile(recent, 0.95),
@@ -70,7 +70,7 @@ class Watch:
 
 
 def percentiles(durations: dict[int, int]) -> dict[str, float | None]:
-    """Give p50, p95, p99 and the maximum of counted durations, in seconds; None where nothing was counted."""
+    """Return p50, p95, p99 and the maximum of counted durations, in seconds; None if nothing was counted."""
     if not durations:
         return dict.fromkeys(("p50", "p95", "p99", "max"))
     return {name: tally.quantile(durations, q) for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1))}

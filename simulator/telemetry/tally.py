@@ -2,8 +2,8 @@
 
 The runner reads them to draw its live view and to balance its ledger, also for a stage that was killed: the file is
 mapped into memory, so what was counted stays counted. A mapped file must have all its blocks from the start, because
-a full disk would end the process by SIGBUS when it counts. Durations are counted in logarithmic buckets, each 2 % wider
-than the one before, so that any quantile of them is right to 1 % (Masson, Rim and Lee, DDSketch, 2019).
+a full disk would kill the process by SIGBUS when it counts. Durations are counted in logarithmic buckets, each 2 %
+wider than the one before, so that any quantile of them is right to 1 % (Masson, Rim and Lee, DDSketch, 2019).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from simulator.telemetry.record import OUTSIDE, Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord
+from simulator.telemetry.observe import Sink
+from simulator.telemetry.record import OUTSIDE, Arrival, Attempt, CallOutcome, Outcome, StageRecord
 from simulator.telemetry.run_files import create_file
 
 Key = TypeVar("Key")
@@ -35,26 +36,26 @@ LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disco
 SPANS_DROPPED = "spans_dropped"
 # Of the console: spans that were to be forwarded to the user's collector, and those that it accepted.
 SPANS_OFFERED, SPANS_FORWARDED = "spans_offered", "spans_forwarded"
-# How a try, and not only a whole call, can end.
+# How an attempt, and not only a whole call, can end.
 ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
 _LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED)
 _COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, *_LOG_COUNTS, SPANS_DROPPED)
 
 
 def bucket_of(seconds: float) -> int:
-    """Give the bucket that a duration falls in, 0 to 1,199."""
+    """Return the bucket of a duration, 0 to 1,199."""
     if seconds <= _SMALLEST_SECONDS:
         return 0
     return min(_BUCKETS - 1, math.ceil(math.log(seconds / _SMALLEST_SECONDS) / _LOG_GAMMA))
 
 
 def bucket_seconds(bucket: int) -> float:
-    """Give the duration that stands for a bucket: right to 1 % for all that fall in it."""
+    """Return the duration that stands for a bucket: right to 1 % for all that fall in it."""
     return _SMALLEST_SECONDS * _GAMMA**bucket * 2 / (1 + _GAMMA)
 
 
 def quantile(buckets: Mapping[int, int], q: float) -> float:
-    """Give the q-quantile, q in (0, 1], of the durations counted in {bucket: count}; NaN where there are none."""
+    """Return the q-quantile, q in (0, 1], of the durations counted in {bucket: count}; NaN if there are none."""
     rank = math.ceil(q * sum(buckets.values()))
     for bucket in sorted(buckets):
         rank -= buckets[bucket]
@@ -64,22 +65,22 @@ def quantile(buckets: Mapping[int, int], q: float) -> float:
 
 
 def received_slot(caller: str) -> str:
-    """Name the count of messages that came from a caller."""
+    """Return the name of the count of messages from a caller."""
     return f"received.{caller}"
 
 
 def sent_slot(downstream: str) -> str:
-    """Name the count of tries begun at a call."""
+    """Return the name of the count of attempts started at calls to a downstream."""
     return f"sent.{downstream}"
 
 
 def attempt_slot(downstream: str, outcome: CallOutcome) -> str:
-    """Name the count of tries at a call that ended so."""
+    """Return the name of the count of attempts at calls to a downstream with an outcome."""
     return f"attempt.{downstream}.{outcome}"
 
 
 def slots(callers: Iterable[str], downstreams: Iterable[str]) -> list[str]:
-    """Give the names of all counts that a stage with these callers and downstreams keeps."""
+    """Return the names of all counts of a stage with these callers and downstreams."""
     names = [*_COUNTS, *(f"outcome.{outcome}" for outcome in Outcome)]
     names += [received_slot(caller) for caller in (*callers, OUTSIDE)]
     for downstream in dict.fromkeys(downstreams):
@@ -110,7 +111,7 @@ class Tally:
 
     @classmethod
     def create(cls, path: Path, names: list[str]) -> Tally:
-        """Make the file, all counts at 0. Raise OSError where there is no room for it."""
+        """Create the file, all counts at 0. Raise OSError if there is no room for it."""
         header = json.dumps(names).encode() + b"\n"
         words = len(names) + 2 * _BUCKETS
         with create_file(path) as file:
@@ -132,21 +133,21 @@ class Tally:
         self._words[self._handling + bucket_of(seconds)] += 1
 
     def observe_pipeline(self, seconds: float) -> None:
-        """Count the duration of a message's whole way."""
+        """Count the duration of a message from its start to its delivery."""
         self._words[self._pipeline + bucket_of(seconds)] += 1
 
     def counts(self) -> dict[str, int]:
-        """Give all counts by name."""
+        """Return all counts by name."""
         return {name: self._words[number] for name, number in self._index.items()}
 
     def durations(self, which: str) -> dict[int, int]:
-        """Give {bucket: count} of HANDLING or PIPELINE."""
+        """Return {bucket: count} of HANDLING or PIPELINE."""
         start = self._handling if which == HANDLING else self._pipeline
         return {b: count for b, count in enumerate(self._words[start : start + _BUCKETS].tolist()) if count}
 
 
 class MemoryTally:
-    """The same counts where only one process reads and writes them, and nothing needs to outlive it."""
+    """The same counts for a single process that reads and writes them, when nothing needs to outlive it."""
 
     def __init__(self, names: list[str]) -> None:
         self._counts = dict.fromkeys(names, 0)
@@ -165,7 +166,7 @@ class MemoryTally:
         self._observe(HANDLING, seconds)
 
     def observe_pipeline(self, seconds: float) -> None:
-        """Count the duration of a message's whole way."""
+        """Count the duration of a message from its start to its delivery."""
         self._observe(PIPELINE, seconds)
 
     def counts(self) -> dict[str, int]:
@@ -182,9 +183,9 @@ class MemoryTally:
 
 
 class TallyReader:
-    """Read the counts that another process writes; one whose file is truncated keeps what was last seen.
+    """Read the counts that another process writes; if its file is truncated, keep what was last read.
 
-    Memory that is mapped is not used for it: to look at a part of it that the file has no more is fatal.
+    The file is not mapped into memory: reading a part of the map that the file no longer has is fatal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -195,7 +196,7 @@ class TallyReader:
         self.truncated = False
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def counts(self) -> dict[str, int]:
@@ -218,7 +219,7 @@ class TallyReader:
 
 
 def read_header(content: bytes) -> tuple[dict[str, int], int]:
-    """Return the place of each count by its name, and where in the content of the file the counts begin."""
+    """Return the index of each count by its name, and the offset in the file at which the counts start."""
     header, _, _ = content.partition(b"\n")
     return {name: number for number, name in enumerate(json.loads(header))}, _aligned(len(header) + 1)
 
@@ -230,11 +231,11 @@ class Tallies:
         self._parts = tuple(parts)
 
     def counts(self) -> dict[str, int]:
-        """Give all counts by name."""
+        """Return all counts by name."""
         return _added(part.counts() for part in self._parts)
 
     def durations(self, which: str) -> dict[int, int]:
-        """Give {bucket: count} of HANDLING or PIPELINE."""
+        """Return {bucket: count} of HANDLING or PIPELINE."""
         return _added(part.durations(which) for part in self._parts)
 
 
@@ -246,8 +247,8 @@ def _added(parts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
     return total
 
 
-class TallySink:
-    """Tell the tally."""
+class TallySink(Sink):
+    """Count messages in the tally."""
 
     def __init__(self, tally: Tally | MemoryTally, queue_depth: Callable[[], int]) -> None:
         self._tally = tally
@@ -258,19 +259,13 @@ class TallySink:
         self._tally.add(received_slot(arrival.caller))
         self._tally.set(QUEUE_DEPTH, self._queue_depth())
 
-    def injected(self, arrival: Arrival, fault: str) -> None:
-        """Wait for the outcome."""
-
     def sending(self, downstream: str) -> None:
-        """Count a try."""
+        """Count an attempt."""
         self._tally.add(sent_slot(downstream))
 
     def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
-        """Count how a try ended."""
+        """Count how an attempt ended."""
         self._tally.add(attempt_slot(downstream, attempt.outcome))
-
-    def sent(self, arrival: Arrival, call: CallRecord) -> None:
-        """Leave it to the tries."""
 
     def handled(self, record: StageRecord) -> None:
         """Count the outcome."""

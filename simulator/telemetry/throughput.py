@@ -1,4 +1,4 @@
-"""How many messages each second that passed has seen, idle seconds included."""
+"""How many messages were handled in each second, including idle seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 class Throughput:
     """Count messages and, for every whole second that has passed, report its count to `observe`.
 
-    The seconds are those of `monotonic`, from the first call on. Nothing is reported for the second under way.
+    The seconds are those of `monotonic`, from the first call on. The current second is reported when it is over.
     """
 
     def __init__(self, observe: Callable[[float], None], monotonic: Callable[[], float]) -> None:
@@ -19,7 +19,7 @@ class Throughput:
         self._count = 0
 
     def count(self) -> None:
-        """Count a message in the second under way."""
+        """Count a message in the current second."""
         self.roll()
         self._count += 1
 

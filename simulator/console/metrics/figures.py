@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from simulator.console.metrics.history import History
 from simulator.telemetry.record import CallOutcome, Outcome
-from simulator.telemetry.standing import Standing
+from simulator.telemetry.standing import StageSnapshot
 
 WINDOW_SECONDS = 5.0
 BAD_OUTCOMES = (Outcome.REJECTED, Outcome.FAULTED, Outcome.FAILED)
@@ -53,7 +53,7 @@ class StageFigures:
 
 
 def stage_figures(
-    instances: Sequence[History], standing: Standing, window_seconds: float = WINDOW_SECONDS
+    instances: Sequence[History], standing: StageSnapshot, window_seconds: float = WINDOW_SECONDS
 ) -> StageFigures:
     """Return the figures of a stage from the counters of its processes.
 

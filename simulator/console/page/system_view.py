@@ -15,14 +15,14 @@ from simulator.console.page.edges import drawn_edge, routed
 from simulator.console.page.news import News
 from simulator.console.page.words import aria, rate_text, short, time_text
 from simulator.console.system.picture import NodeState, SystemPicture
-from simulator.telemetry.standing import Standing
+from simulator.telemetry.standing import StageSnapshot
 
 CHARTS = {"whole-latency": "End to end", "whole-outcomes": "Outcomes of messages at the entries"}
 
 _MAX_VERDICT_CHARACTERS = 400
 
 
-def system_view(picture: SystemPicture, whole: Standing, drawing: Drawing) -> html.Div:
+def system_view(picture: SystemPicture, whole: StageSnapshot, drawing: Drawing) -> html.Div:
     """Return the view with the present figures; later ones, and the lines, come as news."""
     news = News(None)
     update_system(news, picture, whole, drawing)
@@ -76,7 +76,7 @@ def whole_charts() -> list[html.Section]:
     return [html.Section([html.H2(title), chart(element)], className="panel") for element, title in CHARTS.items()]
 
 
-def update_system(news: News, picture: SystemPicture, whole: Standing, drawing: Drawing) -> None:
+def update_system(news: News, picture: SystemPicture, whole: StageSnapshot, drawing: Drawing) -> None:
     """Set a picture's figures on the cards and edges of its drawing."""
     news.drawing = drawing.name
     for number, node in enumerate(picture.nodes):
@@ -111,7 +111,7 @@ def _summary(news: News) -> html.Div:
     )
 
 
-def _update_summary(news: News, picture: SystemPicture, whole: Standing) -> None:
+def _update_summary(news: News, picture: SystemPicture, whole: StageSnapshot) -> None:
     news.text("sum-in", rate_text(whole.rate_per_second))
     news.text("sum-p50", time_text(whole.p50_seconds))
     news.text("sum-p99", time_text(whole.p99_seconds))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from simulator.console.traces.destination import destination_from, forwarding_url
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import Answer, Poster, SpanBatch
+from simulator.telemetry.otlp_posting import CollectorAnswer, Poster, SpanBatch
 from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED
 
 __all__ = ["Destination", "Forwarder", "ForwarderStatus", "SpanBatch", "destination_from", "forwarding_url"]
@@ -50,7 +50,7 @@ class Forwarder:
         self,
         destination: Destination,
         max_bytes: int = MAX_BYTES,
-        post: Callable[[SpanBatch, float], Answer] | None = None,
+        post: Callable[[SpanBatch, float], CollectorAnswer] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         count: Callable[[str, int], None] = lambda name, spans: None,
     ) -> None:
@@ -114,7 +114,7 @@ class Forwarder:
             self._in_flight = self._waiting.popleft()
             return self._in_flight
 
-    def _attempt(self, batch: SpanBatch, timeout_seconds: float) -> Answer:
+    def _attempt(self, batch: SpanBatch, timeout_seconds: float) -> CollectorAnswer:
         answer = self._post(batch, timeout_seconds)
         with self._changed:
             self._in_flight = None

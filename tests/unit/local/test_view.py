@@ -20,7 +20,7 @@ from simulator.local.view import (
     plain_line,
     stages_table,
 )
-from simulator.telemetry.standing import Standing
+from simulator.telemetry.standing import StageSnapshot
 from tests.support.tables import cells
 
 OUTCOMES = dict.fromkeys(("delivered", "forwarded", "rejected", "invalid", "faulted", "failed"), 0)
@@ -38,7 +38,7 @@ def standing(**changes):
         "queue_depth": 2,
         "outcomes": OUTCOMES | {"forwarded": 120},
     }
-    return Standing(**{**values, **changes})
+    return StageSnapshot(**{**values, **changes})
 
 
 def picture(gone=None, elapsed_seconds=12.3, hurt=None, **standings):

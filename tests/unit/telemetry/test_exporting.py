@@ -15,11 +15,11 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from simulator.telemetry.batching import Batching
 from simulator.telemetry.exporting import PAUSE_SECONDS, PatientExporter, SpanAccount, SpanQueue
 from simulator.telemetry.logs import make_logger
-from simulator.telemetry.otlp_posting import NO_CONNECTION, Answer
+from simulator.telemetry.otlp_posting import NO_CONNECTION, CollectorAnswer
 
 GOOD, BAD = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
-TAKEN = Answer(True)
-AWAY = Answer(False, True, 5.0, problem=NO_CONNECTION)
+TAKEN = CollectorAnswer(True)
+AWAY = CollectorAnswer(False, True, 5.0, problem=NO_CONNECTION)
 ENDPOINT = "http://127.0.0.1:4318/v1/traces"
 LONG_SECONDS = 20.0
 
@@ -155,7 +155,7 @@ def test_the_recovery_says_what_was_lost():
 def test_a_failure_is_told_with_its_reason():
     """What was wrong is said as it is; that a collector is missing is said only where nothing listens."""
     rig = Rig()
-    rig.sender.answer = Answer(False, problem="the collector answered 401 Unauthorized", status=401)
+    rig.sender.answer = CollectorAnswer(False, problem="the collector answered 401 Unauthorized", status=401)
     rig.export(1)
     (line,) = rig.lines
     assert line["reason"] == "the collector answered 401 Unauthorized"
@@ -165,12 +165,12 @@ def test_a_failure_is_told_with_its_reason():
 def test_what_the_collector_rejects_of_a_batch_is_counted():
     """A partial success counts the spans that were rejected, is told once, and calls for no pause."""
     rig = Rig()
-    rig.sender.answer = Answer(True, spans_rejected=3, problem="the collector rejected 3 spans: too old")
+    rig.sender.answer = CollectorAnswer(True, spans_rejected=3, problem="the collector rejected 3 spans: too old")
     assert [rig.export(10) for _ in range(4)] == [GOOD] * 4
     assert (rig.dropped, rig.account.dropped) == ([3] * 4, 12)
     assert rig.events == [("warning", "telemetry.spans_rejected")]
     assert rig.lines[0]["reason"] == "the collector rejected 3 spans: too old"
-    rig.sender.answer = Answer(True, spans_rejected=99)
+    rig.sender.answer = CollectorAnswer(True, spans_rejected=99)
     rig.export(2)
     assert rig.dropped[-1] == 2
 
@@ -339,7 +339,7 @@ def test_a_batch_of_several_that_fails_is_told_by_each():
     assert (rig.dropped, other.dropped) == ([3], [3])
     assert rig.events == other.events == [("warning", "telemetry.export_failed")]
     rig.now += PAUSE_SECONDS
-    rig.sender.answer = Answer(True, spans_rejected=4)
+    rig.sender.answer = CollectorAnswer(True, spans_rejected=4)
     rig.exporter.export([*rig.spans(3), *other.spans(3)])
     assert sum(rig.dropped) + sum(other.dropped) == 3 + 3 + 4
 

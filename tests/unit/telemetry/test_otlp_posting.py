@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import PAUSE_SECONDS, Answer, Poster, SpanBatch
+from simulator.telemetry.otlp_posting import PAUSE_SECONDS, CollectorAnswer, Poster, SpanBatch
 
 LONG_SECONDS = 20.0
 BATCH = SpanBatch(b"spans", "application/x-protobuf", "identity", 5)
@@ -98,7 +98,7 @@ def test_a_parcel_is_sent_as_it_came(collector):
     """The body, its type and packing, the user's own headers and who passed it on are what the collector gets."""
     packed = gzip.compress(b"spans")
     batch = SpanBatch(packed, "application/json", "gzip", 5, via="1.1 elsewhere")
-    assert post(collector, batch, headers={"authorization": "Bearer x"}) == Answer(True)
+    assert post(collector, batch, headers={"authorization": "Bearer x"}) == CollectorAnswer(True)
     ((path, headers, body),) = collector.requests
     assert (path, body) == ("/v1/traces", packed)
     assert (headers["content-type"], headers["content-encoding"]) == ("application/json", "gzip")
@@ -175,7 +175,7 @@ def test_a_success_may_be_a_partial_one(collector, content_type, body, rejected,
 def test_what_a_refusal_comes_to(collector, status, retried, pause_seconds, problem):
     """Only what OTLP says may be tried again is; a body's own fault calls for no pause; no redirection is followed."""
     collector.status, collector.headers = status, {"Location": collector.address + "/elsewhere"}
-    assert post(collector) == Answer(False, retried, pause_seconds, 0, problem, status)
+    assert post(collector) == CollectorAnswer(False, retried, pause_seconds, 0, problem, status)
     assert len(collector.requests) == 1
 
 
@@ -195,7 +195,7 @@ def test_a_collector_that_is_away(collector):
         address = gone.address
     with poster_to(f"{address}/v1/traces?token=s3cret") as poster:
         answer = poster(BATCH, LONG_SECONDS)
-    assert answer == Answer(False, True, PAUSE_SECONDS, 0, "no connection to the collector")
+    assert answer == CollectorAnswer(False, True, PAUSE_SECONDS, 0, "no connection to the collector")
 
 
 def test_a_collector_that_hangs_up(collector):
@@ -278,13 +278,13 @@ def test_a_collector_that_does_not_answer(collector):
     collector.hold = threading.Event()
     answer = post(collector, timeout_seconds=0.05)
     collector.hold.set()
-    assert answer == Answer(False, True, PAUSE_SECONDS, 0, "the collector did not answer within 0.05 s")
+    assert answer == CollectorAnswer(False, True, PAUSE_SECONDS, 0, "the collector did not answer within 0.05 s")
 
 
 def test_an_answer_whose_body_does_not_come(collector):
     """Once its status has come, an answer counts, whatever becomes of the rest."""
     collector.headers = {"Content-Length": "100"}
-    assert post(collector, timeout_seconds=0.05) == Answer(True)
+    assert post(collector, timeout_seconds=0.05) == CollectorAnswer(True)
 
 
 @pytest.mark.parametrize("endpoint", ["collector:4318", "", "http://", "ftp://c", "http://[", "http://" + "a" * 70])

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from simulator.telemetry import tally
-from simulator.telemetry.standing import WINDOW_SECONDS, Watch, percentiles
+from simulator.telemetry.standing import WINDOW_SECONDS, RollingWindow, percentiles
 from simulator.telemetry.tally import Tallies, Tally, bucket_of
 
 
@@ -16,7 +16,7 @@ class Rig:
 
     def __init__(self, folder):
         self.tally = Tally.create(folder / "parse", tally.slots(["injector"], []))
-        self.watch = Watch(Tallies([self.tally]))
+        self.watch = RollingWindow(Tallies([self.tally]))
 
     def handle(self, count, seconds=0.01, outcome="forwarded"):
         for _ in range(count):
@@ -33,7 +33,7 @@ def rig(tmp_path):
 def test_at_first_nothing_is_known(rig):
     """The first look has no rate and no percentiles yet, but it has the totals."""
     rig.handle(3)
-    standing = rig.watch.look(100.0)
+    standing = rig.watch.snapshot(100.0)
     assert math.isnan(standing.rate_per_second)
     assert math.isnan(standing.p50_seconds) and math.isnan(standing.p99_seconds)
     assert (standing.handled, standing.in_flight) == (3, 0)
@@ -42,22 +42,22 @@ def test_at_first_nothing_is_known(rig):
 def test_the_rate_is_that_of_the_window(rig):
     """The rate is what was handled since the window began, by its length."""
     rig.handle(1000)
-    rig.watch.look(100.0)
+    rig.watch.snapshot(100.0)
     rig.handle(30)
-    assert rig.watch.look(102.0).rate_per_second == 15.0
+    assert rig.watch.snapshot(102.0).rate_per_second == 15.0
     rig.handle(10)
-    assert rig.watch.look(104.0).rate_per_second == 10.0
+    assert rig.watch.snapshot(104.0).rate_per_second == 10.0
 
 
 def test_what_is_older_than_the_window_is_forgotten(rig):
     """A rate and percentiles of long ago do not count: after the window's length only what came in it does."""
     for second in range(10):
-        rig.watch.look(100.0 + second)
+        rig.watch.snapshot(100.0 + second)
         rig.handle(20, seconds=1.0)
     for second in range(10, 10 + int(WINDOW_SECONDS)):
-        rig.watch.look(100.0 + second)
+        rig.watch.snapshot(100.0 + second)
         rig.handle(2, seconds=0.1)
-    standing = rig.watch.look(110.0 + WINDOW_SECONDS)
+    standing = rig.watch.snapshot(110.0 + WINDOW_SECONDS)
     assert standing.rate_per_second == 2.0
     assert standing.p99_seconds == pytest.approx(0.1, rel=0.01)
     assert standing.handled == 200 + 2 * int(WINDOW_SECONDS)
@@ -67,7 +67,7 @@ def test_an_idle_stage_has_a_rate_of_0_and_no_percentiles(rig):
     """A stage that gets nothing for the length of the window stands at 0 per second, with percentiles missing."""
     rig.handle(50)
     for second in range(8):
-        standing = rig.watch.look(100.0 + second)
+        standing = rig.watch.snapshot(100.0 + second)
     assert standing.rate_per_second == 0.0
     assert math.isnan(standing.p50_seconds)
     assert standing.handled == 50
@@ -75,10 +75,10 @@ def test_an_idle_stage_has_a_rate_of_0_and_no_percentiles(rig):
 
 def test_the_percentiles_are_those_of_the_durations(rig):
     """p50, p95 and p99 are right to 1 % for a hundred known durations."""
-    rig.watch.look(0.0)
+    rig.watch.snapshot(0.0)
     for number in range(1, 101):
         rig.handle(1, seconds=number / 1000)
-    standing = rig.watch.look(1.0)
+    standing = rig.watch.snapshot(1.0)
     found = (standing.p50_seconds, standing.p95_seconds, standing.p99_seconds)
     assert found == pytest.approx((0.050, 0.095, 0.099), rel=0.01)
 
@@ -90,7 +90,7 @@ def test_in_flight_is_what_has_not_ended(rig):
     rig.tally.add("received.outside", 3)
     rig.tally.add("received.injector")
     rig.tally.set("queue_depth", 2)
-    standing = rig.watch.look(0.0)
+    standing = rig.watch.snapshot(0.0)
     assert (standing.in_flight, standing.queue_depth) == (4, 2)
     assert {outcome: count for outcome, count in standing.outcomes.items() if count} == {
         "forwarded": 5,
@@ -102,15 +102,15 @@ def test_several_instances_stand_as_one_stage(tmp_path):
     """Of a stage with several processes the rate, the percentiles and the totals are those of all of them together."""
     names = tally.slots(["injector"], [])
     parts = [Tally.create(tmp_path / f"parse.{number}", names) for number in (1, 2)]
-    watch = Watch(Tallies(parts))
-    watch.look(100.0)
+    watch = RollingWindow(Tallies(parts))
+    watch.snapshot(100.0)
     for part, count, seconds in zip(parts, (30, 10), (0.01, 1.0), strict=True):
         part.add("received.injector", count + 1)
         part.add("outcome.forwarded", count)
         part.set("queue_depth", count)
         for _ in range(count):
             part.observe_handling(seconds)
-    standing = watch.look(102.0)
+    standing = watch.snapshot(102.0)
     assert (standing.rate_per_second, standing.handled, standing.outcomes["forwarded"]) == (20.0, 40, 40)
     assert (standing.in_flight, standing.queue_depth) == (2, 40)
     assert standing.p50_seconds == pytest.approx(0.01, rel=0.01)

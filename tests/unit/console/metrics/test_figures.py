@@ -6,7 +6,7 @@ import pytest
 
 from simulator.console.metrics.figures import CallFigures, StageFigures, stage_figures
 from simulator.console.metrics.history import History
-from simulator.telemetry.standing import Standing
+from simulator.telemetry.standing import StageSnapshot
 from tests.support.series import key
 
 CALLS = "simulator_downstream_call_duration_seconds_count"
@@ -30,7 +30,15 @@ def history(*readings, step=2.0):
 
 
 def standing(p50, p99):
-    return Standing(1.0, p50, p99, p99, 0, 0, {})
+    return StageSnapshot(
+        rate_per_second=1.0,
+        p50_seconds=p50,
+        p95_seconds=p99,
+        p99_seconds=p99,
+        in_flight=0,
+        queue_depth=0,
+        outcomes={},
+    )
 
 
 def test_outcomes_and_errors_are_those_of_the_window():

@@ -12,13 +12,21 @@ from simulator.console.page.news import News
 from simulator.console.page.system_view import CHARTS, system_view, update_system, whole_charts
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import picture
-from simulator.telemetry.standing import Standing
+from simulator.telemetry.standing import StageSnapshot
 from simulator.topology.model import Call, Stage, Topology
 from tests.support.components import addresses, assert_harmless, by_id, ids, of_class, size_of, text_of, texts
 from tests.support.watched import shipped
 
 NAN = math.nan
-WHOLE = Standing(20.12, 0.0123, 0.05, 1.25, 1234, 0, {})
+WHOLE = StageSnapshot(
+    rate_per_second=20.12,
+    p50_seconds=0.0123,
+    p95_seconds=0.05,
+    p99_seconds=1.25,
+    in_flight=1234,
+    queue_depth=0,
+    outcomes={},
+)
 WELL = StageFigures(
     rate_per_second=20.0,
     p50_seconds=0.0123,

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from simulator.console.traces.forwarding import BATCH_OVERHEAD_BYTES, Forwarder, ForwarderStatus, SpanBatch
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import PAUSE_SECONDS, Answer, Poster
+from simulator.telemetry.otlp_posting import PAUSE_SECONDS, CollectorAnswer, Poster
 from tests.support.collector import collector
 from tests.support.exports import export
 
 ENDPOINT = "http://collector:4318/v1/traces"
-TAKEN = Answer(True)
-AWAY = Answer(False, True, PAUSE_SECONDS, 0, "no connection")
-UNWANTED = Answer(False, False, 0.0, 0, "400")
+TAKEN = CollectorAnswer(True)
+AWAY = CollectorAnswer(False, True, PAUSE_SECONDS, 0, "no connection")
+UNWANTED = CollectorAnswer(False, False, 0.0, 0, "400")
 LONG_SECONDS = 20.0
 
 
@@ -103,7 +103,7 @@ def test_a_collector_that_is_away_loses_nothing_while_there_is_room():
 
 def test_the_collector_s_own_pause_is_made():
     """A pause is as long as the answer says."""
-    rig = Rig([Answer(False, True, 17.0, 0, "503")])
+    rig = Rig([CollectorAnswer(False, True, 17.0, 0, "503")])
     rig.offer(batch(1))
     assert rig.run(max_pauses=9)[0] == 17.0
 
@@ -119,7 +119,7 @@ def test_a_refused_batch_is_dropped_and_reported():
 @pytest.mark.parametrize(("rejected", "counts"), [(1, (3, 1, 0)), (4, (0, 4, 0)), (99, (0, 4, 0))])
 def test_what_is_rejected_of_a_batch_is_counted_as_dropped(rejected, counts):
     """Spans that the collector says it rejected do not count as forwarded, however many it says."""
-    rig = Rig([Answer(True, spans_rejected=rejected, problem="too old")])
+    rig = Rig([CollectorAnswer(True, spans_rejected=rejected, problem="too old")])
     rig.offer(batch(spans=4))
     rig.run()
     assert (rig.counts, rig.forwarder.status().problem) == (counts, "too old")
@@ -247,7 +247,7 @@ def test_a_span_that_comes_back_is_not_forwarded_again():
 
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(0, 3000)), max_size=20),
-    st.lists(st.sampled_from([TAKEN, AWAY, UNWANTED, Answer(True, spans_rejected=2)]), max_size=20),
+    st.lists(st.sampled_from([TAKEN, AWAY, UNWANTED, CollectorAnswer(True, spans_rejected=2)]), max_size=20),
     st.integers(1000, 20_000),
 )
 def test_every_span_is_accounted_for(offers, answers, max_bytes):
@@ -281,7 +281,10 @@ def test_a_real_collector_gets_the_spans():
 def test_a_count_is_kept_outside():
     """Offered and forwarded spans are counted as it happens, so that a console that is killed leaves the count."""
     counts = Counter()
-    rig = Rig([TAKEN, Answer(True, spans_rejected=1), UNWANTED], count=lambda name, spans: counts.update({name: spans}))
+    rig = Rig(
+        [TAKEN, CollectorAnswer(True, spans_rejected=1), UNWANTED],
+        count=lambda name, spans: counts.update({name: spans}),
+    )
     rig.offer(batch(spans=5), batch(spans=3), batch(spans=7), batch(spans=0))
     rig.run()
     assert counts == {"spans_offered": 15, "spans_forwarded": 5 + 2}
