@@ -13,12 +13,13 @@ import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from simulator import __version__
 from simulator.errors import ConfigurationError, StartError
@@ -258,6 +259,24 @@ def check(program: Program, /, topology: Path) -> int:
     return 0
 
 
+# What only a run in real time has, and what it lacks in virtual time.
+_REAL_FLAGS = {
+    "with_stack": ("--stack", "metrics and spans for backends"),
+    "with_console": ("--console", "a console"),
+    "console_port": ("--console-port", "a console"),
+    "processes": ("--processes", "processes of its own"),
+    "start_timeout": ("--start-timeout", "processes of its own"),
+}
+
+
+def _refuse_flags(flags: Mapping[str, tuple[str, str]]) -> None:
+    """Raise UsageError for those that the user has written; a variable of the environment may be for other runs."""
+    context = click.get_current_context()
+    for name, (flag, what) in flags.items():
+        if context.params[name] and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{flag}: virtual time does not have {what}")
+
+
 @cli.command()
 @click.argument("topology", type=click.Path(path_type=Path), required=False)
 @click.option(
@@ -361,6 +380,8 @@ def run(
     """
     if not virtual and (start is not None or overhead is not None):
         raise click.UsageError("--start and --overhead need --virtual")
+    if virtual:
+        _refuse_flags(_REAL_FLAGS)
     from simulator.telemetry.otel_environment import check_environment
 
     check_environment(os.environ)

@@ -54,7 +54,7 @@ class VirtualTime:
 def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mapping[str, str]) -> int:
     """Run a topology in virtual time to its end and return the exit code."""
     topology = topology_to_run(request, environment)
-    _refuse(request, topology)
+    _refuse(topology)
     duration_seconds = seconds_of(request.duration, "flag --duration")
     overhead_seconds = seconds_of(virtual.overhead, "flag --overhead") or 0.0
     start_ns = _start_ns(virtual.start or DEFAULT_START)
@@ -152,12 +152,8 @@ def _announce(topology: Topology, folder: RunFolder, err: Console) -> None:
     err.print(f"seed {topology.seed}; logs and report in {folder.path}; no metrics or spans are made\n", soft_wrap=True)
 
 
-def _refuse(request: RunRequest, topology: Topology) -> None:
-    """Raise ConfigurationError for what can't be in virtual time."""
-    if request.with_stack:
-        raise ConfigurationError.of("virtual time has no metrics or spans for backends", "flag --stack")
-    if request.console_port is not None:
-        raise ConfigurationError.of("virtual time has no console", "flag --console-port")
+def _refuse(topology: Topology) -> None:
+    """Raise ConfigurationError for a topology that nothing happens in."""
     if not any(
         stage.role is Role.INJECTOR and (stage.load is not None or stage.input is not None)
         for stage in topology.stages.values()
