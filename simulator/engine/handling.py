@@ -112,6 +112,7 @@ class Handling:
             finally:
                 self._running.discard(running)
                 injection.release()
+            seen.read(message.exchange.waited_seconds)  # also for what is left of a body that nobody wants
             record = seen.left()
         # Where there was nothing to wait for, an overhead says nothing about the waiting.
         if answer.error is None and (seen.has_waited or record.overhead_seconds < 0):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.behaviour.distributions import Constant
-from simulator.errors import DownstreamFailed, InvalidMessage
+from simulator.errors import DownstreamFailed, InvalidMessage, RateLimited
 from simulator.telemetry.record import FaultTime
 from tests.support.stage_rig import worker
 
@@ -82,6 +82,21 @@ def test_the_wait_for_a_body_is_known_where_it_did_not_come(make_stage, make_mes
     with pytest.raises(InvalidMessage):
         rig.handle(message)
     assert (rig.record.reading_seconds, rig.record.overhead_seconds, rig.record.duration_seconds) == (30.0, 0.0, 30.0)
+
+
+def test_a_body_that_nobody_wants_is_the_client_s_time(make_stage, make_message):
+    """What a refused client takes to send the rest of its body is time of waiting for it, and no overhead."""
+    rig = make_stage(rate_limit="limit(1/s, burst=1)")
+    rig.handle(make_message())
+
+    def discard(answer):
+        rig.time.pass_time(0.75)
+        message.exchange.waited_seconds = 0.75
+
+    message = make_message(leaving=discard)
+    with pytest.raises(RateLimited):
+        rig.handle(message)
+    assert (rig.record.reading_seconds, rig.record.overhead_seconds) == (0.75, 0.0)
 
 
 def test_a_fault_is_no_part_of_the_delay(make_stage, make_message):
