@@ -1,4 +1,7 @@
-"""Timeouts, deadlines, retries, breakers, hedging and groups between live stages."""
+"""Timeouts, deadlines, retries, breakers, hedging and groups between live stages: one test of each.
+
+Their exact times and counts are tested in virtual time, in tests/virtual.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ STORM = """
 name: storm
 seed: 1
 stages:
-  first: {calls: [{to: second, retries: "%(retries)s"}]}
-  second: {calls: [{to: third, retries: "%(retries)s"}]}
-  third: {calls: [{to: broken, retries: "%(retries)s"}]}
-  broken: {role: terminator, faults: ["error(503, 100%%)"]}
+  first: {calls: [{to: second, retries: "retries(3, backoff=1ms, max=2ms)"}]}
+  second: {calls: [{to: third, retries: "retries(3, backoff=1ms, max=2ms)"}]}
+  third: {calls: [{to: broken, retries: "retries(3, backoff=1ms, max=2ms)"}]}
+  broken: {role: terminator, faults: ["error(503, 100%)"]}
 """
 
 
@@ -40,9 +43,9 @@ def received(running):
 
 def test_a_retry_storm_multiplies(tmp_path):
     """With 3 retries on 3 levels the broken last stage sees 4^3 tries of each message; signals tell tries apart."""
-    messages = 5
+    messages = 2
     with collector() as spans, running_topology(
-        tmp_path, STORM % {"retries": "retries(3, backoff=1ms, max=2ms)"}, environment=with_collector(spans.address)
+        tmp_path, STORM, environment=with_collector(spans.address)
     ) as running:  # fmt: skip
         for number in range(messages):
             assert post(port_of(running, "first"), b"hi", f"X-Message-Id: m-{number}").status == 502
@@ -71,20 +74,6 @@ def test_a_retry_storm_multiplies(tmp_path):
     assert Counter(span.attributes.get("http.request.resend_count", 0) for span in clients) == dict.fromkeys(
         range(4), 16 * messages
     )
-
-
-def test_a_budget_bounds_the_storm(tmp_path):
-    """With a budget of 10 % the retries on each level are at most a tenth of its calls, and the few of the reserve."""
-    messages, reserve = 200, 10
-    with running_topology(tmp_path, STORM % {"retries": "retries(3, backoff=1ms, max=2ms, budget=10%)"}) as running:
-        assert set(send_all(port_of(running, "first"), (f"m-{n}" for n in range(messages))).values()) == {502}
-        assert running.interrupt() == 0
-        came = received(running)
-    bound = float(messages)
-    for stage in ("second", "third", "broken"):
-        bound += bound * 0.1 + reserve
-        assert came[stage] <= bound, (stage, came)
-    assert came["broken"] > messages
 
 
 BREAKER = """
@@ -173,7 +162,7 @@ def test_a_group_takes_as_long_as_its_longest_call(tmp_path):
     """Three calls of 100 ms take 100 ms at the same time, 300 ms in order, 200 ms two at a time; spans show which."""
     took = defaultdict(list)
     with collector() as spans, running_topology(tmp_path, GROUPS, environment=with_collector(spans.address)) as running:
-        for stage in ("together", "in-order", "limited") * 5:
+        for stage in ("together", "in-order", "limited") * 3:
             begin = time.monotonic()
             assert post(port_of(running, stage), b"hi").status == 200
             took[stage].append(time.monotonic() - begin)
@@ -211,8 +200,8 @@ def test_a_hedged_call_does_not_wait_for_the_slow_one(tmp_path):
     """Where the first try hangs the second answers; the first is given up, and still every try is accounted for."""
     with collector() as spans, running_topology(tmp_path, HEDGE, environment=with_collector(spans.address)) as running:
         begin = time.monotonic()
-        assert set(send_all(port_of(running, "caller"), (f"m-{n}" for n in range(40))).values()) == {200}
-        assert time.monotonic() - begin < 8 * 3
+        assert set(send_all(port_of(running, "caller"), (f"m-{n}" for n in range(20))).values()) == {200}
+        assert time.monotonic() - begin < 5 * 3
         assert running.interrupt() == 0, running.errors.read_text()
         (call,) = running.report()["ledger"]["calls"]
         sent = [line for line in running.log("caller") if line["event"] == "message.sent"]
@@ -220,42 +209,42 @@ def test_a_hedged_call_does_not_wait_for_the_slow_one(tmp_path):
         hung = {line["message_id"] for line in running.log("called") if line["event"] == "fault.injected"}
     # A call that was merely late on a busy machine is made twice too, and may be answered twice.
     hedged = [line for line in sent if line["attempts"] == 2]
-    assert len(sent) == 40
+    assert len(sent) == 20
     struck = {
         line["message_id"] for line in sent if is_struck(11, ("caller", "called"), line["message_id"], "hang", 0.2)
     }
-    assert len(struck) > 3 and struck <= hung
-    assert call["sent"] == call["received"] == 40 + len(hedged)
+    assert len(struck) == 5 and struck <= hung
+    assert call["sent"] == call["received"] == 20 + len(hedged)
     assert hung <= {line["message_id"] for line in hedged}
-    assert call["answered"] >= 40 and call["in_doubt"] >= len(hung)
+    assert call["answered"] >= 20 and call["in_doubt"] >= len(hung)
     assert call["answered"] + call["in_doubt"] == call["sent"]
-    assert len([span for span in found if span.kind == CLIENT]) == 40 + len(hedged)
+    assert len([span for span in found if span.kind == CLIENT]) == 20 + len(hedged)
 
 
 ACCEPT = """
 name: accept
 seed: 1
 stages:
-  front: {forward: accept, workers: 2, queue: 100, delay: constant(200ms), calls: [back]}
+  front: {forward: accept, workers: 2, queue: 100, delay: constant(400ms), calls: [back]}
   back: {role: terminator}
 """
 
 
 def test_a_stage_that_accepts_answers_at_once_and_works_later(tmp_path):
-    """Fifty messages are accepted long before they are worked off; every one arrives, in one trace each."""
+    """Twenty messages are accepted long before they are worked off; every one arrives, in one trace each."""
     with collector() as spans, running_topology(tmp_path, ACCEPT, environment=with_collector(spans.address)) as running:
         begin = time.monotonic()
-        assert set(send_all(port_of(running, "front"), (f"m-{n}" for n in range(50))).values()) == {202}
+        assert set(send_all(port_of(running, "front"), (f"m-{n}" for n in range(20))).values()) == {202}
         accepted = time.monotonic() - begin
-        wait_for(lambda: handled(running, "front") == 50, "the end of the work")
+        wait_for(lambda: handled(running, "front") == 20, "the end of the work")
         assert running.interrupt() == 0, running.errors.read_text()
         lines = [line for line in running.log("front") if line["event"] == "message.handled"]
-        assert received(running) == {"front": 50, "back": 50}
+        assert received(running) == {"front": 20, "back": 20}
         traces = spans.traces()
-    assert accepted < 5  # what 50 messages take in two workers
+    assert accepted < 4  # what 20 messages take in two workers
     assert {(line["outcome"], line["code"]) for line in lines} == {("forwarded", 202)}
     assert max(line["queue_wait_seconds"] for line in lines) > 0.2
-    assert len(traces) == 50
+    assert len(traces) == 20
     for trace in traces.values():
         known = {span.span_id for span in trace}
         assert sum(not span.parent_id for span in trace) == 1

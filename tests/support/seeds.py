@@ -43,3 +43,19 @@ def check_many(strategy, examples, check):
             raise AssertionError(f"with {VARIABLE}={first}:\n{text}\n{error}") from error
 
     each()
+
+
+def drawn_with(first, strategy):
+    """Return what a strategy draws with a seed; not the first, as that is the simplest there is."""
+    drawn = []
+
+    @seed(first)
+    @settings(
+        max_examples=5, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+    @given(strategy)
+    def each(example):
+        drawn.append(example)
+
+    each()
+    return drawn[-1]
