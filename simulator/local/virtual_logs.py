@@ -56,18 +56,28 @@ class VirtualLog:
             return
         if self._file_bytes and self._file_bytes + size > self._half_bytes:
             self._rotate()
+        written = self._append(b"\n".join(lines) + b"\n")
+        self._lines += written
+        if written < len(lines):
+            self._lost += len(lines) - written
+            self._on_loss(self._lost)
+
+    def _append(self, text: bytes) -> int:
+        """Append lines to the file; return how many it took. No part of a line stays in it."""
+        kept = 0
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
             try:
-                os.write(descriptor, b"\n".join(lines) + b"\n")
+                written = os.write(descriptor, text)
+                kept = text.rfind(b"\n", 0, written) + 1
+                if kept < written:
+                    os.ftruncate(descriptor, os.fstat(descriptor).st_size - written + kept)
             finally:
                 os.close(descriptor)
         except OSError:
-            self._lost += len(lines)
-            self._on_loss(self._lost)
-        else:
-            self._file_bytes += size
-            self._lines += len(lines)
+            pass  # which the caller sees by the count
+        self._file_bytes += kept
+        return text.count(b"\n", 0, kept)
 
     def _rotate(self) -> None:
         try:

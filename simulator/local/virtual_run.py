@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
@@ -33,6 +33,9 @@ from simulator.virtual.kernel import Kernel
 from simulator.virtual.system import VirtualSystem
 
 DEFAULT_START = "2000-01-01T00:00:00Z"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# So that every timestamp has a year of four digits, whatever virtual time comes to.
+_YEARS = range(1000, 9001)
 _SHOW_SECONDS = 0.5
 # The kernel runs for so long before the terminal and the keyboard are looked at.
 _TURN_SECONDS = 0.1
@@ -57,7 +60,7 @@ def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mappin
     _refuse(topology)
     duration_seconds = seconds_of(request.duration, "flag --duration")
     overhead_seconds = seconds_of(virtual.overhead, "flag --overhead") or 0.0
-    start_ns = _start_ns(virtual.start or DEFAULT_START)
+    start_ns = _start_ns(DEFAULT_START if virtual.start is None else virtual.start)
     limit_bytes, level = log_limit(request.log_limit), _log_level(environment)
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
@@ -165,11 +168,13 @@ def _refuse(topology: Topology) -> None:
 def _start_ns(text: str) -> int:
     try:
         start = datetime.fromisoformat(text)
-        moment = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
-        seconds = int(moment.timestamp())
+        moment = (start if start.tzinfo is not None else start.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ConfigurationError.of(f"{quoted(text)} is not a time like {DEFAULT_START}", "flag --start") from None
-    return seconds * 10**9 + moment.microsecond * 1000
+    if moment.year not in _YEARS:
+        message = f"{quoted(text)} is out of range: the year must be between {_YEARS[0]} and {_YEARS[-1]}"
+        raise ConfigurationError.of(message, "flag --start")
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def _log_level(environment: Mapping[str, str]) -> str:
