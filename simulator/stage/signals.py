@@ -77,7 +77,7 @@ def make_signals(
     logger = make_logger(writer.write, settings.log_level, **identity)
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, capacity, clock, seed)
-    registry.register(shared.process_metrics)
+    shared.process_metrics.add_to(registry)
     provider = traces.make_provider(service, environment)
     shown = Shown(provider, logger)
     shared.add(shown)

@@ -13,7 +13,7 @@ _REMEMBERED_SECONDS = 1.0
 
 
 class ProcessMetrics(Collector):
-    """Collect the metrics of this process, at most once a second; it may be in any number of registries."""
+    """Collect the metrics of this process; those of several registries collect them at most once a second."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -21,13 +21,19 @@ class ProcessMetrics(Collector):
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
+        self._registries = 0
         self._collected: list[Metric] = []
         self._until = float("-inf")
+
+    def add_to(self, registry: CollectorRegistry) -> None:
+        """Let a stage's registry have them, too."""
+        registry.register(self)
+        self._registries += 1
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics."""
         now = self._monotonic()
-        if now >= self._until:
+        if self._registries <= 1 or now >= self._until:
             self._collected = list(self._registry.collect())
             self._until = now + _REMEMBERED_SECONDS
         return self._collected
