@@ -68,7 +68,7 @@ class RequestBody:
             return self._gather(wanted)
         except TimeoutError:
             self._broken = True
-            raise LateBody("the body did not come in time") from None
+            raise LateBody("the body did not arrive in time") from None
         except (OSError, RefusedRequest) as error:
             self._broken = True
             raise BrokenBody(str(error) or type(error).__name__) from None

@@ -13,7 +13,7 @@ from simulator.stage.message_headers import DRAINING, INJECTED, MESSAGE_ID, REFU
 
 
 class WireAnswer(NamedTuple):
-    """An answer as a WSGI server takes it."""
+    """An answer in the form that a WSGI server takes."""
 
     status: str
     headers: list[tuple[str, str]]
@@ -21,11 +21,11 @@ class WireAnswer(NamedTuple):
 
 
 def wire_answer(answer: Answer, stage: str, message_id: str, trace_id: str) -> WireAnswer:
-    """Return the whole answer; what faults do to the sending of it is not in it."""
+    """Return the whole answer, without what faults do to sending it."""
     if answer.error is not None:
         made = _problem(answer.error, stage, message_id, trace_id)
     else:
-        # By hand: a Response takes longer to make, and to take apart again, than the receipt.
+        # By hand: making a Response, and taking it apart again, takes longer than making the receipt.
         body = receipt(
             stage,
             message_id,
@@ -60,9 +60,9 @@ def _problem(error: MessageError, stage: str, message_id: str, trace_id: str) ->
 
 
 def farewell() -> bytes:
-    """Return what a stage that ends says on an idle connection, whole.
+    """Return the whole response that a stage sends on an idle connection when it stops.
 
-    A request that comes in the same moment has this for its answer, and was not read: its sender may send it again.
+    A request that arrives at the same moment gets this as its answer, and was not read: its sender may send it again.
     """
     body = problem(ShuttingDown.status, ShuttingDown.title, str(ShuttingDown())).get_data()
     head = (

@@ -36,9 +36,9 @@ from simulator.topology.model import Forward
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
-    """What the application needs to know of the stage around it.
+    """What the application needs of its stage.
 
-    Without a secret in `identity` every caller is believed what it says of itself.
+    Without a secret in `identity` every caller is believed to be what it says.
     """
 
     stage: str
@@ -56,11 +56,11 @@ class Front:
 
 
 class _Request(Request):
-    """A request whose `url` is put together plainly: the Flask instrumentation asks for it three times a message."""
+    """A request whose `url` is assembled simply: the Flask instrumentation reads it three times per message."""
 
     @property
     def url(self) -> str:
-        """Give the URL as the client sent it, without the query."""
+        """Return the URL as the client sent it, without the query."""
         environ = self.environ
         return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{environ.get('PATH_INFO', '')}"
 
@@ -79,16 +79,16 @@ class _NoSessions(SessionInterface):
 
 
 def create_app(front: Front) -> Flask:
-    """Make the application that takes the messages of one stage."""
+    """Return the application that takes the messages of one stage."""
     app = Flask("simulator.stage", static_folder=None)
     app.request_class = _Request
     app.session_interface = _NoSessions()
-    # A slash too many or too few is no redirection, which would cost its sender the message.
+    # No redirection for a slash too many or too few: its sender would lose the message.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = not front.path.endswith("/")
 
     def take_message() -> Response:
-        return _Story(front)
+        return _HandlingResponse(front)
 
     def refuse(error: HTTPException) -> Response:
         return _refuse(front, error)
@@ -98,10 +98,10 @@ def create_app(front: Front) -> Flask:
     return app
 
 
-class _Story(Response):
-    """A response that is the message's whole story: it ends when the answer has left.
+class _HandlingResponse(Response):
+    """A response that is the whole handling of the message: it ends when the answer has been sent.
 
-    The application has to call it for that, where a view would have returned before anything was sent.
+    The application calls it for that, whereas a view would have returned before anything was sent.
     """
 
     def __init__(self, front: Front) -> None:
@@ -120,7 +120,7 @@ class _Story(Response):
 
 
 def _message(front: Front, environ: WSGIEnvironment, start_response: StartResponse) -> Message:
-    """Read the headers; what is wrong with them is raised when the body is read, inside the observed handling."""
+    """Return the message; what is wrong with its headers is raised when the body is read, inside the handling."""
     headers = request.headers
     complaint: InvalidMessage | None = None
     try:
@@ -128,7 +128,7 @@ def _message(front: Front, environ: WSGIEnvironment, start_response: StartRespon
     except InvalidMessage as error:
         message_id, complaint = None, error
     message_id = message_id or front.new_message_id()
-    # The request itself: `request` stands for whatever request is being handled.
+    # The request itself: `request` is a proxy of the request that is being handled.
     current = request._get_current_object()  # type: ignore[attr-defined]
     now, now_unix_seconds = front.runtime.now(), front.runtime.unix_ns() / 1e9
     # Anybody may send these headers, but only a stage of the run is believed.
@@ -161,7 +161,7 @@ def _message(front: Front, environ: WSGIEnvironment, start_response: StartRespon
 
 
 def _refuse(front: Front, error: HTTPException) -> Response:
-    """Answer what is no message: a wrong path or method, or a mistake of our own."""
+    """Answer what is not a message: a wrong path or method, or an error of this program."""
     code = error.code or 500
     response = problem(code, error.name, error.description or "", stage=front.stage)
     if isinstance(error, MethodNotAllowed):

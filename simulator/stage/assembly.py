@@ -1,7 +1,6 @@
-"""Everything a stage process is made of, put together.
+"""The assembly of all parts of a stage.
 
-With `signals`, `outgoing`, `load`, `greenlets`, `process` and `server` this is all that knows gevent: the other modules
-get their sleep, tasks and time limits from here.
+Most other modules do not know gevent: they get their sleep, tasks and time limits from here.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ from simulator.topology.settings import StageSettings
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the runner gives a stage that it starts; a stage by itself has none of it.
+    """What the runner gives to a stage that it starts; a stage on its own has none of it.
 
     `listen_fd` is a socket that listens already, `tally_path` the file to count in, `log_bound` says which file takes
     the log and how much of it is kept; without it the log goes to standard output.
@@ -71,7 +70,7 @@ class Surroundings:
 
 @dataclass
 class State:
-    """Where in its life a stage is."""
+    """The state of a stage's life cycle."""
 
     ready: bool = False
     draining: bool = False
@@ -79,7 +78,7 @@ class State:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one stage process; `inject` runs its own load, None where it has none."""
+    """The parts of one stage; `inject` runs its load, None if it has none."""
 
     host: str
     port: int
@@ -100,9 +99,9 @@ class Parts:
 def assemble(
     settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str], shared: Shared
 ) -> Parts:
-    """Make all the parts of a stage. Raise StartError where a port or a file can't be had.
+    """Return all the parts of a stage. Raise StartError if a port or a file can't be used.
 
-    Raise ConfigurationError where the environment lacks a variable that a header names.
+    Raise ConfigurationError if the environment lacks a variable that a header names.
     """
     stage, runtime, state = settings.stage, shared.runtime, State()
     variables = values_for(headers_of(stage), environment)

@@ -22,14 +22,14 @@ LookUp = Callable[[str, int], Found]
 
 
 def look_up(host: str, port: int) -> Found:
-    """Return the addresses of a host by its name. Raise OSError where it has none."""
+    """Return the addresses of a host by its name. Raise OSError if it has none."""
     return [(family, address) for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def connect(address: tuple[str, int], timeout_seconds: float, look_up: LookUp = look_up) -> socket.socket:
-    """Connect to an address, each of a name's in turn; small packets leave at once. Raise the last one's OSError."""
+    """Connect to one of a host's addresses, each in turn; small packets are sent at once. Raise the last OSError."""
     family = family_of(address[0])
-    # Under gevent every look-up of a name is a thread's work: a number needs none, however many connect at once.
+    # Under gevent every look-up of a name takes a thread: a numeric address needs none, however many connect at once.
     *others, (last_family, last) = look_up(*address) if family is None else [(family, address)]
     for other_family, other in others:
         with suppress(OSError):
@@ -50,7 +50,7 @@ def _connected(family: int, address: tuple[Any, ...], timeout_seconds: float) ->
 
 
 def family_of(host: str) -> socket.AddressFamily | None:
-    """Return the family of an address in numbers; None for a name."""
+    """Return the family of a numeric address; None for a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
@@ -61,7 +61,7 @@ def family_of(host: str) -> socket.AddressFamily | None:
 
 
 def secured(plain: socket.socket, tls: ssl.SSLContext, host: str) -> socket.socket:
-    """Return the connection after a TLS handshake. Raise OSError, and close it, where `host` can't prove itself."""
+    """Return the connection after a TLS handshake. Close it and raise OSError if `host` can't prove its identity."""
     try:
         return tls.wrap_socket(plain, server_hostname=host)
     except BaseException:
@@ -70,7 +70,7 @@ def secured(plain: socket.socket, tls: ssl.SSLContext, host: str) -> socket.sock
 
 
 class EndedUnanswered(Exception):
-    """Say that a connection has ended without a byte of an answer, and why."""
+    """Raised when a connection has ended without a byte of an answer, with the reason."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(str(reason))
@@ -92,7 +92,7 @@ class Connection:
         self._poll.register(connected.fileno(), select.POLLIN)
 
     def has_ended(self) -> bool:
-        """Return whether the connection can't be used again: nothing may come on it while nothing was asked."""
+        """Return whether the connection can't be used again: nothing may arrive on it without a request."""
         return bool(self._poll.poll(0))
 
     def exchange(self, message: bytes, reply: HttpReply, timeout_seconds: float) -> None:
@@ -112,13 +112,13 @@ class Connection:
         except TimeoutError:
             raise
         except (OSError, BadReply) as error:
-            if reply.begun:
+            if reply.started:
                 raise
             raise EndedUnanswered(error) from None
         self.was_used = True
 
-    def read_what_came(self, reply: HttpReply) -> None:
-        """Read what has come by now into `reply`, without waiting: it may say why no more did."""
+    def read_arrived(self, reply: HttpReply) -> None:
+        """Read what has arrived into `reply`, without waiting: it may say why there is no more."""
         with suppress(OSError, BadReply, HttpParserError):
             self.socket.settimeout(0)
             reply.feed(self.socket.recv(_CHUNK_BYTES))

@@ -1,4 +1,4 @@
-"""`/control`: what a running stage does, and a way to change it, for those who may."""
+"""`/control`: reading and changing the settings of a running stage, for authorized clients."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from simulator.net.request_body import BodyTooLarge, read_body
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 PATH = "/control"
-_MOST_BYTES = 64 * 1024
+_MAX_BYTES = 64 * 1024
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
 def make_control(
     live: LiveStage, token: str | None, logger: FilteringBoundLogger, record: Callable[[str], None]
 ) -> Flask:
-    """Make the application that answers PATH.
+    """Return the application that answers PATH.
 
-    With a `token` it answers whoever bears it, without one whoever asks on the loopback interface. `record(result)`
+    With a `token` it answers clients that send it, without one those on the loopback interface. `record(result)`
     counts every request: `read`, `changed`, `invalid` or `refused`.
     """
     app = Flask("simulator.control", static_folder=None)
@@ -67,31 +67,31 @@ def _json(content: Mapping[str, Any]) -> Response:
 
 
 def _refusal(current: Request, token: str | None) -> str:
-    """Say why a client may not; "" where it may."""
+    """Return why a client is refused; "" if it is not."""
     if token:
         given = current.headers.get("Authorization", "").encode("latin-1", "replace")
-        # Compared in constant time, so that how long it takes tells nothing about how much of it is right.
+        # Compared in constant time, so that the duration does not reveal how much of it is right.
         right = hmac.compare_digest(given, f"Bearer {token}".encode())
         return "" if right else f"the token of {CONTROL_TOKEN_VARIABLE} is needed"
     if not is_loopback(current.remote_addr or ""):
         return f"without {CONTROL_TOKEN_VARIABLE} only this machine itself is answered"
-    # A page from elsewhere whose name suddenly leads to this machine still bears its own name.
+    # A page from elsewhere whose name suddenly resolves to this machine still sends its own name (DNS rebinding).
     if not is_loopback(host_of(current.headers.get("Host", ""))):
-        return "the Host header names another machine than this"
+        return "the Host header names a machine other than this one"
     return ""
 
 
 def _patch(current: Request) -> Mapping[str, Any]:
-    # Any other type could be sent by a form on a page from elsewhere.
+    # A form on a page from elsewhere could send any other type.
     if current.mimetype not in _JSON_TYPES:
         raise ConfigurationError.of(f"the content type must be {_JSON_TYPES[0]}")
     announced = 0 if current.content_length is None else current.content_length
     in_chunks = "Transfer-Encoding" in current.headers
     try:
-        body = read_body(current.environ["wsgi.input"], None if in_chunks else announced, _MOST_BYTES)
+        body = read_body(current.environ["wsgi.input"], None if in_chunks else announced, _MAX_BYTES)
         patch = orjson.loads(without_mark(body))
     except BodyTooLarge:
-        raise ConfigurationError.of(f"a change has at most {_MOST_BYTES} bytes") from None
+        raise ConfigurationError.of(f"a change must have at most {_MAX_BYTES} bytes") from None
     except OSError as error:
         raise ConfigurationError.of(f"the body can't be read: {error}") from None
     except orjson.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""One HTTP exchange: the body of a request, and the answer as it leaves."""
+"""One HTTP exchange: reading the body of a request, and sending the answer."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from simulator.stage.message_headers import INJECTED
 
 # Keys in the WSGI environment. By these two the application tells the server how to end the connection:
 RESET, HANG_UP = "simulator.reset", "simulator.hang_up"
-# when the request's first byte came, monotonic and in nanoseconds since 1970;
+# when the request's first byte arrived, monotonic and in nanoseconds since 1970;
 RECEIVED_AT, RECEIVED_UNIX_NS = "simulator.received_at", "simulator.received_unix_ns"
-# a function that returns for how many seconds its client was waited for since then;
+# a function that returns how many seconds the server has waited for its client since then;
 WAITED = "simulator.waited"
 # and one that sends some bytes before the answer.
 INTERIM = "simulator.interim"
@@ -55,20 +55,20 @@ class HttpExchange:
 
     @property
     def waited_seconds(self) -> float:
-        """Return how long the stage has waited for the client to send its request, since the first byte of it."""
+        """Return how long the stage has waited for the client to send its request, since its first byte."""
         waited = self._environ.get(WAITED)
         return 0.0 if waited is None else float(waited())
 
     def read(self) -> bytes:
-        """Return the body. Raise InvalidMessage or Rejected where it is not taken, or does not come."""
+        """Return the body. Raise InvalidMessage or Rejected if it is refused, or does not arrive."""
         return self._intake.read()
 
     def release(self) -> None:
-        """Hold nothing of the body any more."""
+        """Release the bytes of the body."""
         self._intake.release()
 
     def withhold(self) -> None:
-        """Tell a caller that is a stage that an injected fault may keep its answer back: in an interim response."""
+        """Tell a calling stage, in an interim response, that an injected fault may withhold its answer."""
         send = self._environ.get(INTERIM)
         if self._may_tell and send is not None and not self._is_answered:
             self._may_tell = False
@@ -76,7 +76,7 @@ class HttpExchange:
                 send(_WITHHELD)
 
     def answer(self, answer: Answer) -> None:
-        """Send the answer, as faults have it; return when it has left, or the client is gone."""
+        """Send the answer, with the effects of faults; return when it has been sent, or the client is gone."""
         self._is_answered = True
         error = answer.error
         if isinstance(error, InjectedFault) and error.no_answer:
@@ -96,7 +96,7 @@ class HttpExchange:
                 self._drip(body, answer.bytes_per_second, write)
         except OSError:  # the client is gone
             self._environ[HANG_UP] = True
-        except BaseException:  # the stage ends: the client must see that the rest does not come
+        except BaseException:  # the stage stops: the client must see that the rest will not come
             self._environ[HANG_UP] = True
             raise
 

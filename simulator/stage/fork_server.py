@@ -1,7 +1,7 @@
-"""A process that has imported everything once, and becomes a process of stages whenever the runner asks for one.
+"""A process that has imported everything once, and forks a process of stages whenever the runner asks for one.
 
-A stage that begins this way costs a twentieth of the time, and shares most of its memory with all others. Nothing here
-waits through gevent: its event loop must not have run before a fork.
+A stage that starts this way takes a twentieth of the time, and shares most of its memory with all others. Nothing here
+waits through gevent, whose event loop must not have run before a fork.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gevent import monkey
 from simulator.net.channel import Channel
 
 _ARGUMENTS_START, _ARGUMENTS_END = 45, 46  # among the fields of /proc/PID/stat, from the third on
-_MAX_NAME = 15  # of a process, as the kernel has it
+_MAX_NAME = 15  # the kernel's limit for the name of a process
 _POLLIN = 1  # select.POLLIN; gevent has replaced `poll`
 Serve = Callable[[Channel], int]
 
@@ -29,10 +29,10 @@ Serve = Callable[[Channel], int]
 def run_fork_server(descriptor: int, serve: Serve) -> int:
     """Fork processes until the runner at the other end of the socket `descriptor` is gone, and return 0.
 
-    It sends `{"fork": name, "command": [text, ...]}`, which `ps` is to show, with four descriptors: the process's own
-    channel, and its standard input, output and error. It is sent `{"pid": number}`, and `{"ended": number, "status":
-    code}` when a process has ended, the code as `subprocess` has it. In the forked process `serve(channel)` is called,
-    and what it returns is returned.
+    The runner sends `{"fork": name, "command": [text, ...]}`, which `ps` is to show, with four descriptors: the new
+    process's channel, and its standard input, output and error. It receives `{"pid": number}`, and `{"ended": number,
+    "status": code}` when a process has ended, the code as in `subprocess`. In the forked process `serve(channel)` is
+    called, and its result is returned.
     """
     channel = _channel(descriptor)
     children = _Children()
@@ -63,7 +63,7 @@ def run_fork_server(descriptor: int, serve: Serve) -> int:
 
 
 class _Children:
-    """The forked processes that end; the descriptor is readable when one has."""
+    """The forked processes that have ended; the descriptor is readable when there is one."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -87,7 +87,7 @@ class _Children:
         return found
 
     def forget(self) -> None:
-        """Have nothing to do with them any more, in a process that was forked."""
+        """Forget them, in a forked process."""
         signal.set_wakeup_fd(-1)
         self._set_handler(signal.SIG_DFL)
         for one in (self._read, self._write):
@@ -99,7 +99,7 @@ class _Children:
 
 
 def _become(descriptors: list[int]) -> Channel:
-    """Be a process of its own, with these descriptors as its channel and standard streams."""
+    """Set up a forked process: these descriptors are its channel and standard streams. Return the channel."""
     own, *streams = descriptors
     os.setsid()
     for number, stream in enumerate(streams):
@@ -114,7 +114,7 @@ def _channel(descriptor: int) -> Channel:
 
 
 def _show(name: str, command: list[str]) -> None:
-    """Let `ps` show what this process is, where the system has a way; the room is that of the fork server's command."""
+    """Let `ps` show what this process is, if the system can; the space is that of the fork server's command line."""
     text = b"\0".join(os.fsencode(word) for word in command)
     with contextlib.suppress(OSError, ValueError, IndexError):
         Path("/proc/self/comm").write_text(name[:_MAX_NAME])

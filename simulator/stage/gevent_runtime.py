@@ -15,7 +15,7 @@ from simulator.stage.sleeping import Sleeper
 
 
 class GeventRuntime:
-    """Run each task in a greenlet; `sleeper` wakes them up in time."""
+    """Run each task in a greenlet; `sleeper` wakes them in time."""
 
     def __init__(self, sleeper: Sleeper | None = None) -> None:
         self._sleeper = sleeper or Sleeper()
@@ -29,11 +29,11 @@ class GeventRuntime:
         return time.time_ns()
 
     def sleep(self, seconds: float) -> None:
-        """Let so much time pass."""
+        """Wait for so many seconds."""
         self._sleeper.sleep(seconds)
 
     def spawn(self, function: Callable[[], object]) -> Task:
-        """Run a function in a greenlet, in a copy of the present context."""
+        """Run a function in a greenlet, in a copy of the current context."""
         return _GreenletTask(function)
 
     def wait_any(self, tasks: Sequence[Task], timeout_seconds: float | None) -> None:
@@ -53,7 +53,7 @@ class GeventRuntime:
         return gevent.getcurrent()
 
     def stop(self, running: object, still: Callable[[], bool]) -> None:
-        """Raise StageStopped in a greenlet, from the event loop, where `still()` is true by then."""
+        """Raise StageStopped in a greenlet, from the event loop, if `still()` is true by then."""
 
         def throw() -> None:
             if still():
@@ -89,7 +89,7 @@ class _GeventEvent:
 class _GreenletTask:
     def __init__(self, function: Callable[[], object]) -> None:
         self._function = function
-        self._begun = False
+        self._started = False
         self._value: object = None
         self._error: BaseException | None = None
         self.greenlet = gevent.spawn(contextvars.copy_context().run, self._run)
@@ -106,16 +106,16 @@ class _GreenletTask:
 
     def abandon(self, reason: Abandoned | None = None) -> None:
         reason = reason or Abandoned()
-        if self._begun:
+        if self._started:
             self.greenlet.kill(reason)
         else:
             self.greenlet.kill()
             self._error = reason
 
     def _run(self) -> None:
-        self._begun = True
-        # Kept and not raised: gevent prints what flies out of a greenlet, also where somebody waits for it.
+        self._started = True
+        # Kept and not raised: gevent prints what is raised out of a greenlet, even if another one waits for it.
         try:
             self._value = self._function()
-        except (Exception, Abandoned) as error:  # noqa: BLE001 - it is raised again by whatever asks for the result
+        except (Exception, Abandoned) as error:  # noqa: BLE001 - `result` raises it again
             self._error = error

@@ -1,4 +1,4 @@
-"""The stages of one process: begun together, and ended one by one, those that call before those that they call."""
+"""The stages of one process: started together, and stopped one by one, callers before the stages that they call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _nothing(label: str, code: int) -> None:
 
 
 class Host:
-    """The stages of this process, by their labels. `has_failed` says that one of them did not end as it should."""
+    """The stages of this process, by their labels. `has_failed` means that one of them did not end normally."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -38,39 +38,39 @@ class Host:
         return 0 < len(self._stages) == len(self._ended)
 
     def add(self, label: str, settings: StageSettings, surroundings: Surroundings) -> None:
-        """Put a stage together. Raise StartError or ConfigurationError where that can't be."""
+        """Assemble a stage. Raise StartError or ConfigurationError if that can't be done."""
         self._stages[label] = RunningStage(settings, surroundings, self._environment, self._shared)
         self._added.append(label)
 
     def begin(self) -> list[str]:
-        """Begin the stages that have been added, and return their labels."""
-        begun, self._added = self._added, []
+        """Start the stages that have been added, and return their labels."""
+        started, self._added = self._added, []
         _settle_memory()
-        for label in begun:
+        for label in started:
             self._stages[label].begin()
-        return begun
+        return started
 
     def end(self, label: str, on_end: OnEnd = _nothing) -> None:
-        """End a stage whose callers have ended, beside whatever else goes on.
+        """Stop a stage whose callers have ended, in the background.
 
         `on_end(label, exit code)` is called when it has ended.
         """
         self._begin_end(label, 0.0, lambda: None, on_end)
 
     def hurry(self, label: str) -> None:
-        """Let a stage that is ending wait no longer for what it has admitted."""
+        """Make a stage that is stopping wait no longer for what it has admitted."""
         if label in self._stages:
             self._stages[label].hurry()
 
     def hurry_all(self) -> None:
-        """Do so with every stage."""
+        """Hurry every stage."""
         for stage in self._stages.values():
             stage.hurry()
 
     def end_all(self, by_orchestrator: bool, on_end: OnEnd = _nothing) -> None:
-        """End every stage after those here that call it, and return when all have ended.
+        """Stop every stage after those here that call it, and return when all have ended.
 
-        With `by_orchestrator` others may still send here for a while, so that each stage waits its shutdown delay.
+        With `by_orchestrator` others may still send here for a while, so that each stage waits for its shutdown delay.
         """
         labels_of: dict[str, list[str]] = {}
         for label, stage in self._stages.items():
@@ -103,7 +103,7 @@ class Host:
 
 
 def _settle_memory() -> None:
-    """Spare the garbage collector what lives as long as the process, and let it look less often at the rest."""
+    """Exclude from garbage collection what lives as long as the process, and collect the rest less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

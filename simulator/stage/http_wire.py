@@ -1,4 +1,4 @@
-"""The wire between stages: HTTP, through one `requests.Session` for all that a stage calls."""
+"""The wire between stages: HTTP, through one `requests.Session` for all the calls of a stage."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _USER_AGENT = f"simulator/{simulator.__version__}"
 
 
 class OutgoingRequest(requests.PreparedRequest):
-    """A request that knows to which stage it goes, and which attempt of the call it is.
+    """A request that knows which stage it goes to, and which attempt of the call it is.
 
-    `is_stage` says that it goes to a stage of the same topology. `withheld` is set when that stage says that an
-    injected fault may keep its answer back.
+    `is_stage` means that it goes to a stage of the same topology. `withheld` is set when that stage announces that an
+    injected fault may withhold its answer.
     """
 
     downstream = ""
@@ -47,7 +47,7 @@ class OutgoingRequest(requests.PreparedRequest):
     withheld = False
     on_withheld: Callable[[], None] | None = None
 
-    def note_interim(self, headers: CaseInsensitiveDict[str]) -> None:
+    def on_interim(self, headers: CaseInsensitiveDict[str]) -> None:
         """Called with the headers of an interim response; only a stage of the topology is believed."""
         if self.is_stage and INJECTED in headers and not self.withheld:
             self.withheld = True
@@ -58,8 +58,8 @@ class OutgoingRequest(requests.PreparedRequest):
 class HttpWire:
     """Send requests by HTTP.
 
-    `time_limit(seconds)` bounds each request, whatever the transport waits for. `variables` are the values of those of
-    the environment that headers name. The secret in `identity` is sent to stages alone.
+    `time_limit(seconds)` bounds each request, whatever the transport waits for. `variables` are the values of the
+    environment variables that headers name. The secret in `identity` is sent only to stages.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class HttpWire:
         except Unreachable as error:
             return Reply(CallOutcome.UNREACHABLE, error=str(_root(error)))
         except requests.ConnectionError as error:
-            # A stage that truncates an answer says so in its head, which may have come.
+            # A stage that truncates an answer says so in its head, which may have arrived.
             is_truncated = request.is_stage and isinstance(error, Broken) and INJECTED in error.headers
             return Reply(CallOutcome.BROKEN, injected=request.withheld or is_truncated, error=str(_root(error)))
         except (requests.RequestException, OSError, ValueError) as error:
@@ -122,7 +122,7 @@ class HttpWire:
         status = response.status_code
         if is_success(status):
             return Reply(CallOutcome.OK, status, retryable=False)
-        # Where the run has a secret, only its stages are believed; without one nobody can tell who is a stage.
+        # If the run has a secret, only its stages are believed; without one, stages can't be told from others.
         injected = INJECTED in response.headers and (request.is_stage or not self._identity.secret)
         ending = response.headers.get(DRAINING) if request.is_stage else None
         if ending == UNREAD:
@@ -131,7 +131,7 @@ class HttpWire:
         return Reply(CallOutcome.ERROR_STATUS, status, injected, error, is_retryable(status), ending is not None)
 
     def _request(self, outgoing: WireRequest) -> OutgoingRequest:
-        # Put together by hand: to prepare one from a Request, or to copy one, takes its cookies and hooks apart again.
+        # Built by hand: preparing one from a Request, or copying one, processes cookies and hooks again.
         request = OutgoingRequest()
         request.downstream, request.attempt = outgoing.downstream, outgoing.attempt
         request.is_stage = outgoing.downstream in self._stages
@@ -181,7 +181,7 @@ def as_sent(url: str) -> str:
 
 
 class _Session(requests.Session):
-    """Follow nothing: a redirection is an answer like another, and where it leads is not even looked at."""
+    """Do not follow redirections: one is an answer like any other, and its target is not even parsed."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
@@ -190,7 +190,7 @@ class _Session(requests.Session):
 def make_session(adapter: BaseAdapter) -> requests.Session:
     """Return a session with its adapter, which reads every answer to its end.
 
-    Proxies and .netrc are not looked up, which would cost more than the call itself.
+    Proxies and .netrc are not looked up, which would take longer than the call itself.
     """
     session = _Session()
     session.trust_env = False
@@ -200,10 +200,10 @@ def make_session(adapter: BaseAdapter) -> requests.Session:
 
 
 def resending(on_resend: Callable[[OutgoingRequest], None]) -> Callable[[requests.PreparedRequest], bool]:
-    """Return what decides whether a request that ended unanswered on a used connection is sent once more.
+    """Return a function that decides whether to resend a request that ended unanswered on a used connection.
 
-    Only a request to an external service is, and `on_resend` is called with it. A stage closes no idle connection
-    without a word of it before, so that its silence may be a fault that resets connections, and it counts what it gets.
+    Only a request to an external service is resent, and `on_resend` is called with it. A stage never closes an idle
+    connection without notice, so that its silence may be a fault that resets connections, and it counts what it gets.
     """
 
     def may_resend(request: requests.PreparedRequest) -> bool:
@@ -216,7 +216,7 @@ def resending(on_resend: Callable[[OutgoingRequest], None]) -> Callable[[request
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return the error that lies beneath: the adapter's errors wrap the socket's."""
+    """Return the underlying error: the adapter's errors wrap the socket's."""
     while error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     return error

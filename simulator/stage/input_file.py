@@ -9,7 +9,7 @@ from simulator.errors import StartError
 
 
 def open_lines(path: str) -> BinaryIO:
-    """Open a file of lines. Raise StartError where that can't be done."""
+    """Open a file of lines. Raise StartError if that can't be done."""
     try:
         return Path(path).open("rb")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The bodies that come to a stage: each read within its bounds, and all of them together within those of the stage."""
+"""The bodies that a stage receives: each within its own bound, and all of them together within the stage's."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SPARE_BYTES = 16 * 2**20
 
 
 class HeldBodies:
-    """The bytes of all bodies that are being read, wait or are at work; `max_bytes()` is how many may be held."""
+    """The bytes of all bodies that are being read, wait or are processed; `max_bytes()` is how many may be held."""
 
     def __init__(self, max_bytes: Callable[[], int]) -> None:
         self._max_bytes = max_bytes
         self.bytes = 0
 
     def take(self, size: int) -> None:
-        """Hold more. Raise Rejected where that is too much; then they are not held."""
+        """Hold more bytes. Raise Rejected, and hold none of them, if that is too much."""
         self.bytes += size
         if self.bytes > self._max_bytes():
             self.bytes -= size
@@ -30,7 +30,7 @@ class HeldBodies:
             )
 
     def release(self, size: int) -> None:
-        """Hold less."""
+        """Release bytes."""
         self.bytes -= size
 
 
@@ -49,7 +49,7 @@ class Intake:
         self._bytes = 0
 
     def read(self) -> bytes:
-        """Return the body. Raise InvalidMessage or Rejected where it is not taken, or does not come."""
+        """Return the body. Raise InvalidMessage or Rejected if it is refused, or does not arrive."""
         if self._complaint is not None:
             raise self._complaint
         current = self._request
@@ -63,17 +63,17 @@ class Intake:
             detail = f"the body has {size}; at most {self._max_body_bytes} are taken here"
             raise InvalidMessage(detail, 413, "Content too large", error.body_bytes) from None
         except TimeoutError:
-            raise InvalidMessage("the body did not come in time", 408, "Request timeout") from None
+            raise InvalidMessage("the body did not arrive in time", 408, "Request timeout") from None
         except OSError as error:
             if announced is None:
                 raise InvalidMessage(f"the body can't be read: {error}") from None
             body = b""
         if announced is not None and len(body) < announced:
-            raise InvalidMessage(f"the connection ended before the {announced} bytes of the body had come")
+            raise InvalidMessage(f"the connection ended before the {announced} bytes of the body had arrived")
         return body
 
     def release(self) -> None:
-        """Hold nothing of the body any more."""
+        """Release the bytes of the body."""
         self._held.release(self._bytes)
         self._bytes = 0
 

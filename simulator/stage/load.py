@@ -1,4 +1,4 @@
-"""The load of an injector, from its settings: made up on a schedule, or read from a file or a pipe."""
+"""The input of an injector, from a file or a pipe."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LINES_A_TURN = 256
 
 
 def input_lines(path: str, max_bytes: int) -> Iterator[bytes]:
-    """Return the lines of a file, or of standard input where the path is `-`."""
+    """Return the lines of a file, or of standard input if the path is `-`."""
     if path != "-" and not Path(path).is_fifo() and not Path(path).is_char_device():
         return _in_turns(bounded_lines(open_lines(path), max_bytes))
     return _lines_in_a_thread(sys.stdin.fileno() if path == "-" else path, max_bytes)
 
 
 def _in_turns(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Let everything else go on between the lines, also where none of them is a message that is waited for."""
+    """Let everything else run between the lines, even if none of them is a message that has to be waited for."""
     for number, line in enumerate(lines, 1):
         if number % _LINES_A_TURN == 0:
             gevent.sleep(0)
@@ -31,7 +31,7 @@ def _in_turns(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _lines_in_a_thread(source: int | str, max_bytes: int) -> Iterator[bytes]:
-    """Yield the lines of a pipe that may be silent for long: read in a thread, so that nothing else waits."""
+    """Yield the lines of a pipe that may be silent for long; a thread reads it, so that nothing else waits."""
     pool = gevent.get_hub().threadpool
     file = pool.apply(open, (source, "rb"), {"closefd": isinstance(source, str)})
     yield from bounded_lines(gevent.fileobject.FileObjectThread(file, "rb"), max_bytes)

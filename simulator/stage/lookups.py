@@ -1,7 +1,7 @@
-"""Looking up names, each once at a time: names that are gone must not keep those waiting that are there.
+"""Looking up host names, each once at a time: names that are gone must not delay those that exist.
 
-Under gevent a look-up is a thread's work, and there are few threads. A look-up of a stopped container's name may take
-many seconds, where the name server asks another one that can't be reached.
+Under gevent a look-up takes a thread, and there are few threads. Looking up the name of a stopped container may take
+many seconds, if the name server asks another one that can't be reached.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Lookups:
         self._latest: dict[tuple[str, int], Task] = {}
 
     def __call__(self, host: str, port: int) -> Found:
-        """Return the addresses of a host. Raise OSError where it has none.
+        """Return the addresses of a host. Raise OSError if it has none.
 
         A caller that is interrupted leaves the look-up to the others.
         """

@@ -1,11 +1,11 @@
-"""Real work and real memory, for the faults that take them."""
+"""Real CPU time and real memory, for the faults that use them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-# As often as the interpreter lets another thread run: other messages and the probes go on in between.
+# As often as the interpreter switches threads: other messages and the probes run in between.
 _SLICE_SECONDS = 0.005
 
 
@@ -31,5 +31,5 @@ class RealMachine:
                 self._give_way()
 
     def hold(self, size_bytes: int) -> bytes:
-        """Return memory that is really there: every byte is written to."""
+        """Return memory that is really allocated: every byte is written to."""
         return b"\x01" * size_bytes

@@ -1,4 +1,4 @@
-"""The headers that carry what is not a message's body."""
+"""The headers that carry everything but a message's body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALLER = "X-Simulator-Caller"
 DUE = "X-Simulator-Due"
 INJECTED = "X-Simulator-Injected"
 DEADLINE = "X-Simulator-Deadline"
-# On the answer of a stage that shuts down: REFUSED after it had read the message, UNREAD where it had not.
+# On the answer of a stage that is shutting down: REFUSED if it had read the message, UNREAD if it had not.
 DRAINING = "X-Simulator-Draining"
 REFUSED, UNREAD = "refused", "unread"
 # Proves that a request comes from a stage of the run: only then do the headers above say anything.
@@ -31,7 +31,7 @@ _VISIT = re.compile(r"[0-9a-f]{1,32}")
 
 
 def message_id_from(headers: Headers) -> str | None:
-    """Give the client's own id, None where it has none. Raise InvalidMessage where it can't be one."""
+    """Return the client's own id, None if it sent none. Raise InvalidMessage if it is not a valid one."""
     given = headers.get(MESSAGE_ID)
     if given is not None and not _ID.fullmatch(given):
         raise InvalidMessage(f"{MESSAGE_ID} must be 1 to 128 letters, digits or . _ : @ + = / -")
@@ -39,25 +39,25 @@ def message_id_from(headers: Headers) -> str | None:
 
 
 def visit_from(headers: Headers) -> str:
-    """Give the visit that the caller named, or the first one."""
+    """Return the visit that the caller named, or the first one."""
     given = headers.get(VISIT, "")
     return given if _VISIT.fullmatch(given) else FIRST_VISIT
 
 
 def caller_from(headers: Headers, known: frozenset[str]) -> str:
-    """Give the calling stage, `outside` where it is none that is known."""
+    """Return the calling stage, `outside` if it is not a known one."""
     given = headers.get(CALLER, OUTSIDE)
     return given if given in known else OUTSIDE
 
 
 def is_of_the_run(headers: Headers, secret: str) -> bool:
-    """Return whether a request bears the secret of the run; where there is none, "", every request counts as one."""
-    # Compared in constant time, so that how long it takes tells nothing about how much of it is right.
+    """Return whether a request has the secret of the run; without one, "", every request counts as the run's."""
+    # Compared in constant time, so that the duration does not reveal how much of it is right.
     return not secret or hmac.compare_digest(headers.get(SECRET, "").encode("latin-1", "replace"), secret.encode())
 
 
 def deadline_from(headers: Headers) -> float | None:
-    """Give how long the caller still waits; None where it says nothing sensible."""
+    """Return how long the caller still waits; None if it sent no credible value."""
     try:
         left = float(headers.get(DEADLINE, "nan"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""How a stage reaches those that it calls, put together: connections, trust, and what is logged and counted of them."""
+"""The outgoing side of a stage, assembled: connections, trust, and what is logged and counted of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MAX_CONNECTIONS = 4096
 
 
 def tls_for(downstreams: tuple[Downstream, ...], environment: Mapping[str, str]) -> ssl.SSLContext | None:
-    """Return the context for https://, None where nothing is called by it. Raise StartError for a wrong variable."""
+    """Return the context for https://, None if no call uses it. Raise StartError for an invalid variable."""
     calls_https = any(url.lower().startswith("https:") for downstream in downstreams for url in downstream.urls)
     return make_tls(environment) if calls_https else None
 
@@ -41,9 +41,9 @@ def make_sender(
     variables: Mapping[str, str],
     identity: RunIdentity,
 ) -> Sender:
-    """Return the sender of a stage, which logs and counts what becomes of instances and connections.
+    """Return the sender of a stage, which logs and counts ejections and resends.
 
-    `variables` are the values of the environment's variables that headers name.
+    `variables` are the values of the environment variables that headers name.
     """
     adapter = LeanAdapter(
         min(_MAX_CONNECTIONS, settings.stage.workers),

@@ -16,26 +16,26 @@ from simulator.engine.bodies import is_json
 from simulator.engine.json_text import without_mark
 from simulator.errors import OutputFailed, StartError
 
-# A carriage return at the end belongs to the line break of a file from elsewhere, and stays.
+# A carriage return at the end belongs to the line break of a file from another system, and stays.
 _READER_SECONDS = 10.0
 _LINE_BREAK = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
 class JsonLinesOutput:
-    """Append every message to a JSON Lines file, and say so only when it is in the file.
+    """Append every message to a JSON Lines file, and return only when it is in the file.
 
-    JSON is its own line, byte for byte; line breaks, which in JSON can only stand between its tokens, become spaces,
-    and a byte order mark before it is left out. Other text becomes a JSON string, and what is no text an object with
+    JSON is written byte for byte, but line breaks, which can only occur between its tokens, become spaces, and a byte
+    order mark before it is left out. Other text becomes a JSON string, and what is not text an object with
     `content_type` and `base64`.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            # A pipe that nobody reads would be waited for without a word.
+            # Without a reader, opening a pipe would wait silently.
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o644)
         except OSError as error:
             if error.errno == errno.ENXIO:
-                raise StartError(f"the output {path} is a pipe that nobody reads: start its reader first") from None
+                raise StartError(f"the output {path} is a pipe without a reader: start its reader first") from None
             raise StartError(f"the output file {path} can't be written: {error.strerror}") from None
         self._lock = threading.Lock()
         self._torn = False
@@ -44,7 +44,7 @@ class JsonLinesOutput:
         """Append the message as one line."""
         line = to_line(body, content_type)
         with self._lock:
-            # A single write, so that terminators may share a file. After half a line, a new one begins.
+            # A single write, so that terminators may share a file. After a torn line, start a new one.
             text = b"\n" + line if self._torn else line
             try:
                 self._write_whole(memoryview(text))
@@ -54,7 +54,7 @@ class JsonLinesOutput:
                 raise OutputFailed("the output file took only a part of the message: is the disk full?")
 
     def _write_whole(self, text: memoryview) -> None:
-        """Write all of the text, or note that a part of it is in the file; a pipe that is full is waited for."""
+        """Write all of the text, or record that a part of it is in the file; wait for a pipe that is full."""
         left = text
         while left:
             try:
@@ -62,7 +62,7 @@ class JsonLinesOutput:
             except BlockingIOError:
                 if not self._has_room():
                     if len(left) == len(text):
-                        raise TimeoutError(0, f"its reader took nothing for {_READER_SECONDS:g} s") from None
+                        raise TimeoutError(0, f"its reader read nothing for {_READER_SECONDS:g} s") from None
                     return
             except OSError:
                 if len(left) == len(text):
@@ -81,7 +81,7 @@ class JsonLinesOutput:
 
 
 def to_line(body: bytes, content_type: str) -> bytes:
-    """Write a body as one line of JSON Lines."""
+    """Return a body as one line of JSON Lines."""
     if is_json(content_type):
         return _LINE_BREAK.sub(b" ", without_mark(body)) + b"\n"
     try:

@@ -1,6 +1,6 @@
-"""What a stage tells those that watch it: `/healthz`, `/readyz` and `/metrics`.
+"""The probes of a stage: `/healthz`, `/readyz` and `/metrics`.
 
-They stand beside the application that takes messages, never behind it: not delayed, faulted, queued, traced or logged.
+They are beside the application that takes messages, never behind it: not delayed, faulted, queued, traced or logged.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from werkzeug.exceptions import HTTPException
 
 from simulator.net.problems import http_problem
 
-# Most of what can be saved, at a fraction of the time that messages would have to wait for the rest.
+# This saves most of the bytes, at a fraction of the time that messages would have to wait for the rest.
 _GZIP_LEVEL = 1
 PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def make_probes(registry: CollectorRegistry, roll: Callable[[], None], ready: Callable[[], bool]) -> Flask:
-    """Return the application that answers PATHS; `roll` brings the metrics up to date before they are read."""
+    """Return the application that answers PATHS; `roll` updates the metrics before they are read."""
     app = Flask("simulator.probes", static_folder=None)
 
     def healthz() -> Response:
@@ -51,7 +51,7 @@ def make_probes(registry: CollectorRegistry, roll: Callable[[], None], ready: Ca
 
 
 def beside(others: Mapping[str, WSGIApplication], messages: WSGIApplication) -> WSGIApplication:
-    """Return an application that hands the paths of `others` to those and everything else to `messages`."""
+    """Return an application that passes the paths of `others` to those and everything else to `messages`."""
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         chosen: Any = others.get(environ.get("PATH_INFO", ""), messages)

@@ -1,4 +1,4 @@
-"""A process of stages: begun, run until it is asked to end, and taken down in order.
+"""A process of stages: started, run until it is asked to stop, and shut down in order.
 
 It must be imported after gevent has patched the standard library, which `simulator.cli` sees to.
 """
@@ -27,7 +27,7 @@ Resolve = Callable[[str, int], StageSettings]
 
 
 def run_stages(stages: Iterable[tuple[StageSettings, Surroundings]], environment: Mapping[str, str]) -> int:
-    """Run stages until SIGTERM, SIGINT or SIGHUP, and return the exit code. Raise StartError where one can't start."""
+    """Run stages until SIGTERM, SIGINT or SIGHUP, and return the exit code. Raise StartError if one can't start."""
     allow_many_files()
     host = Host(environment)
     for settings, surroundings in stages:
@@ -40,11 +40,11 @@ def run_stages(stages: Iterable[tuple[StageSettings, Surroundings]], environment
 
 
 def run_stages_for_runner(channel: Channel, folder: Path, resolve: Resolve, environment: Mapping[str, str]) -> int:
-    """Run the stages that a runner asks for over a channel until it has ended them all, or is gone.
+    """Run the stages that a runner asks for over a channel until it has stopped them all, or is gone.
 
-    It sends `{"begin": {"stage", "instance", "label", "log_limit_bytes"}}` with a listening socket, `{"end": label}`
-    and `{"hurry": label}`, and is sent `{"ready": label}`, `{"ended": label, "code": exit code}`, or `{"failed": label,
-    "error": text}` where a stage could not begin. `resolve(stage, instance)` gives settings.
+    The runner sends `{"begin": {"stage", "instance", "label", "log_limit_bytes"}}` with a listening socket, `{"end":
+    label}` and `{"hurry": label}`, and receives `{"ready": label}`, `{"ended": label, "code": exit code}`, or
+    `{"failed": label, "error": text}` if a stage could not start. `resolve(stage, instance)` returns its settings.
     """
     allow_many_files()
     host = Host(environment)
@@ -59,9 +59,9 @@ class _StopRequest:
     """SIGTERM, SIGINT, SIGHUP or the end of the runner that started this process.
 
     A second SIGTERM or SIGINT ends the process at once. A second SIGHUP does not: a terminal that is closed may send
-    it twice, once by its shell. Where SIGHUP is ignored from the start, as `nohup` has it, it stays ignored. SIGUSR1
-    says that the time for what was admitted is up. `by_orchestrator` says that it was SIGTERM: others than those who
-    stop the stages may still send to them for a while.
+    it twice, once by its shell. If SIGHUP is ignored from the start, as with `nohup`, it stays ignored. SIGUSR1 means
+    that the time for what was admitted is up. `by_orchestrator` means that it was SIGTERM: other clients may still send
+    to the stages for a while.
     """
 
     def __init__(self, host: Host) -> None:
@@ -75,11 +75,11 @@ class _StopRequest:
             gevent.signal_handler(signal.SIGHUP, self._event.set)
 
     def make(self) -> None:
-        """Ask for the end."""
+        """Request the stop."""
         self._event.set()
 
     def after(self, function: Callable[[], None]) -> None:
-        """Call a function beside whatever else goes on, and ask for the end when it returns or raises."""
+        """Call a function in the background, and request the stop when it returns or raises."""
 
         def call() -> None:
             try:
@@ -91,7 +91,7 @@ class _StopRequest:
         gevent.spawn(call)
 
     def wait(self) -> None:
-        """Wait until the end is asked for. Raise what has been raised in the function to be called."""
+        """Wait until the stop is requested. Raise what the function in the background raised."""
         self._event.wait()
         if self._error is not None:
             raise self._error
@@ -104,7 +104,7 @@ class _StopRequest:
 
 
 def _obey(channel: Channel, host: Host, stop: _StopRequest, files: RunFiles, resolve: Resolve) -> None:
-    """Do what the runner asks for, and end with the stages or with the runner."""
+    """Follow the runner's requests until the stages have ended or the runner is gone."""
 
     def tell_end(label: str, code: int) -> None:
         channel.send({"ended": label, "code": code})

@@ -1,4 +1,4 @@
-"""The answer to a request, parsed by httptools as its bytes come; its body is counted out and thrown away."""
+"""The answer to a request, parsed by httptools as its bytes arrive; its body is read and thrown away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-# A head, and what stands between two pieces of a body, is kept in memory until it ends.
+# A head, and what is between two pieces of a body, is kept in memory until it ends.
 _MAX_HEAD_BYTES = 2**16
 _INFORMATIONAL = range(100, 200)
 _KEEP_ALIVE = b"keep-alive"
@@ -15,11 +15,11 @@ _TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECA
 
 
 class BadReply(Exception):
-    """Say that what came is no whole answer."""
+    """Raised when what arrived is not a whole answer."""
 
 
 class HttpReply:
-    """One answer. `idle_seconds` is how long the server keeps the idle connection, None where it does not say.
+    """One answer. `idle_seconds` is how long the server keeps the idle connection, None if it does not say.
 
     `on_interim(headers)` is called for each interim response before it, one with a status 1xx.
     """
@@ -30,36 +30,36 @@ class HttpReply:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.idle_seconds: float | None = None
-        self.begun = self.complete = self.keep_alive = False
+        self.started = self.complete = self.keep_alive = False
         self._in_body = False
         self._bytes_since_body = 0
         self._parser = HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
-        """Parse what has come; what comes after the answer's end is no part of it. Raise BadReply, HttpParserError."""
-        self.begun = True
+        """Parse what has arrived; what follows the answer is not part of it. Raise BadReply or HttpParserError."""
+        self.started = True
         self._bytes_since_body += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
-            raise BadReply("it wants to speak another protocol") from None
+            raise BadReply("the server wants to switch protocols") from None
         except HttpParserError:
             if not self.complete:
                 raise
             self.keep_alive = False
         if self._bytes_since_body > _MAX_HEAD_BYTES and not self.complete:
             raise BadReply(f"the head of the answer is longer than {_MAX_HEAD_BYTES} bytes")
-        self._tell_interims()
+        self._report_interims()
 
-    def _tell_interims(self) -> None:
-        # Not from within the parser: the one who is told may send something, and let others run meanwhile.
+    def _report_interims(self) -> None:
+        # Not from within the parser: the callback may send something, and let others run meanwhile.
         while self._interims:
             interim = self._interims.pop(0)
             if self._on_interim is not None:
                 self._on_interim(interim)
 
     def end(self) -> None:
-        """Take note of the end of the connection, which ends an answer of unknown length and breaks any other."""
+        """Called at the end of the connection, which ends an answer of unknown length and breaks any other."""
         if self.complete:
             return
         names = {name.lower() for name, _ in self.headers}
@@ -68,12 +68,12 @@ class HttpReply:
         self.complete, self.keep_alive = True, False
 
     def on_message_begin(self) -> None:
-        """Called by the parser when an answer begins."""
+        """Called by the parser when an answer starts."""
         if self.complete:
             self.keep_alive = False  # more than one answer to one request: the next call would get the wrong one
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser for each header, and for what stands like one after a body in chunks."""
+        """Called by the parser for each header, and each trailer of a body in chunks."""
         if self.complete or self._in_body:
             return
         self.headers.append((name, value))
@@ -94,7 +94,7 @@ class HttpReply:
         self._bytes_since_body = 0
 
     def on_message_complete(self) -> None:
-        """Called by the parser at the end of an answer, or of what a server says before it."""
+        """Called by the parser at the end of an answer, or of an interim response."""
         if self.complete:
             return
         if self.status in _INFORMATIONAL:

@@ -1,4 +1,4 @@
-"""One stage that runs: begun, and ended so that nothing is lost."""
+"""One running stage: started, and stopped so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from simulator.topology.addresses import url_of
 from simulator.topology.settings import StageSettings
 from simulator.urls import redacted
 
-# For the answers to what was broken off, and for asking the stages that it waited for.
+# For sending the answers to what was broken off.
 BREAK_OFF_SECONDS = 3.0
-# How long the log of a stage that ends is waited for.
+# How long a stage that stops waits for its log to be written.
 _LOG_SECONDS = 5.0
 _POLL_SECONDS = 0.005
 
 
 class RunningStage:
-    """A stage, put together when this is made. Raise StartError where a port or a file can't be had."""
+    """A stage, assembled at construction. Raise StartError if a port or a file can't be used."""
 
     def __init__(
         self, settings: StageSettings, surroundings: Surroundings, environment: Mapping[str, str], shared: Shared
@@ -37,7 +37,7 @@ class RunningStage:
         self._hurry = gevent.event.Event()
 
     def begin(self) -> None:
-        """Take messages from now on, and make some where the stage is an injector."""
+        """Take messages from now on, and create some if the stage is an injector."""
         self._parts.server.start()
         self._parts.state.ready = True
         _log_start(self.settings, self._parts, self._environment)
@@ -45,15 +45,15 @@ class RunningStage:
             gevent.spawn(self._parts.inject)
 
     def hurry(self) -> None:
-        """Wait no longer for what was admitted, once the stage is being shut down."""
+        """Stop waiting for what was admitted, once the stage is shutting down."""
         self._hurry.set()
 
     def shut_down(self, delay_seconds: float, wait_for_callers: Callable[[], None]) -> None:
-        """End the stage so that nothing is lost.
+        """Shut the stage down so that nothing is lost.
 
-        For `delay_seconds`, and until `wait_for_callers` returns, it takes what comes, and each answer and /readyz say
-        that it will end. Then it listens no more, ends idle connections, finishes what was admitted within the bound,
-        breaks off the rest, and tells what is untold.
+        For `delay_seconds`, and until `wait_for_callers` returns, it takes what arrives, and each answer and /readyz
+        say that it will stop. Then it stops listening, ends idle connections, finishes what was admitted within the
+        bound, breaks off the rest, and flushes logs and spans.
         """
         parts = self._parts
         parts.state.ready, parts.state.draining = False, True
@@ -61,10 +61,10 @@ class RunningStage:
         parts.logger.info("stage.draining", in_flight=parts.capacity.inside, timeout_seconds=bound_seconds)
         if parts.injector is not None:
             parts.injector.stop()
-            gevent.sleep(0)  # what was begun already gets in before the door is shut
+            gevent.sleep(0)  # requests that have started get in before it stops listening
         self._hurry.wait(delay_seconds)
         wait_for_callers()
-        parts.server.close_door()
+        parts.server.stop_listening()
         self._wait_until_idle(bound_seconds, self._hurry)
         parts.capacity.close()
         unfinished = parts.handling.break_off()
@@ -83,7 +83,7 @@ class RunningStage:
     def _wait_until_idle(self, bound_seconds: float, hurry: gevent.event.Event | None = None) -> None:
         parts = self._parts
         with gevent.Timeout(bound_seconds, False):
-            gevent.sleep(0)  # what has come already begins to be read
+            gevent.sleep(0)  # what has arrived starts to be read
             parts.server.dismiss_idle()
             while (parts.handling.in_flight or parts.server.exchanges) and not (hurry and hurry.is_set()):
                 gevent.sleep(_POLL_SECONDS)
@@ -91,7 +91,7 @@ class RunningStage:
 
 
 def _wait_for_writer(is_done: Flag) -> bool:
-    """Wait for the end of a log without keeping other stages of the process from going on."""
+    """Wait for the end of a log while other stages of the process continue."""
     with gevent.Timeout(_LOG_SECONDS, False):
         while not is_done.is_set():
             gevent.sleep(_POLL_SECONDS)

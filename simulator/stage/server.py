@@ -1,8 +1,7 @@
 """The HTTP server of a stage and of the console: gevent's, so that thousands of messages may sleep in one process.
 
-Its own are the reading of requests, strictly by RFC 9112, and of their bodies; that an answer leaves in one write and
-announces the end of its connection; that every wait for a client has its bound; and that a client that hung up is
-counted.
+Beyond gevent's, it reads requests and their bodies strictly by RFC 9112, sends an answer in one write that announces
+the end of its connection, bounds every wait for a client, and counts clients that hang up.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ from simulator.net.request_body import BLOCK_BYTES, RequestBody
 from simulator.net.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
 from simulator.stage.answers import farewell
 from simulator.stage.exchange import HANG_UP, INTERIM, RECEIVED_AT, RECEIVED_UNIX_NS, RESET, WAITED
-from simulator.stage.waiting import ClientStream, Dismissed, Phase, Waiting
+from simulator.stage.waiting import ClientStream, ConnectionPhase, LingeringClose, Waiting
 
-# Beyond the messages inside a stage: for those that are turned away, for probes, and for idle connections.
+# Beyond the messages inside a stage: for those that are rejected, for probes, and for idle connections.
 SPARE_CONNECTIONS = 2000
-# Those that gave way and have not ended yet; as many can be accepted in one go.
+# Those that gave way and have not ended yet; as many can be accepted at once.
 _ENDING_CONNECTIONS = 100
-# Where descriptors run out, so many connections end at a time, or none is accepted for so long.
+# If descriptors run out, so many connections end at a time, or none is accepted for so long.
 _FREED_DESCRIPTORS = 16
 _PAUSE_SECONDS = 0.1
 _MAX_DISCARDED_BYTES = 16 * 2**20
-# How long a reset waits for what was sent before it.
+# How long a reset waits for the delivery of what was sent before it.
 _DELIVERY_SECONDS, _DELIVERY_POLL_SECONDS = 0.2, 0.001
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a client is waited for: idle between requests, for the head of one, its body, and to take an answer.
+    """How long the server waits for a client: between requests, for a head, for a body, and for taking an answer.
 
-    `discard_seconds` is the time for what is left of a body that nobody wants, `linger_seconds` that for a client to
+    `discard_seconds` is the time for the rest of a body that is not wanted, `linger_seconds` that for a client to
     notice that its connection ends.
     """
 
@@ -63,10 +62,10 @@ class Patience:
 
 
 class StageServer(WSGIServer):
-    """Serve one application on a listening socket, on up to `connections` connections at the same time.
+    """Serve one application on a listening socket, on up to `connections` concurrent connections.
 
     `on_disconnect()` is called for each client that hung up before it had its answer, `on_bad_request(status)` for each
-    request that could not be read. `exchanges` is the number of requests under way.
+    request that could not be read. `exchanges` is the number of requests in flight.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class StageServer(WSGIServer):
         self._connections = connections
 
     def do_read(self) -> Any:
-        """Accept a connection; where there is no descriptor left for it, some that wait for their clients end."""
+        """Accept a connection; if no descriptor is left for it, end some that wait for their clients."""
         try:
             return super().do_read()
         except OSError as error:
@@ -109,20 +108,20 @@ class StageServer(WSGIServer):
         return None
 
     def do_handle(self, *connection: Any) -> None:
-        """Serve a new connection; where it is one too many, one that waits for its client ends."""
+        """Serve a new connection; if it is one too many, end one that waits for its client."""
         super().do_handle(*connection)
         if len(self.pool) > self._connections:
             self.waiting.free_one()
 
-    def close_door(self) -> None:
-        """Listen no more; connections that the system has accepted already are served first, not reset."""
+    def stop_listening(self) -> None:
+        """Stop listening; connections that the system has accepted already are served first, not reset."""
         self.stop_accepting()
         while accepted := self.do_read():
             self.do_handle(*accepted)
         self.close()
 
     def dismiss_idle(self) -> None:
-        """End the connections on which no request has begun."""
+        """End the connections on which no request has started."""
         self.waiting.dismiss_idle(farewell())
 
 
@@ -142,21 +141,21 @@ class _Handler(WSGIHandler):
         super().__init__(connection, address, server, io.BufferedReader(self._stream))
 
     def log_request(self) -> None:
-        pass  # a message's own lines say more, and this one takes time to put together even where nobody logs it
+        pass  # a message's own lines say more, and formatting this one takes time even if it is not logged
 
     def handle_one_request(self) -> bool | None:
-        """Read a request and answer it; return True where another may follow on the connection."""
+        """Read a request and answer it; return True if another may follow on the connection."""
         patience = self.server.patience
-        self._stream.enter(Phase.IDLE, patience.idle_seconds)
+        self._stream.enter(ConnectionPhase.IDLE, patience.idle_seconds)
         self.close_connection = True
         try:
             if not self.rfile.peek(1):
                 return None
         except OSError as error:
-            if isinstance(error, Dismissed):
+            if isinstance(error, LingeringClose):
                 self._linger()
             return None
-        self._stream.enter(Phase.REQUEST, patience.head_seconds)
+        self._stream.enter(ConnectionPhase.REQUEST, patience.head_seconds)
         self._received_at, self._received_unix_ns = self._stream.since, time.time_ns()
         try:
             self._read_head()
@@ -165,7 +164,7 @@ class _Handler(WSGIHandler):
             return None
         except OSError:
             return None
-        self._stream.enter(Phase.REQUEST, patience.body_seconds)
+        self._stream.enter(ConnectionPhase.REQUEST, patience.body_seconds)
         self.response_length = 0
         self.application = self.server.application
         self.handle_one_response()
@@ -200,12 +199,12 @@ class _Handler(WSGIHandler):
             self.response_headers = [*others, (b"Connection", b"close")]
 
     def _read_head(self) -> None:
-        """Read a request up to its body. Raise RefusedRequest, TimeoutError or another OSError where that can't be."""
+        """Read a request up to its body. Raise RefusedRequest, TimeoutError or another OSError if that fails."""
         text = self.rfile.readline(MAX_LINE_BYTES)
         if text == b"\r\n":  # some clients end a body with a line break that belongs to nothing (RFC 9112, 2.2)
             text = self.rfile.readline(MAX_LINE_BYTES)
         if len(text) == MAX_LINE_BYTES and not text.endswith(b"\n"):
-            raise RefusedRequest(f"a request line has less than {MAX_LINE_BYTES} bytes", 414)
+            raise RefusedRequest(f"a request line must have less than {MAX_LINE_BYTES} bytes", 414)
         line = parse_request_line(text)
         self.headers = headers = RequestHeaders(self.rfile, line.version)
         self.command, self.request_version = line.method, line.version
@@ -252,31 +251,31 @@ class _Handler(WSGIHandler):
         return self._stream.waited_seconds
 
     def _discard_body(self) -> bool:
-        """Read what is left of a body that nobody wants; return whether the connection can be used again."""
+        """Read the rest of a body that is not wanted; return whether the connection can be used again."""
         if self.wsgi_input.waits_for_invitation:
-            return False  # the client may send the body or not: nobody could tell it from the next request
-        self._stream.enter(Phase.REQUEST, self.server.patience.discard_seconds)
+            return False  # the client may send the body or not: it could not be told from the next request
+        self._stream.enter(ConnectionPhase.REQUEST, self.server.patience.discard_seconds)
         return self.wsgi_input.discard(_MAX_DISCARDED_BYTES)
 
     def _linger(self) -> None:
-        """Read on until the client ends its side: a connection closed with unread bytes is reset, its answer lost."""
+        """Read until the client ends its side: a connection closed with unread bytes is reset, and its answer lost."""
         if self._stream.gave_way:
             return  # another connection waits for its place
-        self._stream.enter(Phase.ENDING, self.server.patience.linger_seconds)
+        self._stream.enter(ConnectionPhase.ENDING, self.server.patience.linger_seconds)
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
             while self.rfile.read1(BLOCK_BYTES):
                 pass
 
     def _reset(self) -> None:
-        """End the connection with a TCP reset, as a process that dies does."""
+        """End the connection with a TCP reset, like a process that dies."""
         self._wait_until_delivered()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.wsgi_input.is_whole = True
 
     def _wait_until_delivered(self) -> None:
-        """Wait for a moment until the client's machine has what was sent to it: a reset throws away what it has not."""
+        """Wait briefly until the client's machine has what was sent to it: a reset discards what it has not."""
         deadline = time.monotonic() + _DELIVERY_SECONDS
         unsent = array("i", [0])
         with suppress(OSError):
@@ -287,7 +286,7 @@ class _Handler(WSGIHandler):
                 gevent.sleep(_DELIVERY_POLL_SECONDS)
 
     def _write_with_headers(self, data: bytes) -> None:
-        # Headers and body leave together: as two writes the second may wait for the first's acknowledgement.
+        # Headers and body are sent together: the second of two writes may wait for the acknowledgement of the first.
         self._gathered = bytearray()
         super()._write_with_headers(data)
         gathered, self._gathered = self._gathered, None
@@ -309,7 +308,7 @@ class _Handler(WSGIHandler):
             raise
 
     def _count_disconnect(self) -> None:
-        """Note that the client has hung up, once for each request, whenever that is seen."""
+        """Count a client that has hung up, once for each request, whenever that is seen."""
         if not self._has_hung_up:
             self._has_hung_up = True
             self.server.on_disconnect()
@@ -323,7 +322,7 @@ class _Handler(WSGIHandler):
             return True
 
     def _refuse(self, error: RefusedRequest | TimeoutError) -> None:
-        """Answer a request that could not be read; nothing that follows on the connection is one."""
+        """Answer a request that could not be read; what follows on the connection is not a request."""
         status = error.status if isinstance(error, RefusedRequest) else 408
         self.server.on_bad_request(status)
         answer = problem(status, "", str(error))

@@ -1,6 +1,6 @@
-"""What the stages of a process share: its runtime, one thread for logs, one way for spans, the libraries.
+"""What the stages of a process share: its runtime, one thread for logs, one exporter for spans, the libraries.
 
-None of it depends on how many stages there are, so that a thousand of them are not a thousand threads and timers.
+None of it depends on the number of stages, so that a thousand of them are not a thousand threads and timers.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from simulator.telemetry.propagation import install_propagation
 
 
 class Shared:
-    """What is there once in a process, made before its first stage.
+    """What exists once in a process, made before its first stage.
 
-    `endpoint` is where spans go, "" where none leaves the process.
+    `endpoint` is where spans go, "" if none leave the process.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -56,17 +56,17 @@ class Shared:
         self.process_metrics = ProcessMetrics(time.monotonic)
 
     def add(self, shown: Shown) -> None:
-        """Let the libraries know a stage."""
+        """Add the telemetry of a stage, for the libraries."""
         self.at_work.add(shown)
 
     def export(self, provider: TracerProvider, account: SpanAccount) -> None:
-        """Let the spans of a stage leave the process."""
+        """Export the spans of a stage."""
         if self._queue is not None:
             provider.add_span_processor(self._queue.processor(provider.resource, account))
 
 
 def _instrument_requests(at_work: AtWork) -> None:
-    """Let the instrumentation of requests make the spans of whatever stage makes the request.
+    """Let the instrumentation of requests make the spans of the stage that sends the request.
 
     It replaces a method of `requests.Session` for the whole process.
     """

@@ -1,4 +1,4 @@
-"""How one stage shows itself: its log, its metrics and its spans, put together."""
+"""The telemetry of one stage, assembled: its log, its metrics and its spans."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _SPAN_START = "opentelemetry-flask.starttime_key"
 
 @dataclass(frozen=True)
 class Signals:
-    """The log, the metrics and the spans of a stage; `sinks` is all that is told of messages.
+    """The log, the metrics and the spans of a stage; `sinks` record its messages.
 
-    `account` is what becomes of the spans, `shown` what libraries are to know of the stage.
+    `account` counts what becomes of the spans, `shown` is the telemetry that libraries use.
     """
 
     logger: FilteringBoundLogger
@@ -67,7 +67,7 @@ def make_signals(
     shared: Shared,
     log_bound: LogBound | None = None,
 ) -> Signals:
-    """Make what shows a stage, beside what it shares with others of its process."""
+    """Return the telemetry of a stage, without what it shares with others of its process."""
     stage = settings.stage
     service = _service(settings, environment)
     identity = {"service": service.name, "stage": settings.name, "role": str(stage.role)}
@@ -102,7 +102,7 @@ def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service
 
 
 def info_labels(seed: int, delay: object) -> dict[str, str]:
-    """Give what `simulator_info` says of a stage."""
+    """Return the labels of `simulator_info`."""
     return {"version": simulator.__version__, "seed": str(seed), "delay": str(delay)}
 
 
@@ -114,7 +114,7 @@ def instrument(app: Flask, provider: TracerProvider) -> None:
 
 
 def _from_first_byte(application: WSGIApplication) -> WSGIApplication:
-    """Let the server's span begin when the request's first byte came."""
+    """Let the server's span start when the request's first byte arrived."""
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # The instrumentation has set it to now; the key is not public, and the version is pinned.
@@ -127,7 +127,7 @@ def _from_first_byte(application: WSGIApplication) -> WSGIApplication:
 def _line_writer(
     identity: Mapping[str, str], tally: Tally | None, thread: WriterThread, log_bound: LogBound | None
 ) -> LineWriter:
-    """Make the writer of the log."""
+    """Return the writer of the log."""
     descriptor = _log_descriptor(log_bound)
 
     def tell(name: str) -> Callable[[int], None]:
@@ -166,7 +166,7 @@ def _metrics(
     seconds = objective.seconds if objective is not None else None
     metrics = Metrics(registry, settings.name, str(stage.role), stage.path, clock, names, seconds)
     metrics.add_gauge("simulator_in_flight", "Messages inside the stage", lambda: capacity.inside)
-    metrics.add_gauge("simulator_workers", "Messages that can be processed at once", lambda: capacity.workers)
+    metrics.add_gauge("simulator_workers", "Messages that can be processed concurrently", lambda: capacity.workers)
     metrics.add_gauge("simulator_workers_busy", "Workers that hold a message", lambda: capacity.busy)
     metrics.add_gauge("simulator_queue_depth", "Messages waiting for a worker", lambda: capacity.waiting)
     metrics.add_gauge("simulator_queue_capacity", "Messages that may wait", lambda: capacity.queue)

@@ -1,7 +1,7 @@
-"""Sleeping to a tenth of a millisecond: gevent's own timers count whole ones.
+"""Sleeping with a precision of a tenth of a millisecond: gevent's own timers count whole ones.
 
-All sleepers of a process share one timer of the kernel (timerfd), which its event loop watches as it does a socket.
-Where the system has none, gevent's timers do.
+All sleepers of a process share one timer of the kernel (timerfd), which its event loop watches like a socket.
+If the system has none, gevent's timers are used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gevent.hub import Waiter
 _CLOCK_MONOTONIC = 1
 _NONBLOCK, _CLOEXEC = 0o4000, 0o2000000
 _ABSOLUTE = 1
-# A sleep that is no longer than this is not worth a timer: the others run for one turn.
+# A shorter sleep is not worth a timer: the others run for one turn.
 _INSTANT_SECONDS = 0.00002
 _MAX_SECONDS = 3600.0 * 24 * 365
 
@@ -45,7 +45,7 @@ class Sleeper:
         self._is_ready = False
 
     def sleep(self, seconds: float) -> None:
-        """Let so much time pass; 0 lets the others run for one turn."""
+        """Wait for so many seconds; 0 lets the others run for one turn."""
         self.wait(Waiter(), seconds)
 
     def wait(self, waiter: Waiter, timeout_seconds: float | None) -> None:
@@ -86,7 +86,7 @@ class Sleeper:
         if first >= self._armed_for:
             return
         self._armed_for = first
-        # Up to the next nanosecond, which may be the first of the next second.
+        # Rounded up to the next nanosecond, which may be the first of the next second.
         seconds, nanoseconds = divmod(int(first * 1e9) + 1, 10**9)
         spec = _TimerSpec(_TimeSpec(0, 0), _TimeSpec(seconds, nanoseconds))
         self._library.timerfd_settime(self._descriptor, _ABSOLUTE, ctypes.byref(spec), None)
@@ -101,7 +101,7 @@ class Sleeper:
         now = time.monotonic()
         while self._heap and self._heap[0][0] <= now:
             _, _, waiter = heapq.heappop(self._heap)
-            if waiter.greenlet is not None:  # one that was broken off sleeps no longer
+            if waiter.greenlet is not None:  # one that was interrupted no longer sleeps
                 waiter.switch(None)
         if self._heap:
             self._arm()

@@ -1,8 +1,8 @@
 """A lean transport for `requests`: HTTP/1.1 on kept-alive connections, parsed by httptools.
 
-The adapter that comes with requests spends more on each call than the rest of a stage together. This one does what a
-stage needs: POST a body, read the answer to its end without keeping it, and keep the connection. A server may close an
-idle connection just as a request sets out on it: whether that request is sent once more is the caller's decision.
+The adapter that comes with requests takes more time for each call than the rest of a stage together. This one does what
+a stage needs: POST a body, read the answer to its end without keeping it, and keep the connection. A server may close
+an idle connection just when a request is sent on it: whether that request is sent again is the caller's decision.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from simulator.engine.runtime import TooSlow
 from simulator.stage.connection import Connect, Connection, EndedUnanswered, connect, secured
 from simulator.stage.reply import BadReply, HttpReply
 
-# Connections beyond those in use are closed after so long, so that a burst leaves nothing behind.
+# Connections that were not needed are closed after so long, so that a burst leaves nothing behind.
 _SPARE_SECONDS = 5.0
-# How long a connection may be idle and still be used again where its server announces nothing. A stage's server waits
-# for twice as long, and what lies in between (NAT, load balancers) for longer still.
+# How long a connection may be idle and still be used again if its server announces nothing. A stage's server waits
+# twice as long, and what is in between (NAT, load balancers) longer still.
 _IDLE_SECONDS = 60.0
-# The server's time began to run before ours, and a request takes a moment to get there.
+# The server's time started before ours, and a request takes a moment to arrive.
 _IDLE_MARGIN_SECONDS = 1.0
-# A connection in use is replaced at this age. Behind a name that stands for many servers, as a Service of Kubernetes
-# does, each connection stays with the server that it was opened to, and one that has been added would never get any.
+# A connection in use is replaced at this age. Behind a name that stands for many servers, such as a Kubernetes Service,
+# each connection stays with the server that it was opened to, and a server that is added later would never get any.
 _MAX_AGE_SECONDS = 10.0
 _PORTS = {"http": 80, "https": 443}
 
 
 class Unreachable(requests.ConnectionError):
-    """Say that no connection came about: the other side has not seen the message."""
+    """Raised when no connection could be made: the other side has not seen the message."""
 
 
 class Broken(requests.ConnectionError):
-    """Say that the answer is not whole; `headers` are those of its head, as far as it came."""
+    """Raised when the answer is not whole; `headers` are those of its head, as far as it arrived."""
 
     def __init__(self, reason: Exception, headers: list[tuple[bytes, bytes]]) -> None:
         super().__init__(reason)
@@ -55,11 +55,11 @@ class Broken(requests.ConnectionError):
 class LeanAdapter(BaseAdapter):
     """Send prepared requests to http:// and https:// URLs; the body of an answer is read and thrown away.
 
-    `new_poll()` makes a poll object that is only ever asked without waiting: under gevent it must be the real one, not
-    gevent's. Idle connections beyond `max_idle` are closed, those that nobody needed for some seconds, and each that is
-    given back at a certain age. A request that has `note_interim(headers)` is told of interim responses (status 1xx).
-    `may_resend(request)` decides whether a request is sent once more, on a new connection, where the used connection
-    that it went out on has ended without a byte of an answer. `tls` of None means Python's own trust.
+    `new_poll()` returns a poll object that is only ever used without waiting: under gevent it must be the real one, not
+    gevent's. Idle connections are closed beyond `max_idle`, if they were not needed for some seconds, or if they are
+    given back at a certain age. The `on_interim(headers)` of a request, if it has one, is called for interim responses
+    (status 1xx). `may_resend(request)` decides whether a request is sent again, on a new connection, if the used
+    connection that it was sent on has ended without a byte of an answer. `tls` of None means Python's own trust.
     `time_limit` bounds the time until there is a connection.
     """
 
@@ -127,7 +127,7 @@ class LeanAdapter(BaseAdapter):
         return found
 
     def _take(self, origin: _Origin) -> Connection | None:
-        """Return an idle connection that can be used, None where there is none."""
+        """Return an idle connection that can be used, None if there is none."""
         idle = self._idle.setdefault(origin, deque())
         while idle:
             connection = idle.pop()
@@ -153,19 +153,19 @@ class LeanAdapter(BaseAdapter):
     def _exchange(
         self, connection: Connection, message: bytes, request: requests.PreparedRequest, timeout_seconds: float
     ) -> HttpReply:
-        on_interim = getattr(request, "note_interim", None)
+        on_interim = getattr(request, "on_interim", None)
         reply = HttpReply(None if on_interim is None else lambda headers: on_interim(_readable(headers)))
         try:
             connection.exchange(message, reply, timeout_seconds)
         except TimeoutError as error:
-            connection.read_what_came(reply)
+            connection.read_arrived(reply)
             connection.close()
             raise requests.ReadTimeout(error) from None
         except (OSError, HttpParserError, BadReply) as error:
             connection.close()
             raise Broken(error, reply.headers) from None
         except BaseException:
-            connection.read_what_came(reply)
+            connection.read_arrived(reply)
             connection.close()
             raise
         return reply
@@ -178,7 +178,7 @@ class LeanAdapter(BaseAdapter):
             idle.append(connection)
         else:
             connection.close()
-        # The last one in is the first one out, so those that are too many wait at the other end.
+        # The last one in is the first one out, so that superfluous ones stay at the other end.
         while idle and idle[0].idle_since < now - _SPARE_SECONDS:
             idle.popleft().close()
 
@@ -188,7 +188,7 @@ _Origin = tuple[str, int, bool]
 
 @dataclass(frozen=True)
 class _Target:
-    """Where a URL leads, taken apart once."""
+    """The target of a URL, parsed once."""
 
     origin: _Origin
     path: bytes
@@ -203,7 +203,7 @@ class _Target:
 
 
 def _usable_seconds(announced: float | None) -> float:
-    """Return how long an idle connection may be used whose server closes it after `announced` seconds."""
+    """Return how long an idle connection may be used if its server closes it after `announced` seconds."""
     if announced is None:
         return _IDLE_SECONDS
     return max(announced - _IDLE_MARGIN_SECONDS, announced / 2)

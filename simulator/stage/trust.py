@@ -1,4 +1,4 @@
-"""Whom a stage believes when it calls https://, by the variables that other HTTP clients read too."""
+"""The authorities that a stage trusts when it calls https://, by the variables that other HTTP clients read too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT
 def make_tls(environment: Mapping[str, str]) -> ssl.SSLContext:
     """Return the context for https:// with all the authorities that the environment names, or else the public ones.
 
-    Each variable names a file or a folder, SSL_CERT_DIR several folders. Raise StartError where one can't be used.
+    Each variable names a file or a folder, SSL_CERT_DIR several folders. Raise StartError if one can't be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     named = [(variable, environment[variable]) for variable in _VARIABLES if environment.get(variable)]

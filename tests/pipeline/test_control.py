@@ -101,7 +101,7 @@ def test_everything_that_can_change(tmp_path):
         ({"port": 1}, "port: can't be changed"),
         ({"faults": ["error(503, 5%)", "boom(1%)"]}, "there is no fault 'boom'"),
         ({"calls": ["nowhere"]}, "can only call those that it called before"),
-        ({"load": {"rate": "5/s"}}, "makes no messages"),
+        ({"load": {"rate": "5/s"}}, "creates no messages on a schedule"),
         ({}, "write an object"),
         (["delay"], "write an object"),
     ],

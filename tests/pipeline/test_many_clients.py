@@ -99,6 +99,6 @@ def test_a_change_of_400_megabytes_is_refused_early(tmp_path):
                 connection.sendall(chunk)
         assert sent_at_answer is not None and sent_at_answer < 50
         assert (answer.status, answer.headers["connection"]) == (400, "close")
-        assert "a change has at most 65536 bytes" in answer.json()["detail"]
+        assert "a change must have at most 65536 bytes" in answer.json()["detail"]
         assert peak_bytes(stage) - before < 50 * MIB
         assert post(stage.port, b"hi").status == 200

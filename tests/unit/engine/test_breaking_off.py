@@ -103,7 +103,7 @@ def withheld(*names):
 
     def answer(request):
         if host(request) in names:
-            request.note_interim(INJECTED)
+            request.on_interim(INJECTED)
         return slow(request)
 
     return answer

@@ -308,8 +308,8 @@ def test_a_warning_from_further_down_is_passed_on(make_stage, make_message, warn
 
     def answer(request):
         if warns:
-            request.note_interim(INJECTED)
-            request.note_interim(INJECTED)
+            request.on_interim(INJECTED)
+            request.on_interim(INJECTED)
         heard.append(message.exchange.withheld)
         return 1.0, 200, {}, b""
 
@@ -323,7 +323,7 @@ def test_a_call_that_was_withheld_and_timed_out_failed_on_purpose(make_stage, ma
     """A stage whose called stage warned it and kept silent fails on purpose, after its timeout and no more."""
 
     def answer(request):
-        request.note_interim(INJECTED)
+        request.on_interim(INJECTED)
         return 60.0, 200, {}, b""
 
     rig = make_stage(calls=[{"to": "enrich", "timeout": "200ms"}], answer=answer, calls_stages=True)

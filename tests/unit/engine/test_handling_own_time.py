@@ -76,7 +76,7 @@ def test_the_wait_for_a_body_is_known_where_it_did_not_come(make_stage, make_mes
     def read():
         rig.time.pass_time(30.0)
         message.exchange.waited_seconds = 30.0
-        raise InvalidMessage("the body did not come in time", 408, "Request timeout")
+        raise InvalidMessage("the body did not arrive in time", 408, "Request timeout")
 
     message = make_message(read=read)
     with pytest.raises(InvalidMessage):

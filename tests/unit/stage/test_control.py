@@ -99,7 +99,7 @@ def test_without_a_token_nobody_else_is(control, remote):
 def test_a_page_from_elsewhere_is_refused(control, host):
     """A request from this machine that bears another name in its Host header is refused: a page was led here."""
     answer = control.ask(host=host)
-    assert (answer.status_code, answer.json["detail"]) == (403, "the Host header names another machine than this")
+    assert (answer.status_code, answer.json["detail"]) == (403, "the Host header names a machine other than this one")
 
 
 @pytest.mark.parametrize("remote", ["127.0.0.1", "10.0.0.1", ""])
@@ -190,8 +190,8 @@ def test_a_merge_patch_is_one_too(control):
         (b"[]", "application/json", "write an object of keys to change"),
         (b"{}", "application/json", "write an object of keys to change"),
         (b"null", "application/json", "write an object of keys to change"),
-        (b"[" * 70_000, "application/json", "a change has at most 65536 bytes"),
-        (b" " * 65_536 + b"{}", "application/json", "a change has at most 65536 bytes"),
+        (b"[" * 70_000, "application/json", "a change must have at most 65536 bytes"),
+        (b" " * 65_536 + b"{}", "application/json", "a change must have at most 65536 bytes"),
     ],
 )
 def test_what_is_no_change(control, body, content_type, mistake):
@@ -212,7 +212,7 @@ def test_a_change_in_chunks_is_bounded_too(control):
         return control.client.patch(PATH, input_stream=stream, content_type="application/json", headers=headers)
 
     answer = patch(endless)
-    assert (answer.status_code, answer.json["problems"]) == (400, ["a change has at most 65536 bytes"])
+    assert (answer.status_code, answer.json["problems"]) == (400, ["a change must have at most 65536 bytes"])
     assert endless.tell() < 100_000
     assert patch(BytesIO(b'\xef\xbb\xbf{"queue": 5}')).status_code == 200
     assert control.live.settings()["queue"] == 5

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from simulator.stage.answers import farewell
-from simulator.stage.waiting import ClientStream, Dismissed, Phase, Waiting
+from simulator.stage.waiting import ClientStream, ConnectionPhase, LingeringClose, Waiting
 from tests.support.wire import read_answer
 
 
@@ -31,7 +31,7 @@ def pair():
     ours, theirs = socket.socketpair()
     with ours, theirs:
         stream = ClientStream(Wrapped(ours), Waiting(), time.monotonic)
-        stream.enter(Phase.IDLE, 20.0)
+        stream.enter(ConnectionPhase.IDLE, 20.0)
         theirs.settimeout(20.0)
         yield stream, theirs
 
@@ -42,7 +42,7 @@ def test_a_request_that_comes_too_late_is_answered_and_not_read(pair):
     stream.dismiss(farewell())
     stream.dismiss(farewell())
     client.sendall(b"POST / HTTP/1.1\r\n")
-    with pytest.raises(Dismissed):
+    with pytest.raises(LingeringClose):
         stream.readinto(bytearray(100))
     answer = read_answer(client)
     assert (answer.status, answer.headers["connection"]) == (503, "close")

@@ -25,7 +25,7 @@ def calling(web):
 
         def interim(data):
             assert data == WITHHELD
-            request.note_interim(INJECTED)
+            request.on_interim(INJECTED)
 
         environ = EnvironBuilder("/messages", method="POST", data=request.body, headers=request.headers).get_environ()
         environ[INTERIM] = interim
