@@ -49,7 +49,7 @@ def test_standard_input_is_read_and_a_bad_line_is_named(tmp_path):
 def test_the_same_seed_gives_the_same_files_to_the_last_byte(tmp_path):
     """Report, topology and every log of two runs are equal; with another seed they are not."""
     for name, seed in (("a", "7"), ("b", "7"), ("c", "8")):
-        flags = ("--virtual", "--messages", "50", "--seed", seed, "--report", name)
+        flags = ("--virtual", "--messages", "15", "--seed", seed, "--report", name)
         assert run("run", STORM, *flags, cwd=tmp_path).returncode == 0
     first, again, other = (tree(tmp_path / name) for name in "abc")
     assert first == again
@@ -165,3 +165,20 @@ def test_what_only_virtual_time_has(tmp_path, flag):
     finished = run("run", PIPELINE, *flag, cwd=tmp_path)
     assert finished.returncode == 2
     assert "--start and --overhead need --virtual" in finished.stderr
+
+
+@pytest.mark.parametrize("flag", ["--stack", "--console", "--console-port=8090", "--processes=2", "--start-timeout=5s"])
+def test_what_virtual_time_does_not_have(tmp_path, flag):
+    """A flag that only real time has a use for is named, and nothing is written; to want no console is no mistake."""
+    finished = run("run", PIPELINE, "--virtual", flag, cwd=tmp_path)
+    assert finished.returncode == 2
+    assert f"{flag.partition('=')[0]}: virtual time does not have " in finished.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_said_of_real_time_elsewhere_is_no_mistake(tmp_path):
+    """Variables of the environment may be meant for other runs, and --no-console is what virtual time has."""
+    environment = {"SIMULATOR_PROCESSES": "2", "SIMULATOR_CONSOLE": "true"}
+    flags = ("--virtual", "--no-console", "--messages", "1")
+    finished = run("run", PIPELINE, *flags, cwd=tmp_path, environment=environment)
+    assert finished.returncode == 0, finished.stderr

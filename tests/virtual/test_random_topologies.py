@@ -7,32 +7,13 @@ from dataclasses import asdict
 
 import pytest
 
-from simulator.local.virtual_books import Books
-from simulator.topology.draining import run_drain_seconds
-from simulator.virtual.kernel import Kernel
-from simulator.virtual.system import VirtualSystem
+from tests.support.accounts import run_to_its_end
 from tests.support.random_topologies import topologies
 from tests.support.seeds import check_many
 from tests.support.virtual import topology_of
 
 PARTS, EACH = 4, 250
 MESSAGES = 12
-
-
-def run_to_its_end(topology):
-    """Run a topology until nothing is under way; return the account."""
-    kernel = Kernel()
-    books = Books(topology, kernel)
-    system = VirtualSystem(topology, kernel, books.setup)
-    system.start()
-    # A DeadlockError is raised where nothing can happen any more while messages are under way.
-    while not system.has_ended:
-        kernel.run(60.0)
-    ended_at = kernel.now()
-    while system.in_flight and kernel.now() < ended_at + run_drain_seconds(topology):
-        kernel.run(1.0)
-    assert system.break_off() == 0, "the time to drain is as long as any message can take"
-    return books.result(ended_at)
 
 
 def _ends(line):
