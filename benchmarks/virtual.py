@@ -29,7 +29,7 @@ def visits_per_second(name: str, seconds: float, log_level: str, folder: Path) -
     files.logs.mkdir(parents=True, exist_ok=True)
     logs = None if log_level == "none" else VirtualLogs(files, topology, log_level, _LOG_LIMIT_BYTES)
     books = Books(topology, kernel, logs)
-    system = VirtualSystem(topology, kernel, books.surface)
+    system = VirtualSystem(topology, kernel, books.setup)
     begin = time.process_time()
     system.start()
     kernel.run(seconds)
