@@ -16,7 +16,9 @@ _BITS = 52  # one fewer than a float's mantissa, so that the half step below kee
 
 def draw(seed: int, stage: str, message_id: str, visit: str, purpose: str) -> float:
     """Return u, uniform in (0, 1) without either end, for one purpose of one visit of a message to a stage."""
-    digest = _hash(8, seed, stage, message_id, visit, purpose)
+    # As `_hash` does, which takes twice as long: nothing is called as often.
+    text = f"{seed}:{len(stage)}:{stage}{len(message_id)}:{message_id}{len(visit)}:{visit}{len(purpose)}:{purpose}"
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return ((int.from_bytes(digest, "big") >> (64 - _BITS)) + 0.5) * 2.0**-_BITS
 
 
@@ -32,5 +34,5 @@ def message_id(seed: int, stage: str, number: int) -> str:
 
 def _hash(size: int, seed: int, *parts: str) -> bytes:
     # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+    text = "".join([f"{len(part)}:{part}" for part in parts])
     return hashlib.blake2b(f"{seed}:{text}".encode(), digest_size=size).digest()

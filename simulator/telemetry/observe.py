@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 
@@ -71,8 +70,7 @@ class Observation:
         self._processed_seconds = 0.0
         self._pipeline_seconds: float | None = None
         self._calls: list[CallRecord] = []
-        self._away_since, self._away = 0.0, 0
-        self._downstream_seconds = 0.0
+        self._away = Away(clock)
         self._record: StageRecord | None = None
         self.has_waited = False
 
@@ -156,21 +154,12 @@ class Observation:
         for sink in self._sinks:
             sink.sending(downstream)
 
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Count the time in the body of the `with` as time downstream: in a call, or in the pause before a retry.
+    def away(self) -> Away:
+        """Return what counts the time in the body of a `with` as time downstream: in a call, or between attempts.
 
         Calls may be made in parallel; their time counts once.
         """
-        if not self._away:
-            self._away_since = self._clock.now()
-        self._away += 1
-        try:
-            yield
-        finally:
-            self._away -= 1
-            if not self._away:
-                self._downstream_seconds += self._clock.now() - self._away_since
+        return self._away
 
     def attempted(self, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
         """Record how an attempt ended, and the pause before the next one; None if none follows."""
@@ -220,13 +209,36 @@ class Observation:
             utilisation=self._utilisation,
             processed_seconds=self._processed_seconds,
             fault_times=tuple(self._fault_times),
-            downstream_seconds=self._downstream_seconds,
+            downstream_seconds=self._away.seconds,
             duration_seconds=self.duration_seconds(),
             answer_seconds=self._accepted_seconds,
             pipeline_seconds=self._pipeline_seconds,
             calls=tuple(self._calls),
         )
         return record
+
+
+class Away:
+    """The time that a message is downstream, however many calls are made for it in parallel: `seconds` in all."""
+
+    __slots__ = ("_clock", "_depth", "_since", "seconds")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._depth = 0
+        self._since = self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        if not self._depth:
+            self._since = self._clock.now()
+        self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self.seconds += self._clock.now() - self._since
 
 
 def outcome_of(error: MessageError) -> Outcome:
