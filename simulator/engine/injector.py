@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
@@ -109,6 +110,8 @@ class Injector:
                 record = self._handle(self._message(draft, due_at, due_ns))
             if record.outcome is Outcome.REJECTED:
                 self._listener.missed()
+        except Exception:  # a sink's own: nobody waits for this task, who could raise it
+            logging.getLogger(__name__).exception("message %d of the load could not be handled", draft.number)
         finally:
             self._in_flight -= 1
             self._turn.set()

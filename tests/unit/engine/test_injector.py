@@ -79,8 +79,8 @@ def test_no_room_is_a_miss():
     assert (len(rig.messages), rig.watcher.missed_count, rig.watcher.ends) == (7, 2, 1)
 
 
-def test_an_unknown_exception_ends_one_message_only():
-    """A message whose handling breaks does not keep the others from being sent, nor the end from being told."""
+def test_an_unknown_exception_ends_one_message_only(caplog):
+    """A message whose handling breaks is logged; the others are sent, and the load ends."""
 
     def handle(message):
         if len(rig.messages) == 2:
@@ -89,6 +89,7 @@ def test_an_unknown_exception_ends_one_message_only():
     rig = Rig(handle)
     rig.injector.run_closed(generated(4), 2)
     assert (len(rig.messages), rig.watcher.ends, rig.watcher.missed_count) == (4, 1, 0)
+    assert [record.getMessage() for record in caplog.records] == ["message 2 of the load could not be handled"]
 
 
 def test_a_made_up_message():
