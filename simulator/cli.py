@@ -365,7 +365,7 @@ def run(
     start: str | None,
     overhead: str | None,
     processes: int | None,
-    **wishes: Any,
+    **overrides: Any,
 ) -> int:
     """Run a whole topology on this machine.
 
@@ -386,11 +386,11 @@ def run(
 
     check_environment(os.environ)
     from simulator.local.command import RunRequest, run_topology
-    from simulator.local.plan import Wishes
+    from simulator.local.plan import Overrides
 
     request = RunRequest(
         topology or program.root / PIPELINE,
-        Wishes(**wishes),
+        Overrides(**overrides),
         duration,
         report,
         as_json,

@@ -1,4 +1,4 @@
-"""A process beside the runner: started with its output in files, probed, and ended within a bound."""
+"""A process beside the runner: started with its output in files, probed, and stopped within a time limit."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
 
 class ChildProcess:
-    """A process that is started here. It is in a session of its own, so that Ctrl-C reaches the runner alone.
+    """A process that is started here. It is in a session of its own, so that Ctrl-C reaches only the runner.
 
-    What it writes goes to the file `output`, or what it writes to standard error to `errors`, where that is given.
+    What it writes goes to the file `output`, standard error to `errors` if that is given.
     """
 
     def __init__(self, output: Path, errors: Path | None = None) -> None:
@@ -54,10 +54,10 @@ class ChildProcess:
         descriptors: Sequence[int] = (),
         ends_with_parent: bool = False,
     ) -> None:
-        """Start the process; `environment` of None is that of the runner, and `descriptors` stay open in it.
+        """Start the process; `environment` of None is the runner's, and `descriptors` stay open in it.
 
         With `ends_with_parent` the kernel sends it SIGTERM when the runner is gone, for a program that does not watch
-        for that itself. Raise StartError where a file can't be made, OSError where the program can't be started.
+        for that itself. Raise StartError if a file can't be created, OSError if the program can't be started.
         """
         before = functools.partial(_end_with_parent, os.getpid()) if ends_with_parent else None
         with contextlib.ExitStack() as files:
@@ -71,11 +71,11 @@ class ChildProcess:
                 pass_fds=descriptors,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=before,  # noqa: PLW1509 - it only asks the kernel
+                preexec_fn=before,  # noqa: PLW1509 - it only calls the kernel
             )
 
     def wait_until(self, is_ready: Callable[[], bool], timeout_seconds: float) -> bool:
-        """Return True as soon as it is ready; False where it ends before, or is not ready in time."""
+        """Return True as soon as it is ready; False if it ends before, or is not ready in time."""
         deadline = time.monotonic() + timeout_seconds
         while self.is_running and time.monotonic() < deadline:
             if is_ready():
@@ -84,36 +84,36 @@ class ChildProcess:
         return False
 
     def last_words(self, max_characters: int = 2000) -> str:
-        """Return the end of what it wrote to standard error; "" for nothing."""
+        """Return the end of what it wrote to standard error; "" if it wrote nothing."""
         with contextlib.suppress(OSError):
             return (self._errors or self.output).read_text(errors="replace").strip()[-max_characters:]
         return ""
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; nothing happens where it does not run."""
+        """Send a signal, if it runs."""
         if self._process is not None and self.is_running:
             self._process.send_signal(number)
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait for its end; return False where that takes too long."""
+        """Wait for its end; return False if that takes too long."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout_seconds)
         return not self.is_running
 
     def terminate(self) -> None:
-        """Ask it to end, also where it has been stopped."""
+        """Ask it to end, also if it is stopped (SIGSTOP)."""
         self.send(signal.SIGTERM)
         self.send(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self.send(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
     def end(self, timeout_seconds: float) -> None:
-        """Ask it to end, and kill it where it does not within the time."""
+        """Ask it to end, and kill it if it does not in time."""
         self.terminate()
         if not self.wait(timeout_seconds):
             self.kill()

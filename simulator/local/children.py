@@ -1,4 +1,4 @@
-"""The stages of a run, an object for each instance: begun in a process, and told when to end."""
+"""The stages of a run, an object for each instance: started in a process, and asked to stop."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _PASSED_ON = tuple(f"{ENVIRONMENT_PREFIX}{name}" for name in ("LOG_LEVEL", "CONT
 
 
 class Child:
-    """Instance number `instance` of a stage; `label` names its files and its end.
+    """Instance number `instance` of a stage; `label` is its name in files and messages.
 
-    `process` is where it runs, None until it has been begun.
+    `process` is where it runs, None until it has been started.
     """
 
     def __init__(self, name: str, instance: int, label: str, listener: socket.socket) -> None:
@@ -30,12 +30,12 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """Return the exit code, negative for a signal; None while it runs or has not been begun."""
+        """Return the exit code, negative for a signal; None while it runs or has not been started."""
         return self.process.code_of(self.label) if self.process is not None else None
 
     @property
     def pid(self) -> int | None:
-        """Return the id of its process; None as long as there is none."""
+        """Return the id of its process; None while there is none."""
         return self.process.pid if self.process is not None else None
 
     @property
@@ -44,13 +44,13 @@ class Child:
         return self.process is not None and self.process.is_ready(self.label)
 
     def begin(self, process: StageProcess, log_limit_bytes: int) -> None:
-        """Begin in a process; it gets the listening socket, so that no one else can take its port meanwhile."""
+        """Start in a process, which gets the listening socket, so that its port can't be taken in the meantime."""
         self.process = process
         process.begin(self.name, self.instance, self.label, log_limit_bytes, self._listener)
         self._listener.close()
 
     def last_words(self) -> str:
-        """Return why it could not begin, or the end of what its process wrote to standard error."""
+        """Return why it could not start, or the end of what its process wrote to standard error."""
         return self.process.last_words(self.label) if self.process is not None else ""
 
     def address(self, path: str) -> str:
@@ -63,19 +63,19 @@ class Child:
             self.process.end(self.label)
 
     def break_off(self) -> None:
-        """Ask the stage, which is stopping already, to wait no longer for what it has admitted."""
+        """Ask the stage, which is stopping already, to stop waiting for what it has admitted."""
         if self.process is not None:
             self.process.hurry(self.label)
 
     def kill(self) -> None:
-        """End its process at once."""
+        """Kill its process."""
         self._listener.close()
         if self.process is not None:
             self.process.kill()
 
 
 def stage_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a stage of a topology: without what is meant for a stage by itself."""
+    """Return the environment for a stage of a topology: without what is meant for a stage on its own."""
     return {
         name: value
         for name, value in environment.items()
@@ -84,7 +84,7 @@ def stage_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def parent_pipe() -> tuple[int, int]:
-    """Make the pipe (read, write) by which the console notices that the runner is gone, however it went."""
+    """Return the pipe (read, write) by which the console notices that the runner is gone, however it ended."""
     read, write = os.pipe()
     os.set_inheritable(read, True)
     return read, write

@@ -1,6 +1,6 @@
-"""Files that must not be one: what a topology reads, and what it or its run writes.
+"""Files that must not be the same: what a topology reads, and what it or its run writes.
 
-Files are compared by what they are, not by their names: links of both kinds and other spellings of a path are one file.
+Files are compared by identity, not by name: links of both kinds and other spellings of a path are the same file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _File:
 
 
 def check_files(stages: Mapping[str, Stage], sources: Iterable[Path], folder: Path | None = None) -> None:
-    """Raise ConfigurationError where an output is a file that is read, or a file lies in the `folder` of the run.
+    """Raise ConfigurationError if an output is a file that is read, or a file is in the `folder` of the run.
 
     `sources` are the files that the stages and their settings come from.
     """
@@ -50,7 +50,7 @@ def check_files(stages: Mapping[str, Stage], sources: Iterable[Path], folder: Pa
     ]
     if folder is not None:
         problems += [
-            f"{file} lies in the folder of the run, {folder}, which is cleared: give another folder with --report"
+            f"{file} is in the folder of the run, {folder}, which is cleared: give another folder with --report"
             for file in (*read, *outputs)
             if _lies_in(file.name, folder)
         ]
@@ -63,7 +63,7 @@ def _file(use: str, name: str) -> _File:
 
 
 def _identity(name: str) -> object:
-    """Return what two names of one file have in common; None for a device, which keeps nothing of what is written."""
+    """Return what two names of the same file have in common; None for a device, which keeps nothing."""
     try:
         status = os.fstat(_STDIN) if name == STANDARD_INPUT else Path(name).stat()
     except (OSError, ValueError):  # there is no such file yet
@@ -72,7 +72,7 @@ def _identity(name: str) -> object:
 
 
 def _standard_outputs(inputs: list[_File]) -> Iterator[_File]:
-    """Give where the view goes, where that is a file: it must be no input either."""
+    """Yield the files that the view is written to: they must not be inputs either."""
     if not inputs:
         return
     for number, use in _STDOUTS.items():
@@ -89,7 +89,7 @@ def _lies_in(name: str, folder: Path) -> bool:
 
 
 def _samples(value: object) -> Iterator[str]:
-    """Give the files of samples that the delays in a stage have been read from."""
+    """Yield the files of samples from which the delays in a stage were read."""
     if isinstance(value, Samples):
         yield value.path
     elif isinstance(value, tuple):

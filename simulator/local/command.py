@@ -1,4 +1,4 @@
-"""The command `run`: read, start, show, account, and give the exit code."""
+"""The command `run`: read a topology, start it, show it, draw up its account, and return the exit code."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from simulator.local.control_token import control_token
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.machine import check_open_files, this_machine
 from simulator.local.packing import pack, sharing_warnings
-from simulator.local.plan import Wishes, apply_wishes
+from simulator.local.plan import Overrides, apply_overrides
 from simulator.local.progress import StartProgress
 from simulator.local.spans_told import where_spans_go
 from simulator.local.stack import Stack
-from simulator.local.starting import DEFAULT_TIMEOUT_SECONDS, Pace
+from simulator.local.starting import DEFAULT_TIMEOUT_SECONDS, StartPace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor
 from simulator.local.terminal import Outlet, make_console
@@ -40,8 +40,8 @@ from simulator.topology.model import Seconds, Seed, Topology
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration, parse_size
 
-_STARTS_PER_CORE = 8  # in a process of many stages they begin one after the other
-_LEAST_LOG_LIMIT_BYTES = 10**6
+_STARTS_PER_CORE = 8  # in a process of many stages they start one after the other
+_MIN_LOG_LIMIT_BYTES = 10**6
 _SEED_BITS = 32  # enough, and short enough to be typed again
 
 
@@ -50,7 +50,7 @@ class RunRequest:
     """What the command line asked for."""
 
     topology: Path
-    wishes: Wishes
+    overrides: Overrides
     duration: str | None
     report: Path | None
     as_json: bool
@@ -64,7 +64,7 @@ class RunRequest:
 
 
 def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
-    """Run a topology to its end and give the exit code."""
+    """Run a topology to its end and return the exit code."""
     topology = topology_to_run(request, environment)
     duration = seconds_of(request.duration, "flag --duration")
     log_limit_bytes, pace = log_limit(request.log_limit), _pace(request.start_timeout)
@@ -114,7 +114,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             supervisor.run(view, duration)
         finally:
             view.close()
-        err.print("Stopping: what is under way is finished first.", style="dim")
+        err.print("Stopping: messages in flight are finished first.", style="dim")
         result = supervisor.finish(lambda text: err.print(text, style="dim", soft_wrap=True))
     code = conclude(result, topology, folder, request.as_json, outlet, out, err)
     folder.release()
@@ -122,8 +122,10 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
 
 
 def topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topology:
-    """Return the topology as it is wished, with a seed."""
-    topology = apply_wishes(read_topology(request.topology), request.wishes, samples_beside(request.topology.parent))
+    """Return the topology with the overrides of the command line, and with a seed."""
+    topology = apply_overrides(
+        read_topology(request.topology), request.overrides, samples_beside(request.topology.parent)
+    )
     _check_variables(topology, environment)
     if topology.seed is None:
         topology = replace(topology, seed=Seed(secrets.randbits(_SEED_BITS)))
@@ -133,7 +135,7 @@ def topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topo
 
 
 def _without_what_names_one_stage(environment: Mapping[str, str], err: Console) -> dict[str, str]:
-    """Return the environment for all stages, and tell what of it has no effect."""
+    """Return the environment for all stages, and print what of it has no effect."""
     kept, ignored = for_several_stages(environment)
     for variable, why in (*ignored, *ignored_variables(kept)):
         err.print(f"{variable} is ignored: {why}", style="yellow", soft_wrap=True, markup=False)
@@ -141,7 +143,7 @@ def _without_what_names_one_stage(environment: Mapping[str, str], err: Console) 
 
 
 def _check_variables(topology: Topology, environment: Mapping[str, str]) -> None:
-    """Raise ConfigurationError where the environment lacks a variable that the headers of a call name."""
+    """Raise ConfigurationError if the environment lacks a variable that the headers of a call name."""
     places = ((name, *found) for name, stage in topology.stages.items() for found in headers_of(stage))
     values_for([(f"stages.{name}.{place}", of) for name, place, of in places], stage_environment(environment))
 
@@ -154,21 +156,21 @@ def seconds_of(text: str | None, source: str) -> float | None:
         raise ConfigurationError.of(str(error), source) from None
 
 
-def _pace(start_timeout: str | None) -> Pace:
+def _pace(start_timeout: str | None) -> StartPace:
     timeout_seconds = seconds_of(start_timeout, "flag --start-timeout")
-    return Pace(
+    return StartPace(
         concurrency=_STARTS_PER_CORE * len(os.sched_getaffinity(0)),
         timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
     )
 
 
 def log_limit(text: str | None) -> int:
-    """Return the bound of all logs together, in bytes. Raise ConfigurationError for one that is none."""
+    """Return the bound of all logs together, in bytes. Raise ConfigurationError if it is invalid."""
     try:
         limit_bytes = DEFAULT_LOG_LIMIT_BYTES if text is None else parse_size(text)
     except ValueError as error:
         raise ConfigurationError.of(str(error), "--log-limit or SIMULATOR_LOG_LIMIT") from None
-    if limit_bytes < _LEAST_LOG_LIMIT_BYTES:
+    if limit_bytes < _MIN_LOG_LIMIT_BYTES:
         raise ConfigurationError.of(f"{text} is too little: write 1MB or more", "--log-limit or SIMULATOR_LOG_LIMIT")
     return limit_bytes
 
@@ -191,7 +193,7 @@ def _announce(
     )
     trouble = console.wait_until_ready() if console is not None else None
     if trouble is not None:
-        err.print(f"The console is not there: {trouble}", style="yellow", soft_wrap=True)
+        err.print(f"The console is not available: {trouble}", style="yellow", soft_wrap=True)
     err.print(f"\nseed {supervisor.topology.seed}; logs and report in {folder.path}", soft_wrap=True)
     err.print(where_spans_go(environment, console is not None), soft_wrap=True, markup=False)
     for backend in stack.backends if stack is not None else ():

@@ -1,4 +1,4 @@
-"""What a run came to: its report in the folder, the ledger on the terminal, and the exit code."""
+"""The result of a run: its report in the folder, the ledger on the terminal, and the exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from simulator.errors import StartError
 from simulator.local.folder import RunFolder, write
-from simulator.local.losses import spans_not_passed_on, told_losses
+from simulator.local.losses import reported_losses, spans_not_forwarded
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet
 from simulator.local.view import ledger_tables
@@ -25,7 +25,7 @@ _BAD_LINES_NAMED = 5
 def conclude(
     result: Result, topology: Topology, folder: RunFolder, as_json: bool, outlet: Outlet, out: Console, err: Console
 ) -> int:
-    """Write the report, show the account and return the exit code; what can't be written is told and ends nothing."""
+    """Write the report, show the account and return the exit code; what can't be written is reported as a problem."""
     problems = list(result.ledger.problems)
     text = json.dumps(_report(result, topology, folder), indent=2) + "\n"
     try:
@@ -38,10 +38,10 @@ def conclude(
     else:
         out.print()
         out.print(ledger_tables(result.ledger, result.latencies, result.pipeline))
-    _tell_lost_output(outlet, folder, as_json, problems, err)
+    _report_lost_output(outlet, folder, as_json, problems, err)
     if result.ledger.bad_lines:
         _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
-    for line in told_losses(result, folder):
+    for line in reported_losses(result, folder):
         err.print(line, style="yellow", soft_wrap=True, markup=False)
     for problem in problems:
         err.print(f"wrong: {problem}", style="bold red", soft_wrap=True, markup=False)
@@ -60,12 +60,12 @@ def _report(result: Result, topology: Topology, folder: RunFolder) -> Mapping[st
         "log_lines_dropped": dict(result.log_lines_dropped),
         "log_lines_deleted": dict(result.log_lines_deleted),
         "spans_dropped": dict(result.spans_dropped),
-        "spans_not_passed_on": spans_not_passed_on(folder),
+        "spans_not_passed_on": spans_not_forwarded(folder),
     }
 
 
-def _tell_lost_output(outlet: Outlet, folder: RunFolder, as_json: bool, problems: list[str], err: Console) -> None:
-    """Say that standard output ended before the run; that is only wrong where it was all that was asked for."""
+def _report_lost_output(outlet: Outlet, folder: RunFolder, as_json: bool, problems: list[str], err: Console) -> None:
+    """Report that standard output ended before the run; that is a problem only if nothing else was asked for."""
     if outlet.lost is None:
         return
     text = f"standard output could not be written: {outlet.lost}; the report is in {folder.path}"
@@ -76,7 +76,7 @@ def _tell_lost_output(outlet: Outlet, folder: RunFolder, as_json: bool, problems
 
 
 def _name_bad_lines(topology: Topology, folder: RunFolder, count: int, err: Console) -> None:
-    """Name the first lines of the input that were no messages; the injectors' logs name them all."""
+    """Print the first lines of the input that were not messages; the injectors' logs have them all."""
     logs = [
         folder.log(label)
         for name, stage in topology.stages.items()
@@ -99,4 +99,4 @@ def _bad_lines(log: Path) -> Iterator[tuple[int, str]]:
                     entry = json.loads(line)
                     yield entry["line"], entry["error"]
     except OSError:
-        return  # there is no older one, or the folder of the run is gone, which the report has said
+        return  # there is no older one, or the folder of the run is gone, which the report has reported

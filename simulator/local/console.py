@@ -1,4 +1,4 @@
-"""The console beside a run: a process of its own, which the run neither waits for nor depends on."""
+"""The console beside a run: a process of its own, for which the run does not wait and on which it does not depend."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
 DEFAULT_PORT = 8090
 _HOST = "127.0.0.1"
 _READY_SECONDS = 8.0
-# It passes on to the user's collector what the last stages sent.
+# It forwards to the user's collector what the last stages sent.
 _STOP_SECONDS = 5.0
 _TOKEN_BYTES = 16
-# A console that is busy with something large answers late, but it does answer.
+# A console that is busy with a large request answers late, but it does answer.
 _PATIENCE_MILLIS = "10000"
 _MAX_LAST_WORDS = 500
 
 
 class ConsoleProcess:
-    """The console of one run. Use it as a context manager: whatever happens, it ends with the run.
+    """The console of one run. Use it as a context manager: it always ends with the run.
 
-    It listens from the start, on `port`; None means the usual one, or any where that is taken.
+    It listens from the start, on `port`; None means the default one, or any if that is taken.
     """
 
     def __init__(self, files: RunFiles, program: Path, environment: Mapping[str, str], port: int | None) -> None:
@@ -50,16 +50,16 @@ class ConsoleProcess:
 
     @property
     def url(self) -> str:
-        """Give the address to open, with the token that its controls ask for."""
+        """Return the address to open, with the token for its controls."""
         return f"{self._base}/?token={self._token}"
 
     @property
     def log(self) -> Path:
-        """Give the file of what it complains about."""
+        """Return the file of its warnings and errors."""
         return self._files.console_log
 
     def stage_environment(self) -> dict[str, str]:
-        """Give the environment for the stages: their spans go to the console, which has the user's own settings."""
+        """Return the environment for the stages: their spans go to the console, which has the user's own settings."""
         environment = dict(self._environment)
         if exports_spans(environment):
             environment = {name: text for name, text in environment.items() if not name.startswith(OTLP_PREFIX)}
@@ -78,7 +78,7 @@ class ConsoleProcess:
         )
 
     def wait_until_ready(self) -> str | None:
-        """Wait for the console to answer; return None then, and otherwise what is the matter, which hurts no run."""
+        """Wait for the console to answer; return None then, or else what is wrong, which does not affect the run."""
         if self._process.wait_until(self._answers, _READY_SECONDS):
             self._listener.close()  # from here on a console that is gone refuses connections
             return None

@@ -1,4 +1,4 @@
-"""The token that the stages of a run ask for on /control, so that no other user of this machine can change them."""
+"""The token that the stages of a run want on /control, so that no other user of this machine can change them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TOKEN_BYTES = 24
 
 @contextlib.contextmanager
 def control_token(files: RunFiles, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Return the environment for the processes of a run, which has the token of /control.
+    """Return the environment for the processes of a run, with the token of /control.
 
-    A token that the environment has is the user's, and is written nowhere. Otherwise the run makes its own, which is in
-    its folder until the end of the `with`. Raise StartError where it can't be written.
+    A token in the environment is the user's, and is not written anywhere. Otherwise the run makes its own, which is in
+    its folder until the end of the `with`. Raise StartError if it can't be written.
     """
     if environment.get(CONTROL_TOKEN_VARIABLE):
         yield dict(environment)
@@ -28,12 +28,12 @@ def control_token(files: RunFiles, environment: Mapping[str, str]) -> Iterator[d
     try:
         yield {**environment, CONTROL_TOKEN_VARIABLE: token}
     finally:
-        with contextlib.suppress(OSError):  # one that stays opens nothing once the stages are gone
+        with contextlib.suppress(OSError):  # a token that stays is useless once the stages are gone
             files.control_token.unlink()
 
 
 def read_control_token(files: RunFiles) -> str | None:
-    """Return the token that a run has made; None where it has made none, or only others may read it."""
+    """Return the token that a run has made; None if it has made none, or this user can't read it."""
     try:
         return files.control_token.read_text().strip() or None
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The runs that go on at this moment: where their stages are, and the token for changing them."""
+"""The current runs: where their stages are, and the token for changing them."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _HTTP_PORT = 80
 
 @dataclass(frozen=True)
 class CurrentRun:
-    """A run that goes on, with the addresses of its stages' instances; `token` is None where it has made none."""
+    """A current run, with the addresses of its stages' instances; `token` is None if it has made none."""
 
     folder: Path
     addresses: Mapping[str, Sequence[str]]
     token: str | None
 
     def address_at(self, url: str) -> str | None:
-        """Return the address of the instance that a URL leads to; None where it leads to none of this run's."""
+        """Return the address of the instance that a URL leads to; None if that is not an instance of this run."""
         wanted = _place(url)
         every = [address for addresses in self.addresses.values() for address in addresses]
         return next((address for address in every if wanted is not None and _is_at(wanted, address)), None)
 
 
 def current_runs(folder: Path | None) -> list[CurrentRun]:
-    """Return the run that goes on in a folder; for None, those that go on in the folder of all runs."""
-    return list(_going_on([folder] if folder is not None else sorted(DEFAULT_PARENT.glob("*"))))
+    """Return the current run in a folder; for None, all current runs in the default folder."""
+    return list(_active([folder] if folder is not None else sorted(DEFAULT_PARENT.glob("*"))))
 
 
-def _going_on(folders: Sequence[Path]) -> Iterator[CurrentRun]:
+def _active(folders: Sequence[Path]) -> Iterator[CurrentRun]:
     for folder in folders:
         try:
             lock = os.open(folder / ".lock", os.O_RDONLY)
@@ -67,7 +67,7 @@ def _place(url: str) -> tuple[str, int] | None:
 
 
 def _is_at(wanted: tuple[str, int], address: str) -> bool:
-    """Return whether an address is the wanted host and port, however this machine itself is called in both."""
+    """Return whether an address is the wanted host and port, whatever name this machine has in both."""
     there = _place(address)
     if there is None or there[1] != wanted[1]:
         return False

@@ -1,4 +1,4 @@
-"""A topology in words, for `check`: a line for each stage, and under it all that is not as by default."""
+"""The description of a topology, for `check`: a line per stage, and under it all that differs from the defaults."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from simulator.units import format_rate, format_ratio
 _HEADINGS = ("stage", "role", "delay", "workers", "queue", "faults", "calls")
 _GAP = "  "
 _INDENT = "    "
-_MAX_PADDED = 60  # one long delay does not move the columns of a thousand stages
-# What the line of a stage says; everything else is written under it, whatever keys there will be.
+_MAX_PADDED = 60  # one long delay does not shift the columns of a thousand stages
+# The keys in the line of a stage; all others, including future ones, are written under it.
 _IN_THE_LINE = ("role", "delay", "workers", "queue", "faults", "calls", "instances", "most_instances")
 _IN_THE_HEADING = ("name", "seed", "stages")
 _IN_THE_STEPS = ("to", "times", "probability", "weight", "fallback")
 
 
 def describe(topology: Topology, fits: bool = True) -> Group:
-    """Return what a topology is: its stages, what each does and calls, and where messages come in.
+    """Return the description of a topology: its stages, what each does and calls, and its entries.
 
     `fits` says whether this machine can start it.
     """
@@ -54,7 +54,7 @@ def _heading(topology: Topology, fits: bool) -> str:
 
 
 def _of_all(topology: Topology) -> Iterator[str]:
-    """Write the keys that hold for all stages."""
+    """Yield the keys that hold for all stages."""
     for key, value in unstructure(replace(topology, stages={})).items():
         if key not in _IN_THE_HEADING:
             yield printable(f"{_INDENT}{key}: {_written(value)}")
@@ -93,7 +93,7 @@ def _calls_of(steps: Sequence[Step]) -> Iterator[Call]:
 
 
 def _options(call: Call) -> str:
-    """Write what a call has apart from its place in the steps, its fallback with its own in parentheses."""
+    """Return the options of a call that its place in the steps does not show, with those of its fallback."""
     plain = {key: value for key, value in unstructure(call).items() if key not in _IN_THE_STEPS}
     if call.headers is not None:
         plain["headers"] = call.headers.shown()
@@ -125,20 +125,20 @@ def _step(step: Step) -> str:
     match step:
         case Parallel(parallel=steps, probability_ratio=probability, limit=limit):
             bound = "" if limit is None else f", {limit} at a time"
-            return _perhaps(f"({' | '.join(_step(inner) for inner in steps)}{bound})", probability)
+            return _with_probability(f"({' | '.join(_step(inner) for inner in steps)}{bound})", probability)
         case Choose(choose=alternatives):
             return f"({' or '.join(map(_alternative, alternatives))})"
         case InOrder(steps=steps):
             return f"({_steps(steps)})"
         case Call(to=to, times=times, probability_ratio=probability):
-            return _perhaps(to if times == 1 else f"{times} x {to}", probability)
+            return _with_probability(to if times == 1 else f"{times} x {to}", probability)
 
 
 def _alternative(alternative: Alternative) -> str:
     return f"{format_ratio(alternative.weight_ratio)} {_step(alternative)}"
 
 
-def _perhaps(text: str, probability_ratio: float) -> str:
+def _with_probability(text: str, probability_ratio: float) -> str:
     return text if probability_ratio == 1 else f"{format_ratio(probability_ratio)} {text}"
 
 
@@ -147,7 +147,7 @@ def _sources(topology: Topology) -> str:
         f"{name} ({_load(topology.stages[name])})" if topology.stages[name].role is Role.INJECTOR else f"{name} (POST)"
         for name in entries(topology)
     ]
-    return f"messages come in at {', '.join(said)}"
+    return f"entries: {', '.join(said)}"
 
 
 def _load(stage: Stage) -> str:

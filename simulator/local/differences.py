@@ -1,4 +1,4 @@
-"""What a change did: the keys of a stage whose values are others than before."""
+"""What a change did: the keys of a stage whose values differ from before."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ _ABSENT = object()
 
 
 def describe_change(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return what a change did to the process called `name`, a line for each key, and that it did nothing."""
-    return [f"{name}: {line}" for line in differences(before, after) or ["nothing changed, it did so already"]]
+    """Return what a change did to the process called `name`: a line for each key, or one that nothing changed."""
+    return [
+        f"{name}: {line}" for line in differences(before, after) or ["nothing changed: it had these values already"]
+    ]
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return a line for each key, `load.rate: 20/s -> 100/s`, whose value differs; "default" where there is none."""
+    """Return a line for each key, `load.rate: 20/s -> 100/s`, whose value differs; "default" if it has none."""
     return [f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in _differing(before, after, "")]
 
 

@@ -1,4 +1,4 @@
-"""Where a run leaves what it leaves: the topology as it was run, every stage's log, the report."""
+"""The folder of a run: the topology as it was run, every stage's log, the report."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MARKER = ".simulator-run"
 _MARKER_TEXT = "This folder was made by a run of the web service simulator. The next run in it replaces its files.\n"
 _LOCK = ".lock"
 _PRIVATE = 0o700
-# Whoever looks for the run that is on holds each folder's lock for an instant.
-_TRIES = 3
+# A command that looks for the current run holds each folder's lock for an instant.
+_RETRIES = 3
 _PAUSE_SECONDS = 0.02
 
 
@@ -29,20 +29,20 @@ _PAUSE_SECONDS = 0.02
 class RunFolder(RunFiles):
     """A folder that belongs to one run at a time; the next run of the same name replaces what is in it.
 
-    It is taken as long as the descriptor `lock` is open.
+    It is taken for as long as the descriptor `lock` is open.
     """
 
     lock: int
 
     def release(self) -> None:
-        """Let another run have the folder."""
+        """Release the folder for another run."""
         os.close(self.lock)
 
 
 def open_run_folder(wanted: Path | None, name: str, check: Callable[[Path], None] = lambda _: None) -> RunFolder:
-    """Take the folder for a run: `wanted`, or runs/NAME, or runs/NAME-2 and so on where another run is in it.
+    """Take the folder for a run: `wanted`, or runs/NAME, or runs/NAME-2 and so on if another run is using it.
 
-    `check(path)` may still refuse the folder, before anything in it is touched. Raise StartError where the folder is
+    `check(path)` may still refuse the folder, before anything in it is touched. Raise StartError if the folder is
     taken, was not made by a run, or can't be written.
     """
     for path in [wanted] if wanted is not None else _candidates(name):
@@ -71,7 +71,7 @@ def open_run_folder(wanted: Path | None, name: str, check: Callable[[Path], None
 
 
 def create(path: Path) -> BinaryIO:
-    """Create a file of a run. Raise StartError where that can't be done."""
+    """Create a file of a run. Raise StartError if that can't be done."""
     try:
         return create_file(path)
     except OSError as error:
@@ -79,7 +79,7 @@ def create(path: Path) -> BinaryIO:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file of a run, and leave no half of it. Raise StartError where that can't be done."""
+    """Write a file of a run, and leave no part of it on failure. Raise StartError if it can't be written."""
     try:
         with create(path) as file:
             file.write(text.encode())
@@ -89,7 +89,7 @@ def write(path: Path, text: str) -> None:
 
 
 def _refuse_what_is_not_a_run(path: Path) -> None:
-    """Raise StartError for a folder with something in it that no run has made, OSError for one that can't be read."""
+    """Raise StartError for a folder with something in it that no run has made, OSError if it can't be read."""
     if not path.exists():
         return
     if _is_regular(path / MARKER):
@@ -116,7 +116,7 @@ def _is_taken(path: Path) -> bool:
 
 
 def _lock(path: Path) -> int | None:
-    """Make the folder and take its lock; None where another run was faster."""
+    """Create the folder and take its lock; return None if another run was faster."""
     path.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
     lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     os.fchmod(lock, 0o600)
@@ -127,12 +127,12 @@ def _lock(path: Path) -> int | None:
 
 
 def _take(lock: int) -> bool:
-    """Take the lock of a folder; False where another run has it, and does not only look for a moment."""
-    for attempt in range(_TRIES + 1):
+    """Take the lock of a folder; return False if another run has it, and not only for an instant."""
+    for attempt in range(_RETRIES + 1):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if attempt < _TRIES:
+            if attempt < _RETRIES:
                 time.sleep(_PAUSE_SECONDS)
         else:
             return True
@@ -146,7 +146,7 @@ def _candidates(name: str) -> Iterator[Path]:
 
 
 def _prepare(path: Path) -> None:
-    """Mark the folder as a run's, clear away what the run before has left, and keep others from reading it."""
+    """Mark the folder as a run's, delete the files of the previous run, and keep others from reading it."""
     with create_file(path / MARKER) as marker:
         marker.write(_MARKER_TEXT.encode())
     files = RunFiles(path)
@@ -160,7 +160,7 @@ def _prepare(path: Path) -> None:
 
 
 def _make_private(folder: Path) -> None:
-    """Keep everybody else out of a folder; one that belongs to somebody else is as its owner wants it."""
+    """Make a folder private; one of another user stays as its owner wants it."""
     if folder.stat().st_uid == os.geteuid():
         folder.chmod(_PRIVATE)
 

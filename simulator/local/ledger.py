@@ -1,9 +1,9 @@
 """The ledger of a run: what became of every message, stage by stage and call by call, and whether the sums agree.
 
-A stage's sum: what it received = what ended, by outcome, + what was under way when its process ended. A call's sum: the
-called stage received what its caller got an answer to, and of the tries that ended in doubt (a timeout, a broken
-connection, a hedged try that was given up, a caller that was killed) none or some. Whatever is outside these bounds was
-lost or made up.
+A stage's sum: what it received = what ended, by outcome, + what was in flight when its process ended. A call's sum: the
+called stage received every attempt that its caller got an answer to, and some, all or none of the attempts that ended
+in doubt (a timeout, a broken connection, an abandoned hedged attempt, a caller that was killed). Anything outside these
+bounds was lost or counted twice.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class StageLine:
     broken_off: int
     in_flight: int
     missed: int
-    ended: str  # "" for a process that ended as it should
+    ended: str  # "" for a process that ended normally
 
 
 @dataclass(frozen=True)
 class CallLine:
-    """One edge: tries sent, how they ended for the caller, and what the called stage received of them.
+    """One edge: attempts sent, how they ended for the caller, and how many of them the called stage received.
 
-    `without_end` are tries of which a caller that ended as it should never said how they did: there must be none.
+    `without_end` are attempts whose end a caller that ended normally has not counted: there must be none.
     """
 
     caller: str
@@ -59,14 +59,14 @@ class CallLine:
 
     @property
     def balanced(self) -> bool:
-        """Tell whether what was received is what can have been sent."""
+        """Return whether what was received is what can have been sent."""
         answered = self.answered + self.answered_with_error
         return self.without_end == 0 and answered <= self.received <= answered + self.in_doubt
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The whole account. `problems` is empty where nothing is wrong."""
+    """The whole account. `problems` is empty if nothing is wrong."""
 
     stages: tuple[StageLine, ...]
     calls: tuple[CallLine, ...]
@@ -76,16 +76,16 @@ class Ledger:
 
     @property
     def balanced(self) -> bool:
-        """Tell whether every sum agrees."""
+        """Return whether every sum agrees."""
         return all(call.balanced for call in self.calls) and all(_balances(line) for line in self.stages)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         return {**asdict(self), "balanced": self.balanced}
 
 
 def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping[str, str]) -> Ledger:
-    """Draw up the account; `ended` says, for each stage whose process did not end as it should, how it did."""
+    """Return the account; `ended` says how the process of a stage ended, for those that did not end normally."""
     calling = callers_by_stage(topology)
     stages = tuple(_stage_line(name, calling[name], counts[name], ended.get(name, "")) for name in topology.stages)
     calls = tuple(
@@ -95,7 +95,7 @@ def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping
     bad = sum(count[tally.BAD_LINES] for count in counts.values())
     problems = [*_stage_problems(stages), *_call_problems(calls)]
     if bad and any(stage.input and stage.on_bad_line is OnBadLine.STOP for stage in topology.stages.values()):
-        problems.append("the input was read no further than to its bad line; --on-bad-line skip goes on")
+        problems.append("the input was read only up to its bad line; --on-bad-line skip continues after it")
     return Ledger(stages, calls, lines, bad, tuple(problems))
 
 
@@ -139,7 +139,7 @@ def _stage_problems(stages: tuple[StageLine, ...]) -> list[str]:
             problems.append(f"{line.stage}: {_messages(line.failed)} failed")
         if line.broken_off:
             problems.append(
-                f"{line.stage}: {_messages(line.broken_off)} not done when the stage had to end; "
+                f"{line.stage}: {_messages(line.broken_off)} not done when the stage was stopped; "
                 "a longer drain_timeout waits for them"
             )
         if line.in_flight:

@@ -1,4 +1,4 @@
-"""What a run's logs and traces lack: counted where it was lost, and told at the end."""
+"""What is missing in a run's logs and traces: counted where it was lost, and reported at the end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED, TallyReade
 _MAX_NAMED = 5
 
 
-def told_losses(result: Result, files: RunFiles) -> Iterator[str]:
-    """Return what is missing in logs and traces, and why, in lines for the terminal."""
+def reported_losses(result: Result, files: RunFiles) -> Iterator[str]:
+    """Yield what is missing in logs and traces, and why, as lines for the terminal."""
     for label, count in result.log_lines_dropped.items():
         if count:
             yield f"{label}: {_counted(count, 'log line')} could not be written and were dropped"
@@ -22,18 +22,18 @@ def told_losses(result: Result, files: RunFiles) -> Iterator[str]:
     if total := sum(result.spans_dropped.values()):
         shares = _shares(result.spans_dropped)
         yield f"{_counted(total, 'span')} did not arrive where spans go ({shares}): the logs in {files.logs} say why"
-    if count := spans_not_passed_on(files):
+    if count := spans_not_forwarded(files):
         yield f"{_counted(count, 'span')} reached the console, but not your collector: see {files.console_log}"
 
 
-def spans_not_passed_on(files: RunFiles) -> int:
+def spans_not_forwarded(files: RunFiles) -> int:
     """Return how many spans reached the console and not the user's collector, once the console has ended.
 
-    0 where it passes none on.
+    0 if it forwards none.
     """
     try:
         reader = TallyReader(files.console_tally)
-    except (OSError, ValueError):  # it did not come as far as to make the file
+    except (OSError, ValueError):  # it ended before it created the file
         return 0
     try:
         counts = reader.counts()

@@ -10,33 +10,33 @@ from simulator.errors import StartError
 from simulator.local.packing import pack
 from simulator.topology.model import Topology
 
-# What a process takes to start, forked from one that has imported everything, and then holds by itself; and what each
-# stage in it takes.
+# The cost of starting a process, forked from one that has imported everything, and its own memory; and what each stage
+# in it adds.
 _PROCESS_CPU_SECONDS, _STAGE_CPU_SECONDS = 0.1, 0.02
 _PROCESS_BYTES, _STAGE_BYTES = 30 * 10**6, 500_000
-# The runner has a socket and a tally of each until it has begun; its process has those, its log and its connections.
+# The runner has a socket and a tally of each stage until it starts; its process has those, its log and connections.
 _FILES_BEFORE_BEGIN, _FILES_IN_PROCESS, _FILES_OF_PROCESS = 2, 6, 100
 _MAX_START_SECONDS = 30.0
 _MAX_MEMORY_RATIO = 0.75
-# So few stages are tried with whatever there is.
+# So few stages are started on any machine.
 _CERTAINLY_FEW = 20
 
 
 @dataclass(frozen=True)
-class Machine:
-    """How many processors there are, and how much memory."""
+class MachineSize:
+    """The number of processors of a machine, and its memory."""
 
     cores: int
     memory_bytes: int
 
 
-def this_machine() -> Machine:
+def this_machine() -> MachineSize:
     """Return the processors that this process may use, and the memory of the machine."""
-    return Machine(len(os.sched_getaffinity(0)), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return MachineSize(len(os.sched_getaffinity(0)), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def check_open_files(processes: Sequence[Sequence[str]], max_files: int) -> None:
-    """Raise StartError where the stages of these processes need more open files than a process may have."""
+    """Raise StartError if the stages of these processes need more open files than a process may have."""
     stages = sum(map(len, processes))
     most = max(map(len, processes), default=0)
     needed = _FILES_OF_PROCESS + max(_FILES_BEFORE_BEGIN * stages, _FILES_IN_PROCESS * most)
@@ -47,8 +47,8 @@ def check_open_files(processes: Sequence[Sequence[str]], max_files: int) -> None
         )
 
 
-def size_warning(topology: Topology, machine: Machine) -> str | None:
-    """Return what a topology needs, where that is more than a machine can reasonably start; None where it is not."""
+def size_warning(topology: Topology, machine: MachineSize) -> str | None:
+    """Return what a topology needs, if that is more than a machine can reasonably start; None if it is not."""
     stages = sum(stage.instances for stage in topology.stages.values())
     processes = len(pack(topology, None, machine.cores))
     memory_bytes = processes * _PROCESS_BYTES + stages * _STAGE_BYTES

@@ -10,15 +10,15 @@ from simulator.behaviour.faults.memory import Memory
 from simulator.telemetry.run_files import labels
 from simulator.topology.model import Processes, Topology
 
-# Up to here each stage has a process by itself, where nothing else is asked for.
+# Up to here each stage has a process of its own by default.
 MAX_APART = 8
 
 
 def pack(topology: Topology, processes: int | None, cores: int) -> list[list[str]]:
-    """Return the labels of the stages in each process, those of `processes: apart` in one by themselves.
+    """Return the labels of the stages in each process, those with `processes: apart` in one of their own.
 
-    The others share `processes` of them; None means one for each where there are few, and as many as `cores` beyond.
-    Neighbours in the file are in different processes, so that the work is spread.
+    The others share `processes` of them; None means one for each if there are few, and as many as `cores` otherwise.
+    Neighbours in the file are in different processes, to spread the work.
     """
     apart: list[list[str]] = []
     together: list[str] = []
@@ -40,14 +40,14 @@ def is_packed(processes: Sequence[Sequence[str]]) -> bool:
 
 
 def sharing_warnings(topology: Topology, processes: Sequence[Sequence[str]]) -> list[str]:
-    """Return what is to be said of stages whose faults also strike the others of their process."""
+    """Return warnings about stages whose faults also affect the others of their process."""
     crowded = set(itertools.chain.from_iterable(labelled for labelled in processes if len(labelled) > 1))
     found = []
     for name, stage in topology.stages.items():
         faults = [str(fault) for fault in stage.faults if isinstance(fault, Cpu | Memory)]
         if faults and not crowded.isdisjoint(labels(name, stage.instances)):
             found.append(
-                f"{name}: {', '.join(faults)} strikes every stage of its process; "
-                "`processes: apart` keeps the stage in one by itself"
+                f"{name}: {', '.join(faults)} affects every stage of its process; "
+                "`processes: apart` gives the stage one of its own"
             )
     return found

@@ -1,4 +1,4 @@
-"""What a run is to be: a topology with the changes that the command line asks for."""
+"""The plan of a run: a topology with the overrides of the command line."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What the command line asks for; None means: as the topology says."""
+class Overrides:
+    """What the command line overrides; None means as in the topology."""
 
     rate: str | None = None
     messages: int | None = None
@@ -33,18 +33,18 @@ class Wishes:
     sets: tuple[str, ...] = ()
 
 
-def apply_wishes(topology: Topology, wishes: Wishes, read_samples: ReadSamples) -> Topology:
-    """Give the topology as wished. Raise ConfigurationError with every wish that can't be."""
+def apply_overrides(topology: Topology, overrides: Overrides, read_samples: ReadSamples) -> Topology:
+    """Return the topology with the overrides. Raise ConfigurationError with every one that is invalid."""
     changes: dict[str, dict[str, Any]] = {}
     problems: list[Problem] = []
-    for text in wishes.sets:
+    for text in overrides.sets:
         try:
             name, key, value = _split_set(text, topology)
             changes.setdefault(name, {})[key] = value
         except ValueError as error:
             problems.append(Problem(str(error), f"flag --set {text}"))
-    _wish_for_injectors(topology, wishes, changes, problems)
-    _wish_for_terminators(topology, wishes, changes, problems)
+    _override_injectors(topology, overrides, changes, problems)
+    _override_terminators(topology, overrides, changes, problems)
     stages = dict(topology.stages)
     for name, change in changes.items():
         try:
@@ -59,7 +59,7 @@ def apply_wishes(topology: Topology, wishes: Wishes, read_samples: ReadSamples) 
         problems += [_problem(keys[1:], message) for keys, message in wrong]
     if problems:
         raise ConfigurationError(problems)
-    return replace(topology, stages=stages, seed=topology.seed if wishes.seed is None else Seed(wishes.seed))
+    return replace(topology, stages=stages, seed=topology.seed if overrides.seed is None else Seed(overrides.seed))
 
 
 def _problem(keys: Keys, message: str) -> Problem:
@@ -79,14 +79,14 @@ def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
     return name, key, [part.strip() for part in value.split(";") if part.strip()] if key == "faults" else plain
 
 
-def _wish_for_injectors(
-    topology: Topology, wishes: Wishes, changes: dict[str, dict[str, Any]], problems: list[Problem]
+def _override_injectors(
+    topology: Topology, overrides: Overrides, changes: dict[str, dict[str, Any]], problems: list[Problem]
 ) -> None:
     wanted = {
-        "rate": wishes.rate,
-        "messages": wishes.messages,
-        "input": wishes.input,
-        "on-bad-line": wishes.on_bad_line,
+        "rate": overrides.rate,
+        "messages": overrides.messages,
+        "input": overrides.input,
+        "on-bad-line": overrides.on_bad_line,
     }
     if all(value is None for value in wanted.values()):
         return
@@ -94,34 +94,34 @@ def _wish_for_injectors(
     if not injectors:
         flags = ", ".join(f"--{flag}" for flag, value in wanted.items() if value is not None)
         problems.append(Problem("the topology has no injector that could make messages", f"flag {flags}"))
-    if wishes.input is not None and len(injectors) > 1:
+    if overrides.input is not None and len(injectors) > 1:
         problems.append(Problem(f"the topology has several injectors: {', '.join(injectors)}", "flag --input"))
     for name in injectors:
         change = changes.setdefault(name, {})
-        if wishes.input is not None:
-            # Without a rate the lines go as fast as they are taken, not at the pace of the topology's own load.
+        if overrides.input is not None:
+            # Without a rate the lines are sent as fast as they are accepted, not at the rate of the topology's load.
             change.setdefault("load.rate", None)
-            change["input"] = wishes.input
-        if wishes.on_bad_line is not None:
-            change["on_bad_line"] = wishes.on_bad_line
-        load = {"load.rate": wishes.rate, "load.messages": wishes.messages}
+            change["input"] = overrides.input
+        if overrides.on_bad_line is not None:
+            change["on_bad_line"] = overrides.on_bad_line
+        load = {"load.rate": overrides.rate, "load.messages": overrides.messages}
         change |= {key: value for key, value in load.items() if value is not None}
 
 
-def _wish_for_terminators(
-    topology: Topology, wishes: Wishes, changes: dict[str, dict[str, Any]], problems: list[Problem]
+def _override_terminators(
+    topology: Topology, overrides: Overrides, changes: dict[str, dict[str, Any]], problems: list[Problem]
 ) -> None:
-    if wishes.output is None:
+    if overrides.output is None:
         return
     terminators = [name for name, stage in topology.stages.items() if stage.role is Role.TERMINATOR]
     if not terminators:
         problems.append(Problem("the topology has no terminator that could write it", "flag --output"))
     for name in terminators:
-        changes.setdefault(name, {})["output"] = wishes.output
+        changes.setdefault(name, {})["output"] = overrides.output
 
 
 def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Set keys; None takes one away.
+    """Return the keys with a change; None removes one.
 
     `load.rate` is the key `rate` of `load`, `calls.audit.timeout` the key `timeout` of every call to `audit`.
     """
@@ -145,7 +145,7 @@ def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _called(calls: Any) -> list[str]:
-    """Give the stages that plain calls go to, those in groups and the fallbacks too."""
+    """Return the stages that plain calls go to, including those in groups and the fallbacks."""
     if isinstance(calls, str):
         return [calls]
     if isinstance(calls, list):
@@ -156,7 +156,7 @@ def _called(calls: Any) -> list[str]:
 
 
 def files_of(topology: Topology) -> Iterable[tuple[str, Path]]:
-    """Give every file that a stage writes, as (stage, path)."""
+    """Yield every file that a stage writes, as (stage, path)."""
     for name, stage in topology.stages.items():
         if stage.output is not None:
             yield name, Path(stage.output)

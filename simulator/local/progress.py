@@ -1,4 +1,4 @@
-"""How far the start of a run has come: a bar on a terminal, a line every few seconds elsewhere."""
+"""The progress of the start of a run: a bar on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StartProgress:
             self._live.stop()
 
     def tick(self, ready: int) -> None:
-        """Show the number that is ready, where the last time is long enough ago."""
+        """Show the number that is ready, if the last time is long enough ago."""
         now = self._now()
         if now < self._next:
             return

@@ -17,7 +17,7 @@ from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 @dataclass(frozen=True)
 class Changed:
-    """What one instance does, and what it did before the change; `before` is None where nothing was to be changed."""
+    """The settings of one instance after and before a change; `before` is None if nothing was to be changed."""
 
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
@@ -25,7 +25,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class _Found:
-    """Where the instances of a stage are, and the token of their run; None where it is not known."""
+    """The addresses of a stage's instances, and the token of their run, None if it is not known."""
 
     addresses: Sequence[str]
     token: str | None
@@ -34,11 +34,11 @@ class _Found:
 def change_stage(
     stage: str, changes: Sequence[str], url: str | None, run: Path | None, instance: int | None, token: str | None
 ) -> list[Changed]:
-    """Make changes, written `KEY=VALUE`, in every instance of a stage, or one; give what each of them does then.
+    """Make changes, written `KEY=VALUE`, in every instance of a stage, or one; return the settings of each then.
 
-    Without changes nothing is changed. The stage is found by its `url`, in the folder `run`, or in the run that is on.
+    Without changes nothing is changed. The stage is found by its `url`, in the folder `run`, or in the current run.
     `token` is the user's; without one it is that of the run in which the stage is found.
-    Raise ConfigurationError where a change can't be, StartError where the stage can't be reached or refuses.
+    Raise ConfigurationError if a change is invalid, StartError if the stage can't be reached or refuses.
     """
     patch = read_changes(changes)
     found = _find(stage, url, run)
@@ -54,7 +54,7 @@ def change_stage(
             states.append(Changed(before, exchange(address, patch, token or found.token)))
         except TokenRefused as error:
             failures.append(f"{error}; {_advice(token)}")
-        except StartError as error:  # one that is gone does not keep the others as they were
+        except StartError as error:  # the others are changed even if one is gone
             failures.append(str(error))
     if failures:
         done = f"\nThe other {len(states)} of {len(addresses)} instances: done." if states else ""
@@ -63,9 +63,9 @@ def change_stage(
 
 
 def read_changes(changes: Sequence[str]) -> dict[str, Any]:
-    """Turn `delay=constant(1s)`, `load.rate=50/s` or `calls.audit.timeout=1s` into an object for /control.
+    """Return the object for /control of `delay=constant(1s)`, `load.rate=50/s` or `calls.audit.timeout=1s`.
 
-    A value that is empty sets a key back to its default. Raise ConfigurationError for what is no change.
+    An empty value resets a key to its default. Raise ConfigurationError for what is not a change.
     """
     patch: dict[str, Any] = {}
     problems = []
@@ -85,7 +85,7 @@ def read_changes(changes: Sequence[str]) -> dict[str, Any]:
 
 
 def _put(patch: dict[str, Any], keys: Sequence[str], value: Any) -> bool:
-    """Put a value at its place; False where another one is in the way."""
+    """Put a value at its place; return False if another one is in the way."""
     target = patch
     for key in keys[:-1]:
         target = target.setdefault(key, {})
@@ -98,10 +98,10 @@ def _put(patch: dict[str, Any], keys: Sequence[str], value: Any) -> bool:
 
 
 def _find(stage: str, url: str | None, run: Path | None) -> _Found:
-    """Return where a stage is: at a URL, or in the run that goes on in a folder, or in any of the usual place."""
+    """Return where a stage is: at a URL, in the current run of a folder, or in any current run."""
     runs = current_runs(run)
     if url is not None:
-        # To the run's own address: its token is for nobody else who listens at that port of this machine.
+        # To the run's own address: its token must not go to anything else that listens at that port of this machine.
         of_runs = ((one.address_at(url), one.token) for one in runs)
         return next((_Found([address], token) for address, token in of_runs if address), _Found([url], None))
     if not runs:
@@ -119,11 +119,11 @@ def _find(stage: str, url: str | None, run: Path | None) -> _Found:
 def _no_run(where: Path) -> str:
     if where.is_dir() and not os.access(where, os.R_OK | os.X_OK):
         return f"{where} can't be read: only the user who started a run may change its stages"
-    return f"no run goes on in {where}; start one, or say where the stage is with --url or --run"
+    return f"no run is active in {where}; start one, or say where the stage is with --url or --run"
 
 
 def _advice(token: str | None) -> str:
-    """Return what to do where a stage refuses the token that the environment has, or another one, or none."""
+    """Return what to do if a stage refuses the token of the environment, or another one, or none."""
     if token:
         return (
             f"{CONTROL_TOKEN_VARIABLE} is set to another one here: set it to the stage's, or unset it for a run's own"

@@ -1,4 +1,4 @@
-"""Real Prometheus and Jaeger beside a run, where they are installed: configured for it, and ended with it."""
+"""Real Prometheus and Jaeger beside a run, if they are installed: configured for it, and stopped with it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _STOP_SECONDS = 5.0
 _PROMETHEUS_PORT = 9090
 _RETENTION = "2h"
 HINTS = {
-    "prometheus": "the package prometheus of your system has it",
+    "prometheus": "install the package prometheus of your system",
     "jaeger": "put the program jaeger of its release, version 2, on the PATH, or build it with .ci/jaeger",
 }
 
 
 @dataclass(frozen=True)
 class Backend:
-    """One that is installed: its program, and the address of its page."""
+    """An installed backend: its program, and the address of its page."""
 
     program: str
     url: str
 
 
 class Stack:
-    """The backends of one run. Use it as a context manager: whatever happens, they end with it.
+    """The backends of one run. Use it as a context manager: they always end with it.
 
     `scale` shortens the windows of the rules, and `interval` is how often metrics are fetched.
     """
@@ -69,17 +69,17 @@ class Stack:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Give what is not installed, with how to get it."""
+        """Return what is not installed, with how to get it."""
         return {name: hint for name, hint in HINTS.items() if name not in self._programs}
 
     @property
     def backends(self) -> tuple[Backend, ...]:
-        """Give those that run, with the addresses of their pages."""
+        """Return the backends that run, with the addresses of their pages."""
         ports = {"jaeger": self._ports.query, "prometheus": self._prometheus_port}
         return tuple(Backend(name, f"http://{_HOST}:{ports[name]}") for name in ports if name in self._programs)
 
     def start_jaeger(self) -> dict[str, str]:
-        """Start Jaeger and give the environment for the stages; a collector of the user's own stays the one."""
+        """Start Jaeger and return the environment for the stages; the user's own collector takes precedence."""
         environment = dict(self._environment)
         if "jaeger" not in self._programs:
             return environment
@@ -118,7 +118,7 @@ class Stack:
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str | None:
-    """Find an installed program, also where `go install` puts it; None where there is none."""
+    """Return the path of an installed program, also where `go install` puts it; None if there is none."""
     places = [environment.get("PATH", ""), str(Path(environment.get("HOME", "")) / "go" / "bin")]
     return shutil.which(name, path=os.pathsep.join(places))
 
@@ -134,7 +134,7 @@ def _wait_until_open(name: str, process: ChildProcess, port: int) -> None:
 
 
 def _free_port(wanted: int) -> int:
-    """Give the port that people know, or any where that is taken."""
+    """Return the well-known port, or any free one if that is taken."""
     for port in (wanted, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The processes of a run's stages: forked by one that has imported everything, told what to do, and followed."""
+"""The processes of a run's stages: forked by one that has imported everything, controlled, and observed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from simulator.local.folder import RunFolder, create
 from simulator.net.channel import Channel
 from simulator.telemetry.run_files import RunFiles
 
-# The command of the fork server is as long as that of a stage's process, which `ps` shows in the same place.
+# The fork server's command line is padded to hold that of a stage's process, which `ps` shows in the same place.
 _ROOM_CHARACTERS = 2000
 _END_SECONDS = 5.0
 _MAX_LAST_WORDS = 2000
-# How a process ended whose parent, the fork server, is gone: nobody was there to be told.
+# The exit code of a process whose parent, the fork server, is gone, so that it is not known.
 UNKNOWN_CODE = 256
 
 
 class StageProcess:
-    """A process of one or more stages; it ends by itself when it has ended them all, or when the runner is gone.
+    """A process of one or more stages; it ends by itself when all of them have ended, or when the runner is gone.
 
-    `pid` is None until the fork server has said it, `returncode`, negative for a signal, until the process has ended.
+    `pid` is None until the fork server has sent it, `returncode`, negative for a signal, until the process has ended.
     """
 
     def __init__(self, channel: Channel, errors: Path) -> None:
@@ -44,27 +44,27 @@ class StageProcess:
         self._is_to_be_killed = False
 
     def begin(self, stage: str, instance: int, label: str, log_limit_bytes: int, listener: socket.socket) -> None:
-        """Begin a stage, which gets the listening socket; from then on its port ends with the process."""
+        """Start a stage, which gets the listening socket; from then on its port ends with the process."""
         order = {"stage": stage, "instance": instance, "label": label, "log_limit_bytes": log_limit_bytes}
         self._channel.send({"begin": order}, [listener.fileno()])
 
     def end(self, label: str) -> None:
-        """Ask a stage to finish what it has admitted and end."""
+        """Ask a stage to finish what it has admitted and stop."""
         self._channel.send({"end": label})
 
     def hurry(self, label: str) -> None:
-        """Ask a stage that is ending to wait no longer for what it has admitted."""
+        """Ask a stage that is stopping to wait no longer for what it has admitted."""
         self._channel.send({"hurry": label})
 
     def kill(self) -> None:
-        """End the process at once, or as soon as its id is known."""
+        """Kill the process, now or as soon as its id is known."""
         self._is_to_be_killed = True
         if self.pid is not None and self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
     def was_forked(self, pid: int) -> None:
-        """Note the process id."""
+        """Record the process id."""
         self.pid = pid
         if self._is_to_be_killed:
             self.kill()
@@ -74,11 +74,11 @@ class StageProcess:
         return label in self._ready and self.pid is not None
 
     def code_of(self, label: str) -> int | None:
-        """Return the exit code of a stage, which is its own where it ended before its process; None while it runs."""
+        """Return the exit code of a stage, its own if it ended before its process; None while it runs."""
         return self._codes.get(label, self.returncode)
 
     def last_words(self, label: str) -> str:
-        """Return why a stage could not begin, or the end of what its process wrote to standard error."""
+        """Return why a stage could not start, or the end of what its process wrote to standard error."""
         said = self._errors.get(label, "")
         return said or self._errors_file.read_text(errors="replace").strip()[-_MAX_LAST_WORDS:]
 
@@ -87,7 +87,7 @@ class StageProcess:
         return self._channel.fileno()
 
     def take_news(self) -> bool:
-        """Take in what the process has said; return False where there will be no more."""
+        """Read what the process has sent; return False if there will be no more."""
         for message, _ in self._channel.received():
             if "ready" in message:
                 self._ready.add(message["ready"])
@@ -99,15 +99,15 @@ class StageProcess:
         return not self._channel.is_closed
 
     def close(self) -> None:
-        """Let go of the channel; a process that still runs ends, as it does when the runner is gone."""
+        """Close the channel; a process that still runs ends, as it does when the runner is gone."""
         self._channel.close()
 
 
 class StageProcesses:
     """The fork server of a run, and the processes that it has made.
 
-    `trouble` says how the fork server ended, where it did so before its time: its children go on, but no more of them
-    can be had, and how they end is not known. Use it as a context manager: whatever happens, no process is left behind.
+    `trouble` says how the fork server ended, if it did so early: its children go on, but no more of them can be forked,
+    and how they end is not known. Use it as a context manager: no process is ever left behind.
     """
 
     def __init__(self, folder: RunFolder, program: Path, environment: Mapping[str, str]) -> None:
@@ -124,7 +124,7 @@ class StageProcesses:
         self.trouble = ""
 
     def start(self) -> None:
-        """Start the fork server; it takes a second until it can fork, which nobody waits for here."""
+        """Start the fork server; do not wait the second that it takes until it can fork."""
         with self._theirs:
             command = [sys.executable, str(self._program), "fork-server", str(self._folder.path)]
             command += ["--socket", str(self._theirs.fileno()), " " * _ROOM_CHARACTERS]
@@ -168,17 +168,17 @@ class StageProcesses:
         return process
 
     def look(self, timeout_seconds: float) -> None:
-        """Wait for news, up to this time, and take them in."""
+        """Wait for news, for at most this time, and read it."""
         for descriptor, _ in self._poll.poll(max(0.0, timeout_seconds) * 1000):
             process = self._by_descriptor.get(descriptor)
             if process is None:
-                self._hear_server()
+                self._on_server_message()
             elif not process.take_news():
                 self._poll.unregister(descriptor)
                 if self.trouble:
                     self._give_up(process)
 
-    def _hear_server(self) -> None:
+    def _on_server_message(self) -> None:
         for message, _ in self._channel.received():
             if "pid" in message:
                 self._unanswered.popleft().was_forked(message["pid"])
@@ -197,7 +197,7 @@ class StageProcesses:
         return next(process for process in reversed(self._processes) if process.pid == pid)
 
     def _give_up(self, process: StageProcess) -> None:
-        """Note that a process is gone of which nobody can say how it ended."""
+        """Record that a process is gone whose exit code can't be known."""
         if process.returncode is None:
             process.returncode = UNKNOWN_CODE
 
@@ -209,7 +209,7 @@ class StageProcesses:
 
 
 def how_it_ended(code: int) -> str:
-    """Say how a process ended: its exit code, or the signal where the code is negative."""
+    """Return how a process ended: its exit code, or the signal if the code is negative."""
     if code == UNKNOWN_CODE:
         return "ended (its exit code is not known)"
     return f"was killed ({_signal_name(-code)})" if code < 0 else f"ended (exit code {code})"

@@ -1,4 +1,4 @@
-"""The start of a run: a few stages at a time, for as long as one after the other becomes ready."""
+"""The start of a run: a few stages at a time, with a time limit until the next one is ready."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ C = TypeVar("C", bound=Startable)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How many stages are started at the same time, and how long none of them may become ready."""
+class StartPace:
+    """How many stages are started at the same time, and the longest time until the next one of them is ready."""
 
     concurrency: int
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
 
-def start_at_pace(
+def start_stages(
     groups: Sequence[Sequence[C]],
     begin: Callable[[C], None],
     ready_among: Callable[[Iterable[C]], Iterable[C]],
-    pace: Pace,
+    pace: StartPace,
     now: Callable[[], float],
     on_tick: Callable[[int], None],
 ) -> None:
-    """Start stages in their order, a group when the one before is ready, and return when all are.
+    """Start stages in their order, a group when the one before is ready, and return when all are ready.
 
-    `ready_among` waits for a moment and returns those that have become ready; `on_tick(ready)` is called again and
-    again with their number. Raise StartError where a stage ends, or where none becomes ready within the time; what
-    `on_tick` raises breaks the start off.
+    `ready_among` waits for a moment and returns those that have become ready; `on_tick(ready)` is called repeatedly
+    with their number. Raise StartError if a stage ends, or if none becomes ready in time; what `on_tick` raises ends
+    the start.
     """
     count, ready, last_ready = sum(map(len, groups)), 0, now()
     for group in groups:
@@ -79,7 +79,7 @@ def _refuse_ended(starting: Iterable[Startable]) -> None:
 def _too_slow(starting: Iterable[Startable], ready: int, count: int, timeout_seconds: float) -> str:
     first = next(iter(starting))
     names = ", ".join(child.label for child in starting)
-    said = f"{ready} of {count} stages are ready, and for {format_duration(timeout_seconds)} no other became so"
+    said = f"{ready} of {count} stages are ready, and no other became ready for {format_duration(timeout_seconds)}"
     return _with_words(f"{said}; waiting for {names}; --start-timeout waits longer", first)
 
 

@@ -1,4 +1,4 @@
-"""How a run is asked to end: by a person at the keyboard, by a signal, or by a terminal that closes."""
+"""How a run is asked to stop: by a person at the keyboard, by a signal, or by a terminal that closes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """Say that a person stopped the run before it was up."""
+    """Raised when a person stops the run before it is up."""
 
 
 class StopRequest:
-    """Ctrl-C, SIGTERM or SIGHUP asks for an orderly end; a second Ctrl-C or SIGTERM raises KeyboardInterrupt.
+    """Ctrl-C, SIGTERM or SIGHUP requests an orderly stop; a second Ctrl-C or SIGTERM raises KeyboardInterrupt.
 
-    SIGHUP never does: a terminal that closes sends it more than once, and nobody is there to be impatient. Where it is
-    ignored, as under nohup, it stays ignored.
+    SIGHUP never does: a terminal that closes sends it more than once, and no user is waiting there. If it is ignored,
+    as under nohup, it stays ignored.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the signals in the body of the `with`."""
+        """Handle the signals in the body of the `with`."""
         numbers = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
@@ -37,12 +37,12 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait for the request; False where none comes in time."""
+        """Wait for the request; return False if there is none in time."""
         return self._event.wait(timeout_seconds)
 
     @property
     def made(self) -> bool:
-        """Return whether the end was asked for."""
+        """Return whether a stop was requested."""
         return self._event.is_set()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

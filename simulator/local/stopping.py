@@ -1,4 +1,4 @@
-"""The end of a run's stages: callers before those they call, within one bound, and told while it takes."""
+"""Stopping a run's stages: callers before the stages that they call, within a time limit, with progress reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulator.topology.model import Topology
 
 _POLL_SECONDS = 0.02
 _FIRST_WORD_SECONDS, _NEXT_WORD_SECONDS = 1.0, 5.0
-# What a stage may take after the bound: it breaks off what is not done, and tells what is untold.
+# What a stage may take after the limit: it breaks off what is not done, and flushes logs and spans.
 _AFTER_BOUND_SECONDS = 13.0
 _KILL_SECONDS = 5.0
 
@@ -19,7 +19,7 @@ _KILL_SECONDS = 5.0
 class Ending:
     """The end of a run within `bound_seconds`, from when this is made.
 
-    `in_flight()` gives the messages in each stage, `tell(text)` shows what is being waited for, and `look(seconds)`
+    `in_flight()` returns the messages in each stage, `tell(text)` shows what it is waiting for, and `look(seconds)`
     waits for news of the stages.
     """
 
@@ -48,7 +48,7 @@ class Ending:
             return []
         for child in waited_for:
             child.break_off()
-        # Counted from now: a stage whose callers took the whole time has as long for its end as they had.
+        # Counted from now: a stage whose callers took the whole time has as long to stop as they had.
         if self._wait(waited_for, time.monotonic() + _AFTER_BOUND_SECONDS):
             return []
         stuck = [child for child in waited_for if child.returncode is None]

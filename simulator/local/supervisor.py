@@ -21,10 +21,10 @@ from simulator.local.machine import this_machine
 from simulator.local.packing import pack
 from simulator.local.plan import STANDARD_INPUT, files_of
 from simulator.local.stage_processes import StageProcess, StageProcesses, how_it_ended
-from simulator.local.starting import Pace, start_at_pace
+from simulator.local.starting import StartPace, start_stages
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.stopping import Ending
-from simulator.local.view import Percentiles, Picture, View
+from simulator.local.view import Percentiles, RunSnapshot, View
 from simulator.net.listening import listen_in_a_row
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
@@ -41,18 +41,18 @@ from simulator.topology.reader import write_topology
 DEFAULT_LOG_LIMIT_BYTES = 2**30
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.05
-# To read the tallies of a thousand stages takes a tenth of a second.
+# Reading the tallies of a thousand stages takes a tenth of a second.
 _SHOW_SECONDS, _SHOW_SECONDS_A_STAGE = 1.0, 0.003
 _SECRET_BYTES = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a run came to: the account, and percentiles in seconds by stage and for the whole way.
+    """The result of a run: the account, and percentiles in seconds by stage and from end to end.
 
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
-    `log_lines_deleted` gave way to later ones. `spans_dropped` did not reach the console, or the collector
-    where there is none.
+    `log_lines_deleted` gave way to later ones. `spans_dropped` did not reach the console, or the collector if there is
+    no console.
     """
 
     ledger: Ledger
@@ -65,7 +65,7 @@ class Result:
 
 
 class Supervisor:
-    """The stages of one run. Use it as a context manager: whatever happens, no process is left behind."""
+    """The stages of one run. Use it as a context manager: no process is ever left behind."""
 
     def __init__(
         self,
@@ -119,18 +119,18 @@ class Supervisor:
 
     @property
     def parent_fd(self) -> int:
-        """Give the descriptor that is at its end when this process is gone, for whoever is to end with it."""
+        """Return the descriptor that reaches its end when this process is gone, for processes that end with it."""
         return self._parent_read
 
     def addresses(self, name: str) -> list[str]:
-        """Give the URLs at which the instances of a stage take messages."""
+        """Return the URLs at which the instances of a stage take messages."""
         return [child.address(self.topology.stages[name].path) for child in self._children[name]]
 
-    def start(self, pace: Pace, on_tick: Callable[[int], None] = lambda _: None) -> None:
-        """Start every stage, the called ones first, and the injectors when all others are ready.
+    def start(self, pace: StartPace, on_tick: Callable[[int], None] = lambda _: None) -> None:
+        """Start every stage, called ones first, and the injectors when all others are ready.
 
-        `on_tick(ready)` hears how many processes are. Raise StartError where a stage does not come up, Interrupted
-        where a person stops it.
+        `on_tick(ready)` is called with how many are ready. Raise StartError if a stage does not start, Interrupted if a
+        person stops the run.
         """
         injectors = [name for name, stage in self.topology.stages.items() if stage.role is Role.INJECTOR]
         others = [name for name in called_first(self.topology) if name not in injectors]
@@ -141,39 +141,39 @@ class Supervisor:
             on_tick(ready)
 
         groups = [self._everyone(names) for names in (others, injectors)]
-        start_at_pace(groups, self._begin, self._ready_among, pace, time.monotonic, tick)
+        start_stages(groups, self._begin, self._ready_among, pace, time.monotonic, tick)
         self._close_outputs()
         self._began = time.monotonic()
 
     def run(self, view: View, duration_seconds: float | None) -> None:
-        """Watch until the end is asked for, the time is up, or every load has come to its end."""
+        """Watch until a stop is requested, the time is up, or every load has finished."""
         watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
         next_show = self._began
         while not self._stop.wait(_TICK_SECONDS):
             now = time.monotonic()
             self._processes.look(0.0)
-            self._note_gone()
+            self._record_gone()
             if now >= next_show:
                 next_show = now + max(_SHOW_SECONDS, _SHOW_SECONDS_A_STAGE * self.count)
-                view.show(self._picture(watches, now))
+                view.show(self._snapshot(watches, now))
             if duration_seconds is not None and now - self._began >= duration_seconds:
                 break
             if self._finished():
                 break
-        view.show(self._picture(watches, time.monotonic()))
+        view.show(self._snapshot(watches, time.monotonic()))
 
     def finish(self, tell: Callable[[str], None]) -> Result:
-        """Stop every stage, callers before those they call, and draw up the account.
+        """Stop every stage, callers before the stages that they call, and return the account.
 
-        `tell(text)` shows what is being waited for, where it takes long.
+        `tell(text)` shows what it is waiting for, if it takes long.
         """
         self._processes.look(0.0)
-        self._note_gone()
+        self._record_gone()
         ending = Ending(self.topology, run_drain_seconds(self.topology), self._in_flight, tell, self._processes.look)
         for names in callers_first(self.topology):
             stuck = ending.stop(self._everyone(names))
             self._gone |= {child.label: "did not stop in time and was killed" for child in stuck}
-            self._note_failed(names)
+            self._record_failed(names)
         counts = {name: source.counts() for name, source in self._tallies.items()}
         pipeline: dict[int, int] = {}
         for source in self._tallies.values():
@@ -191,26 +191,26 @@ class Supervisor:
         )
 
     def _truncated(self) -> Iterator[str]:
-        """Say which tallies somebody has made shorter: what was counted after that is not known."""
+        """Yield which tallies were truncated: what was counted after that is not known."""
         for label, reader in self._readers.items():
             if reader.truncated:
-                yield f"{label}: its tally was truncated; its counts are the last that were seen"
+                yield f"{label}: its tally was truncated; its counts are the last ones that were read"
 
     def _trouble(self) -> Iterator[str]:
-        """Say what became of the process that forked the stages, where it has not gone on to the end."""
+        """Yield how the process that forked the stages ended, if it ended early."""
         if self._processes.trouble:
             yield f"{self._processes.trouble}: how its stages ended is not known"
 
     def _everyone(self, names: Iterable[str] | None = None) -> list[Child]:
-        """Give every process of these stages, or of all."""
+        """Return every instance of these stages, or of all."""
         chosen = self._children if names is None else names
         return [child for name in chosen for child in self._children[name]]
 
     def _in_flight(self) -> dict[str, int]:
         return {name: RollingWindow(source).snapshot(0.0).in_flight for name, source in self._tallies.items()}
 
-    def _note_failed(self, names: Iterable[str]) -> None:
-        """Note how those ended that were asked to, and did not end as they should."""
+    def _record_failed(self, names: Iterable[str]) -> None:
+        """Record how stages ended that were asked to stop and did not end normally."""
         for child in self._everyone(names):
             if child.returncode and child.label not in self._gone:
                 self._gone[child.label] = how_it_ended(child.returncode)
@@ -228,7 +228,7 @@ class Supervisor:
         return replace(topology, stages=stages)
 
     def _open_outputs(self, topology: Topology) -> None:
-        """Find out whether the outputs can be written; they stay open until the stages have them, for a pipe ends."""
+        """Check that the outputs can be written; keep them open until the stages have them, or a pipe would end."""
         for _, path in files_of(topology):
             self._outputs.append(JsonLinesOutput(path))
 
@@ -267,7 +267,7 @@ class Supervisor:
         child.begin(self._process_by_label[child.label], self._log_limit_bytes)
 
     def _fork(self, labelled: Sequence[str]) -> None:
-        """Make the process of stages; what it writes to standard error is in the file of the first."""
+        """Fork the process of stages; its standard error goes to the file of the first one."""
         names = [label.partition(".")[0] for label in labelled]
         reads = any(self.topology.stages[name].input == STANDARD_INPUT for name in names)
         title = labelled[0] if len(labelled) == 1 else f"{len(labelled)} stages"
@@ -276,20 +276,20 @@ class Supervisor:
         self._process_by_label |= dict.fromkeys(labelled, process)
 
     def _ready_among(self, children: Iterable[Child]) -> list[Child]:
-        """Wait for a moment and return those that have become ready. Raise StartError where no more can."""
+        """Wait for a moment and return those that have become ready. Raise StartError if no more can."""
         self._processes.look(_LOOK_SECONDS)
         if self._processes.trouble:
             raise StartError(self._processes.trouble)
         return [child for child in children if child.is_ready]
 
-    def _note_gone(self) -> None:
+    def _record_gone(self) -> None:
         for child in self._everyone():
             code = child.returncode
             if code is not None and child.label not in self._gone:
                 self._gone[child.label] = how_it_ended(code)
 
     def _gone_stages(self) -> dict[str, str]:
-        """Say of each stage how those of its processes ended that should still run."""
+        """Return for each stage how those of its instances ended that should still run."""
         said = {}
         for name, children in self._children.items():
             gone = [child for child in children if child.label in self._gone]
@@ -299,15 +299,15 @@ class Supervisor:
                 said[name] = ", ".join(f"instance {child.instance} {self._gone[child.label]}" for child in gone)
         return said
 
-    def _picture(self, watches: Mapping[str, RollingWindow], now: float) -> Picture:
+    def _snapshot(self, watches: Mapping[str, RollingWindow], now: float) -> RunSnapshot:
         standings = {name: watch.snapshot(now) for name, watch in watches.items()}
         said = self._gone_stages()
         dead = {name for name, children in self._children.items() if all(c.label in self._gone for c in children)}
         gone = {name: how for name, how in said.items() if name in dead}
-        return Picture(now - self._began, standings, gone, {n: how for n, how in said.items() if n not in dead})
+        return RunSnapshot(now - self._began, standings, gone, {n: how for n, how in said.items() if n not in dead})
 
     def _finished(self) -> bool:
-        """Tell whether there are injectors with an end, and every one of them has come to it."""
+        """Return whether there are finite loads, and all of them have finished."""
         loads = {name: _load_of(stage) for name, stage in self.topology.stages.items() if stage.role is Role.INJECTOR}
         ends = [name for name, load in loads.items() if load is not None]
         if not ends:

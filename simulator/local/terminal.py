@@ -1,6 +1,6 @@
-"""Where a run speaks to a person: a terminal that may be closed, a pipe that nobody reads on, a disk that is full.
+"""The output of a run for people: a terminal that may close, a pipe without a reader, a disk that is full.
 
-What can't be shown any more must never end what runs.
+A failure to show something must never end the run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _PIPE_WIDTH = 200
 
 
 class Outlet:
-    """A text stream that goes silent, once and for all, when it can't be written any more.
+    """A text stream that goes silent, for good, when it can't be written any more.
 
-    `lost` says why then. Its descriptor leads to the null device from there on, so that nothing of what is left in a
-    buffer fails when the interpreter ends.
+    `lost` is the reason then. Its descriptor leads to the null device from then on, so that flushing what is left in a
+    buffer does not fail when the interpreter ends.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -47,7 +47,7 @@ class Outlet:
         return len(text)
 
     def flush(self) -> None:
-        """Let out what is in the buffer, or drop it."""
+        """Write what is in the buffer, or drop it."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -59,7 +59,7 @@ class Outlet:
 
 
 def silence(stream: TextIO) -> None:
-    """Let a stream's descriptor lead to the null device, and what is in its buffer with it."""
+    """Redirect a stream's descriptor, and what is in its buffer, to the null device."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -68,7 +68,7 @@ def silence(stream: TextIO) -> None:
 
 
 def make_console(outlet: Outlet) -> Console:
-    """Make a console for people; where no terminal says how wide it is, nothing is cut or broken to fit."""
-    file = cast(TextIO, outlet)  # as much of one as rich uses
+    """Return a console for people; without a terminal that has a width, nothing is cut or wrapped."""
+    file = cast(TextIO, outlet)  # it has the methods that rich uses
     console = Console(file=file, highlight=False)
     return console if console.is_terminal else Console(file=file, highlight=False, width=_PIPE_WIDTH)

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live table on a terminal, a line every few seconds elsewhere; then the ledger."""
+"""The view of a run: a live table on a terminal, a line every few seconds elsewhere; then the ledger."""
 
 from __future__ import annotations
 
@@ -32,50 +32,50 @@ Percentiles = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A moment of a run: how each stage stands, and how those ended that should still run.
+class RunSnapshot:
+    """A moment of a run: a snapshot of each stage, and how those ended that should still run.
 
     `hurt` says which instances are gone of stages that have others left. `speed` is how many times faster than real
-    time virtual time passes, None where time is real.
+    time virtual time passes, None if time is real.
     """
 
     elapsed_seconds: float
-    standings: Mapping[str, StageSnapshot]
+    stages: Mapping[str, StageSnapshot]
     gone: Mapping[str, str]
     hurt: Mapping[str, str] = field(default_factory=dict)
     speed: float | None = None
 
 
 class View(Protocol):
-    """Somewhere to show a run."""
+    """A way to show a run."""
 
     def open(self) -> None:
-        """Begin to show pictures."""
+        """Start to show snapshots."""
 
-    def show(self, picture: Picture) -> None:
-        """Show how things stand."""
+    def show(self, snapshot: RunSnapshot) -> None:
+        """Show a snapshot."""
 
     def close(self) -> None:
-        """Show no more pictures, leaving the last one where it is."""
+        """Show no more snapshots; the last one stays."""
 
 
 class LiveView:
-    """A table that is drawn anew in its place."""
+    """A table that is redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def open(self) -> None:
-        """Take the lower end of the terminal."""
+        """Take the bottom of the terminal."""
         self._live.start()
 
-    def show(self, picture: Picture) -> None:
+    def show(self, snapshot: RunSnapshot) -> None:
         """Draw the table."""
-        hint = Text(f"  {_elapsed(picture)}; Ctrl-C ends the run", style="dim")
-        self._live.update(Group(live_table(picture), hint), refresh=True)
+        hint = Text(f"  {_elapsed(snapshot)}; Ctrl-C ends the run", style="dim")
+        self._live.update(Group(live_table(snapshot), hint), refresh=True)
 
     def close(self) -> None:
-        """Leave the last table standing."""
+        """Leave the last table in place."""
         self._live.stop()
 
 
@@ -83,23 +83,23 @@ class PlainView:
     """A line every few seconds, for pipes and logs."""
 
     def __init__(self, console: Console, now: Callable[[], float] | None = None) -> None:
-        """Count the seconds between lines by `now`, or where it is None by the time of the run."""
+        """Measure the time between lines by `now`, or by the time of the run if that is None."""
         self._console = console
         self._now = now
         self._next_seconds = 1.0 if now is None else now() + 1.0
 
     def open(self) -> None:
-        """Have nothing to open."""
+        """Do nothing: nothing is open."""
 
-    def show(self, picture: Picture) -> None:
-        """Print a line where the last one is old enough."""
-        now = picture.elapsed_seconds if self._now is None else self._now()
+    def show(self, snapshot: RunSnapshot) -> None:
+        """Print a line if the last one is old enough."""
+        now = snapshot.elapsed_seconds if self._now is None else self._now()
         if now >= self._next_seconds:
             self._next_seconds = now + _PLAIN_EVERY_SECONDS
-            self._console.print(plain_line(picture), highlight=False, markup=False, soft_wrap=True)
+            self._console.print(plain_line(snapshot), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing: nothing is open."""
 
 
 class Silence:
@@ -108,71 +108,71 @@ class Silence:
     def open(self) -> None:
         """Do nothing."""
 
-    def show(self, picture: Picture) -> None:
+    def show(self, snapshot: RunSnapshot) -> None:
         """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
-def plain_line(picture: Picture, max_width: int = _MAX_LINE_WIDTH) -> str:
-    """Write a picture as one line: every stage where they fit, else those that matter most and how many are left out.
+def plain_line(snapshot: RunSnapshot, max_width: int = _MAX_LINE_WIDTH) -> str:
+    """Return a snapshot as one line: every stage if they fit, else the most important and how many are left out.
 
-    What matters is what is gone or has lost instances, then what has bad outcomes, then what is busiest.
+    Most important are stages that are gone or have lost instances, then those with bad outcomes, then the busiest.
     """
-    parts = {name: f"{name} {_figures(picture, name)}" for name in picture.standings}
+    parts = {name: f"{name} {_figures(snapshot, name)}" for name in snapshot.stages}
     shown: set[str] = set()
-    width = len(_line(picture, [], len(parts)))
-    for name in sorted(parts, key=lambda name: _weight(picture, name), reverse=True):
+    width = len(_line(snapshot, [], len(parts)))
+    for name in sorted(parts, key=lambda name: _weight(snapshot, name), reverse=True):
         if shown and width + len(parts[name]) + len(_BETWEEN) > max_width:
             break
         shown.add(name)
         width += len(parts[name]) + len(_BETWEEN)
-    if len(_line(picture, list(parts.values()), 0)) <= max_width:
+    if len(_line(snapshot, list(parts.values()), 0)) <= max_width:
         shown = set(parts)
-    return _line(picture, [part for name, part in parts.items() if name in shown], len(parts) - len(shown))
+    return _line(snapshot, [part for name, part in parts.items() if name in shown], len(parts) - len(shown))
 
 
-def _line(picture: Picture, parts: list[str], left_out: int) -> str:
+def _line(snapshot: RunSnapshot, parts: list[str], left_out: int) -> str:
     more = [f"and {left_out} more"] if left_out else []
-    return f"{picture.elapsed_seconds:5.0f}s  {_faster(picture)}{_BETWEEN.join([*parts, *more])}"
+    return f"{snapshot.elapsed_seconds:5.0f}s  {_faster(snapshot)}{_BETWEEN.join([*parts, *more])}"
 
 
-def _elapsed(picture: Picture) -> str:
+def _elapsed(snapshot: RunSnapshot) -> str:
     """Return the time of a run for people."""
-    seconds = f"{picture.elapsed_seconds:.0f} s"
-    return seconds if picture.speed is None else f"{seconds} of virtual time, {picture.speed:,.0f} times real time"
+    seconds = f"{snapshot.elapsed_seconds:.0f} s"
+    return seconds if snapshot.speed is None else f"{seconds} of virtual time, {snapshot.speed:,.0f} times real time"
 
 
-def _faster(picture: Picture) -> str:
-    return "" if picture.speed is None else f"x{picture.speed:,.0f}  "
+def _faster(snapshot: RunSnapshot) -> str:
+    return "" if snapshot.speed is None else f"x{snapshot.speed:,.0f}  "
 
 
-def _figures(picture: Picture, name: str) -> str:
-    if name in picture.gone:
-        return picture.gone[name].upper()
-    standing = picture.standings[name]
-    hurt = [picture.hurt[name].upper()] if name in picture.hurt else []
+def _figures(snapshot: RunSnapshot, name: str) -> str:
+    if name in snapshot.gone:
+        return snapshot.gone[name].upper()
+    standing = snapshot.stages[name]
+    hurt = [snapshot.hurt[name].upper()] if name in snapshot.hurt else []
     bad = [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
     figures = [_rate(standing.rate_per_second), f"p50 {human_duration(standing.p50_seconds)}"]
     figures += [f"p99 {human_duration(standing.p99_seconds)}", f"in flight {standing.in_flight}", *bad, *hurt]
     return ", ".join(figures)
 
 
-def _weight(picture: Picture, name: str) -> tuple[bool, int, int, float]:
-    """Return how much a stage matters to somebody who sees a few of many; a greater one matters more."""
-    standing = picture.standings[name]
+def _weight(snapshot: RunSnapshot, name: str) -> tuple[bool, int, int, float]:
+    """Return the importance of a stage for a line that shows a few of many; greater is more important."""
+    standing = snapshot.stages[name]
     bad = sum(count for outcome, count in standing.outcomes.items() if outcome not in _GOOD)
     rate = standing.rate_per_second
-    return name in picture.gone or name in picture.hurt, bad, standing.in_flight, 0.0 if math.isnan(rate) else rate
+    return name in snapshot.gone or name in snapshot.hurt, bad, standing.in_flight, 0.0 if math.isnan(rate) else rate
 
 
-def live_table(picture: Picture) -> Table:
-    """Draw a picture as a table: stage, rate, p50, p95, p99, in flight, queue, outcomes."""
+def live_table(snapshot: RunSnapshot) -> Table:
+    """Return a snapshot as a table: stage, rate, p50, p95, p99, in flight, queue, outcomes."""
     table = _table("stage", ">rate", ">p50", ">p95", ">p99", ">in flight", ">queue", "outcomes")
-    for name, standing in picture.standings.items():
-        if name in picture.gone:
-            outcome = Text(picture.gone[name].upper(), style="bold red")
+    for name, standing in snapshot.stages.items():
+        if name in snapshot.gone:
+            outcome = Text(snapshot.gone[name].upper(), style="bold red")
             table.add_row(Text(name, style="bold red"), *["-"] * 6, outcome)
             continue
         times = (standing.p50_seconds, standing.p95_seconds, standing.p99_seconds)
@@ -182,13 +182,13 @@ def live_table(picture: Picture) -> Table:
             *(human_duration(seconds) for seconds in times),
             str(standing.in_flight),
             str(standing.queue_depth),
-            _outcomes(standing.outcomes).append(picture.hurt.get(name, "").upper(), style="bold red"),
+            _outcomes(standing.outcomes).append(snapshot.hurt.get(name, "").upper(), style="bold red"),
         )
     return table
 
 
 def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:
-    """List the stages that are up: name, role, address, delay."""
+    """Return the table of the stages that are up: name, role, address, delay."""
     table = _table("stage", "role", "address", "delay")
     for name, role, address, delay in rows:
         table.add_row(Text(name, style="bold"), role, Text(address), Text(delay))
@@ -196,8 +196,8 @@ def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:
 
 
 def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], pipeline: Percentiles) -> Group:
-    """Draw the account at the end of a run."""
-    # Most runs end with nothing broken off, and need the width.
+    """Return the tables of the account at the end of a run."""
+    # Most runs end without broken-off messages, and need the width.
     shown = [o for o in Outcome if o is not Outcome.BROKEN_OFF or any(line.broken_off for line in ledger.stages)]
     headings = (f">{outcome.replace('_', ' ')}" for outcome in shown)
     stages = _table("stage", ">received", *headings, ">in flight", ">missed")

@@ -1,4 +1,4 @@
-"""What is counted and kept of every instance in virtual time, and the account that comes of it."""
+"""The counts and files of every instance in virtual time, and the account that follows from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from simulator.virtual.system import InstanceSetup
 
 
 class Logs(Protocol):
-    """Somewhere for the logs of a run."""
+    """A destination of the logs of a run."""
 
     def logger(self, name: str, instance: int, clock: Clock, counts: MemoryTally) -> FilteringBoundLogger:
         """Return the logger of an instance, which counts the lines that are missing."""
@@ -53,7 +53,7 @@ class Books:
         self._last = _LastHandled(clock)
 
     def setup(self, name: str, instance: int) -> InstanceSetup:
-        """Return what an instance is given. Raise StartError where a file can't be had."""
+        """Return what an instance is connected to. Raise StartError if a file can't be used."""
         stage = self._topology.stages[name]
         counts = MemoryTally(tally.slots(dict.fromkeys(self._callers[name]), self._called[name]))
         self._tallies[name].append(counts)
@@ -84,7 +84,7 @@ class Books:
             ledger=make_ledger(self._topology, counts, {}),
             latencies={name: percentiles(source.durations(tally.HANDLING)) for name, source in tallies.items()},
             pipeline=percentiles(pipeline),
-            # Not the time of the kernel, which may have gone on after the last message.
+            # Not the time of the kernel, which may have advanced after the last message.
             seconds=max(ended_at, self._last.at),
             log_lines_dropped={name: count[tally.LOG_LINES_DROPPED] for name, count in counts.items()},
             log_lines_deleted={name: count[tally.LOG_LINES_DELETED] for name, count in counts.items()},

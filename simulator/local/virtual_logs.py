@@ -23,7 +23,7 @@ class VirtualLog:
     """The log of one stage; of more than `limit_bytes` the oldest half is deleted.
 
     Its file is open only while a block is written, so that ten thousand stages may have one. `on_loss(count)` is called
-    with the number of lines that could not be written, `on_deleted(count)` with that of those deleted, both in all.
+    with the total of lines that could not be written, `on_deleted(count)` with the total of those deleted.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class VirtualLog:
             raise StartError(f"{path} can't be written: {error.strerror}") from None
 
     def write(self, line: bytes) -> None:
-        """Take one line, without its line break."""
+        """Queue one line, without its line break."""
         self._waiting.append(line)
         self._waiting_bytes += len(line) + 1
         if self._waiting_bytes >= min(_BLOCK_BYTES, self._half_bytes):
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits; what can't be written is counted as lost."""
+        """Write what is queued; what can't be written is counted as lost."""
         lines, self._waiting = self._waiting, []
         size, self._waiting_bytes = self._waiting_bytes, 0
         if not lines:
@@ -84,7 +84,7 @@ class VirtualLog:
             self._path.rename(older_log(self._path))
             create_file(self._path).close()
         except OSError:
-            return  # the folder is gone, which the next block says
+            return  # the folder is gone, which the next block reports
         if self._older_lines:
             self._deleted += self._older_lines
             self._on_deleted(self._deleted)
@@ -117,6 +117,6 @@ class VirtualLogs:
         return make_logger(log.write, self._level, clock.unix_ns, **identity)
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write what is still queued."""
         for log in self._logs:
             log.flush()

@@ -1,4 +1,4 @@
-"""The command `run --virtual`: the same topology, the same story and the same draws, without sockets or waiting."""
+"""The command `run --virtual`: the same topology, the same handling and the same draws, without sockets or waiting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulator.local.folder import RunFolder, open_run_folder, write
 from simulator.local.stop_request import StopRequest
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet, make_console
-from simulator.local.view import LiveView, Picture, PlainView, Silence, View
+from simulator.local.view import LiveView, PlainView, RunSnapshot, Silence, View
 from simulator.local.virtual_books import Books
 from simulator.local.virtual_logs import VirtualLogs
 from simulator.quoting import quoted
@@ -37,18 +37,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # So that every timestamp has a year of four digits, whatever virtual time comes to.
 _YEARS = range(1000, 9001)
 _SHOW_SECONDS = 0.5
-# The kernel runs for so long before the terminal and the keyboard are looked at.
+# The kernel runs for so long before the terminal and the keyboard are served.
 _TURN_SECONDS = 0.1
 _FIRST_STEP_SECONDS = 0.01
 _MODELLED = {
-    "cpu": "cpu is modelled as time: it holds up the message and its worker, and nothing else",
+    "cpu": "cpu is modelled as time: it delays the message and holds its worker, and nothing else",
     "memory": "memory is not modelled: nothing is held",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualTime:
-    """What the command line asks of virtual time: when it begins (RFC 3339), and what each request takes by itself."""
+    """The options of virtual time: when it starts (RFC 3339), and the overhead of each request."""
 
     start: str | None = None
     overhead: str | None = None
@@ -74,7 +74,7 @@ def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mappin
     kernel, stop = Kernel(start_ns), StopRequest()
     logs = VirtualLogs(folder, topology, level, limit_bytes)
     books = Books(topology, kernel, logs)
-    course = _Course(topology, kernel, VirtualSystem(topology, kernel, books.setup, overhead_seconds), books, stop)
+    course = _VirtualRun(topology, kernel, VirtualSystem(topology, kernel, books.setup, overhead_seconds), books, stop)
     _announce(topology, folder, err)
     with stop.listening():
         view.open()
@@ -89,7 +89,7 @@ def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mappin
     return code
 
 
-class _Course:
+class _VirtualRun:
     """A run in virtual time from its first message to its account."""
 
     def __init__(
@@ -107,7 +107,7 @@ class _Course:
         self._ended_at = 0.0
 
     def run(self, view: View, duration_seconds: float | None) -> None:
-        """Let the loads run to their end, or for so long, and finish what is under way within its bound."""
+        """Run the loads to their end, or for so long, and finish what is in flight within its time limit."""
         end = math.inf if duration_seconds is None else duration_seconds
         self._system.start()
         while not (self._stop.made or self._system.has_ended or self._kernel.now() >= end):
@@ -118,10 +118,10 @@ class _Course:
         while self._system.in_flight and self._kernel.now() < bound:
             self._turn(view, bound)
         self._system.break_off()
-        view.show(self._picture())
+        view.show(self._snapshot())
 
     def result(self) -> Result:
-        """Draw up the account."""
+        """Return the account."""
         return self._books.result(self._ended_at)
 
     def _turn(self, view: View, until: float) -> None:
@@ -136,13 +136,13 @@ class _Course:
             self._step_seconds /= 2
         if now - self._shown >= _SHOW_SECONDS:
             self._shown = now
-            view.show(self._picture())
+            view.show(self._snapshot())
 
-    def _picture(self) -> Picture:
+    def _snapshot(self) -> RunSnapshot:
         now = self._kernel.now()
         standings = {name: watch.snapshot(now) for name, watch in self._watches.items()}
         real_seconds = max(1e-3, time.monotonic() - self._began)
-        return Picture(now, standings, {}, speed=now / real_seconds)
+        return RunSnapshot(now, standings, {}, speed=now / real_seconds)
 
 
 def _announce(topology: Topology, folder: RunFolder, err: Console) -> None:
@@ -161,7 +161,7 @@ def _refuse(topology: Topology) -> None:
         stage.role is Role.INJECTOR and (stage.load is not None or stage.input is not None)
         for stage in topology.stages.values()
     ):
-        message = f"{topology.name} has no injector that makes messages, and no client can reach virtual time"
+        message = f"{topology.name} has no injector that creates messages, and no client can reach virtual time"
         raise ConfigurationError.of(message, "flag --virtual")
 
 

@@ -251,7 +251,7 @@ def test_check_says_whom_a_fault_strikes(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
     assert done.returncode == 0
     cores = len(os.sched_getaffinity(0))
-    assert ("s0: cpu(20ms, 100%) strikes every stage of its process" in done.stderr) is (cores < 9)
+    assert ("s0: cpu(20ms, 100%) affects every stage of its process" in done.stderr) is (cores < 9)
     path.write_text(path.read_text().replace("s0: {", "s0: {processes: apart, "))
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
     assert done.stderr == ""

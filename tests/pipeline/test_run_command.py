@@ -201,7 +201,7 @@ def test_an_input_inside_the_folder_of_the_run_is_refused_untouched(tmp_path):
     for name in ("report/logs/archive.jsonl", "link/logs/archive.jsonl"):
         finished = run(*again, "--input", name, cwd=tmp_path)
         assert (finished.returncode, finished.stdout) == (2, "")
-        assert "lies in the folder of the run" in finished.stderr and "--report" in finished.stderr
+        assert "is in the folder of the run" in finished.stderr and "--report" in finished.stderr
         assert source.read_bytes() == before != b""
 
 
@@ -372,5 +372,5 @@ def test_a_start_that_takes_too_long_says_what_it_waits_for(tmp_path):
     """--start-timeout bounds how long no stage may become ready; the reason names the stages and the flag."""
     finished = run("run", str(PIPELINE), "--start-timeout", "1ms", "--report", str(tmp_path / "r"), cwd=tmp_path)
     assert finished.returncode == 2
-    assert "0 of 4 stages are ready, and for 1ms no other became so; waiting for" in finished.stderr
+    assert "0 of 4 stages are ready, and no other became ready for 1ms; waiting for" in finished.stderr
     assert "--start-timeout waits longer" in finished.stderr

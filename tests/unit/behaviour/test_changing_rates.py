@@ -208,7 +208,7 @@ stages:
     path.write_text(write_topology(topology))
     assert read_topology(path) == topology
     last = describe(topology).renderables[-1]
-    assert str(last) == f"messages come in at injector ({spec})"
+    assert str(last) == f"entries: injector ({spec})"
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -109,6 +109,6 @@ def test_nothing_of_the_user_s_lies_in_the_folder_of_the_run(tmp_path, use):
     inside.touch()
     options = {use: inside} if use != "configuration" else {}
     sources = [inside] if use == "configuration" else []
-    with pytest.raises(ConfigurationError, match="lies in the folder of the run"):
+    with pytest.raises(ConfigurationError, match="is in the folder of the run"):
         check_files(stages(tmp_path, **options), sources, folder)
     check_files(stages(tmp_path, **options), sources, tmp_path / "other")

@@ -60,7 +60,7 @@ stages:
 """
     lines = described(text)
     assert lines[0] == "orders: 3 stages, good to run"
-    assert lines[-1] == "messages come in at injector (20/s, constant)"
+    assert lines[-1] == "entries: injector (20/s, constant)"
     assert [cells(line) for line in lines[2:7] if not line.startswith(" ")] == [
         ["stage", "role", "delay", "workers", "queue", "faults", "calls"],
         ["injector", "injector", "constant(0s)", "1000", "1000", "-", "parse"],
@@ -173,7 +173,7 @@ def test_what_a_file_holds_is_neither_obeyed_nor_marked_up():
     text = 'stages:\n  a: {role: terminator, output: "[red]\\e]0;x\\a[/red].jsonl"}\n'
     assert details_of(text, "a") == ["output: [red]\\x1b]0;x\\x07[/red].jsonl"]
     text = 'stages:\n  a: {role: injector, input: "[b]\\e[2J", calls: [b]}\n  b: {role: terminator}\n'
-    assert described(text)[-1] == "messages come in at a (from [b]\\x1b[2J)"
+    assert described(text)[-1] == "entries: a (from [b]\\x1b[2J)"
 
 
 def test_thousands_of_stages_are_described_in_time_that_goes_with_them():
@@ -228,13 +228,13 @@ def test_the_steps_of_a_stage(calls, words):
 def test_where_the_messages_of_an_injector_are_from(injector, words):
     """An injector says its rate and how messages follow each other, or the file that they are read from."""
     text = f"stages:\n  source: {{role: injector, {injector}, calls: [end]}}\n  end: {{role: terminator}}\n"
-    assert described(text)[-1] == f"messages come in at source ({words})"
+    assert described(text)[-1] == f"entries: source ({words})"
 
 
 def test_an_injector_without_a_load_takes_messages():
     """An injector that makes no messages of its own is one that messages are sent to."""
     text = "stages:\n  source: {role: injector, calls: [end]}\n  end: {role: terminator}\n"
-    assert described(text)[-1] == "messages come in at source (POST)"
+    assert described(text)[-1] == "entries: source (POST)"
 
 
 @pytest.mark.parametrize("load", ["{messages: 5}", "{concurrency: 4}"])
@@ -247,4 +247,4 @@ def test_an_injector_in_a_closed_loop_takes_no_messages(load):
 def test_a_stage_that_nobody_calls_takes_messages():
     """A topology without an injector takes messages where no other stage calls, and says so."""
     text = "stages:\n  front: {calls: [audit]}\n  back: {calls: [audit]}\n  audit: {calls: []}\n"
-    assert described(text)[-1] == "messages come in at front (POST), back (POST)"
+    assert described(text)[-1] == "entries: front (POST), back (POST)"

@@ -42,4 +42,4 @@ def test_a_key_that_was_not_there_had_its_default():
 def test_every_line_names_the_process():
     """Of several instances each says what changed in it, and one in which nothing did says that."""
     assert describe_change("enrich.2", BEFORE, {**BEFORE, "workers": 2}) == ["enrich.2: workers: 8 -> 2"]
-    assert describe_change("enrich", BEFORE, BEFORE) == ["enrich: nothing changed, it did so already"]
+    assert describe_change("enrich", BEFORE, BEFORE) == ["enrich: nothing changed: it had these values already"]

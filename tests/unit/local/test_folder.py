@@ -37,7 +37,7 @@ def test_everything_has_its_place(tmp_path):
 
 
 def test_by_default_a_run_is_named_for_its_topology(tmp_path):
-    """Without a wish the folder is runs/NAME in the working directory."""
+    """By default the folder is runs/NAME in the working directory."""
     with contextlib.chdir(tmp_path), taken(None, "orders") as folder:
         assert folder.path.resolve() == (tmp_path / "runs" / "orders").resolve()
 

@@ -357,7 +357,9 @@ def test_bad_lines(on_bad_line, wrong):
     account = ledger(changed("injector", lines=101, bad_lines=1), topology=topology)
     assert (account.lines_read, account.bad_lines) == (101, 1)
     assert account.balanced
-    assert ["the input was read no further" in problem for problem in account.problems] == ([True] if wrong else [])
+    assert ["the input was read only up to its bad line" in problem for problem in account.problems] == (
+        [True] if wrong else []
+    )
 
 
 # What can become of a try: how the caller saw it end, and whether the called stage has seen the message.

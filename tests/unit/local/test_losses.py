@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.local.losses import spans_not_passed_on, told_losses
+from simulator.local.losses import reported_losses, spans_not_forwarded
 from simulator.local.supervisor import Result
 from simulator.telemetry.run_files import RunFiles
 from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED, Tally
@@ -16,7 +16,7 @@ def files(tmp_path):
 
 
 def told(files, **losses):
-    return list(told_losses(Result(ledger=None, latencies={}, pipeline=None, seconds=1.0, **losses), files))
+    return list(reported_losses(Result(ledger=None, latencies={}, pipeline=None, seconds=1.0, **losses), files))
 
 
 def passing(files, offered, passed_on):
@@ -46,7 +46,7 @@ def test_spans_that_stages_lost_are_told_in_a_line(files):
 def test_spans_that_the_console_did_not_pass_on(files):
     """What reached the console and not the collector behind it is told, also of a console that was killed."""
     passing(files, 1500, 300)
-    assert spans_not_passed_on(files) == 1200
+    assert spans_not_forwarded(files) == 1200
     assert told(files) == [f"1,200 spans reached the console, but not your collector: see {files.console_log}"]
 
 
@@ -54,7 +54,7 @@ def test_spans_that_the_console_did_not_pass_on(files):
 def test_a_count_that_can_t_be_read(files, content):
     """A console that did not come as far as counting is no trouble."""
     files.console_tally.write_bytes(content)
-    assert spans_not_passed_on(files) == 0
+    assert spans_not_forwarded(files) == 0
 
 
 def test_log_lines(files):

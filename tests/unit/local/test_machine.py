@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulator.errors import StartError
-from simulator.local.machine import Machine, check_open_files, size_warning, this_machine
+from simulator.local.machine import MachineSize, check_open_files, size_warning, this_machine
 from simulator.topology.model import Processes, Stage, Topology
 
 
@@ -19,10 +19,10 @@ def of(count, instances=1, processes=Processes.SHARED):
 @pytest.mark.parametrize(
     ("topology", "machine"),
     [
-        (of(36), Machine(2, 8 * 10**9)),
-        (of(1001), Machine(2, 8 * 10**9)),
-        (of(150, processes=Processes.APART), Machine(2, 8 * 10**9)),
-        (of(1500, processes=Processes.APART), Machine(64, 256 * 10**9)),
+        (of(36), MachineSize(2, 8 * 10**9)),
+        (of(1001), MachineSize(2, 8 * 10**9)),
+        (of(150, processes=Processes.APART), MachineSize(2, 8 * 10**9)),
+        (of(1500, processes=Processes.APART), MachineSize(64, 256 * 10**9)),
     ],
 )
 def test_nothing_is_said_of_what_fits(topology, machine):
@@ -35,16 +35,16 @@ def test_nothing_is_said_of_what_fits(topology, machine):
     [
         (
             of(10_000),
-            Machine(2, 8 * 10**9),
+            MachineSize(2, 8 * 10**9),
             "10000 stages in 2 processes, about 5.1GB of memory and 100 s of start-up",
         ),
-        (of(100, 100), Machine(2, 8 * 10**9), "10000 stages in 2 processes, about 5.1GB of memory and 100 s"),
+        (of(100, 100), MachineSize(2, 8 * 10**9), "10000 stages in 2 processes, about 5.1GB of memory and 100 s"),
         (
             of(212, processes=Processes.APART),
-            Machine(2, 8 * 10**9),
+            MachineSize(2, 8 * 10**9),
             "212 stages in 212 processes, about 6.5GB of memory and 13 s",
         ),
-        (of(1500), Machine(64, 10**9), "1500 stages in 64 processes, about 2.7GB of memory and 1 s"),
+        (of(1500), MachineSize(64, 10**9), "1500 stages in 64 processes, about 2.7GB of memory and 1 s"),
     ],
 )
 def test_more_than_a_machine_can_start_is_told_with_what_it_needs(topology, machine, needs):

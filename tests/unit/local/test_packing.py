@@ -64,5 +64,5 @@ def test_faults_that_strike_others_are_told():
     assert sharing_warnings(topology, pack(topology, None, 2)) == []
     assert sharing_warnings(apart, pack(apart, 1, 2)) == []
     assert sharing_warnings(topology, pack(topology, 1, 2)) == [
-        "a: cpu(20ms, 100%) strikes every stage of its process; `processes: apart` keeps the stage in one by itself"
+        "a: cpu(20ms, 100%) affects every stage of its process; `processes: apart` gives the stage one of its own"
     ]

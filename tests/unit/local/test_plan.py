@@ -13,7 +13,7 @@ from simulator.behaviour.faults.error import Error
 from simulator.behaviour.retries import Retries
 from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.errors import ConfigurationError
-from simulator.local.plan import Wishes, apply_wishes, files_of
+from simulator.local.plan import Overrides, apply_overrides, files_of
 from simulator.topology.graph import calls_of
 from simulator.topology.model import Call, Load, OnBadLine
 from simulator.topology.reader import parse_topology
@@ -53,20 +53,20 @@ def topology(text=TEXT):
     return parse_topology(text, "file.yaml", no_samples, "default")
 
 
-def wish(text=TEXT, **wishes):
-    return apply_wishes(topology(text), Wishes(**wishes), no_samples)
+def overridden(text=TEXT, **overrides):
+    return apply_overrides(topology(text), Overrides(**overrides), no_samples)
 
 
-def refusal_of(text=TEXT, **wishes):
+def refusal_of(text=TEXT, **overrides):
     with pytest.raises(ConfigurationError) as refusal:
-        wish(text, **wishes)
+        overridden(text, **overrides)
     return [str(problem).split("\n")[0] for problem in refusal.value.problems]
 
 
 @pytest.mark.parametrize("text", [TEXT, TWO, ENTRY])
-def test_without_wishes_all_is_as_the_topology_says(text):
-    """No wish changes nothing."""
-    assert wish(text) == topology(text)
+def test_without_overrides_all_is_as_the_topology_says(text):
+    """Without overrides nothing changes."""
+    assert overridden(text) == topology(text)
 
 
 def changed(name, **changes):
@@ -79,7 +79,7 @@ LOAD = Load(rate_per_second=20.0, arrivals=ConstantArrivals(), messages=5)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "name", "changes"),
+    ("overrides", "name", "changes"),
     [
         ({"rate": "300/min"}, "injector", {"load": replace(LOAD, rate_per_second=5.0)}),
         ({"messages": 0}, "injector", {"load": replace(LOAD, messages=0)}),
@@ -162,29 +162,29 @@ LOAD = Load(rate_per_second=20.0, arrivals=ConstantArrivals(), messages=5)
         ({"sets": ("parse.instances=3",)}, "parse", {"instances": 3}),
     ],
 )
-def test_a_wish_changes_what_it_names_and_nothing_else(wishes, name, changes):
+def test_an_override_changes_what_it_names_and_nothing_else(overrides, name, changes):
     """The one stage has its new values, everything else is as it was."""
-    assert wish(**wishes) == changed(name, **changes)
+    assert overridden(**overrides) == changed(name, **changes)
 
 
 @pytest.mark.parametrize("seed", [0, 8, 2**63 - 1])
-def test_a_wished_seed_beats_the_topologys(seed):
-    """Any seed can be wished for, 0 too."""
-    assert wish(seed=seed) == replace(topology(), seed=seed)
+def test_an_overridden_seed_beats_the_topologys(seed):
+    """Any seed can be overridden, 0 too."""
+    assert overridden(seed=seed) == replace(topology(), seed=seed)
 
 
-def test_a_wish_for_several_stages_is_granted_to_each():
+def test_an_override_for_several_stages_applies_to_each():
     """Every injector gets the rate, every terminator the output."""
-    stages = wish(TWO, rate="3/s", output="out.jsonl").stages
+    stages = overridden(TWO, rate="3/s", output="out.jsonl").stages
     assert [stages[name].load.rate_per_second for name in ("first", "second")] == [3.0, 3.0]
     assert [stages[name].output for name in ("end", "other")] == ["out.jsonl", "out.jsonl"]
     assert stages["second"].input == "in.jsonl"
 
 
-def test_a_wish_may_name_a_file_of_samples():
+def test_an_override_may_name_a_file_of_samples():
     """Samples are read as they are for the topology itself."""
-    planned = apply_wishes(
-        topology(), Wishes(sets=("parse.delay=samples(x)",)), lambda path: (f"/data/{path}", [0.2, 0.1])
+    planned = apply_overrides(
+        topology(), Overrides(sets=("parse.delay=samples(x)",)), lambda path: (f"/data/{path}", [0.2, 0.1])
     )
     assert planned.stages["parse"].delay == Samples("/data/x", (0.1, 0.2))
 
@@ -192,12 +192,12 @@ def test_a_wish_may_name_a_file_of_samples():
 def test_the_topology_that_was_read_stays_as_it_is():
     """A plan is a new topology; the one it was made from can be used again."""
     before = topology()
-    apply_wishes(before, Wishes(rate="1/s", sets=("parse.workers=1",), output="x"), no_samples)
+    apply_overrides(before, Overrides(rate="1/s", sets=("parse.workers=1",), output="x"), no_samples)
     assert before == topology()
 
 
 @pytest.mark.parametrize(
-    ("text", "wishes", "problem"),
+    ("text", "overrides", "problem"),
     [
         (ENTRY, {"rate": "1/s"}, "flag --rate: the topology has no injector that could make messages"),
         (
@@ -260,13 +260,13 @@ def test_the_topology_that_was_read_stays_as_it_is():
         ),
     ],
 )
-def test_a_wish_that_can_not_be_granted_is_refused(text, wishes, problem):
-    """The refusal names the flag, what was wished and what is allowed."""
-    [found] = refusal_of(text, **wishes)
+def test_an_override_that_is_invalid_is_refused(text, overrides, problem):
+    """The refusal names the flag, the value and what is allowed."""
+    [found] = refusal_of(text, **overrides)
     assert found.startswith(problem)
 
 
-def test_every_wish_that_can_not_be_granted_is_shown():
+def test_every_override_that_is_invalid_is_shown():
     """All refusals come at once."""
     found = refusal_of(
         rate="fast", messages=-1, output="", sets=("x", "nobody.a=1", "parse.workers=0", "archive.delay=constant(1)")
@@ -292,13 +292,13 @@ def test_every_wish_that_can_not_be_granted_is_shown():
         ("parse.port=8081", "archive.port=8081"),
     ],
 )
-def test_a_wish_that_makes_a_topology_that_can_not_work_is_refused(sets):
+def test_an_override_that_makes_a_topology_that_can_not_work_is_refused(sets):
     """What a file is refused for is refused on the command line too."""
     assert refusal_of(sets=sets)
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "overrides",
     [
         {"sets": ("parse.delay.mean=1s",)},
         {"sets": ("parse.calls.0=archive",)},
@@ -306,9 +306,9 @@ def test_a_wish_that_makes_a_topology_that_can_not_work_is_refused(sets):
         {"sets": ("injector.load=20/s",), "rate": "1/s"},
     ],
 )
-def test_a_wish_for_a_key_inside_of_a_plain_value_is_refused(wishes):
+def test_an_override_for_a_key_inside_of_a_plain_value_is_refused(overrides):
     """A key that is too deep is a mistake in the flag, not a breakdown."""
-    assert refusal_of(**wishes)
+    assert refusal_of(**overrides)
 
 
 def timeouts(topology):
@@ -316,17 +316,17 @@ def timeouts(topology):
     return [(call.to, call.timeout_seconds) for _, call in calls_of(topology.stages["front"])]
 
 
-def test_a_wish_for_a_call_reaches_every_call_to_that_stage():
+def test_an_override_for_a_call_reaches_every_call_to_that_stage():
     """Calls within groups, alternatives and fallbacks are changed too, and calls to other stages are not."""
-    before, after = topology(CALLS), wish(CALLS, sets=("front.calls.audit.timeout=1s",))
+    before, after = topology(CALLS), overridden(CALLS, sets=("front.calls.audit.timeout=1s",))
     assert len(timeouts(before)) == 9
     assert timeouts(after) == [(to, 1.0 if to == "audit" else seconds) for to, seconds in timeouts(before)]
     assert after.stages["stock"] == before.stages["stock"]
 
 
-def test_what_a_call_was_beside_the_wish_it_stays():
+def test_an_override_leaves_the_rest_of_a_call():
     """A call keeps its other keys, and its place in its group, where one of them is changed."""
-    before, after = topology(CALLS), wish(CALLS, sets=("front.calls.audit.timeout=1s",))
+    before, after = topology(CALLS), overridden(CALLS, sets=("front.calls.audit.timeout=1s",))
     kept = [replace(call, timeout_seconds=30.0, fallback=None) for _, call in calls_of(after.stages["front"])]
     was = [replace(call, timeout_seconds=30.0, fallback=None) for _, call in calls_of(before.stages["front"])]
     assert kept == was
@@ -335,9 +335,9 @@ def test_what_a_call_was_beside_the_wish_it_stays():
     ]
 
 
-def test_wishes_for_several_calls_add_up():
-    """Each wish for a call changes what the ones before it left."""
-    after = wish(
+def test_overrides_for_several_calls_add_up():
+    """Each override of a call changes what the ones before it left."""
+    after = overridden(
         CALLS,
         sets=("front.calls.audit.timeout=1s", "front.calls.price.timeout=3s", "stock.calls.audit.timeout=4s"),
     )
@@ -349,24 +349,27 @@ def test_wishes_for_several_calls_add_up():
 @pytest.mark.parametrize(
     "text", ["parse.calls.nobody.timeout=1s", "parse.calls.injector.timeout=1s", "parse.calls.archive=1s"]
 )
-def test_a_wish_for_a_call_that_is_not_made_is_refused(text):
-    """A wish that could have no effect is a mistake: the stage is not called, or no key of the call is named."""
+def test_an_override_for_a_call_that_is_not_made_is_refused(text):
+    """An override that could have no effect is a mistake: the stage is not called, or no key of the call is named."""
     assert refusal_of(sets=(text,))
 
 
 def test_a_rate_that_was_set_paces_the_input():
     """--input drops the topology's own rate, not the one that the same command line sets."""
-    load = wish(input="in.jsonl", sets=("injector.load.rate=1/s",)).stages["injector"].load
+    load = overridden(input="in.jsonl", sets=("injector.load.rate=1/s",)).stages["injector"].load
     assert load.rate_per_second == 1.0
 
 
 def test_bad_lines_may_be_skipped_in_an_input_of_the_topologys_own():
     """--on-bad-line holds for the input that the file names, too."""
     text = TWO.replace("first: {role: injector, load: {rate: 20/s}, calls: [end]}", "")
-    assert wish(text, on_bad_line="skip").stages["second"].on_bad_line is OnBadLine.SKIP
+    assert overridden(text, on_bad_line="skip").stages["second"].on_bad_line is OnBadLine.SKIP
 
 
 def test_the_files_that_stages_write_are_known():
     """Every output is named with its stage, so that it can be checked before anything starts."""
     assert list(files_of(topology(TWO))) == []
-    assert list(files_of(wish(TWO, output="out.jsonl"))) == [("end", Path("out.jsonl")), ("other", Path("out.jsonl"))]
+    assert list(files_of(overridden(TWO, output="out.jsonl"))) == [
+        ("end", Path("out.jsonl")),
+        ("other", Path("out.jsonl")),
+    ]

@@ -323,7 +323,7 @@ def test_looking_for_a_run_takes_nothing_from_it(runs):
 
 def test_where_no_run_goes_on(runs):
     """Without a run, the place that was looked in and the ways out are told."""
-    message = "no run goes on in {}; start one, or say where the stage is with --url or --run"
+    message = "no run is active in {}; start one, or say where the stage is with --url or --run"
     with pytest.raises(StartError) as raised:
         change()
     assert str(raised.value) == message.format("runs")
@@ -341,7 +341,7 @@ def test_a_run_that_is_only_just_starting_is_none_yet(runs, content):
     with running(runs / "pipeline") as folder:
         if content is not None:
             folder.addresses.write_text(content)
-        with pytest.raises(StartError, match="no run goes on in runs"):
+        with pytest.raises(StartError, match="no run is active in runs"):
             change()
 
 

@@ -48,7 +48,7 @@ def test_a_collector_that_is_there(listening):
 
 def test_a_collector_that_is_away(nobody):
     """Where nothing listens, that is said, and what becomes of the spans."""
-    assert where_spans_go({ENDPOINT: nobody}, to_console=True).endswith("spans go to the console alone")
+    assert where_spans_go({ENDPOINT: nobody}, to_console=True).endswith("spans go only to the console")
     assert "spans are dropped" in where_spans_go({ENDPOINT: nobody}, to_console=False)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from simulator.errors import StartError
 from simulator.local.progress import StartProgress
 from simulator.local.stage_processes import how_it_ended
-from simulator.local.starting import Pace, start_at_pace
+from simulator.local.starting import StartPace, start_stages
 
 
 class Fake:
@@ -43,7 +43,7 @@ class Start:
 
     def __init__(self, concurrency=4, timeout_seconds=60.0):
         self.clock = Clock()
-        self.pace = Pace(concurrency=concurrency, timeout_seconds=timeout_seconds)
+        self.pace = StartPace(concurrency=concurrency, timeout_seconds=timeout_seconds)
         self.at_once = []
         self.ticks = []
         self.begun = []
@@ -52,7 +52,7 @@ class Start:
         return Fake(label, self.clock, **options)
 
     def run(self, children):
-        start_at_pace([children], self._begin, self._ready_among, self.pace, lambda: self.clock.now, self.ticks.append)
+        start_stages([children], self._begin, self._ready_among, self.pace, lambda: self.clock.now, self.ticks.append)
 
     def _begin(self, child):
         child.begun_at = self.clock.now
@@ -88,7 +88,7 @@ def test_a_start_without_progress_ends_with_a_reason():
     with pytest.raises(StartError) as raised:
         start.run(children)
     assert str(raised.value) == (
-        "1 of 3 stages are ready, and for 5s no other became so; waiting for b, c; --start-timeout waits longer; "
+        "1 of 3 stages are ready, and no other became ready for 5s; waiting for b, c; --start-timeout waits longer; "
         "it wrote nothing to standard error"
     )
     assert 5.0 < start.clock.now - 101.0 < 6.0

@@ -13,7 +13,7 @@ import pytest
 from simulator.behaviour.delays import no_samples
 from simulator.errors import StartError
 from simulator.local.folder import open_run_folder
-from simulator.local.starting import Pace
+from simulator.local.starting import StartPace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import Supervisor
 from simulator.net.listening import listen, listen_in_a_row
@@ -23,7 +23,7 @@ from tests.support.fork_server import fork_server
 from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.processes
-PACE = Pace(concurrency=4)
+PACE = StartPace(concurrency=4)
 TEXT = """
 name: orders
 stages:
@@ -39,8 +39,8 @@ class Seen:
     def __init__(self):
         self.pictures = []
 
-    def show(self, picture):
-        self.pictures.append(picture)
+    def show(self, snapshot):
+        self.pictures.append(snapshot)
 
 
 class Rig:
@@ -79,7 +79,7 @@ class Rig:
             counter.add(name.replace("__", "."), count)
 
     def look(self):
-        """Watch the run for a moment; give the last picture."""
+        """Watch the run for a moment; give the last snapshot."""
         seen = Seen()
         self.supervisor.run(seen, 0.0)
         return seen.pictures[-1]
@@ -232,9 +232,9 @@ def test_a_process_that_never_becomes_ready(make_rig):
     """The start ends when no further stage has become ready in its time."""
     rig = make_rig(silent="archive")
     with pytest.raises(
-        StartError, match="0 of 5 stages are ready, and for 300ms no other became so; waiting for archive"
+        StartError, match="0 of 5 stages are ready, and no other became ready for 300ms; waiting for archive"
     ):
-        rig.supervisor.start(Pace(concurrency=1, timeout_seconds=0.3))
+        rig.supervisor.start(StartPace(concurrency=1, timeout_seconds=0.3))
 
 
 def test_a_start_can_be_stopped(make_rig):
@@ -250,18 +250,18 @@ def test_a_stage_that_lost_an_instance_is_hurt(make_rig):
     """A stage some of whose processes are gone is hurt, says which, and is not gone as long as one is left."""
     rig = make_rig()
     rig.supervisor.start(PACE)
-    picture = rig.look()
-    assert (dict(picture.gone), dict(picture.hurt)) == ({}, {})
+    snapshot = rig.look()
+    assert (dict(snapshot.gone), dict(snapshot.hurt)) == ({}, {})
     rig.kill("work.2")
-    picture = rig.look()
-    assert (dict(picture.gone), dict(picture.hurt)) == ({}, {"work": "instance 2 was killed (SIGKILL)"})
+    snapshot = rig.look()
+    assert (dict(snapshot.gone), dict(snapshot.hurt)) == ({}, {"work": "instance 2 was killed (SIGKILL)"})
     rig.kill("work.3")
     hurt = "instance 2 was killed (SIGKILL), instance 3 was killed (SIGKILL)"
     assert dict(rig.look().hurt) == {"work": hurt}
     rig.kill("work.1")
-    picture = rig.look()
-    assert dict(picture.gone) == {"work": f"instance 1 was killed (SIGKILL), {hurt}"}
-    assert dict(picture.hurt) == {}
+    snapshot = rig.look()
+    assert dict(snapshot.gone) == {"work": f"instance 1 was killed (SIGKILL), {hurt}"}
+    assert dict(snapshot.hurt) == {}
 
 
 def test_a_stage_of_one_process_is_gone(make_rig):
@@ -269,18 +269,18 @@ def test_a_stage_of_one_process_is_gone(make_rig):
     rig = make_rig()
     rig.supervisor.start(PACE)
     rig.kill("archive")
-    picture = rig.look()
-    assert (dict(picture.gone), dict(picture.hurt)) == ({"archive": "was killed (SIGKILL)"}, {})
+    snapshot = rig.look()
+    assert (dict(snapshot.gone), dict(snapshot.hurt)) == ({"archive": "was killed (SIGKILL)"}, {})
 
 
 def test_a_picture_adds_the_instances_up(make_rig):
-    """What a picture shows of a stage is what all of its processes have counted, those that are gone too."""
+    """What a snapshot shows of a stage is what all of its processes have counted, those that are gone too."""
     rig = make_rig()
     rig.supervisor.start(PACE)
     rig.count("work.1", received__injector=5, outcome__forwarded=4)
     rig.count("work.3", received__injector=3, outcome__forwarded=1, outcome__faulted=2)
     rig.kill("work.3")
-    standing = rig.look().standings["work"]
+    standing = rig.look().stages["work"]
     assert (standing.outcomes["forwarded"], standing.outcomes["faulted"], standing.in_flight) == (5, 2, 1)
 
 

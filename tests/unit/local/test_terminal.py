@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.local.terminal import Outlet, make_console
-from simulator.local.view import LiveView, Picture
+from simulator.local.view import LiveView, RunSnapshot
 from tests.support.python import python
 
 
@@ -53,7 +53,7 @@ def test_a_view_outlives_where_it_is_shown(end):
         outlet = Outlet(stream)
         view = LiveView(make_console(outlet))
         view.open()
-        view.show(Picture(1.0, {}, {}))
+        view.show(RunSnapshot(1.0, {}, {}))
         view.close()
         assert outlet.lost == why
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from simulator.local.ledger import CallLine, Ledger, StageLine
 from simulator.local.view import (
     LiveView,
-    Picture,
     PlainView,
+    RunSnapshot,
     Silence,
     ledger_tables,
     live_table,
@@ -41,8 +41,8 @@ def standing(**changes):
     return StageSnapshot(**{**values, **changes})
 
 
-def picture(gone=None, elapsed_seconds=12.3, hurt=None, **standings):
-    return Picture(elapsed_seconds, standings or {"parse": standing()}, gone or {}, hurt or {})
+def snapshot(gone=None, elapsed_seconds=12.3, hurt=None, **stages):
+    return RunSnapshot(elapsed_seconds, stages or {"parse": standing()}, gone or {}, hurt or {})
 
 
 def drawn(renderable, width=200):
@@ -54,7 +54,7 @@ def drawn(renderable, width=200):
 
 def test_a_plain_line():
     """A plain line has the time, and each stage's rate, median, p99 and messages in flight."""
-    line = plain_line(picture(parse=standing(), archive=standing(rate_per_second=20.0, in_flight=0)))
+    line = plain_line(snapshot(parse=standing(), archive=standing(rate_per_second=20.0, in_flight=0)))
     assert line == (
         "   12s  parse 19.8/s, p50 12.3ms, p99 1.25s, in flight 3 | archive 20.0/s, p50 12.3ms, p99 1.25s, in flight 0"
     )
@@ -63,12 +63,12 @@ def test_a_plain_line():
 def test_a_plain_line_tells_what_went_wrong():
     """Outcomes that are not good stand in the plain line with their numbers; those at 0 and good ones do not."""
     outcomes = OUTCOMES | {"forwarded": 100, "rejected": 2, "failed": 1}
-    assert plain_line(picture(parse=standing(outcomes=outcomes))).endswith("in flight 3, rejected 2, failed 1")
+    assert plain_line(snapshot(parse=standing(outcomes=outcomes))).endswith("in flight 3, rejected 2, failed 1")
 
 
 def test_what_is_not_known_is_a_dash():
     """A rate and percentiles that are missing are shown as a dash, in a line and in the table."""
-    unknown = picture(parse=standing(**NO_TIMES, outcomes=OUTCOMES))
+    unknown = snapshot(parse=standing(**NO_TIMES, outcomes=OUTCOMES))
     assert plain_line(unknown) == "   12s  parse -, p50 -, p99 -, in flight 3"
     assert cells(drawn(live_table(unknown))[1]) == ["parse", "-", "-", "-", "-", "3", "2"]
     assert "nan" not in " ".join(drawn(live_table(unknown))).lower()
@@ -76,7 +76,7 @@ def test_what_is_not_known_is_a_dash():
 
 def test_a_stage_that_is_gone_is_told_aloud():
     """A stage whose process has ended shows how, instead of numbers that no longer mean anything."""
-    dead = picture({"parse": "was killed (SIGKILL)"}, parse=standing(), archive=standing())
+    dead = snapshot({"parse": "was killed (SIGKILL)"}, parse=standing(), archive=standing())
     assert plain_line(dead).startswith("   12s  parse WAS KILLED (SIGKILL) | archive 19.8/s")
     _, first, second = drawn(live_table(dead))
     assert cells(first) == ["parse", *["-"] * 6, "WAS KILLED (SIGKILL)"]
@@ -89,7 +89,7 @@ HURT = {"parse": "instance 2 was killed (SIGKILL)"}
 def test_a_stage_that_lost_an_instance_is_told_aloud():
     """A stage of which some processes are left shows its numbers, and which of them ended, in line and table."""
     outcomes = OUTCOMES | {"forwarded": 120, "failed": 1}
-    shown = picture(hurt=HURT, parse=standing(outcomes=outcomes), archive=standing())
+    shown = snapshot(hurt=HURT, parse=standing(outcomes=outcomes), archive=standing())
     assert plain_line(shown) == (
         "   12s  parse 19.8/s, p50 12.3ms, p99 1.25s, in flight 3, failed 1, INSTANCE 2 WAS KILLED (SIGKILL)"
         " | archive 19.8/s, p50 12.3ms, p99 1.25s, in flight 3"
@@ -102,20 +102,20 @@ def test_a_stage_that_lost_an_instance_is_told_aloud():
 
 def test_a_stage_that_lost_an_instance_before_its_first_message():
     """Where there is no outcome yet the lost instance is told all the same."""
-    shown = picture(hurt=HURT, parse=standing(**NO_TIMES, outcomes=OUTCOMES))
+    shown = snapshot(hurt=HURT, parse=standing(**NO_TIMES, outcomes=OUTCOMES))
     assert plain_line(shown).endswith("in flight 3, INSTANCE 2 WAS KILLED (SIGKILL)")
     assert cells(drawn(live_table(shown))[1])[-1] == "INSTANCE 2 WAS KILLED (SIGKILL)"
 
 
 def test_a_picture_is_of_a_sound_stage_by_itself():
-    """A picture that says nothing of lost instances is of stages that have all of theirs."""
-    assert Picture(1.0, {"parse": standing()}, {}).hurt == {}
+    """A snapshot that says nothing of lost instances is of stages that have all of theirs."""
+    assert RunSnapshot(1.0, {"parse": standing()}, {}).hurt == {}
 
 
 def test_the_live_table():
     """The table has a line for each stage, with rate, percentiles, saturation and the outcomes that there are."""
     outcomes = OUTCOMES | {"forwarded": 120, "faulted": 7}
-    heading, line = drawn(live_table(picture(parse=standing(outcomes=outcomes))))
+    heading, line = drawn(live_table(snapshot(parse=standing(outcomes=outcomes))))
     assert cells(heading) == ["stage", "rate", "p50", "p95", "p99", "in flight", "queue", "outcomes"]
     assert cells(line) == ["parse", "19.8/s", "12.3ms", "45.6ms", "1.25s", "3", "2", "forwarded 120", "faulted 7"]
 
@@ -126,7 +126,7 @@ def test_the_plain_view_is_sparing():
     view = PlainView(console)
     view.open()
     for tenth in range(0, 130):
-        view.show(picture(elapsed_seconds=tenth / 10))
+        view.show(snapshot(elapsed_seconds=tenth / 10))
     view.close()
     assert [line.split()[0] for line in console.export_text().splitlines()] == ["1s", "6s", "11s"]
 
@@ -134,10 +134,10 @@ def test_the_plain_view_is_sparing():
 def test_a_plain_line_is_one_line_and_literal():
     """A plain line is neither broken at the width of the console nor read as markup."""
     console = Console(record=True, width=40, file=io.StringIO())
-    PlainView(console).show(picture(**{f"stage-{number}": standing() for number in range(10)}))
+    PlainView(console).show(snapshot(**{f"stage-{number}": standing() for number in range(10)}))
     assert len(console.export_text().splitlines()) == 1
     console = Console(record=True, width=200, file=io.StringIO())
-    PlainView(console).show(picture(**{"a[red]": standing()}))
+    PlainView(console).show(snapshot(**{"a[red]": standing()}))
     assert "a[red] 19.8/s" in console.export_text()
 
 
@@ -146,7 +146,7 @@ def test_what_is_hurt_is_red():
     console = Console(
         file=io.StringIO(), width=200, force_terminal=True, color_system="standard", _environ={"TERM": "xterm"}
     )
-    console.print(live_table(picture(hurt=HURT)))
+    console.print(live_table(snapshot(hurt=HURT)))
     text = console.file.getvalue()
     assert "\x1b[1;31mINSTANCE 2 WAS KILLED (SIGKILL)" in text
     assert "\x1b[32mforwarded 120" in text
@@ -158,9 +158,9 @@ def live(**options):
     console = Console(file=file, width=120, height=30, force_terminal=True, **options)
     view = LiveView(console)
     view.open()
-    view.show(picture(elapsed_seconds=1.0))
+    view.show(snapshot(elapsed_seconds=1.0))
     faulty = standing(outcomes=OUTCOMES | {"forwarded": 4711, "failed": 3}, in_flight=0)
-    view.show(picture(elapsed_seconds=2.0, parse=faulty))
+    view.show(snapshot(elapsed_seconds=2.0, parse=faulty))
     view.close()
     return file.getvalue()
 
@@ -185,7 +185,7 @@ def test_silence_is_silent(capsys):
     """For --json nothing is shown."""
     view = Silence()
     view.open()
-    view.show(picture())
+    view.show(snapshot())
     view.close()
     assert capsys.readouterr() == ("", "")
 
@@ -269,7 +269,7 @@ def test_an_imbalance_is_told_aloud():
 def test_a_narrow_terminal_breaks_no_line(width):
     """On a narrow terminal a table's lines are cut rather than broken: each stage has one line."""
     names = [f"stage-{number}" for number in range(5)]
-    lines = drawn(live_table(picture(**{name: standing() for name in names})), width)
+    lines = drawn(live_table(snapshot(**{name: standing() for name in names})), width)
     assert len(lines) == 6
     assert max(len(line) for line in lines) <= width
 
@@ -279,7 +279,7 @@ def test_a_plain_line_of_many_stages_has_a_bound():
     stages = {f"stage-{number:02d}": standing(in_flight=0) for number in range(36)}
     stages["stage-30"] = standing(outcomes=OUTCOMES | {"failed": 7}, in_flight=0)
     stages["stage-20"] = standing(in_flight=5)
-    shown = picture({"stage-33": "was killed (SIGKILL)"}, **stages)
+    shown = snapshot({"stage-33": "was killed (SIGKILL)"}, **stages)
     assert len(plain_line(shown)) <= 320
     line = plain_line(shown, max_width=200)
     assert line == (
@@ -291,11 +291,11 @@ def test_a_plain_line_of_many_stages_has_a_bound():
 
 def test_a_plain_line_shows_one_stage_at_least():
     """A stage whose name alone exceeds the bound is shown all the same."""
-    assert plain_line(picture(**{"x" * 300: standing()}, y=standing(in_flight=0))).endswith("in flight 3 | and 1 more")
+    assert plain_line(snapshot(**{"x" * 300: standing()}, y=standing(in_flight=0))).endswith("in flight 3 | and 1 more")
 
 
 def test_stages_that_fit_are_all_shown():
     """Nothing is left out where there is room for everything."""
-    line = plain_line(picture(a=standing(), b=standing(), c=standing()))
+    line = plain_line(snapshot(a=standing(), b=standing(), c=standing()))
     assert line.count("in flight") == 3
     assert "more" not in line

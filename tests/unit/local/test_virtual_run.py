@@ -8,7 +8,7 @@ import pytest
 
 from simulator.errors import ConfigurationError
 from simulator.local.command import RunRequest
-from simulator.local.plan import Wishes
+from simulator.local.plan import Overrides
 from simulator.local.virtual_run import VirtualTime, run_virtually
 
 TWO = """
@@ -22,7 +22,13 @@ ENTRY = "name: entry\nstages: {a: {calls: [b]}, b: {role: terminator}}\n"
 
 def run_it(folder, text=TWO, *, start=None, overhead=None, environment=None, **more):
     (folder / "two.yaml").write_text(text)
-    request = {"topology": folder / "two.yaml", "wishes": Wishes(seed=1), "duration": None, "as_json": True, **more}
+    request = {
+        "topology": folder / "two.yaml",
+        "overrides": Overrides(seed=1),
+        "duration": None,
+        "as_json": True,
+        **more,
+    }
     request["report"] = folder / "report"
     return run_virtually(RunRequest(**request), VirtualTime(start=start, overhead=overhead), environment or {})
 
@@ -37,7 +43,7 @@ def refusal(folder, *arguments, **more):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"text": ENTRY}, "flag --virtual: entry has no injector that makes messages, and no client can reach"),
+        ({"text": ENTRY}, "flag --virtual: entry has no injector that creates messages, and no client can reach"),
         ({"duration": "soon"}, "flag --duration: "),
         ({"overhead": "fast"}, "flag --overhead: "),
         ({"overhead": "-1ms"}, "flag --overhead: "),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.delays import no_samples
 from simulator.errors import ConfigurationError
-from simulator.local.plan import Wishes, apply_wishes
+from simulator.local.plan import Overrides, apply_overrides
 from simulator.local.setting import read_changes
 from simulator.topology.layers import KEYS, Given, from_config_file, from_environment, from_flags
 from simulator.topology.model import Stage
@@ -135,13 +135,15 @@ def test_any_value_in_a_topology(first, second):
 @examples(150)
 @given(
     st.lists(st.tuples(st.sampled_from(["in.", "mid.", "calls.end.", ""]), STAGE_KEYS, TEXTS), max_size=3),
-    st.builds(Wishes, rate=st.none() | TEXTS, messages=st.none() | st.integers(), input=st.none() | TEXTS),
+    st.builds(Overrides, rate=st.none() | TEXTS, messages=st.none() | st.integers(), input=st.none() | TEXTS),
 )
-def test_any_text_of_run_and_set(sets, wishes):
+def test_any_text_of_run_and_set(sets, overrides):
     """`--set`, the other flags of `run`, and the changes of `set`."""
     texts = tuple(f"{place}{key}={text}" for place, key, text in sets)
     is_refused_cleanly(
-        lambda: apply_wishes(TOPOLOGY, Wishes(rate=wishes.rate, messages=wishes.messages, sets=texts), no_samples)
+        lambda: apply_overrides(
+            TOPOLOGY, Overrides(rate=overrides.rate, messages=overrides.messages, sets=texts), no_samples
+        )
     )
     is_refused_cleanly(lambda: read_changes(texts))
 

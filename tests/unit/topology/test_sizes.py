@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.payloads import MAX_BYTES, parse_sizes, payload, payload_bytes
 from simulator.errors import ConfigurationError
-from simulator.local.plan import Wishes, apply_wishes
+from simulator.local.plan import Overrides, apply_overrides
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Topology
 from simulator.topology.reader import parse_topology, samples_beside
@@ -163,7 +163,7 @@ GOOD = topology_of(page=caller(request_bytes="1MB"), upload={"calls": []})
 def test_a_flag_of_a_run_is_refused_too(change, place):
     """--set can't turn a valid topology into one that can't work."""
     with pytest.raises(ConfigurationError) as raised:
-        apply_wishes(GOOD, Wishes(sets=(change,)), HERE)
+        apply_overrides(GOOD, Overrides(sets=(change,)), HERE)
     assert place in str(raised.value)
 
 
