@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import signal
-import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -16,12 +16,17 @@ class Interrupted(Exception):
 class StopRequest:
     """Ctrl-C, SIGTERM or SIGHUP requests an orderly stop; a second Ctrl-C or SIGTERM raises KeyboardInterrupt.
 
-    SIGHUP never does: a terminal that closes sends it more than once, and no user is waiting there. If it is ignored,
-    as under nohup, it stays ignored.
+    If `raises` is False, it sets `is_impatient` instead. SIGHUP never counts as the second signal: a terminal that
+    closes sends it more than once, and no user is waiting there. If it is ignored, as under nohup, it stays ignored.
     """
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
+    def __init__(self, raises: bool = True) -> None:
+        self._raises = raises
+        self.made = False
+        self.is_impatient = False
+        # A signal may interrupt the handler of another one, or `wait`, and neither may hold a lock that the handler
+        # takes, as those of threading.Event do. Only SimpleQueue is safe there.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -37,15 +42,16 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait for the request; return False if there is none in time."""
-        return self._event.wait(timeout_seconds)
-
-    @property
-    def made(self) -> bool:
-        """Return whether a stop was requested."""
-        return self._event.is_set()
+        """Wait for the request; return False if there is none in time. Only one thread at a time may wait."""
+        if not self.made:
+            with contextlib.suppress(queue.Empty):
+                self._wake.get(timeout=timeout_seconds)
+        return self.made
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._event.is_set() and number != signal.SIGHUP:
-            raise KeyboardInterrupt
-        self._event.set()
+        if self.made and number != signal.SIGHUP:
+            self.is_impatient = True
+            if self._raises:
+                raise KeyboardInterrupt
+        self.made = True
+        self._wake.put(None)

@@ -71,7 +71,7 @@ def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mappin
     if request.as_json or out.is_terminal:
         view = Silence() if request.as_json else LiveView(out)
     write(folder.topology, write_topology(topology))
-    kernel, stop = Kernel(start_ns), StopRequest()
+    kernel, stop = Kernel(start_ns), StopRequest(raises=False)
     logs = VirtualLogs(folder, topology, level, limit_bytes)
     books = Books(topology, kernel, logs)
     course = _VirtualRun(topology, kernel, VirtualSystem(topology, kernel, books.setup, overhead_seconds), books, stop)
@@ -128,6 +128,9 @@ class _VirtualRun:
         """Run for as much virtual time as takes about a tenth of a second."""
         begin = time.monotonic()
         self._kernel.run(min(self._step_seconds, until - self._kernel.now()))
+        # The signal handler must not raise it: in the middle of a message it would count as the end of its stage.
+        if self._stop.is_impatient:
+            raise KeyboardInterrupt
         now = time.monotonic()
         took_seconds = now - begin
         if took_seconds < _TURN_SECONDS / 2:

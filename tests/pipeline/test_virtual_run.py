@@ -182,3 +182,16 @@ def test_what_is_said_of_real_time_elsewhere_is_no_mistake(tmp_path):
     flags = ("--virtual", "--no-console", "--messages", "1")
     finished = run("run", PIPELINE, *flags, cwd=tmp_path, environment=environment)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_a_second_ctrl_c_ends_it_without_an_account(tmp_path):
+    """Whoever is impatient is not kept waiting for the end of a message, or for anything else."""
+    process = start(tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "report" / "logs" / "archive.jsonl"
+    wait_for(lambda: log.exists() and log.stat().st_size > 0, "a message in the log")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    # The first one alone may have been enough.
+    assert process.returncode == (0 if "The ledger balances" in err else 130)
+    assert "Traceback" not in err

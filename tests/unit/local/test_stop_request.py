@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 
 import pytest
 
@@ -43,3 +45,40 @@ def test_a_hangup_that_is_ignored_stays_ignored():
             assert not stop.made
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_signal_may_come_at_any_step_of_taking_another(waits):
+    """Wherever a signal meets the handler of another, or what waits for it, nothing waits for itself."""
+    for moment in range(60):
+        left = moment
+
+        def interrupt(frame, event, argument):
+            nonlocal left
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGTERM)
+            return interrupt
+
+        stop = StopRequest()
+        with contextlib.suppress(KeyboardInterrupt), stop.listening():
+            sys.settrace(interrupt)
+            try:
+                if waits:
+                    stop.wait(0.001)
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                sys.settrace(None)
+        assert stop.made
+
+
+def test_a_request_that_does_not_raise_says_that_it_is_impatient():
+    """Where nothing may be raised in the middle of what runs, the second signal is there to be asked for."""
+    stop = StopRequest(raises=False)
+    with stop.listening():
+        for _ in range(2):
+            assert not stop.is_impatient
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.made and stop.is_impatient
