@@ -206,17 +206,16 @@ def _prepare_stage_process() -> None:
 
 def _topology_stages(topology: Path, names: Sequence[str], flags: dict[str, Any]) -> list[Any]:
     from simulator.local.collisions import check_files
-    from simulator.topology.layers import check_for_several, from_environment, from_flags, unknown_variables
+    from simulator.topology.layers import from_environment, from_flags, unknown_variables
     from simulator.topology.reader import read_topology, samples_beside
     from simulator.topology.settings import resolve_topology_stage
+    from simulator.topology.several import given_to_each
     from simulator.topology.survey import Survey
 
     given, ignored = from_environment(os.environ) | from_flags(flags), unknown_variables(os.environ, _OF_OTHERS)
-    names = list(dict.fromkeys(names))
-    if len(names) > 1:
-        check_for_several(given)
     survey, samples = Survey(read_topology(topology)), samples_beside(topology.parent)
-    resolved = [resolve_topology_stage(survey, name, given, samples, ignored) for name in names]
+    own = given_to_each(given, survey.topology, list(dict.fromkeys(names)))
+    resolved = [resolve_topology_stage(survey, name, given, samples, ignored) for name, given in own.items()]
     stages = survey.topology.stages | {settings.name: settings.stage for settings in resolved}
     check_files(stages, [topology])
     return resolved
@@ -470,8 +469,14 @@ def set_(stage: str, changes: tuple[str, ...], url: str | None, run_folder: Path
 @click.argument("engine", type=click.Choice(["compose", "kubernetes", "grafana"]))
 @click.argument("topology", type=click.Path(path_type=Path), required=False)
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the files.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Containers or pods for all stages that can share one.  [default: one for each stage]",
+)
 @click.pass_obj
-def render(program: Program, /, engine: str, topology: Path | None, output: Path) -> int:
+def render(program: Program, /, engine: str, topology: Path | None, output: Path, processes: int | None) -> int:
     """Write a topology as files for Docker Compose or Kubernetes, with Jaeger, Prometheus and Grafana.
 
     A stage in a container or pod reads the same topology as on this machine. The Grafana dashboards fit every topology.
@@ -479,11 +484,12 @@ def render(program: Program, /, engine: str, topology: Path | None, output: Path
     \b
     Try:  run_web_service.py render compose topologies/checkout.yaml --output checkout
           run_web_service.py render kubernetes topologies/checkout.yaml --output checkout-kubernetes
+          run_web_service.py render compose large.yaml --processes 4 --output large
           run_web_service.py render grafana --output grafana
     """
     from simulator.render.command import render as render_files
 
-    for path in render_files(engine, topology, output, program.root):
+    for path in render_files(engine, topology, output, program.root, processes):
         click.echo(str(path))
     return 0
 

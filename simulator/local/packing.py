@@ -9,6 +9,7 @@ from simulator.behaviour.faults.cpu import Cpu
 from simulator.behaviour.faults.memory import Memory
 from simulator.telemetry.run_files import labels
 from simulator.topology.model import Processes, Topology
+from simulator.topology.packing import spread
 
 # Up to here each stage has a process of its own by default.
 MAX_APART = 8
@@ -18,7 +19,6 @@ def pack(topology: Topology, processes: int | None, cores: int) -> list[list[str
     """Return the labels of the stages in each process, those with `processes: apart` in one of their own.
 
     The others share `processes` of them; None means one for each if there are few, and as many as `cores` otherwise.
-    Neighbours in the file are in different processes, to spread the work.
     """
     apart: list[list[str]] = []
     together: list[str] = []
@@ -30,8 +30,7 @@ def pack(topology: Topology, processes: int | None, cores: int) -> list[list[str
             together += own
     if processes is None:
         processes = len(together) if len(together) + len(apart) <= MAX_APART else cores
-    shared = [together[number::processes] for number in range(min(processes, len(together)))]
-    return [*shared, *apart]
+    return [*spread(together, processes), *apart]
 
 
 def is_packed(processes: Sequence[Sequence[str]]) -> bool:

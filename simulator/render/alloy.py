@@ -14,7 +14,8 @@ discovery.docker "stages" {
   }
 }
 
-// A line that is not JSON, such as a traceback at the start, gets its stage from here.
+// A line that is not JSON, such as a traceback at the start, gets its stage from here, or its service if that has
+// several stages.
 discovery.relabel "stages" {
   targets = discovery.docker.stages.targets
 
@@ -39,6 +40,7 @@ loki.process "stages" {
       timestamp  = "",
       level      = "",
       role       = "",
+      stage      = "",
       service    = "",
       trace_id   = "",
       message_id = "",
@@ -51,7 +53,7 @@ loki.process "stages" {
   }
 
   stage.labels {
-    values = {level = "", role = "", service_name = "service"}
+    values = {level = "", role = "", stage = "", service_name = "service"}
   }
 
   stage.structured_metadata {

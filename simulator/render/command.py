@@ -15,21 +15,23 @@ from simulator.topology.reader import read_topology
 ENGINES = ("compose", "kubernetes", "grafana")
 
 
-def render(engine: str, topology: Path | None, output: Path, root: Path) -> list[Path]:
+def render(engine: str, topology: Path | None, output: Path, root: Path, processes: int | None = None) -> list[Path]:
     """Write the files for an engine into a folder, and return their paths; `root` is the project's folder.
 
-    Other files in the folder stay. Raise ConfigurationError for an invalid topology, StartError if a file can't be
-    written.
+    The stages that can share a container are in `processes` of them; None means a container for each. Other files in
+    the folder stay. Raise ConfigurationError for an invalid topology, StartError if a file can't be written.
     """
     if engine == "grafana":
+        if processes is not None:
+            raise ConfigurationError.of("--processes: the dashboards have no stages, and fit every topology")
         return write_files(grafana_files(), output)
     if topology is None:
         raise ConfigurationError.of(f"which topology? render {engine} TOPOLOGY --output DIR")
     read = read_topology(topology)
     if engine == "kubernetes":
-        return write_files(kubernetes_files(read, grafana_files()), output)
+        return write_files(kubernetes_files(read, grafana_files(), processes), output)
     repository = os.path.relpath(root.resolve(), output.resolve())
-    return write_files(compose_files(read, Path(repository).as_posix()), output)
+    return write_files(compose_files(read, Path(repository).as_posix(), processes), output)
 
 
 def write_files(files: Mapping[str, str], output: Path) -> list[Path]:

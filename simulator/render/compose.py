@@ -3,10 +3,13 @@
 An instance of a stage is a service of its own, not a replica: only then does each have a number, which faults and logs
 use, and callers take turns between them by name, as on one machine. DNS returns the addresses of replicas under one
 name in an order that the C library sorts, so that a caller might find the same one each time.
+
+Stages that share a container are one service, which is found by the name of each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +30,11 @@ from simulator.render.containers import (
     USER,
     as_yaml,
     downstream_urls,
-    grace_seconds,
     header_variables,
     in_containers,
     stage_arguments,
 )
+from simulator.render.packing import Packed, container_of, grace_seconds, pack, port_of
 from simulator.topology.addresses import DEFAULT_PORT, url_of
 from simulator.topology.graph import entries, reached_from
 from simulator.topology.layers import SECRET_VARIABLE
@@ -40,6 +43,7 @@ from simulator.topology.reader import write_topology
 
 _OTHERS = (*OBSERVERS, *LOAD_GENERATORS)
 # It runs each second while many stages start: an HTTP client would take three times the CPU time.
+# Where a container has several stages, the first is asked: those of a process are ready all at once, or none is.
 _READY = (
     f"import socket; c = socket.create_connection(('127.0.0.1', {DEFAULT_PORT}), 5); "
     r"c.sendall(b'GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n'); "
@@ -59,27 +63,31 @@ _HEAD = """\
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Container:
-    """One instance of a stage: its host name, its stage, and its number, None if it is the only one."""
+    """A service of stages: its host name, its stages, all on ports of their own, and how long it may take to stop.
+
+    `number` is that of the instance, None if it is the only one.
+    """
 
     host: str
-    stage: str
+    stages: tuple[str, ...]
     number: int | None = None
+    grace_seconds: int
 
 
-def compose_files(topology: Topology, repository: str) -> dict[str, str]:
+def compose_files(topology: Topology, repository: str, processes: int | None = None) -> dict[str, str]:
     """Return the files of a Compose project, {path: text}.
 
-    `repository` is the relative path from them to the project's folder, as in `..`. Raise ConfigurationError for a
-    topology that can't run in containers.
+    `repository` is the relative path from them to the project's folder, as in `..`. The stages that can share a
+    container are in `processes` of them; None means a container for each. Raise ConfigurationError for a topology that
+    can't run in containers.
     """
-    contained = in_containers(topology, _OTHERS)
-    containers = [container for name in contained.stages for container in _containers(contained, name)]
+    contained, packed = pack(in_containers(topology, _OTHERS), processes)
+    containers = _containers(contained, packed)
     _check_hosts(contained, containers)
     targets = {
-        name: [f"{container.host}:{DEFAULT_PORT}" for container in _containers(contained, name)]
-        for name in contained.stages
+        name: [f"{host}:{port_of(contained, name)}" for host in _hosts(contained, name)] for name in contained.stages
     }
     return {
         "compose.yaml": _HEAD + as_yaml(_project(contained, containers, repository)),
@@ -88,11 +96,27 @@ def compose_files(topology: Topology, repository: str) -> dict[str, str]:
     }
 
 
-def _containers(topology: Topology, name: str) -> list[Container]:
+def _containers(topology: Topology, packed: Packed) -> list[Container]:
+    """Return the containers in the order of their first stages in the file."""
+    graces, home = grace_seconds(topology, packed), container_of(packed)
+    found = []
+    for host in dict.fromkeys(home[name] for name in topology.stages):
+        stages, grace = tuple(packed[host]), graces[host]
+        count = topology.stages[stages[0]].instances
+        if count == 1:
+            found.append(Container(host=host, stages=stages, grace_seconds=grace))
+        else:
+            found += [
+                Container(host=_host(host, number), stages=stages, number=number, grace_seconds=grace)
+                for number in range(1, count + 1)
+            ]
+    return found
+
+
+def _hosts(topology: Topology, name: str) -> list[str]:
+    """Return the hosts of a stage's instances."""
     count = topology.stages[name].instances
-    if count == 1:
-        return [Container(name, name)]
-    return [Container(_host(name, number), name, number) for number in range(1, count + 1)]
+    return [name] if count == 1 else [_host(name, number) for number in range(1, count + 1)]
 
 
 def _host(name: str, number: int) -> str:
@@ -100,12 +124,13 @@ def _host(name: str, number: int) -> str:
 
 
 def _check_hosts(topology: Topology, containers: list[Container]) -> None:
-    taken = [*topology.stages, *_OTHERS]
+    taken = [*topology.stages, *_OTHERS, *(container.host for container in containers if container.number is None)]
     clashes = [container for container in containers if container.number is not None and container.host in taken]
     if clashes:
         raise ConfigurationError(
             Problem(
-                f"stages.{clash.stage}: an instance would be called {clash.host}, like another service", topology.name
+                f"stages.{clash.stages[0]}: an instance would be called {clash.host}, like another service",
+                topology.name,
             )
             for clash in clashes
         )
@@ -113,17 +138,18 @@ def _check_hosts(topology: Topology, containers: list[Container]) -> None:
 
 def _project(topology: Topology, containers: list[Container], repository: str) -> dict[str, Any]:
     ports = _entry_ports(topology, containers)
-    graces = grace_seconds(topology)
     stages = {
-        container.host: _stage(topology, container, repository, graces[container.stage], ports.get(container))
+        container.host: _service(topology, container, containers, repository, ports.get(container.host, []))
         for container in containers
     }
+    entry = _entry(topology)
+    needed = _holding(containers, {entry, *reached_from(topology, entry)})
     return {
         "name": topology.name,
         "services": {
             **stages,
             **observers(repository),
-            **load_generators(_entry_url(topology), _needed_by(topology, _entry(topology)), repository),
+            **load_generators(_entry_url(topology, entry), needed, repository),
         },
         "configs": {
             config: {"file": f"./{path}"} for config, path in {"topology": "topology.yaml", **OBSERVER_CONFIGS}.items()
@@ -137,45 +163,50 @@ def _entry(topology: Topology) -> str:
     return min(entries(topology), key=lambda name: topology.stages[name].role is Role.INJECTOR)
 
 
-def _entry_url(topology: Topology) -> str:
-    name = _entry(topology)
-    return url_of(_containers(topology, name)[0].host, DEFAULT_PORT, topology.stages[name].path)
+def _entry_url(topology: Topology, name: str) -> str:
+    return url_of(_hosts(topology, name)[0], port_of(topology, name), topology.stages[name].path)
 
 
-def _needed_by(topology: Topology, name: str) -> list[str]:
-    """Return the hosts of a stage and of all stages that its messages can reach."""
-    return [one.host for stage in (name, *reached_from(topology, name)) for one in _containers(topology, stage)]
+def _holding(containers: list[Container], stages: Set[str]) -> list[str]:
+    """Return the services that any of these stages is in."""
+    return [container.host for container in containers if not stages.isdisjoint(container.stages)]
 
 
-def _entry_ports(topology: Topology, containers: list[Container]) -> dict[Container, int]:
-    """Return the ports of this machine for the entries: from 8080 on, except Locust's."""
-    inlet_stages = frozenset(entries(topology))
-    inlets = [container for container in containers if container.stage in inlet_stages]
+def _entry_ports(topology: Topology, containers: list[Container]) -> dict[str, list[str]]:
+    """Return the published ports of each service with an entry: on this machine from 8080 on, except Locust's."""
+    inlets = frozenset(entries(topology))
     free = (port for port in range(DEFAULT_PORT, 65536) if port not in (LOCUST_PORT, 9090, 16686))
-    return dict(zip(inlets, free, strict=False))
+    found: dict[str, list[str]] = {}
+    for container in containers:
+        for name in container.stages:
+            if name in inlets and (port := next(free, None)):
+                found.setdefault(container.host, []).append(published(port, port_of(topology, name)))
+    return found
 
 
-def _stage(topology: Topology, container: Container, repository: str, grace: int, port: int | None) -> Service:
+def _service(
+    topology: Topology, container: Container, containers: list[Container], repository: str, ports: list[str]
+) -> Service:
     # The values come from the user's environment, or the file .env: the rendered files hold no secret.
-    environment = {variable: f"${{{variable}}}" for variable in header_variables(topology, container.stage)}
+    environment = {variable: f"${{{variable}}}" for variable in header_variables(topology, container.stages)}
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = OTLP_ENDPOINT
     environment[SECRET_VARIABLE] = f"${{{SECRET_VARIABLE}:-}}"
     if container.number is not None:
         environment["SIMULATOR_INSTANCE"] = str(container.number)
-    if downstreams := downstream_urls(topology, container.stage, _host):
+    if downstreams := downstream_urls(topology, container.stages, _host):
         environment["SIMULATOR_DOWNSTREAM"] = downstreams
-    return {
+    service = {
         "image": IMAGE,
         "build": {"context": repository, "dockerfile": "deploy/Dockerfile"},
-        "command": stage_arguments(container.stage),
+        "command": stage_arguments(container.stages),
         "environment": environment,
-        "labels": {"simulator.stage": container.stage},
+        "labels": {"simulator.stage": container.stages[0] if len(container.stages) == 1 else container.host},
         "configs": [mounted("topology", TOPOLOGY_FILE)],
         "user": f"{USER}:{USER}",
         "read_only": True,
         "tmpfs": ["/tmp"],  # noqa: S108 - in a container
         **confined(),
-        "stop_grace_period": f"{grace}s",
+        "stop_grace_period": f"{container.grace_seconds}s",
         "healthcheck": {
             "test": ["CMD", "python", "-ISc", _READY],
             "interval": "15s",
@@ -184,16 +215,19 @@ def _stage(topology: Topology, container: Container, repository: str, grace: int
             "start_period": "60s",
             "start_interval": "1s",
         },
-        "depends_on": {"jaeger": {"condition": "service_started"}} | _awaited(topology, container),
-    } | ({"ports": [published(port, DEFAULT_PORT)]} if port else {})
+        "depends_on": {"jaeger": {"condition": "service_started"}} | _awaited(topology, container, containers),
+    }
+    if len(container.stages) > 1:
+        service["networks"] = {"default": {"aliases": list(container.stages)}}
+    return service | ({"ports": ports} if ports else {})
 
 
-def _awaited(topology: Topology, container: Container) -> dict[str, dict[str, str]]:
+def _awaited(topology: Topology, container: Container, containers: list[Container]) -> dict[str, dict[str, str]]:
     """Return what an injector waits for: all the stages that its messages can reach.
 
     No other stage waits: a chain would start one by one, and messages from outside come when everything is up.
     """
-    if topology.stages[container.stage].role is not Role.INJECTOR:
+    name = container.stages[0]
+    if topology.stages[name].role is not Role.INJECTOR:
         return {}
-    reached = reached_from(topology, container.stage)
-    return healthy(one.host for name in reached for one in _containers(topology, name))
+    return healthy(_holding(containers, set(reached_from(topology, name))))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,6 @@ from simulator import __version__
 from simulator.errors import ConfigurationError, Problem
 from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.topology.addresses import DEFAULT_PORT, url_of
-from simulator.topology.draining import drain_seconds_by_stage
 from simulator.topology.graph import calls_of, headers_of
 from simulator.topology.model import Stage, Topology
 
@@ -27,8 +25,6 @@ K6_IMAGE = "grafana/k6:2.1.0"
 LOCUST_IMAGE = "locustio/locust:2.46.6"
 
 USER = 10001
-# For the shutdown delay, cutting off unfinished messages, flushing telemetry, and a busy machine.
-_BEYOND_DRAIN_SECONDS = 20.0
 TOPOLOGY_FILE = "/etc/simulator/topology.yaml"
 OTLP_ENDPOINT = f"http://jaeger:{DEFAULT_PORTS.otlp_http}"
 PROMETHEUS_URL = "http://prometheus:9090"
@@ -80,41 +76,33 @@ def _obstacles(name: str, stage: Stage, others: tuple[str, ...]) -> Iterator[str
         yield "samples(FILE) needs a file, which a container does not have; write its percentiles(...)"
 
 
-def stage_arguments(name: str) -> list[str]:
-    """Return the command line of a stage in a container.
+def stage_arguments(names: Sequence[str]) -> list[str]:
+    """Return the command line of a container's stages.
 
-    No port: a stage without one listens on 8080, and with one its second instance would listen on the next.
+    No port: each listens on its own in the topology, or else on 8080.
     """
-    return ["stage", "--topology", TOPOLOGY_FILE, "--stage", name, "--host", "0.0.0.0"]  # noqa: S104 - in a container
+    chosen = [argument for name in names for argument in ("--stage", name)]
+    return ["stage", "--topology", TOPOLOGY_FILE, *chosen, "--host", "0.0.0.0"]  # noqa: S104 - in a container
 
 
-def called_by(topology: Topology, caller: str) -> list[str]:
-    """Return the stages that a stage calls, each once, in the order of their first calls."""
-    return list(dict.fromkeys(call.to for _, call in calls_of(topology.stages[caller])))
+def header_variables(topology: Topology, names: Sequence[str]) -> list[str]:
+    """Return the environment variables in the headers of the stages' calls; the user provides their values."""
+    headers = (headers for name in names for _, headers in headers_of(topology.stages[name]))
+    return list(dict.fromkeys(variable for one in headers for variable in one.variables))
 
 
-def header_variables(topology: Topology, name: str) -> list[str]:
-    """Return the environment variables in the headers of a stage's calls; the user provides their values."""
-    return list(dict.fromkeys(one for _, headers in headers_of(topology.stages[name]) for one in headers.variables))
-
-
-def downstream_urls(topology: Topology, caller: str, host_of: Callable[[str, int], str]) -> str:
-    """Return the URLs that a caller needs: those of stages with several instances; `host_of(name, number)` is a host.
+def downstream_urls(topology: Topology, callers: Sequence[str], host_of: Callable[[str, int], str]) -> str:
+    """Return the URLs that callers need: those of stages with several instances; `host_of(name, number)` is a host.
 
     All other stages are found by their names.
     """
+    called = dict.fromkeys(call.to for caller in callers for _, call in calls_of(topology.stages[caller]))
     return ",".join(
         f"{name}={url_of(host_of(name, number), DEFAULT_PORT, topology.stages[name].path)}"
-        for name in called_by(topology, caller)
+        for name in called
         if topology.stages[name].instances > 1
         for number in range(1, topology.stages[name].instances + 1)
     )
-
-
-def grace_seconds(topology: Topology) -> dict[str, int]:
-    """Return how long an engine must wait after SIGTERM before it kills each stage: longer than a stop can take."""
-    drains = drain_seconds_by_stage(topology)
-    return {name: math.ceil(seconds + _BEYOND_DRAIN_SECONDS) for name, seconds in drains.items()}
 
 
 def as_yaml(value: Any) -> str:

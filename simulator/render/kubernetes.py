@@ -5,14 +5,16 @@ the pods of a Deployment have neither. It needs Kubernetes 1.31 or later, to cou
 
 A stage whose instances are a range is a Deployment with a HorizontalPodAutoscaler behind one Service: its pods come and
 go, and have no numbers. There is no CPU limit: throttling would look like a delay that nobody configured.
+
+Stages that share a pod have a Service each, at the stage's own port.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from simulator.render.containers import IMAGE, as_yaml, grace_seconds, in_containers
+from simulator.render.containers import IMAGE, as_yaml, in_containers
 from simulator.render.kubernetes_observability import OBSERVERS, observability
 from simulator.render.kubernetes_pod import stage_pod
 from simulator.render.manifests import (
@@ -24,10 +26,12 @@ from simulator.render.manifests import (
     kustomization_of,
     labels_of,
     pods_of,
+    port_name,
     service_of,
     workload,
 )
 from simulator.render.network_policies import operator_policy, stage_policies
+from simulator.render.packing import Packed, grace_seconds, pack, port_of
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.model import Instances, Role, Topology
 from simulator.topology.reader import write_topology
@@ -49,22 +53,26 @@ _NEEDS_METRICS = """\
 """
 
 
-def kubernetes_files(topology: Topology, grafana: Mapping[str, str] | None = None) -> dict[str, str]:
+def kubernetes_files(
+    topology: Topology, grafana: Mapping[str, str] | None = None, processes: int | None = None
+) -> dict[str, str]:
     """Return the files of the base, its overlay and the observability stack, {path: text}.
 
-    `grafana` are the files of the folder of that name, {path in it: text}; without them Grafana starts empty. Raise
-    ConfigurationError for a topology that can't run in pods.
+    `grafana` are the files of the folder of that name, {path in it: text}; without them Grafana starts empty. The
+    stages that can share a pod are in `processes` of them; None means a pod for each. Raise ConfigurationError for a
+    topology that can't run in pods.
     """
-    contained, ranges = _without_ranges(in_containers(topology, OBSERVERS))
+    addressed, packed = pack(in_containers(topology, OBSERVERS), processes)
+    contained, ranges = _without_ranges(addressed)
     head = _HEAD.format(image=IMAGE, namespace=topology.name)
     return {
         "kustomization.yaml": head + as_yaml(kustomization_of(["base", "observability"])),
-        **_base(contained, ranges),
+        **_base(contained, packed, ranges),
         "overlays/podmonitor/kustomization.yaml": as_yaml(
             kustomization_of(["../../base", "podmonitor.yaml", "networkpolicy.yaml"], topology.name)
         ),
-        "overlays/podmonitor/networkpolicy.yaml": documents([operator_policy(STAGE)]),
-        "overlays/podmonitor/podmonitor.yaml": as_yaml(_pod_monitor()),
+        "overlays/podmonitor/networkpolicy.yaml": documents([operator_policy(STAGE, packed)]),
+        "overlays/podmonitor/podmonitor.yaml": as_yaml(_pod_monitor(max(map(len, packed.values())))),
         **observability(contained, ranges, grafana or {}),
     }
 
@@ -80,11 +88,12 @@ def _without_ranges(topology: Topology) -> tuple[Topology, Ranges]:
     return replace(topology, stages={**topology.stages, **single}), ranges
 
 
-def _base(topology: Topology, ranges: Ranges) -> dict[str, str]:
+def _base(topology: Topology, packed: Packed, ranges: Ranges) -> dict[str, str]:
+    graces = grace_seconds(topology, packed)
     stages = {
-        f"stages/{name}.yaml": (_NEEDS_METRICS if name in ranges else "")
-        + documents(_scaled(_stage(topology, name, grace), name, ranges))
-        for name, grace in grace_seconds(topology).items()
+        f"stages/{pod}.yaml": (_NEEDS_METRICS if pod in ranges else "")
+        + documents(_scaled(_stages(topology, pod, names, graces[pod]), pod, ranges))
+        for pod, names in packed.items()
     }
     kustomization = kustomization_of(["namespace.yaml", "networkpolicy.yaml", *stages], topology.name) | {
         "labels": [{"pairs": {"app.kubernetes.io/part-of": topology.name}, "includeTemplates": True}],
@@ -93,7 +102,7 @@ def _base(topology: Topology, ranges: Ranges) -> dict[str, str]:
     files = {
         "kustomization.yaml": as_yaml(kustomization),
         "namespace.yaml": as_yaml(_namespace(topology.name)),
-        "networkpolicy.yaml": documents(stage_policies(topology, STAGE, OBSERVER)),
+        "networkpolicy.yaml": documents(stage_policies(topology, packed, STAGE, OBSERVER)),
         "topology.yaml": write_topology(topology),
         **stages,
     }
@@ -104,6 +113,28 @@ def _namespace(name: str) -> Manifest:
     """Return the namespace, which admits only pods that the strictest security profile allows."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def _stages(topology: Topology, pod: str, names: Sequence[str], grace: int) -> list[Manifest]:
+    """Return the services of the stages of a pod, and the workload of that name."""
+    if len(names) == 1:
+        return _stage(topology, pod, grace)
+    services = [_shared_service(topology, name, pod) for name in names]
+    spec = {"replicas": 1, "strategy": {"type": "RollingUpdate"}}
+    pods = pods_of(pod, STAGE, stage_pod(topology, names, grace))
+    return [*services, workload("Deployment", pod, STAGE, {**spec, **pods})]
+
+
+def _shared_service(topology: Topology, name: str, pod: str) -> Manifest:
+    """Return the service of one of a pod's stages. It is annotated, since a pod can announce only one port."""
+    port = port_of(topology, name)
+    service = service_of(name, STAGE, {port_name(port): port}, of=pod)
+    service["metadata"]["annotations"] = _scraped(port)
+    return service
+
+
+def _scraped(port: int) -> dict[str, str]:
+    return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics"}
 
 
 def _stage(topology: Topology, name: str, grace: int) -> list[Manifest]:
@@ -117,12 +148,8 @@ def _stage(topology: Topology, name: str, grace: int) -> list[Manifest]:
     else:
         # Two injectors during an update would be twice the load.
         own = {"strategy": {"type": "Recreate" if stage.role is Role.INJECTOR else "RollingUpdate"}}
-    spec = {"replicas": stage.instances, **own, **pods_of(name, STAGE, stage_pod(topology, name, grace))}
-    spec["template"]["metadata"]["annotations"] = {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(DEFAULT_PORT),
-        "prometheus.io/path": "/metrics",
-    }
+    spec = {"replicas": stage.instances, **own, **pods_of(name, STAGE, stage_pod(topology, [name], grace))}
+    spec["template"]["metadata"]["annotations"] = _scraped(DEFAULT_PORT)
     return [service, workload("StatefulSet" if several else "Deployment", name, STAGE, spec)]
 
 
@@ -151,20 +178,23 @@ def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manife
     return [*manifests, pods, scaler]
 
 
-def _pod_monitor() -> Manifest:
+def _pod_monitor(stages: int) -> Manifest:
+    """Return the monitor of all pods, the largest of which has this many stages."""
+    endpoints = [
+        {
+            "port": port_name(port),
+            "path": "/metrics",
+            "interval": "5s",
+            "relabelings": [{"targetLabel": "job", "replacement": "stages"}],  # as in the rules
+        }
+        for port in range(DEFAULT_PORT, DEFAULT_PORT + stages)
+    ]
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
         "metadata": {"name": "stages"},
         "spec": {
             "selector": {"matchLabels": {"app.kubernetes.io/component": STAGE}},
-            "podMetricsEndpoints": [
-                {
-                    "port": "http",
-                    "path": "/metrics",
-                    "interval": "5s",
-                    "relabelings": [{"targetLabel": "job", "replacement": "stages"}],  # as in the rules
-                }
-            ],
+            "podMetricsEndpoints": endpoints,
         },
     }

@@ -48,7 +48,7 @@ _GRAFANA_USER = 472
 
 def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]) -> dict[str, str]:
     """Return the files of the folder `observability`, {path: text}; `ranges` has the autoscaled stages."""
-    targets = {n: hosts(n, stage.instances) for n, stage in topology.stages.items() if n not in ranges}
+    targets = {name: hosts(topology, name) for name in topology.stages if name not in ranges}
     discovered = {f"{name}-pods": DEFAULT_PORT for name in ranges}
     maps = {folder: f"grafana-{folder.replace('/', '-')}" for folder in sorted({_folder(path) for path in grafana})}
     generated = [

@@ -1,7 +1,8 @@
-"""The pod of a stage in Kubernetes: its container, what it waits for, its environment, and its resources."""
+"""The pod of one stage or several in Kubernetes: its container, what it waits for, environment, and resources."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from simulator.behaviour.faults.memory import Memory
@@ -22,10 +23,11 @@ from simulator.render.manifests import (
     hosts,
     pod_defaults,
     pod_host,
+    port_name,
     probe,
     resources,
 )
-from simulator.topology.addresses import DEFAULT_PORT
+from simulator.render.packing import port_of
 from simulator.topology.graph import reached_from
 from simulator.topology.model import Role, Stage, Topology
 
@@ -34,6 +36,11 @@ _POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
 _MEBIBYTE = 2**20
 _IDLE_MEBIBYTES = 96
 _BUSY_MEBIBYTES = 512
+# What each further stage of a process adds: it takes less than half of this when idle.
+_FURTHER_IDLE_MEBIBYTES = 1
+_FURTHER_BUSY_MEBIBYTES = 4
+_STAGE_MILLICORES = 50
+_PROCESS_MILLICORES = 1000  # Python runs on one core at a time
 _MAX_HOLDING = 16  # messages that hold a memory fault's bytes at the same time, for the memory limit
 _WAIT = """\
 import sys, time, urllib.request as r
@@ -48,34 +55,36 @@ for url in sys.argv[1:]:
 """
 
 
-def stage_pod(topology: Topology, name: str, grace_seconds: int) -> Manifest:
-    """Return the pod of a stage's instance; an injector's waits first for all stages that its messages can reach."""
+def stage_pod(topology: Topology, names: Sequence[str], grace_seconds: int) -> Manifest:
+    """Return the pod of a container's stages; an injector's waits first for all stages that its messages can reach."""
     volumes: dict[str, Manifest] = {"topology": {"configMap": {"name": "topology"}}, "tmp": empty_volume()}
-    waits = [_waiting(urls)] if (urls := _ready_urls(topology, name)) else []
+    waits = [_waiting(urls)] if (urls := _ready_urls(topology, names[0])) else []
     return {
         **pod_defaults(USER),
         "terminationGracePeriodSeconds": grace_seconds,
         **({"initContainers": waits} if waits else {}),
-        "containers": [_stage_container(topology, name)],
+        "containers": [_stage_container(topology, names)],
         "volumes": [{"name": key, **volume} for key, volume in volumes.items()],
     }
 
 
-def _stage_container(topology: Topology, name: str) -> Manifest:
+def _stage_container(topology: Topology, names: Sequence[str]) -> Manifest:
+    ports = [port_of(topology, name) for name in names]
     return {
         "name": STAGE,
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
-        "args": stage_arguments(name),
-        "ports": [{"name": "http", "containerPort": DEFAULT_PORT}],
-        "env": _stage_environment(topology, name),
+        "args": stage_arguments(names),
+        "ports": [{"name": port_name(port), "containerPort": port} for port in ports],
+        "env": _stage_environment(topology, names),
         # If it exists, it holds the secret of the run, SIMULATOR_RUN_SECRET.
         "envFrom": [{"secretRef": {"name": "simulator", "optional": True}}],
+        # Of several stages the first is asked: those of a process are ready all at once, or none is.
         "startupProbe": probe("/readyz", period=1, failures=60),
         "readinessProbe": probe("/readyz", period=5, failures=1),
         "livenessProbe": probe("/healthz", period=10, failures=6),
         "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
-        "resources": resources(_IDLE_MEBIBYTES, _limit_mebibytes(topology.stages[name])),
+        "resources": _resources([topology.stages[name] for name in names]),
         "securityContext": confined(),
         "volumeMounts": [
             {"name": "topology", "mountPath": str(PurePosixPath(TOPOLOGY_FILE).parent), "readOnly": True},
@@ -88,11 +97,7 @@ def _ready_urls(topology: Topology, name: str) -> list[str]:
     """Return the URLs that an injector waits for; other stages don't wait, or a chain would start one by one."""
     if topology.stages[name].role is not Role.INJECTOR:
         return []
-    return [
-        f"http://{host}/readyz"
-        for other in reached_from(topology, name)
-        for host in hosts(other, topology.stages[other].instances)
-    ]
+    return [f"http://{host}/readyz" for other in reached_from(topology, name) for host in hosts(topology, other)]
 
 
 def _waiting(urls: list[str]) -> Manifest:
@@ -107,20 +112,29 @@ def _waiting(urls: list[str]) -> Manifest:
     }
 
 
-def _stage_environment(topology: Topology, name: str) -> list[Manifest]:
+def _stage_environment(topology: Topology, names: Sequence[str]) -> list[Manifest]:
     environment: list[Manifest] = [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": OTLP_ENDPOINT}]
-    for variable in header_variables(topology, name):
+    for variable in header_variables(topology, names):
         secret = {"secretKeyRef": {"name": HEADERS_SECRET, "key": variable}}
         environment.append({"name": variable, "valueFrom": secret})
-    if topology.stages[name].instances > 1:
+    if topology.stages[names[0]].instances > 1:
         index = {"fieldRef": {"fieldPath": _POD_INDEX}}
         environment.append({"name": "SIMULATOR_INSTANCE", "valueFrom": index})
-    if downstreams := downstream_urls(topology, name, pod_host):
+    if downstreams := downstream_urls(topology, names, pod_host):
         environment.append({"name": "SIMULATOR_DOWNSTREAM", "value": downstreams})
     return environment
 
 
-def _limit_mebibytes(stage: Stage) -> int:
-    """Return the memory limit of a stage, including what its memory faults hold."""
+def _resources(stages: Sequence[Stage]) -> Manifest:
+    """Return the requests of the stages of a process, and its memory limit, including what their memory faults hold."""
+    further = len(stages) - 1
+    return resources(
+        _IDLE_MEBIBYTES + _FURTHER_IDLE_MEBIBYTES * further,
+        _BUSY_MEBIBYTES + _FURTHER_BUSY_MEBIBYTES * further + sum(map(_held_mebibytes, stages)),
+        min(_STAGE_MILLICORES * len(stages), _PROCESS_MILLICORES),
+    )
+
+
+def _held_mebibytes(stage: Stage) -> int:
     held = sum(fault.bytes for fault in stage.faults if isinstance(fault, Memory))
-    return _BUSY_MEBIBYTES + min(stage.workers, _MAX_HOLDING) * -(-held // _MEBIBYTE)
+    return min(stage.workers, _MAX_HOLDING) * -(-held // _MEBIBYTE)

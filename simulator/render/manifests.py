@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
+from simulator.render.packing import port_of
 from simulator.topology.addresses import DEFAULT_PORT
+from simulator.topology.model import Topology
 
 Manifest = dict[str, Any]
 Ranges = Mapping[str, tuple[int, int]]
@@ -23,14 +25,14 @@ def kustomization_of(resources: Sequence[str], namespace: str | None = None) -> 
     return {**kind, **where, "resources": list(resources)}
 
 
-def service_of(name: str, component: str, ports: Mapping[str, int]) -> Manifest:
-    """Return a service in front of the pods of a component."""
+def service_of(name: str, component: str, ports: Mapping[str, int], of: str | None = None) -> Manifest:
+    """Return a service in front of the pods of a component, or of those called `of`."""
     listed = [{"name": key, "port": port, "targetPort": key} for key, port in ports.items()]
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "labels": labels_of(name, component)},
-        "spec": {"selector": labels_of(name, component), "ports": listed},
+        "spec": {"selector": labels_of(of or name, component), "ports": listed},
     }
 
 
@@ -84,9 +86,9 @@ def probe(path: str, period: int, failures: int) -> Manifest:
     return {"httpGet": request, "periodSeconds": period, "timeoutSeconds": 3, "failureThreshold": failures}
 
 
-def resources(request_mebibytes: int, limit_mebibytes: int) -> Manifest:
+def resources(request_mebibytes: int, limit_mebibytes: int, request_millicores: int = 50) -> Manifest:
     """Return a container's requests, and its memory limit."""
-    requests = {"cpu": "50m", "memory": f"{request_mebibytes}Mi"}
+    requests = {"cpu": f"{request_millicores}m", "memory": f"{request_mebibytes}Mi"}
     return {"requests": requests, "limits": {"memory": f"{limit_mebibytes}Mi"}}
 
 
@@ -105,10 +107,16 @@ def documents(manifests: Sequence[Manifest]) -> str:
     return str(yaml.dump_all(manifests, Dumper=_WithoutAliases, sort_keys=False, width=120))
 
 
-def hosts(name: str, instances: int) -> list[str]:
+def port_name(port: int) -> str:
+    """Return the name of a pod's port; each stage in it has one."""
+    return "http" if port == DEFAULT_PORT else f"http-{port}"
+
+
+def hosts(topology: Topology, name: str) -> list[str]:
     """Return the addresses of a stage's instances, HOST:PORT."""
+    instances = topology.stages[name].instances
     if instances == 1:
-        return [f"{name}:{DEFAULT_PORT}"]
+        return [f"{name}:{port_of(topology, name)}"]
     return [f"{pod_host(name, number)}:{DEFAULT_PORT}" for number in range(1, instances + 1)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.render.manifests import Manifest, labels_of
+from simulator.render.packing import Packed, port_of
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.graph import entries
 from simulator.topology.model import Topology
@@ -20,20 +21,42 @@ _DNS = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TC
 _PROMETHEUS_PORT = 9090
 
 
-def stage_policies(topology: Topology, stage: str, observability: str) -> list[Manifest]:
+def stage_policies(topology: Topology, packed: Packed, stage: str, observability: str) -> list[Manifest]:
     """Return the policies of the stages; `stage` and `observability` are the component labels of the pods."""
     stages = _pods({_COMPONENT: stage})
     prometheus = _pods(labels_of("prometheus", observability))
     jaeger = _pods(labels_of("jaeger", observability))
+    port = _stage_ports(packed)
     among = {
-        "ingress": [_from([stages, prometheus], DEFAULT_PORT)],
-        "egress": [_to([stages], DEFAULT_PORT), _to([jaeger], DEFAULT_PORTS.otlp_http), _DNS],
+        "ingress": [{"from": [stages, prometheus], "ports": [port]}],
+        "egress": [{"to": [stages], "ports": [port]}, _to([jaeger], DEFAULT_PORTS.otlp_http), _DNS],
     }
-    inlets = {"matchExpressions": [{"key": _NAME, "operator": "In", "values": list(entries(topology))}]}
     return [
         _policy("stages", {"matchLabels": {_COMPONENT: stage}}, among),
-        _policy("entries", inlets, {"ingress": [{"ports": [{"port": DEFAULT_PORT}]}]}),
+        *(_inlet(name, pods, ports) for name, (pods, ports) in _inlets(topology, packed).items()),
     ]
+
+
+def _inlets(topology: Topology, packed: Packed) -> dict[str, tuple[list[str], list[int]]]:
+    """Return the policies for entries, {name: (pods, ports)}: one for all that listen on 8080 and share no pod."""
+    inlets = frozenset(entries(topology))
+    alone = [name for name, names in packed.items() if len(names) == 1 and not inlets.isdisjoint(names)]
+    found = {"entries": (alone, [DEFAULT_PORT])} if alone else {}
+    for pod, names in packed.items():
+        if len(names) > 1 and (ports := [port_of(topology, name) for name in names if name in inlets]):
+            found[f"entries-of-{pod}"] = ([pod], ports)
+    return found
+
+
+def _inlet(name: str, pods: list[str], ports: list[int]) -> Manifest:
+    selector = {"matchExpressions": [{"key": _NAME, "operator": "In", "values": pods}]}
+    return _policy(name, selector, {"ingress": [{"ports": [{"port": port} for port in ports]}]})
+
+
+def _stage_ports(packed: Packed) -> Manifest:
+    """Return the ports of all stages, from 8080 to the last one of the pod with the most."""
+    last = DEFAULT_PORT + max(map(len, packed.values())) - 1
+    return {"port": DEFAULT_PORT} | ({"endPort": last} if last > DEFAULT_PORT else {})
 
 
 def observer_policies(stage: str, observability: str) -> list[Manifest]:
@@ -57,10 +80,10 @@ def observer_policies(stage: str, observability: str) -> list[Manifest]:
     ]
 
 
-def operator_policy(stage: str) -> Manifest:
+def operator_policy(stage: str, packed: Packed) -> Manifest:
     """Return the policy that lets the Prometheus of an operator, whatever namespace it is in, scrape the stages."""
     anywhere = {"namespaceSelector": {}, **_pods({_NAME: "prometheus"})}
-    rules = {"ingress": [_from([anywhere], DEFAULT_PORT)]}
+    rules = {"ingress": [{"from": [anywhere], "ports": [_stage_ports(packed)]}]}
     return _policy("scraped-by-operator", {"matchLabels": {_COMPONENT: stage}}, rules)
 
 

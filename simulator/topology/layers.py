@@ -57,10 +57,6 @@ KEYS: Mapping[str, str] = {
 }
 
 
-# The keys that can be given to several stages of a topology together; all others are the topology's.
-_OF_SEVERAL = ("HOST", "SEED", "LOG_LEVEL", "SHUTDOWN_DELAY", "DRAIN_TIMEOUT")
-
-
 @dataclass(frozen=True)
 class Given:
     """A value and its source."""
@@ -86,16 +82,6 @@ def from_flags(flags: Mapping[str, Any]) -> dict[str, Given]:
         for key, value in flags.items()
         if value is not None
     }
-
-
-def check_for_several(given: Mapping[str, Given]) -> None:
-    """Raise ConfigurationError with every key that can hold for only one stage, if several are to run."""
-    wrong = [(key, one) for key, one in given.items() if key not in _OF_SEVERAL]
-    if wrong:
-        allowed = ", ".join(_OF_SEVERAL)
-        raise ConfigurationError(
-            Problem(f"{key}: can't be the same for several stages; {allowed} can", one.source) for key, one in wrong
-        )
 
 
 def from_config_file(path: Path) -> dict[str, Given]:

@@ -45,9 +45,23 @@ def test_the_command_says_what_it_wrote(tmp_path):
     assert f"context: {context}\n" in (tmp_path / "out" / "compose.yaml").read_text()
 
 
+@pytest.mark.parametrize("engine", ["compose", "kubernetes"])
+def test_stages_are_packed_where_that_is_asked_for(tmp_path, engine):
+    """The injector has a container of its own, and the three others share one."""
+    written = {path.relative_to(tmp_path).as_posix(): path for path in render(engine, PIPELINE, tmp_path, ROOT, 1)}
+    if engine == "compose":
+        text = written["compose.yaml"].read_text()
+        assert "\n  stages-1:\n" in text and "\n  injector:\n" in text and "\n  parse:\n" not in text
+    else:
+        assert {"base/stages/stages-1.yaml", "base/stages/injector.yaml"} <= set(written)
+        assert "base/stages/parse.yaml" not in written
+
+
 def test_what_can_not_be_rendered_is_told(tmp_path):
     with pytest.raises(ConfigurationError, match="which topology"):
         render("compose", None, tmp_path, ROOT)
+    with pytest.raises(ConfigurationError, match="--processes: the dashboards have no stages"):
+        render("grafana", None, tmp_path, ROOT, processes=2)
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="can't be written"):
         render("grafana", None, tmp_path / "file", ROOT)

@@ -405,6 +405,6 @@ def test_a_pod_gets_the_variables_of_its_headers_from_a_secret():
     text = "{name: one, stages: {a: {calls: [{to: b, headers: {X: '${TOKEN}'}}]}, b: {calls: []}}}"
     topology = parse_topology(text, "one.yaml", samples_beside(ROOT), "one")
     reference = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "headers", "key": "TOKEN"}}}
-    [a, b] = [stage_pod(topology, name, 10)["containers"][0]["env"] for name in ("a", "b")]
+    [a, b] = [stage_pod(topology, [name], 10)["containers"][0]["env"] for name in ("a", "b")]
     assert reference in a
     assert [one["name"] for one in b] == ["OTEL_EXPORTER_OTLP_ENDPOINT"]
