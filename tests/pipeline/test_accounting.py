@@ -36,7 +36,7 @@ def orders(count: int) -> list[bytes]:
             "total": number / 7,
             "note": "x" * (number % 50),
         }
-        # Spacing and escapes differ from line to line, so that a body that was parsed and written anew would show.
+        # Spacing and escapes differ from line to line, so that a body that was parsed and written again would show.
         lines.append(
             json.dumps(
                 order, ensure_ascii=number % 2 == 0, indent=None, separators=((", ", ": "), (",", ":"))[number % 2]
@@ -101,7 +101,7 @@ def test_every_message_has_one_complete_trace(ten_thousand):
 
 
 def shape(spans: list[ReceivedSpan]) -> Counter[tuple[str, str, str, str]]:
-    """Give (service, name, parent's service, parent's name) of all spans."""
+    """Return (service, name, parent's service, parent's name) of all spans."""
     by_id = {span.span_id: span for span in spans}
     nobody = ReceivedSpan("", "", "", "", 0, "", 0, 0, 0, {})
     parents = [(span, by_id.get(span.parent_id, nobody)) for span in spans]

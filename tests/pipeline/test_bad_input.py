@@ -159,7 +159,7 @@ MEMBERS = [f"k{number}={'v' * 250}" for number in range(32)]
 
 @pytest.mark.parametrize("is_packed", [True, False])
 def test_headers_that_fit_on_the_way_in_fit_on_the_way_on(three_stages, is_packed):
-    """Whatever the first stage takes of what is sent on, the last one takes too; what it would not is refused there."""
+    """What the first stage accepts of forwarded headers the last one accepts too; anything else is refused there."""
     port = int(three_stages.stage_base("first").rsplit(":", 1)[1])
     headers = [
         "X-Message-Id: " + "m" * 128,

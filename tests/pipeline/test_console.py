@@ -210,7 +210,7 @@ def test_only_the_token_gets_the_cookie(console):
 
 
 def test_malformed_spans_do_no_harm(console):
-    """A body too large, packed or unpacked, is a 413, other than OTLP a 400; a valid request after each is a 200."""
+    """A body too large, compressed or not, is a 413, other than OTLP a 400; a valid request after each is a 200."""
     good = export(service="other").SerializeToString()
     bomb = gzip.compress(bytes(MAX_BYTES + 1))
     for status, body, headers in (

@@ -42,7 +42,7 @@ def test_a_change_holds_from_one_message_to_the_next(tmp_path):
             while not stop.is_set():
                 before = epoch[0]
                 status = post(stage.port, b"hi").status
-                if before == epoch[0]:  # no patch was under way while this message was
+                if before == epoch[0]:  # no patch was in flight while this message was
                     statuses.append((before, status))
 
         clients = [threading.Thread(target=work) for _ in range(4)]
@@ -167,7 +167,7 @@ def test_the_end_of_a_connection_is_announced_where_the_rest_of_a_change_does_no
 
 
 def other_address():
-    """Give an address of this machine that is not the loopback one; None where it has none."""
+    """Return an address of this machine that is not the loopback one; None where it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # no packet is sent by this

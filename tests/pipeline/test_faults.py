@@ -21,7 +21,7 @@ from tests.support.wire import connect, misbehaving, post, post_bytes, read_answ
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory):
-    """Give a collector and a stage that sends it spans; each test sets the faults that it wants."""
+    """Return a collector and a stage that sends it spans; each test sets the faults that it wants."""
     with collector() as received, running_stage(
         tmp_path_factory.mktemp("faults"), "--delay", "constant(5ms)", environment=with_collector(received.address)
     ) as stage:  # fmt: skip
@@ -164,7 +164,7 @@ def test_memory(traced):
 
 
 def test_probes_stay_green(traced):
-    """Whatever strikes every message leaves the probes alone."""
+    """A fault in every message does not affect the probes."""
     _, stage = traced
     set_faults(stage, "hang(10s, 100%)", "error(500, 100%)")
     with connect(stage.port) as connection:
@@ -214,7 +214,7 @@ def test_an_injected_fault_is_called_so_all_the_way_up(tmp_path):
 
 
 def test_a_genuine_failure_beside_faults_stays_genuine(tmp_path):
-    """Of two downstreams one fails on purpose and the other for real; each failure is told as what it is."""
+    """One downstream fails by an injected fault and the other for real; each failure is recorded as what it is."""
     topology = tmp_path / "two.yaml"
     topology.write_text(
         "name: two\nseed: 5\nstages:\n"

@@ -8,7 +8,7 @@ from tests.support.processes import run
 
 
 def test_a_generated_topology_carries_its_load(tmp_path):
-    """Fifteen stages take all that their injector sends: nothing is turned away, nothing fails."""
+    """Fifteen stages take all that their injector sends: nothing is rejected, nothing fails."""
     assert run("generate", "--stages", "15", "--seed", "7", "--output", "g.yaml", cwd=tmp_path).returncode == 0
     finished = run("run", "g.yaml", "--messages", "60", "--json", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr

@@ -21,7 +21,7 @@ MAX_SECONDS = 60.0
 MAX_KB = 500_000
 MAX_SHOWN_BYTES = 32_000
 MISTAKES_SHOWN = 50
-# A small program in between: for the system, a process that pytest started had pytest's own memory before it began.
+# A small program in between: for the system, a process that pytest starts has pytest's own memory until its exec.
 MEASURE = """
 import json, resource, subprocess, sys
 code = subprocess.call(sys.argv[2:])

@@ -39,7 +39,7 @@ def control_terminal():
 
 
 def start_on_terminal(folder):
-    """Start a run on a terminal of its own, as a shell would; give the process and the other end of the terminal."""
+    """Start a run on a terminal of its own, as a shell would; return the process and the other end of the terminal."""
     master, slave = pty.openpty()
     command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report"]
     process = subprocess.Popen(
@@ -158,7 +158,7 @@ def test_ctrl_c_while_modules_are_imported_is_130(two, command, modules):
 
 
 def run_limited(folder, limit, *flags):
-    """Run the topology to its end in a process that calls `limit` before it begins."""
+    """Run the topology to its end in a process that calls `limit` before it starts."""
     return subprocess.run(
         [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "report", *flags],
         cwd=folder,

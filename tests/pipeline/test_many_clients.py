@@ -60,7 +60,7 @@ def test_idle_connections_lock_nobody_out(tmp_path):
 
 @pytest.mark.parametrize("is_full", [True, False], ids=["a full stage", "bodies without their last byte"])
 def test_300_bodies_of_a_megabyte_take_no_more_memory_than_is_told(tmp_path, is_full):
-    """What does not fit beside the bodies that are held is turned away, also where there is a worker for it."""
+    """What does not fit beside the bodies that are held is rejected, also where there is a worker for it."""
     body = b"x" * MIB
     with (
         contextlib.ExitStack() as clients,

@@ -59,7 +59,7 @@ def labels_of(running):
 
 
 def lines_of(running):
-    """Give the lines of all logs without what varies, each as often as it is there."""
+    """Return the lines of all logs without what varies, each as often as it is there."""
     return Counter(
         (label, tuple(sorted((key, repr(value)) for key, value in line.items() if not VARYING.match(key))))
         for label in labels_of(running)
@@ -68,7 +68,7 @@ def lines_of(running):
 
 
 def series_of(running):
-    """Give the names and labels of all series of each stage but for those of its process."""
+    """Return the names and labels of all series of each stage but for those of its process."""
     found = set()
     for name in STAGES:
         text = requests.get(f"{running.stage_base(name)}/metrics", timeout=10).text
@@ -79,7 +79,7 @@ def series_of(running):
 
 
 def spans_of(received):
-    """Give the spans without what varies, each with the service and name of its parent, as often as it is there."""
+    """Return the spans without what varies, each with the service and name of its parent, as often as it is there."""
     spans = received.spans()
     by_id = {span.span_id: span for span in spans}
 

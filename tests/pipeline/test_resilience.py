@@ -42,7 +42,7 @@ def received(running):
 
 
 def test_a_retry_storm_multiplies(tmp_path):
-    """With 3 retries on 3 levels the broken last stage sees 4^3 tries of each message; signals tell tries apart."""
+    """With 3 retries on 3 levels the broken last stage sees 4^3 attempts of each message, which signals tell apart."""
     messages = 2
     with collector() as spans, running_topology(
         tmp_path, STORM, environment=with_collector(spans.address)
@@ -86,7 +86,7 @@ stages:
 
 
 def test_an_open_breaker_stops_the_tries_and_closes_again(tmp_path):
-    """After 5 failures nothing is sent for a second; then one try is made to see, and when all is well they all are."""
+    """After 5 failures nothing is sent for a second; then one attempt is made as a probe, and all after it succeeds."""
     with running_topology(tmp_path, BREAKER) as running:
         port = port_of(running, "caller")
 
@@ -125,7 +125,7 @@ stages:
 
 @pytest.mark.alone
 def test_no_stage_starts_work_for_a_message_whose_deadline_has_passed(tmp_path):
-    """Of ten messages at once a slow stage with one worker begins only those whose callers still wait."""
+    """Of ten messages at once a slow stage with one worker starts only those whose callers still wait."""
     with running_topology(tmp_path, DEADLINE) as running:
         seen = Counter(send_all(port_of(running, "edge"), (f"m-{n}" for n in range(10)), connections=10).values())
         assert running.interrupt() == 1  # messages failed, and the run says so
@@ -197,7 +197,7 @@ stages:
 
 
 def test_a_hedged_call_does_not_wait_for_the_slow_one(tmp_path):
-    """Where the first try hangs the second answers; the first is given up, and still every try is accounted for."""
+    """If the first attempt hangs the second answers; the first is abandoned, and every attempt is accounted for."""
     with collector() as spans, running_topology(tmp_path, HEDGE, environment=with_collector(spans.address)) as running:
         begin = time.monotonic()
         assert set(send_all(port_of(running, "caller"), (f"m-{n}" for n in range(20))).values()) == {200}

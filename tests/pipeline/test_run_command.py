@@ -74,7 +74,7 @@ class Terminal:
 
 
 def processes_under(folder: Path) -> list[str]:
-    """Give the command lines of all processes that were started with something in `folder`."""
+    """Return the command lines of all processes that were started with something in `folder`."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -325,7 +325,7 @@ stages:
 
 
 def test_a_diamond_is_called_in_order(tmp_path):
-    """Two calls of one stage are made in order; a shared stage below gets both, and draws anew for each."""
+    """Two calls of one stage are made in order; a shared stage below gets both, and draws again for each."""
     topology = """
 seed: 7
 stages:

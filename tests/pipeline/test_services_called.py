@@ -34,7 +34,7 @@ class Service:
             is_used = True
 
     def headers_of(self, message_id):
-        """Give the headers of the requests with a message, {name in small letters: value} each."""
+        """Return the headers of the requests with a message, {name in small letters: value} each."""
         lines = [head.decode("latin-1").split("\r\n")[1:] for head in self.heads]
         headers = [{line.partition(":")[0].lower(): line.partition(": ")[2] for line in one} for one in lines]
         return [one for one in headers if one["x-message-id"] == message_id]

@@ -22,7 +22,7 @@ SAMPLE = ROOT / "instance" / "config.py.sample"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Give a copy of what a user has after a clone, without its history."""
+    """Return a copy of what a user has after a clone, without its history."""
     for name in ("simulator", "topologies", "instance"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "config.py"))
     shutil.copy(ROOT / "run_web_service.py", tmp_path)
@@ -143,7 +143,7 @@ def test_wrong_wiring_is_refused(tmp_path):
 
 
 def test_a_misspelt_variable_is_told(tmp_path):
-    """A SIMULATOR_ variable that means nothing is not passed over in silence."""
+    """A SIMULATOR_ variable that means nothing is not ignored silently."""
     with running_stage(tmp_path, environment={"SIMULATOR_WORKRES": "5"}) as stage:
         line = wait_for(lambda: stage.events("configuration.ignored"), "the warning")[0]
     assert line["variable"] == "SIMULATOR_WORKRES" and line["level"] == "warning"

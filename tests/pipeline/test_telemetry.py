@@ -59,7 +59,7 @@ def test_with_a_slow_collector_every_span_arrives_or_is_counted(tmp_path):
         over.set()
     received = sum(map(span_count, collector.requests))
     assert stopped["spans_dropped"] == dropped["spans_dropped"] > 0
-    # The batch under way at the end is counted as lost, though it may still arrive.
+    # The batch in flight at the end is counted as lost, though it may still arrive.
     assert 0 <= received + stopped["spans_dropped"] - MESSAGES * SPANS_EACH <= BATCH_SPANS
 
 

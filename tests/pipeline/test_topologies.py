@@ -22,12 +22,12 @@ def comment(path):
 
 
 def proposed_changes(path):
-    """Give the arguments of every `set` command that stands on a line of its own in the comment."""
+    """Return the arguments of every `set` command that stands on a line of its own in the comment."""
     return [shlex.split(line[1:]) for line in comment(path) if line.startswith("#   set ")]
 
 
 def stages_at_work(running):
-    """Give the names of the stages that have handled a message."""
+    """Return the names of the stages that have handled a message."""
     lines = [line for path in (running.report_folder / "logs").glob("*.jsonl") for line in read_log(path)]
     return {line["stage"] for line in lines if line["event"] == "message.handled"}
 
@@ -50,7 +50,7 @@ def test_a_ready_made_topology_runs(tmp_path, path):
         ledger = running.report()["ledger"]
     assert ledger["balanced"]
     assert all(line["received"] > 0 for line in ledger["stages"]), ledger
-    # What fails here fails on purpose, but for the slow dependency, whose queue is there to overflow.
+    # What fails here fails by injected faults, except for the slow dependency, whose queue is there to overflow.
     failed = sum(line["failed"] for line in ledger["stages"])
     assert failed == 0 or path.stem == "slow-dependency"
     assert code == (1 if failed else 0), running.errors.read_text()

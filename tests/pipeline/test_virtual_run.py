@@ -81,7 +81,7 @@ def start(folder, *flags, **streams):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_its_account(tmp_path, number):
-    """Whatever virtual time it is: what is under way comes to its end, the ledger balances, the exit code is 0."""
+    """Whatever virtual time it is: what is in flight ends, the ledger balances, the exit code is 0."""
     process = start(tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "report" / "logs" / "archive.jsonl"
     wait_for(lambda: log.exists() and log.stat().st_size > 0, "a message in the log")

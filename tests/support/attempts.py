@@ -37,7 +37,7 @@ def calling(make_stage, *answers, to="price", **call):
 
 
 def handle_all(rig, make_message, count):
-    """Handle messages whatever becomes of them; give how their calls ended."""
+    """Handle messages whatever becomes of them; return how their calls ended."""
     for _ in range(count):
         with suppress(MessageError):
             rig.handle(make_message())

@@ -35,7 +35,7 @@ class _Quiet(WSGIRequestHandler):
 
 @contextlib.contextmanager
 def served(application: WSGIApplication) -> Iterator[str]:
-    """Serve an application on 127.0.0.1 until the end of the `with`; give the address for messages there."""
+    """Serve an application on 127.0.0.1 until the end of the `with`; return the address for messages there."""
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
     thread.start()

@@ -93,7 +93,7 @@ def fork_server(
 ) -> str:
     """Return a program whose stages do as they are told, but for those with these labels.
 
-    One dies when it is begun, one can't begin, one never becomes ready, one ends only when it is hurried, and one reads
+    One dies when it starts, one can't start, one never becomes ready, one ends only when it is hurried, and one reads
     its standard input. With `fails` it ends at once and says so.
     """
     settings = {"DIES": dies, "REFUSES": refuses, "SILENT": silent, "STUBBORN": stubborn, "READS": reads}

@@ -1,4 +1,4 @@
-"""An injector in virtual time, that hands its messages to a function of the test."""
+"""An injector in virtual time that passes its messages to a function of the test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START_NS = 1_700_000_000 * 10**9
 
 @dataclass
 class Watching:
-    """A watcher that remembers what it was told."""
+    """A listener that remembers its calls."""
 
     lags: list[float] = field(default_factory=list)
     missed_count: int = 0
@@ -41,10 +41,10 @@ class Watching:
 
 
 class Rig:
-    """An injector that hands its messages to a function of the test, which may return the outcome of a handling.
+    """An injector that passes its messages to a function of the test, which may return the outcome of a handling.
 
     `moments` are the times at which the messages came, `roots` the root spans: due, lag, and how many messages had come
-    at its begin and its end.
+    at its start and its end.
     """
 
     def __init__(self, handle=None, via=Via.SCHEDULE):
@@ -67,5 +67,5 @@ class Rig:
 
 
 def dues(rig):
-    """Give when the messages were due, in seconds from the start."""
+    """Return when the messages were due, in seconds from the start."""
     return [round((message.due.unix_seconds - 1_700_000_000) * 1e6) / 1e6 for message in rig.messages]

@@ -14,7 +14,7 @@ Seen = int | str  # a status, or how the connection ended without a whole answer
 
 
 def send_all(port: int, message_ids: Iterable[str], connections: int = 8) -> dict[str, Seen]:
-    """POST a message for each id over kept-alive connections, and give what each client saw."""
+    """POST a message for each id over kept-alive connections, and return what each client saw."""
     left = iter(list(message_ids))
     lock = threading.Lock()
     seen: dict[str, Seen] = {}

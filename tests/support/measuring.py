@@ -24,7 +24,7 @@ class Rig:
         return self.registry.get_sample_value(name, {**ALWAYS, **labels})
 
     def buckets(self, name, **labels):
-        """Give {upper bound: count} of the buckets that are not empty, each by itself."""
+        """Return {upper bound: count} of the buckets that are not empty, each by itself."""
         found, before = {}, 0
         for family in self.registry.collect():
             for sample in family.samples:
@@ -35,7 +35,7 @@ class Rig:
         return found
 
     def series(self, name):
-        """Give the labels of every series of that name, those of the stage left out."""
+        """Return the labels of every series of that name, those of the stage left out."""
         return [
             {key: value for key, value in sample.labels.items() if key not in ALWAYS}
             for family in self.registry.collect()
@@ -45,7 +45,7 @@ class Rig:
 
 
 def tell(metrics, *tries, seconds=0.5, came=None, downstream="enrich"):
-    """Tell of a call with these tries, (outcome, code) each, as a stage does: try by try, and then the call."""
+    """Record a call with these attempts, (outcome, code) each, as a stage does: each attempt, and then the call."""
     came = came or arrival()
     attempts = tuple(attempt(outcome, code, number=n) for n, (outcome, code) in enumerate(tries, 1))
     for each in attempts:

@@ -18,7 +18,7 @@ _STEPS_PER_SECOND = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """A visit: its outcome and faults, and when, in seconds after its begin, it ends."""
+    """A visit: its outcome and faults, and when, in seconds after its start, it ends."""
 
     outcome: str
     faults: tuple[str, ...]

@@ -25,7 +25,7 @@ class PodLogs:
     _containers: dict[str, list[str]] = field(default_factory=dict)
 
     def follow(self) -> None:
-        """Begin to follow every container that is new, from the first that it logged."""
+        """Start to follow every container that is new, from the first that it logged."""
         for pod in self.cluster.get("pods", "--namespace", self.namespace, "--selector", _STAGES):
             for status in pod["status"].get("containerStatuses", ()):
                 if "running" in status["state"] and status["containerID"] not in self._followers:

@@ -43,7 +43,7 @@ def with_collector(address: str) -> dict[str, str]:
 
 
 def wait_for(check: Callable[[], T | None], what: str, timeout_seconds: float = START_SECONDS) -> T:
-    """Wait until `check` gives something, and give it."""
+    """Wait until `check` returns something, and return it."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         found = check()
@@ -98,7 +98,7 @@ class RunningStage:
         return read_samples(self.metrics())
 
     def total(self, name: str, **labels: str) -> float:
-        """Add up all samples of a name that bear these labels."""
+        """Add up all samples of a name that have these labels."""
         return sum(
             value for (sample, have), value in self.samples().items() if sample == name and set(labels.items()) <= have
         )

@@ -35,7 +35,7 @@ LONG_SECONDS = 20.0
 
 
 def no_time_limit(seconds):
-    """Give a time limit that is never reached."""
+    """Return a time limit that is never reached."""
     return contextlib.nullcontext()
 
 
@@ -75,7 +75,7 @@ def sending(*downstreams, **options):
 
 
 def attempt_at(serve, behave, timeout_seconds=LONG_SECONDS, is_stage=False, **options):
-    """Make one attempt at a server; give how it ended."""
+    """Make one attempt at a server; return how it ended."""
     with serve(behave) as server, sending(server.downstream(is_stage), **options) as sender:
         return sender.attempt(OUTGOING, timeout_seconds)
 
@@ -118,6 +118,6 @@ def echoing(connection):
 
 
 def nowhere():
-    """Give a URL at which nobody listens."""
+    """Return a URL at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"http://127.0.0.1:{listener.getsockname()[1]}/messages"

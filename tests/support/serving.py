@@ -49,7 +49,7 @@ def serving(application, connections=8, **options):
 
 
 def say(port, text, end=False):
-    """Send bytes, and their end where that is wanted; give all that comes back until the server ends the connection."""
+    """Send bytes, and their end if asked to; return all that comes back until the server ends the connection."""
     with connect(port, LONG_SECONDS) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(text)

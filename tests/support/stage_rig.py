@@ -1,4 +1,4 @@
-"""A stage without a network: its handling, with downstreams, a keeper and sinks of the test's own."""
+"""A stage without a network: its handling, with downstreams, an output and sinks of the test's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRACE = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "03", T
 
 
 class Hearer:
-    """A sink that remembers what it was told."""
+    """A sink that remembers its calls."""
 
     def __init__(self):
         self.arrivals, self.faults, self.begun, self.tries, self.calls, self.records = [], [], [], [], [], []
@@ -62,7 +62,7 @@ class Answering(BaseAdapter):
 
     @property
     def names(self):
-        """Give the stages that were sent to, in order."""
+        """Return the stages that were sent to, in order."""
         return [requests.utils.urlparse(request.url).hostname for request in self.requests]
 
     def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
@@ -201,18 +201,18 @@ class Rig:
 
     @property
     def record(self):
-        """Give the record of the last message."""
+        """Return the record of the last message."""
         return self.hearer.records[-1]
 
     @property
     def tried(self):
-        """Give (number, outcome, code) of each try, in the order in which they were told."""
+        """Return (number, outcome, code) of each attempt, in the order in which they were told."""
         return [(attempt.number, attempt.outcome, attempt.code) for _, attempt, _ in self.hearer.tries]
 
 
 @contextlib.contextmanager
 def worker(capacity):
-    """Hold a worker; give how long it was waited for."""
+    """Hold a worker; return how long it was waited for."""
     with capacity.ticket() as ticket:
         ticket.take()
         yield ticket.wait()
@@ -230,5 +230,5 @@ def model_of(delay, faults, calls, plain):
 
 
 def urls_of(name, count):
-    """Give the URLs of a stage: of one instance its name, of more their ports too."""
+    """Return the URLs of a stage: of one instance its name, of more their ports too."""
     return tuple(f"http://{name}:{8080 + number}/messages" for number in range(count))

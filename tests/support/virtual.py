@@ -1,4 +1,4 @@
-"""Whole systems in virtual time, and what sinks of a test's own are told of them."""
+"""Whole systems in virtual time, and sinks of a test's own for them."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def observe(stages, seed=7, seconds=None, changes=()):
 
 
 def run_virtual(topology, *sinks, seconds=None, setup=None, overhead_seconds=0.0, seen=None, changes=()):
-    """Run a topology in virtual time until its loads have ended and nothing is under way; return its kernel.
+    """Run a topology in virtual time until its loads have ended and nothing is in flight; return its kernel.
 
     With `seconds` the loads are stopped after that time.
     """

@@ -2,7 +2,7 @@
 
 The time, tasks, downstreams, outputs and sinks of such stages are the test's own.
 
-Every fixture gives a function that makes things anew, and holds nothing itself.
+Every fixture returns a function that makes new things, and holds nothing itself.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def pytest_runtest_call(item):
 
 @pytest.fixture(scope="session")
 def make_stage():
-    """Give a function that makes a stage; whatever is not said is as simple as it can be.
+    """Return a function that makes a stage; whatever is not said is as simple as it can be.
 
     `instances` says of how many instances a downstream is, `time` may be that of another stage; whatever else is given
     is a key of the stage.
@@ -121,7 +121,7 @@ def make_stage():
 
 @pytest.fixture(scope="session")
 def make_message():
-    """Give a function that makes a message."""
+    """Return a function that makes a message."""
 
     def make(
         body=b'{"n": 1}',
@@ -148,7 +148,7 @@ def make_message():
 
 @pytest.fixture(scope="session")
 def wait_for():
-    """Give a function that waits until a condition holds."""
+    """Return a function that waits until a condition holds."""
 
     def wait(check):
         deadline = time.monotonic() + LONG_SECONDS

@@ -37,7 +37,7 @@ def arrivals(seed, stage, messages, rate):
 
 
 def test_no_stage_starts_work_for_a_message_whose_deadline_has_passed():
-    """Of ten messages at once a slow stage with one worker begins the two whose callers still wait, and no other."""
+    """Of ten messages at once a slow stage with one worker starts the two whose callers still wait, and no other."""
     seen = observe(
         {
             "edge": source(10, [{"to": "front", "deadline": "1s"}], concurrency=10),
@@ -135,7 +135,7 @@ def test_a_group_takes_as_long_as_its_calls_at_so_many_at_a_time(limit):
 
 
 def test_a_fallback_is_called_for_the_messages_whose_call_fails_and_no_others():
-    """With a fallback no message fails, and with an optional call neither; each is told as forgiven where it failed."""
+    """With a fallback no message fails, nor with an optional call; each failed call is recorded as forgiven."""
     seed, messages = new_seed(), 500
     calls = [{"to": "first", "fallback": "second"}, {"to": "third", "optional": True}]
     faulty = {"role": "terminator", "faults": ["error(500, 40%)"]}

@@ -109,5 +109,5 @@ def test_md1(utilisation, messages):
 @pytest.mark.parametrize("utilisation", [0.5, 0.7, 0.9])
 def test_mg1(utilisation, messages):
     """M/G/1: a uniform delay has its place in between, by its variation alone."""
-    variation = 1 / math.sqrt(3)  # of a uniform distribution that begins at 0
+    variation = 1 / math.sqrt(3)  # of a uniform distribution that starts at 0
     agrees(waits_of("uniform(0ms, 20ms)", 1, utilisation, messages), wait_mg1(utilisation, variation))

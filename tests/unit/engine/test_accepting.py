@@ -16,7 +16,7 @@ ACCEPTED = Answer(accepted=True)
 
 
 def accepted(rig, message):
-    """Let a stage take a message in; give the only answer to it."""
+    """Let a stage take a message in; return the only answer to it."""
     rig.handling.accept(message)
     (answer,) = message.exchange.answers
     return answer
@@ -44,7 +44,7 @@ def test_the_answer_comes_at_once(make_stage, make_message):
 
 
 def test_the_worker_is_held_while_the_answer_leaves(make_stage, make_message):
-    """A client that takes its time with the answer keeps the message's worker, and the work begins after it."""
+    """A client that takes its time with the answer keeps the message's worker, and the work starts after it."""
     rig = make_stage(delay=Constant(5.0), workers=1)
     busy = []
 
@@ -59,7 +59,7 @@ def test_the_worker_is_held_while_the_answer_leaves(make_stage, make_message):
 
 
 def test_the_caller_s_deadline_ends_with_the_answer(make_stage, make_message):
-    """Who has its answer waits no longer, so that its deadline can't end the work that comes afterwards."""
+    """A client that has its answer no longer waits, so that its deadline can't end the work that comes afterwards."""
     rig = make_stage(delay=Constant(5.0), calls=["enrich"])
     assert accepted(rig, make_message(deadline_seconds=2.0)) == ACCEPTED
     rig.time.pass_time(10.0)
@@ -96,7 +96,7 @@ def test_faults_of_the_answer_have_no_answer_to_act_on(make_stage, make_message)
 
 
 def test_an_unforeseen_error_after_the_answer_is_logged(make_stage, make_message, caplog):
-    """What nobody foresaw goes to the log with its traceback, once, and the message counts as failed."""
+    """An unforeseen error goes to the log with its traceback, once, and the message counts as failed."""
     rig = make_stage(delay=Constant(1.0))
     rig.kept.error = ZeroDivisionError("by nought")
     message = make_message()
@@ -109,7 +109,7 @@ def test_an_unforeseen_error_after_the_answer_is_logged(make_stage, make_message
 
 
 def test_an_unforeseen_error_before_the_answer_is_answered(make_stage, make_message, caplog):
-    """What breaks before a message was taken in is answered as a mistake of ours, and logged once."""
+    """What breaks before a message is admitted is answered as an internal error, and logged once."""
 
     def read():
         raise ZeroDivisionError("by nought")
@@ -122,14 +122,14 @@ def test_an_unforeseen_error_before_the_answer_is_answered(make_stage, make_mess
 
 
 def test_a_bad_message_is_refused_before(make_stage, make_message):
-    """What is wrong with a message is told in the answer, as by a stage that does the work first."""
+    """What is wrong with a message is recorded in the answer, as by a stage that does the work first."""
     rig = make_stage()
     assert isinstance(refused(rig, make_message(b"{")), InvalidMessage)
     assert (rig.record.outcome, rig.record.code, rig.record.answer_seconds) == (Outcome.INVALID, 400, None)
 
 
 def test_no_room_no_limit_and_no_time_are_told_before(make_stage, make_message):
-    """A message for which there is no room, no token or no time left is turned away in the answer."""
+    """A message for which there is no room, no token or no time left is rejected in the answer."""
     rig = make_stage(workers=1, queue=0, rate_limit="limit(1/s, burst=2)")
     with worker(rig.capacity):
         assert isinstance(refused(rig, make_message()), Rejected)
@@ -189,7 +189,7 @@ def test_a_message_that_waits_for_a_worker_is_answered_all_the_same(make_stage, 
 
 
 def test_what_was_accepted_is_done_when_the_stage_closes(make_stage, make_message):
-    """A stage that shuts down turns new messages away and finishes what it has answered for."""
+    """A stage that shuts down rejects new messages and finishes what it has answered for."""
     rig = make_stage(delay=Constant(5.0))
     assert accepted(rig, make_message()) == ACCEPTED
     rig.capacity.close()
@@ -236,7 +236,7 @@ def test_an_answer_that_the_end_breaks_off_is_not_given_twice(make_stage, make_m
 
 
 def test_what_breaks_the_telling_is_not_swallowed(make_stage, make_message):
-    """An error outside of what a message's own handling covers is raised to whoever let it be taken in."""
+    """An error outside of a message's own handling is raised to the caller of `accept`."""
 
     class Broken(Hearer):
         def received(self, arrival):

@@ -1,4 +1,4 @@
-"""The tries of a call, under a clock of the test's own: retries, the pauses between them, and their budget."""
+"""The attempts of a call, under a clock of the test's own: retries, the pauses between them, and their budget."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.support.attempts import ERROR, INJECTED, OK, TIMEOUT, calling, in_tur
 
 
 def pause(failed, backoff=0.1, most=10.0):
-    """Give the pause after a failed try, as its draw says."""
+    """Return the pause after a failed attempt, as its draw says."""
     return Retries(9, backoff, most).pause_seconds(failed, draw(7, "parse", "m-1", "0", f"pause {failed} 0"))
 
 
 def test_a_retry_after_a_pause(make_stage, make_message):
-    """A call that fails is tried again after a pause that is drawn, as a visit of its own, until it succeeds."""
+    """A call that fails is retried after a pause that is drawn, as a visit of its own, until it succeeds."""
     rig = calling(make_stage, 503, (0.25, 500), 200, retries=5)
     record = rig.handle(make_message())
     pauses = [pause(1), pause(2)]
@@ -47,7 +47,7 @@ def test_a_retry_after_a_pause(make_stage, make_message):
 )
 @settings(max_examples=60)
 def test_so_many_tries_and_no_more(make_stage, make_message, retries, fails, backoff_ms, most_ms):
-    """A call is tried until it succeeds, `retries` + 1 times at most, with pauses that double up to a bound."""
+    """A call is attempted until it succeeds, at most `retries` + 1 times, with pauses that double up to a bound."""
     notation = f"retries({retries}, backoff={backoff_ms}ms, max={most_ms}ms)"
     rig = calling(make_stage, *[503] * fails, 200, retries=notation)
     with suppress(DownstreamFailed):
@@ -81,7 +81,7 @@ def test_what_may_pass_is_tried_again(make_stage, make_message, answer):
 
 
 def test_the_last_try_decides_how_a_call_failed(make_stage, make_message):
-    """A call is told as its last try ended: here a timeout after an error."""
+    """A call is recorded as its last attempt ended: here a timeout after an error."""
     rig = calling(make_stage, 503, requests.ReadTimeout(), retries=1, timeout="2s")
     with pytest.raises(DownstreamTooSlow, match="price: no answer within 2 s"):
         rig.handle(make_message())
@@ -99,7 +99,7 @@ def test_the_last_try_decides_how_a_call_failed(make_stage, make_message):
     ],
 )
 def test_a_call_failed_on_purpose_when_all_of_its_tries_did(make_stage, make_message, answers, injected):
-    """One genuine failure among the tries makes the whole call a genuine failure."""
+    """One genuine failure among the attempts makes the whole call a genuine failure."""
     rig = calling(make_stage, *answers, retries=1)
     with pytest.raises(DownstreamFailed):
         rig.handle(make_message())
@@ -108,7 +108,7 @@ def test_a_call_failed_on_purpose_when_all_of_its_tries_did(make_stage, make_mes
 
 
 def test_a_success_after_faults_is_a_success(make_stage, make_message):
-    """A call that a retry saved failed neither on purpose nor otherwise."""
+    """A call that a retry saved has not failed, neither by an injected fault nor otherwise."""
     rig = calling(make_stage, (503, INJECTED), 200, retries=1)
     record = rig.handle(make_message())
     assert (record.outcome, record.calls[0].injected) == (Outcome.FORWARDED, False)
@@ -158,7 +158,7 @@ def test_a_retry_that_is_not_made_costs_nothing(make_stage, make_message):
 
 
 def test_an_empty_budget_is_told_as_the_failure_that_it_is(make_stage, make_message):
-    """A call whose budget is spent fails as its try did, without a pause."""
+    """A call whose budget is spent fails as its attempt did, without a pause."""
     rig = calling(make_stage, 503, retries="retries(10, budget=0%)")
     for expected in (11, 1):
         with pytest.raises(DownstreamFailed, match="it answered 503"):

@@ -1,4 +1,4 @@
-"""The breaker of a call: what opens it, what it turns away, and how it closes again."""
+"""The breaker of a call: what opens it, what it rejects, and how it closes again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.attempts import INJECTED, OK, calling, handle_all, in_turn
 
 
 def test_a_breaker_opens_after_failures_in_a_row(make_stage, make_message):
-    """After so many failures in a row no try is made any more, and the calls fail at once, as open."""
+    """After so many failures in a row no attempt is made any more, and the calls fail at once, as open."""
     rig = calling(make_stage, 503, breaker="breaker(failures=3, reset=10s)")
     assert handle_all(rig, make_message, 5) == ["error_status"] * 3 + ["breaker_open"] * 2
     assert len(rig.adapter.requests) == len(rig.hearer.begun) == 3
@@ -31,7 +31,7 @@ def test_a_success_in_between_keeps_a_breaker_closed(make_stage, make_message):
 
 
 def test_a_breaker_lets_one_try_through_after_its_time(make_stage, make_message):
-    """After `reset` one try is made to see: a failure opens the breaker for as long again, a success closes it."""
+    """After `reset` one attempt is made to see: a failure opens the breaker for as long again, a success closes it."""
     rig = calling(make_stage, 503, 503, 503, 200, breaker="breaker(failures=2, reset=10s)")
     outcomes = handle_all(rig, make_message, 3)
     for moment in (9.5, 10.0, 10.1, 19.9, 20.0, 20.0):
@@ -46,7 +46,7 @@ def test_a_breaker_lets_one_try_through_after_its_time(make_stage, make_message)
 
 
 def test_of_several_calls_only_one_is_the_try_to_see(make_stage, make_message):
-    """While the try of a half-open breaker is under way no other is let through."""
+    """While the attempt of a half-open breaker is in flight no other is let through."""
     rig = make_stage(
         calls=[{"to": "price", "breaker": "breaker(failures=1, reset=10s)", "optional": True}],
         answer=in_turn(503, (5.0, 200)),
@@ -62,7 +62,7 @@ def test_of_several_calls_only_one_is_the_try_to_see(make_stage, make_message):
 
 
 def test_each_try_counts_for_the_breaker(make_stage, make_message):
-    """The tries of one call can open the breaker; then the call ends as its last try did, and the next one at once."""
+    """A call's attempts can open the breaker; it ends as its last attempt did, and the next call fails at once."""
     rig = calling(make_stage, 503, retries=5, breaker="breaker(failures=3, reset=60s)")
     for outcome, made in (("error_status", 3), ("breaker_open", 0)):
         with pytest.raises(DownstreamFailed):
@@ -80,7 +80,7 @@ def test_each_try_counts_for_the_breaker(make_stage, make_message):
     ],
 )
 def test_a_breaker_that_was_opened_on_purpose(make_stage, make_message, answers, injected):
-    """What an open breaker turns away failed on purpose where every failure that opened it did."""
+    """What an open breaker rejects failed by an injected fault where every failure that opened it did."""
     rig = calling(make_stage, *answers, breaker="breaker(failures=2, reset=60s)")
     assert handle_all(rig, make_message, 3)[2] == "breaker_open"
     assert rig.record.calls[0].injected is injected
@@ -149,7 +149,7 @@ def test_a_breaker_that_is_no_more_is_not_open(make_stage, make_message):
 
 
 def test_a_try_to_see_that_breaks_is_not_the_last_one(make_stage, make_message):
-    """After an unforeseen error in the try of a half-open breaker another try is let through."""
+    """After an unforeseen error in the attempt of a half-open breaker another attempt is let through."""
     rig = calling(make_stage, 503, ZeroDivisionError(), 200, breaker="breaker(failures=1, reset=10s)")
     handle_all(rig, make_message, 1)
     rig.time.advance(10.0)
@@ -160,7 +160,7 @@ def test_a_try_to_see_that_breaks_is_not_the_last_one(make_stage, make_message):
 
 
 def test_an_open_breaker_is_not_waited_for(make_stage, make_message):
-    """A call whose try has just opened the breaker fails at once, without the pause before a try that can't be."""
+    """A call whose attempt has just opened the breaker fails at once, without a pause for a retry that can't be."""
     rig = calling(make_stage, 503, retries=5, breaker="breaker(failures=1, reset=1h)")
     with pytest.raises(DownstreamFailed):
         rig.handle(make_message())

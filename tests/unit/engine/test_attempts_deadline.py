@@ -15,7 +15,7 @@ from tests.support.stage_rig import worker
 
 
 def test_no_deadline_no_header(make_stage, make_message):
-    """Without a deadline nothing is said of one, and each try has the whole timeout."""
+    """Without a deadline nothing is said of one, and each attempt has the whole timeout."""
     rig = calling(make_stage, 503, 200, retries=1, timeout="3s")
     rig.handle(make_message())
     assert rig.adapter.timeouts == [3.0, 3.0]
@@ -23,7 +23,7 @@ def test_no_deadline_no_header(make_stage, make_message):
 
 
 def test_the_deadline_on_the_wire(make_stage, make_message):
-    """Each try says how long the answer is waited for in all, which is less with every try."""
+    """Each attempt says how long the answer is waited for in all, which is less with every attempt."""
     rig = calling(make_stage, (2.0, 503), (3.0, 503), 200, retries="retries(5, backoff=1ms)", deadline="10s")
     rig.handle(make_message())
     told = [request.headers["X-Simulator-Deadline"] for request in rig.adapter.requests]
@@ -37,7 +37,7 @@ def test_the_deadline_on_the_wire(make_stage, make_message):
     [("5s", None, 5.0), ("5s", 3.0, 3.0), ("5s", 9.0, 5.0), (None, 3.0, 3.0)],
 )
 def test_the_nearest_deadline_counts(make_stage, make_message, of_call, of_caller, deadline):
-    """A call ends by its own deadline or by that of whoever waits for this stage, whichever is sooner."""
+    """A call ends by its own deadline or by that of the caller of this stage, whichever is sooner."""
     call = {"to": "price", **({"deadline": of_call} if of_call else {})}
     rig = make_stage(calls=[call], answer=in_turn((60.0, 200)))
     with pytest.raises(DownstreamTooSlow):
@@ -61,7 +61,7 @@ def test_the_deadline_of_a_call_begins_with_the_call(make_stage, make_message):
 
 
 def test_a_timeout_is_cut_to_the_rest_of_the_deadline(make_stage, make_message):
-    """A try waits no longer than the rest of the deadline, and after it there is no other."""
+    """An attempt waits no longer than the rest of the deadline, and after it there is no other."""
     rig = calling(make_stage, (9.0, 200), retries="retries(9, backoff=1ms)", timeout="4s", deadline="10s")
     with pytest.raises(DownstreamTooSlow):
         rig.handle(make_message())
@@ -88,7 +88,7 @@ def test_no_pause_beyond_the_deadline(make_stage, make_message):
 )
 @settings(max_examples=80)
 def test_a_call_never_outlasts_its_deadline(make_stage, make_message, deadline_ms, timeout_ms, retries, seconds):
-    """However long the answers take, a call with its tries and pauses ends by its deadline."""
+    """However long the answers take, a call with its attempts and pauses ends by its deadline."""
     rig = calling(
         make_stage,
         *[(wait, 503) for wait in seconds],
@@ -98,14 +98,14 @@ def test_a_call_never_outlasts_its_deadline(make_stage, make_message, deadline_m
     )
     with suppress(MessageError):
         rig.handle(make_message())
-    # The least that is left to a try is a millisecond.
+    # The least that is left to an attempt is a millisecond.
     assert rig.record.calls[0].duration_seconds <= deadline_ms / 1e3 + 0.001 + 1e-9
     assert all(wait <= timeout_ms / 1e3 for wait in rig.adapter.timeouts)
     assert 1 <= len(rig.adapter.requests) <= retries + 1
 
 
 def answering_just_then(make_stage, calls, seconds, status):
-    """Make a stage that hears of its first answer after a time in which its process did nothing else.
+    """Make a stage that learns of its first answer after a time in which its process did nothing else.
 
     So it has no time to notice before that the deadline has passed.
     """
@@ -122,7 +122,7 @@ def answering_just_then(make_stage, calls, seconds, status):
 
 @pytest.mark.parametrize("calls", [["a", "b"], [{"parallel": ["a", "b"], "limit": 1}]])
 def test_no_try_after_the_deadline(make_stage, make_message, calls):
-    """A call that begins after the deadline expires without a try, and the message with it."""
+    """A call that starts after the deadline expires without an attempt, and the message with it."""
     rig = answering_just_then(make_stage, calls, 3.0, 200)
     with pytest.raises(DownstreamTooSlow, match="b: its deadline has passed"):
         rig.handle(make_message(deadline_seconds=3.0))
@@ -135,7 +135,7 @@ def test_no_try_after_the_deadline(make_stage, make_message, calls):
 
 @pytest.mark.parametrize(("seconds", "error", "code"), [(2.9, DownstreamFailed, 502), (3.0, DownstreamTooSlow, 504)])
 def test_an_error_after_the_deadline_is_lateness(make_stage, make_message, seconds, error, code):
-    """Where a downstream gives up and the caller hears of it before its own clock rings, both say the same."""
+    """If a downstream gives up and the caller learns of it before its own deadline, both have the same outcome."""
     rig = answering_just_then(make_stage, ["price"], seconds, 504)
     with pytest.raises(error):
         rig.handle(make_message(deadline_seconds=3.0))

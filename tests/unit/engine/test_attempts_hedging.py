@@ -1,4 +1,4 @@
-"""A second try beside one that is slow: when it sets out, and which of both counts."""
+"""A second attempt beside one that is slow: when it sets out, and which of both counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def hedging(make_stage, *answers, **call):
 
 
 def test_a_quick_answer_needs_no_second_try(make_stage, make_message):
-    """A try that is answered before the pause is over stays alone."""
+    """An attempt that is answered before the pause is over stays alone."""
     rig = hedging(make_stage, (0.9, 200))
     record = rig.handle(make_message())
     assert (len(rig.adapter.requests), record.downstream_seconds) == (1, 0.9)
@@ -26,7 +26,7 @@ def test_a_quick_answer_needs_no_second_try(make_stage, make_message):
 
 
 def test_a_second_try_sets_out_after_the_pause(make_stage, make_message):
-    """When the first try has had no answer for so long a second one is made; the first good answer of both counts."""
+    """If the first attempt has no answer for so long, a second one is made; the first good answer of both counts."""
     rig = hedging(make_stage, (9.0, 200), (0.5, 201))
     record = rig.handle(make_message())
     assert rig.adapter.moments == [0.0, 1.0]
@@ -41,7 +41,7 @@ def test_a_second_try_sets_out_after_the_pause(make_stage, make_message):
 
 
 def test_the_first_try_may_win_after_all(make_stage, make_message):
-    """The second try is abandoned where the first one is answered sooner."""
+    """The second attempt is abandoned where the first one is answered sooner."""
     rig = hedging(make_stage, (1.5, 200), (9.0, 200))
     (call,) = rig.handle(make_message()).calls
     assert [(attempt.number, attempt.outcome) for attempt in call.attempts] == [(1, OK), (2, ABANDONED)]
@@ -49,7 +49,7 @@ def test_the_first_try_may_win_after_all(make_stage, make_message):
 
 
 def test_two_good_answers_at_once_are_no_failure(make_stage, make_message, monkeypatch):
-    """Where both tries are answered well before the stage looks again, neither is told as one that is tried again."""
+    """If both attempts are answered well before the stage looks again, neither is recorded as retried."""
     rig = hedging(make_stage, (2.0, 200), (1.0, 201))
     wait_any = rig.time.wait_any
 
@@ -67,7 +67,7 @@ def test_two_good_answers_at_once_are_no_failure(make_stage, make_message, monke
 
 
 def test_a_failure_waits_for_the_other_try(make_stage, make_message):
-    """When one of two tries fails the answer of the other is still waited for."""
+    """When one of two attempts fails the answer of the other is still waited for."""
     rig = hedging(make_stage, (2.0, 503), (4.0, 200))
     (call,) = rig.handle(make_message()).calls
     assert [(attempt.number, attempt.outcome) for attempt in call.attempts] == [(1, ERROR), (2, OK)]
@@ -75,7 +75,7 @@ def test_a_failure_waits_for_the_other_try(make_stage, make_message):
 
 
 def test_a_failure_before_the_pause_is_a_failure(make_stage, make_message):
-    """A try that fails at once is not hedged; it is retried or not, as any other."""
+    """An attempt that fails at once is not hedged; it is retried or not, as any other."""
     rig = hedging(make_stage, 503, 200)
     with pytest.raises(DownstreamFailed):
         rig.handle(make_message())
@@ -95,7 +95,7 @@ def test_a_failure_before_the_pause_is_a_failure(make_stage, make_message):
     ],
 )
 def test_both_tries_fail(make_stage, make_message, first, second, code, injected):
-    """When both tries fail the call does, told as its second try, after the longer of the two."""
+    """When both attempts fail the call does, recorded as its second attempt, after the longer of the two."""
     rig = hedging(make_stage, first, second)
     with pytest.raises(DownstreamFailed):
         rig.handle(make_message())
@@ -106,7 +106,7 @@ def test_both_tries_fail(make_stage, make_message, first, second, code, injected
 
 
 def test_hedged_tries_are_retried_together(make_stage, make_message):
-    """When both tries have failed and a retry follows, it may be hedged again, with the numbers going on."""
+    """When both attempts have failed and a retry follows, it may be hedged again, with the numbers going on."""
     rig = hedging(make_stage, (2.0, 503), (2.0, 503), (2.0, 200), (0.25, 200), retries="retries(1, backoff=1us)")
     (call,) = rig.handle(make_message()).calls
     assert [(attempt.number, attempt.outcome) for attempt in call.attempts] == [
@@ -119,7 +119,7 @@ def test_hedged_tries_are_retried_together(make_stage, make_message):
 
 
 def test_a_budget_bounds_the_second_tries_too(make_stage, make_message):
-    """A second try takes from the budget for retries, and where that is spent there is none."""
+    """A second attempt takes from the budget for retries, and where that is spent there is none."""
     rig = hedging(make_stage, (2.0, 200), retries="retries(1, budget=0%)")
     for _ in range(15):
         rig.handle(make_message())
@@ -127,7 +127,7 @@ def test_a_budget_bounds_the_second_tries_too(make_stage, make_message):
 
 
 def test_two_tries_and_one_deadline(make_stage, make_message):
-    """Both tries end with the deadline."""
+    """Both attempts end with the deadline."""
     rig = hedging(make_stage, (60.0, 200), deadline="4s")
     with pytest.raises(DownstreamTooSlow):
         rig.handle(make_message())
@@ -136,7 +136,7 @@ def test_two_tries_and_one_deadline(make_stage, make_message):
 
 
 def test_a_hedged_call_counts_once_for_the_breaker(make_stage, make_message):
-    """Of two tries of which one succeeds the breaker hears of the success."""
+    """If one of two attempts succeeds, the breaker counts a success."""
     rig = hedging(make_stage, (2.0, 503), (4.0, 200), breaker="breaker(failures=1, reset=1h)")
     assert handle_all(rig, make_message, 2) == ["ok", "ok"]
     rig = hedging(make_stage, (2.0, 503), (2.0, 503), breaker="breaker(failures=2, reset=1h)")
@@ -159,7 +159,7 @@ def test_a_hedged_call_ends_with_its_first_good_answer(make_stage, make_message,
     with suppress(DownstreamFailed):
         rig.handle(make_message())
     (call,) = rig.record.calls
-    hedged = first >= 1.0  # the pause began before the first try did
+    hedged = first >= 1.0  # the pause started before the first attempt did
     ends = [(first, codes[0]), *([(1.0 + second, codes[1])] if hedged else [])]
     good = [end for end, code in ends if code == 200]
     assert call.outcome is (OK if good else ERROR)

@@ -1,4 +1,4 @@
-"""The instances of a called stage: they take turns, and who can't be reached is passed over."""
+"""The instances of a called stage: they take turns, and those that can't be reached are ejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ports(rig):
 
 
 def test_instances_take_turns(make_stage, make_message):
-    """The tries at a stage of several instances go to each in turn."""
+    """The attempts at a stage of several instances go to each in turn."""
     rig = make_stage(calls=["price"], instances={"price": 3})
     for _ in range(7):
         rig.handle(make_message())
@@ -39,7 +39,7 @@ def test_instances_take_turns(make_stage, make_message):
 
 
 def test_an_instance_that_can_t_be_reached_costs_no_retry(make_stage, make_message):
-    """Where an instance can't be reached another one is tried at once, although the call has no retries."""
+    """If an instance can't be reached, another one is attempted at once, although the call has no retries."""
     rig = reaching(make_stage(calls=["price"], instances={"price": 3}), {8080, 8081})
     record = rig.handle(make_message())
     assert (ports(rig), record.outcome) == ([8080, 8081, 8082], Outcome.FORWARDED)
@@ -49,7 +49,7 @@ def test_an_instance_that_can_t_be_reached_costs_no_retry(make_stage, make_messa
 
 
 def test_instances_that_can_t_be_reached_are_passed_over_for_a_while(make_stage, make_message):
-    """For five seconds an instance that could not be reached gets no try; then it is tried again, and is back."""
+    """For five seconds an instance that could not be reached gets no attempt; then it is retried, and is back."""
     rig = reaching(make_stage(calls=["price"], instances={"price": 2}), {8080})
     for _ in range(3):
         rig.handle(make_message())
@@ -67,7 +67,7 @@ def test_instances_that_can_t_be_reached_are_passed_over_for_a_while(make_stage,
 
 
 def test_all_instances_are_down(make_stage, make_message):
-    """Each instance is tried once, and then the call fails; with retries it goes on with the first that comes back."""
+    """Each instance is attempted once, and then the call fails; with retries it goes on with the first that is back."""
     rig = reaching(make_stage(calls=["price"], instances={"price": 3}), {8080, 8081, 8082})
     with pytest.raises(DownstreamFailed):
         rig.handle(make_message())
@@ -81,7 +81,7 @@ def test_all_instances_are_down(make_stage, make_message):
 
 
 def test_an_instance_that_is_passed_over_is_tried_before_a_call_fails(make_stage, make_message):
-    """One instance restarts after the other: the first is there again, although it is still passed over."""
+    """One instance restarts after the other: the first is there again, although it is still ejected."""
     rig = reaching(make_stage(calls=["price"], instances={"price": 2}), {8080})
     rig.handle(make_message())
     rig.time.advance(1.0)
@@ -97,7 +97,7 @@ def test_an_instance_that_is_passed_over_is_tried_before_a_call_fails(make_stage
 
 
 def test_a_single_instance_that_can_t_be_reached(make_stage, make_message):
-    """A stage of one instance is never passed over, and to try it again takes a retry."""
+    """A stage of one instance is never ejected, and another attempt at it takes a retry."""
     rig = reaching(make_stage(calls=["price"]), {8080})
     for _ in range(2):
         with pytest.raises(DownstreamFailed):
@@ -106,7 +106,7 @@ def test_a_single_instance_that_can_t_be_reached(make_stage, make_message):
 
 
 def test_instances_that_are_slow_to_be_unreachable(make_stage, make_message):
-    """Also where it takes longer to find an instance unreachable than it is passed over, a call has an end."""
+    """Also where it takes longer to find an instance unreachable than it is ejected, a call has an end."""
     rig = reaching(make_stage(calls=["price"], instances={"price": 2}), {8080, 8081}, seconds=6.0)
     plain, tries = rig.adapter.answer, itertools.count(1)
 
@@ -122,7 +122,7 @@ def test_instances_that_are_slow_to_be_unreachable(make_stage, make_message):
 
 @pytest.mark.parametrize("answer", [503, requests.ReadTimeout(), requests.ConnectionError("reset")])
 def test_only_who_can_t_be_reached_is_passed_over(make_stage, make_message, answer):
-    """An instance that answers badly, or not, has seen the message: that costs a retry, and ejects nobody."""
+    """An instance that answers badly, or not at all, has seen the message: that costs a retry, and ejects none."""
     rig = make_stage(
         calls=[{"to": "price", "retries": 1}], instances={"price": 2}, answer=lambda _: (0.0, answer, {}, b"")
     )
@@ -133,7 +133,7 @@ def test_only_who_can_t_be_reached_is_passed_over(make_stage, make_message, answ
 
 @pytest.mark.parametrize("how", ["timeout", "abandoned"])
 def test_only_an_answer_brings_an_instance_back(make_stage, make_message, how):
-    """A try that ends without an answer does not bring back an instance that could not be reached."""
+    """An attempt that ends without an answer does not bring back an instance that could not be reached."""
     rig = reaching(make_stage(calls=[{"to": "price", "hedge": "1s"}], instances={"price": 2}), {8080})
     rig.handle(make_message())
     rig.time.advance(10.0)

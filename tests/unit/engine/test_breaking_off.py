@@ -1,4 +1,4 @@
-"""A stage that must end breaks off what is not done: each message is told as such, and none as a genuine failure."""
+"""A stage that stops breaks off what is not done: each message is recorded as such, and none as a genuine failure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_message_in_its_delay(make_stage, make_message):
 
 @pytest.mark.parametrize("fault", ["hang(168h, 100%)", "cpu(168h, 100%)"])
 def test_a_message_that_a_fault_holds(make_stage, make_message, fault):
-    """What was injected is told as injected, with the time that the fault took until then."""
+    """What was injected is recorded as injected, with the time that the fault took until then."""
     rig = make_stage(faults=[fault])
     error = broken_off(rig, make_message(), 2.0)
     name = fault.partition("(")[0]
@@ -69,7 +69,7 @@ def test_a_message_that_a_fault_holds(make_stage, make_message, fault):
     ],
 )
 def test_a_message_in_a_call(make_stage, make_message, calls):
-    """The attempt under way ends as abandoned, so that no attempt is without an end, and no other one is made."""
+    """The attempt in flight ends as abandoned, so that no attempt is without an end, and no other one is made."""
     rig = make_stage(calls=calls, answer=slow)
     broken_off(rig, make_message(), 2.0)
     assert rig.record.outcome is Outcome.BROKEN_OFF
@@ -99,7 +99,7 @@ def test_a_message_in_a_group(make_stage, make_message):
 
 
 def withheld(*names):
-    """Give an answer that takes a minute, of which some stages warn."""
+    """Return an answer that takes a minute, of which some stages warn."""
 
     def answer(request):
         if host(request) in names:
@@ -123,7 +123,7 @@ def withheld(*names):
     ],
 )
 def test_a_message_that_waits_for_a_fault_further_down(make_stage, make_message, calls, names, outcome):
-    """Where all that a message waits for is kept back on purpose, it is told as faulted, as are its attempts."""
+    """If all that a message waits for is withheld by injected faults, it and its attempts are recorded as faulted."""
     rig = make_stage(calls=calls, answer=withheld(*names), calls_stages=True)
     error = broken_off(rig, make_message(), 2.0)
     assert (rig.record.outcome, error.injected) == (outcome, outcome is Outcome.FAULTED)
@@ -132,7 +132,7 @@ def test_a_message_that_waits_for_a_fault_further_down(make_stage, make_message,
 
 
 def test_what_has_ended_of_a_group_does_not_count(make_stage, make_message):
-    """Of a group that is broken off only what it still waited for says whether that was on purpose."""
+    """Only what a broken-off group still waited for says whether that was injected."""
 
     def answer(request):
         return (1.0, 200, {}, b"") if host(request) == "b" else withheld("a")(request)
@@ -162,7 +162,7 @@ def test_a_message_whose_body_still_comes(make_stage, make_message):
 
 
 def test_a_message_in_the_pause_before_a_retry(make_stage, make_message):
-    """One that waits to try again does not."""
+    """One that waits for a retry makes none."""
     call = {"to": "enrich", "retries": "retries(1, backoff=10min, max=1h)"}
     rig = make_stage(calls=[call], answer=lambda _: (503, {}, b""))
     broken_off(rig, make_message(), 0.001)
@@ -174,7 +174,7 @@ def test_a_message_in_the_pause_before_a_retry(make_stage, make_message):
     [(["slow_body(20B/s, 100%)"], Outcome.FAULTED, 2.0), ([], Outcome.BROKEN_OFF, 0.0)],
 )
 def test_a_message_whose_answer_is_leaving(make_stage, make_message, faults, outcome, fault_seconds):
-    """One whose client has not got all of its answer was not done, on purpose where a fault slows the answer."""
+    """One whose client does not have the whole answer was not done; it is faulted if a fault slows the answer."""
     rig, released = make_stage(faults=faults), []
     message = make_message(
         leaving=lambda answer: rig.time.pass_time(60.0), release=lambda: released.append(rig.capacity.busy)

@@ -17,7 +17,7 @@ from tests.support.calls import answering, taking
 
 
 def shares(make_stage, make_message, calls, messages=1000, **stage):
-    """Give how many of so many messages went to each stage."""
+    """Return how many of so many messages went to each stage."""
     rig = make_stage(calls=calls, **stage)
     for number in range(messages):
         rig.handle(make_message(message_id=f"m-{number}"))
@@ -25,7 +25,7 @@ def shares(make_stage, make_message, calls, messages=1000, **stage):
 
 
 def is_share_of(count, trials, share):
-    """Tell whether a count lies within five standard deviations of what a share of the trials makes on average."""
+    """Return whether a count lies within five standard deviations of what a share of the trials makes on average."""
     return abs(count - trials * share) <= 5 * (trials * share * (1 - share)) ** 0.5
 
 
@@ -212,7 +212,7 @@ def test_an_optional_fallback_forgives_everything(make_stage, make_message):
 
 
 def test_a_body_of_its_own(make_stage, make_message):
-    """A call with a size sends JSON of exactly so many bytes with the message's id, drawn anew for each place."""
+    """A call with a size sends JSON of exactly so many bytes with the message's id, drawn again for each place."""
     rig = make_stage(calls=[{"to": "a", "request_bytes": "2KB"}, "b"])
     rig.handle(make_message(b"original", "text/plain", message_id="m-3"))
     generated, own = rig.adapter.requests
@@ -234,7 +234,7 @@ def test_sizes_are_drawn(make_stage, make_message):
 
 
 def plans():
-    """Give steps of any shape, with all the keys that draw."""
+    """Return steps of any shape, with all the keys that draw."""
     names = st.sampled_from(["a", "b", "c"])
     ratios = st.sampled_from(["0%", "30%", "70%", "100%"])
     calls = st.fixed_dictionaries(
@@ -273,7 +273,7 @@ def test_the_same_seed_makes_the_same_calls(make_stage, make_message, plan, seed
 
 
 def test_only_calls_of_more_than_one_try_get_a_span(make_stage, make_message):
-    """A call that may be tried again gets a span around its tries, which says how it ended; any other gets none."""
+    """A call that may be retried gets a span around its attempts, which says how it ended; any other gets none."""
     codes = iter([200, 503, 200, 500])
     rig = make_stage(
         calls=["a", {"to": "b", "retries": 1}, {"to": "c", "hedge": "1s"}], answer=lambda _: (next(codes), {}, b"")

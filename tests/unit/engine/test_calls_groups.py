@@ -18,7 +18,7 @@ from tests.support.calls import answering, host, taking
 
 
 def test_a_group_is_called_at_the_same_time(make_stage, make_message):
-    """The calls of a parallel group begin together and take as long as the longest; what follows waits for all."""
+    """The calls of a parallel group start together and take as long as the longest; what follows waits for all."""
     rig = make_stage(
         calls=["first", {"parallel": ["price", "stock", "tax"]}, "last"],
         answer=taking(first=1.0, price=2.0, stock=5.0, tax=3.0),
@@ -52,7 +52,7 @@ def test_a_group_is_called_at_the_same_time(make_stage, make_message):
     ],
 )
 def test_a_limit_bounds_how_many_are_under_way(make_stage, make_message, limit, moments, seconds):
-    """With a limit so many calls of the group are under way at once, and the next begins when one of them ends."""
+    """With a limit so many calls of the group are in flight at once, and the next starts when one of them ends."""
     names = ["a", "b", "c", "d", "e"]
     rig = make_stage(calls=[{"parallel": names, "limit": limit}], answer=lambda _: (1.0, 200, {}, b""))
     record = rig.handle(make_message())
@@ -66,7 +66,7 @@ def test_a_limit_bounds_how_many_are_under_way(make_stage, make_message, limit, 
 )
 @settings(max_examples=60)
 def test_a_group_takes_as_long_as_a_queue_of_its_calls(make_stage, make_message, seconds, limit):
-    """Whatever the calls take, each is made once and begins as soon as a place among `limit` is free."""
+    """Whatever the calls take, each is made once and starts as soon as a place among `limit` is free."""
     names = [f"s-{number}" for number in range(len(seconds))]
     group = {"parallel": names, **({"limit": limit} if limit else {})}
     rig = make_stage(calls=[group], answer=taking(**dict(zip(names, map(float, seconds), strict=True))))
@@ -149,7 +149,7 @@ def test_every_call_of_a_group_is_waited_for(make_stage, make_message):
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["good", "purpose", "genuine"])))
 def test_a_genuine_failure_is_not_covered_up(make_stage, make_message, order):
-    """Where one call of a group fails on purpose and another by itself, the message has failed by itself."""
+    """Where one call of a group fails by an injected fault and another by itself, the message has failed by itself."""
     rig = make_stage(calls=[{"parallel": list(order)}], answer=answering(purpose=(503, INJECTED), genuine=503))
     with pytest.raises(DownstreamFailed, match="genuine") as raised:
         rig.handle(make_message())
@@ -158,7 +158,7 @@ def test_a_genuine_failure_is_not_covered_up(make_stage, make_message, order):
 
 
 def test_a_group_that_fails_on_purpose_only(make_stage, make_message):
-    """Where every failed call of a group failed on purpose, so did the message."""
+    """Where every failed call of a group failed by an injected fault, so did the message."""
     rig = make_stage(calls=[{"parallel": ["a", "b", "c"]}], answer=answering(a=(503, INJECTED), c=(500, INJECTED)))
     with pytest.raises(DownstreamFailed):
         rig.handle(make_message())
@@ -196,7 +196,7 @@ def test_the_message_s_context_reaches_each_call_of_a_group(make_stage, make_mes
 
 
 def test_an_unforeseen_error_in_a_group_is_not_swallowed(make_stage, make_message):
-    """What nobody foresaw in a call of a group fails the message as it would outside."""
+    """An unforeseen error in a call of a group fails the message as it would outside."""
 
     def answer(_):
         raise ZeroDivisionError

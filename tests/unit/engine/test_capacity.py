@@ -57,7 +57,7 @@ class House:
 
 
 def test_a_free_worker_is_had_at_once():
-    """While a worker is free nobody waits, and the wait is exactly 0."""
+    """While a worker is free no message waits, and the wait is exactly 0."""
     capacity = House(2, 0).capacity
     with worker(capacity) as first, worker(capacity) as second:
         assert (first, second) == (0.0, 0.0)
@@ -77,7 +77,7 @@ def test_exactly_as_many_wait_as_there_is_room():
 
 
 def test_no_room_to_wait():
-    """With a queue of 0 nobody waits: whoever finds no free worker is rejected."""
+    """With a queue of 0 no message waits: one that finds no free worker is rejected."""
     capacity = House(1, 0).capacity
     with worker(capacity):
         for _ in range(3):
@@ -88,7 +88,7 @@ def test_no_room_to_wait():
 
 
 def test_first_come_first_served():
-    """Those who wait get their worker in the order in which they came."""
+    """Messages get their workers in the order in which they came."""
     house, order = House(1, 20), []
     holder = house.come()
     waiting = [house.come(lambda number=number: order.append(number)) for number in range(20)]
@@ -101,7 +101,7 @@ def test_first_come_first_served():
 
 
 def test_nobody_overtakes():
-    """A worker that is let go belongs to whoever has waited longest, also where somebody asks in that very moment."""
+    """A released worker goes to the message that has waited longest, even if another one asks at that very moment."""
     house = House(1, 1)
     holder = contextlib.ExitStack()
     holder.enter_context(worker(house.capacity))
@@ -116,7 +116,7 @@ def test_nobody_overtakes():
 
 
 def test_the_wait_is_measured():
-    """Whoever waited is told for how long, exactly as the clock says."""
+    """`wait` returns how long a message waited, exactly as the clock says."""
     house = House(1, 1)
     house.time.pass_time(100.0)
     holder = house.come()
@@ -127,7 +127,7 @@ def test_the_wait_is_measured():
 
 
 def test_a_worker_is_free_again_after_an_exception():
-    """Whatever flies out of the `with`, the worker is free afterwards and the exception unharmed."""
+    """Whatever is raised out of the `with`, the worker is free afterwards and the exception unchanged."""
     capacity = House(1, 0).capacity
     for error in (ValueError("x"), Rejected("further down"), KeyboardInterrupt()):
         with pytest.raises(type(error)) as flown, worker(capacity):
@@ -137,7 +137,7 @@ def test_a_worker_is_free_again_after_an_exception():
 
 
 def test_an_exception_hands_the_worker_on():
-    """A worker that is let go by an exception goes to whoever waits, as any other."""
+    """A worker that is released by an exception goes to the next that waits, like any other."""
     house = House(1, 1)
     with pytest.raises(ZeroDivisionError), worker(house.capacity):
         guest = house.come()
@@ -157,7 +157,7 @@ def test_who_is_broken_off_in_the_line_leaves_it():
 
 
 def test_closing_rejects_newcomers_and_lets_the_others_finish():
-    """After `close` whoever comes is rejected, even with workers free; those inside or waiting go on to their end."""
+    """After `close` new messages are rejected, even with workers free; those inside or waiting go on to their end."""
     house = House(1, 2)
     holder, waiting = house.come(), house.come()
     house.capacity.close()
@@ -186,7 +186,7 @@ def test_the_share_of_busy_workers():
 
 
 def test_a_ticket_before_the_wait():
-    """Whoever is let in has its place at once, and hears of its worker when it waits."""
+    """An admitted message has its ticket at once, and learns of its worker when it waits."""
     capacity = House(1, 1).capacity
     with capacity.ticket() as first, capacity.ticket() as second, capacity.ticket() as third:
         first.take()
@@ -199,7 +199,7 @@ def test_a_ticket_before_the_wait():
 
 
 def test_a_ticket_that_was_never_taken_holds_nothing():
-    """A message that is turned away before it is let in takes no place, and gives none back."""
+    """A message that is rejected before it is let in takes no place, and gives none back."""
     capacity = House(1, 1).capacity
     with worker(capacity):
         with capacity.ticket():
@@ -220,7 +220,7 @@ def test_a_place_that_is_given_up_without_waiting():
 
 
 def test_a_ticket_that_was_called_before_its_wait():
-    """A worker that became free between coming and waiting is had at once."""
+    """A worker that became free between admission and waiting is taken at once."""
     capacity = House(1, 1).capacity
     with contextlib.ExitStack() as first:
         first.enter_context(worker(capacity))
@@ -297,7 +297,7 @@ def test_under_stress_the_bounds_hold():
 
 
 class CapacityMachine(RuleBasedStateMachine):
-    """Guests that come and go in any order, against a model of two lists."""
+    """Messages that come and go in any order, against a model of two lists."""
 
     def __init__(self):
         super().__init__()

@@ -26,7 +26,7 @@ def test_so_many_drafts_and_no_more(messages):
 
 
 def read(*lines, on_bad_line=OnBadLine.STOP, max_body_bytes=100, messages=None):
-    """Read lines to their end; give the drafts and the watcher."""
+    """Read lines to their end; return the drafts and the watcher."""
     watcher = Watching()
     return list(from_lines(iter(lines), watcher, on_bad_line, max_body_bytes, messages)), watcher
 
@@ -46,7 +46,7 @@ def test_blank_lines_are_passed_over():
 
 
 def test_a_byte_order_mark_is_no_part_of_a_message():
-    """Editors elsewhere begin a file with a mark and end its lines with CRLF, whose CR is white space to JSON."""
+    """Editors elsewhere start a file with a mark and end its lines with CRLF, whose CR is white space to JSON."""
     drafts, watcher = read(b'\xef\xbb\xbf{"n":1}\r\n', b"\r\n", b'{"n":2}\r\n', b"3\r")
     assert drafts == [Draft(1, b'{"n":1}\r'), Draft(3, b'{"n":2}\r'), Draft(4, b"3\r")]
     assert watcher.bad_lines == []
@@ -72,7 +72,7 @@ def test_a_mark_and_the_line_s_end_do_not_count_to_the_length(tmp_path):
 
 
 def test_a_bad_line_ends_the_input():
-    """A line that is not JSON ends the input there, and is told with its number and the reason."""
+    """A line that is not JSON ends the input there, and is reported with its number and the reason."""
     drafts, watcher = read(b"1\n", b"\n", b"{broken\n", b"2\n")
     assert drafts == [Draft(1, b"1")]
     ((number, reason),) = watcher.bad_lines

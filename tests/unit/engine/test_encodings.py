@@ -1,4 +1,4 @@
-"""Packed bodies: taken where they can be unpacked within bounds, and sent on as they came."""
+"""Compressed bodies: taken where they can be decompressed within bounds, and sent on as they came."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PACKERS = {"gzip": gzip.compress, "x-gzip": gzip.compress, " GZip ": gzip.compre
 @pytest.mark.parametrize("encoding", PACKERS)
 @given(text=st.binary(max_size=2000))
 def test_what_was_packed_is_unpacked(encoding, text):
-    """Whatever is packed in an encoding that is known comes out of it again."""
+    """Whatever is compressed in a supported encoding comes out of it again."""
     assert is_compressed(encoding)
     assert decompressed(PACKERS[encoding](text), encoding, 2000) == text
 
@@ -89,7 +89,7 @@ def test_a_body_that_is_not_packed_as_it_claims(body, encoding):
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
 def test_no_more_is_unpacked_than_is_taken(pack):
-    """A bomb is refused with 413 in the memory of what is taken; exactly that much is taken."""
+    """A decompression bomb is refused with 413, in bounded memory; a body of exactly the bound is accepted."""
     encoding = "gzip" if pack is gzip.compress else "deflate"
     assert len(decompressed(pack(b"0" * MAX_BODY), encoding, MAX_BODY)) == MAX_BODY
     bomb = pack(b"0" * 50_000_000)

@@ -49,7 +49,7 @@ def test_a_fault_that_takes_time(make_stage, make_message, fault, name, seconds)
 
 
 def test_a_hang_holds_the_worker(make_stage, make_message):
-    """Whoever hangs is inside the stage for all that time."""
+    """A message that hangs is inside the stage for all that time."""
     inside = []
 
     def sleep(time, seconds):
@@ -178,7 +178,7 @@ def test_memory_is_held_until_the_answer_has_left(make_stage, make_message):
 
 
 def test_a_truncated_answer_is_a_message_that_arrived(make_stage, make_message):
-    """A message whose answer is cut has come to its end all the same, and is kept."""
+    """A message whose answer is cut has ended all the same, and is kept."""
     rig = make_stage(faults=["truncate(100%)"])
     record = rig.handle(make_message())
     assert len(rig.kept.messages) == 1
@@ -320,7 +320,7 @@ def test_a_warning_from_further_down_is_passed_on(make_stage, make_message, warn
 
 
 def test_a_call_that_was_withheld_and_timed_out_failed_on_purpose(make_stage, make_message):
-    """A stage whose called stage warned it and kept silent fails on purpose, after its timeout and no more."""
+    """A stage whose called stage warned it and kept silent fails by an injected fault, just after its timeout."""
 
     def answer(request):
         request.on_interim(INJECTED)
@@ -336,7 +336,7 @@ def test_a_call_that_was_withheld_and_timed_out_failed_on_purpose(make_stage, ma
 
 
 def test_a_silence_without_a_warning_is_genuine(make_stage, make_message):
-    """A stage that is stopped says nothing before, and its timeout is told as what it is, after just its own time."""
+    """A stage that is stopped gives no warning, and its timeout is recorded as what it is, after just its own time."""
     rig = make_stage(
         calls=[{"to": "enrich", "timeout": "200ms"}], answer=lambda _: (60.0, 200, {}, b""), calls_stages=True
     )

@@ -172,7 +172,7 @@ def test_a_failure_downstream_is_told_as_what_it_is(make_stage, make_message, an
 
 
 def test_a_success_with_the_mark_of_a_fault_is_a_success(make_stage, make_message):
-    """An answer 2xx is a success whatever headers it bears."""
+    """An answer 2xx is a success whatever headers it has."""
     rig = make_stage(calls=("enrich",), answer=answering(200, INJECTED))
     assert rig.handle(make_message()).outcome is Outcome.FORWARDED
 
@@ -203,7 +203,7 @@ def test_the_worker_is_free_whatever_happened(make_stage, make_message):
 
 
 def test_the_message_s_id_is_baggage_of_the_calls(make_stage, make_message):
-    """While a message is sent on its id is in the baggage of the context, and afterwards it is not."""
+    """While a message is forwarded its id is in the baggage of the context, and afterwards it is not."""
     seen = []
 
     def answer(_):
@@ -218,7 +218,7 @@ def test_the_message_s_id_is_baggage_of_the_calls(make_stage, make_message):
 
 
 def test_a_change_meets_the_next_message(make_stage, make_message):
-    """A message keeps to the behaviour that it began with; what is changed meanwhile holds for the next one."""
+    """A message keeps to the behaviour that it started with; what is changed meanwhile holds for the next one."""
 
     def change(time, seconds):
         time.advance(seconds)
@@ -274,7 +274,7 @@ def test_an_answer_comes_when_all_is_done(make_stage, make_message):
 
 
 def test_an_unforeseen_error_is_answered_and_logged_once(make_stage, make_message, caplog):
-    """What nobody foresaw is answered as a mistake of ours that says no more; the log has it, with its traceback."""
+    """An unforeseen error is answered as an internal error without details; the log has it, with its traceback."""
     rig, message = make_stage(), make_message()
     rig.kept.error = ZeroDivisionError("a secret of the inside")
     record = rig.handling.handle(message)

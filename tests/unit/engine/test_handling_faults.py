@@ -20,7 +20,7 @@ from tests.support.statistics import binomial_range
 
 
 def test_an_error_comes_after_the_processing(make_stage, make_message):
-    """An injected error takes the time that the processing takes, and nothing is sent on or kept."""
+    """An injected error takes the time that the processing takes, and nothing is forwarded or kept."""
     rig = make_stage(delay=Constant(0.5), faults=["error(503, 100%)"], calls=("enrich",))
     with pytest.raises(InjectedFault) as raised:
         rig.handle(make_message())
@@ -82,7 +82,7 @@ def test_each_fault_draws_for_itself(make_stage, make_message):
 
 
 def faulted(make_stage, make_message, ids, visit="0", **stage):
-    """Give which of these messages a fault of 30 % hits."""
+    """Return which of these messages a fault of 30 % hits."""
     rig, hit = make_stage(faults=["error(503, 30%)"], **stage), set()
     for message_id in ids:
         try:
@@ -93,7 +93,7 @@ def faulted(make_stage, make_message, ids, visit="0", **stage):
 
 
 def test_the_same_seed_hits_the_same_messages(make_stage, make_message):
-    """Whatever their order and whoever handles them, the same seed hits the same messages; another seed, others."""
+    """In any order and by any handler, the same seed hits the same messages; another seed, others."""
     ids = [f"m-{number}" for number in range(500)]
     first = faulted(make_stage, make_message, ids)
     backwards = faulted(make_stage, make_message, ids[250:][::-1]) | faulted(make_stage, make_message, ids[:250])

@@ -1,4 +1,4 @@
-"""The delay is the stage's own time: what the stage costs fits into it, and what does not is told as overhead."""
+"""The delay is the stage's own time: what the stage costs fits into it, and what does not is recorded as overhead."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_arrival_is_that_of_the_first_byte_on_both_clocks(make_stage, make_m
 
 
 def test_a_stage_that_takes_longer_than_the_delay_does_not_sleep(make_stage, make_message):
-    """Where the delay is over before the processing begins nothing is slept, and what it took beyond is overhead."""
+    """Where the delay is over before the processing starts nothing is slept, and what it took beyond is overhead."""
     rig = make_stage(delay=Constant(0.25))
     rig.time.advance(1.0)
     record = rig.handle(make_message(received_at=0.0))
@@ -202,7 +202,7 @@ def test_messages_that_fail_teach_nothing(make_stage, make_message):
 
 
 def up_to(milliseconds):
-    """Give a strategy for times, to the microsecond."""
+    """Return a strategy for times, to the microsecond."""
     return st.integers(0, 1000 * milliseconds).map(lambda microseconds: microseconds / 1e6)
 
 

@@ -1,4 +1,4 @@
-"""Messages that are turned away: invalid, no room for them, too many, or too late; and those that can't be kept."""
+"""Messages that are rejected: invalid, no room for them, too many, or too late; and those that can't be kept."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_message_that_can_t_be_kept_has_failed(make_stage, make_message):
 
 
 def test_a_limit_turns_away_what_is_too_much(make_stage, make_message):
-    """Beyond the burst a message is turned away unread, with the whole seconds until there is room for it."""
+    """Beyond the burst a message is rejected unread, with the whole seconds until there is room for it."""
     rig = make_stage(rate_limit="limit(30/min, burst=2)", delay=Constant(0.0))
     for _ in range(2):
         assert rig.handle(make_message()).outcome is Outcome.DELIVERED

@@ -16,7 +16,7 @@ from tests.support.injecting import START_NS, Rig, dues
 
 
 def test_messages_are_sent_when_they_are_due():
-    """At a constant rate each message is due one gap after the one before, and is begun at that time."""
+    """At a constant rate each message is due one gap after the one before, and starts at that time."""
     rig = Rig()
     rig.injector.run_paced(generated(5), ConstantArrivals(256.0))
     assert rig.moments == [number / 256 for number in range(1, 6)]
@@ -25,7 +25,7 @@ def test_messages_are_sent_when_they_are_due():
 
 
 def test_a_random_schedule_is_kept_too():
-    """With Poisson arrivals the due times are the sums of the gaps, however late a message before was begun."""
+    """With Poisson arrivals the due times are the sums of the gaps, however late a message before started."""
     rig = Rig()
     rig.injector.run_paced(generated(20), PoissonArrivals(500.0))
     draws = (arrival_draw(7, "injector", number) for number in range(1, 21))
@@ -51,7 +51,7 @@ def test_a_schedule_that_is_late_is_caught_up_with():
 
 
 def test_the_schedule_never_waits_for_answers():
-    """Messages are begun when they are due although none before has been answered."""
+    """Messages start when they are due although none before has been answered."""
     rig = Rig(lambda message: rig.time.sleep(100.0))
     rig.injector.run_paced(generated(8), ConstantArrivals(512.0))
     assert rig.moments == [number / 512 for number in range(1, 9)]
@@ -59,12 +59,12 @@ def test_the_schedule_never_waits_for_answers():
 
 
 def test_the_due_time_is_the_schedule_s():
-    """A message that is begun late because the process was busy was due, all the same, when the schedule says."""
+    """A message that starts late because the process was busy was due, all the same, when the schedule says."""
     rig = Rig()
 
     def drafts():
         yield Draft(1, b"1")
-        rig.time.advance(0.5)  # the process does something else before the message that it has begun
+        rig.time.advance(0.5)  # the process does something else before the message that it has started
 
     rig.injector.run_paced(drafts(), ConstantArrivals(256.0))
     assert (dues(rig), rig.moments) == ([round(1 / 256, 6)], [0.5 + 1 / 256])
@@ -93,7 +93,7 @@ def test_an_unknown_exception_ends_one_message_only(caplog):
 
 
 def test_a_made_up_message():
-    """A message of the injector's own bears the id of its number, its due time and a body of JSON that says both."""
+    """A message of the injector's own has the id of its number, its due time and a body of JSON that says both."""
     rig = Rig()
     rig.injector.run_paced(generated(2), ConstantArrivals(256.0))
     for number, message in enumerate(rig.messages, 1):
@@ -129,7 +129,7 @@ def test_the_root_span_covers_the_handling():
 
 
 def test_a_closed_loop_keeps_exactly_so_many_under_way():
-    """With a concurrency of 4 there are four messages under way at a time: no fewer, and never more."""
+    """With a concurrency of 4 there are four messages in flight at a time: no fewer, and never more."""
     in_flight, seen = [0], []
 
     def handle(message):

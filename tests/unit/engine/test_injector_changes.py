@@ -27,7 +27,7 @@ def test_stop_ends_the_wait_for_the_next_message():
 
 
 def test_stop_waits_for_what_was_begun():
-    """A stopped closed loop begins nothing more, and ends when what it had begun is answered."""
+    """A stopped closed loop starts nothing more, and ends when all that it had started are answered."""
     rig = Rig(lambda message: rig.time.sleep(5.0))
     load = running(rig, rig.injector.run_closed, generated(None), 2)
     rig.time.pass_time(1.0)

@@ -19,7 +19,7 @@ class Tracing:
 
 @pytest.fixture
 def make_loaded(make_stage):
-    """Give a function that makes a stage with a load; it gives its rig, its watcher and what `make_load` gives."""
+    """Return a function that makes a stage with a load; it gives its rig, its watcher and what `make_load` gives."""
 
     def make(lines=None, **stage):
         rig, watcher = make_stage(calls=["parse"], **{"role": "injector", **stage}), Watching()
@@ -67,7 +67,7 @@ def test_a_load_from_lines(make_loaded):
 
 
 def test_nothing_is_sent_before_the_load_runs(make_loaded):
-    """Whoever makes the load says when it begins."""
+    """The load starts when its function is called."""
     rig, _, _ = make_loaded(load={"rate": "4/s", "messages": 3})
     rig.time.pass_time(10.0)
     assert rig.adapter.requests == []

@@ -15,7 +15,7 @@ URLS = ("a", "b", "c")
 
 @given(count=st.integers(1, 8), picks=st.integers(0, 50))
 def test_each_in_turn(count, picks):
-    """Of n instances each gets every nth try."""
+    """Of n instances each gets every nth attempt."""
     urls = [f"http://s:{number}/" for number in range(count)]
     instances = RoundRobin(urls)
     assert [instances.pick(0.0) for _ in range(picks)] == [urls[number % count] for number in range(picks)]
@@ -46,14 +46,14 @@ def test_an_ejection_is_told_once():
 
 
 def test_a_single_instance_is_never_ejected():
-    """Where there is one instance it gets every try."""
+    """Where there is one instance it gets every attempt."""
     instances = RoundRobin(("a",))
     assert instances.eject("a", 0.0) is False
     assert (instances.pick(0.0), instances.restore("a")) == ("a", False)
 
 
 def test_when_all_are_out_the_first_to_come_back_is_tried():
-    """Where every instance is ejected the one that is to come back first gets the try."""
+    """Where every instance is ejected the one that is to come back first gets the attempt."""
     instances = RoundRobin(URLS)
     for now, url in ((2.0, "a"), (1.0, "b"), (3.0, "c")):
         instances.eject(url, now)
@@ -92,7 +92,7 @@ class RoundRobinMachine(RuleBasedStateMachine):
 
     @rule()
     def go_round(self):
-        """Nobody is picked twice before everybody who is in was picked once."""
+        """No instance is picked twice before every one that is in was picked once."""
         most = len(self.those_in())
         if most:
             assert {self.instances.pick(self.now) for _ in range(most)} == self.those_in()

@@ -31,7 +31,7 @@ def large():
 
 
 def called_by(topology):
-    """Give the stages that each stage calls, fallbacks apart."""
+    """Return the stages that each stage calls, fallbacks apart."""
     return {
         name: {call.to for keys, call in calls_of(stage) if "fallback" not in keys}
         for name, stage in topology.stages.items()

@@ -23,7 +23,7 @@ STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SL
 
 @pytest.fixture
 def process(tmp_path):
-    """Give a process that is not started yet, and kill it at the end."""
+    """Return a process that is not started yet, and kill it at the end."""
     made = ChildProcess(tmp_path / "output", tmp_path / "errors")
     yield made
     made.kill()

@@ -24,7 +24,7 @@ LONG_SECONDS = 20.0
 
 
 class Rig:
-    """Children, their folder, and the processes that they are begun in."""
+    """Children, their folder, and the processes that they start in."""
 
     def __init__(self, folder, program, environment, source):
         self.folder = folder
@@ -42,7 +42,7 @@ class Rig:
         return process
 
     def begun(self, label="parse", **options):
-        """Begin a child, and give it when it is ready."""
+        """Start a child, and give it when it is ready."""
         child = self.child(label)
         self.begin(child, **options)
         self.wait(lambda: child.is_ready)
@@ -61,7 +61,7 @@ class Rig:
 
 @pytest.fixture
 def make_rig(tmp_path):
-    """Give a function that makes a rig; its processes are ended at the end."""
+    """Return a function that makes a rig; its processes are ended at the end."""
     with contextlib.ExitStack() as stack:
 
         def make(environment=None, **behaviour):
@@ -125,7 +125,7 @@ def test_a_stage_is_asked_to_end(make_rig):
 
 
 def test_a_stage_that_does_not_listen_is_hurried_or_killed(make_rig):
-    """What does not end when it is asked to ends when it is hurried; what is killed is told with the signal."""
+    """What does not end when it is asked to ends when it is hurried; what is killed is reported with the signal."""
     rig = make_rig(stubborn="parse")
     child, other = rig.begun(), rig.begun("other")
     child.terminate()
@@ -153,7 +153,7 @@ def test_stages_in_one_process_end_one_by_one(make_rig):
 
 
 def test_why_a_stage_can_t_begin(make_rig):
-    """What a stage says of why it can't begin is told, and otherwise the end of what its process wrote."""
+    """What a stage says of why it can't start is told, and otherwise the end of what its process wrote."""
     rig = make_rig(refuses="parse", dies="other")
     child, other = rig.child(), rig.child("other")
     for one in (child, other):

@@ -41,7 +41,7 @@ def test_it_listens_from_the_start(tmp_path):
 
 
 def test_a_port_that_is_asked_for_is_had_or_refused(tmp_path):
-    """Who names a port gets that one, or hears that it is taken."""
+    """A port that is asked for is used, or reported as taken."""
     with beside(tmp_path) as there:
         port = urlsplit(there.url).port
         with pytest.raises(StartError, match=f"the console: port {port} on 127.0.0.1 can't be used"):
@@ -100,7 +100,7 @@ def test_the_token_is_not_for_the_stages(tmp_path):
 
 
 def test_its_last_words_are_told(tmp_path):
-    """A console that has ended is told with the end of what it wrote, or where to look."""
+    """A console that has ended is reported with the end of what it wrote, or where to look."""
     with beside(tmp_path) as there:
         assert there.wait_until_ready() == f"it ended: see {tmp_path / 'console.log'}"
         there.log.write_text("")
@@ -113,7 +113,7 @@ def test_its_last_words_are_told(tmp_path):
 
 @pytest.mark.processes
 def test_a_program_that_ends_at_once_hurts_no_run(tmp_path):
-    """The run hears what was said, and the end of the console is an end all the same."""
+    """The run gets the console's last words, and its end is an end all the same."""
     program = tmp_path / "program.py"
     program.write_text(
         "import os, sys\nsys.exit(f'no {sys.argv[1]} for {bool(os.environ[\"SIMULATOR_CONSOLE_TOKEN\"])}')\n"

@@ -25,14 +25,14 @@ NOBODY = "".join(f"  {name}: {{calls: []}}\n" for name in ("audit", "price", "st
 
 
 def described(text):
-    """Give the lines of a description, spaces at their ends left out."""
+    """Return the lines of a description, spaces at their ends left out."""
     console = Console(record=True, width=80, file=io.StringIO())
     console.print(describe(parse_topology(text, "file.yaml", no_samples, "default")), soft_wrap=True)
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
 def details_of(text, name):
-    """Give the lines under a stage's own."""
+    """Return the lines under a stage's own."""
     lines = described(text)
     (start,) = [number for number, line in enumerate(lines) if line.split()[:1] == [name]]
     return [line.strip() for line in itertools.takewhile(lambda line: line.startswith("    "), lines[start + 1 :])]

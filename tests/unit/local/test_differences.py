@@ -15,7 +15,7 @@ BEFORE = {
 
 
 def test_only_what_changed_is_told():
-    """Each key is told with its value before and after; a dot leads inside, as when it is set."""
+    """Each key is reported with its value before and after; a dot leads inside, as when it is set."""
     after = {
         **BEFORE,
         "delay": "constant(1s)",
@@ -35,7 +35,7 @@ def test_only_what_changed_is_told():
 
 
 def test_a_key_that_was_not_there_had_its_default():
-    """What was not written down before is told as the default."""
+    """What was not set before is shown as the default."""
     assert differences({}, {"rate_limit": "5/s"}) == ["rate_limit: default -> 5/s"]
 
 

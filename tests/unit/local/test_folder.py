@@ -78,7 +78,7 @@ def test_a_refused_folder_leaks_nothing(tmp_path):
 
 
 def test_what_the_last_run_left_is_cleared_away(tmp_path):
-    """Logs and tallies of the run before are gone when the next one begins, and nothing else is touched."""
+    """Logs and tallies of the run before are gone when the next one starts, and nothing else is touched."""
     with taken(tmp_path / "mine") as folder:
         for path in (folder.log("old"), folder.errors("old"), folder.tally("old")):
             path.write_text("old")
@@ -106,7 +106,7 @@ def test_the_last_run_s_report_is_cleared_away(tmp_path):
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_folder_that_can_t_be_written_is_named(tmp_path, place):
-    """A place that can't be a folder is told by its name, with the reason and the way out."""
+    """A place that can't be a folder is reported by its name, with the reason and the way out."""
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StartError) as raised:
         open_run_folder(tmp_path / place, "pipeline")

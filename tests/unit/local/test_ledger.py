@@ -54,7 +54,7 @@ def ledger(counts, ended=None, topology=PIPELINE):
 
 
 def changed(stage, **changes):
-    """Give the good counts with some of a stage's changed; `__` stands for the dot."""
+    """Return the good counts with some of a stage's changed; `__` stands for the dot."""
     return GOOD | {stage: GOOD[stage] | {name.replace("__", "."): count for name, count in changes.items()}}
 
 
@@ -120,7 +120,7 @@ def test_a_message_lost_or_made_up_on_the_way(received):
 @pytest.mark.parametrize(("received", "balanced"), [(89, False), (90, True), (95, True), (100, True), (101, False)])
 @pytest.mark.parametrize("how", ["timeout", "broken", "abandoned"])
 def test_what_is_in_doubt_may_have_arrived(how, received, balanced):
-    """Of ten tries that ended in doubt none to all may have been received, and not one less or more."""
+    """Of ten attempts that ended in doubt none to all may have been received, and not one less or more."""
     counts = {
         "attempt__archive__ok": 90,
         f"attempt__archive__{how}": 10,
@@ -136,7 +136,7 @@ def test_what_is_in_doubt_may_have_arrived(how, received, balanced):
 
 @pytest.mark.parametrize(("received", "balanced"), [(89, False), (90, True), (91, False)])
 def test_what_was_never_connected_has_not_arrived(received, balanced):
-    """A try that found nobody leaves no doubt: the message was not received."""
+    """An attempt that found nobody leaves no doubt: the message was not received."""
     counts = {"attempt__archive__ok": 90, "attempt__archive__unreachable": 10}
     account = ledger(
         changed("parse", outcome__forwarded=90, outcome__failed=10, **counts)
@@ -158,7 +158,7 @@ def test_an_answer_with_an_error_is_an_answer():
 
 @pytest.mark.parametrize(("received", "balanced"), [(94, False), (95, True), (100, True), (101, False)])
 def test_the_tries_of_a_killed_caller_are_in_doubt(received, balanced):
-    """Tries that a caller began and did not live to see the end of may have been received or not."""
+    """Attempts that a caller started and did not live to see the end of may have been received or not."""
     account = ledger(
         changed("parse", attempt__archive__ok=95, outcome__forwarded=95)
         | {"archive": {"received.parse": received, "outcome.delivered": received}},
@@ -170,7 +170,7 @@ def test_the_tries_of_a_killed_caller_are_in_doubt(received, balanced):
 
 @pytest.mark.parametrize(("received", "balanced"), [(99, False), (100, True), (110, True), (111, False)])
 def test_a_hedged_try_that_was_given_up_may_have_arrived(received, balanced):
-    """Of the second tries that lost against the first, some may have been received, and all of them are no failures."""
+    """Of the second attempts that lost against the first, some may have been received; none of them is a failure."""
     account = ledger(
         changed("parse", sent__archive=110, attempt__archive__abandoned=10)
         | {"archive": {"received.parse": received, "outcome.delivered": received}}
@@ -183,7 +183,7 @@ def test_a_hedged_try_that_was_given_up_may_have_arrived(received, balanced):
 
 
 def test_a_hedged_try_that_has_no_end_is_found():
-    """A try that was given up has an end like any other: one that is not told of does not balance."""
+    """An attempt that was given up has an end like any other: one that is not told of does not balance."""
     account = ledger(
         changed("parse", sent__archive=110, attempt__archive__abandoned=9)
         | {"archive": {"received.parse": 105, "outcome.delivered": 105}}
@@ -200,7 +200,7 @@ DEAD = "instance 2 was killed (SIGKILL)"
 
 @pytest.mark.parametrize(("received", "balanced"), [(96, False), (97, True), (100, True), (101, False)])
 def test_an_instance_that_died_balances(received, balanced):
-    """A stage of several processes, one of which was killed, may have messages in flight and tries in doubt."""
+    """A stage of several processes, one of which was killed, may have messages in flight and attempts in doubt."""
     account = ledger(
         {
             "injector": GOOD["injector"]
@@ -282,7 +282,7 @@ def test_a_process_that_ended_by_itself_is_wrong():
 
 
 def test_missed_messages_stand_in_the_account():
-    """What the schedule could not begin for want of room is on the injector's line."""
+    """What the schedule could not start for want of room is on the injector's line."""
     account = ledger(changed("injector", received__outside=110, outcome__rejected=10, due=110, missed=10))
     assert (stage_of(account, "injector").missed, stage_of(account, "injector").rejected) == (10, 10)
     assert account.balanced
@@ -362,7 +362,7 @@ def test_bad_lines(on_bad_line, wrong):
     )
 
 
-# What can become of a try: how the caller saw it end, and whether the called stage has seen the message.
+# What can become of an attempt: how the caller saw it end, and whether the called stage has seen the message.
 FATES = st.sampled_from(
     [
         ("ok", True),
@@ -381,7 +381,7 @@ FATES = st.sampled_from(
 
 
 def counts_of(fates):
-    """Give the counts that tries with these fates leave, the caller killed where it saw no end of some."""
+    """Return the counts that attempts with these fates leave, the caller killed where it saw no end of some."""
     parse = {"received.injector": len(fates), "sent.archive": len(fates)}
     for outcome in tally.ATTEMPT_OUTCOMES:
         parse[f"attempt.archive.{outcome}"] = sum(fate == outcome for fate, _ in fates)
@@ -403,7 +403,7 @@ def counts_of(fates):
 
 @given(st.lists(FATES, max_size=60))
 def test_whatever_happens_on_the_way_balances(fates):
-    """Any mixture of answers, silences, breaks, tries given up and a killed caller balances while nothing is lost."""
+    """A mixture of answers, timeouts, breaks, abandoned attempts and a killed caller balances if nothing is lost."""
     killed = any(fate is None for fate, _ in fates)
     assert ledger(counts_of(fates), {"parse": "was killed (SIGKILL)"} if killed else {}).balanced
 
@@ -443,7 +443,7 @@ def test_any_count_that_is_off_is_found(fates, off):
 
 @pytest.mark.parametrize("changes", [{"attempt__archive__ok": 99}, {"sent__archive": 101}])
 def test_a_try_without_an_end_is_found(changes):
-    """A caller whose process ended as it should has seen the end of every try; a try without one does not balance."""
+    """A caller that ended normally has seen the end of every attempt; an attempt without one does not balance."""
     account = ledger(changed("parse", **changes))
     assert not account.balanced
     assert account.problems

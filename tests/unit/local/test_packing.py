@@ -34,7 +34,7 @@ def test_many_stages_share_a_process_for_each_core():
 
 @pytest.mark.parametrize(("processes", "sizes"), [(1, [3]), (2, [2, 1]), (3, [1, 1, 1]), (100, [1, 1, 1])])
 def test_as_many_processes_as_are_asked_for(processes, sizes):
-    """The number that is asked for is heeded, up to one for each stage."""
+    """The number that is asked for is used, up to one for each stage."""
     packed = pack(many(3), processes, 2)
     assert [len(labelled) for labelled in packed] == sizes
     assert is_packed(packed) is (processes < 3)

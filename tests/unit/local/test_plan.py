@@ -70,7 +70,7 @@ def test_without_overrides_all_is_as_the_topology_says(text):
 
 
 def changed(name, **changes):
-    """Give the topology with one stage changed, by the record's own fields."""
+    """Return the topology with one stage changed, by the record's own fields."""
     plain = topology()
     return replace(plain, stages={**plain.stages, name: replace(plain.stages[name], **changes)})
 
@@ -312,7 +312,7 @@ def test_an_override_for_a_key_inside_of_a_plain_value_is_refused(overrides):
 
 
 def timeouts(topology):
-    """Give (called stage, timeout in seconds) of every call of `front`, those in groups and fallbacks too."""
+    """Return (called stage, timeout in seconds) of every call of `front`, those in groups and fallbacks too."""
     return [(call.to, call.timeout_seconds) for _, call in calls_of(topology.stages["front"])]
 
 

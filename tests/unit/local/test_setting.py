@@ -80,7 +80,7 @@ def running(path, token=None, **addresses):
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """Give the folder that holds the runs, in a working directory of the test's own."""
+    """Return the folder that holds the runs, in a working directory of the test's own."""
     monkeypatch.chdir(tmp_path)
     return tmp_path / "runs"
 
@@ -224,7 +224,7 @@ def test_no_proxy_is_asked(monkeypatch):
     ],
 )
 def test_a_change_that_the_stage_refuses(body, problems):
-    """What the stage finds wrong is told as the mistakes they are, each of them, and never at any length."""
+    """What the stage finds wrong is recorded as the mistakes they are, each of them, and never at any length."""
     with answering(400, body) as stage, pytest.raises(ConfigurationError) as refusal:
         change(changes=["workers=0"], url=stage.url)
     assert [str(problem) for problem in refusal.value.problems] == problems
@@ -242,7 +242,7 @@ def test_a_change_that_the_stage_refuses(body, problems):
     ],
 )
 def test_a_stage_that_will_not(status, body, reason):
-    """Whoever refuses, or is no stage, is named with its URL, the status and what it said."""
+    """A server that refuses, or is not a stage, is named with its URL, the status and what it said."""
     with answering(status, body) as stage, pytest.raises(StartError) as raised:
         change(url=stage.url)
     assert str(raised.value) == f"{stage.url.removesuffix('/messages')}/control {reason}"
@@ -267,7 +267,7 @@ def test_a_server_that_is_no_stage_is_not_taken_for_one(body):
     ],
 )
 def test_an_answer_that_is_no_object_is_told_in_a_line(status, body, error):
-    """Whatever JSON a server answers with, what is wrong is told as an error of ours."""
+    """Whatever JSON a server answers with, what is wrong is reported as an error of ours."""
     with answering(status, body) as stage, pytest.raises(error):
         change(changes=["workers=1"], url=stage.url)
 
@@ -284,7 +284,7 @@ def test_a_stage_that_is_not_there():
 
 @pytest.mark.parametrize("url", ["enrich", "127.0.0.1:8080", "ftp://127.0.0.1/", "http://", "http://127.0.0.1:99999/"])
 def test_what_is_no_url(url):
-    """A URL that leads nowhere is told as one that can't be reached."""
+    """A URL that leads nowhere is reported as one that can't be reached."""
     with pytest.raises(StartError, match="can't be reached"):
         change(url=url)
 
@@ -296,7 +296,7 @@ def test_a_url_that_can_not_be_taken_apart():
 
 
 def test_the_run_that_goes_on_is_found(runs):
-    """The one run that goes on is the one that is meant; those that have ended and other files are passed over."""
+    """The one run that goes on is the one that is meant; those that have ended and other files are skipped."""
     with answering() as stage:
         with running(runs / "ended", enrich=["http://127.0.0.1:9/messages"]):
             pass
@@ -426,7 +426,7 @@ def test_the_token_of_a_run_goes_nowhere_else(runs):
     ],
 )
 def test_what_to_do_about_a_token_is_told(token, advice):
-    """A stage that wants another token is told with the way out, and without the token."""
+    """A stage that wants another token is reported with the way out, and without the token."""
     live = live_stage("enrich", Stage(delay=parse_delay("constant(10ms)"), calls=()))
     with served(control_of(live, "of-the-stage")) as address, pytest.raises(StartError) as raised:
         change(changes=["delay=constant(1s)"], url=address, token=token)
@@ -447,7 +447,7 @@ def test_several_runs_with_the_same_stage(runs):
 
 
 def test_a_stage_that_no_run_has(runs):
-    """A name that no run has is told with all that there are, each once."""
+    """A name that no run has is reported with all that there are, each once."""
     addresses = {"parse": ["http://127.0.0.1:9/"], "archive": ["http://127.0.0.1:9/"]}
     with (
         running(runs / "a", **addresses),

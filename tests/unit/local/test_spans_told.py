@@ -35,7 +35,7 @@ def nobody():
     ],
 )
 def test_without_a_collector_of_ones_own(environment, told):
-    """What the environment wants is told as it is."""
+    """What the environment wants is recorded as it is."""
     assert where_spans_go(environment, to_console=True).startswith(told)
 
 
@@ -81,7 +81,7 @@ def test_a_collector_behind_a_proxy():
 )
 @pytest.mark.parametrize("variable", [ENDPOINT, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
 def test_an_endpoint_that_is_no_url(variable, endpoint, wrong, to_console):
-    """An endpoint that nothing can be sent to is told as such, by its variable and without its password."""
+    """An endpoint that nothing can be sent to is reported as such, by its variable and without its password."""
     told = where_spans_go({variable: endpoint}, to_console)
     assert told.startswith(f"{variable}=")
     assert wrong in told

@@ -14,7 +14,7 @@ from simulator.local.starting import StartPace, start_stages
 
 
 class Fake:
-    """A process that becomes ready, or ends, so many seconds after it was begun."""
+    """A process that becomes ready, or ends, so many seconds after it started."""
 
     def __init__(self, label, clock, ready_after=1.0, ends_after=None, code=1, words=""):
         self.label = label
@@ -111,7 +111,7 @@ def test_one_that_ends_is_told_with_how_it_ended(code, words, said):
 
 
 def test_an_unknown_signal_has_its_number():
-    """A signal without a name is told by its number."""
+    """A signal without a name is reported by its number."""
     assert how_it_ended(-63) == "was killed (signal 63)"
 
 

@@ -57,7 +57,7 @@ class Rig:
         return json.loads(self.folder.log(label).read_text())
 
     def pid(self, label):
-        """Give the process id of a child by its label."""
+        """Return the process id of a child by its label."""
         (child,) = [child for child in self.supervisor._everyone() if child.label == label]
         return child.pid
 
@@ -79,7 +79,7 @@ class Rig:
             counter.add(name.replace("__", "."), count)
 
     def look(self):
-        """Watch the run for a moment; give the last snapshot."""
+        """Watch the run for a moment; return the last snapshot."""
         seen = Seen()
         self.supervisor.run(seen, 0.0)
         return seen.pictures[-1]
@@ -87,7 +87,7 @@ class Rig:
 
 @pytest.fixture
 def make_rig(tmp_path):
-    """Give a function that makes a rig; nothing of it is left at the end."""
+    """Return a function that makes a rig; nothing of it is left at the end."""
     with contextlib.ExitStack() as stack:
 
         def make(text=TEXT, variables=None, **behaviour):
@@ -161,7 +161,7 @@ def test_a_row_that_is_not_free_is_told(make_rig, taken):
 
 
 def test_every_instance_is_a_process_with_files_of_its_own(make_rig):
-    """Each instance is begun as the one that it is and has its own log and tally; a single one bears no number."""
+    """Each instance starts as the one that it is and has its own log and tally; a single one has no number."""
     rig = make_rig()
     rig.supervisor.start(PACE)
     labels = {"injector": 1, "work.1": 1, "work.2": 2, "work.3": 3, "archive": 1}
@@ -187,7 +187,7 @@ def test_nothing_is_left_behind(make_rig):
 
 
 def test_a_stage_that_does_not_come_up_ends_the_start(make_rig):
-    """A stage that dies at its start is told by name, with its last words."""
+    """A stage that dies at its start is reported by name, with its last words."""
     rig = make_rig(dies="archive")
     with pytest.raises(
         StartError, match=r"stage archive did not start: it ended \(exit code 1\)\nx+ no room$"
@@ -197,7 +197,7 @@ def test_a_stage_that_does_not_come_up_ends_the_start(make_rig):
 
 
 def test_a_stage_that_cant_begin_ends_the_start(make_rig):
-    """A stage that says why it can't begin is told by name, with what it said."""
+    """A stage that says why it can't start is reported by name, with what it said."""
     rig = make_rig(refuses="work.2")
     said = r"stage work\.2 did not start: it ended \(exit code 2\)\nits output can't be written"
     with pytest.raises(StartError, match=said):

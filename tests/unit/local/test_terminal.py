@@ -1,4 +1,4 @@
-"""A run speaks until nobody can hear it, and what can't be shown raises nothing, then or when the program ends."""
+"""A run writes as long as it can be read, and what can't be shown raises nothing, then or when the program ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.python import python
 
 
 def lose_terminal():
-    """Give the end of a terminal whose other end is closed."""
+    """Return the end of a terminal whose other end is closed."""
     master, slave = pty.openpty()
     os.close(master)
     return slave
@@ -35,7 +35,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_what_cannot_be_shown_is_dropped(end):
-    """The first text that can't be written is the last that is tried; why is kept, and closing raises nothing."""
+    """After the first text that can't be written no other is; the reason is kept, and closing raises nothing."""
     make, why = ENDS[end]
     with os.fdopen(make(), "w") as stream:
         outlet = Outlet(stream)

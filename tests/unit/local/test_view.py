@@ -142,7 +142,7 @@ def test_a_plain_line_is_one_line_and_literal():
 
 
 def test_what_is_hurt_is_red():
-    """On a terminal a lost instance is told in bold red, beside outcomes in their own colours."""
+    """On a terminal a lost instance is shown in bold red, beside outcomes in their own colours."""
     console = Console(
         file=io.StringIO(), width=200, force_terminal=True, color_system="standard", _environ={"TERM": "xterm"}
     )
@@ -166,7 +166,7 @@ def live(**options):
 
 
 def test_the_live_view_leaves_the_last_picture():
-    """On a terminal the table is drawn anew in its place, and the last one is left standing."""
+    """On a terminal the table is drawn again in its place, and the last one is left standing."""
     text = live(color_system="standard")
     assert text.index("forwarded 120") < text.index("forwarded 4711")
     assert "Ctrl-C ends the run" in text
@@ -233,7 +233,7 @@ NOTHING = dict.fromkeys(TIMES)
 
 
 def test_the_ledger_is_drawn_in_full():
-    """The account has every stage with its outcomes, every call with its tries, and the latencies; 0 is a dot."""
+    """The account has every stage with its outcomes, every call with its attempts, and the latencies; 0 is a dot."""
     lines = drawn(ledger_tables(account(), {"archive": TIMES}, NOTHING))
     assert [cells(line) for line in lines if line] == [
         [

@@ -14,7 +14,7 @@ from simulator.net.channel import Channel
 
 @pytest.fixture
 def ends():
-    """Give the two ends of a channel."""
+    """Return the two ends of a channel."""
     with contextlib.ExitStack() as stack:
         channels = [Channel(end) for end in socket.socketpair()]
         for channel in channels:

@@ -30,7 +30,7 @@ def test_accepted_connections_do_not_wait():
 
 
 def test_a_port_in_use_is_named():
-    """A port that another process has is told with the stage, the port, the host and the reason."""
+    """A port that another process has is reported with the stage, the port, the host and the reason."""
     with contextlib.closing(listen("127.0.0.1", 0, "stage parse")) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(StartError) as raised:
@@ -61,20 +61,20 @@ def test_many_connections_may_wait_to_be_accepted():
 
 
 def test_an_address_of_another_machine_is_refused():
-    """An address that is not this machine's is told in one line."""
+    """An address that is not this machine's is reported in one line."""
     with pytest.raises(StartError, match=r"stage parse: port 0 on 192\.0\.2\.1 can't be used: Cannot assign"):
         listen("192.0.2.1", 0, "stage parse")
 
 
 def test_a_name_that_can_t_be_a_host_is_told():
-    """A host that is no address and no name is told in one line that names the stage."""
+    """A host that is no address and no name is reported in one line that names the stage."""
     with pytest.raises(StartError, match=r"stage parse: can't listen on 300\.1\.1\.1\.invalid"):
         listen("300.1.1.1.invalid", 0, "stage parse")
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64])
 def test_a_name_that_can_t_be_looked_up_is_told(host):
-    """A host with an empty or too long part is told in one line like every other that can't be had."""
+    """A host with an empty or too long part is reported in one line like every other that can't be had."""
     with pytest.raises(StartError, match="can't listen on"):
         listen(host, 0, "stage parse")
 

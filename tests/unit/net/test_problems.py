@@ -10,7 +10,7 @@ from simulator.net.problems import problem
 
 
 def test_a_problem_s_members():
-    """A problem bears type, title, status and detail, and whatever else it was given, as problem+json."""
+    """A problem has type, title, status and detail, and whatever else it was given, as problem+json."""
     answer = problem(404, "Not Found", "there is nothing here", stage="parse")
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
     assert json.loads(answer.data) == {

@@ -20,7 +20,7 @@ FACTS = {"stage": "parse", "delay": "constant(1s)"}
 
 @pytest.fixture
 def live():
-    """Give what a stage may have changed."""
+    """Return what a stage may have changed."""
     return live_stage("parse", Stage(delay=parse_delay("constant(10ms)"), calls=()))
 
 
@@ -49,7 +49,7 @@ def test_a_change_that_can_t_be_is_told_in_full(live):
 
 
 def test_the_token_is_sent_along(live):
-    """A stage that wants a token gets it, and refuses whoever has another or none."""
+    """A stage that wants a token gets it, and refuses clients with another one or none."""
     with served(control_of(live, TOKEN)) as address:
         assert exchange(address, {}, TOKEN)["stage"] == "parse"
         for wrong in (None, "", "other"):
@@ -88,7 +88,7 @@ def test_an_address_is_told_without_its_password(address):
 
 @pytest.mark.parametrize("address", ["http://[", "nowhere", "ftp://127.0.0.1/", "http://127.0.0.1:99999/"])
 def test_an_address_that_is_none(address):
-    """An address that nothing can be sent to is told as such."""
+    """An address that nothing can be sent to is recorded as such."""
     with pytest.raises(StartError, match="can't be reached"):
         exchange(address, {}, None)
 
@@ -123,7 +123,7 @@ def test_whoever_is_no_stage_is_told_as_such(status, content, told):
     [({"detail": "wrong"}, ["wrong"]), ("x" * 500, ["x" * 200]), ({"problems": ["a", "b"]}, ["a", "b"])],
 )
 def test_a_refusal_is_told_by_what_there_is(content, told):
-    """A 400 is told by its list of problems, else its detail, else how it begins."""
+    """A 400 is recorded by its list of problems, else its detail, else how it starts."""
     scripted = Scripted(lambda method, patch: (400, content))
     with served(scripted) as address, pytest.raises(ConfigurationError) as refusal:
         exchange(address, {"delay": "x"}, None)

@@ -1,6 +1,6 @@
 """A stage's application, and servers for a stage to call.
 
-Every fixture gives a function that makes things anew, and holds nothing itself.
+Every fixture returns a function that makes new things, and holds nothing itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Web:
 
 @pytest.fixture(scope="session")
 def make_web(make_stage):
-    """Give a function that makes the application of a stage called `parse`, that `injector` may call."""
+    """Return a function that makes the application of a stage called `parse`, that `injector` may call."""
 
     def make(
         max_body_bytes=1024,
@@ -90,7 +90,7 @@ class Misbehaving:
 
 @pytest.fixture(scope="session")
 def serve():
-    """Give a context manager: a server that does with each connection, in a thread, what it is told to."""
+    """Return a context manager: a server that does with each connection, in a thread, what it is told to."""
 
     @contextlib.contextmanager
     def serving(behave):

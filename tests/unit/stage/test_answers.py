@@ -77,7 +77,7 @@ def test_who_was_turned_away_by_the_end_of_a_stage_may_go_elsewhere(error, said)
 
 
 def test_what_can_be_unpacked_is_told():
-    """Where a packed body can't be unpacked the answer says what could be."""
+    """Where a compressed body can't be decompressed the answer says what could be."""
     assert respond(error=UnknownEncoding("br")).headers["Accept-Encoding"] == "gzip, deflate"
 
 

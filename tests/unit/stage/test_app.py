@@ -91,7 +91,7 @@ def test_the_client_s_own_id_is_kept(make_web, message_id):
     ],
 )
 def test_a_body_of_any_type_goes_on_untouched(make_web, body, content_type):
-    """Text, binary, forms and JSON with spaces alike are sent on byte for byte, with their content type."""
+    """Text, binary, forms and JSON with spaces alike are forwarded byte for byte, with their content type."""
     web = make_web(calls=("enrich",))
     assert post(web, body, content_type).status_code == 200
     (request,) = web.rig.adapter.requests
@@ -134,7 +134,7 @@ def test_an_injected_fault_says_that_it_is_one(make_web):
 
 
 def test_a_fault_further_down_is_one_here_too(make_web):
-    """What failed on purpose downstream is passed on as injected; what failed by itself is not."""
+    """What failed by an injected fault downstream is passed on as injected; what failed by itself is not."""
     injected = make_web(calls=("enrich",), answer=lambda _: (503, {"X-Simulator-Injected": "true"}, b""))
     answer = post(injected)
     assert_problem(answer, 502, "Downstream failed", message_id="made-1", trace_id=TRACE_ID, injected=True)
@@ -166,7 +166,7 @@ def test_a_message_that_can_t_be_kept(make_web):
 
 
 def test_an_unknown_exception_is_a_500_and_a_failure(make_web):
-    """What nobody foresaw is answered with 500, without its inner workings, and counted once, as failed."""
+    """An unforeseen error is answered with 500, without its inner workings, and counted once, as failed."""
     web = make_web()
     web.rig.kept.error = ZeroDivisionError("a secret of the inside")
     answer = post(web)
@@ -178,7 +178,7 @@ def test_an_unknown_exception_is_a_500_and_a_failure(make_web):
 
 
 def test_an_unknown_exception_can_be_found_in_logs_and_traces(make_web):
-    """The 500 of an unknown exception bears the ids by which its message is found, as every other answer does."""
+    """The 500 of an unknown exception has the ids by which its message is found, as every other answer does."""
     web = make_web()
     web.rig.kept.error = ZeroDivisionError()
     answer = post(web, X_Message_Id="order-7")
@@ -186,7 +186,7 @@ def test_an_unknown_exception_can_be_found_in_logs_and_traces(make_web):
 
 
 def test_an_unknown_exception_is_logged_with_its_traceback(make_web, caplog):
-    """What nobody foresaw goes to the log of the process with its traceback, once."""
+    """An unforeseen error goes to the log of the process with its traceback, once."""
     web = make_web()
     web.rig.kept.error = ZeroDivisionError("by nought")
     post(web)
@@ -231,7 +231,7 @@ FORGED = {"Caller": "injector", "Due": "1699999990.25", "Visit": "00ff", "Deadli
 
 @pytest.mark.parametrize("secret", ["", "s3cret", "guessed"])
 def test_strangers_are_not_believed_what_they_say_of_the_run(make_web, secret):
-    """Where the run has a secret, the headers of who does not bear it say nothing; who bears it is believed."""
+    """If the run has a secret, the headers of clients without it are ignored; clients that have it are believed."""
     web = make_web(identity=RunIdentity("s3cret", ""))
     given = {f"X_Simulator_{name}": value for name, value in FORGED.items()}
     answer = post(web, **given, **({"X_Simulator_Secret": secret} if secret else {}))
@@ -342,7 +342,7 @@ def test_a_reset_is_no_answer(make_web):
 
 @pytest.mark.parametrize(("fault", "seconds"), [("truncate(100%)", 0.0), ("slow_body(1KB/s, 100%)", 1.0)])
 def test_a_spoiled_answer_says_that_it_is_one(make_web, fault, seconds):
-    """An answer that is cut or slow bears the mark of a fault and all headers of a whole one, and takes its time."""
+    """An answer that is cut or slow has the mark of a fault and all headers of a whole one, and takes its time."""
     web = make_web(faults=[fault], response_bytes="1000B")
     answer = post(web, X_Message_Id="order-7")
     assert (answer.status_code, answer.headers["X-Simulator-Injected"]) == (200, "true")
@@ -377,7 +377,7 @@ def test_a_message_begins_with_its_first_byte(make_web):
 
 
 def interims(web, **headers):
-    """Post a message; give what is said before its answer."""
+    """Post a message; return what is said before its answer."""
     said = []
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     web.client.post("/messages", data=b"x", headers=names, environ_overrides={INTERIM: said.append})
@@ -395,13 +395,13 @@ def interims(web, **headers):
     ],
 )
 def test_only_stages_are_warned_of_faults(make_web, secret, headers, is_warned):
-    """A caller that is a stage of the run hears before that a fault may keep the answer back; no other client does."""
+    """A caller that is a stage of the run is warned that a fault may withhold the answer; no other client is."""
     web = make_web(faults=["hang(1s, 100%)"], identity=RunIdentity(secret, ""))
     assert interims(web, **headers) == ([WITHHELD] if is_warned else [])
 
 
 def test_where_no_answer_is_withheld_there_is_no_warning(make_web):
-    """A fault that is told by the answer itself, or that does not hit, is not warned of."""
+    """A fault that is recorded by the answer itself, or that does not hit, is not warned of."""
     web = make_web(faults=["error(503, 100%)", "hang(1s, 0%)"])
     assert interims(web, X_Simulator_Caller="injector") == []
 

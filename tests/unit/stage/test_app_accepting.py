@@ -72,7 +72,7 @@ def test_no_fault_acts_on_the_receipt(make_web, fault):
 
 
 def test_a_mistake_of_ours_before_the_answer(make_web, caplog):
-    """What nobody foresaw is answered with 500 and the message's ids, and is in the log once with its traceback."""
+    """An unforeseen error is answered with 500 and the message's ids, and is in the log once with its traceback."""
     web = make_web(forward="accept", calls=["enrich"])
     web.held.take = None
     answer = post(web, X_Message_Id="order-7")

@@ -1,4 +1,4 @@
-"""Packed bodies that come by POST: sent on as they came, kept unpacked, or refused."""
+"""Compressed bodies that come by POST: sent on as they came, kept decompressed, or refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_body_that_is_not_packed_is_sent_on_without_the_header(make_web):
 
 
 def test_a_terminator_keeps_what_a_packed_body_says(make_web):
-    """What ends its way is written down unpacked."""
+    """What ends its way is written down decompressed."""
     web = make_web()
     assert post(web, gzip.compress(PLAIN), Content_Encoding="gzip").status_code == 200
     assert web.rig.kept.messages == [(PLAIN, JSON)]
@@ -60,7 +60,7 @@ def test_a_terminator_keeps_what_a_packed_body_says(make_web):
     ],
 )
 def test_a_packed_body_that_is_refused(make_web, body, encoding, status, title):
-    """A packed body that can't be unpacked, or says nothing good, is invalid; 415 tells what could be."""
+    """A compressed body that can't be decompressed, or says nothing good, is invalid; 415 tells what could be."""
     web = make_web(max_body_bytes=MAX_BODY, calls=("enrich",))
     answer = post(web, body, Content_Encoding=encoding)
     assert_problem(answer, status, title, message_id="made-1", trace_id=TRACE_ID)

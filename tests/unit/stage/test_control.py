@@ -49,20 +49,20 @@ class Control:
 
 @pytest.fixture
 def control(make_stage):
-    """Give the control of a stage without a token."""
+    """Return the control of a stage without a token."""
     return Control(make_stage(calls=["price"]))
 
 
 @pytest.fixture
 def guarded(make_stage):
-    """Give the control of a stage with a token."""
+    """Return the control of a stage with a token."""
     return Control(make_stage(calls=["price"]), TOKEN)
 
 
 @pytest.mark.parametrize("remote", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]:8080", "[::1]"])
 def test_without_a_token_this_machine_is_answered(control, remote, host):
-    """Without a token whoever asks from this machine, by a name of this machine, is answered."""
+    """Without a token clients on this machine that use a name of this machine are answered."""
     answer = control.ask(remote=remote, host=host)
     assert (answer.status_code, control.counted) == (200, ["read"])
     assert answer.json == control.live.settings()
@@ -97,7 +97,7 @@ def test_without_a_token_nobody_else_is(control, remote):
     ],
 )
 def test_a_page_from_elsewhere_is_refused(control, host):
-    """A request from this machine that bears another name in its Host header is refused: a page was led here."""
+    """A request from this machine that has another name in its Host header is refused: a page was led here."""
     answer = control.ask(host=host)
     assert (answer.status_code, answer.json["detail"]) == (403, "the Host header names a machine other than this one")
 
@@ -119,7 +119,7 @@ def test_a_page_from_elsewhere_is_refused(control, host):
     ],
 )
 def test_with_a_token_whoever_bears_it(guarded, remote, authorization, status):
-    """With a token whoever bears it is answered, from wherever and by whatever name, and nobody else."""
+    """With a token only clients that send it are answered, from any address and by any name."""
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = guarded.ask(remote=remote, host="stage.example", **headers)
     assert answer.status_code == status
@@ -131,7 +131,7 @@ def test_with_a_token_whoever_bears_it(guarded, remote, authorization, status):
 
 
 def test_a_refusal_is_logged_and_the_token_is_not(guarded):
-    """Whoever is refused is logged with its address, method and the reason, but never with what it gave."""
+    """A refused client is logged with its address, method and the reason, but never with the token that it sent."""
     guarded.ask("PATCH", remote="10.0.0.1", Authorization="Bearer s3cret-but-wrong")
     (line,) = guarded.logged
     assert (line["event"], line["level"], line["client"], line["method"]) == (

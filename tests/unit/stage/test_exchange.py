@@ -59,7 +59,7 @@ class Client:
         )
 
     def answer(self, **answer):
-        """Answer; give the client."""
+        """Answer; return the client."""
         self.exchange.answer(Answer(**{"outcome": Outcome.DELIVERED, **answer}))
         return self
 
@@ -140,14 +140,14 @@ def test_time_that_a_client_takes_is_not_waited_for_again():
 
 
 def test_no_answer():
-    """Where there is to be no answer none is begun, and the server is told to reset the connection."""
+    """Where there is to be no answer none starts, and the server is told to reset the connection."""
     client = Client().answer(error=InjectedFault("reset", None))
     assert (client.status, client.story, client.environ[RESET]) == (None, [], True)
 
 
 @pytest.mark.parametrize(("gone_after", "sent"), [(0, 0), (3, 6)])
 def test_a_client_that_is_gone_ends_the_exchange(gone_after, sent):
-    """Where the client goes away the answer has come to its end, and nothing more is sent or waited for."""
+    """Where the client goes away the answer has ended, and nothing more is sent or waited for."""
     client = Client(gone_after=gone_after).answer(bytes_per_second=20.0, size_bytes=400)
     assert (len(client.sent), client.environ[HANG_UP]) == (sent, True)
     assert client.time.now() == pytest.approx(0.1 * (gone_after + 1))
@@ -194,7 +194,7 @@ def test_where_nothing_can_be_said_before_the_answer():
 
 
 def test_after_the_answer_there_is_no_warning():
-    """What comes when the answer is under way or over can't be said before it."""
+    """What comes when the answer is being sent, or has been, can't be said before it."""
     client = Client().answer()
     client.exchange.withhold()
     assert WITHHELD not in client.sent

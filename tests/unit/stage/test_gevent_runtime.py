@@ -15,7 +15,7 @@ NAME = contextvars.ContextVar("name", default="nobody")
 
 
 def after(turns, value):
-    """Give a function that lets others run so many times and then gives a value, or raises it."""
+    """Return a function that lets others run so many times and then gives a value, or raises it."""
 
     def run():
         for _ in range(turns):
@@ -53,7 +53,7 @@ def test_an_error_is_raised_where_the_result_is_asked_for(capfd):
 
 
 def test_a_task_sees_the_context_of_its_starter():
-    """Context variables are those of whoever started the task, and what it sets is its own."""
+    """Context variables are those of the task that started this one, and what it sets is its own."""
 
     def work():
         seen = NAME.get()
@@ -130,7 +130,7 @@ def test_no_exception_handler_swallows_it():
 
 
 def test_a_task_that_has_not_begun_is_given_up(capfd):
-    """A task that is given up before it began never runs, and is abandoned too."""
+    """A task that is given up before it started never runs, and is abandoned too."""
     ran = []
     task = GeventRuntime().spawn(lambda: ran.append(True))
     task.abandon()
@@ -168,7 +168,7 @@ def test_what_runs_is_stopped_where_it_waits(still):
 
 
 def test_an_event_lets_everything_go_on():
-    """Whoever waits for an event goes on when it is set, and whoever comes later does not wait."""
+    """A task that waits for an event goes on when it is set, and one that waits later does not wait at all."""
     runtime, woken = GeventRuntime(), []
     event = runtime.event("a word")
     tasks = [runtime.spawn(lambda number=number: woken.append((number, event.wait()))) for number in range(3)]

@@ -40,7 +40,7 @@ class Running:
 
 @pytest.fixture
 def events(monkeypatch):
-    """Put stages of the tests' own in the place of real ones, and give the list of what becomes of them."""
+    """Put stages of the tests' own in the place of real ones, and return the list of what becomes of them."""
     noted = []
     monkeypatch.setattr(hosting, "RunningStage", type("Noting", (Running,), {"events": noted}))
     monkeypatch.setattr(hosting, "Shared", lambda environment: None)
@@ -57,7 +57,7 @@ def host_of(**callers):
 
 
 def test_stages_begin_together(events):
-    """What was added begins once, in its order."""
+    """What was added starts once, in its order."""
     host = host_of(a=[], b=["a"])
     assert (host.begin(), host.begin()) == (["a", "b"], [])
     assert events == ["begin a", "begin b"]

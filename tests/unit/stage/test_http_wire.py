@@ -15,7 +15,7 @@ from tests.support.sending import OK, OUTGOING, answering, attempt_at, read_requ
 
 
 def test_an_answer(serve):
-    """A stage that answers 200 has taken the message, and the try took as long as it took."""
+    """A stage that answers 200 has taken the message, and the attempt took as long as it took."""
     times = iter((10.0, 11.0, 12.5))
     with serve(answering(OK)) as server, sending(server.downstream(), now=lambda: next(times)) as sender:
         assert sender.attempt() == Attempt(outcome=CallOutcome.OK, code=200, duration_seconds=2.5, retryable=False)
@@ -60,7 +60,7 @@ def test_the_request_on_the_wire(serve):
 
 
 def headers_sent(serve, outgoing, **options):
-    """Send a message with a user and a password, and give the headers that arrive."""
+    """Send a message with a user and a password, and return the headers that arrive."""
     seen = []
 
     def behave(connection):
@@ -98,7 +98,7 @@ def test_any_2xx_is_ok(serve, status):
 
 @pytest.mark.parametrize("status", [300, 304, 400, 404, 413, 418, 429, 500, 502, 503, 599, 999])
 def test_any_other_status_is_an_error_status(serve, status):
-    """Every other status is told with its code, and is not injected unless it says so."""
+    """Every other status is reported with its code, and is not injected unless it says so."""
     attempt = attempt_at(serve, answering(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status))
     assert (attempt.outcome, attempt.code) == (CallOutcome.ERROR_STATUS, status)
     assert attempt.retryable is (500 <= status < 600 or status == 429)
@@ -155,7 +155,7 @@ def test_an_interim_answer_is_not_the_answer(serve, interim):
 
 @pytest.mark.parametrize("content_type", ["text/plain\r\nX-Evil: 1", "text/\u4444"])
 def test_a_header_that_can_t_be_sent(serve, content_type):
-    """A content type that can't stand in a header is told by the attempt, and no other header is smuggled in."""
+    """A content type that can't stand in a header is recorded by the attempt, and no other header is smuggled in."""
     seen = []
 
     def behave(connection):
@@ -204,7 +204,7 @@ def test_the_deadline_goes_along(serve):
 
 
 def test_a_try_knows_its_number(serve):
-    """The attempt bears the number of its request."""
+    """The attempt has the number of its request."""
     with serve(answering(OK)) as server, sending(server.downstream()) as sender:
         assert sender.attempt(replace(OUTGOING, attempt=4)).number == 4
 

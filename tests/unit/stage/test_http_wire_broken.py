@@ -32,7 +32,7 @@ from tests.support.sending import (
 
 
 def test_nobody_there():
-    """Where nobody listens the try is unreachable: the other side has not seen the message."""
+    """Where nobody listens the attempt is unreachable: the other side has not seen the message."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with sending(Downstream("enrich", (f"http://127.0.0.1:{port}/messages",))) as sender:
@@ -58,7 +58,7 @@ def test_a_server_that_never_answers(serve):
 
 
 def test_a_server_that_does_not_even_accept():
-    """Where no connection comes about within the timeout the try is unreachable: nobody has seen the message."""
+    """Where no connection comes about within the timeout the attempt is unreachable: nobody has seen the message."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as clients:
         for _ in range(4):  # more than the room that the system keeps for connections not accepted yet
             client = clients.enter_context(socket.socket())
@@ -72,7 +72,7 @@ def test_a_server_that_does_not_even_accept():
 
 
 def test_a_server_that_stalls_in_the_middle_of_its_answer(serve):
-    """An answer that stops coming is a timeout, as one that does not begin is."""
+    """An answer that stops coming is a timeout, as one that does not start is."""
     stalling = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", then=holding)
     attempt = attempt_at(serve, stalling, BRIEF_SECONDS)
     assert (attempt.outcome, attempt.code) == (CallOutcome.TIMEOUT, None)
@@ -176,7 +176,7 @@ def test_the_error_is_short_however_long_the_garbage(serve):
     ids=lambda text: text.decode(),
 )
 def test_half_a_head_is_broken(serve, text):
-    """An answer that ends before the empty line of its head is no answer, whatever status it began with."""
+    """An answer that ends before the empty line of its head is no answer, whatever status it started with."""
     attempt = attempt_at(serve, answering(text))
     assert (attempt.outcome, attempt.code) == (CallOutcome.BROKEN, None)
 
@@ -212,7 +212,7 @@ def endless(head, more, sent, pause=0.0):
 
 
 def test_an_answer_without_an_end_is_broken_off_in_time(serve):
-    """An answer that does not end is read for as long as the try may take, and no longer."""
+    """An answer that does not end is read for as long as the attempt may take, and no longer."""
     sent = []
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     behave = endless(head, b"10000\r\n" + b"x" * 65536 + b"\r\n", sent, pause=0.01)

@@ -169,7 +169,7 @@ def test_calls_at_once_each_have_their_connection(serve):
 
 
 def test_each_try_has_its_own_timeout(serve):
-    """A try is given up after its own timeout, also on a connection that another one has used."""
+    """An attempt is given up after its own timeout, also on a connection that another one has used."""
     with serve(answering(OK, then=holding)) as server, sending(server.downstream()) as sender:
         assert sender.attempt().outcome is CallOutcome.OK
         assert BRIEF_SECONDS <= sender.attempt(OUTGOING, BRIEF_SECONDS).duration_seconds < 3 * BRIEF_SECONDS
@@ -179,7 +179,7 @@ def test_each_try_has_its_own_timeout(serve):
 
 
 def test_instances_on_the_wire(serve):
-    """Of two instances of which one is not there each try that finds it gone passes it over for the next ones."""
+    """Of two instances of which one is not there each attempt that finds it gone passes it over for the next ones."""
     gone, heard = nowhere(), []
     with serve(echoing) as server:
         instances = Downstream("enrich", (gone, server.url))

@@ -65,7 +65,7 @@ def test_a_request_that_met_a_closing_connection_is_sent_once_more(serve, end):
 
 @pytest.mark.parametrize("end", [unanswered, reset])
 def test_a_stage_s_silence_is_not_answered_with_a_second_request(serve, end):
-    """A stage of the topology may have reset the connection on purpose: the try is broken, nothing is sent twice."""
+    """A stage of the topology may have injected the reset: the attempt is broken, nothing is sent twice."""
     seen = []
     with serve(answering_first(seen, end)) as server, resender(server.downstream(is_stage=True)) as (sender, resent):
         assert sender.attempt().outcome is CallOutcome.OK
@@ -100,7 +100,7 @@ def test_a_new_connection_that_ends_unanswered_is_no_idle_one(serve, end):
 
 
 def test_a_request_is_sent_twice_at_most(serve):
-    """Where the new connection ends unanswered too the try is broken."""
+    """Where the new connection ends unanswered too the attempt is broken."""
     seen, answers = [], iter([OK])
 
     def behave(connection):
@@ -115,7 +115,7 @@ def test_a_request_is_sent_twice_at_most(serve):
 
 
 def test_the_second_request_has_no_time_of_its_own(serve):
-    """A try that is sent once more still ends when its own time is up."""
+    """An attempt that is sent once more still ends when its own time is up."""
     release = threading.Event()
 
     def behave(connection):

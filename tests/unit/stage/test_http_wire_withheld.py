@@ -36,14 +36,14 @@ def reset(connection):
 @pytest.mark.parametrize("then", [reset, lambda connection: connection.shutdown(socket.SHUT_RDWR)])
 @pytest.mark.parametrize("is_stage", [True, False])
 def test_a_connection_that_broke_on_purpose(serve, then, is_stage):
-    """A stage that warned of a fault and broke the connection did so on purpose; nobody else is believed."""
+    """If a stage warned of a fault and broke the connection, that was injected; no other server is believed."""
     attempt = attempt_at(serve, answering(WITHHELD, then), is_stage=is_stage)
     assert (attempt.outcome, attempt.injected) == (CallOutcome.BROKEN, is_stage)
 
 
 @pytest.mark.parametrize("is_stage", [True, False])
 def test_a_silence_that_is_on_purpose(serve, is_stage):
-    """A stage that warned of a fault and then did not answer in time kept silent on purpose."""
+    """If a stage warned of a fault and then did not answer in time, the timeout was injected."""
     attempt = attempt_at(serve, answering(WITHHELD, holding), BRIEF_SECONDS, is_stage=is_stage)
     assert (attempt.outcome, attempt.injected) == (CallOutcome.TIMEOUT, is_stage)
 
@@ -51,7 +51,7 @@ def test_a_silence_that_is_on_purpose(serve, is_stage):
 @pytest.mark.parametrize("text", [b"", PLAIN_INTERIM, b"HTTP/1.1 100 Continue\r\n\r\n"])
 @pytest.mark.parametrize("then", [reset, holding])
 def test_without_a_warning_nothing_is_on_purpose(serve, text, then):
-    """Whoever breaks off or keeps silent without a word of a fault has failed by itself, stage or not."""
+    """A server that breaks off or keeps silent without a warning has failed genuinely, stage or not."""
     attempt = attempt_at(serve, answering(text, then), BRIEF_SECONDS, is_stage=True)
     assert attempt.outcome in (CallOutcome.BROKEN, CallOutcome.TIMEOUT)
     assert attempt.injected is False
@@ -101,7 +101,7 @@ def test_a_warning_after_others_counts(serve):
 
 @pytest.mark.parametrize(("is_stage", "times"), [(True, 1), (False, 0)])
 def test_the_warning_is_passed_on_at_once_and_once(serve, is_stage, times):
-    """Whoever made the call hears of the warning before there is an answer, and once however often it comes."""
+    """The caller gets the warning before there is an answer, and once, however often it comes."""
     heard, told = [], threading.Event()
 
     def behave(connection):
@@ -164,7 +164,7 @@ def test_the_end_of_this_stage_is_no_fault(serve):
 
 
 def test_a_truncated_answer_says_itself_that_it_was_truncated(serve):
-    """The head of a truncated answer has come, and bears the mark of a fault."""
+    """The head of a truncated answer has come, and has the mark of a fault."""
     cut = b"HTTP/1.1 200 OK\r\nX-Simulator-Injected: true\r\nContent-Length: 9\r\n\r\nhalf"
     attempt = attempt_at(serve, answering(cut), is_stage=True)
     assert (attempt.outcome, attempt.injected) == (CallOutcome.BROKEN, True)

@@ -32,7 +32,7 @@ def test_as_much_is_held_as_may_be_and_no_more():
 
 
 def test_a_full_stage_reads_no_body(make_web):
-    """Where all workers are busy and the queue is full a message is turned away before its body is read."""
+    """Where all workers are busy and the queue is full a message is rejected before its body is read."""
     web = make_web(workers=1, queue=0, max_body_bytes=MAX_BODY)
     body = BytesIO(b"x" * 1000)
     with worker(web.rig.capacity):
@@ -43,7 +43,7 @@ def test_a_full_stage_reads_no_body(make_web):
 
 
 def test_a_body_for_which_there_is_no_memory_is_turned_away(make_web):
-    """Where other bodies take all that may be held, a message is turned away as soon as that is seen."""
+    """Where other bodies take all that may be held, a message is rejected as soon as that is seen."""
     web = make_web(max_body_bytes=MAX_BODY, max_held_bytes=MAX_BODY)
     web.held.take(MAX_BODY - 50_000)
     body = BytesIO(b"x" * MAX_BODY)
@@ -55,7 +55,7 @@ def test_a_body_for_which_there_is_no_memory_is_turned_away(make_web):
 
 
 def test_a_body_is_held_until_its_message_is_done(make_web):
-    """While a message is sent on its body counts, and afterwards it does not, whatever became of it."""
+    """While a message is forwarded its body counts, and afterwards it does not, whatever became of it."""
     seen = []
 
     def answer(_):

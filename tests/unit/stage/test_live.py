@@ -39,7 +39,7 @@ class Live:
         self.stage = LiveStage(rig.handling, rig.capacity, injector, self.heard.append, variables, limits)
 
     def refused(self, patch):
-        """Try a change that must be refused and change nothing; give the mistakes."""
+        """Try a change that must be refused and change nothing; return the mistakes."""
         before = (self.stage.settings(), self.rig.handling.behaviour, self.rig.capacity.workers)
         with pytest.raises(ConfigurationError) as raised:
             self.stage.change(patch)
@@ -57,13 +57,13 @@ CALLS = [
 
 @pytest.fixture
 def live(make_stage):
-    """Give a processor that can be changed."""
+    """Return a processor that can be changed."""
     return Live(make_stage(delay="uniform(5ms, 50ms)", faults=["error(503, 5%)"], calls=CALLS))
 
 
 @pytest.fixture
 def injecting(make_stage):
-    """Give an injector that can be changed."""
+    """Return an injector that can be changed."""
     load = {"rate": "20/s"}
     return Live(make_stage(stage="injector", role="injector", calls=["price"], load=load), Pacing())
 
@@ -304,7 +304,7 @@ def test_another_rate(injecting, patch, pace, load):
 
 
 def test_the_same_rate_is_no_other_pace(injecting):
-    """A load that stays is not begun anew, whatever else is changed."""
+    """A load that stays is not begun again, whatever else is changed."""
     injecting.stage.change({"load": {"rate": "20/s"}, "delay": "constant(1ms)"})
     assert injecting.injector.paces == []
 
@@ -374,7 +374,7 @@ def test_a_delay_of_a_file_stays(make_stage):
 
 
 def test_a_limit_that_stays_goes_on(make_stage, make_message):
-    """A change of something else does not fill the bucket of the rate limit again; another limit begins anew."""
+    """A change of something else does not fill the bucket of the rate limit again; another limit starts again."""
     live = Live(make_stage(rate_limit="limit(1/s, burst=1)"))
     live.rig.handle(make_message())
     live.stage.change({"queue": 2})

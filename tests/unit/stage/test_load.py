@@ -20,7 +20,7 @@ def test_a_file_of_lines(tmp_path):
 
 @pytest.mark.parametrize(("name", "reason"), [("missing.jsonl", "No such file"), ("", "Is a directory")])
 def test_a_file_that_can_t_be_read_is_named(tmp_path, name, reason):
-    """A file that can't be read is told by its name and with the reason."""
+    """A file that can't be read is reported by its name and with the reason."""
     path = tmp_path / name
     with pytest.raises(StartError) as raised:
         open_lines(str(path))

@@ -40,7 +40,7 @@ def lookups(names):
 
 
 def asking(lookups, *hosts):
-    """Look hosts up at the same time, each in a greenlet that has begun to wait."""
+    """Look hosts up at the same time, each in a greenlet that has started to wait."""
     greenlets = [gevent.spawn(lookups, host, 8080) for host in hosts]
     gevent.idle()
     return greenlets

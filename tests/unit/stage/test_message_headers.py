@@ -99,7 +99,7 @@ def test_a_known_caller():
     ],
 )
 def test_a_request_of_the_run(secret, given, is_one):
-    """Where there is a secret, only who bears it is of the run."""
+    """Where there is a secret, only who has it is of the run."""
     assert is_of_the_run(headers(**({} if given is None else {"X_Simulator_Secret": given})), secret) is is_one
 
 

@@ -197,7 +197,7 @@ def test_closing_lets_go_of_the_file(tmp_path):
 
 
 def test_a_pipe_that_nobody_reads_is_refused(tmp_path):
-    """A pipe with a name is not waited for in silence: whoever starts the stage is told what is missing."""
+    """A stage does not wait silently for the reader of a named pipe: the user sees what is missing."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StartError, match="is a pipe without a reader: start its reader first"):
         JsonLinesOutput(tmp_path / "pipe")

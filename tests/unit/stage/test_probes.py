@@ -65,7 +65,7 @@ def test_metrics_are_brought_up_to_date_and_shown():
 
 
 def test_exemplars_are_shown_to_those_who_ask_for_openmetrics():
-    """The format is negotiated: OpenMetrics, with exemplars and its end mark, for whoever accepts it, and only then."""
+    """The format is negotiated: OpenMetrics, with exemplars and its end mark, only for clients that accept it."""
     rig = Rig()
     Histogram("simulator_x", "X.", registry=rig.registry).observe(0.5, {"trace_id": "abc"})
     accept = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.3"
@@ -91,7 +91,7 @@ def test_exemplars_are_shown_to_those_who_ask_for_openmetrics():
     ],
 )
 def test_metrics_are_packed_for_those_who_ask_for_it(accepted, is_packed):
-    """`/metrics` answers in gzip whoever accepts it and asks for nothing else rather, in either format."""
+    """`/metrics` answers in gzip to clients that accept and do not disfavour it, in either format."""
     rig = Rig()
     Counter("simulator_seconds", "Seconds.", registry=rig.registry).inc(3)
     for format_ in ("text/plain", "application/openmetrics-text; version=1.0.0"):

@@ -36,7 +36,7 @@ def test_an_answer_without_anything_before_it():
 
 
 def test_what_is_said_before_an_answer_is_heard_in_order():
-    """Each interim response is told with its own headers, and none of them is the answer's."""
+    """Each interim response is reported with its own headers, and none of them is the answer's."""
     hearing = Hearing().feed(PLAIN + HINTS + WITHHELD + OK)
     assert hearing.heard == [[], [(b"Link", b"</a>"), (b"Link", b"</b>")], [MARK]]
     assert (hearing.reply.status, hearing.reply.headers) == (200, [(b"Content-Length", b"2")])
@@ -44,7 +44,7 @@ def test_what_is_said_before_an_answer_is_heard_in_order():
 
 
 def test_what_is_said_before_an_answer_is_heard_when_it_has_come():
-    """An interim response is told as soon as it is whole, whether or not the answer ever comes."""
+    """An interim response is recorded as soon as it is whole, whether or not the answer ever comes."""
     hearing = Hearing().feed(WITHHELD[:-1])
     assert hearing.heard == []
     hearing.feed(WITHHELD[-1:])
@@ -66,14 +66,14 @@ def test_the_pieces_do_not_matter(cuts):
 
 
 def test_who_does_not_listen():
-    """Without anybody to tell, what is said before the answer is passed over."""
+    """Without anybody to tell, interim responses are ignored."""
     reply = HttpReply()
     reply.feed(WITHHELD + OK)
     assert (reply.complete, reply.status) == (True, 200)
 
 
 def test_whoever_is_told_may_break_the_reading_off():
-    """What is raised by whoever is told flies on, and not into the parser."""
+    """An exception of the callback is raised to the caller, and not into the parser."""
 
     def break_off(headers):
         raise ZeroDivisionError

@@ -19,7 +19,7 @@ HELLO = b"5\r\nhello\r\n0\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def port():
-    """Give the port of an application that says what it was asked, but for /refused, which it refuses unread."""
+    """Return the port of an application that says what it was asked, but for /refused, which it refuses unread."""
     app = Flask(__name__)
     methods = ["GET", "HEAD", "POST", "OPTIONS"]
 

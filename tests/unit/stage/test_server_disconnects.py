@@ -16,7 +16,7 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 
 
 class Answering:
-    """An application that begins its answer when it may, in so many pieces, and remembers when all has ended."""
+    """An application that starts its answer when it may, in so many pieces, and remembers when all has ended."""
 
     def __init__(self, pieces):
         self._pieces = pieces
@@ -57,7 +57,7 @@ def test_a_client_that_is_gone_before_its_answer(hang_up, pieces):
 
 @pytest.mark.parametrize("hang_up", [socket.socket.close, reset])
 def test_a_client_that_goes_away_in_the_middle(hang_up):
-    """A client that hangs up when its answer has begun to come is counted once."""
+    """A client that hangs up when its answer has started to come is counted once."""
     application = Answering(100_000)
     application.may_begin.set()
     with serving(application) as (port, heard):

@@ -15,7 +15,7 @@ EMPTY = b"0\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def seen():
-    """Give the paths that came to the application."""
+    """Return the paths that came to the application."""
     return []
 
 
@@ -173,7 +173,7 @@ def test_chunks_that_are_none(broken, chunks, path):
 
 @pytest.fixture(scope="module")
 def broken():
-    """Give a server with an application of Flask's: / reads the body whole, /refused does not look at it."""
+    """Return a server with an application of Flask's: / reads the body whole, /refused does not look at it."""
     from flask import Flask, request
 
     app, paths = Flask(__name__), []

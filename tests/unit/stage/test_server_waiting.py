@@ -32,7 +32,7 @@ def application(environ, start_response):
 
 
 def until_the_end(connection):
-    """Give what comes on a connection until the server ends it."""
+    """Return what comes on a connection until the server ends it."""
     came = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(65536):
@@ -41,7 +41,7 @@ def until_the_end(connection):
 
 
 def dripping(connection, byte=b"x"):
-    """Send byte after byte until the server answers or ends the connection; give what comes."""
+    """Send byte after byte until the server answers or ends the connection; return what comes."""
     connection.settimeout(BRIEF_SECONDS / 10)
     end = time.monotonic() + LONG_SECONDS
     with contextlib.suppress(OSError):
@@ -126,7 +126,7 @@ def test_the_connection_that_was_idle_longest_gives_way():
 
 
 def test_half_a_request_gives_way_only_where_nothing_is_idle():
-    """An idle connection ends before one whose request has begun; that one is told why."""
+    """An idle connection ends before one whose request has started; that one is told why."""
     with serving(application, connections=2) as (port, heard), contextlib.ExitStack() as held:
         half, idle = (held.enter_context(connect(port)) for _ in range(2))
         # Once this one is answered the half behind it has been read.

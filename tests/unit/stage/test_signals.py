@@ -20,7 +20,7 @@ SECOND = 10**9
 
 @pytest.fixture
 def make_traced(make_web):
-    """Give a function that makes a stage's application with real spans; it gives the application and the spans."""
+    """Return a function that makes a stage's application with real spans; it gives the application and the spans."""
 
     def make(**stage):
         ended, provider = InMemorySpanExporter(), TracerProvider()
@@ -61,7 +61,7 @@ def test_the_inner_spans_are_the_server_s(make_traced):
 
 
 def test_a_span_begins_with_the_first_byte(make_traced):
-    """The server's span begins when the request's first byte came, however long ago that was."""
+    """The server's span starts when the request's first byte came, however long ago that was."""
     web, spans = make_traced()
     before = time.time_ns()
     web.client.post("/messages", data=b"x", environ_overrides={RECEIVED_AT: time.monotonic() - 3.0})

@@ -25,7 +25,7 @@ def late_by(sleeper, seconds):
 
 @pytest.fixture(params=["timerfd", "timers of gevent's"])
 def sleeper(request, monkeypatch):
-    """Give a sleeper with the system's timer, and one of a system that has none."""
+    """Return a sleeper with the system's timer, and one of a system that has none."""
     if request.param != "timerfd":
 
         class Without:
@@ -45,7 +45,7 @@ def test_a_sleep_is_not_much_too_long():
 
 
 def test_a_sleep_is_never_too_short():
-    """No sleep that is worth a timer ends before its time, however many there are and whenever they begin."""
+    """No sleep that is worth a timer ends before its time, however many there are and whenever they start."""
     sleeper, dice, lates = Sleeper(), random.Random(7), []
 
     def sleep_often():
@@ -58,7 +58,7 @@ def test_a_sleep_is_never_too_short():
 
 
 def test_each_sleeper_wakes_in_its_turn(sleeper):
-    """Of many that sleep at the same time each wakes when its own time is up, whoever began first."""
+    """Of many that sleep at the same time each wakes when its own time is up, whichever started first."""
     woken = []
 
     def sleep(milliseconds):
@@ -115,7 +115,7 @@ def test_a_wait_that_is_over_before_its_time(sleeper):
 
 
 def test_a_shorter_sleep_than_the_timer_is_set_for(sleeper):
-    """One that begins later and is shorter wakes first."""
+    """One that starts later and is shorter wakes first."""
     woken = []
     long = gevent.spawn(lambda: (sleeper.sleep(30.0), woken.append("long")))
     gevent.sleep(0)

@@ -1,4 +1,4 @@
-"""When a message's way was to begin, from one stage to the next: no wall clock makes a duration of its own."""
+"""When a message's way was to start, from one stage to the next: no wall clock makes a duration of its own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_another_host_s_wall_clock_is_heard_where_it_may_be_right(skew, seconds)
     ],
 )
 def test_what_may_be_said(text, seconds):
-    """Nothing, or no number: its way begins now. What can't be true has no duration."""
+    """Nothing, or no number: its way starts now. What can't be true has no duration."""
     assert elapsed(text) == seconds
 
 

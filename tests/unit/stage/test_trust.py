@@ -113,7 +113,7 @@ def test_a_closing_connection_by_tls(serve, authority):
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_what_is_not_there_is_refused(tmp_path, variable):
-    """A file or folder that does not exist is told in one line that names the variable."""
+    """A file or folder that does not exist is reported in one line that names the variable."""
     with pytest.raises(StartError) as caught:
         make_tls({variable: str(tmp_path / "missing")})
     assert str(caught.value).startswith(f"{variable}: ")

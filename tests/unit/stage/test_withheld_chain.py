@@ -1,4 +1,4 @@
-"""Three stages in a row, in one virtual time: what the last does on purpose is told as such by the first."""
+"""Three stages in a row, in one virtual time: what the last injects is recorded as such by the first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INJECTED = {"X-Simulator-Injected": "true"}
 
 
 def calling(web):
-    """Give what answers a call by handing it to a stage's application, in a task as a server would."""
+    """Return what answers a call by handing it to a stage's application, in a task as a server would."""
 
     def answer(request):
         came = []
@@ -47,7 +47,7 @@ def calling(web):
 
 @pytest.fixture
 def chain(make_web):
-    """Give a function that makes three stages in a row, the first with a timeout, and gives the first and the last."""
+    """Return a function that makes three stages in a row, the first with a timeout, and returns the outer two."""
 
     def make(timeout="2s", **last):
         time = FakeTime()
@@ -63,7 +63,7 @@ def chain(make_web):
 
 @pytest.mark.parametrize("fault", ["hang(60s, 100%)", "cpu(60s)", "slow_body(1B/s, 100%)"])
 def test_a_silence_at_the_end_is_known_at_the_beginning(chain, make_message, fault):
-    """Whoever gives up because a stage further down keeps silent on purpose knows it, and waits for nothing else."""
+    """A caller that times out because of a fault further downstream knows it, and waits for nothing else."""
     front, archive = chain(faults=[fault])
     with pytest.raises(DownstreamTooSlow) as raised:
         front.handle(make_message())
@@ -76,7 +76,7 @@ def test_a_silence_at_the_end_is_known_at_the_beginning(chain, make_message, fau
 
 @pytest.mark.parametrize("fault", ["reset(100%)", "truncate(100%)", "error(503, 100%)"])
 def test_a_failure_at_the_end_is_known_at_the_beginning(chain, make_message, fault):
-    """What breaks or fails on purpose at the end fails on purpose at each stage before it."""
+    """What breaks or fails by an injected fault at the end fails by an injected fault at each stage before it."""
     front, archive = chain(faults=[fault])
     with pytest.raises(DownstreamFailed) as raised:
         front.handle(make_message())
@@ -102,7 +102,7 @@ def test_a_fault_that_was_warned_of_and_overcome_is_no_failure(chain, make_messa
 
 
 def test_an_answer_after_a_warning_is_told_by_itself(chain, make_message):
-    """A genuine failure in the middle, after a fault further down that did no harm, is told as a genuine one."""
+    """A genuine failure in the middle, after a fault further down that did no harm, is recorded as a genuine one."""
     front, archive = chain(timeout="30s", faults=["hang(5s, 100%)"])
     archive.kept.error = ZeroDivisionError()
     with pytest.raises(DownstreamFailed) as raised:
@@ -111,7 +111,7 @@ def test_an_answer_after_a_warning_is_told_by_itself(chain, make_message):
 
 
 def test_a_call_that_is_broken_off_while_it_is_withheld(chain, make_message):
-    """Where the first stage ends while it waits for what a fault keeps back, its message is told as an injected one."""
+    """If the first stage stops while it waits for what a fault withholds, its message is recorded as faulted."""
     front, _ = chain(faults=["hang(60s, 100%)"], timeout="30s")
     task = front.time.start(lambda: front.handling.handle(make_message()))
     front.time.pass_time(2.0)

@@ -50,7 +50,7 @@ spans = st.builds(
 
 
 def flat(request: ExportTraceServiceRequest) -> list[tuple[bytes, bytes, bytes]]:
-    """Give every span with its resource and scope, in an order of its own: grouping is free to differ."""
+    """Return every span with its resource and scope, in an order of its own: grouping is free to differ."""
     return sorted(
         (
             resource.resource.SerializeToString(deterministic=True) + resource.schema_url.encode(),

@@ -51,7 +51,7 @@ class Stage:
         self.account = SpanAccount(make_logger(self.raw.append, "info"), self.dropped.append, endpoint)
 
     def spans(self, count):
-        """Give spans that have been waiting."""
+        """Return spans that have been waiting."""
         for _ in range(count):
             self.account.wait()
         return [SimpleNamespace(resource=self.resource)] * count
@@ -117,7 +117,7 @@ def test_a_password_in_the_endpoint_is_not_logged():
 
 
 def test_the_collector_is_left_in_peace_for_a_while():
-    """After a failure no export is tried until the pause is over, and then one is."""
+    """After a failure no export is attempted until the pause is over, and then one is."""
     rig = Rig()
     rig.sender.answer = AWAY
     rig.export(1)
@@ -132,7 +132,7 @@ def test_the_collector_is_left_in_peace_for_a_while():
 
 
 def test_the_recovery_says_what_was_lost():
-    """When spans get through again, one line says how many were lost, and a new outage begins a new count."""
+    """When spans get through again, one line says how many were lost, and a new outage starts a new count."""
     rig = Rig()
     rig.sender.answer = AWAY
     rig.export(5)
@@ -207,7 +207,7 @@ def test_the_end_is_silent_where_nothing_was_lost():
 
 
 def test_a_flush_has_an_end():
-    """Near the end no batch is begun that could not be answered in time, and none may take longer than is left."""
+    """Near the end no batch starts that could not be answered in time, and none may take longer than is left."""
     rig = Rig()
     assert rig.export(1) is GOOD
     rig.exporter.begin_flush(4.0)
@@ -261,7 +261,7 @@ def test_what_exceeds_the_queue_is_counted(stuck):
 
 
 def test_what_a_shutdown_abandons_is_counted(stuck):
-    """With a collector that never answers, the batch under way and all that wait are counted and logged at the end."""
+    """With a collector that never answers, the batch in flight and all that wait are counted and logged at the end."""
     stage = Stage()
     provider = stage.provider(SpanQueue(stuck.exporter, Batching(), flush_seconds=0.05))
     end_spans(provider, 1)

@@ -50,7 +50,7 @@ class Rig:
 
 @contextlib.contextmanager
 def piped(**options):
-    """Give a writer into a pipe, and the end to read from; whatever is stuck is set free at the end."""
+    """Return a writer into a pipe, and the end to read from; whatever is stuck is set free at the end."""
     read, write = os.pipe()
     if options.pop("nonblocking", False):
         os.set_blocking(write, False)
@@ -93,7 +93,7 @@ def read_exactly(descriptor, count):
 
 
 def fill_pipe(descriptor):
-    """Write into a pipe that does not block until it takes no more; give how many bytes that were."""
+    """Write into a pipe that does not block until it takes no more; return how many bytes that were."""
     written = 0
     with contextlib.suppress(BlockingIOError):
         while True:
@@ -102,7 +102,7 @@ def fill_pipe(descriptor):
 
 
 def fill_up(writer):
-    """Write short lines until one is dropped; give how many were taken."""
+    """Write short lines until one is dropped; return how many were taken."""
     before, taken = writer.dropped, 0
     while writer.dropped == before:
         writer.write(b"x" * 99)

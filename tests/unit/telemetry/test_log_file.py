@@ -49,7 +49,7 @@ class Rig:
         done[0].join(LONG_SECONDS)
 
     def kept(self):
-        """Give the numbers of the lines that are left, oldest first."""
+        """Return the numbers of the lines that are left, oldest first."""
         files = [path for path in (older_log(self.path), self.path) if path.exists()]
         return [int(line) for path in files for line in path.read_bytes().splitlines()]
 
@@ -92,7 +92,7 @@ def test_a_log_that_is_not_full_is_one_file(make_rig):
 
 
 def test_both_files_are_the_owners_alone(make_rig):
-    """The file that is begun later is as private as the first."""
+    """The file that starts later is as private as the first."""
     rig = make_rig(20 * LINE_BYTES)
     rig.write(15)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (older_log(rig.path), rig.path)] == [0o600, 0o600]

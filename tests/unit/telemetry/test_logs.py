@@ -19,7 +19,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def test_message_received():
-    """`message.received` bears the identity of the message and its way, in this order."""
+    """`message.received` has the identity of the message and its way, in this order."""
     log = Log()
     log.sink.received(arrival())
     (line,) = log.lines
@@ -90,7 +90,7 @@ def test_message_handled_says_more_where_there_is_more():
 
 
 def test_each_fault_is_a_line_at_once():
-    """Every fault is told by name as it is injected, and the line of the message names them all in order."""
+    """Every fault is logged by name as it is injected, and the line of the message names them all in order."""
     log = Log()
     for number, fault in enumerate(("memory", "hang", "error"), 1):
         log.sink.injected(arrival(), fault)
@@ -144,7 +144,7 @@ def test_the_utilisation_is_in_the_line_where_any_is_known():
 
 
 def test_a_message_without_an_answer_has_no_code():
-    """A message whose connection was reset on purpose has null in the place of a status."""
+    """A message whose connection was reset by an injected fault has null in the place of a status."""
     log = Log()
     log.sink.handled(record(Outcome.FAULTED, None, faults=("reset",), error="on purpose"))
     (line,) = log.lines
@@ -237,7 +237,7 @@ def test_nasty_values_stay_values(value):
 
 
 def test_what_is_no_character_does_not_raise():
-    """A name that was not UTF-8, and so bears half a surrogate pair, is logged rather than raised."""
+    """A name that was not UTF-8, and so has half a surrogate pair, is logged rather than raised."""
     log = Log()
     log.logger.warning("configuration.ignored", variable="SIMULATOR_\udcff")
     assert log.lines[0]["variable"].startswith("SIMULATOR_")

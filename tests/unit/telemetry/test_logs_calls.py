@@ -1,4 +1,4 @@
-"""What the log says of calls and their tries."""
+"""What the log says of calls and their attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.records import attempt, called
 
 
 def test_message_sent():
-    """`message.sent` says whom, how it ended, after how many tries and how long it took."""
+    """`message.sent` says whom, how it ended, after how many attempts and how long it took."""
     log = Log()
     log.sink.sent(arrival(), call(tries=3))
     (line,) = log.lines
@@ -44,7 +44,7 @@ def test_the_level_and_error_of_a_call(outcome, code, level):
 
 @pytest.mark.parametrize(("injected", "more"), [(False, []), (True, ["injected"])])
 def test_a_try_that_is_not_the_last_is_a_line(injected, more):
-    """A try after which there is another is told by its number, how it ended and when the next one follows."""
+    """An attempt after which there is another is recorded by its number, how it ended and when the next one follows."""
     log = Log()
     failed = attempt(CallOutcome.ERROR_STATUS, 503, 0.1234567, injected=injected, error="it answered 503", number=2)
     log.sink.attempted(arrival(), "enrich", failed, 0.0345678)
@@ -68,14 +68,14 @@ def test_a_try_that_is_not_the_last_is_a_line(injected, more):
 
 @pytest.mark.parametrize("outcome", [CallOutcome.OK, CallOutcome.TIMEOUT, CallOutcome.ABANDONED])
 def test_the_last_try_is_no_line(outcome):
-    """A try after which there is none is silent, however it ended: the call's own line says it all."""
+    """An attempt after which there is none is silent, however it ended: the call's own line says it all."""
     log = Log("debug")
     log.sink.attempted(arrival(), "enrich", attempt(outcome, None), None)
     assert log.raw == []
 
 
 def test_a_try_that_is_made_again_at_once_is_a_line():
-    """A try that is made again without a pause, at another instance, is told too: 0 is not none."""
+    """An attempt that is made again without a pause, at another instance, is told too: 0 is not none."""
     log = Log()
     log.sink.attempted(arrival(), "enrich", attempt(CallOutcome.UNREACHABLE, None, 0.0, error="refused"), 0.0)
     (line,) = log.lines
@@ -83,7 +83,7 @@ def test_a_try_that_is_made_again_at_once_is_a_line():
 
 
 def test_a_call_and_its_tries_are_a_line_each():
-    """A call that succeeds at its third try leaves two lines of failed tries and one of its own, at their levels."""
+    """A call that succeeds at its third attempt has two lines of failed attempts and one of its own, by level."""
     log, whole = Log(), call(tries=3)
     for each in whole.attempts:
         log.sink.sending("enrich")
@@ -99,7 +99,7 @@ def test_a_call_and_its_tries_are_a_line_each():
 
 
 def test_a_call_without_a_try_is_a_line_too():
-    """A call that was given up before its first try has a line with no tries and no code."""
+    """A call that was given up before its first attempt has a line with no attempts and no code."""
     log = Log()
     log.sink.sent(arrival(), called(outcome=CallOutcome.BREAKER_OPEN, code=None, error="the breaker is open"))
     (line,) = log.lines
@@ -117,7 +117,7 @@ def test_a_call_without_a_try_is_a_line_too():
     ],
 )
 def test_what_is_on_purpose_or_forgiven_is_said(changes, more):
-    """A call that failed on purpose says so, as does one after which the message goes on; others do not."""
+    """A call that failed by an injected fault says so, as does one after which the message goes on; others do not."""
     log = Log()
     log.sink.sent(arrival(), call(CallOutcome.ERROR_STATUS, 503, "it answered 503", **changes))
     (line,) = log.lines
@@ -126,7 +126,7 @@ def test_what_is_on_purpose_or_forgiven_is_said(changes, more):
 
 
 def test_a_try_that_begins_is_no_line():
-    """The beginning of a try is silent, because its end says it all."""
+    """The beginning of an attempt is silent, because its end says it all."""
     log = Log("debug")
     log.sink.sending("enrich")
     assert log.raw == []

@@ -56,7 +56,7 @@ def test_a_library_s_long_warning_is_cut():
 
 
 def test_the_exporter_does_not_repeat_itself():
-    """What the exporter logs at every failed try is left to the one line that the simulator writes itself."""
+    """What the exporter logs at every failed attempt is left to the one line that the simulator writes itself."""
     log = Log()
     with forwarding(log):
         logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter").error("failed to export")

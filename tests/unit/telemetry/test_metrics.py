@@ -45,7 +45,7 @@ def test_the_overhead_is_what_did_not_fit_into_the_delay():
 
 
 def test_a_message_that_is_not_processed_has_overhead_alone():
-    """All the time of a message that is turned away is the stage's overhead, but for the waiting."""
+    """All the time of a message that is rejected is the stage's overhead, but for the waiting."""
     rig = Rig()
     rig.metrics.handled(
         record(Outcome.INVALID, 400, reading_seconds=0.03125, queue_wait_seconds=None, delay_drawn_seconds=None)
@@ -126,7 +126,7 @@ HTTP = {"http_request_method": "POST", "http_route": "/messages"}
 
 
 def test_a_request_without_an_answer_has_no_code():
-    """A request whose connection was reset on purpose is a request like another, with an empty status."""
+    """A request whose connection was reset by an injected fault is a request like another, with an empty status."""
     rig = Rig()
     for _ in range(2):
         rig.metrics.handled(record(Outcome.FAULTED, None, faults=("reset",)))
@@ -226,7 +226,7 @@ def test_a_stage_that_calls_nobody_has_no_such_series():
 
 
 def test_instances_that_are_passed_over():
-    """Each time that an instance is passed over is counted under the stage that it is one of."""
+    """Each time that an instance is ejected is counted under the stage that it is one of."""
     rig = Rig()
     for downstream in ("enrich", "price", "enrich"):
         rig.metrics.record_ejection(downstream)
@@ -245,7 +245,7 @@ def test_requests_to_the_control():
 
 
 def test_the_configuration_is_a_metric():
-    """`simulator_info` is always 1 and bears the configuration as labels."""
+    """`simulator_info` is always 1 and has the configuration as labels."""
     rig = Rig()
     rig.metrics.set_info(version="1.2.3", seed="7", delay="constant(10ms)")
     assert rig.sample("simulator_info", version="1.2.3", seed="7", delay="constant(10ms)") == 1

@@ -1,4 +1,4 @@
-"""What metrics say of calls: each try by its code, and each call by its outcome."""
+"""What metrics say of calls: each attempt by its code, and each call by its outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.records import arrival, attempt, called
 
 
 def test_each_try_and_the_call():
-    """A call with three tries is three observations by code and one by outcome, as its last try ended."""
+    """A call with three attempts is three observations by code and one by outcome, as its last attempt ended."""
     rig = Rig()
     tries = ((CallOutcome.UNREACHABLE, None), (CallOutcome.ERROR_STATUS, 503), (CallOutcome.OK, 200))
     tell(rig.metrics, *tries, seconds=0.875)
@@ -30,7 +30,7 @@ def test_each_try_and_the_call():
 
 
 def test_a_try_is_recorded_as_it_ends():
-    """A try is in its metric before the call that it belongs to has ended, whether another one follows or not."""
+    """An attempt is in its metric before the call that it belongs to has ended, whether another one follows or not."""
     rig = Rig()
     for retry_in_seconds in (0.5, None):
         rig.metrics.attempted(arrival(), "enrich", attempt(CallOutcome.ABANDONED, None), retry_in_seconds)
@@ -41,7 +41,7 @@ def test_a_try_is_recorded_as_it_ends():
 
 @pytest.mark.parametrize("outcome", [CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED])
 def test_a_call_without_a_try(outcome):
-    """A call that was given up before its first try is a call by its outcome, and adds no try."""
+    """A call that was given up before its first attempt is a call by its outcome, and adds no attempt."""
     rig = Rig()
     rig.metrics.sent(arrival(), called(outcome=outcome, code=None))
     calls = "simulator_downstream_call_duration_seconds_count"
@@ -50,7 +50,7 @@ def test_a_call_without_a_try(outcome):
 
 
 def test_a_call_counts_as_it_ended_itself():
-    """A call is told by its own outcome, which may be another than that of its last try."""
+    """A call is recorded by its own outcome, which may be another than that of its last attempt."""
     rig = Rig()
     broken = attempt(CallOutcome.BROKEN, None)
     rig.metrics.attempted(arrival(), "enrich", broken, 0.5)

@@ -285,7 +285,7 @@ def test_a_body_that_was_refused_in_its_middle_is_as_large_as_what_came():
 
 
 def test_a_call_is_told_as_it_begins_and_as_it_ends():
-    """The sinks hear of each try before and after it and then of the call, and the record has the call too."""
+    """The sinks are called for each attempt, before and after it, and for the call, which the record has too."""
     hearer = Hearer()
     came = arrival()
     broken, good = attempt(CallOutcome.BROKEN, None), attempt(number=2)
@@ -321,7 +321,7 @@ def test_two_messages_under_way_do_not_mix():
 
 
 def test_calls_at_the_same_time_count_once():
-    """While two calls are under way the message's time downstream is what the clock says, not the sum of both."""
+    """While two calls are in flight the message's time downstream is what the clock says, not the sum of both."""
     time, hearer = FakeTime(), Hearer()
     with observe(hearer, time=time).observing(arrival()) as seen:
         time.advance(0.5)
@@ -339,7 +339,7 @@ def test_calls_at_the_same_time_count_once():
 
 
 def test_each_fault_is_told_as_it_is_injected():
-    """Every sink hears of each fault at once, while the message is still handled, and the record has all in order."""
+    """Every sink is called for each fault at once, while the message is still handled; the record has all in order."""
     hearers = [Hearer(), Hearer()]
     came = arrival()
     with observe(*hearers).observing(came) as seen:
@@ -367,7 +367,7 @@ def test_a_fault_that_ends_the_message_stands_beside_those_before_it():
 
 
 def test_the_time_of_each_fault_is_exact():
-    """A fault that takes time is recorded from how long after the arrival it began, and for how long it went on."""
+    """A fault that takes time is recorded from how long after the arrival it started, and for how long it went on."""
     time, hearer = FakeTime(), Hearer()
     with observe(hearer, time=time).observing(arrival()) as seen:
         for fault, before, seconds in (("hang", 0.125, 0.5), ("cpu", 0.25, 0.0625)):
@@ -439,7 +439,7 @@ def test_an_answer_that_is_truncated_is_a_fault():
 
 
 def test_a_call_s_number_of_tries_begins_at_one():
-    """A try says by itself that it is the first and genuine; what is on purpose or forgiven is said aloud."""
+    """An attempt says by itself that it is the first and genuine; what is injected or forgiven is said aloud."""
     first, call = attempt(), called("price")
     assert (first.number, first.injected, first.error) == (1, False, "")
     assert (call.injected, call.forgiven, call.error) == (False, False, "")

@@ -173,7 +173,7 @@ def test_a_success_may_be_a_partial_one(collector, content_type, body, rejected,
     ],
 )
 def test_what_a_refusal_comes_to(collector, status, retried, pause_seconds, problem):
-    """Only what OTLP says may be tried again is; a body's own fault calls for no pause; no redirection is followed."""
+    """Only what OTLP says may be retried is; a body's own fault calls for no pause; no redirection is followed."""
     collector.status, collector.headers = status, {"Location": collector.address + "/elsewhere"}
     assert post(collector) == CollectorAnswer(False, retried, pause_seconds, 0, problem, status)
     assert len(collector.requests) == 1
@@ -190,7 +190,7 @@ def test_the_collector_s_own_pause_is_kept_within_bounds(collector, text, second
 
 
 def test_a_collector_that_is_away(collector):
-    """No connection is worth another try after the pause, and the words for it have no secret in them."""
+    """No connection is worth another attempt after the pause, and the words for it have no secret in them."""
     with running(Collector()) as gone:
         address = gone.address
     with poster_to(f"{address}/v1/traces?token=s3cret") as poster:
@@ -199,7 +199,7 @@ def test_a_collector_that_is_away(collector):
 
 
 def test_a_collector_that_hangs_up(collector):
-    """A connection closed without an answer is tried once more at once, and is worth another try later."""
+    """After a connection closed without an answer another attempt is made at once, and one more may be made later."""
     collector.status = 0
     answer = post(collector)
     assert (answer.is_taken, answer.is_worth_retrying, answer.pause_seconds) == (False, True, PAUSE_SECONDS)
@@ -274,7 +274,7 @@ def test_a_proxy_that_is_away_is_told_as_such():
 
 
 def test_a_collector_that_does_not_answer(collector):
-    """A collector that is silent for longer than the timeout is worth another try."""
+    """A collector that is silent for longer than the timeout is worth another attempt."""
     collector.hold = threading.Event()
     answer = post(collector, timeout_seconds=0.05)
     collector.hold.set()

@@ -1,4 +1,4 @@
-"""Batches to a collector on a socket: packed as asked, tried again where OTLP says so, within their time."""
+"""Batches to a collector on a socket: compressed as configured, retried where OTLP says so, within their time."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_nobody_there_is_told_at_once(spans):
 
 
 def test_the_end_of_the_process_ends_a_wait(spans):
-    """A sender that is closed does not wait between two tries."""
+    """A sender that is closed does not wait between two attempts."""
     with answering((503, {"Retry-After": "20"})) as server, sender_to(server, timeout_seconds=600.0) as sender:
         sender.close()
         assert sender.send(spans).status == 503

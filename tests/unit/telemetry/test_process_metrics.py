@@ -10,7 +10,7 @@ from simulator.telemetry.process_metrics import ProcessMetrics
 
 
 def test_they_are_collected_once_for_all_stages():
-    """Registries that share them show the same, which is looked up anew after a second."""
+    """Registries that share them show the same, which is looked up again after a second."""
     now = [100.0]
     metrics = ProcessMetrics(lambda: now[0])
     registries = [CollectorRegistry(), CollectorRegistry()]

@@ -29,7 +29,7 @@ def propagation():
 
 
 def handed_on(propagation, headers, message_id="m-1"):
-    """Send the headers through a stage, and give those that it sends on."""
+    """Send the headers through a stage, and return those that it sends on."""
     environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
     token = context.attach(propagation.extract(environ, Context(), getter=wsgi_getter))
     sent = {}
@@ -96,7 +96,7 @@ def test_outside_a_message_there_is_no_id(propagation):
 
 
 def test_several_headers_are_one(propagation):
-    """Baggage in several headers is handed on in one, in order."""
+    """Baggage in several headers is forwarded in one, in order."""
 
     class Several:
         def get(self, carrier, key):
@@ -176,7 +176,7 @@ def test_a_well_formed_trace_state_is_in_the_span(propagation):
     "traceparent", [None, "nonsense", f"00-{'0' * 32}-{SPAN_ID}-01", f"ff-{TRACE_ID}-{SPAN_ID}-01"]
 )
 def test_a_trace_state_without_a_trace_means_nothing(propagation, traceparent):
-    """Where there is no trace to go on with a new one begins, without the trace state of another."""
+    """Where there is no trace to go on with a new one starts, without the trace state of another."""
     headers = {"tracestate": "a=1"} | ({"traceparent": traceparent} if traceparent else {})
     sent = handed_on(propagation, headers)
     assert "tracestate" not in sent

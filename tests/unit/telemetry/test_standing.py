@@ -40,7 +40,7 @@ def test_at_first_nothing_is_known(rig):
 
 
 def test_the_rate_is_that_of_the_window(rig):
-    """The rate is what was handled since the window began, by its length."""
+    """The rate is what was handled since the window started, by its length."""
     rig.handle(1000)
     rig.watch.snapshot(100.0)
     rig.handle(30)

@@ -66,7 +66,7 @@ def test_buckets_keep_the_order(first, second):
 
 @pytest.mark.parametrize("edge", [1, 10, 100, 500, 1100])
 def test_the_edges_of_a_bucket(edge):
-    """A bucket ends where the next begins: just below an edge and just above it are two neighbours."""
+    """A bucket ends where the next starts: just below an edge and just above it are two neighbours."""
     seconds = 1e-5 * 1.02**edge
     assert (bucket_of(seconds * 0.9999), bucket_of(seconds * 1.0001)) == (edge, edge + 1)
 
@@ -106,7 +106,7 @@ def test_every_count_begins_at_zero(tmp_path):
 
 
 def test_only_what_a_try_can_come_to_is_counted_of_tries():
-    """Of the ends that a call can have without a try there is no count of tries, and of all others there is."""
+    """Of the ends that a call can have without an attempt there is no count of attempts, and of all others there is."""
     assert set(CallOutcome) - set(ATTEMPT_OUTCOMES) == {CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED}
     names = [name for name in tally.slots([], ["price", "stock"]) if name.startswith("attempt.")]
     assert names == [f"attempt.{called}.{outcome}" for called in ("price", "stock") for outcome in ATTEMPT_OUTCOMES]
@@ -132,7 +132,7 @@ def test_the_file_survives_reopening(tmp_path):
 
 
 def test_readers_see_counts_as_they_are_made(tmp_path):
-    """Whoever has the file open sees each count at once, without its writer doing anything for it."""
+    """A reader that has the file open sees each count at once, without its writer doing anything for it."""
     path = tmp_path / "parse"
     writer = Tally.create(path, tally.slots([], []))
     reader = Tally(path)
@@ -177,7 +177,7 @@ def record(outcome, duration_seconds, pipeline_seconds=None):
 
 
 def test_the_sink_counts_what_it_is_told(tmp_path):
-    """Messages count under their caller, tries under their call and end, handled ones under their outcome."""
+    """Messages count under their caller, attempts under their call and end, handled messages under their outcome."""
     counts = Tally.create(tmp_path / "parse", tally.slots(["injector"], ["price"]))
     waiting = [0]
     sink = TallySink(counts, lambda: waiting[0])
@@ -220,7 +220,7 @@ def test_a_way_that_seems_to_take_less_than_nothing_is_counted(tmp_path):
 @pytest.mark.parametrize("outcome", ATTEMPT_OUTCOMES)
 @pytest.mark.parametrize("retry_in_seconds", [None, 0.5])
 def test_a_try_counts_however_it_ended(tmp_path, outcome, retry_in_seconds):
-    """Every end that a try can have has its count, whether another try follows or not."""
+    """Every end that an attempt can have has its count, whether another attempt follows or not."""
     counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
     TallySink(counts, lambda: 0).attempted(arrival(), "price", attempt(outcome, None), retry_in_seconds)
     assert {name for name, count in counts.counts().items() if count} == {f"attempt.price.{outcome}"}
@@ -228,7 +228,7 @@ def test_a_try_counts_however_it_ended(tmp_path, outcome, retry_in_seconds):
 
 @pytest.mark.parametrize("outcome", CallOutcome)
 def test_a_call_as_a_whole_is_not_counted(tmp_path, outcome):
-    """A call adds nothing to its tries, also one that was given up without any."""
+    """A call adds nothing to its attempts, also one that was given up without any."""
     counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
     TallySink(counts, lambda: 0).sent(arrival(), called("price", outcome=outcome, code=None))
     assert not any(counts.counts().values())

@@ -52,7 +52,7 @@ class Rig:
             yield span
 
     def handle(self, record):
-        """Tell the sink of a record within a server span; give all spans by name."""
+        """Pass a record to the sink within a server span; return all spans by name."""
         with self.server_span():
             self.sink.handled(record)
         return self.spans()
@@ -77,7 +77,7 @@ def record(outcome=Outcome.FORWARDED, **changes):
 
 
 def test_waiting_and_processing_are_spans_of_their_own():
-    """The two inner spans begin and end, to the nanosecond, when the waiting and the processing did."""
+    """The two inner spans start and end, to the nanosecond, when the waiting and the processing did."""
     spans = Rig().handle(record())
     waiting, processing = spans["queue.wait"], spans["process"]
     assert (waiting.start_time, waiting.end_time) == (RECEIVED_NS + SECOND // 8, RECEIVED_NS + SECOND * 5 // 8)
@@ -100,7 +100,7 @@ def test_the_server_s_span_says_what_the_stage_cost():
 
 
 def test_processing_is_all_that_the_stage_does_itself():
-    """The processing begins when the waiting is over, for the client as for a worker, and ends with the delay."""
+    """The processing starts when the waiting is over, for the client as for a worker, and ends with the delay."""
     spans = Rig().handle(record(reading_seconds=0.25, queue_wait_seconds=0.0, processed_seconds=0.75))
     assert (spans["queue.wait"].start_time, spans["queue.wait"].end_time) == (RECEIVED_NS + SECOND // 4,) * 2
     assert (spans["process"].start_time, spans["process"].end_time) == (
@@ -110,7 +110,7 @@ def test_processing_is_all_that_the_stage_does_itself():
 
 
 def test_no_span_ends_before_it_begins():
-    """Where the sums of rounded times would let the processing end before it begins it takes no time."""
+    """Where the sums of rounded times would let the processing end before it starts it takes no time."""
     spans = Rig().handle(record(reading_seconds=0.5, queue_wait_seconds=0.5, processed_seconds=0.999))
     assert spans["process"].start_time == spans["process"].end_time == RECEIVED_NS + SECOND
 
@@ -125,7 +125,7 @@ def test_the_inner_spans_belong_to_the_server_s():
 
 
 def test_processing_says_what_was_drawn():
-    """The span of the processing bears the delay that was drawn and the distribution that it was drawn from."""
+    """The span of the processing has the delay that was drawn and the distribution that it was drawn from."""
     spans = Rig().handle(record())
     assert dict(spans["process"].attributes) == {
         "simulator.delay.drawn_seconds": 0.0234,
@@ -135,7 +135,7 @@ def test_processing_says_what_was_drawn():
 
 
 def test_the_server_s_span_says_whose_message_it_was():
-    """The span that a message is handled in bears stage, role, message id and outcome."""
+    """The span that a message is handled in has stage, role, message id and outcome."""
     spans = Rig().handle(record(Outcome.DELIVERED))
     assert dict(spans["POST /messages"].attributes) == {
         "simulator.stage": "parse",
@@ -180,7 +180,7 @@ def test_a_fault_that_fails_nothing_is_no_error():
 
 
 def test_a_fault_that_takes_time_is_a_span_of_its_own():
-    """Each such fault is a child of the server's span, which begins and ends, to the nanosecond, when the fault did."""
+    """Each such fault is a child of the server's span, which starts and ends, to the nanosecond, when the fault did."""
     times = (FaultTime("hang", 0.875, 0.5), FaultTime("cpu", 1.375, 0.0625))
     spans = Rig().handle(record(faults=("memory", "hang", "cpu"), fault_times=times))
     assert set(spans) == {"POST /messages", "queue.wait", "process", "fault.hang", "fault.cpu"}
@@ -194,7 +194,7 @@ def test_a_fault_that_takes_time_is_a_span_of_its_own():
 
 
 def test_the_same_fault_twice_is_two_spans():
-    """Two faults of the same name that strike one message are told apart by their times."""
+    """Two faults of the same name in one message are told apart by their times."""
     rig = Rig()
     times = (FaultTime("hang", 0.875, 0.125), FaultTime("hang", 1.0, 0.25))
     rig.handle(record(faults=("hang", "hang"), fault_times=times))
@@ -206,14 +206,14 @@ def test_the_same_fault_twice_is_two_spans():
 
 
 def test_the_span_of_a_reset_is_an_error():
-    """A message whose connection was reset, and that so has no status, is told as an error by its fault's name."""
+    """A message whose connection was reset, and that so has no status, is recorded as an error by its fault's name."""
     span = Rig().handle(record(Outcome.FAULTED, code=None, faults=("reset",), error="on purpose"))["POST /messages"]
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "on purpose")
     assert span.attributes["simulator.fault"] == "reset"
 
 
 def test_the_delay_of_each_message_is_its_own():
-    """The span of the processing bears the delay that held for this message, also after it was changed."""
+    """The span of the processing has the delay that held for this message, also after it was changed."""
     for spec in ("constant(1s)", "exponential(20ms)"):
         spans = Rig().handle(record(delay_spec=spec))
         assert spans["process"].attributes["simulator.delay.spec"] == spec
@@ -239,7 +239,7 @@ def test_an_inner_span_is_the_current_one_s_child(name):
 
 @pytest.mark.parametrize("name", ["accepted", "call enrich"])
 def test_an_inner_span_is_not_an_error_by_itself(name):
-    """An exception leaves an inner span's status and events to whoever describes it, and flies on."""
+    """An exception does not change an inner span's status and events, and is not caught."""
     rig = Rig()
     with pytest.raises(ZeroDivisionError), opened(rig.sink, name):
         raise ZeroDivisionError
@@ -248,7 +248,7 @@ def test_an_inner_span_is_not_an_error_by_itself(name):
 
 
 def described(call):
-    """Give the span around a call's attempts as the call describes it."""
+    """Return the span around a call's attempts as the call describes it."""
     rig = Rig()
     with rig.sink.calling(call.downstream) as describe:
         describe(call)
@@ -256,7 +256,7 @@ def described(call):
 
 
 def test_the_span_around_a_call_that_went_well():
-    """The span around a call's tries says who was called, how it ended and after how many tries; that is no error."""
+    """The span around a call's attempts says which stage was called, how it ended and after how many attempts."""
     tries = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
     span = described(called("enrich", *tries))
     assert dict(span.attributes) == {
@@ -269,7 +269,7 @@ def test_the_span_around_a_call_that_went_well():
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in CallOutcome if outcome is not CallOutcome.OK])
 def test_the_span_around_a_call_that_failed(outcome):
-    """Whatever a call ended with but an answer of success, the span around its tries is an error and says why."""
+    """Whatever a call ended with but an answer of success, the span around its attempts is an error and says why."""
     code = 503 if outcome is CallOutcome.ERROR_STATUS else None
     span = described(called(outcome=outcome, code=code, error="why it failed"))
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "why it failed")
@@ -278,7 +278,7 @@ def test_the_span_around_a_call_that_failed(outcome):
 
 
 def test_what_is_told_during_the_handling_leaves_no_span():
-    """Of arrivals, faults and tries the trace hears at the end, or from the instrumentation of the calls themselves."""
+    """Arrivals, faults and attempts are in the trace at the end, or by the instrumentation of the calls themselves."""
     rig = Rig()
     came, broken = record().arrival, attempt(CallOutcome.BROKEN, None)
     with rig.server_span():
@@ -327,7 +327,7 @@ def test_sampling_is_everything_by_default():
 
 
 def test_the_root_span_covers_a_message_from_its_due_time():
-    """An injector's span begins when the message was due, in a trace of its own, and is the current one inside."""
+    """An injector's span starts when the message was due, in a trace of its own, and is the current one inside."""
     rig = Rig()
     with rig.server_span() as outer, rig.sink.root(RECEIVED_NS - SECOND, 0.25) as root:
         assert trace.get_current_span() is root
@@ -356,7 +356,7 @@ def test_the_ids_outside_any_span():
 
 
 def test_the_provider_says_who_it_is():
-    """Every span bears the stage as service, the topology as namespace, the instance and the version."""
+    """Every span has the stage as service, the topology as namespace, the instance and the version."""
     span = Rig().handle(record())["process"]
     assert {key: value for key, value in span.resource.attributes.items() if key.startswith("service.")} == {
         "service.name": "parse",

@@ -22,12 +22,12 @@ def kernel():
 
 
 def run(kernel, *functions):
-    """Run functions as tasks to their ends; give what they returned."""
+    """Run functions as tasks to their ends; return what they returned."""
     return [task.result() for task in [kernel.spawn(function) for function in functions]]
 
 
 def test_time_passes_by_sleeping_alone(kernel):
-    """Time begins at 0, and what is slept is what passes, on both clocks, to the nanosecond."""
+    """Time starts at 0, and what is slept is what passes, on both clocks, to the nanosecond."""
     assert (kernel.now(), kernel.unix_ns()) == (0.0, START_NS)
     kernel.sleep(0.25)
     kernel.sleep(1000.0)
@@ -36,7 +36,7 @@ def test_time_passes_by_sleeping_alone(kernel):
 
 @pytest.mark.parametrize("seconds", [0.0, -3.0])
 def test_a_sleep_of_no_time_lets_others_run(kernel, seconds):
-    """Whoever sleeps for no time, or for less, goes on after all that can go on already, at the same time."""
+    """A task that sleeps for no time, or for less, goes on after all that can go on already, at the same time."""
     order = []
 
     def work(name):
@@ -49,7 +49,7 @@ def test_a_sleep_of_no_time_lets_others_run(kernel, seconds):
 
 
 def test_sleepers_wake_in_the_order_of_time(kernel):
-    """Whatever the order in which they began, sleepers wake at their times, each at exactly its own."""
+    """Whatever the order in which they started, sleepers wake at their times, each at exactly its own."""
     woken = []
 
     def sleep(seconds):
@@ -125,7 +125,7 @@ def test_an_error_that_nobody_asks_for_disturbs_nobody(kernel):
 
 
 def test_a_task_sees_the_context_of_whoever_spawned_it(kernel):
-    """Context variables are those of whoever spawned the task, and what it sets is its own, whoever runs meanwhile."""
+    """Context variables are those of the spawning task, and what a task sets is its own, whatever runs meanwhile."""
 
     def work():
         seen = NAME.get()
@@ -161,7 +161,7 @@ def test_waiting_for_one_of_several_for_a_while(kernel):
 
 
 def test_an_event(kernel):
-    """Whoever waits for an event goes on when it is set, in the order in which they came; later nobody waits."""
+    """A task that waits for an event goes on when it is set, in the order in which they came; later nobody waits."""
     event, woken = kernel.event("a word"), []
 
     def wait(name):
@@ -358,7 +358,7 @@ def test_a_time_limit_is_a_task_s_own(kernel):
 
 @pytest.mark.parametrize(("outer", "inner", "ended_at"), [(2.0, 5.0, "outer"), (5.0, 2.0, "inner")])
 def test_time_limits_within_each_other(kernel, outer, inner, ended_at):
-    """Of two time limits the shorter one strikes, wherever it stands."""
+    """Of two nested time limits the shorter one ends the body, outer or inner."""
     story = []
     try:
         with kernel.time_limit(outer):
@@ -432,7 +432,7 @@ def test_after_a_deadlock_time_goes_on(kernel):
 
 
 def story_of(seed, count):
-    """Let tasks do anything with each other, as a seed says; give what happened, in order."""
+    """Let tasks do anything with each other, as a seed says; return what happened, in order."""
     kernel, dice, story = Kernel(), random.Random(seed), []
     events = [kernel.event(f"event {number}") for number in range(3)]
     tasks = []
