@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 
 import pytest
 import yaml
 
-from tests.support.processes import ROOT, read_log, run
+from tests.support.processes import ROOT, run
+from tests.support.stories import story
 
 TOPOLOGIES = sorted(path.stem for path in (ROOT / "topologies").glob("*.yaml"))
 MESSAGES = 60
@@ -18,17 +18,6 @@ OPTIONS = ("--seed", "7", "--messages", str(MESSAGES), "--rate", "10/s", "--json
 def injectors(name):
     stages = yaml.safe_load((ROOT / "topologies" / f"{name}.yaml").read_text())["stages"]
     return [stage for stage, keys in stages.items() if keys.get("role") == "injector"]
-
-
-def story(folder):
-    """Return {(stage, message id): how often which delay, faults and outcome}."""
-    visits = defaultdict(Counter)
-    for log in sorted((folder / "logs").glob("*.jsonl")):
-        for line in read_log(log):
-            if line["event"] == "message.handled":
-                met = (line["delay_drawn_seconds"], line.get("fault"), line["outcome"], line["code"])
-                visits[line["stage"], line["message_id"]][met] += 1
-    return visits
 
 
 @pytest.mark.calm

@@ -10,18 +10,30 @@ import yaml
 
 from tests.support.collector import SERVER, collector
 from tests.support.processes import run, with_collector
-from tests.support.random_topologies import topologies
+from tests.support.random_topologies import topologies, without_races
 from tests.support.seeds import drawn_with, new_seed
+from tests.support.stories import story
 
 MESSAGES = 25
 SECONDS = 300  # far beyond what it takes: something hangs
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_whatever_is_drawn_balances_and_is_traced_whole(tmp_path, part):
     """A random topology with random faults, all of which are injected."""
     run_and_check(drawn_with(new_seed() + part, topologies(MESSAGES, genuine=False)), tmp_path)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("part", range(2, 4))
+def test_live_and_virtual_time_tell_the_same_of_what_is_drawn(tmp_path, part):
+    """Where nothing hangs on what comes first each visit of each message has the same delay, faults and outcome."""
+    drawn = without_races(drawn_with(new_seed() + part, topologies(MESSAGES, genuine=False)))
+    run_and_check(drawn, tmp_path)
+    finished = run("run", "random.yaml", "--virtual", "--report", "virtual", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert story(tmp_path / "virtual") == story(tmp_path / "r"), yaml.safe_dump(drawn, sort_keys=False)
 
 
 def run_and_check(topology, folder):
