@@ -1,6 +1,6 @@
 """`python -m benchmarks.virtual NAME SECONDS none|info FOLDER`: print the visits per CPU second in virtual time.
 
-Without logs nothing is told of the messages but their number.
+Without logs nothing is recorded of the messages but their number.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Correction:
         self.seconds = 0.0
 
     def learn(self, late_seconds: float) -> None:
-        """Note by how much something ended late; negative where it was early."""
+        """Learn from how late something ended; negative if it was early."""
         is_late = late_seconds > 0
         step = _GAIN_LATE * min(_MAX_LATE_SECONDS, late_seconds) if is_late else _GAIN_EARLY * late_seconds
         self.seconds = min(self._max_seconds, max(0.0, self.seconds + step))

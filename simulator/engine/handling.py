@@ -106,13 +106,13 @@ class Handling:
                 try:
                     answer = self._outcome(message, behaviour, injection, ticket, seen, admission)
                 finally:
-                    message.exchange.release()  # an answer may take long to leave
+                    message.exchange.release()  # sending the answer may take long
                 if admission is None or not admission.given:
                     self._answer(message, answer, injection, seen)
             finally:
                 self._running.discard(running)
                 injection.release()
-            seen.read(message.exchange.waited_seconds)  # also for what is left of a body that nobody wants
+            seen.read(message.exchange.waited_seconds)  # also for the rest of a body that is not wanted
             record = seen.left()
         # Where there was nothing to wait for, an overhead says nothing about the waiting.
         if answer.error is None and (seen.has_waited or record.overhead_seconds < 0):

@@ -110,7 +110,7 @@ class Injector:
                 record = self._handle(self._message(draft, due_at, due_ns))
             if record.outcome is Outcome.REJECTED:
                 self._listener.missed()
-        except Exception:  # a sink's own: nobody waits for this task, who could raise it
+        except Exception:  # raised by a sink; nothing waits for this task and could raise it again
             logging.getLogger(__name__).exception("message %d of the load could not be handled", draft.number)
         finally:
             self._in_flight -= 1

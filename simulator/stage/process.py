@@ -130,5 +130,5 @@ def _begin(
         host.add(label, resolve(wanted["stage"], wanted["instance"]), surroundings)
     except (ConfigurationError, StartError) as error:
         channel.send({"failed": label, "error": str(error)})
-    for begun in host.begin():
-        channel.send({"ready": begun})
+    for started in host.begin():
+        channel.send({"ready": started})

@@ -23,7 +23,7 @@ from pathlib import Path
 from simulator.engine.message import Due
 
 # A message of a stage may have been in flight for as long as the longest delay. One that says so without proof of its
-# age may not.
+# age must not.
 MAX_AGE_SECONDS = 7 * 24 * 3600.0
 MAX_UNPROVEN_AGE_SECONDS = 3600.0
 # How long the way from one host to the next takes at most, including differences of their wall clocks.

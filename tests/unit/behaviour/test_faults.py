@@ -43,7 +43,7 @@ def of_rate(beginning, rate):
 
 @functools.cache
 def binomial_interval(trials, percent):
-    """Give the least and the greatest count between the outer 0.05 % on each side, in exact whole numbers."""
+    """Return the least and the greatest count between the outer 0.05 % on each side, in exact whole numbers."""
     if percent in (0, 100):
         return trials * percent // 100, trials * percent // 100
     # The weight of a count k is C(n, k) p^k q^(n - k); each follows from the last without a remainder.
