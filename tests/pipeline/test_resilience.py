@@ -69,8 +69,8 @@ def test_a_retry_storm_multiplies(tmp_path):
     around = {span.span_id: span for span in found if span.name == "call broken"}
     assert len(around) == 16 * messages
     assert {span.attributes["simulator.call.attempts"] for span in around.values()} == {4}
-    tries = Counter(span.parent_id for span in clients)
-    assert set(tries) == set(around) and set(tries.values()) == {4}
+    attempts = Counter(span.parent_id for span in clients)
+    assert set(attempts) == set(around) and set(attempts.values()) == {4}
     assert Counter(span.attributes.get("http.request.resend_count", 0) for span in clients) == dict.fromkeys(
         range(4), 16 * messages
     )
@@ -90,15 +90,15 @@ def test_an_open_breaker_stops_the_tries_and_closes_again(tmp_path):
     with running_topology(tmp_path, BREAKER) as running:
         port = port_of(running, "caller")
 
-        def tries():
+        def attempts():
             return len([line for line in running.log("called") if line["event"] == "message.handled"])
 
         begin = time.monotonic()
         assert [post(port, b"hi").status for _ in range(20)] == [502] * 20
         took = time.monotonic() - begin
-        wait_for(lambda: tries() >= 5, "the tries")
+        wait_for(lambda: attempts() >= 5, "the attempts")
         if took < 1:
-            assert tries() == 5
+            assert attempts() == 5
         metrics = requests.get(f"{running.stage_base('caller')}/metrics", timeout=10).text
         assert 'simulator_breakers_open{downstream="called",role="processor",stage="caller"} 1.0' in metrics
         running.change("called", {"faults": []})

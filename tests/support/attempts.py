@@ -1,4 +1,4 @@
-"""Calls under a clock of the test's own: what they are answered, and what became of their tries."""
+"""Calls under a clock of the test's own: what they are answered, and what became of their attempts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def handle_all(rig, make_message, count):
     for _ in range(count):
         with suppress(MessageError):
             rig.handle(make_message())
-    return [record.calls[0].outcome for record in rig.hearer.records[-count:]]
+    return [record.calls[0].outcome for record in rig.sink.records[-count:]]
 
 
 def visit(attempt):

@@ -52,9 +52,9 @@ def record(outcome=Outcome.FORWARDED, code=200, came=None, **changes):
     return records.record(outcome, code, came or arrival(), **{**values, **changes})
 
 
-def call(outcome=CallOutcome.OK, code=200, error="", tries=1, **changes):
+def call(outcome=CallOutcome.OK, code=200, error="", attempts=1, **changes):
     """Return a call whose attempts but the last were reset."""
-    failed = [records.attempt(CallOutcome.BROKEN, None, 0.125, error="reset", number=n) for n in range(1, tries)]
-    last = records.attempt(outcome, code, error=error, number=tries)
-    seconds = 0.25 + 0.125 * (tries - 1)
+    failed = [records.attempt(CallOutcome.BROKEN, None, 0.125, error="reset", number=n) for n in range(1, attempts)]
+    last = records.attempt(outcome, code, error=error, number=attempts)
+    seconds = 0.25 + 0.125 * (attempts - 1)
     return records.called("enrich", *failed, last, seconds=seconds, outcome=outcome, code=code, error=error, **changes)

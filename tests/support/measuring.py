@@ -44,12 +44,12 @@ class Rig:
         ]
 
 
-def tell(metrics, *tries, seconds=0.5, came=None, downstream="enrich"):
+def tell(metrics, *outcomes, seconds=0.5, came=None, downstream="enrich"):
     """Record a call with these attempts, (outcome, code) each, as a stage does: each attempt, and then the call."""
     came = came or arrival()
-    attempts = tuple(attempt(outcome, code, number=n) for n, (outcome, code) in enumerate(tries, 1))
+    attempts = tuple(attempt(outcome, code, number=n) for n, (outcome, code) in enumerate(outcomes, 1))
     for each in attempts:
         metrics.sending(downstream)
         metrics.attempted(came, downstream, each, None if each is attempts[-1] else 0.125)
-    outcome, code = tries[-1]
+    outcome, code = outcomes[-1]
     metrics.sent(came, called(downstream, *attempts, seconds=seconds, outcome=outcome, code=code))

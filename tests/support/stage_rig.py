@@ -23,11 +23,11 @@ from tests.support.fake_time import FakeTime
 TRACE = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "03", True)
 
 
-class Hearer:
+class RecordingSink:
     """A sink that remembers its calls."""
 
     def __init__(self):
-        self.arrivals, self.faults, self.begun, self.tries, self.calls, self.records = [], [], [], [], [], []
+        self.arrivals, self.faults, self.started, self.attempts, self.calls, self.records = [], [], [], [], [], []
 
     def received(self, arrival):
         self.arrivals.append(arrival)
@@ -36,10 +36,10 @@ class Hearer:
         self.faults.append((arrival.message_id, fault))
 
     def sending(self, downstream):
-        self.begun.append(downstream)
+        self.started.append(downstream)
 
     def attempted(self, arrival, downstream, attempt, retry_in_seconds):
-        self.tries.append((downstream, attempt, retry_in_seconds))
+        self.attempts.append((downstream, attempt, retry_in_seconds))
 
     def sent(self, arrival, call):
         self.calls.append(call)
@@ -179,7 +179,7 @@ class Rig:
     attempts: Attempts
     sender: Sender
     time: FakeTime
-    hearer: Hearer
+    sink: RecordingSink
     adapter: Answering
     kept: Kept
     work: Work
@@ -202,12 +202,12 @@ class Rig:
     @property
     def record(self):
         """Return the record of the last message."""
-        return self.hearer.records[-1]
+        return self.sink.records[-1]
 
     @property
     def tried(self):
         """Return (number, outcome, code) of each attempt, in the order in which they were told."""
-        return [(attempt.number, attempt.outcome, attempt.code) for _, attempt, _ in self.hearer.tries]
+        return [(attempt.number, attempt.outcome, attempt.code) for _, attempt, _ in self.sink.attempts]
 
 
 @contextlib.contextmanager

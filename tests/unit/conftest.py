@@ -32,8 +32,8 @@ from tests.support.stage_rig import (
     Answering,
     FakeExchange,
     FakeTracing,
-    Hearer,
     Kept,
+    RecordingSink,
     Rig,
     Work,
     fine,
@@ -95,7 +95,7 @@ def make_stage():
         time=None,
         **plain,
     ):
-        time, hearer, kept, ejections = time or FakeTime(sleep), Hearer(), Kept(), []
+        time, sink, kept, ejections = time or FakeTime(sleep), RecordingSink(), Kept(), []
         adapter, work, tracing = Answering(answer, time), Work(time), FakeTracing(current_trace)
         model = model_of(delay, faults, calls, {"workers": workers, "queue": queue, **plain})
         names = dict.fromkeys(call.to for _, call in calls_of(model))
@@ -107,14 +107,14 @@ def make_stage():
         handling = Handling(
             Behaviour(Identity(stage=stage, seed=seed, instance=instance), model),
             time,
-            Observer([hearer, *sinks], time),
+            Observer([sink, *sinks], time),
             tracing,
             capacity=capacity,
             calls=Calls(attempts, time, tracing),
             output=kept,
             machine=work,
         )
-        return Rig(handling, capacity, attempts, sender, time, hearer, adapter, kept, work, tracing, ejections)
+        return Rig(handling, capacity, attempts, sender, time, sink, adapter, kept, work, tracing, ejections)
 
     return make
 

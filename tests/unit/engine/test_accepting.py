@@ -10,7 +10,7 @@ from simulator.behaviour.distributions import Constant
 from simulator.engine.message import Answer
 from simulator.errors import BrokenOff, DeadlinePassed, InvalidMessage, RateLimited, Rejected, ShuttingDown, Unforeseen
 from simulator.telemetry.record import Outcome
-from tests.support.stage_rig import Hearer, worker
+from tests.support.stage_rig import RecordingSink, worker
 
 ACCEPTED = Answer(accepted=True)
 
@@ -35,7 +35,7 @@ def test_the_answer_comes_at_once(make_stage, make_message):
     message = make_message()
     assert accepted(rig, message) == ACCEPTED
     assert rig.time.seconds == 0.0
-    assert (rig.adapter.requests, rig.hearer.records, rig.capacity.busy) == ([], [], 1)
+    assert (rig.adapter.requests, rig.sink.records, rig.capacity.busy) == ([], [], 1)
     rig.time.pass_time(10.0)
     assert rig.adapter.moments == [5.0]
     assert (rig.record.outcome, rig.record.code, rig.record.answer_seconds) == (Outcome.FORWARDED, 202, 0.0)
@@ -135,12 +135,12 @@ def test_no_room_no_limit_and_no_time_are_told_before(make_stage, make_message):
         assert isinstance(refused(rig, make_message()), Rejected)
     assert isinstance(refused(rig, make_message(deadline_seconds=0.0)), DeadlinePassed)
     assert isinstance(refused(rig, make_message()), RateLimited)
-    assert [(record.outcome, record.code) for record in rig.hearer.records] == [
+    assert [(record.outcome, record.code) for record in rig.sink.records] == [
         (Outcome.REJECTED, 503),
         (Outcome.REJECTED, 504),
         (Outcome.REJECTED, 429),
     ]
-    assert all(record.answer_seconds is None for record in rig.hearer.records)
+    assert all(record.answer_seconds is None for record in rig.sink.records)
 
 
 def test_a_message_for_which_the_room_is_gone_when_it_has_come(make_stage, make_message):
@@ -157,7 +157,7 @@ def test_a_message_for_which_the_room_is_gone_when_it_has_come(make_stage, make_
     task.result()
     assert [type(answer.error) for answer in slow.exchange.answers] == [Rejected]
     rig.time.pass_time(10.0)
-    assert [(record.outcome, record.code) for record in rig.hearer.records] == [
+    assert [(record.outcome, record.code) for record in rig.sink.records] == [
         (Outcome.REJECTED, 503),
         (Outcome.DELIVERED, 202),
     ]
@@ -179,10 +179,10 @@ def test_a_message_that_waits_for_a_worker_is_answered_all_the_same(make_stage, 
     with worker(rig.capacity):
         assert accepted(rig, make_message()) == ACCEPTED
         rig.time.pass_time(2.0)
-        assert (rig.capacity.waiting, rig.hearer.records) == (1, [])
+        assert (rig.capacity.waiting, rig.sink.records) == (1, [])
         assert isinstance(refused(rig, make_message()), Rejected)
     rig.time.pass_time(0.0)
-    assert [(record.outcome, record.code, record.queue_wait_seconds) for record in rig.hearer.records] == [
+    assert [(record.outcome, record.code, record.queue_wait_seconds) for record in rig.sink.records] == [
         (Outcome.REJECTED, 503, None),
         (Outcome.DELIVERED, 202, 2.0),
     ]
@@ -238,7 +238,7 @@ def test_an_answer_that_the_end_breaks_off_is_not_given_twice(make_stage, make_m
 def test_what_breaks_the_telling_is_not_swallowed(make_stage, make_message):
     """An error outside of a message's own handling is raised to the caller of `accept`."""
 
-    class Broken(Hearer):
+    class Broken(RecordingSink):
         def received(self, arrival):
             raise ZeroDivisionError
 

@@ -31,12 +31,12 @@ def test_a_retry_after_a_pause(make_stage, make_message):
     assert rig.adapter.moments == pytest.approx([0.0, pauses[0], pauses[0] + 0.25 + pauses[1]])
     assert visits(rig) == [visit(1), visit(2), visit(3)]
     assert rig.tried == [(1, ERROR, 503), (2, ERROR, 500), (3, OK, 200)]
-    assert [retry for _, _, retry in rig.hearer.tries] == [*pauses, None]
+    assert [retry for _, _, retry in rig.sink.attempts] == [*pauses, None]
     (call,) = record.calls
     assert (call.outcome, call.code, call.error, call.injected) == (OK, 200, "", False)
     assert [attempt.number for attempt in call.attempts] == [1, 2, 3]
     assert call.duration_seconds == record.downstream_seconds == pytest.approx(0.25 + sum(pauses))
-    assert rig.hearer.begun == ["price"] * 3
+    assert rig.sink.started == ["price"] * 3
 
 
 @given(
@@ -52,9 +52,9 @@ def test_so_many_tries_and_no_more(make_stage, make_message, retries, fails, bac
     rig = calling(make_stage, *[503] * fails, 200, retries=notation)
     with suppress(DownstreamFailed):
         rig.handle(make_message())
-    tries = min(fails, retries) + 1
-    assert len(rig.adapter.requests) == tries == len(set(visits(rig)))
-    assert rig.sleeps == [pause(failed, backoff_ms / 1e3, most_ms / 1e3) for failed in range(1, tries)]
+    attempts = min(fails, retries) + 1
+    assert len(rig.adapter.requests) == attempts == len(set(visits(rig)))
+    assert rig.sleeps == [pause(failed, backoff_ms / 1e3, most_ms / 1e3) for failed in range(1, attempts)]
     for failed, slept in enumerate(rig.sleeps, 1):
         assert 0 < slept < min(most_ms / 1e3, backoff_ms / 1e3 * 2 ** (failed - 1))
     assert rig.record.calls[0].outcome is (OK if fails <= retries else ERROR)
@@ -154,7 +154,7 @@ def test_a_retry_that_is_not_made_costs_nothing(make_stage, make_message):
     for deadline in (*[2.0] * 15, None):
         with pytest.raises(DownstreamFailed):
             rig.handle(make_message(deadline_seconds=deadline))
-    assert [len(record.calls[0].attempts) for record in rig.hearer.records] == [*[1] * 15, 2]
+    assert [len(record.calls[0].attempts) for record in rig.sink.records] == [*[1] * 15, 2]
 
 
 def test_an_empty_budget_is_told_as_the_failure_that_it_is(make_stage, make_message):

@@ -13,7 +13,7 @@ def test_a_breaker_opens_after_failures_in_a_row(make_stage, make_message):
     """After so many failures in a row no attempt is made any more, and the calls fail at once, as open."""
     rig = calling(make_stage, 503, breaker="breaker(failures=3, reset=10s)")
     assert handle_all(rig, make_message, 5) == ["error_status"] * 3 + ["breaker_open"] * 2
-    assert len(rig.adapter.requests) == len(rig.hearer.begun) == 3
+    assert len(rig.adapter.requests) == len(rig.sink.started) == 3
     (call,) = rig.record.calls
     assert (call.attempts, call.code, call.error, call.injected) == ((), None, "the breaker is open", False)
     assert (rig.record.outcome, rig.record.code, rig.record.error) == (
@@ -164,4 +164,4 @@ def test_an_open_breaker_is_not_waited_for(make_stage, make_message):
     rig = calling(make_stage, 503, retries=5, breaker="breaker(failures=1, reset=1h)")
     with pytest.raises(DownstreamFailed):
         rig.handle(make_message())
-    assert (rig.sleeps, rig.hearer.tries[-1][2]) == ([], None)
+    assert (rig.sleeps, rig.sink.attempts[-1][2]) == ([], None)

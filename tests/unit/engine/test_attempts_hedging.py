@@ -37,7 +37,7 @@ def test_a_second_try_sets_out_after_the_pause(make_stage, make_message):
     assert (first.number, first.outcome, first.code, first.duration_seconds) == (1, ABANDONED, None, 1.5)
     assert (second.number, second.outcome, second.duration_seconds) == (2, OK, 0.5)
     assert rig.tried == [(1, ABANDONED, None), (2, OK, 201)]
-    assert rig.hearer.begun == ["price", "price"]
+    assert rig.sink.started == ["price", "price"]
 
 
 def test_the_first_try_may_win_after_all(make_stage, make_message):
@@ -63,7 +63,7 @@ def test_two_good_answers_at_once_are_no_failure(make_stage, make_message, monke
     (call,) = rig.handle(make_message()).calls
     assert [(attempt.number, attempt.outcome) for attempt in call.attempts] == [(1, OK), (2, OK)]
     assert (call.outcome, call.duration_seconds) == (OK, 2.0)
-    assert [pause for _, _, pause in rig.hearer.tries] == [None, None]
+    assert [pause for _, _, pause in rig.sink.attempts] == [None, None]
 
 
 def test_a_failure_waits_for_the_other_try(make_stage, make_message):
@@ -123,7 +123,7 @@ def test_a_budget_bounds_the_second_tries_too(make_stage, make_message):
     rig = hedging(make_stage, (2.0, 200), retries="retries(1, budget=0%)")
     for _ in range(15):
         rig.handle(make_message())
-    assert [len(record.calls[0].attempts) for record in rig.hearer.records] == [2] * 10 + [1] * 5
+    assert [len(record.calls[0].attempts) for record in rig.sink.records] == [2] * 10 + [1] * 5
 
 
 def test_two_tries_and_one_deadline(make_stage, make_message):

@@ -43,7 +43,7 @@ def test_an_instance_that_can_t_be_reached_costs_no_retry(make_stage, make_messa
     rig = reaching(make_stage(calls=["price"], instances={"price": 3}), {8080, 8081})
     record = rig.handle(make_message())
     assert (ports(rig), record.outcome) == ([8080, 8081, 8082], Outcome.FORWARDED)
-    assert [retry for _, _, retry in rig.hearer.tries] == [0.0, 0.0, None]
+    assert [retry for _, _, retry in rig.sink.attempts] == [0.0, 0.0, None]
     assert (rig.sleeps, visits(rig)) == ([], [visit(1), visit(2), visit(3)])
     assert [attempt.outcome for attempt in record.calls[0].attempts] == [UNREACHABLE, UNREACHABLE, OK]
 
@@ -108,10 +108,10 @@ def test_a_single_instance_that_can_t_be_reached(make_stage, make_message):
 def test_instances_that_are_slow_to_be_unreachable(make_stage, make_message):
     """Also where it takes longer to find an instance unreachable than it is ejected, a call has an end."""
     rig = reaching(make_stage(calls=["price"], instances={"price": 2}), {8080, 8081}, seconds=6.0)
-    plain, tries = rig.adapter.answer, itertools.count(1)
+    plain, attempts = rig.adapter.answer, itertools.count(1)
 
     def bounded(request):
-        assert next(tries) <= 20, "there is no end to it"
+        assert next(attempts) <= 20, "there is no end to it"
         return plain(request)
 
     rig.adapter.answer = bounded

@@ -74,7 +74,7 @@ def test_a_message_in_a_call(make_stage, make_message, calls):
     broken_off(rig, make_message(), 2.0)
     assert rig.record.outcome is Outcome.BROKEN_OFF
     assert rig.tried == [(1, CallOutcome.ABANDONED, None)]
-    assert rig.hearer.begun == ["enrich"]
+    assert rig.sink.started == ["enrich"]
 
 
 def test_a_message_in_hedged_attempts(make_stage, make_message):
@@ -94,7 +94,7 @@ def test_a_message_in_a_group(make_stage, make_message):
     )
     broken_off(rig, make_message(), 2.0)
     assert rig.record.outcome is Outcome.BROKEN_OFF
-    assert sorted(rig.hearer.begun) == ["price", "reviews", "stock"]
+    assert sorted(rig.sink.started) == ["price", "reviews", "stock"]
     assert sorted(outcome for _, outcome, _ in rig.tried) == ["abandoned", "abandoned", "ok"]
 
 
@@ -127,8 +127,8 @@ def test_a_message_that_waits_for_a_fault_further_down(make_stage, make_message,
     rig = make_stage(calls=calls, answer=withheld(*names), calls_stages=True)
     error = broken_off(rig, make_message(), 2.0)
     assert (rig.record.outcome, error.injected) == (outcome, outcome is Outcome.FAULTED)
-    tried = {(downstream, attempt.injected) for downstream, attempt, _ in rig.hearer.tries}
-    assert tried == {(downstream, downstream in names) for downstream, _ in tried}
+    attempted = {(downstream, attempt.injected) for downstream, attempt, _ in rig.sink.attempts}
+    assert attempted == {(downstream, downstream in names) for downstream, _ in attempted}
 
 
 def test_what_has_ended_of_a_group_does_not_count(make_stage, make_message):
@@ -226,5 +226,5 @@ def test_what_ends_the_process_while_an_answer_leaves(make_stage, make_message):
     rig.time.pass_time(2.0)
     rig.time.interrupt(task.greenlet, GreenletExit())
     task.result()
-    assert [(record.outcome, record.code) for record in rig.hearer.records] == [(Outcome.BROKEN_OFF, 503)]
+    assert [(record.outcome, record.code) for record in rig.sink.records] == [(Outcome.BROKEN_OFF, 503)]
     assert (rig.capacity.inside, rig.handling.in_flight) == (0, 0)

@@ -32,7 +32,7 @@ def test_a_fault_that_ends_the_handling(make_stage, make_message, fault, name, s
     assert (rig.record.outcome, rig.record.code, rig.record.faults) == (Outcome.FAULTED, code, (name,))
     assert (rig.record.processing_seconds, rig.record.fault_times, rig.adapter.requests) == (0.5, (), [])
     assert rig.record.error == f"the fault {name} was injected here"
-    assert rig.hearer.faults == [("m-1", name)]
+    assert rig.sink.faults == [("m-1", name)]
 
 
 @pytest.mark.parametrize(("fault", "name", "seconds"), [("hang(30s, 100%)", "hang", 30.0), ("cpu(250ms)", "cpu", 0.25)])
@@ -146,7 +146,7 @@ def test_a_slow_answer_is_the_fault_s_time(make_stage, make_message):
 
     def leaving(answer):
         rig.time.pass_time(6.0)
-        busy.append((rig.capacity.busy, len(rig.hearer.records), rig.handling.in_flight))
+        busy.append((rig.capacity.busy, len(rig.sink.records), rig.handling.in_flight))
 
     record = rig.handle(make_message(leaving=leaving))
     assert busy == [(1, 0, 1)]
@@ -223,7 +223,7 @@ def test_the_first_that_ends_the_handling_is_the_last(make_stage, make_message, 
     rig = make_stage(faults=faults)
     with pytest.raises(InjectedFault):
         rig.handle(make_message())
-    assert rig.record.faults == injected == tuple(name for _, name in rig.hearer.faults)
+    assert rig.record.faults == injected == tuple(name for _, name in rig.sink.faults)
 
 
 def test_a_hang_before_an_error_counts_as_time(make_stage, make_message):
@@ -266,8 +266,8 @@ def test_each_fault_hits_its_share(make_stage, make_message, name, share):
         with contextlib.suppress(InjectedFault):
             rig.handle(make_message(message_id=f"m-{number}"))
     drawn = {n: draw(7, "parse", f"m-{n}", "0", f"fault 0 {name}") for n in range(400)}
-    assert rig.hearer.faults == [(f"m-{n}", name) for n, u in drawn.items() if u < share]
-    assert abs(len(rig.hearer.faults) - 400 * share) <= 5 * (400 * share * (1 - share)) ** 0.5
+    assert rig.sink.faults == [(f"m-{n}", name) for n, u in drawn.items() if u < share]
+    assert abs(len(rig.sink.faults) - 400 * share) <= 5 * (400 * share * (1 - share)) ** 0.5
 
 
 @given(

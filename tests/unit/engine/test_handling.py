@@ -42,7 +42,7 @@ def test_a_message_that_ends_here(make_stage, make_message):
     assert (record.outcome, record.code) == (Outcome.DELIVERED, 200)
     assert (record.queue_wait_seconds, record.processing_seconds, record.duration_seconds) == (0.0, 0.25, 0.25)
     assert record.pipeline_seconds == pytest.approx(0.75, abs=1e-6)  # due half a second before it came
-    assert rig.hearer.records == [record]
+    assert rig.sink.records == [record]
 
 
 def test_the_arrival_is_what_came(make_stage, make_message):
@@ -50,7 +50,7 @@ def test_the_arrival_is_what_came(make_stage, make_message):
     rig = make_stage()
     rig.time.advance(2.0)
     rig.handle(make_message(message_id="m-9", visit="ab12", caller="injector", via=Via.SCHEDULE))
-    (arrival,) = rig.hearer.arrivals
+    (arrival,) = rig.sink.arrivals
     assert (arrival.message_id, arrival.visit, arrival.caller, arrival.via) == ("m-9", "ab12", "injector", "schedule")
     assert (arrival.content_type, arrival.body_bytes) == ("application/json", 8)
     assert (arrival.received_at, arrival.received_unix_ns) == (2.0, 1_700_000_002_000_000_000)
@@ -78,8 +78,8 @@ def test_the_chapters_come_in_order(make_stage, make_message):
     record = rig.handle(make_message(content_type="text/plain", read=read))
     assert story == ["reading", "processing", "price", "stock", "price", "archive"]
     assert record.outcome is Outcome.FORWARDED
-    assert rig.hearer.begun == [call.downstream for call in rig.hearer.calls] == story[2:]
-    assert record.calls == tuple(rig.hearer.calls)
+    assert rig.sink.started == [call.downstream for call in rig.sink.calls] == story[2:]
+    assert record.calls == tuple(rig.sink.calls)
     assert rig.kept.messages == []
 
 
@@ -199,7 +199,7 @@ def test_the_worker_is_free_whatever_happened(make_stage, make_message):
         with contextlib.suppress(MessageError):
             rig.handle(make_message())
         assert rig.capacity.inside == 0
-    assert [record.outcome for record in rig.hearer.records] == ["failed", "failed", "failed", "forwarded"]
+    assert [record.outcome for record in rig.sink.records] == ["failed", "failed", "failed", "forwarded"]
 
 
 def test_the_message_s_id_is_baggage_of_the_calls(make_stage, make_message):
@@ -266,11 +266,11 @@ def test_an_answer_comes_when_all_is_done(make_stage, make_message):
     rig, story = make_stage(delay=Constant(0.5), calls=("enrich",)), []
 
     def leaving(answer):
-        story.append((len(rig.adapter.requests), len(rig.hearer.records), answer.duration_seconds))
+        story.append((len(rig.adapter.requests), len(rig.sink.records), answer.duration_seconds))
 
     rig.handle(make_message(leaving=leaving))
     assert story == [(1, 0, 0.5)]
-    assert len(rig.hearer.records) == 1
+    assert len(rig.sink.records) == 1
 
 
 def test_an_unforeseen_error_is_answered_and_logged_once(make_stage, make_message, caplog):

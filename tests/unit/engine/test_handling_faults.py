@@ -52,7 +52,7 @@ def test_the_rate_of_a_fault_is_what_was_configured(make_stage, make_message, sh
             hit.add(str(uuid.UUID(int=number)))
     low, high = binomial_range(4000, share, 0.999)
     assert low <= len(hit) <= high
-    faulted = {record.arrival.message_id for record in rig.hearer.records if record.outcome is Outcome.FAULTED}
+    faulted = {record.arrival.message_id for record in rig.sink.records if record.outcome is Outcome.FAULTED}
     assert faulted == hit
 
     def sample(name, **labels):

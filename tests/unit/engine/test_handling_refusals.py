@@ -35,7 +35,7 @@ def test_a_message_that_can_t_be_read_is_observed(make_stage, make_message):
     rig = make_stage()
     with pytest.raises(InvalidMessage):
         rig.handle(make_message(read=read))
-    assert [(record.outcome, record.code) for record in rig.hearer.records] == [(Outcome.INVALID, 413)]
+    assert [(record.outcome, record.code) for record in rig.sink.records] == [(Outcome.INVALID, 413)]
 
 
 def test_no_room_is_no_delay(make_stage, make_message):

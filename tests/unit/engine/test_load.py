@@ -42,7 +42,7 @@ def test_a_load_at_a_rate(make_loaded):
     rig, watcher, (injector, run) = make_loaded(load={"rate": "4/s", "arrivals": "constant", "messages": 3})
     run()
     assert rig.adapter.moments == [0.25, 0.5, 0.75]
-    assert {record.arrival.via for record in rig.hearer.records} == {"schedule"}
+    assert {record.arrival.via for record in rig.sink.records} == {"schedule"}
     assert (injector.is_paced, watcher.ends, watcher.lines) == (True, 1, 0)
 
 
@@ -62,7 +62,7 @@ def test_a_load_from_lines(make_loaded):
     rig, watcher, (_, run) = make_loaded(iter([b'{"n": 1}\n', b'{"n": 2}\n']))
     run()
     assert [request.body for request in rig.adapter.requests] == [b'{"n": 1}', b'{"n": 2}']
-    assert {record.arrival.via for record in rig.hearer.records} == {"input"}
+    assert {record.arrival.via for record in rig.sink.records} == {"input"}
     assert (watcher.lines, watcher.bad_lines, watcher.ends) == (2, [], 1)
 
 

@@ -19,7 +19,7 @@ from simulator.telemetry.record import NO_TRACE, OUTSIDE, Outcome, Via
 from simulator.topology.model import Forward
 from tests.support.posting import JSON, PROBLEM, TRACE_ID, assert_problem, http_counts, post
 from tests.support.sending import WITHHELD
-from tests.support.stage_rig import Hearer, worker
+from tests.support.stage_rig import RecordingSink, worker
 
 BINARY = bytes(range(256))
 
@@ -64,7 +64,7 @@ def test_a_message_without_an_id_gets_one(make_web):
     answers = [post(web) for _ in range(3)]
     assert [answer.headers["X-Message-Id"] for answer in answers] == ["made-1", "made-2", "made-3"]
     assert [json.loads(answer.data)["message_id"] for answer in answers] == ["made-1", "made-2", "made-3"]
-    assert [record.arrival.message_id for record in web.rig.hearer.records] == ["made-1", "made-2", "made-3"]
+    assert [record.arrival.message_id for record in web.rig.sink.records] == ["made-1", "made-2", "made-3"]
 
 
 @pytest.mark.parametrize("message_id", ["a", "A-z_0.9:@+=/", "x" * 128, "6ba7b810-9dad-11d1-80b4-00c04fd430c8"])
@@ -172,7 +172,7 @@ def test_an_unknown_exception_is_a_500_and_a_failure(make_web):
     answer = post(web)
     assert_problem(answer, 500, "Internal Server Error", message_id="made-1", trace_id=TRACE_ID)
     assert b"secret" not in answer.data
-    assert [(record.outcome, record.code) for record in web.rig.hearer.records] == [(Outcome.FAILED, 500)]
+    assert [(record.outcome, record.code) for record in web.rig.sink.records] == [(Outcome.FAILED, 500)]
     assert web.rig.record.error == "ZeroDivisionError: a secret of the inside"
     assert http_counts(web) == {}  # it is counted by the sinks, as the message that it is
 
@@ -359,10 +359,10 @@ def test_the_worker_is_held_until_the_answer_has_left(make_web):
     web = make_web(faults=["slow_body(1KB/s, 100%)"], response_bytes="1000B", workers=1, queue=0)
     slow = web.rig.time.start(lambda: post(web))
     web.rig.time.pass_time(0.5)
-    assert (web.rig.capacity.busy, web.rig.handling.in_flight, web.rig.hearer.records) == (1, 1, [])
+    assert (web.rig.capacity.busy, web.rig.handling.in_flight, web.rig.sink.records) == (1, 1, [])
     assert post(web).status_code == 503
     assert (slow.result().status_code, web.rig.capacity.busy) == (200, 0)
-    assert [record.duration_seconds for record in web.rig.hearer.records] == [0.0, pytest.approx(1.0)]
+    assert [record.duration_seconds for record in web.rig.sink.records] == [0.0, pytest.approx(1.0)]
 
 
 def test_a_message_begins_with_its_first_byte(make_web):
@@ -409,7 +409,7 @@ def test_where_no_answer_is_withheld_there_is_no_warning(make_web):
 def test_what_breaks_the_telling_of_a_message(make_web):
     """An error in what is told of messages, outside of their handling, flies to the server, which ends the request."""
 
-    class Broken(Hearer):
+    class Broken(RecordingSink):
         def handled(self, record):
             raise ZeroDivisionError
 
@@ -432,7 +432,7 @@ def test_from_stage_to_stage(make_stage, make_message, make_web):
 
     parse = make_stage(calls=("archive",), answer=answer)
     parse.handle(make_message(BINARY, "application/octet-stream", message_id="m-5", visit="77"))
-    (arrival,), (kept,) = archive.rig.hearer.arrivals, archive.rig.kept.messages
+    (arrival,), (kept,) = archive.rig.sink.arrivals, archive.rig.kept.messages
     assert kept == (BINARY, "application/octet-stream")
     visit = next_visit("77", "parse/0", 1)
     assert (arrival.message_id, arrival.visit, arrival.due_unix_seconds) == ("m-5", visit, 1_699_999_999.5)

@@ -26,7 +26,7 @@ def test_the_answer_comes_at_once(make_web):
         "trace_id": TRACE_ID,
     }
     assert (answer.headers["X-Message-Id"], answer.headers["X-Trace-Id"]) == ("order-7", TRACE_ID)
-    assert (web.rig.time.seconds, web.rig.hearer.records) == (0.0, [])
+    assert (web.rig.time.seconds, web.rig.sink.records) == (0.0, [])
     web.rig.time.pass_time(10.0)
     assert (web.rig.record.outcome, web.rig.record.code) == (Outcome.FORWARDED, 202)
 
@@ -48,7 +48,7 @@ def test_what_is_not_taken_in_is_a_problem(make_web):
         answer = post(web)
     assert_problem(answer, 503, "No room", message_id="made-2", trace_id=TRACE_ID)
     assert answer.headers["Retry-After"] == "1"
-    assert [record.outcome for record in web.rig.hearer.records] == [Outcome.INVALID, Outcome.REJECTED]
+    assert [record.outcome for record in web.rig.sink.records] == [Outcome.INVALID, Outcome.REJECTED]
 
 
 @pytest.mark.parametrize("fault", ["truncate(100%)", "slow_body(1B/s, 100%)", "reset(100%)", "error(503, 100%)"])

@@ -77,7 +77,7 @@ def test_a_body_in_chunks_is_as_large_as_it_is(make_web):
     web = make_web(calls=("enrich",), max_body_bytes=40_000)
     assert post_in_chunks(web, BytesIO(b"x" * 40_000)).status_code == 200
     assert web.rig.adapter.requests[0].body == b"x" * 40_000
-    assert (web.rig.hearer.arrivals[0].body_bytes, web.rig.record.arrival.body_bytes) == (None, 40_000)
+    assert (web.rig.sink.arrivals[0].body_bytes, web.rig.record.arrival.body_bytes) == (None, 40_000)
 
 
 def test_a_body_in_chunks_that_is_empty_is_refused(make_web):
@@ -150,7 +150,7 @@ def test_there_is_nothing_elsewhere(make_web, path):
     web = make_web()
     assert_problem(post(web, path=path), 404, "Not Found")
     assert http_counts(web) == {("POST", "", "404"): 1}
-    assert web.rig.hearer.arrivals == []
+    assert web.rig.sink.arrivals == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
@@ -162,7 +162,7 @@ def test_only_post(make_web, method):
     if method != "HEAD":
         assert_problem(answer, 405, "Method Not Allowed")
     assert http_counts(web) == {(method, "/messages", "405"): 1}
-    assert web.rig.hearer.arrivals == []
+    assert web.rig.sink.arrivals == []
 
 
 def test_an_unknown_method_is_counted_as_other(make_web):

@@ -118,6 +118,6 @@ def test_a_call_that_is_broken_off_while_it_is_withheld(chain, make_message):
     assert front.handling.break_off() == 1
     record = task.result()
     assert (record.outcome, record.code, record.duration_seconds) == (Outcome.FAULTED, 503, 2.0)
-    assert [(attempt.outcome, attempt.injected) for _, attempt, _ in front.hearer.tries] == [
+    assert [(attempt.outcome, attempt.injected) for _, attempt, _ in front.sink.attempts] == [
         (CallOutcome.ABANDONED, True)
     ]

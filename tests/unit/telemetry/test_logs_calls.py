@@ -12,7 +12,7 @@ from tests.support.records import attempt, called
 def test_message_sent():
     """`message.sent` says whom, how it ended, after how many attempts and how long it took."""
     log = Log()
-    log.sink.sent(arrival(), call(tries=3))
+    log.sink.sent(arrival(), call(attempts=3))
     (line,) = log.lines
     assert list(line) == [*LEAD, "downstream", "outcome", "code", "attempts", "duration_seconds"]
     assert line["event"] == "message.sent"
@@ -84,7 +84,7 @@ def test_a_try_that_is_made_again_at_once_is_a_line():
 
 def test_a_call_and_its_tries_are_a_line_each():
     """A call that succeeds at its third attempt has two lines of failed attempts and one of its own, by level."""
-    log, whole = Log(), call(tries=3)
+    log, whole = Log(), call(attempts=3)
     for each in whole.attempts:
         log.sink.sending("enrich")
         log.sink.attempted(arrival(), "enrich", each, 0.5 if each.number < 3 else None)

@@ -15,8 +15,8 @@ from tests.support.records import arrival, attempt, called
 def test_each_try_and_the_call():
     """A call with three attempts is three observations by code and one by outcome, as its last attempt ended."""
     rig = Rig()
-    tries = ((CallOutcome.UNREACHABLE, None), (CallOutcome.ERROR_STATUS, 503), (CallOutcome.OK, 200))
-    tell(rig.metrics, *tries, seconds=0.875)
+    attempts = ((CallOutcome.UNREACHABLE, None), (CallOutcome.ERROR_STATUS, 503), (CallOutcome.OK, 200))
+    tell(rig.metrics, *attempts, seconds=0.875)
     attempts = "simulator_downstream_attempt_duration_seconds"
     for code in ("unreachable", "503", "200"):
         assert rig.sample(f"{attempts}_count", downstream="enrich", code=code) == 1

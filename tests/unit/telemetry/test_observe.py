@@ -42,8 +42,8 @@ ENDINGS = [
 ]
 
 
-class Hearer:
-    """A sink that writes down everything it is told."""
+class RecordingSink:
+    """A sink that records every call."""
 
     def __init__(self):
         self.heard = []
@@ -81,19 +81,19 @@ def observe(*sinks, time=None):
 
 def test_each_sink_hears_once_of_the_arrival_and_once_of_the_same_record():
     """A message that goes well is told to every sink once when it comes and once, as one record, when it ends."""
-    hearers = [Hearer(), Hearer(), Hearer()]
+    hearers = [RecordingSink(), RecordingSink(), RecordingSink()]
     came = arrival()
     with observe(*hearers).observing(came) as seen:
-        assert [hearer.heard for hearer in hearers] == [[("received", came)]] * 3
+        assert [sink.heard for sink in hearers] == [[("received", came)]] * 3
         seen.ended(Outcome.FORWARDED)
-    assert [[told[0] for told in hearer.heard] for hearer in hearers] == [["received", "handled"]] * 3
-    assert {id(hearer.records[0]) for hearer in hearers} == {id(seen.record)}
+    assert [[told[0] for told in sink.heard] for sink in hearers] == [["received", "handled"]] * 3
+    assert {id(sink.records[0]) for sink in hearers} == {id(seen.record)}
 
 
 @pytest.mark.parametrize(("error", "outcome", "code"), ENDINGS, ids=lambda value: str(value)[:40])
 def test_an_error_with_a_name_becomes_its_outcome(error, outcome, code):
     """Every error of the tree that a message ends with makes one record with its outcome, code and text."""
-    first, second = Hearer(), Hearer()
+    first, second = RecordingSink(), RecordingSink()
     with observe(first, second).observing(arrival()) as seen:
         seen.failed(error)
     assert len(first.records) == len(second.records) == 1
@@ -105,7 +105,7 @@ def test_an_error_with_a_name_becomes_its_outcome(error, outcome, code):
 @pytest.mark.parametrize("error", [ValueError("no such key"), RuntimeError(""), Rejected("nobody caught it")])
 def test_an_exception_that_nobody_handles_is_a_failure_and_flies_on(error):
     """What flies out of a handling ends in one record, failed with 500, and is raised on."""
-    first, second = Hearer(), Hearer()
+    first, second = RecordingSink(), RecordingSink()
     with pytest.raises(type(error)) as flown, observe(first, second).observing(arrival()):
         raise error
     assert flown.value is error
@@ -118,19 +118,19 @@ def test_an_exception_that_nobody_handles_is_a_failure_and_flies_on(error):
 @pytest.mark.parametrize("reason", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
 def test_what_ends_the_process_breaks_the_message_off(reason):
     """What is no error of the handling but the end of everything leaves a message that was broken off, no failure."""
-    hearer = Hearer()
-    with pytest.raises(type(reason)), observe(hearer).observing(arrival()):
+    sink = RecordingSink()
+    with pytest.raises(type(reason)), observe(sink).observing(arrival()):
         raise reason
-    assert [(record.outcome, record.code) for record in hearer.records] == [(Outcome.BROKEN_OFF, 503)]
+    assert [(record.outcome, record.code) for record in sink.records] == [(Outcome.BROKEN_OFF, 503)]
 
 
 def test_an_error_after_a_good_end_decides():
     """What goes wrong after the end was noted is what the record says."""
-    hearer = Hearer()
-    with observe(hearer).observing(arrival()) as seen:
+    sink = RecordingSink()
+    with observe(sink).observing(arrival()) as seen:
         seen.ended(Outcome.DELIVERED)
         seen.failed(OutputFailed("full"))
-    assert [(record.outcome, record.code) for record in hearer.records] == [(Outcome.FAILED, 500)]
+    assert [(record.outcome, record.code) for record in sink.records] == [(Outcome.FAILED, 500)]
 
 
 def test_the_outcomes_are_exactly_those_that_errors_and_good_ends_can_give():
@@ -140,8 +140,8 @@ def test_the_outcomes_are_exactly_those_that_errors_and_good_ends_can_give():
 
 def test_the_durations_are_exact():
     """Reading, waiting, processing, calls and the whole are each exactly what the clock said."""
-    time, hearer = FakeTime(), Hearer()
-    with observe(hearer, time=time).observing(arrival()) as seen:
+    time, sink = FakeTime(), RecordingSink()
+    with observe(sink, time=time).observing(arrival()) as seen:
         time.advance(0.125)
         seen.read(0.0625)
         time.advance(0.5)
@@ -156,7 +156,7 @@ def test_the_durations_are_exact():
             seen.called(called(name, attempt(duration_seconds=seconds), seconds=seconds))
         time.advance(0.03125)
         seen.ended(Outcome.FORWARDED)
-    (record,) = hearer.records
+    (record,) = sink.records
     assert (record.reading_seconds, record.queue_wait_seconds) == (0.0625, 0.5)
     assert (record.delay_drawn_seconds, record.processed_seconds) == (0.21875, 0.125 + 0.5 + 0.25)
     assert (record.delay_spec, record.utilisation) == ("uniform(5ms, 50ms)", 0.75)
@@ -178,8 +178,8 @@ EIGHTHS = st.integers(0, 100).map(lambda number: number / 8)
 )
 def test_the_parts_add_up(parts, reading, waiting, drawn):
     """Whatever a message meets with, each moment of it belongs to exactly one part, and all parts make up the whole."""
-    time, hearer = FakeTime(), Hearer()
-    with observe(hearer, time=time).observing(arrival()) as seen:
+    time, sink = FakeTime(), RecordingSink()
+    with observe(sink, time=time).observing(arrival()) as seen:
         time.advance(reading)
         seen.read(reading)
         if waiting is not None:
@@ -196,7 +196,7 @@ def test_the_parts_add_up(parts, reading, waiting, drawn):
                 time.advance(seconds)
             if what == "fault":
                 seen.fault_took("hang", begin, seconds)
-    (record,) = hearer.records
+    (record,) = sink.records
     sums = {name: sum(seconds for what, seconds in parts if what == name) for name in ("own", "away", "fault")}
     assert (record.own_seconds, record.downstream_seconds, record.fault_seconds) == tuple(
         sums[name] for name in ("own", "away", "fault")
@@ -225,24 +225,24 @@ def test_when_the_own_time_will_be_over():
 
 def test_a_record_is_there_when_the_answer_has_left():
     """Before the answer has left there is no record; what is noted afterwards does not change it."""
-    time, hearer = FakeTime(), Hearer()
-    with observe(hearer, time=time).observing(arrival()) as seen:
+    time, sink = FakeTime(), RecordingSink()
+    with observe(sink, time=time).observing(arrival()) as seen:
         with pytest.raises(LookupError):
             _ = seen.record
         time.advance(1.0)
         seen.ended(Outcome.DELIVERED)
         seen.left()
         time.advance(1.0)
-        assert (seen.record.duration_seconds, hearer.records) == (1.0, [])
-    assert [record.duration_seconds for record in hearer.records] == [1.0]
+        assert (seen.record.duration_seconds, sink.records) == (1.0, [])
+    assert [record.duration_seconds for record in sink.records] == [1.0]
 
 
 def test_the_whole_way_is_measured_where_a_message_is_delivered():
     """A delivered message's way is counted from its due time; one that goes on, or fails, has not come to its end,
     and one of which nothing credible is known has no duration.
     """
-    time, hearer = FakeTime(), Hearer()
-    observer = observe(hearer, time=time)
+    time, sink = FakeTime(), RecordingSink()
+    observer = observe(sink, time=time)
     time.advance(2.5)
     with observer.observing(arrival(due_at=-1.0)) as seen:
         seen.ended(Outcome.DELIVERED)
@@ -252,16 +252,16 @@ def test_the_whole_way_is_measured_where_a_message_is_delivered():
         seen.ended(Outcome.FORWARDED)
     with observer.observing(arrival()) as seen:
         seen.failed(Rejected("no room"))
-    assert [record.pipeline_seconds for record in hearer.records] == [3.5, None, None, None]
+    assert [record.pipeline_seconds for record in sink.records] == [3.5, None, None, None]
 
 
 def test_what_was_not_reached_is_not_there():
     """A message turned away before it got a worker has neither a wait nor a delay, but a duration."""
-    time, hearer = FakeTime(), Hearer()
-    with observe(hearer, time=time).observing(arrival()) as seen:
+    time, sink = FakeTime(), RecordingSink()
+    with observe(sink, time=time).observing(arrival()) as seen:
         time.advance(0.375)
         seen.failed(InvalidMessage("not JSON"))
-    (record,) = hearer.records
+    (record,) = sink.records
     assert (record.queue_wait_seconds, record.delay_drawn_seconds, record.pipeline_seconds) == (None, None, None)
     assert (record.processing_seconds, record.downstream_seconds, record.calls) == (0.0, 0.0, ())
     assert (record.duration_seconds, record.overhead_seconds) == (0.375, 0.375)
@@ -270,34 +270,34 @@ def test_what_was_not_reached_is_not_there():
 @pytest.mark.parametrize(("announced", "came", "known"), [(7, 7, 7), (None, 5, 5), (7, 3, 3)])
 def test_a_body_is_as_large_as_what_came(announced, came, known):
     """The record says how many bytes came, whatever had been announced."""
-    hearer = Hearer()
-    with observe(hearer).observing(records.arrival(body_bytes=announced)) as seen:
+    sink = RecordingSink()
+    with observe(sink).observing(records.arrival(body_bytes=announced)) as seen:
         seen.sized(came)
-    assert hearer.records[0].arrival.body_bytes == known
+    assert sink.records[0].arrival.body_bytes == known
 
 
 def test_a_body_that_was_refused_in_its_middle_is_as_large_as_what_came():
     """What was read of a body before it was refused is in the record."""
-    hearer = Hearer()
-    with observe(hearer).observing(records.arrival(body_bytes=None)) as seen:
+    sink = RecordingSink()
+    with observe(sink).observing(records.arrival(body_bytes=None)) as seen:
         seen.failed(InvalidMessage("too much", 413, "Content too large", body_bytes=4096))
-    assert hearer.records[0].arrival.body_bytes == 4096
+    assert sink.records[0].arrival.body_bytes == 4096
 
 
 def test_a_call_is_told_as_it_begins_and_as_it_ends():
     """The sinks are called for each attempt, before and after it, and for the call, which the record has too."""
-    hearer = Hearer()
+    sink = RecordingSink()
     came = arrival()
     broken, good = attempt(CallOutcome.BROKEN, None), attempt(number=2)
     call = called("price", broken, good)
-    with observe(hearer).observing(came) as seen:
+    with observe(sink).observing(came) as seen:
         seen.sending("price")
         seen.attempted("price", broken, 0.25)
         seen.sending("price")
         seen.attempted("price", good, None)
         seen.called(call)
         seen.ended(Outcome.FORWARDED)
-    assert hearer.heard == [
+    assert sink.heard == [
         ("received", came),
         ("sending", "price"),
         ("attempted", came, "price", broken, 0.25),
@@ -311,8 +311,8 @@ def test_a_call_is_told_as_it_begins_and_as_it_ends():
 
 def test_two_messages_under_way_do_not_mix():
     """What is noted of one message never shows in the record of another that is handled at the same time."""
-    hearer = Hearer()
-    observer = observe(hearer)
+    sink = RecordingSink()
+    observer = observe(sink)
     with observer.observing(arrival()) as outer, observer.observing(arrival()) as inner:
         inner.waited(0.25)
         inner.failed(Rejected("no room"))
@@ -322,8 +322,8 @@ def test_two_messages_under_way_do_not_mix():
 
 def test_calls_at_the_same_time_count_once():
     """While two calls are in flight the message's time downstream is what the clock says, not the sum of both."""
-    time, hearer = FakeTime(), Hearer()
-    with observe(hearer, time=time).observing(arrival()) as seen:
+    time, sink = FakeTime(), RecordingSink()
+    with observe(sink, time=time).observing(arrival()) as seen:
         time.advance(0.5)
         with seen.away():
             time.advance(1.0)
@@ -340,14 +340,14 @@ def test_calls_at_the_same_time_count_once():
 
 def test_each_fault_is_told_as_it_is_injected():
     """Every sink is called for each fault at once, while the message is still handled; the record has all in order."""
-    hearers = [Hearer(), Hearer()]
+    hearers = [RecordingSink(), RecordingSink()]
     came = arrival()
     with observe(*hearers).observing(came) as seen:
         for number, fault in enumerate(("memory", "hang", "hang"), 1):
             seen.injected(fault)
-            for hearer in hearers:
-                assert hearer.heard[-1] == ("injected", came, fault)
-                assert len(hearer.heard) == 1 + number
+            for sink in hearers:
+                assert sink.heard[-1] == ("injected", came, fault)
+                assert len(sink.heard) == 1 + number
         seen.ended(Outcome.FORWARDED)
     assert seen.record.faults == ("memory", "hang", "hang")
     assert (seen.record.outcome, seen.record.code) == (Outcome.FORWARDED, 200)
@@ -355,21 +355,21 @@ def test_each_fault_is_told_as_it_is_injected():
 
 def test_a_fault_that_ends_the_message_stands_beside_those_before_it():
     """Where the last of several faults ends the message, the record names them all and fails by the last."""
-    hearer = Hearer()
-    with observe(hearer).observing(arrival()) as seen:
+    sink = RecordingSink()
+    with observe(sink).observing(arrival()) as seen:
         seen.injected("cpu")
         seen.injected("reset")
         seen.failed(InjectedFault("reset", None))
-    (record,) = hearer.records
+    (record,) = sink.records
     assert (record.outcome, record.code, record.faults) == (Outcome.FAULTED, None, ("cpu", "reset"))
     assert record.error == "the fault reset was injected here"
-    assert [told[0] for told in hearer.heard] == ["received", "injected", "injected", "handled"]
+    assert [told[0] for told in sink.heard] == ["received", "injected", "injected", "handled"]
 
 
 def test_the_time_of_each_fault_is_exact():
     """A fault that takes time is recorded from how long after the arrival it started, and for how long it went on."""
-    time, hearer = FakeTime(), Hearer()
-    with observe(hearer, time=time).observing(arrival()) as seen:
+    time, sink = FakeTime(), RecordingSink()
+    with observe(sink, time=time).observing(arrival()) as seen:
         for fault, before, seconds in (("hang", 0.125, 0.5), ("cpu", 0.25, 0.0625)):
             time.advance(before)
             begin = time.now()
@@ -382,7 +382,7 @@ def test_the_time_of_each_fault_is_exact():
 
 def test_without_faults_there_is_no_time_of_theirs():
     """A message that meets no fault has none in its record, and no time that they took."""
-    with observe(Hearer()).observing(arrival()) as seen:
+    with observe(RecordingSink()).observing(arrival()) as seen:
         seen.ended(Outcome.DELIVERED)
     record = seen.record
     assert (record.faults, record.fault_times, record.fault_seconds) == ((), (), 0)
@@ -401,8 +401,8 @@ def test_without_faults_there_is_no_time_of_theirs():
 )
 def test_a_message_that_was_accepted_was_answered_then(error, outcome):
     """Whatever becomes of it later, a message's answer was 202, and its time the one at which that was given."""
-    time, hearer = FakeTime(), Hearer()
-    with observe(hearer, time=time).observing(arrival()) as seen:
+    time, sink = FakeTime(), RecordingSink()
+    with observe(sink, time=time).observing(arrival()) as seen:
         time.advance(0.25)
         seen.accepted()
         time.advance(2.0)
@@ -410,29 +410,29 @@ def test_a_message_that_was_accepted_was_answered_then(error, outcome):
             seen.ended(Outcome.FORWARDED)
         else:
             seen.failed(error)
-    (record,) = hearer.records
+    (record,) = sink.records
     assert (record.outcome, record.code) == (outcome, 202)
     assert (record.answer_seconds, record.duration_seconds) == (0.25, 2.25)
 
 
 def test_an_unforeseen_end_after_the_answer_was_answered_too():
     """What breaks after the answer makes the message a failed one; the client has its 202 all the same."""
-    hearer = Hearer()
-    with observe(hearer).observing(arrival()) as seen:
+    sink = RecordingSink()
+    with observe(sink).observing(arrival()) as seen:
         seen.accepted()
         seen.broke(ValueError("no such key"))
-    (record,) = hearer.records
+    (record,) = sink.records
     assert (record.outcome, record.code, record.error) == (Outcome.FAILED, 202, "ValueError: no such key")
 
 
 def test_an_answer_that_is_truncated_is_a_fault():
     """A message that went well but whose answer a fault cuts was answered, and is a faulted one all the same."""
-    hearer = Hearer()
-    with observe(hearer).observing(arrival()) as seen:
+    sink = RecordingSink()
+    with observe(sink).observing(arrival()) as seen:
         seen.ended(Outcome.DELIVERED)
         seen.injected("truncate")
         seen.truncated("truncate")
-    (record,) = hearer.records
+    (record,) = sink.records
     assert (record.outcome, record.code, record.faults) == (Outcome.FAULTED, 200, ("truncate",))
     assert record.error == "the fault truncate was injected here"
     assert record.pipeline_seconds == 0.0

@@ -188,10 +188,10 @@ def test_the_sink_counts_what_it_is_told(tmp_path):
     assert counts.counts()["queue_depth"] == 5
     for _ in range(3):
         sink.sending("price")
-    tries = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
-    sink.attempted(arrival(), "price", tries[0], 0.25)
-    sink.attempted(arrival(), "price", tries[1], None)
-    sink.sent(arrival(), called("price", *tries))
+    attempts = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
+    sink.attempted(arrival(), "price", attempts[0], 0.25)
+    sink.attempted(arrival(), "price", attempts[1], None)
+    sink.sent(arrival(), called("price", *attempts))
     sink.injected(arrival(), "error")
     waiting[0] = 2
     sink.handled(record(Outcome.DELIVERED, 0.5, pipeline_seconds=1.5))

@@ -257,8 +257,8 @@ def described(call):
 
 def test_the_span_around_a_call_that_went_well():
     """The span around a call's attempts says which stage was called, how it ended and after how many attempts."""
-    tries = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
-    span = described(called("enrich", *tries))
+    attempts = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
+    span = described(called("enrich", *attempts))
     assert dict(span.attributes) == {
         "peer.service": "enrich",
         "simulator.call.outcome": "ok",
