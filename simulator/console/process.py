@@ -1,6 +1,6 @@
 """The console as a process: started by a run, and stopped with it.
 
-It must be imported after gevent has patched the standard library, which `simulator.cli` ensures.
+It must be imported after gevent has patched the standard library, which its command ensures.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ _MIN_LOG_LIMIT_BYTES = 10**6
 _SEED_BITS = 32  # enough, and short enough to be typed again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """What the command line asked for."""
 

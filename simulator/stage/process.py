@@ -1,6 +1,6 @@
 """A process of stages: started, run until it is asked to stop, and shut down in order.
 
-It must be imported after gevent has patched the standard library, which `simulator.cli` sees to.
+It must be imported after gevent has patched the standard library, which its commands ensure.
 """
 
 from __future__ import annotations

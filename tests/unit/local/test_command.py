@@ -14,7 +14,7 @@ def test_headers_whose_variables_are_missing(tmp_path, name, environment):
     """A variable that a stage of the run would not have is named, with its place, and nothing is started or written."""
     file = tmp_path / "two.yaml"
     file.write_text(f"stages: {{a: {{calls: [{{to: b, headers: {{X: '${{{name}}}'}}}}]}}, b: {{calls: []}}}}")
-    request = RunRequest(file, Overrides(), None, tmp_path / "report", False, False)
+    request = RunRequest(topology=file, overrides=Overrides(), duration=None, report=tmp_path / "report", as_json=False)
     with pytest.raises(ConfigurationError) as raised:
         run_topology(request, tmp_path / "program.py", environment)
     assert str(raised.value) == f"stages.a.calls[0].headers: the variable {name} of the environment is not set"

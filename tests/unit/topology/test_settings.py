@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-from simulator import cli
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.faults.error import Error
@@ -12,6 +11,8 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.schedules import ConstantArrivals
+from simulator.commands.program import Program
+from simulator.commands.stage_settings import single_stage
 from simulator.errors import ConfigurationError
 from simulator.topology.model import Call, Forward, Load, OnBadLine, Role
 from simulator.topology.settings import Downstream, resolve_stage
@@ -29,7 +30,7 @@ def settle(monkeypatch, tmp_path):
             monkeypatch.setenv(f"SIMULATOR_{key}", value)
         path = tmp_path / "config.py"
         path.write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
-        return cli._single_stage(cli.Program(tmp_path / "program.py"), path, given_flags)
+        return single_stage(Program(tmp_path / "program.py"), path, given_flags, os.environ)
 
     return from_all
 

@@ -1,0 +1,29 @@
+"""The command `check`: what is wrong with a topology, or what it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("topology", type=click.Path(path_type=Path))
+def check(topology: Path) -> int:
+    """Report what is wrong with a topology file, or describe it."""
+    from simulator.local.collisions import check_files
+    from simulator.local.description import describe
+    from simulator.local.machine import size_warning, this_machine
+    from simulator.local.packing import pack, sharing_warnings
+    from simulator.local.terminal import Outlet, make_console
+    from simulator.topology.reader import read_topology
+
+    read = read_topology(topology)
+    check_files(read.stages, [topology])
+    machine = this_machine()
+    too_large = size_warning(read, machine)
+    make_console(Outlet(sys.stdout)).print(describe(read, fits=too_large is None), soft_wrap=True)
+    for warning in (*filter(None, [too_large]), *sharing_warnings(read, pack(read, None, machine.cores))):
+        click.echo(f"warning: {warning}", err=True)
+    return 0

@@ -1,0 +1,30 @@
+"""The command `console`: the page that shows a run, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from simulator.errors import StartError
+
+
+@click.command(hidden=True)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--listen-fd", type=int, required=True)
+@click.option("--parent-fd", type=int, required=True)
+def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
+    """Run the console of the run in a folder, for the run that starts it."""
+    from gevent import monkey
+
+    monkey.patch_all()
+    from simulator.telemetry.otel_environment import check_environment
+
+    check_environment(os.environ)
+    try:
+        from simulator.console.process import run_console
+    except ModuleNotFoundError as missing:
+        raise StartError(f"the console needs {missing.name}, which is not installed: see requirements.txt") from None
+
+    return run_console(folder, listen_fd, parent_fd, os.environ)

@@ -1,0 +1,60 @@
+"""The command `stage`: one stage, or several of a topology, in this process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulator.commands.key_options import key_options
+from simulator.commands.program import Program
+from simulator.commands.stage_process import prepare_stage_process
+
+
+@click.command()
+@click.option("--topology", type=click.Path(path_type=Path), help="Run a stage of this topology file.")
+@click.option(
+    "--stage", "stage_names", multiple=True, help="The stage of the topology to run; several run in one process."
+)
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="The configuration file.  [default: instance/config.py]"
+)
+@key_options
+@click.option("--listen-fd", type=int, hidden=True)
+@click.pass_obj
+def stage(
+    program: Program,
+    /,
+    topology: Path | None,
+    stage_names: tuple[str, ...],
+    config: Path | None,
+    listen_fd: int | None,
+    **flags: Any,
+) -> int:
+    """Run one stage, or several of a topology, until Ctrl-C or SIGTERM; its log, JSON lines, goes to standard output.
+
+    Flags beat SIMULATOR_* variables, which beat instance/config.py, which beats the defaults.
+
+    \b
+    Try:  run_web_service.py stage --port 8081 --delay 'exponential(20ms)'
+          run_web_service.py stage --downstream http://127.0.0.1:8081/messages
+          run_web_service.py stage --topology topologies/pipeline.yaml --stage parse
+          run_web_service.py stage --topology orders.yaml --stage parse --stage enrich
+    """
+    if (topology is None) == bool(stage_names):
+        raise click.UsageError("--topology and --stage must be given together")
+    prepare_stage_process()
+    from simulator.telemetry.otel_environment import check_environment
+
+    check_environment(os.environ)  # before importing the SDK, which fails with a traceback on some wrong values
+    from simulator.commands.stage_settings import single_stage, topology_stages
+    from simulator.stage.assembly import Surroundings
+    from simulator.stage.process import run_stages
+
+    if topology is not None:
+        resolved = topology_stages(topology, stage_names, flags, os.environ)
+    else:
+        resolved = [single_stage(program, config, flags, os.environ)]
+    return run_stages([(settings, Surroundings(listen_fd)) for settings in resolved], os.environ)

@@ -1,0 +1,50 @@
+"""The settings of the stages that a command line asks for, from its flags, the environment and files.
+
+The command `stage` imports it once gevent has patched the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulator.commands.program import CONFIG, Program
+from simulator.commands.variables import OTHER_VARIABLES
+from simulator.local.collisions import check_files
+from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables
+from simulator.topology.reader import read_topology, samples_beside
+from simulator.topology.settings import StageSettings, resolve_stage, resolve_topology_stage
+from simulator.topology.several import given_to_each
+from simulator.topology.survey import Survey
+
+
+def topology_stages(
+    topology: Path, names: Sequence[str], flags: Mapping[str, Any], environment: Mapping[str, str]
+) -> list[StageSettings]:
+    """Return the settings of some stages of a topology file. Raise ConfigurationError for what is wrong in them."""
+    given = from_environment(environment) | from_flags(flags)
+    ignored = unknown_variables(environment, OTHER_VARIABLES)
+    survey, samples = Survey(read_topology(topology)), samples_beside(topology.parent)
+    own = given_to_each(given, survey.topology, list(dict.fromkeys(names)))
+    resolved = [resolve_topology_stage(survey, name, given, samples, ignored) for name, given in own.items()]
+    stages = survey.topology.stages | {settings.name: settings.stage for settings in resolved}
+    check_files(stages, [topology])
+    return resolved
+
+
+def single_stage(
+    program: Program, config: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]
+) -> StageSettings:
+    """Return the settings of a stage of its own; without `config`, instance/config.py is read if it exists.
+
+    Raise ConfigurationError for what is wrong in them.
+    """
+    given = from_environment(environment) | from_flags(flags)
+    ignored = unknown_variables(environment, OTHER_VARIABLES)
+    path = config or program.root / CONFIG
+    if config is not None or path.exists():
+        given = from_config_file(path) | given
+    settings = resolve_stage(given, samples_beside(path.parent), ignored)
+    check_files({settings.name: settings.stage}, [path])
+    return settings
