@@ -8,6 +8,8 @@ from typing import Protocol
 from simulator.errors import MessageError
 from simulator.telemetry.record import Outcome, Via
 
+_SLOW_STEPS_PER_SECOND = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -38,6 +40,11 @@ class Answer:
     def is_spoiled(self) -> bool:
         """Return whether a fault may keep a client from getting the whole answer."""
         return self.truncated or self.bytes_per_second is not None
+
+
+def slow_step_bytes(bytes_per_second: float) -> int:
+    """Return how much of an answer is sent at a time if it is limited to `bytes_per_second`."""
+    return max(1, int(bytes_per_second / _SLOW_STEPS_PER_SECOND))
 
 
 class Exchange(Protocol):

@@ -175,15 +175,11 @@ class Supervisor:
             self._gone |= {child.label: "did not stop in time and was killed" for child in stuck}
             self._record_failed(names)
         counts = {name: source.counts() for name, source in self._tallies.items()}
-        pipeline: dict[int, int] = {}
-        for source in self._tallies.values():
-            for bucket, count in source.durations(tally.PIPELINE).items():
-                pipeline[bucket] = pipeline.get(bucket, 0) + count
         ledger = make_ledger(self.topology, counts, self._gone_stages())
         return Result(
             ledger=replace(ledger, problems=(*ledger.problems, *self._truncated(), *self._trouble())),
             latencies={n: percentiles(source.durations(tally.HANDLING)) for n, source in self._tallies.items()},
-            pipeline=percentiles(pipeline),
+            pipeline=percentiles(Tallies(self._tallies.values()).durations(tally.PIPELINE)),
             seconds=time.monotonic() - self._began,
             log_lines_dropped={n: reader.counts()[tally.LOG_LINES_DROPPED] for n, reader in self._readers.items()},
             spans_dropped={n: reader.counts()[tally.SPANS_DROPPED] for n, reader in self._readers.items()},

@@ -76,14 +76,10 @@ class Books:
         """Return the account of a run whose loads ended at that time."""
         tallies = self.tallies()
         counts = {name: source.counts() for name, source in tallies.items()}
-        pipeline: dict[int, int] = {}
-        for source in tallies.values():
-            for bucket, count in source.durations(tally.PIPELINE).items():
-                pipeline[bucket] = pipeline.get(bucket, 0) + count
         return Result(
             ledger=make_ledger(self._topology, counts, {}),
             latencies={name: percentiles(source.durations(tally.HANDLING)) for name, source in tallies.items()},
-            pipeline=percentiles(pipeline),
+            pipeline=percentiles(Tallies(tallies.values()).durations(tally.PIPELINE)),
             # Not the time of the kernel, which may have advanced after the last message.
             seconds=max(ended_at, self._last.at),
             log_lines_dropped={name: count[tally.LOG_LINES_DROPPED] for name, count in counts.items()},

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from simulator.engine.message import Answer
+from simulator.engine.message import Answer, slow_step_bytes
 from simulator.engine.runtime import Runtime
 from simulator.errors import InjectedFault
 from simulator.stage.answers import wire_answer
@@ -23,7 +23,6 @@ WAITED = "simulator.waited"
 # and one that sends some bytes before the answer.
 INTERIM = "simulator.interim"
 _WITHHELD = f"HTTP/1.1 102 Processing\r\n{INJECTED}: true\r\n\r\n".encode()
-_SLOW_STEPS_PER_SECOND = 10.0
 
 
 class HttpExchange:
@@ -102,7 +101,7 @@ class HttpExchange:
 
     def _drip(self, body: bytes, bytes_per_second: float, write: Callable[[bytes], Any]) -> None:
         begin = self._runtime.now()
-        step = max(1, int(bytes_per_second / _SLOW_STEPS_PER_SECOND))
+        step = slow_step_bytes(bytes_per_second)
         for start in range(0, len(body), step):
             piece = body[start : start + step]
             due = begin + (start + len(piece)) / bytes_per_second

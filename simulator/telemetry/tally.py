@@ -12,7 +12,7 @@ import json
 import math
 import mmap
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -225,9 +225,9 @@ def read_header(content: bytes) -> tuple[dict[str, int], int]:
 
 
 class Tallies:
-    """The tallies of a stage's instances, added up."""
+    """The tallies of a stage's instances, or of all stages, added up."""
 
-    def __init__(self, parts: Sequence[Counted]) -> None:
+    def __init__(self, parts: Iterable[Counted]) -> None:
         self._parts = tuple(parts)
 
     def counts(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulator.engine.handling import Handling
-from simulator.engine.message import Answer, Message
+from simulator.engine.message import Answer, Message, slow_step_bytes
 from simulator.engine.runtime import Event, Runtime, StageStopped
 from simulator.engine.tracing import Tracing
 from simulator.engine.wire import Reply, WireRequest
@@ -16,7 +16,6 @@ from simulator.net.status import is_retryable, is_success
 from simulator.telemetry.record import OUTSIDE, CallOutcome, Via
 from simulator.topology.model import Forward
 
-_SLOW_STEPS_PER_SECOND = 10.0
 _TRUNCATED = "the connection ended before the answer was whole"
 _RESET = "the connection was reset"
 
@@ -169,7 +168,7 @@ class MemoryExchange:
             return
         self._gone = self._runtime.event("a caller that hangs up")
         begin = self._runtime.now()
-        step_seconds = max(1, int(bytes_per_second / _SLOW_STEPS_PER_SECOND)) / bytes_per_second
+        step_seconds = slow_step_bytes(bytes_per_second) / bytes_per_second
         end = begin + size / bytes_per_second
         if self._gone.wait(end - begin):
             steps = int((self._runtime.now() - begin) / step_seconds) + 2
