@@ -17,3 +17,8 @@ def is_struck(seed: int, way: Sequence[str], message_id: str, fault: str, ratio:
     for caller in callers:
         visit = next_visit(visit, f"{caller}/0", 1)
     return draw(seed, stage, message_id, visit, f"fault 0 {fault}") < ratio
+
+
+def pause_seconds(backoff_seconds: float, max_seconds: float, failed: int, u: float) -> float:
+    """Return the pause after the `failed`th attempt: full jitter under a bound that doubles each time."""
+    return u * min(max_seconds, backoff_seconds * 2 ** (failed - 1))

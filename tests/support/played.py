@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from simulator.behaviour.draws import FIRST_VISIT, draw, next_visit
+from tests.support.drawn import pause_seconds
 
 # By a client, another attempt is made after these.
 _RETRYABLE = {429, *range(500, 600)}
@@ -132,5 +133,5 @@ class Chain:
             if (code is not None and code not in _RETRYABLE) or attempt > call.retries.count:
                 break
             u = draw(self._topology.seed, name, message, visit, f"pause {attempt} 0")
-            now += call.retries.pause_seconds(attempt, u)
+            now += pause_seconds(call.retries.backoff_seconds, call.retries.max_seconds, attempt, u)
         return now, heard_at, 502 if in_time else 504, all_injected

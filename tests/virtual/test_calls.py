@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections import Counter, defaultdict
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from simulator.behaviour.draws import FIRST_VISIT, draw, message_id, next_visit
-from simulator.behaviour.schedules import PoissonArrivals, RunningSchedule, arrival_draw
+from simulator.behaviour.schedules import arrival_draw
 from tests.support.drawn import is_struck
 from tests.support.seeds import check_many, new_seed
 from tests.support.virtual import observe, topology_of
@@ -28,12 +29,9 @@ def ordered(seed, stage, messages):
 
 
 def arrivals(seed, stage, messages, rate):
-    """Return when the messages of a Poisson process are due."""
-    running, due = RunningSchedule(PoissonArrivals(rate_per_second=rate), 0.0), []
-    for number in range(1, messages + 1):
-        running = running.next(arrival_draw(seed, stage, number))
-        due.append(running.due_at)
-    return due
+    """Return when the messages of a Poisson process are due: after gaps of -ln(1 - u) / rate."""
+    gaps = (-math.log1p(-arrival_draw(seed, stage, number)) / rate for number in range(1, messages + 1))
+    return list(itertools.accumulate(gaps))
 
 
 def test_no_stage_starts_work_for_a_message_whose_deadline_has_passed():
@@ -134,6 +132,22 @@ def test_a_group_takes_as_long_as_its_calls_at_so_many_at_a_time(limit):
         assert record.duration_seconds == pytest.approx(max(free), abs=1e-6)
 
 
+def test_a_group_fails_for_real_where_any_of_its_calls_does():
+    """An injected failure does not cover up a genuine one, whichever comes first."""
+    seed, messages = new_seed(), 300
+    calls = [{"parallel": ["sick", {"to": "slow", "timeout": "50ms"}]}]
+    stages = {
+        "caller": source(messages, calls),
+        "sick": {"role": "terminator", "delay": "uniform(0ms, 100ms)", "faults": ["error(500, 50%)"]},
+        "slow": {"role": "terminator", "delay": "uniform(0ms, 100ms)"},
+    }
+    for message, outcome in observe(stages, seed).outcomes("caller").items():
+        sick, slow = (next_visit(FIRST_VISIT, f"caller/0.parallel.{index}", 1) for index in (0, 1))
+        is_hit = draw(seed, "sick", message, sick, "fault 0 error") < 0.5
+        is_late = draw(seed, "slow", message, slow, "delay") > 0.5
+        assert outcome == ("failed" if is_late else "faulted" if is_hit else "forwarded")
+
+
 def test_a_fallback_is_called_for_the_messages_whose_call_fails_and_no_others():
     """With a fallback no message fails, nor with an optional call; each failed call is recorded as forgiven."""
     seed, messages = new_seed(), 500
@@ -205,7 +219,7 @@ def test_instances_take_turns_and_a_sick_one_fails_a_third():
 def test_a_retry_goes_to_the_next_instance():
     """With one retry, which the next instance gets, no message fails of a sick instance."""
     calls = [{"to": "called", "retries": "retries(1, backoff=1ms)"}]
-    seen = observe({"caller": source(300, calls), "called": INSTANCES}, new_seed())
+    seen = observe({"caller": source(300, calls, rate="1/s", arrivals="constant"), "called": INSTANCES}, new_seed())
     assert set(seen.outcomes("caller").values()) == {"forwarded"}
     # 1, 2 and again 3, 1, 2 and again 3: four attempts for three messages.
     assert [len(record.calls[0].attempts) for record in seen.records["caller"]] == [1, 2] * 150

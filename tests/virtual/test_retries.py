@@ -11,7 +11,7 @@ import yaml
 from simulator.behaviour.draws import FIRST_VISIT, draw, message_id, next_visit
 from simulator.behaviour.retries import RESERVE
 from simulator.engine.injection import Behaviour
-from tests.support.drawn import is_struck
+from tests.support.drawn import is_struck, pause_seconds
 from tests.support.processes import ROOT
 from tests.support.seeds import new_seed
 from tests.support.virtual import observe, topology_of
@@ -71,7 +71,7 @@ def played(topology, message, budgets, levels=LEVELS, visit=FIRST_VISIT):
             seconds += found[below[0], inner]
             if attempt > retries.count or not budgets.take(stage):
                 break
-            seconds += retries.pause_seconds(attempt, draw(seed, stage, message, visit, f"pause {attempt} 0"))
+            seconds += pause_seconds(0.02, 0.2, attempt, draw(seed, stage, message, visit, f"pause {attempt} 0"))
     return found | {(stage, visit): seconds}
 
 
