@@ -59,6 +59,17 @@ def test_no_stage_starts_work_for_a_message_whose_deadline_has_passed():
     assert Counter(str(record.outcome) for record in seen.records["edge"]) == {"forwarded": 1, "failed": 9}
 
 
+@pytest.mark.parametrize(("deadline", "begun"), [("99ms", 1), ("299ms", 3), ("301ms", 4), ("350ms", 4), ("2s", 10)])
+def test_a_message_that_waited_past_its_deadline_is_not_begun(deadline, begun):
+    """One worker is free each 100 ms: it begins those whose deadline is later than that, be it by a millisecond."""
+    stages = {
+        "source": source(10, [{"to": "slow", "deadline": deadline}], concurrency=10),
+        "slow": {"role": "terminator", "workers": 1, "delay": "constant(100ms)"},
+    }
+    records = observe(stages).records["slow"]
+    assert [record.delay_drawn_seconds for record in records] == [0.1] * begun + [None] * (10 - begun)
+
+
 def test_a_deadline_ends_a_chain_where_it_passes():
     """In a chain each stage works if less than the deadline has passed, and no stage behind it hears of the message."""
     names = [f"s{number}" for number in range(6)]
