@@ -1,4 +1,4 @@
-"""The command `stage`: one stage, or several of a topology, in this process."""
+"""The command `stage`: one stage, or several of a topology, in this process or in others that it forks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from simulator.commands.stage_process import prepare_stage_process
 
 @click.command()
 @click.option("--topology", type=click.Path(path_type=Path), help="Run a stage of this topology file.")
-@click.option(
-    "--stage", "stage_names", multiple=True, help="The stage of the topology to run; several run in one process."
-)
+@click.option("--stage", "stage_names", multiple=True, help="The stage of the topology to run; may be repeated.")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="The configuration file.  [default: instance/config.py]"
 )
 @key_options
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="The number of processes for several stages.  [default: one for all of them]",
+)
 @click.option("--listen-fd", type=int, hidden=True)
 @click.pass_obj
 def stage(
@@ -30,6 +34,7 @@ def stage(
     topology: Path | None,
     stage_names: tuple[str, ...],
     config: Path | None,
+    processes: int | None,
     listen_fd: int | None,
     **flags: Any,
 ) -> int:
@@ -41,10 +46,12 @@ def stage(
     Try:  run_web_service.py stage --port 8081 --delay 'exponential(20ms)'
           run_web_service.py stage --downstream http://127.0.0.1:8081/messages
           run_web_service.py stage --topology topologies/pipeline.yaml --stage parse
-          run_web_service.py stage --topology orders.yaml --stage parse --stage enrich
+          run_web_service.py stage --topology orders.yaml --stage parse --stage enrich --processes 2
     """
     if (topology is None) == bool(stage_names):
         raise click.UsageError("--topology and --stage must be given together")
+    if processes is not None and topology is None:
+        raise click.UsageError("--processes is for the stages of a topology")
     prepare_stage_process()
     from simulator.telemetry.otel_environment import check_environment
 
@@ -52,9 +59,16 @@ def stage(
     from simulator.commands.stage_settings import single_stage, topology_stages
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stages
+    from simulator.stage.siblings import Siblings, run_in_processes
+    from simulator.topology.packing import shares_of
 
     if topology is not None:
         resolved = topology_stages(topology, stage_names, flags, os.environ)
     else:
         resolved = [single_stage(program, config, flags, os.environ)]
-    return run_stages([(settings, Surroundings(listen_fd)) for settings in resolved], os.environ)
+
+    def run_share(share: list[Any], siblings: Siblings | None = None) -> int:
+        return run_stages([(settings, Surroundings(listen_fd)) for settings in share], os.environ, siblings)
+
+    shares = [resolved] if processes is None else shares_of(resolved, processes)
+    return run_share(shares[0]) if len(shares) == 1 else run_in_processes(shares, run_share)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import gc
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 import gevent
 
 from simulator.stage.assembly import Surroundings
 from simulator.stage.running import RunningStage
 from simulator.stage.shared import Shared
+from simulator.stage.siblings import Siblings
 from simulator.topology.settings import StageSettings
 
 OnEnd = Callable[[str, int], None]
@@ -21,11 +23,15 @@ def _nothing(label: str, code: int) -> None:
 
 
 class Host:
-    """The stages of this process, by their labels. `has_failed` means that one of them did not end normally."""
+    """The stages of this process, by their labels. `has_failed` means that one of them did not end normally.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    With `siblings` other processes of the same container have stages, too.
+    """
+
+    def __init__(self, environment: Mapping[str, str], siblings: Siblings | None = None) -> None:
         self._environment = environment
-        self._shared = Shared(environment)
+        self._shared = Shared(environment, siblings.turn if siblings else nullcontext)
+        self._siblings = siblings
         self._added: list[str] = []
         self._stages: dict[str, RunningStage] = {}
         self._ending: dict[str, gevent.Greenlet] = {}
@@ -79,6 +85,8 @@ class Host:
         def wait_for_callers(label: str) -> None:
             callers = self._stages[label].settings.callers
             gevent.joinall([self._ending[other] for caller in callers for other in labels_of.get(caller, ())])
+            if self._siblings is not None:
+                self._siblings.wait_for(caller for caller in callers if caller not in labels_of)
 
         for label, stage in self._stages.items():
             delay_seconds = stage.settings.shutdown_delay_seconds if by_orchestrator else 0.0
@@ -99,6 +107,8 @@ class Host:
             raise  # gevent shows it on standard error
         finally:
             self._ended.add(label)
+            if self._siblings is not None:
+                self._siblings.has_ended(label)
             on_end(label, code)
 
 

@@ -19,6 +19,7 @@ from simulator.net.channel import Channel
 from simulator.net.open_files import allow_many_files
 from simulator.stage.assembly import Surroundings
 from simulator.stage.hosting import Host
+from simulator.stage.siblings import Siblings
 from simulator.telemetry.log_file import LogBound
 from simulator.telemetry.run_files import RunFiles
 from simulator.topology.settings import StageSettings
@@ -26,13 +27,22 @@ from simulator.topology.settings import StageSettings
 Resolve = Callable[[str, int], StageSettings]
 
 
-def run_stages(stages: Iterable[tuple[StageSettings, Surroundings]], environment: Mapping[str, str]) -> int:
-    """Run stages until SIGTERM, SIGINT or SIGHUP, and return the exit code. Raise StartError if one can't start."""
+def run_stages(
+    stages: Iterable[tuple[StageSettings, Surroundings]],
+    environment: Mapping[str, str],
+    siblings: Siblings | None = None,
+) -> int:
+    """Run stages until SIGTERM, SIGINT or SIGHUP, and return the exit code. Raise StartError if one can't start.
+
+    With `siblings`, other processes are in the same container, and the end of their parent ends this one.
+    """
     allow_many_files()
-    host = Host(environment)
+    host = Host(environment, siblings)
     for settings, surroundings in stages:
         host.add(settings.name, settings, surroundings)
     stop = _StopRequest(host)
+    if siblings is not None:
+        stop.after(siblings.wait_for_end_of_parent)
     host.begin()
     stop.wait()
     host.end_all(stop.by_orchestrator)

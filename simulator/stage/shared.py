@@ -6,7 +6,8 @@ None of it depends on the number of stages, so that a thousand of them are not a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from gevent import monkey
@@ -27,19 +28,22 @@ from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.process_metrics import ProcessMetrics
 from simulator.telemetry.propagation import install_propagation
 
+Turn = Callable[[], AbstractContextManager[None]]
+
 
 class Shared:
     """What exists once in a process, made before its first stage.
 
-    `endpoint` is where spans go, "" if none leave the process.
+    `endpoint` is where spans go, "" if none leave the process. `turn()` is held while lines are written.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], turn: Turn = nullcontext) -> None:
         start_new_thread = monkey.get_original("_thread", "start_new_thread")
         self.writer_thread = WriterThread(
             lambda run: start_new_thread(run, ()),  # a real thread, not one of gevent's
             monkey.get_original("threading", "Event"),
             monkey.get_original("time", "sleep"),
+            turn,
         )
         self.runtime = GeventRuntime()
         self.at_work = AtWork()

@@ -11,6 +11,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from simulator.telemetry.log_file import LogFile
@@ -43,7 +44,7 @@ class WriterThread:
     """The thread that writes the lines of all the writers of a process.
 
     `start_thread(run)` starts a real thread, `new_flag()` returns an event that works across real threads and `sleep`
-    sleeps in one.
+    sleeps in one. `turn()` is held while lines are written, where other processes write to the same pipe.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class WriterThread:
         start_thread: Callable[[Callable[[], None]], object],
         new_flag: Callable[[], Flag],
         sleep: Callable[[float], None],
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.new_flag = new_flag
         self._sleep = sleep
+        self._turn = turn
         self._writers: deque[LineWriter] = deque()
         self._idle = True
         self._closing = False
@@ -81,7 +84,8 @@ class WriterThread:
                 self._sleep(_GATHER_SECONDS)
             quiet_rounds = 0 if self._writers else quiet_rounds + 1
             for _ in range(len(self._writers)):
-                self._writers.popleft().take_turn()
+                with self._turn():
+                    self._writers.popleft().take_turn()
 
     def _wait_for_a_line(self) -> None:
         self._idle = True

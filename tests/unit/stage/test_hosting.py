@@ -43,7 +43,7 @@ def events(monkeypatch):
     """Put stages of the tests' own in the place of real ones, and return the list of what becomes of them."""
     noted = []
     monkeypatch.setattr(hosting, "RunningStage", type("Noting", (Running,), {"events": noted}))
-    monkeypatch.setattr(hosting, "Shared", lambda environment: None)
+    monkeypatch.setattr(hosting, "Shared", lambda environment, turn: None)
     monkeypatch.setattr(hosting, "_settle_memory", lambda: None)
     return noted
 
