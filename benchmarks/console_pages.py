@@ -48,7 +48,7 @@ class Page(Protocol):
         """Open a view."""
 
     def wait(self, seconds: float) -> None:
-        """Let the page work for a time."""
+        """Run the page for so many seconds."""
 
     def held(self) -> Held:
         """Return what the page shows of the store."""
@@ -82,7 +82,7 @@ class ChromiumPage:
         self._page.goto(self._base + view)
 
     def wait(self, seconds: float) -> None:
-        """Let the page work for a time."""
+        """Run the page for so many seconds."""
         self._page.wait_for_timeout(1000 * seconds)
 
     def held(self) -> Held:
@@ -122,7 +122,7 @@ class ReplayedPage:
             self._fire(trigger)
 
     def wait(self, seconds: float) -> None:
-        """Let the page work for a time."""
+        """Run the page for so many seconds."""
         end = time.monotonic() + seconds
         while self._due < end:
             time.sleep(max(0.0, self._due - time.monotonic()))

@@ -131,7 +131,7 @@ def take_message():
 
 
 def process() -> float:
-    """Wait for the delay; return the seconds that it took."""
+    """Return how many seconds the delay took."""
     begin = time.perf_counter()
     with tracer.start_as_current_span("process") as span:
         span.set_attribute("simulator.delay.drawn_seconds", DELAY_SECONDS)

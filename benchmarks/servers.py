@@ -55,7 +55,7 @@ class Server:
             return int(read_answer(connection)[2])
 
     def wait_for(self, count: int, timeout_seconds: float) -> int:
-        """Wait until that many have arrived, or for the timeout; return how many have."""
+        """Return how many have arrived, as soon as that many have or after the timeout."""
         deadline = time.monotonic() + timeout_seconds
         while (have := self.count()) < count and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)

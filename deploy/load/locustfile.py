@@ -37,7 +37,7 @@ class Sender(FastHttpUser):
         self.in_flight = Group()
 
     def on_stop(self) -> None:
-        """Wait a little for the outstanding answers."""
+        """Give outstanding answers a moment to arrive."""
         self.in_flight.join(timeout=LAST_ANSWERS_SECONDS)
 
     def wait_time(self) -> float:

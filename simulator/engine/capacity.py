@@ -113,7 +113,7 @@ class Ticket:
         self._inside = True
 
     def wait(self) -> float:
-        """Wait for the worker; return how many seconds that took."""
+        """Return how many seconds the wait for a worker took."""
         if self.called or self._turn is None:
             return 0.0
         begin = self._capacity.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from simulator.behaviour.corrections import Correction
 from simulator.behaviour.faults.base import Phase
@@ -100,15 +101,23 @@ class Handling:
         behaviour = self._behaviour
         with self._observer.observing(self._arrival(message)) as seen, self._capacity.ticket() as ticket:
             injection = Injection(behaviour, message, seen, self._runtime, self._machine)
+            case = _Case(
+                message=message,
+                behaviour=behaviour,
+                seen=seen,
+                ticket=ticket,
+                injection=injection,
+                admission=admission,
+            )
             running = self._runtime.current()
             self._running.add(running)
             try:
                 try:
-                    answer = self._outcome(message, behaviour, injection, ticket, seen, admission)
+                    answer = self._outcome(case)
                 finally:
                     message.exchange.release()  # sending the answer may take long
                 if admission is None or not admission.given:
-                    self._answer(message, answer, injection, seen)
+                    self._answer(case, answer)
             finally:
                 self._running.discard(running)
                 injection.release()
@@ -119,24 +128,17 @@ class Handling:
             self._correction.learn(record.overhead_seconds)
         return record
 
-    def _outcome(
-        self,
-        message: Message,
-        behaviour: Behaviour,
-        injection: Injection,
-        ticket: Ticket,
-        seen: Observation,
-        admission: _Admission | None,
-    ) -> Answer:
+    def _outcome(self, case: _Case) -> Answer:
         """Handle a message up to its answer, and return the answer."""
+        seen = case.seen
         try:
-            return self._work(message, behaviour, injection, ticket, seen, admission)
+            return self._work(case)
         except MessageError as error:
             seen.failed(error)
             # Its traceback would hold the body for as long as the answer takes.
             return Answer(error=error.with_traceback(None))
         except Exception as error:
-            logging.getLogger(__name__).exception("the message %s could not be handled", message.message_id)
+            logging.getLogger(__name__).exception("the message %s could not be handled", case.message.message_id)
             seen.broke(error)
             return Answer(error=Unforeseen())
         except BaseException as reason:  # noqa: BLE001 - only the end of the stage raises one here
@@ -144,29 +146,22 @@ class Handling:
             seen.failed(broken_off)
             return Answer(error=broken_off)
 
-    def _work(
-        self,
-        message: Message,
-        behaviour: Behaviour,
-        injection: Injection,
-        ticket: Ticket,
-        seen: Observation,
-        admission: _Admission | None,
-    ) -> Answer:
+    def _work(self, case: _Case) -> Answer:
+        message, behaviour, seen, injection = case.message, case.behaviour, case.seen, case.injection
         self._check_rate_limit()
         deadline_at = None if message.deadline_seconds is None else seen.received_at + message.deadline_seconds
         self._check_deadline(deadline_at)
         self._capacity.check_room()
-        body = self._read(message, behaviour, seen)
+        body = self._read(case)
         self._check_deadline(deadline_at)
-        ticket.take()
-        if admission is not None:
-            self._admit(message, admission, seen)
+        case.ticket.take()
+        if case.admission is not None:
+            self._admit(case.admission, case)
             deadline_at = None  # the caller has its answer
-        seen.waited(ticket.wait())
+        seen.waited(case.ticket.wait())
         self._check_deadline(deadline_at)
         injection.inject(Phase.BEFORE)
-        self._process(behaviour, message, seen)
+        self._process(case)
         injection.inject(Phase.AFTER)
         calls = behaviour.model.calls
         if calls:
@@ -174,44 +169,45 @@ class Handling:
         else:
             self._output.write(body, message.content_type)
         seen.ended(Outcome.FORWARDED if calls else Outcome.DELIVERED)
-        if admission is None:
+        if case.admission is None:
             injection.inject(Phase.ANSWER)
         return Answer(
             outcome=seen.outcome,
             duration_seconds=seen.duration_seconds(),
-            size_bytes=self._answer_bytes(behaviour, message),
+            size_bytes=case.answer_bytes(),
             truncated=injection.truncated,
             bytes_per_second=injection.bytes_per_second,
         )
 
-    def _answer(self, message: Message, answer: Answer, injection: Injection, seen: Observation) -> None:
+    def _answer(self, case: _Case, answer: Answer) -> None:
         """Send the answer; the time of a slow one is the time of the fault that slows it."""
         begin = self._runtime.now()
         try:
-            message.exchange.answer(answer)
+            case.message.exchange.answer(answer)
         except StageStopped:
-            seen.failed(BrokenOff(injected=answer.is_spoiled))
+            case.seen.failed(BrokenOff(injected=answer.is_spoiled))
         finally:
             if answer.bytes_per_second is not None:
-                seen.fault_took(injection.slowed_by, begin, self._runtime.now() - begin)
+                case.seen.fault_took(case.injection.slowed_by, begin, self._runtime.now() - begin)
 
-    def _admit(self, message: Message, admission: _Admission, seen: Observation) -> None:
+    def _admit(self, admission: _Admission, case: _Case) -> None:
         admission.given = True
-        message.exchange.answer(Answer(accepted=True))
-        seen.accepted()
+        case.message.exchange.answer(Answer(accepted=True))
+        case.seen.accepted()
         admission.answered.set()
 
-    def _read(self, message: Message, behaviour: Behaviour, seen: Observation) -> bytes:
+    def _read(self, case: _Case) -> bytes:
         """Return the body as it is forwarded, or decompressed if it is delivered here."""
+        message, model, seen = case.message, case.behaviour.model, case.seen
         compressed = is_compressed(message.content_encoding)
         try:
             body = message.exchange.read()
         finally:
             seen.read(message.exchange.waited_seconds)
         seen.sized(len(body))
-        plain = decompressed(body, message.content_encoding, behaviour.model.max_body_bytes) if compressed else body
+        plain = decompressed(body, message.content_encoding, model.max_body_bytes) if compressed else body
         check_body(plain, message.content_type)
-        return body if behaviour.model.calls else plain
+        return body if model.calls else plain
 
     def _arrival(self, message: Message) -> Arrival:
         received_at, received_unix_ns = message.received_at, message.received_unix_ns
@@ -244,26 +240,19 @@ class Handling:
         if deadline_at is not None and self._runtime.now() >= deadline_at:
             raise DeadlinePassed("the caller no longer waits for the answer")
 
-    def _process(self, behaviour: Behaviour, message: Message, seen: Observation) -> None:
+    def _process(self, case: _Case) -> None:
         """Sleep for what is left of the delay, which includes the stage's own time before and after this point.
 
         The time before it is measured, the time after it is estimated from earlier messages.
         """
-        delay, utilisation = behaviour.model.delay, self._capacity.utilisation
-        u = behaviour.identity.draw(message.message_id, message.visit, "delay")
+        delay, utilisation = case.behaviour.model.delay, self._capacity.utilisation
         # A heavy tail may draw more than can be slept.
-        drawn = min(delay.under_load(u, utilisation), MAX_DURATION_SECONDS)
+        drawn = min(delay.under_load(case.draw("delay"), utilisation), MAX_DURATION_SECONDS)
         if drawn > 0:
-            end = seen.own_time_over_at(drawn) - self._correction.seconds
-            seen.has_waited = end > self._runtime.now()
+            end = case.seen.own_time_over_at(drawn) - self._correction.seconds
+            case.seen.has_waited = end > self._runtime.now()
             sleep_until(self._runtime, end)
-        seen.processed(drawn, behaviour.delay_spec, utilisation)
-
-    def _answer_bytes(self, behaviour: Behaviour, message: Message) -> int | None:
-        size = behaviour.model.response_size
-        if size is None:
-            return None
-        return size.bytes(behaviour.identity.draw(message.message_id, message.visit, "response size"))
+        case.seen.processed(drawn, case.behaviour.delay_spec, utilisation)
 
 
 class _Admission:
@@ -272,3 +261,24 @@ class _Admission:
     def __init__(self, answered: Event) -> None:
         self.given = False
         self.answered = answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One message being handled, and all that belongs to it; `admission` of None means that it is answered last."""
+
+    message: Message
+    behaviour: Behaviour
+    seen: Observation
+    ticket: Ticket
+    injection: Injection
+    admission: _Admission | None
+
+    def draw(self, purpose: str) -> float:
+        """Return u in (0, 1) for one purpose of this visit."""
+        return self.behaviour.identity.draw(self.message.message_id, self.message.visit, purpose)
+
+    def answer_bytes(self) -> int | None:
+        """Return how large the answer is to be; None for as large as it is."""
+        size = self.behaviour.model.response_size
+        return None if size is None else size.bytes(self.draw("response size"))

@@ -109,7 +109,7 @@ class Injection:
         raise InjectedFault(self._name, None)
 
     def truncate_answer(self) -> None:
-        """Let the answer end in the middle."""
+        """Truncate the answer."""
         self.truncated = True
         self._seen.truncated(self._name)
 

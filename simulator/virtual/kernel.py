@@ -72,10 +72,10 @@ class Kernel:
         """Wait for so many seconds; 0 lets the others run for one turn."""
         wait = _Wait(self, getcurrent(), "the end of a sleep")
         if seconds > 0:
-            self._at(self._now + seconds, wait)
+            self.at(self._now + seconds, wait)
         else:
             self.fire(wait)
-        self._block(wait)
+        self.block(wait)
 
     def spawn(self, function: Callable[[], object]) -> KernelTask:
         """Run a function as a task, as soon as what runs now waits."""
@@ -91,9 +91,9 @@ class Kernel:
         for task in tasks:
             task.waiting.append(wait)
         if timeout_seconds is not None:
-            self._at(self._now + timeout_seconds, wait)
+            self.at(self._now + timeout_seconds, wait)
         try:
-            self._block(wait)
+            self.block(wait)
         finally:
             for task in tasks:
                 if not task.done:
@@ -129,18 +129,12 @@ class Kernel:
             wait.fired = True
             self._ready.append(wait)
 
-    def block(self, wait: _Wait) -> None:
-        """Wait until `wait` is fired. Raise its error if it was interrupted."""
-        self._block(wait)
-
     def at(self, then: float, wait: _Wait) -> None:
         """Fire `wait` at a point in time."""
-        self._at(then, wait)
-
-    def _at(self, then: float, wait: _Wait) -> None:
         heapq.heappush(self._heap, (then, next(self._numbers), wait))
 
-    def _block(self, wait: _Wait) -> None:
+    def block(self, wait: _Wait) -> None:
+        """Wait until `wait` is fired. Raise its error if it was interrupted."""
         waits, who = self._waits, wait.greenlet
         waits[who] = wait
         self._hub.switch()

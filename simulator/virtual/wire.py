@@ -12,7 +12,7 @@ from simulator.engine.tracing import Tracing
 from simulator.engine.wire import Reply, WireRequest
 from simulator.errors import InjectedFault, InvalidMessage, MessageError
 from simulator.net.receipts import receipt
-from simulator.net.status import is_retryable, is_success
+from simulator.net.status import is_retryable
 from simulator.telemetry.record import OUTSIDE, CallOutcome, Via
 from simulator.topology.model import Forward
 
@@ -176,7 +176,5 @@ class MemoryExchange:
 
 
 def _failed(error: MessageError) -> Reply:
-    if is_success(error.status):
-        return Reply(CallOutcome.OK, error.status, retryable=False)
     text = f"it answered {error.status}"
     return Reply(CallOutcome.ERROR_STATUS, error.status, error.injected, text, is_retryable(error.status))

@@ -89,8 +89,11 @@ def test_twenty_rolling_restarts_of_each_stage_lose_nothing(tmp_path):
         for name in NAMES:
             lines = rolling.handled(name)
             assert sorted(line["message_id"] for line in lines if line["outcome"] == good[name]) == sorted(sent)
-            # A stage that has read a message and must end says so, and the message is sent to the next one.
-            assert {line["outcome"] for line in lines} - {"rejected"} == {good[name]}
+            # A stage that has read a message as it ends says so, once in a restart at most: it is sent to the next one.
+            refused = [line for line in lines if line["outcome"] == "rejected"]
+            assert {(line["code"], line["error"]) for line in refused} <= {(503, "the stage is shutting down")}
+            assert len(refused) <= ROUNDS
+            assert {line["outcome"] for line in lines if line not in refused} == {good[name]}
         stopped = [line for name in NAMES for log in rolling.logs[name] for line in read_log(log)]
         assert {line["unfinished"] for line in stopped if line["event"] == "stage.stopped"} == {0}
         assert [path.read_text() for path in rolling.errors if path.stat().st_size] == []

@@ -42,7 +42,7 @@ class Target(Protocol):
         """Reset the connection without an answer, and end the handling."""
 
     def truncate_answer(self) -> None:
-        """Let the answer end in the middle."""
+        """Truncate the answer."""
 
     def slow_answer(self, bytes_per_second: float) -> None:
         """Limit the rate at which the answer's body is sent; the lowest of several limits counts."""
