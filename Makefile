@@ -29,7 +29,7 @@ stack: $(VENV)/.run ## the same, with real Prometheus and Jaeger if they are ins
 	@bash -mc '$(BIN)/python run_web_service.py run --stack; exit $$?'
 
 # Without processes a test only computes, so there is a worker per core, and properties get fewer examples.
-check: lint ## lint, and every test that starts no process: under a minute
+check: lint ## lint, and every test that starts no process
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not processes and not long" --hypothesis-profile=check tests/unit tests/virtual $(PYTEST_ARGS)
 
 # The tests with real containers have their own targets.

@@ -35,6 +35,7 @@ HISTOGRAMS = {
     "simulator_queue_wait_seconds": "parse",
     "simulator_delay_drawn_seconds": "parse",
     "simulator_processing_seconds": "parse",
+    "simulator_overhead_seconds": "parse",
     "simulator_downstream_attempt_duration_seconds": "parse",
     "simulator_downstream_call_duration_seconds": "parse",
     "simulator_pipeline_duration_seconds": "archive",

@@ -62,7 +62,7 @@ DELAYS = ["lognormal(p50=12ms, p99=60ms, max=100ms)", "samples(samples.txt)"]
 @pytest.mark.alone
 @pytest.mark.parametrize("delay", DELAYS)
 def test_a_live_stage_takes_the_time_it_drew(tmp_path, delay):
-    """At low load processing takes what was drawn: never less, and at the median less than 2 ms more."""
+    """At low load the stage's own time is what was drawn: at the median within a millisecond, and never 2 ms less."""
     (tmp_path / "samples.txt").write_text("\n".join(f"{n}ms" for n in (5, 8, 8, 9, 12, 20, 35)))
     count, seed = 60, 3
     written = delay.replace("samples.txt", str(tmp_path / "samples.txt"))
@@ -78,8 +78,8 @@ def test_a_live_stage_takes_the_time_it_drew(tmp_path, delay):
         expected = distribution.quantile(draw(seed, "stage", line["message_id"], FIRST_VISIT, "delay"))
         assert line["delay_drawn_seconds"] == pytest.approx(expected, abs=1e-6)
     over = [line["processing_seconds"] - line["delay_drawn_seconds"] for line in lines]
-    assert min(over) >= -1e-6
-    assert statistics.median(over) < 0.002
+    assert min(over) >= -0.002 - 1e-6  # what a stage corrects at most for what its answer is known to take
+    assert abs(statistics.median(over)) < 0.001
     assert total["delay_drawn"] == pytest.approx(sum(line["delay_drawn_seconds"] for line in lines), abs=1e-4)
     assert total["processing"] == pytest.approx(sum(line["processing_seconds"] for line in lines), abs=1e-4)
 

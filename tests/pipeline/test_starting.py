@@ -25,9 +25,16 @@ def wide(count):
     """Return a topology of an injector and stages that it calls one after the other, ten of them for each message."""
     names = [f"s{number}" for number in range(1, count)]
     groups = [names[first : first + 6] for first in range(0, len(names), 6)]
-    chosen = ", ".join("{choose: {%s}}" % ", ".join(f"{n}: {100 / len(g):.6f}%" for n in g) for g in groups)  # noqa: UP031
+    chosen = ", ".join(_choice(group) for group in groups)
     stages = "\n".join(f"  {name}: {{calls: []}}" for name in names)
     return f"name: wide\nstages:\n  first: {{role: injector, load: {{rate: 5/s}}, calls: [{chosen}]}}\n{stages}\n"
+
+
+def _choice(names):
+    """Return a step that calls one of some stages, each as often as any other in whole percents."""
+    shares = [100 // len(names) + (number < 100 % len(names)) for number in range(len(names))]
+    weights = ", ".join(f"{name}: {share}%" for name, share in zip(names, shares, strict=True))
+    return f"{{choose: {{{weights}}}}}"
 
 
 def parent_of(pid):
@@ -45,7 +52,7 @@ def is_alive(pid):
 def test_many_stages_start_fast(tmp_path):
     """55 stages, a process each, are up in a tenth of the time that as many programs would take."""
     begin = time.monotonic()
-    with running_topology(tmp_path, wide(STAGES)) as running:
+    with running_topology(tmp_path, wide(STAGES), "--processes", str(STAGES)) as running:
         up_seconds = time.monotonic() - begin
         pids = {running.pid(name) for name in ("first", *(f"s{number}" for number in range(1, STAGES)))}
         assert len(pids) == STAGES

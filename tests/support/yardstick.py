@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+_NUMBER = r"[-(]*[0-9][0-9.e+-]*[^=!]{0,40}"
+_OF_TIME = re.compile(rf"assert {_NUMBER} [<>]=? |within {_NUMBER} s|did not come about|Timeout ")
 # What the work below takes on one free core of the machine that the bounds of the tests are for.
 _NOMINAL_SECONDS = 0.45e-3
 # Twenty pieces of work a second cost a hundredth of a core. Their mean tells of all that the tests' own processes meet:
@@ -37,3 +40,9 @@ def yardstick() -> Iterator[Callable[[], float]]:
             yield times_slower
         finally:
             measuring.kill()
+
+
+def is_of_time(error: BaseException) -> bool:
+    """Return whether a slow machine can be the cause: of a number beyond its bound, or of a wait that was long."""
+    is_timeout = isinstance(error, (TimeoutError, subprocess.TimeoutExpired)) or "Timeout" in type(error).__name__
+    return is_timeout or _OF_TIME.search(str(error)) is not None
