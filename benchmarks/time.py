@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from benchmarks.stages import ROOT
 
 DELAYS = ("constant(10ms)", "exponential(20ms)", "lognormal(p50=6ms, p99=25ms)", "constant(300us)")
 TOPOLOGIES = ("pipeline", "checkout", "deep-chain", "retry-storm")
+ARRIVALS = ("constant", "poisson")
 _PROGRAM = ROOT / "run_web_service.py"
 # The first messages teach a stage what it takes to answer.
 _LEARNING_MESSAGES = 100
@@ -25,7 +27,7 @@ _TOPOLOGY = """
 name: own-time
 seed: 7
 stages:
-  injector: {{role: injector, load: {{rate: 50/s, arrivals: poisson, messages: {messages}}}, calls: [leaf]}}
+  injector: {{role: injector, load: {{rate: 50/s, arrivals: {arrivals}, messages: {messages}}}, calls: [leaf]}}
   leaf: {{role: terminator, delay: "{delay}"}}
 """
 
@@ -37,19 +39,19 @@ def main(messages: int, minutes: int) -> int:
     """Measure the error of the delay, live, and the speed of virtual time.
 
     \b
-      own time      one stage, called at 50/s (Poisson arrivals): its own time, as its log and its spans have it,
-                    less the drawn delay
+      own time      one stage, called at 50/s: its own time, as its log and its spans have it, less the drawn delay;
+                    with Poisson arrivals, messages meet in the stage, and one may have to wait for the other's Python
       virtual time  visits of messages to stages per second of the processor, without logs and with them
 
-    It takes about four minutes and needs a quiet machine.
+    It takes about seven minutes and needs a quiet machine.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        click.echo(f"{'own time less the drawn delay at 50/s':40}{'p50':>10}{'p95':>10}{'p99':>10}")
-        for delay in DELAYS:
-            errors = _own_time_errors(Path(folder), delay, messages)
+        click.echo(f"{'own time less the drawn delay at 50/s':40}{'arrivals':>10}{'p50':>10}{'p95':>10}{'p99':>10}")
+        for delay, arrivals in itertools.product(DELAYS, ARRIVALS):
+            errors = _own_time_errors(Path(folder), delay, arrivals, messages)
             cuts = quantiles(errors, n=100)
             cells = "".join(f"{1e3 * cuts[percent - 1]:8.2f}ms" for percent in (50, 95, 99))
-            click.echo(f"{delay:40}{cells}")
+            click.echo(f"{delay:40}{arrivals:>10}{cells}")
         click.echo(f"\n{'virtual time, visits per CPU second':40}{'no logs':>10}{'logs':>10}")
         for name in TOPOLOGIES:
             cells = "".join(f"{_visits_per_second(Path(folder), name, minutes, logs):10.0f}" for logs in (False, True))
@@ -57,9 +59,9 @@ def main(messages: int, minutes: int) -> int:
     return 0
 
 
-def _own_time_errors(folder: Path, delay: str, messages: int) -> list[float]:
+def _own_time_errors(folder: Path, delay: str, arrivals: str, messages: int) -> list[float]:
     path, report = folder / "own-time.yaml", folder / "own-time"
-    path.write_text(_TOPOLOGY.format(delay=delay, messages=messages))
+    path.write_text(_TOPOLOGY.format(delay=delay, arrivals=arrivals, messages=messages))
     _run("run", str(path), "--no-console", "--report", str(report))
     lines = list(_handled(report / "logs" / "leaf.jsonl"))
     return [line["overhead_seconds"] for line in lines[_LEARNING_MESSAGES:]]

@@ -116,13 +116,14 @@ class Handling:
                     answer = self._outcome(case)
                 finally:
                     message.exchange.release()  # sending the answer may take long
+                left_at = None
                 if admission is None or not admission.given:
-                    self._answer(case, answer)
+                    left_at = self._answer(case, answer)
             finally:
                 self._running.discard(running)
                 injection.release()
             seen.read(message.exchange.waited_seconds)  # also for the rest of a body that is not wanted
-            record = seen.left()
+            record = seen.left(left_at)
         # Where there was nothing to wait for, an overhead says nothing about the waiting.
         if answer.error is None and (seen.has_waited or record.overhead_seconds < 0):
             self._correction.learn(record.overhead_seconds)
@@ -179,21 +180,23 @@ class Handling:
             bytes_per_second=injection.bytes_per_second,
         )
 
-    def _answer(self, case: _Case, answer: Answer) -> None:
-        """Send the answer; the time of a slow one is the time of the fault that slows it."""
+    def _answer(self, case: _Case, answer: Answer) -> float:
+        """Send the answer and return when it left; the time of a slow one is the time of the fault that slows it."""
         begin = self._runtime.now()
+        left_at = None
         try:
-            case.message.exchange.answer(answer)
+            left_at = case.message.exchange.answer(answer)
         except StageStopped:
             case.seen.failed(BrokenOff(injected=answer.is_spoiled))
-        finally:
-            if answer.bytes_per_second is not None:
-                case.seen.fault_took(case.injection.slowed_by, begin, self._runtime.now() - begin)
+        if left_at is None:
+            left_at = self._runtime.now()
+        if answer.bytes_per_second is not None:
+            case.seen.fault_took(case.injection.slowed_by, begin, left_at - begin)
+        return left_at
 
     def _admit(self, admission: _Admission, case: _Case) -> None:
         admission.given = True
-        case.message.exchange.answer(Answer(accepted=True))
-        case.seen.accepted()
+        case.seen.accepted(case.message.exchange.answer(Answer(accepted=True)))
         admission.answered.set()
 
     def _read(self, case: _Case) -> bytes:

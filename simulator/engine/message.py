@@ -60,8 +60,8 @@ class Exchange(Protocol):
     def withhold(self) -> None:
         """Tell a calling stage, before it can give up, that an injected fault may withhold its answer."""
 
-    def answer(self, answer: Answer) -> None:
-        """Send the answer; return when it has been sent, or can't be any more."""
+    def answer(self, answer: Answer) -> float | None:
+        """Send the answer, or as much as can be sent; return when the last of it left, monotonic, None for now."""
 
     def release(self) -> None:
         """Called when the body is not needed any more."""

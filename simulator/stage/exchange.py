@@ -22,6 +22,8 @@ RECEIVED_AT, RECEIVED_UNIX_NS = "simulator.received_at", "simulator.received_uni
 WAITED = "simulator.waited"
 # and one that sends some bytes before the answer.
 INTERIM = "simulator.interim"
+# The server puts there when the last of the answer left, monotonic.
+LEFT_AT = "simulator.left_at"
 _WITHHELD = f"HTTP/1.1 102 Processing\r\n{INJECTED}: true\r\n\r\n".encode()
 
 
@@ -74,13 +76,13 @@ class HttpExchange:
             with suppress(OSError):  # the caller is gone
                 send(_WITHHELD)
 
-    def answer(self, answer: Answer) -> None:
-        """Send the answer, with the effects of faults; return when it has been sent, or the client is gone."""
+    def answer(self, answer: Answer) -> float | None:
+        """Send the answer, with the effects of faults; return when the last of it left, None if it did not."""
         self._is_answered = True
         error = answer.error
         if isinstance(error, InjectedFault) and error.no_answer:
             self._environ[RESET] = True
-            return
+            return None
         status, headers, body = wire_answer(answer, self._stage, self._message_id, self._trace_id)
         if self._is_draining():
             headers.append(("Connection", "close"))
@@ -95,9 +97,11 @@ class HttpExchange:
                 self._drip(body, answer.bytes_per_second, write)
         except OSError:  # the client is gone
             self._environ[HANG_UP] = True
+            return None
         except BaseException:  # the stage stops: the client must see that the rest will not come
             self._environ[HANG_UP] = True
             raise
+        return self._environ.get(LEFT_AT)
 
     def _drip(self, body: bytes, bytes_per_second: float, write: Callable[[bytes], Any]) -> None:
         begin = self._runtime.now()

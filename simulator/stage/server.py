@@ -29,7 +29,7 @@ from simulator.net.problems import CONTENT_TYPE, problem
 from simulator.net.request_body import BLOCK_BYTES, RequestBody
 from simulator.net.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
 from simulator.stage.answers import farewell
-from simulator.stage.exchange import HANG_UP, INTERIM, RECEIVED_AT, RECEIVED_UNIX_NS, RESET, WAITED
+from simulator.stage.exchange import HANG_UP, INTERIM, LEFT_AT, RECEIVED_AT, RECEIVED_UNIX_NS, RESET, WAITED
 from simulator.stage.waiting import ClientStream, ConnectionPhase, LingeringClose, Waiting
 
 # Beyond the messages inside a stage: for those that are rejected, for probes, and for idle connections.
@@ -245,7 +245,7 @@ class _Handler(WSGIHandler):
         self._send_interim(_CONTINUE)
 
     def _send_interim(self, data: bytes) -> None:
-        self._stream.send(data, self.server.patience.send_seconds, self.socket.sendall)
+        self._stream.send(data, self.server.patience.send_seconds)
 
     def _waited_seconds(self) -> float:
         return self._stream.waited_seconds
@@ -299,13 +299,14 @@ class _Handler(WSGIHandler):
             self._gathered += data
             return
         try:
-            self._stream.send(data, self.server.patience.send_seconds, super()._sendall)
+            self.environ[LEFT_AT] = self._stream.send(data, self.server.patience.send_seconds)
         except TimeoutError:
             self._count_disconnect()
             raise BrokenPipeError(errno.EPIPE, "the client did not take the answer in time") from None
         except OSError:
             self._count_disconnect()
             raise
+        self.response_length += len(data)
 
     def _count_disconnect(self) -> None:
         """Count a client that has hung up, once for each request, whenever that is seen."""
@@ -330,5 +331,5 @@ class _Handler(WSGIHandler):
         head = f"HTTP/1.1 {answer.status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
         with suppress(OSError):
             data = f"{head}Connection: close\r\n\r\n".encode() + body
-            self._stream.send(data, self.server.patience.send_seconds, self.socket.sendall)
+            self._stream.send(data, self.server.patience.send_seconds)
             self._linger()

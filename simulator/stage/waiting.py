@@ -108,16 +108,24 @@ class ClientStream(io.RawIOBase):
             raise TimeoutError("the request did not arrive in time for the connection to be kept")
         return count
 
-    def send(self, data: bytes | bytearray, seconds: float, send: Callable[[bytes | bytearray], None]) -> None:
-        """Send data to the client, which has `seconds` to take it."""
+    def send(self, data: bytes | bytearray, seconds: float) -> float:
+        """Send data to the client, which has `seconds` to take it; return when the last of it left, monotonic.
+
+        That is when the system was given it: by the time that it returns, the client may have had it for long.
+        """
+        left_at = self._monotonic()
+        sent = self._send_at_once(data)
+        if sent == len(data):
+            return left_at
         self._connection.settimeout(seconds)
         before, self.phase = self.phase, ConnectionPhase.ENDING
         self._waiting.add(self)
         try:
-            send(data)
+            self._connection.sendall(memoryview(data)[sent:])
         finally:
             self._waiting.remove(self)
             self.phase = before
+        return self._monotonic()
 
     def give_way(self) -> None:
         """Wake what waits for the client."""
@@ -145,6 +153,15 @@ class ClientStream(io.RawIOBase):
                 raw.shutdown(socket.SHUT_WR)
         except OSError:
             return  # what waits for the client finds out by itself
+
+    def _send_at_once(self, data: bytes | bytearray) -> int:
+        """Send what the system takes without waiting for the client; return how many bytes that are."""
+        self._connection.settimeout(0)
+        try:
+            count: int = self._connection.send(data) if data else 0
+        except BlockingIOError:
+            return 0
+        return count
 
     def _let_others_run(self) -> None:
         """Pause now and then: a client that sends without end could be read without end."""

@@ -103,9 +103,9 @@ class Observation:
             raise LookupError("the message is still being handled")
         return self._record
 
-    def duration_seconds(self) -> float:
-        """Return how long the message has taken until now."""
-        return self._clock.now() - self._arrival.received_at
+    def duration_seconds(self, until: float | None = None) -> float:
+        """Return how long the message has taken until some time, monotonic; None for now."""
+        return (self._clock.now() if until is None else until) - self._arrival.received_at
 
     def own_time_over_at(self, seconds: float) -> float:
         """Return when the stage's own time reaches so many seconds, monotonic, if it does nothing else from now on.
@@ -128,9 +128,9 @@ class Observation:
         """Record how long the message waited for a worker."""
         self._queue_wait_seconds = seconds
 
-    def accepted(self) -> None:
-        """Record that the client has its answer before the message is processed."""
-        self._accepted_seconds = self.duration_seconds()
+    def accepted(self, left_at: float | None = None) -> None:
+        """Record that the client has its answer before the message is processed, and when it left; None for now."""
+        self._accepted_seconds = self.duration_seconds(left_at)
 
     def processed(self, drawn_seconds: float, spec: str, utilisation: float) -> None:
         """Record that the delay is over, what was drawn for it, and the share of busy workers at that time."""
@@ -194,8 +194,8 @@ class Observation:
         """Record that an unforeseen error ended the handling."""
         self.outcome, self._code, self._error = Outcome.FAILED, 500, f"{type(error).__name__}: {error}"
 
-    def left(self) -> StageRecord:
-        """Make and return the record: the answer has been sent, or can't be any more."""
+    def left(self, left_at: float | None = None) -> StageRecord:
+        """Make and return the record: the answer left at some time, monotonic, or there is none; None for now."""
         self._record = record = StageRecord(
             arrival=self._arrival,
             outcome=self.outcome,
@@ -210,7 +210,7 @@ class Observation:
             processed_seconds=self._processed_seconds,
             fault_times=tuple(self._fault_times),
             downstream_seconds=self._away.seconds,
-            duration_seconds=self.duration_seconds(),
+            duration_seconds=self.duration_seconds(left_at),
             answer_seconds=self._accepted_seconds,
             pipeline_seconds=self._pipeline_seconds,
             calls=tuple(self._calls),

@@ -132,14 +132,15 @@ class MemoryExchange:
             self.withheld = True
             self._outgoing.on_withheld()
 
-    def answer(self, answer: Answer) -> None:
-        """Set the reply, with the effects of injected faults, and wake the caller."""
+    def answer(self, answer: Answer) -> float | None:
+        """Set the reply, with the effects of injected faults, and wake the caller; return None: it has it now."""
         if answer.bytes_per_second is not None:
             size = len(self._body(answer))
             self._drip(size // 2 if answer.truncated else size, answer.bytes_per_second)
         if not self._is_gone and self.reply is None:
             self.reply = self._reply(answer)
             self.replied.set()
+        return None
 
     def _reply(self, answer: Answer) -> Reply:
         error = answer.error

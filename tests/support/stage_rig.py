@@ -112,7 +112,7 @@ class FakeTracing:
 class FakeExchange:
     """An exchange without a client: `answers` are those that were given, and when.
 
-    `leaving(answer)` is what happens while an answer leaves.
+    `leaving(answer)` is what happens while an answer leaves; it may return when it left.
     """
 
     waited_seconds = 0.0
@@ -126,7 +126,7 @@ class FakeExchange:
 
     def answer(self, answer):
         self.answers.append(answer)
-        self._leaving(answer)
+        return self._leaving(answer)
 
 
 class Work:

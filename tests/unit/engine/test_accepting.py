@@ -43,6 +43,20 @@ def test_the_answer_comes_at_once(make_stage, make_message):
     assert (rig.tracing.names, message.exchange.answers) == (["accepted"], [ACCEPTED])
 
 
+def test_the_time_to_the_answer_ends_when_it_left(make_stage, make_message):
+    """What happens before the stage runs again is no part of it."""
+
+    def leaving(_):
+        rig.time.pass_time(2.0)
+        return 0.5
+
+    rig = make_stage()
+    rig.handling.accept(make_message(leaving=leaving))
+    rig.time.pass_time(0.0)
+    (record,) = rig.sink.records
+    assert (record.answer_seconds, record.duration_seconds) == (0.5, 2.0)
+
+
 def test_the_worker_is_held_while_the_answer_leaves(make_stage, make_message):
     """A client that takes its time with the answer keeps the message's worker, and the work starts after it."""
     rig = make_stage(delay=Constant(5.0), workers=1)

@@ -26,6 +26,20 @@ def test_what_came_before_the_processing_is_part_of_the_delay(make_stage, make_m
     assert (record.arrival.received_at, record.processed_seconds) == (9.8, pytest.approx(0.5))
 
 
+@pytest.mark.parametrize(("left_after", "overhead"), [(0.0, 0.0), (0.25, 0.25)])
+def test_a_message_ends_when_its_answer_left(make_stage, make_message, left_after, overhead):
+    """Time in which the client, which has the answer, or another process runs first is not the stage's."""
+
+    def leaving(_):
+        left_at = rig.time.seconds + left_after
+        rig.time.pass_time(2.0)
+        return left_at
+
+    rig = make_stage(delay=Constant(0.5))
+    record = rig.handle(make_message(leaving=leaving))
+    assert (record.duration_seconds, record.overhead_seconds) == (0.5 + left_after, overhead)
+
+
 def test_the_arrival_is_that_of_the_first_byte_on_both_clocks(make_stage, make_message):
     """What is told of the arrival is the same instant on the clock for durations and on that of the day."""
     rig = make_stage()

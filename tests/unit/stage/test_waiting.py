@@ -1,4 +1,4 @@
-"""The last word on an idle connection of a server that ends."""
+"""The last word on an idle connection of a server that ends, and when what is sent has left."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from simulator.stage.answers import farewell
 from simulator.stage.waiting import ClientStream, ConnectionPhase, LingeringClose, Waiting
+from tests.support.fake_time import FakeTime
 from tests.support.wire import read_answer
 
 
@@ -61,3 +62,38 @@ def test_a_request_that_has_come_is_read(pair):
     client.setblocking(False)
     with pytest.raises(BlockingIOError):
         client.recv(1)
+
+
+class Busy:
+    """A connection on which sending takes a second each time, and which takes `at_once` bytes without waiting."""
+
+    def __init__(self, clock, at_once):
+        self.clock = clock
+        self.at_once = at_once
+        self.sent = b""
+
+    def settimeout(self, seconds):
+        self.timeout = seconds
+
+    def send(self, data):
+        self.clock.advance(1.0)
+        if not self.at_once:
+            raise BlockingIOError
+        self.sent += bytes(data[: self.at_once])
+        return min(len(data), self.at_once)
+
+    def sendall(self, data):
+        assert self.timeout == 20.0
+        self.clock.advance(1.0)
+        self.sent += bytes(data)
+
+
+@pytest.mark.parametrize(("at_once", "left_at"), [(100, 0.0), (4, 2.0), (0, 2.0)])
+def test_data_has_left_when_the_system_is_given_it_not_when_the_sender_runs_again(at_once, left_at):
+    """A client on the same core may run first; if the client does not take it all at once, the rest leaves later."""
+    clock = FakeTime()
+    connection = Busy(clock, at_once)
+    stream = ClientStream(connection, Waiting(), clock.now)
+    begin = clock.now()
+    assert stream.send(b"an answer", 20.0) - begin == left_at
+    assert connection.sent == b"an answer"
