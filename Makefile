@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-console pictures lock clean
+.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-console pictures lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -68,6 +68,9 @@ bench: $(VENV)/.tests ## measure against the plainest program with the same func
 
 bench-time: $(VENV)/.tests ## measure how well a delay is a stage's own time, and how fast virtual time passes
 	$(BIN)/python -m benchmarks.time $(BENCH_ARGS)
+
+bench-agreement: $(VENV)/.tests ## compare the latencies of the ready-made topologies, live and in virtual time
+	$(BIN)/python -m benchmarks.agreement $(BENCH_ARGS)
 
 bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 messages a second
 	$(BIN)/python -m benchmarks.console $(BENCH_ARGS)
