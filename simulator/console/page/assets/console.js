@@ -41,11 +41,30 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
+  function setWidth(element, width) {
+    if (element.style.width !== width) element.style.width = width;
+  }
+
   // Setting an attribute redraws the element even if nothing changes, and a large picture has hundreds of lines.
   function setAttributes(element, wanted) {
     for (const [name, value] of Object.entries(wanted)) {
       if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
     }
+  }
+
+  function part(parent, kind, name, id) {
+    const element = parent.appendChild(document.createElement(kind));
+    if (name) element.className = name;
+    if (id) element.id = id;
+    return element;
+  }
+
+  // What a brief card shows, still without its texts.
+  function fillCard(card) {
+    part(part(card, "div", "card-head"), "span", "name", `${card.id}-name`);
+    const numbers = part(card, "div", "numbers");
+    for (const field of ["rate", "p99"]) part(part(numbers, "div", field), "b", "", `${card.id}-${field}`);
+    part(card, "div", "state", `${card.id}-state`);
   }
 
   function drawEdges(box, edges) {
@@ -55,8 +74,10 @@
       svg.setAttribute("width", "100%");
       svg.setAttribute("height", "100%");
     }
+    // Looked up here: a search of the document for each line would take time with the square of their number.
+    const groups = new Map(Array.from(svg.children, (group) => [group.dataset.edge, group]));
     for (const edge of edges) {
-      let group = svg.querySelector(`[data-edge="${CSS.escape(edge.id)}"]`);
+      let group = groups.get(edge.id);
       if (!group) {
         group = svg.appendChild(document.createElementNS(SVG, "g"));
         group.dataset.edge = edge.id;
@@ -128,10 +149,11 @@
       show: (news) => {
         if (!news) return nothing();
         toldAt = Date.now();
+        document.querySelectorAll("#canvas > .card:empty").forEach(fillCard);
         put(news.texts, setText);
         put(news.kinds, (element, kind) => { if (element.className !== kind) element.className = kind; });
-        put(news.widths, (element, percent) => { element.style.width = `${percent}%`; });
-        put(news.titles, (element, text) => { element.title = text; });
+        put(news.widths, (element, percent) => setWidth(element, `${percent}%`));
+        put(news.titles, (element, text) => { if (element.title !== text) element.title = text; });
         const box = document.getElementById("edges");
         if (box && news.edges && box.dataset.drawing === news.drawing) drawEdges(box, news.edges);
         document.dispatchEvent(new Event("simulator-picture"));
