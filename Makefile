@@ -44,8 +44,8 @@ test: $(VENV)/.tests ## run every test
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m calm $(TIMED) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(TIMED) $(PYTEST_ARGS)
 
-test-slow: $(VENV)/.tests ## run the tests that take minutes each, of a million messages in virtual time
-	$(BIN)/python -m pytest -n auto --dist worksteal --slow tests/virtual $(PYTEST_ARGS)
+test-slow: $(VENV)/.tests ## run the tests that take minutes each: many restarts and messages, and a million of them in virtual time
+	$(BIN)/python -m pytest -n auto --dist worksteal --slow tests/virtual tests/pipeline $(PYTEST_ARGS)
 
 # A machine that can't run containers skips these tests by name; their tools are built outside the checkout.
 test-engines: $(VENV)/.tests ## run the stages in real containers: Linux, as root

@@ -95,7 +95,7 @@ def cpu_seconds(work, stages):
 
 @pytest.mark.parametrize(
     ("work", "few"),
-    [*((work, 1000) for work in WORK.values()), *((work, 250) for work in RENDERED.values())],
+    [*((work, 400) for work in WORK.values()), *((work, 100) for work in RENDERED.values())],
     ids=[*WORK, *RENDERED],
 )
 def test_four_times_as_many_stages_take_about_four_times_as_long(work, few):

@@ -93,7 +93,7 @@ def test_four_workers():
 def test_mmc(workers, utilisation, messages):
     """M/M/c: the mean wait, and the share of messages that wait, are Erlang's."""
     # Where waits are long they resemble each other, and where workers are many few messages wait at all.
-    more = {(16, 0.5): 10}.get((workers, utilisation), 3 if utilisation == 0.9 else 1)
+    more = {(16, 0.5): 4}.get((workers, utilisation), 3 if utilisation == 0.9 else 1)
     waits = waits_of("exponential(10ms)", workers, utilisation, messages * more if messages == FEW else messages)
     agrees(waits, wait_mmc(workers, utilisation))
     agrees([float(wait > 0) for wait in waits], erlang_c(workers, utilisation))

@@ -13,7 +13,7 @@ from tests.support.seeds import check_many
 from tests.support.virtual import topology_of
 
 PARTS, EACH = 4, 250
-MESSAGES = 12
+MESSAGES = 8
 
 
 def _ends(line):
