@@ -43,7 +43,7 @@ FULL = Effort(
     rounds=5, warm_up_seconds=1.0, stage_seconds=5.0, latency_seconds=8.0, rate_seconds=5.0, flush_seconds=7.0
 )
 QUICK = Effort(
-    rounds=1, warm_up_seconds=0.5, stage_seconds=1.5, latency_seconds=2.0, rate_seconds=1.5, flush_seconds=1.0
+    rounds=1, warm_up_seconds=0.2, stage_seconds=0.5, latency_seconds=1.0, rate_seconds=0.5, flush_seconds=0.5
 )
 
 

@@ -126,7 +126,7 @@ def test_draining_is_bounded(tmp_path):
     assert [line["outcome"] for line in stage.events("message.handled")] == ["broken_off"]
 
 
-@pytest.mark.parametrize("ends_with", ["Ctrl-C", "its messages"])
+@pytest.mark.parametrize("ends_with", ["Ctrl-C", pytest.param("its messages", marks=pytest.mark.slow)])
 def test_calls_of_11_seconds_are_waited_for_by_default(tmp_path, ends_with):
     """The bound of the drain follows from the delays: all is delivered, the ledger balances, and the exit code is 0."""
     text = """
