@@ -245,6 +245,16 @@ def test_a_run_goes_on_where_neither_its_output_nor_its_logs_can_be_written(two)
     assert f"injector: {dropped['injector']} log lines could not be written and were dropped" in done.stderr
 
 
+# Once messages are handled something else takes all room that is left or becomes free again, until the run has ended.
+FILLING = """
+(
+    until grep -q message.handled disk/report/logs/archive.jsonl; do sleep 0.02; done
+    while kill -0 $$; do head -c 100000 /dev/zero >> disk/taken; sleep 0.02; done
+) > /dev/null 2>&1 &
+exec "$@"
+"""
+
+
 def small_disk(kind, kilobytes):
     """Return how to start a command beside a folder `disk` with about so much room; skip the test where that can't be.
 
@@ -271,7 +281,7 @@ def test_a_disk_that_fills_up_loses_logs_and_report_and_no_message(two, kind):
     """The ledger is on the terminal and balances, what is lost is counted, and the exit code is 1: no traceback."""
     command = [sys.executable, str(PROGRAM), "run", "two.yaml", "--report", "disk/report", "--messages", "200"]
     done = subprocess.run(
-        [*small_disk(kind, 100), *command, "--rate", "200/s"],
+        [*small_disk(kind, 100), "sh", "-c", FILLING, "sh", *command, "--rate", "200/s"],
         cwd=two,
         capture_output=True,
         text=True,

@@ -40,7 +40,8 @@ class Rolling:
         descriptor = self.listeners[name].fileno()
         command = [sys.executable, str(PROGRAM), "stage", "--topology", str(self.folder / "rolling.yaml")]
         command += ["--stage", name, "--listen-fd", str(descriptor)]
-        environment = clean_environment({"SIMULATOR_SHUTDOWN_DELAY": "300ms"})
+        # Within this time each client, which sends five times a second, must be told that its connection ends.
+        environment = clean_environment({"SIMULATOR_SHUTDOWN_DELAY": "1s"})
         with log.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen(command, stdout=out, stderr=err, pass_fds=(descriptor,), env=environment)
         self.logs[name].append(log)
