@@ -19,7 +19,7 @@ from benchmarks.stages import ROOT
 
 _PROGRAM = ROOT / "run_web_service.py"
 _RATE = "4/s"
-# One message makes over a hundred calls there.
+# One message makes 85 calls there.
 _RATES = {"retry-storm": "1/s"}
 # The first messages open connections, which takes longer and is not modelled.
 _FIRST_MESSAGES = 20
@@ -39,13 +39,15 @@ def main(messages: int, overhead: str, names: Sequence[str]) -> int:
     By default all topologies of the folder are compared, which takes 13 minutes and needs a quiet machine;
     --overhead should be what a request costs on it.
     """
-    found = names or sorted(path.stem for path in (ROOT / "topologies").glob("*.yaml"))
+    known = sorted(path.stem for path in (ROOT / "topologies").glob("*.yaml"))
+    if unknown := set(names) - set(known):
+        raise click.BadParameter(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     off = []
     click.echo(f"{'':20}{'rate':>8}{'p50 live':>12}{'virtual':>12}{'':>8}{'p99 live':>12}{'virtual':>12}{'':>8}")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        for name in found:
-            live = _latencies(Path(folder, "live"), name, messages, "--no-console")
-            virtual = _latencies(Path(folder, "virtual"), name, messages, "--virtual", "--overhead", overhead)
+        for name in names or known:
+            live = _latencies(Path(folder, f"{name}-live"), name, messages, "--no-console")
+            virtual = _latencies(Path(folder, f"{name}-virtual"), name, messages, "--virtual", "--overhead", overhead)
             cells = f"{name:20}{_RATES.get(name, _RATE):>8}"
             for percent in (50, 99):
                 one, other = (quantiles(latencies, n=100)[percent - 1] for latencies in (live, virtual))

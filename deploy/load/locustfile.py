@@ -37,7 +37,7 @@ class Sender(FastHttpUser):
         self.in_flight = Group()
 
     def on_stop(self) -> None:
-        """Give outstanding answers a moment to arrive."""
+        """Return when outstanding answers have arrived, or after LAST_ANSWERS_SECONDS."""
         self.in_flight.join(timeout=LAST_ANSWERS_SECONDS)
 
     def wait_time(self) -> float:

@@ -107,7 +107,7 @@ def _make_lock() -> int:
 
 
 def _wait(children: dict[int, list[str]], siblings: Siblings, waited: set[signal.Signals]) -> int:
-    """Wait for all children, {process: names of its stages}, and return the exit code."""
+    """Return the exit code when all children, {process: names of its stages}, have ended."""
     code, stopping = 0, False
     while children:
         number = signal.sigwait(waited)

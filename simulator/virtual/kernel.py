@@ -134,7 +134,7 @@ class Kernel:
         heapq.heappush(self._heap, (then, next(self._numbers), wait))
 
     def block(self, wait: _Wait) -> None:
-        """Wait until `wait` is fired. Raise its error if it was interrupted."""
+        """Return when `wait` has been fired. Raise its error if it was interrupted."""
         waits, who = self._waits, wait.greenlet
         waits[who] = wait
         self._hub.switch()
