@@ -96,7 +96,6 @@ def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service
         name=settings.name,
         namespace=settings.topology,
         instance_id=f"{settings.name}-{settings.instance}" if several else str(uuid.uuid4()),
-        version=simulator.__version__,
     )
     return as_the_environment_says(own, environment)
 

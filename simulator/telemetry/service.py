@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+import simulator
+
+# The name under which the simulator's own version is in every resource.
+DISTRIBUTION = "web-service-simulator"
 NAME_VARIABLE = "OTEL_SERVICE_NAME"
 ATTRIBUTES_VARIABLE = "OTEL_RESOURCE_ATTRIBUTES"
 # What can't be the same for several stages.
@@ -14,12 +18,15 @@ _OF_ONE_STAGE = ("service.name", "service.instance.id")
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The four attributes by which OpenTelemetry identifies a service."""
+    """The four attributes by which OpenTelemetry identifies a service.
+
+    `version` is that of the user's service, "" for none; the simulator's own is telemetry.distro.version.
+    """
 
     name: str
     namespace: str
     instance_id: str
-    version: str
+    version: str = ""
 
     def attributes(self) -> dict[str, str]:
         """Return the resource attributes."""
@@ -27,7 +34,9 @@ class Service:
             "service.name": self.name,
             "service.namespace": self.namespace,
             "service.instance.id": self.instance_id,
-            "service.version": self.version,
+            **({"service.version": self.version} if self.version else {}),
+            "telemetry.distro.name": DISTRIBUTION,
+            "telemetry.distro.version": simulator.__version__,
         }
 
 

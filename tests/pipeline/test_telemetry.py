@@ -11,6 +11,7 @@ import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+import simulator
 from tests.support.answering import answering
 from tests.support.processes import eventually, run, running_stage
 
@@ -87,6 +88,10 @@ def test_a_stage_is_the_service_that_the_environment_names(tmp_path):
         "service.version": "9",
     }
     assert found["deployment.environment.name"] == "test"
+    assert (found["telemetry.distro.name"], found["telemetry.distro.version"]) == (
+        "web-service-simulator",
+        simulator.__version__,
+    )
     assert services == {"shop-cart"}
     assert collector.requests[0].headers["authorization"] == f"Basic {base64.b64encode(b'ann:s3cret').decode()}"
     assert proxy.requests == []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+import simulator
 from simulator.telemetry.service import Service, as_the_environment_says, for_several_stages
 
-OWN = Service(name="parse", namespace="orders", instance_id="parse-1", version="0.1.0")
+OWN = Service(name="parse", namespace="orders", instance_id="parse-1")
 NAME, ATTRIBUTES = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
 
 
@@ -28,8 +29,18 @@ NAME, ATTRIBUTES = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
 )
 def test_what_is_set_counts(environment, said):
     """Each attribute that is set takes the place of the stage's own, and no other does."""
-    values = {"name": "parse", "namespace": "orders", "instance_id": "parse-1", "version": "0.1.0", **said}
+    values = {"name": "parse", "namespace": "orders", "instance_id": "parse-1", "version": "", **said}
     assert as_the_environment_says(OWN, environment) == Service(**values)
+
+
+def test_the_version_is_the_user_s():
+    """A service has no version unless the user gives it one; the simulator's own is that of its distribution."""
+    assert "service.version" not in OWN.attributes()
+    theirs = as_the_environment_says(OWN, {ATTRIBUTES: "service.version=9"}).attributes()
+    assert theirs["service.version"] == "9"
+    for attributes in (OWN.attributes(), theirs):
+        assert attributes["telemetry.distro.name"] == "web-service-simulator"
+        assert attributes["telemetry.distro.version"] == simulator.__version__
 
 
 def test_what_can_t_be_every_stage_s_is_left_out_of_a_run():
