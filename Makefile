@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-console pictures lock clean
+.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-console pictures tables lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -77,6 +77,9 @@ bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 mess
 
 pictures: $(VENV)/.tests ## take the pictures of the console in docs/ again
 	$(BIN)/python -m tests.pictures
+
+tables: $(VENV)/.tests ## write the README's tables of signals from the catalogue
+	$(BIN)/python -m tests.readme_tables
 
 lock: ## write requirements.txt, and those of deploy/ and tests/, from pyproject.toml
 	$(PYTHON) tests/lock.py

@@ -6,8 +6,9 @@ from simulator.render.expressions import CALL, CHOSEN, WINDOW, quantile, rate, t
 from simulator.render.panel_parts import Panel
 from simulator.render.panels_over_time import Look, time_series
 from simulator.render.queries import Query
+from simulator.telemetry.catalogue import metrics
 
-_ATTEMPT = "simulator_downstream_attempt_duration_seconds"
+_ATTEMPT = metrics.ATTEMPT_DURATION.exposed
 _LINE, _LINE_LEGEND = "stage, downstream", "{{stage}} → {{downstream}}"
 
 
@@ -47,9 +48,9 @@ def call_panels() -> tuple[Panel, ...]:
 
 def call_panels_in_depth() -> tuple[Panel, ...]:
     """Return the panels of the attempts' durations, and of the instances that are not called."""
-    open_now = f"sum by ({_LINE}) (max_over_time(simulator_breakers_open{{{CHOSEN}}}{WINDOW}))"
-    ejections = f"sum by ({_LINE}) (increase(simulator_downstream_ejections_total{{{CHOSEN}}}{WINDOW}))"
-    resends = f"sum by ({_LINE}) (increase(simulator_downstream_resends_total{{{CHOSEN}}}{WINDOW}))"
+    open_now = f"sum by ({_LINE}) (max_over_time({metrics.BREAKERS_OPEN.exposed}{{{CHOSEN}}}{WINDOW}))"
+    ejections = f"sum by ({_LINE}) (increase({metrics.EJECTIONS.exposed}{{{CHOSEN}}}{WINDOW}))"
+    resends = f"sum by ({_LINE}) (increase({metrics.RESENDS.exposed}{{{CHOSEN}}}{WINDOW}))"
     return (
         time_series(
             "Duration of attempts",

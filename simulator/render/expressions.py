@@ -6,6 +6,7 @@ An expression is about the stages and instances chosen on the dashboard, unless 
 from __future__ import annotations
 
 from simulator.render.queries import QUANTILES, Query
+from simulator.telemetry.catalogue import metrics
 
 WINDOW = "[$__rate_interval]"
 CHOSEN = 'stage=~"$stage", instance=~"$instance"'
@@ -20,11 +21,12 @@ OUTCOME_COLOURS = {
     "failed": "red",
     "broken_off": "dark-red",
 }
-MESSAGES = "simulator_messages_total"
-HTTP = "http_server_request_duration_seconds"
-END_TO_END = "simulator_pipeline_duration_seconds"
-QUEUE_WAIT, PROCESSING = "simulator_queue_wait_seconds", "simulator_processing_seconds"
-CALL = "simulator_downstream_call_duration_seconds"
+MESSAGES = metrics.MESSAGES.exposed
+HTTP = metrics.HTTP_DURATION.exposed
+END_TO_END = metrics.PIPELINE_DURATION.exposed
+QUEUE_WAIT, PROCESSING = metrics.QUEUE_WAIT.exposed, metrics.PROCESSING.exposed
+CALL = metrics.CALL_DURATION.exposed
+INFO = metrics.INFO.exposed
 INSTANCE, INSTANCE_LEGEND = "stage, instance", "{{stage}} {{instance}}"
 
 
@@ -68,12 +70,12 @@ def mean(gauge: str, by: str = "") -> str:
 
 def utilisation(by: str = "") -> str:
     """Return the share of the workers that hold a message."""
-    return f"{mean('simulator_workers_busy', by)} / {mean('simulator_workers', by)}"
+    return f"{mean(metrics.WORKERS_BUSY.exposed, by)} / {mean(metrics.WORKERS.exposed, by)}"
 
 
 def of_stage(process_metric: str) -> str:
     """Return a metric of the process with the label `stage`, which it does not have itself."""
-    info = f"max by (job, instance, stage) (simulator_info{{{CHOSEN}}})"
+    info = f"max by (job, instance, stage) ({INFO}{{{CHOSEN}}})"
     return f"{process_metric} * on (job, instance) group_left (stage) {info}"
 
 

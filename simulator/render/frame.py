@@ -11,6 +11,7 @@ from urllib.parse import quote
 from simulator.render.grid import Line, arranged
 from simulator.render.queries import PROMETHEUS
 from simulator.render.series import checked
+from simulator.telemetry.catalogue import metrics
 
 Dashboard = dict[str, Any]
 
@@ -18,6 +19,7 @@ SCHEMA_VERSION = 41  # Grafana 11.6; later versions migrate it when they load it
 JAEGER_UID = "jaeger"
 STAGE_UID = "simulator-stage"
 TAG = "simulator"
+_INFO = metrics.INFO.exposed
 
 
 def framed(uid: str, title: str, description: str, lines: Sequence[Line]) -> Dashboard:
@@ -39,8 +41,8 @@ def framed(uid: str, title: str, description: str, lines: Sequence[Line]) -> Das
         "annotations": {"list": []},
         "templating": {
             "list": [
-                _variable("stage", "Stage", "label_values(simulator_info, stage)"),
-                _variable("instance", "Instance", 'label_values(simulator_info{stage=~"$stage"}, instance)'),
+                _variable("stage", "Stage", f"label_values({_INFO}, stage)"),
+                _variable("instance", "Instance", f'label_values({_INFO}{{stage=~"$stage"}}, instance)'),
             ]
         },
         "panels": arranged(lines),

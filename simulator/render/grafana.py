@@ -11,6 +11,7 @@ from simulator.render.dashboards import all_dashboards
 from simulator.render.frame import JAEGER_UID
 from simulator.render.queries import PROMETHEUS
 from simulator.render.series import checked
+from simulator.telemetry.catalogue import metrics
 
 DASHBOARDS_PATH = "/var/lib/grafana/dashboards"
 _PROMETHEUS_UID, _LOKI_UID = PROMETHEUS["uid"], "loki"
@@ -64,9 +65,9 @@ def _jaeger() -> dict[str, Any]:
 
     Loki gives every stream the label `service_name`, whatever ships the logs.
     """
-    rate = checked("sum by (outcome) (rate(simulator_messages_total{$__tags}[$__rate_interval]))")
-    seconds = "http_server_request_duration_seconds_bucket"
-    p99 = checked(f"histogram_quantile(0.99, sum by (le) (rate({seconds}{{$__tags}}[$__rate_interval])))")
+    rate = checked(f"sum by (outcome) (rate({metrics.MESSAGES.exposed}{{$__tags}}[$__rate_interval]))")
+    seconds = metrics.HTTP_DURATION.exposed
+    p99 = checked(f"histogram_quantile(0.99, sum by (le) (rate({seconds}_bucket{{$__tags}}[$__rate_interval])))")
     return {
         "name": "Jaeger",
         "uid": JAEGER_UID,

@@ -19,9 +19,10 @@ from simulator.render.grid import Line
 from simulator.render.panel_parts import Panel
 from simulator.render.panels_over_time import Look, scatter, stat, time_series
 from simulator.render.queries import Column, Query, quantile_queries
+from simulator.telemetry.catalogue import metrics
 
-_LAG = "simulator_injector_lag_seconds"
-_DUE, _MISSED = "simulator_injector_due_total", "simulator_injector_missed_total"
+_LAG = metrics.INJECTOR_LAG.exposed
+_DUE, _MISSED = metrics.INJECTOR_DUE.exposed, metrics.INJECTOR_MISSED.exposed
 _SUCCESS = "forwarded|delivered"
 
 
@@ -63,14 +64,14 @@ def _load_numbers() -> tuple[Panel, ...]:
             "Client disconnects",
             "Clients that closed the connection before their answer, in the time shown.",
             "short",
-            f"sum(increase(simulator_client_disconnects_total{{{CHOSEN}}}[$__range]))",
+            f"sum(increase({metrics.CLIENT_DISCONNECTS.exposed}{{{CHOSEN}}}[$__range]))",
             (1, 10),
         ),
         stat(
             "Spans dropped",
             "Spans that no collector accepted, in the time shown: they are missing in Jaeger.",
             "short",
-            f"sum(increase(simulator_spans_dropped_total{{{CHOSEN}}}[$__range]))",
+            f"sum(increase({metrics.SPANS_DROPPED.exposed}{{{CHOSEN}}}[$__range]))",
             (1, 1000),
         ),
     )
@@ -135,7 +136,7 @@ def _trust() -> tuple[Panel, ...]:
             "Client disconnects",
             "Clients per second that hung up before their answer. With many stages, the 10 with the most.",
             "cps",
-            [Query(top(10, "stage", rate("simulator_client_disconnects_total", CHOSEN, "stage")), "{{stage}}")],
+            [Query(top(10, "stage", rate(metrics.CLIENT_DISCONNECTS.exposed, CHOSEN, "stage")), "{{stage}}")],
         ),
         time_series(
             "Spans dropped",
@@ -143,9 +144,9 @@ def _trust() -> tuple[Panel, ...]:
             "is in no figure. With many stages, the 10 with the most of either.",
             "cps",
             [
-                Query(top(10, "stage", rate("simulator_spans_dropped_total", CHOSEN, "stage")), "{{stage}}"),
+                Query(top(10, "stage", rate(metrics.SPANS_DROPPED.exposed, CHOSEN, "stage")), "{{stage}}"),
                 Query(
-                    top(10, "stage", rate("simulator_implausible_durations_total", CHOSEN, "stage")),
+                    top(10, "stage", rate(metrics.IMPLAUSIBLE.exposed, CHOSEN, "stage")),
                     "{{stage}}, impossible due time",
                 ),
             ],

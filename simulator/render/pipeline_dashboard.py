@@ -9,6 +9,7 @@ from simulator.render.expressions import (
     END_TO_END,
     ERROR_LIMITS,
     HTTP,
+    INFO,
     INJECTOR,
     MESSAGES,
     OUTCOME_COLOURS,
@@ -30,6 +31,7 @@ from simulator.render.panel_parts import Panel
 from simulator.render.panels_by_label import stacked_bars, table
 from simulator.render.panels_over_time import Look, heatmap, history, stat, time_series
 from simulator.render.queries import Column, Query, quantile_queries
+from simulator.telemetry.catalogue import metrics
 
 
 def pipeline() -> Dashboard:
@@ -74,9 +76,9 @@ def _pipeline_numbers() -> tuple[Panel, ...]:
             "In the system",
             "Messages inside any stage; a forwarded message is inside each of the stages that wait for it.",
             "short",
-            "sum(simulator_in_flight)",
+            f"sum({metrics.IN_FLIGHT.exposed})",
         ),
-        stat("Stages", "Stages whose metrics Prometheus has.", "short", "count(count by (stage) (simulator_info))"),
+        stat("Stages", "Stages whose metrics Prometheus has.", "short", f"count(count by (stage) ({INFO}))"),
     )
 
 

@@ -14,8 +14,11 @@ from typing import Any
 import yaml
 
 from simulator.render.series import checked
+from simulator.telemetry.catalogue import metrics
 from simulator.topology.model import Stage, Topology
 
+_MESSAGES, _HTTP = metrics.MESSAGES.exposed, metrics.HTTP_DURATION.exposed
+_BUSY, _WORKERS, _QUEUE_DEPTH = metrics.WORKERS_BUSY.exposed, metrics.WORKERS.exposed, metrics.QUEUE_DEPTH.exposed
 _HOUR = 3600.0
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
 _BAD = "failed|faulted|rejected"
@@ -105,8 +108,8 @@ def _windows() -> list[float]:
 def _recorded(topology: Topology, scale: float) -> Iterator[dict[str, Any]]:
     for seconds in _windows():
         span = window(seconds, scale)
-        bad = f'sum by (stage) (rate(simulator_messages_total{{outcome=~"{_BAD}"}}[{span}]))'
-        every = f'sum by (stage) (rate(simulator_messages_total{{outcome!="invalid"}}[{span}]))'
+        bad = f'sum by (stage) (rate({_MESSAGES}{{outcome=~"{_BAD}"}}[{span}]))'
+        every = f'sum by (stage) (rate({_MESSAGES}{{outcome!="invalid"}}[{span}]))'
         yield {"record": error_ratio(seconds), "expr": checked(f"{bad} / {every}")}
     for name, stage in topology.stages.items():
         if stage.slo is None or stage.slo.latency is None:
@@ -114,8 +117,8 @@ def _recorded(topology: Topology, scale: float) -> Iterator[dict[str, Any]]:
         for seconds in _windows():
             span, which = window(seconds, scale), f'stage="{name}",http_request_method="POST"'
             le = repr(float(stage.slo.latency.seconds))  # as the client library writes it
-            quick = f'rate(http_server_request_duration_seconds_bucket{{{which},le="{le}"}}[{span}])'
-            every = f"rate(http_server_request_duration_seconds_count{{{which}}}[{span}])"
+            quick = f'rate({_HTTP}_bucket{{{which},le="{le}"}}[{span}])'
+            every = f"rate({_HTTP}_count{{{which}}}[{span}])"
             share = f"1 - sum by (stage) ({quick}) / sum by (stage) ({every})"
             yield {"record": slow_ratio(seconds), "expr": checked(share)}
 
@@ -155,24 +158,21 @@ def _promises(stage: Stage) -> Iterator[tuple[str, Any, float, str]]:
 def _symptoms(scale: float) -> Iterator[dict[str, Any]]:
     five = window(_HOUR / 12, scale)
     yield _alert("StageDown", 'up{job="stages"} == 0', 60.0, "page", "{{ $labels.instance }} exposes no metrics", scale)
-    saturated = "simulator_workers_busy / simulator_workers > 0.9 and simulator_queue_depth > 0"
+    saturated = f"{_BUSY} / {_WORKERS} > 0.9 and {_QUEUE_DEPTH} > 0"
     yield _alert("StageSaturated", saturated, 300.0, "ticket", "{{ $labels.stage }} has no worker to spare", scale)
     away = (
-        f'sum by (stage) (rate(simulator_messages_total{{outcome="rejected"}}[{five}]))'
-        f" / sum by (stage) (rate(simulator_messages_total[{five}])) > 0.01"
+        f'sum by (stage) (rate({_MESSAGES}{{outcome="rejected"}}[{five}]))'
+        f" / sum by (stage) (rate({_MESSAGES}[{five}])) > 0.01"
     )
     yield _alert("StageTurnsMessagesAway", away, 120.0, "ticket", "{{ $labels.stage }} rejects messages", scale)
-    silent = (
-        f"sum by (stage) (increase(simulator_messages_total[{five}])) == 0"
-        " and sum by (stage) (simulator_messages_total) > 0"
-    )
+    silent = f"sum by (stage) (increase({_MESSAGES}[{five}])) == 0 and sum by (stage) ({_MESSAGES}) > 0"
     yield _alert("StageWithoutTraffic", silent, 300.0, "ticket", "{{ $labels.stage }} handles no messages", scale)
-    opened = "simulator_breakers_open > 0"
+    opened = f"{metrics.BREAKERS_OPEN.exposed} > 0"
     summary = "{{ $labels.stage }} has stopped calling {{ $labels.downstream }}"
     yield _alert("BreakerOpen", opened, 120.0, "ticket", summary, scale)
-    missed = f"sum by (stage) (increase(simulator_injector_missed_total[{five}])) > 0"
+    missed = f"sum by (stage) (increase({metrics.INJECTOR_MISSED.exposed}[{five}])) > 0"
     yield _alert("ScheduleMissed", missed, 0.0, "ticket", "{{ $labels.stage }} does not keep its schedule", scale)
-    dropped = f"sum by (stage) (increase(simulator_spans_dropped_total[{five}])) > 0"
+    dropped = f"sum by (stage) (increase({metrics.SPANS_DROPPED.exposed}[{five}])) > 0"
     yield _alert("TelemetryDropped", dropped, 0.0, "ticket", "{{ $labels.stage }} loses spans", scale)
 
 

@@ -8,6 +8,7 @@ from simulator.render.expressions import (
     CHOSEN,
     ERROR_LIMITS,
     HTTP,
+    INFO,
     INSTANCE,
     INSTANCE_LEGEND,
     MESSAGES,
@@ -28,29 +29,32 @@ from simulator.render.expressions import (
 )
 from simulator.render.frame import STAGE_UID, Dashboard, framed
 from simulator.render.grid import Line
+from simulator.render.other_gauges import other_gauges
 from simulator.render.panel_parts import Panel
 from simulator.render.panels_by_label import bar_gauge, label_table
 from simulator.render.panels_over_time import Look, heatmap, stat, time_series
 from simulator.render.queries import Query, quantile_queries
+from simulator.telemetry.catalogue import metrics
 
 
 def stage() -> Dashboard:
     """Return the dashboard of the chosen stages: rate, errors, duration, saturation, delay, calls, faults, process."""
+    lines = [
+        Line(_stage_numbers(), height=4),
+        Line(_requests(), heading="Rate, errors, duration"),
+        Line(_requests_in_depth()),
+        Line(_saturation(), heading="Saturation"),
+        Line(_saturation_in_depth()),
+        Line(_delay(), heading="Delay: configured, drawn, taken"),
+        Line(call_panels(), heading="Calls downstream"),
+        Line(call_panels_in_depth()),
+        Line(_faults_and_process(), heading="Faults and process"),
+    ]
     return framed(
         STAGE_UID,
         "Stage",
         "The stages and instances chosen above: rate, errors, duration and saturation, then the details.",
-        [
-            Line(_stage_numbers(), height=4),
-            Line(_requests(), heading="Rate, errors, duration"),
-            Line(_requests_in_depth()),
-            Line(_saturation(), heading="Saturation"),
-            Line(_saturation_in_depth()),
-            Line(_delay(), heading="Delay: configured, drawn, taken"),
-            Line(call_panels(), heading="Calls downstream"),
-            Line(call_panels_in_depth()),
-            Line(_faults_and_process(), heading="Faults and process"),
-        ],
+        [*lines, *other_gauges(lines)],
     )
 
 
@@ -68,7 +72,7 @@ def _stage_numbers() -> tuple[Panel, ...]:
         ),
         stat("p99", "99 of 100 requests are answered within this time.", "s", quantile(0.99, HTTP, CHOSEN)),
         stat("Utilisation", "Share of the workers that hold a message.", "percentunit", utilisation(), BUSY_LIMITS),
-        stat("Instances", "Processes whose metrics Prometheus has.", "short", f"count(simulator_info{{{CHOSEN}}})"),
+        stat("Instances", "Processes whose metrics Prometheus has.", "short", f"count({INFO}{{{CHOSEN}}})"),
     )
 
 
@@ -122,13 +126,13 @@ def _requests_in_depth() -> tuple[Panel, ...]:
             "The distribution of messages per second, idle seconds included: a mean rate can't distinguish an even "
             "stream from bursts.",
             "mps",
-            buckets("simulator_messages_per_second", CHOSEN),
+            buckets(metrics.MESSAGES_PER_SECOND.exposed, CHOSEN),
         ),
     )
 
 
 def _saturation() -> tuple[Panel, ...]:
-    full = f"{mean('simulator_queue_depth', 'stage')} / ({mean('simulator_queue_capacity', 'stage')} > 0)"
+    full = f"{mean(metrics.QUEUE_DEPTH.exposed, 'stage')} / ({mean(metrics.QUEUE_CAPACITY.exposed, 'stage')} > 0)"
     return (
         time_series(
             "Utilisation",
@@ -148,7 +152,7 @@ def _saturation() -> tuple[Panel, ...]:
             "In flight",
             "Messages inside a stage, processed or waiting. With many stages, the 10 with the most.",
             "short",
-            [Query(top(10, "stage", mean("simulator_in_flight", "stage")), "{{stage}}")],
+            [Query(top(10, "stage", mean(metrics.IN_FLIGHT.exposed, "stage")), "{{stage}}")],
         ),
     )
 
@@ -172,19 +176,19 @@ def _saturation_in_depth() -> tuple[Panel, ...]:
             "Sizes",
             "The distribution of body sizes.",
             "bytes",
-            buckets("simulator_message_bytes", CHOSEN),
+            buckets(metrics.MESSAGE_BYTES.exposed, CHOSEN),
         ),
     )
 
 
 def _delay() -> tuple[Panel, ...]:
-    drawn, taken = "simulator_delay_drawn_seconds", PROCESSING
+    drawn, taken = metrics.DELAY_DRAWN.exposed, PROCESSING
     pairs = [
         query
         for name, word in ((drawn, "drawn"), (taken, "taken"))
         for query in quantile_queries(slowest(3, name, rank=taken), f"{{{{stage}}}} {word}")
     ]
-    overhead = "simulator_overhead_seconds"
+    overhead = metrics.OVERHEAD.exposed
     late = f"{rate(f'{overhead}_sum', CHOSEN, 'stage')} / {rate(f'{overhead}_count', CHOSEN, 'stage')}"
     return (
         time_series(
@@ -206,7 +210,7 @@ def _delay() -> tuple[Panel, ...]:
         label_table(
             "Configuration",
             "The present configuration of each instance.",
-            f"simulator_info{{{CHOSEN}}}",
+            f"{INFO}{{{CHOSEN}}}",
             ("stage", "instance", "role", "delay", "seed", "version"),
         ),
     )
@@ -219,7 +223,7 @@ def _faults_and_process() -> tuple[Panel, ...]:
             "Faults injected",
             "Injected faults per second.",
             "cps",
-            [Query(rate("simulator_faults_injected_total", CHOSEN, "fault"), "{{fault}}")],
+            [Query(rate(metrics.FAULTS_INJECTED.exposed, CHOSEN, "fault"), "{{fault}}")],
             Look(stacked=True, empty="no fault was injected"),
         ),
         time_series(

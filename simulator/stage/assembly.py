@@ -164,6 +164,14 @@ def _show_change(signals: Signals, seed: int, now: Stage) -> None:
     signals.metrics.expect_faults(fault.name for fault in now.faults)
 
 
+@dataclass(frozen=True)
+class Gauged:
+    """What the gauges of a stage read."""
+
+    capacity: Capacity
+    open_breakers: Callable[[str], int]
+
+
 def _handling(
     settings: StageSettings,
     seed: int,
@@ -174,10 +182,7 @@ def _handling(
     runtime: Runtime,
 ) -> Handling:
     attempts = Attempts(sender, runtime)
-    names = tuple(downstream.name for downstream in settings.downstreams)
-    signals.metrics.add_downstream_gauge(
-        "simulator_breakers_open", "Circuit breakers that are not closed", attempts.open_breakers, names
-    )
+    signals.metrics.watch(Gauged(capacity, attempts.open_breakers))
     identity = Identity(stage=settings.name, seed=seed, topology=settings.topology, instance=settings.instance)
     return Handling(
         Behaviour(identity, settings.stage),

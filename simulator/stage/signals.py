@@ -76,7 +76,7 @@ def make_signals(
     writer = _line_writer(identity, tally, shared.writer_thread, log_bound)
     logger = make_logger(writer.write, settings.log_level, **identity)
     registry = CollectorRegistry()
-    metrics = _metrics(registry, settings, capacity, clock, seed)
+    metrics = _metrics(registry, settings, clock, seed)
     shared.process_metrics.add_to(registry)
     provider = traces.make_provider(service, environment)
     shown = Shown(provider, logger)
@@ -156,19 +156,12 @@ def _log_descriptor(log_bound: LogBound | None) -> int:
         raise StartError(f"{log_bound.path} can't be written: {error.strerror}") from None
 
 
-def _metrics(
-    registry: CollectorRegistry, settings: StageSettings, capacity: Capacity, clock: Clock, seed: int
-) -> Metrics:
+def _metrics(registry: CollectorRegistry, settings: StageSettings, clock: Clock, seed: int) -> Metrics:
     stage = settings.stage
     names = tuple(downstream.name for downstream in settings.downstreams)
     objective = stage.slo.latency if stage.slo is not None else None
     seconds = objective.seconds if objective is not None else None
     metrics = Metrics(registry, settings.name, str(stage.role), stage.path, clock, names, seconds)
-    metrics.add_gauge("simulator_in_flight", "Messages inside the stage", lambda: capacity.inside)
-    metrics.add_gauge("simulator_workers", "Messages that can be processed concurrently", lambda: capacity.workers)
-    metrics.add_gauge("simulator_workers_busy", "Workers that hold a message", lambda: capacity.busy)
-    metrics.add_gauge("simulator_queue_depth", "Messages waiting for a worker", lambda: capacity.waiting)
-    metrics.add_gauge("simulator_queue_capacity", "Messages that may wait", lambda: capacity.queue)
     metrics.set_info(**info_labels(seed, stage.delay))
     metrics.expect_faults(fault.name for fault in stage.faults)
     return metrics

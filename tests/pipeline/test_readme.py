@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.backends import free_port
-from tests.support.processes import ROOT, clean_environment, read_samples, running_stage
-from tests.support.wire import misbehaving, post
+from tests.support.processes import ROOT, clean_environment
 
 README = (ROOT / "README.md").read_text()
 # Commands that are run elsewhere: by test_run_command, by whoever runs the tests, and by the benchmarks themselves.
@@ -78,28 +77,3 @@ def test_the_commands_of_the_readme_work(checkout: Path, block: str):
     for line in block.splitlines():
         if line.startswith("{") and "..." not in line:
             assert line in finished.stdout.decode()
-
-
-def test_the_table_of_metrics_is_complete(tmp_path: Path):
-    """The README's table names each metric of a live stage, with its kind and labels, and no other."""
-    rows = re.findall(r"^\| (`(?:simulator|http)_[a-z_`, ]+`) \| (\w+)[^|]*\|([^|]*)\|", README, re.MULTILINE)
-    told = {
-        name: (kind, {"stage", "role", *re.findall(r"`(\w+)`", labels)})
-        for names, kind, labels in rows
-        for name in re.findall(r"`(\w+)`", names)
-    }
-    with misbehaving(hang_up) as port, running_stage(
-        tmp_path, "--downstream", f"http://127.0.0.1:{port}/", "--faults", "error(503, 100%)"
-    ) as stage:  # fmt: skip
-        post(stage.port, b"hi")
-        text = stage.metrics()
-    kinds = dict(re.findall(r"^# TYPE ((?:simulator|http)_\w+) (\w+)$", text, re.MULTILINE))
-    assert {name: kind for name, (kind, _) in told.items()} == {n: k for n, k in kinds.items() if "_created" not in n}
-    for (sample, labels), _ in read_samples(text).items():
-        name = re.sub(r"_(bucket|count|sum|created)$", "", sample)
-        if name in told:
-            assert {key for key, _ in labels} - {"le"} == told[name][1], sample
-
-
-def hang_up(connection) -> None:
-    connection.close()

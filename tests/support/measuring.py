@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from prometheus_client import CollectorRegistry
 
 from simulator.telemetry.metrics import Metrics
 from tests.support.fake_time import FakeTime
 from tests.support.records import arrival, attempt, called
 
+
+@dataclass
+class Room:
+    """What a stage has room for, and what is in it."""
+
+    workers: int = 0
+    queue: int = 0
+    busy: int = 0
+    waiting: int = 0
+    inside: int = 0
+
+
+@dataclass
+class State:
+    """The state that the gauges of a stage read, as a test wants it."""
+
+    capacity: Room = field(default_factory=Room)
+    breakers: dict[str, int] = field(default_factory=dict)
+
+    def open_breakers(self, downstream: str, /) -> int:
+        return self.breakers.get(downstream, 0)
+
+
 ALWAYS = {"stage": "parse", "role": "processor"}
 
 
 class Rig:
-    """The metrics of a stage `parse` that calls `enrich`, and their samples."""
+    """The metrics of a stage `parse`, which calls `enrich` unless told otherwise, and their samples."""
 
-    def __init__(self):
+    def __init__(self, downstreams=("enrich",)):
         self.registry = CollectorRegistry()
         self.time = FakeTime()
         self.time.advance(50.0)
-        self.metrics = Metrics(self.registry, "parse", "processor", "/messages", self.time, ("enrich",))
+        self.metrics = Metrics(self.registry, "parse", "processor", "/messages", self.time, downstreams)
 
     def sample(self, name, **labels):
         return self.registry.get_sample_value(name, {**ALWAYS, **labels})

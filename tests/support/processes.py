@@ -130,11 +130,15 @@ def read_samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], floa
 
 @contextlib.contextmanager
 def running_stage(
-    folder: Path, *flags: str, environment: Mapping[str, str] | None = None, name: str = "stage"
+    folder: Path,
+    *flags: str,
+    environment: Mapping[str, str] | None = None,
+    name: str = "stage",
+    program: Path = PROGRAM,
 ) -> Iterator[RunningStage]:
     """Run `run_web_service.py stage` on a free port, with flags, until the end of the `with`."""
     log_path = folder / f"{name}.jsonl"
-    command = [sys.executable, str(PROGRAM), "stage", "--name", name, "--port", "0", "--config", "/dev/null", *flags]
+    command = [sys.executable, str(program), "stage", "--name", name, "--port", "0", "--config", "/dev/null", *flags]
     with log_path.open("wb") as log, (folder / f"{name}.stderr").open("wb") as errors:
         process = subprocess.Popen(command, stdout=log, stderr=errors, env=clean_environment(environment))
     try:

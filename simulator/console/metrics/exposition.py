@@ -11,18 +11,22 @@ from typing import NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from simulator.telemetry.catalogue import metrics as catalogue
+
 # What the console shows. Everything else, mostly of the process and the interpreter, is skipped unread.
 SHOWN = (
-    "simulator_messages_total{",
-    "simulator_downstream_call_duration_seconds_count{",
-    "simulator_injector_missed_total{",
-    "simulator_in_flight{",
-    "simulator_workers{",
-    "simulator_workers_busy{",
-    "simulator_queue_depth{",
-    "simulator_queue_capacity{",
-    "simulator_info{",
+    catalogue.MESSAGES.exposed,
+    catalogue.CALL_DURATION.count,
+    catalogue.INJECTOR_MISSED.exposed,
+    catalogue.IN_FLIGHT.exposed,
+    catalogue.WORKERS.exposed,
+    catalogue.WORKERS_BUSY.exposed,
+    catalogue.QUEUE_DEPTH.exposed,
+    catalogue.QUEUE_CAPACITY.exposed,
+    catalogue.INFO.exposed,
 )
+# A series of a stage has labels, and the name of one may begin like that of another.
+_STARTS = tuple(f"{name}{{" for name in SHOWN)
 _MAX_SERIES = 5000
 _MAX_LINE_CHARACTERS = 8192
 _MAX_SHOWN = 10_000
@@ -53,7 +57,7 @@ class ExpositionReader:
             raise ValueError("the text of the metrics is cut short")
         found: dict[Key, float] = {}
         for line in text.splitlines():
-            if line.startswith(SHOWN):
+            if line.startswith(_STARTS):
                 key, value = self._read_line(line)
                 found[key] = value
                 if len(found) > _MAX_SHOWN:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.console.metrics.history import History
+from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.record import CallOutcome, Outcome
 from simulator.telemetry.standing import StageSnapshot
 
 WINDOW_SECONDS = 5.0
 BAD_OUTCOMES = (Outcome.REJECTED, Outcome.FAULTED, Outcome.FAILED)
-_CALLS = "simulator_downstream_call_duration_seconds_count"
+_CALLS = catalogue.CALL_DURATION.count
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def stage_figures(
     show a constant second as 1.75.
     """
     up = [history for history in instances if history.is_up]
-    outcomes = {str(outcome): _rate(up, "simulator_messages_total", window_seconds, outcome) for outcome in Outcome}
+    outcomes = {str(outcome): _rate(up, catalogue.MESSAGES.exposed, window_seconds, outcome) for outcome in Outcome}
     rate = _added(outcomes.values())
     return StageFigures(
         instances=len(instances),
@@ -73,13 +74,13 @@ def stage_figures(
         p99_seconds=standing.p99_seconds,
         outcomes=outcomes,
         error_ratio=_share(_added(outcomes[outcome] for outcome in BAD_OUTCOMES), rate),
-        missed_per_second=_known(_rate(up, "simulator_injector_missed_total", window_seconds)),
-        in_flight=_gauge(up, "simulator_in_flight"),
-        workers=_gauge(up, "simulator_workers"),
-        workers_busy=_gauge(up, "simulator_workers_busy"),
-        queue_depth=_gauge(up, "simulator_queue_depth"),
-        queue_capacity=_gauge(up, "simulator_queue_capacity"),
-        delay=next(iter(_label_values([*up, *instances], "simulator_info", "delay")), ""),
+        missed_per_second=_known(_rate(up, catalogue.INJECTOR_MISSED.exposed, window_seconds)),
+        in_flight=_gauge(up, catalogue.IN_FLIGHT.exposed),
+        workers=_gauge(up, catalogue.WORKERS.exposed),
+        workers_busy=_gauge(up, catalogue.WORKERS_BUSY.exposed),
+        queue_depth=_gauge(up, catalogue.QUEUE_DEPTH.exposed),
+        queue_capacity=_gauge(up, catalogue.QUEUE_CAPACITY.exposed),
+        delay=next(iter(_label_values([*up, *instances], catalogue.INFO.exposed, "delay")), ""),
         calls={name: _call_figures(up, name, window_seconds) for name in _label_values(up, _CALLS, "downstream")},
     )
 

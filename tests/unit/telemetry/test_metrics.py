@@ -7,7 +7,7 @@ from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from simulator.telemetry.record import CallOutcome, Outcome, TraceIds, Via
-from tests.support.measuring import Rig, tell
+from tests.support.measuring import Rig, State, tell
 from tests.support.records import arrival, record
 
 UNSAMPLED = TraceIds("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "00", False)
@@ -198,30 +198,28 @@ def test_idle_seconds_are_part_of_the_throughput():
 
 def test_a_gauge_is_read_when_it_is_asked_for():
     """A gauge shows the value of the moment in which the registry is read."""
-    rig, value = Rig(), [0]
-    rig.metrics.add_gauge("simulator_queue_depth", "Messages waiting", lambda: value[0])
+    rig, state = Rig(), State()
+    rig.metrics.watch(state)
     assert rig.sample("simulator_queue_depth") == 0
-    value[0] = 12
+    state.capacity.waiting = 12
     assert rig.sample("simulator_queue_depth") == 12
 
 
 def test_a_gauge_for_each_downstream():
     """Such a gauge has a series for each stage that is called, each read by its own name when it is asked for."""
-    rig, values = Rig(), {"enrich": 1, "price": 0}
-    rig.metrics.add_downstream_gauge(
-        "simulator_breakers_open", "Breakers", lambda name: values[name], ("enrich", "price")
-    )
+    rig, state = Rig(("enrich", "price")), State(breakers={"enrich": 1, "price": 0})
+    rig.metrics.watch(state)
     name = "simulator_breakers_open"
     assert rig.series(name) == [{"downstream": "enrich"}, {"downstream": "price"}]
-    assert [rig.sample(name, downstream=downstream) for downstream in values] == [1, 0]
-    values["price"] = 3
-    assert [rig.sample(name, downstream=downstream) for downstream in values] == [1, 3]
+    assert [rig.sample(name, downstream=downstream) for downstream in state.breakers] == [1, 0]
+    state.breakers["price"] = 3
+    assert [rig.sample(name, downstream=downstream) for downstream in state.breakers] == [1, 3]
 
 
 def test_a_stage_that_calls_nobody_has_no_such_series():
     """Where no stage is called the gauge is there without a series."""
-    rig = Rig()
-    rig.metrics.add_downstream_gauge("simulator_breakers_open", "Breakers", lambda name: 1, ())
+    rig = Rig(downstreams=())
+    rig.metrics.watch(State())
     assert rig.series("simulator_breakers_open") == []
 
 

@@ -1,0 +1,189 @@
+"""Every metric of a stage. Those of its process, `process_*` and `python_*`, are prometheus-client's."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from simulator.telemetry.catalogue.records import Convention, Metric, MetricKind
+from simulator.telemetry.record import Outcome
+
+# OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.
+HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+# The same with finer steps below, for waiting that should be close to zero, and one above, for hangs.
+DURATION_BUCKETS = (0.0005, 0.001, 0.0025, *HTTP_BUCKETS, 30)
+THROUGHPUT_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+SIZE_BUCKETS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
+CONTROL_RESULTS = ("read", "changed", "invalid", "refused")
+# In every series of a stage.
+ALWAYS = ("stage", "role")
+
+_counter = partial(Metric, kind=MetricKind.COUNTER)
+_gauge = partial(Metric, kind=MetricKind.GAUGE)
+_histogram = partial(Metric, kind=MetricKind.HISTOGRAM)
+_duration = partial(_histogram, unit="seconds", buckets=DURATION_BUCKETS)
+
+
+def _quoted(values: tuple[str, ...]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
+HTTP_DURATION = _histogram(
+    name="http_server_request_duration_seconds",
+    help="Duration of HTTP server requests",
+    note=", also of those that are no message",
+    unit="seconds",
+    labels=("http_request_method", "http_route", "http_response_status_code"),
+    buckets=HTTP_BUCKETS,
+    has_exemplars=True,
+    convention=Convention.OPENTELEMETRY,
+    recorded="handled",
+)
+MESSAGES = _counter(
+    name="simulator_messages",
+    help="Messages handled",
+    note=f": {_quoted(tuple(Outcome))} (not done when the stage had to stop)",
+    labels=("outcome",),
+    recorded="handled",
+)
+MESSAGES_PER_SECOND = _histogram(
+    name="simulator_messages_per_second",
+    help="Messages handled in each second",
+    note=", idle seconds included",
+    buckets=THROUGHPUT_BUCKETS,
+    recorded="handled",
+)
+MESSAGE_BYTES = _histogram(
+    name="simulator_message_bytes",
+    help="Size of bodies",
+    unit="bytes",
+    buckets=SIZE_BUCKETS,
+    recorded="handled",
+)
+QUEUE_WAIT = _duration(
+    name="simulator_queue_wait_seconds",
+    help="Waiting for a worker",
+    note=", apart from processing",
+    recorded="handled",
+)
+DELAY_DRAWN = _duration(
+    name="simulator_delay_drawn_seconds",
+    help="The delay drawn from the distribution",
+    has_exemplars=True,
+    recorded="handled",
+)
+PROCESSING = _duration(
+    name="simulator_processing_seconds",
+    help="The time that processing took",
+    note=": the stage's own time",
+    has_exemplars=True,
+    recorded="handled",
+)
+OVERHEAD = _duration(
+    name="simulator_overhead_seconds",
+    help="The part of a stage's own time that did not fit into the delay",
+    recorded="handled",
+)
+ATTEMPT_DURATION = _duration(
+    name="simulator_downstream_attempt_duration_seconds",
+    help="Each attempt at a call; code is the status, or how the attempt ended without one",
+    labels=("downstream", "code"),
+    has_exemplars=True,
+    recorded="attempted",
+)
+CALL_DURATION = _duration(
+    name="simulator_downstream_call_duration_seconds",
+    help="A call with its attempts",
+    labels=("downstream", "outcome"),
+    recorded="sent",
+)
+PIPELINE_DURATION = _duration(
+    name="simulator_pipeline_duration_seconds",
+    help="From when the message was due to start to its end here",
+    has_exemplars=True,
+    recorded="handled",
+)
+IMPLAUSIBLE = _counter(
+    name="simulator_implausible_durations",
+    help="Delivered messages whose due time can't be true",
+    note=": counted, not observed",
+    recorded="handled",
+)
+IN_FLIGHT = _gauge(
+    name="simulator_in_flight", help="Messages inside the stage", read=lambda state: state.capacity.inside
+)
+WORKERS = _gauge(
+    name="simulator_workers",
+    help="Messages that can be processed concurrently",
+    read=lambda state: state.capacity.workers,
+)
+WORKERS_BUSY = _gauge(
+    name="simulator_workers_busy", help="Workers that hold a message", read=lambda state: state.capacity.busy
+)
+QUEUE_DEPTH = _gauge(
+    name="simulator_queue_depth", help="Messages waiting for a worker", read=lambda state: state.capacity.waiting
+)
+QUEUE_CAPACITY = _gauge(
+    name="simulator_queue_capacity", help="Messages that may wait", read=lambda state: state.capacity.queue
+)
+FAULTS_INJECTED = _counter(
+    name="simulator_faults_injected",
+    help="Injected faults",
+    note=", never counted as genuine failures",
+    labels=("fault",),
+    recorded="injected",
+)
+INJECTOR_DUE = _counter(
+    name="simulator_injector_due", help="Messages that were due by the schedule", recorded="record_due"
+)
+INJECTOR_MISSED = _counter(
+    name="simulator_injector_missed", help="Due messages that were rejected", recorded="record_missed"
+)
+INJECTOR_LAG = _duration(
+    name="simulator_injector_lag_seconds", help="How late a due message started", recorded="record_due"
+)
+BREAKERS_OPEN = _gauge(
+    name="simulator_breakers_open",
+    help="Circuit breakers that are not closed",
+    labels=("downstream",),
+    read=lambda state, downstream: state.open_breakers(downstream),
+)
+EJECTIONS = _counter(
+    name="simulator_downstream_ejections",
+    help="Ejections of an instance",
+    note=": it could not be reached, and is left out for a while",
+    labels=("downstream",),
+    recorded="record_ejection",
+)
+RESENDS = _counter(
+    name="simulator_downstream_resends",
+    help="Requests sent again after an idle connection ended",
+    labels=("downstream",),
+    recorded="record_resend",
+)
+CONTROL_REQUESTS = _counter(
+    name="simulator_control_requests",
+    help="Requests to the live control",
+    note=f": {_quoted(CONTROL_RESULTS)}",
+    labels=("result",),
+    recorded="record_control",
+)
+CLIENT_DISCONNECTS = _counter(
+    name="simulator_client_disconnects",
+    help="Clients that hung up before their answer",
+    recorded="record_disconnect",
+)
+SPANS_DROPPED = _counter(
+    name="simulator_spans_dropped",
+    help="Spans that reached no collector",
+    recorded="record_dropped_spans",
+)
+INFO = _gauge(
+    name="simulator_info",
+    help="The configuration",
+    note="; always 1",
+    labels=("version", "seed", "delay"),
+    recorded="set_info",
+)
+
+# Every metric above, so that an entry is all that a new one needs.
+METRICS = tuple(metric for metric in list(vars().values()) if isinstance(metric, Metric))

@@ -1,0 +1,62 @@
+"""What the catalogue says of a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Convention(StrEnum):
+    """Whose name it is."""
+
+    OWN = "own"
+    OPENTELEMETRY = "OpenTelemetry semantic conventions"
+
+
+class MetricKind(StrEnum):
+    """The kind of a metric, as Prometheus names it."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric: its family, under `name`, has these labels beside `stage` and `role`.
+
+    `help` is a sentence without its full stop, and `note` adds to it in the README, beginning with its punctuation.
+    `unit` is "seconds", "bytes" or "" for a number. `buckets` are a histogram's upper bounds, without the infinite one.
+    `recorded` is the method of `Metrics` that records it, "" for a gauge with a `read`: that is called at each scrape
+    with the stage's `StageState`, and for a gauge with the label `downstream` also with the name of each called stage.
+    """
+
+    name: str
+    kind: MetricKind
+    help: str
+    note: str = ""
+    unit: str = ""
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    has_exemplars: bool = False
+    convention: Convention = Convention.OWN
+    recorded: str = ""
+    read: Callable[..., float] | None = None
+
+    @property
+    def exposed(self) -> str:
+        """Return its name on /metrics, which for a histogram is what the names of its series begin with."""
+        return f"{self.name}_total" if self.kind is MetricKind.COUNTER else self.name
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Return the names of its series, as expressions use them."""
+        if self.kind is MetricKind.HISTOGRAM:
+            return f"{self.name}_bucket", f"{self.name}_sum", self.count
+        return (self.exposed,)
+
+    @property
+    def count(self) -> str:
+        """Return the name of a histogram's series of counts."""
+        return f"{self.name}_count"

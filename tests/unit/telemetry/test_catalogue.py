@@ -1,0 +1,90 @@
+"""The catalogue of signals is whole: what it says of a metric can be made, read and shown."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulator.telemetry.catalogue.metrics import METRICS
+from simulator.telemetry.catalogue.records import MetricKind
+from simulator.telemetry.metrics import Metrics
+from tests.readme_tables import README, with_tables
+from tests.support.processes import ROOT, running_stage
+
+
+def test_the_readme_s_tables_are_the_catalogue_s():
+    """`make tables` would change nothing."""
+    text = README.read_text()
+    assert with_tables(text) == text
+
+
+def test_a_readme_without_a_place_for_a_table_is_an_error():
+    with pytest.raises(LookupError, match="no place for the table of metrics"):
+        with_tables("# Web service simulator\n")
+
+
+def test_no_two_metrics_have_a_series_of_the_same_name():
+    names = [name for metric in METRICS for name in metric.series]
+    assert len(names) == len(set(names)) > 40
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_an_entry_is_complete(metric):
+    """Its name says its unit, it has a help sentence, and it is recorded by a method or read from the state."""
+    assert metric.help[0].isupper() and not metric.help.endswith(".")
+    assert not metric.note or metric.note[0] in ",;:"
+    for unit in ("seconds", "bytes"):
+        assert metric.name.endswith(f"_{unit}") is (metric.unit == unit)
+    assert (metric.read is None) is bool(metric.recorded)
+    assert not metric.recorded or callable(getattr(Metrics, metric.recorded))
+    assert bool(metric.buckets) is (metric.kind is MetricKind.HISTOGRAM)
+    assert list(metric.buckets) == sorted(set(metric.buckets))
+    assert all(re.fullmatch(r"[a-z_]+", label) for label in metric.labels)
+    assert metric.read is None or metric.labels in ((), ("downstream",))
+
+
+GAUGE = """QUEUE_FREE = _gauge(
+    name="simulator_queue_free",
+    help="Messages for which there is room to wait",
+    read=lambda state: state.capacity.queue - state.capacity.waiting,
+)
+"""
+
+
+@pytest.fixture
+def tree_with_a_gauge(tmp_path):
+    """A copy of the tree whose catalogue has one more entry, and nothing else."""
+    for name in ("simulator", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("run_web_service.py", "README.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    catalogue = tmp_path / "simulator" / "telemetry" / "catalogue" / "metrics.py"
+    catalogue.write_text(catalogue.read_text().replace("FAULTS_INJECTED = ", f"{GAUGE}FAULTS_INJECTED = ", 1))
+    return tmp_path
+
+
+def python_in(tree: Path, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.processes
+def test_a_new_gauge_is_one_entry(tree_with_a_gauge):
+    """With one entry a stage exports it, a dashboard shows it, rules may name it, and the README has it."""
+    program = tree_with_a_gauge / "run_web_service.py"
+    with running_stage(tree_with_a_gauge, "--workers", "1", "--queue", "7", program=program) as stage:
+        assert stage.total("simulator_queue_free") == 7
+    dashboards = "from simulator.render.dashboards import all_dashboards as made; print(made())"
+    assert "avg_over_time(simulator_queue_free{stage=~" in python_in(tree_with_a_gauge, "-c", dashboards)
+    rule = "from simulator.render.series import checked; print(checked('simulator_queue_free{stage=\"a\"} < 1'))"
+    assert python_in(tree_with_a_gauge, "-c", rule).startswith("simulator_queue_free")
+    python_in(tree_with_a_gauge, "-m", "tests.readme_tables")
+    row = "| `simulator_queue_free` | gauge | | Messages for which there is room to wait |"
+    assert row in (tree_with_a_gauge / "README.md").read_text().splitlines()
