@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from simulator.telemetry.catalogue import events
+from simulator.telemetry.catalogue.attributes import ATTRIBUTES
 from simulator.telemetry.catalogue.metrics import METRICS
-from simulator.telemetry.catalogue.records import Metric
+from simulator.telemetry.catalogue.records import Attribute, Convention, LogEvent, Metric, Span
+from simulator.telemetry.catalogue.spans import SPANS
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -37,6 +40,41 @@ def _metric_row(metric: Metric) -> tuple[str, ...]:
     return f"`{metric.exposed}`", kind, _names(metric.labels), f"{metric.help}{metric.note}"
 
 
+def spans_table() -> str:
+    """Return the table of spans."""
+    return _table(("name", "kind", "around what", "attributes, where there are such"), map(_span_row, SPANS))
+
+
+def _span_row(span: Span) -> tuple[str, ...]:
+    return f"`{span.name}`", str(span.kind), span.help, _names(attribute.name for attribute in span.attributes)
+
+
+def attributes_table() -> str:
+    """Return the table of the attributes that are not in OpenTelemetry's conventions."""
+    own = (attribute for attribute in ATTRIBUTES if attribute.convention is Convention.OWN)
+    return _table(("attribute", "type", "meaning"), map(_attribute_row, own))
+
+
+def _attribute_row(attribute: Attribute) -> tuple[str, ...]:
+    return f"`{attribute.name}`", str(attribute.type), attribute.help
+
+
+def events_table() -> str:
+    """Return the table of log events."""
+    return _table(
+        ("event", "level", "when", "keys, and in parentheses those that may be absent"), map(_event_row, events.EVENTS)
+    )
+
+
+def _event_row(event: LogEvent) -> tuple[str, ...]:
+    keys = [key for key in event.keys if key not in events.OF_A_MESSAGE]
+    of_a_message = "those of a message" if len(keys) < len(event.keys) else ""
+    always = _names(key.name for key in keys if not key.is_optional)
+    optional = _names(key.name for key in keys if key.is_optional)
+    said = ", ".join(part for part in (of_a_message, always) if part)
+    return f"`{event.name}`", ", ".join(event.levels), event.help, f"{said} ({optional})" if optional else said
+
+
 def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
@@ -52,7 +90,12 @@ def _line(cells: tuple[str, ...]) -> str:
     return "".join(f"| {cell} " if cell else "| " for cell in cells) + "|\n"
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"metrics": metrics_table}
+TABLES: Mapping[str, Callable[[], str]] = {
+    "log events": events_table,
+    "spans": spans_table,
+    "attributes": attributes_table,
+    "metrics": metrics_table,
+}
 
 if __name__ == "__main__":
     main()

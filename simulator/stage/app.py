@@ -16,7 +16,7 @@ from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime
 from simulator.errors import InvalidMessage
 from simulator.net.problems import problem
-from simulator.stage.exchange import RECEIVED_AT, RECEIVED_UNIX_NS, HttpExchange
+from simulator.stage.exchange import HOST, RECEIVED_AT, RECEIVED_UNIX_NS, HttpExchange
 from simulator.stage.intake import HeldBodies, Intake
 from simulator.stage.message_headers import (
     CALLER,
@@ -62,7 +62,7 @@ class _Request(Request):
     def url(self) -> str:
         """Return the URL as the client sent it, without the query."""
         environ = self.environ
-        return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{environ.get('PATH_INFO', '')}"
+        return f"{environ['wsgi.url_scheme']}://{environ.get(HOST, '')}{environ.get('PATH_INFO', '')}"
 
 
 class _NoSessions(SessionInterface):

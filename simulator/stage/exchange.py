@@ -18,6 +18,8 @@ from simulator.stage.message_headers import INJECTED
 RESET, HANG_UP = "simulator.reset", "simulator.hang_up"
 # when the request's first byte arrived, monotonic and in nanoseconds since 1970;
 RECEIVED_AT, RECEIVED_UNIX_NS = "simulator.received_at", "simulator.received_unix_ns"
+# the Host header, of which the application's HTTP_HOST is only the name;
+HOST = "simulator.host"
 # a function that returns how many seconds the server has waited for its client since then;
 WAITED = "simulator.waited"
 # and one that sends some bytes before the answer.

@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -20,7 +21,8 @@ from structlog.typing import FilteringBoundLogger
 import simulator
 from simulator.engine.capacity import Capacity
 from simulator.errors import StartError
-from simulator.stage.exchange import RECEIVED_UNIX_NS
+from simulator.net.loopback import host_of
+from simulator.stage.exchange import HOST, RECEIVED_UNIX_NS
 from simulator.stage.shared import Shared
 from simulator.telemetry import traces
 from simulator.telemetry.at_work import Shown
@@ -107,17 +109,22 @@ def info_labels(seed: int, delay: object) -> dict[str, str]:
 
 def instrument(app: Flask, provider: TracerProvider) -> None:
     """Let the Flask instrumentation make its spans with the stage's provider."""
-    app.wsgi_app = _from_first_byte(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    app.wsgi_app = _as_conventions_ask(app.wsgi_app)  # type: ignore[method-assign,assignment]
     instrument_app: Any = FlaskInstrumentor.instrument_app
     instrument_app(app, tracer_provider=provider, meter_provider=NoOpMeterProvider(), enable_commenter=False)
 
 
-def _from_first_byte(application: WSGIApplication) -> WSGIApplication:
-    """Let the server's span start when the request's first byte arrived."""
+def _as_conventions_ask(application: WSGIApplication) -> WSGIApplication:
+    """Let the server's span start when the request's first byte arrived, and have url.path and server.address."""
+    host_without_port = lru_cache(maxsize=128)(host_of)
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # The instrumentation has set it to now; the key is not public, and the version is pinned.
         environ[_SPAN_START] = environ.get(RECEIVED_UNIX_NS, environ[_SPAN_START])
+        # It leaves out url.path if the server does not tell the target, and takes all of Host for server.address.
+        environ["REQUEST_URI"] = environ["PATH_INFO"]
+        environ[HOST] = host = environ.get("HTTP_HOST", "")
+        environ["HTTP_HOST"] = host_without_port(host) or host
         return application(environ, start_response)
 
     return dispatch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import os
 import re
 import shutil
@@ -11,11 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from simulator.telemetry.catalogue.attributes import ATTRIBUTES
+from simulator.telemetry.catalogue.events import EVENTS, OF_A_MESSAGE
 from simulator.telemetry.catalogue.metrics import METRICS
 from simulator.telemetry.catalogue.records import MetricKind
+from simulator.telemetry.catalogue.spans import RESOURCE, SPANS
 from simulator.telemetry.metrics import Metrics
 from tests.readme_tables import README, with_tables
 from tests.support.processes import ROOT, running_stage
+
+LOG_EVENT = r"[a-z]+\.[a-z_]+"
 
 
 def test_the_readme_s_tables_are_the_catalogue_s():
@@ -25,7 +32,7 @@ def test_the_readme_s_tables_are_the_catalogue_s():
 
 
 def test_a_readme_without_a_place_for_a_table_is_an_error():
-    with pytest.raises(LookupError, match="no place for the table of metrics"):
+    with pytest.raises(LookupError, match="no place for the table of"):
         with_tables("# Web service simulator\n")
 
 
@@ -47,6 +54,42 @@ def test_an_entry_is_complete(metric):
     assert list(metric.buckets) == sorted(set(metric.buckets))
     assert all(re.fullmatch(r"[a-z_]+", label) for label in metric.labels)
     assert metric.read is None or metric.labels in ((), ("downstream",))
+
+
+def logged_events():
+    """Return (module, event, keys that are written out) of every line of the program that logs."""
+    for path in sorted((ROOT / "simulator").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in ("debug", "info", "warning", "error", "log") and re.fullmatch(
+                LOG_EVENT, str(node.args[0].value)
+            ):
+                yield module, node.args[0].value, {keyword.arg for keyword in node.keywords if keyword.arg}
+
+
+def test_the_catalogue_has_every_event_that_is_logged():
+    """With the keys that it always has, in the module that logs it, and no event that nobody logs."""
+    of_a_message = {key.name for key in OF_A_MESSAGE}
+    entries = {
+        (event.emitted, event.name): {key.name for key in event.keys if not key.is_optional} - of_a_message
+        for event in EVENTS
+    }
+    logged = {(module, name): keys - of_a_message for module, name, keys in logged_events()}
+    assert logged == entries
+    assert len(entries) == len(EVENTS) == len({event.name for event in EVENTS})
+
+
+def test_every_span_and_attribute_is_told_of_in_a_sentence():
+    """Without a full stop, as the README's tables have it, and each attribute is somewhere."""
+    for entry in (*SPANS, *ATTRIBUTES, *EVENTS):
+        assert entry.help and not entry.help.endswith("."), entry.name
+    held = {attribute for span in SPANS for attribute in span.attributes}
+    held |= {attribute for span in SPANS for event in span.events for attribute in event.attributes}
+    assert held | set(RESOURCE) == set(ATTRIBUTES)
+    assert all(importlib.util.find_spec(entry.emitted) for entry in (*SPANS, *EVENTS))
 
 
 GAUGE = """QUEUE_FREE = _gauge(

@@ -1,0 +1,98 @@
+"""Every span of a stage, and the attributes of the resource that it belongs to."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from simulator.telemetry.catalogue import attributes as of
+from simulator.telemetry.catalogue.records import Convention, Span, SpanEvent, SpanKind
+
+RESOURCE = (
+    of.SERVICE_NAME,
+    of.SERVICE_NAMESPACE,
+    of.SERVICE_INSTANCE_ID,
+    of.SERVICE_VERSION,
+    of.DISTRO_NAME,
+    of.DISTRO_VERSION,
+    of.SDK_NAME,
+    of.SDK_VERSION,
+    of.SDK_LANGUAGE,
+)
+EXCEPTION = SpanEvent(
+    name="exception",
+    help="The request failed without an answer",
+    attributes=(of.EXCEPTION_TYPE, of.EXCEPTION_MESSAGE, of.EXCEPTION_STACKTRACE, of.EXCEPTION_ESCAPED),
+    convention=Convention.OPENTELEMETRY,
+)
+_OF_A_MESSAGE = (of.STAGE, of.ROLE, of.MESSAGE_ID, of.OUTCOME, of.OVERHEAD_SECONDS, of.FAULT)
+_inner = partial(Span, kind=SpanKind.INTERNAL, emitted="simulator.telemetry.traces")
+
+SERVER = Span(
+    name="{method} {path}",
+    kind=SpanKind.SERVER,
+    help="A request, from its first byte until the answer has left",
+    attributes=(
+        *_OF_A_MESSAGE,
+        of.HTTP_REQUEST_METHOD,
+        of.HTTP_REQUEST_METHOD_ORIGINAL,
+        of.HTTP_ROUTE,
+        of.HTTP_RESPONSE_STATUS_CODE,
+        of.ERROR_TYPE,
+        of.URL_SCHEME,
+        of.URL_PATH,
+        of.URL_QUERY,
+        of.SERVER_ADDRESS,
+        of.SERVER_PORT,
+        of.CLIENT_ADDRESS,
+        of.CLIENT_PORT,
+        of.NETWORK_PROTOCOL_VERSION,
+        of.USER_AGENT_ORIGINAL,
+    ),
+    emitted="simulator.stage.signals",
+)
+INJECT = _inner(
+    name="inject",
+    help="A message that an injector makes, from when it was due",
+    attributes=(*_OF_A_MESSAGE, of.INJECTOR_LAG_SECONDS),
+)
+ACCEPTED = _inner(
+    name="accepted",
+    help="The processing of a message that was answered before (`forward: accept`)",
+    attributes=_OF_A_MESSAGE,
+)
+QUEUE_WAIT = _inner(name="queue.wait", help="Waiting for a worker")
+PROCESS = _inner(
+    name="process",
+    help="The stage's own time until the delay is over",
+    attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC, of.PROCESSING_SECONDS),
+)
+FAULT = _inner(name="fault.{name}", help="The time that an injected fault takes", attributes=(of.FAULT,))
+CALL = _inner(
+    name="call {stage}",
+    help="A call with its attempts, if it has retries or the like",
+    attributes=(of.PEER_SERVICE, of.CALL_OUTCOME, of.CALL_ATTEMPTS),
+)
+CLIENT = Span(
+    name="{method}",
+    kind=SpanKind.CLIENT,
+    help="An attempt at a call",
+    attributes=(
+        of.PEER_SERVICE,
+        of.HTTP_REQUEST_METHOD,
+        of.HTTP_REQUEST_RESEND_COUNT,
+        of.HTTP_RESPONSE_STATUS_CODE,
+        of.ERROR_TYPE,
+        of.URL_FULL,
+        of.SERVER_ADDRESS,
+        of.SERVER_PORT,
+        of.NETWORK_PEER_ADDRESS,
+        of.NETWORK_PEER_PORT,
+        of.NETWORK_PROTOCOL_VERSION,
+        of.USER_AGENT_ORIGINAL,
+    ),
+    events=(EXCEPTION,),
+    emitted="simulator.stage.shared",
+)
+
+# Every span above.
+SPANS = tuple(span for span in list(vars().values()) if isinstance(span, Span))
