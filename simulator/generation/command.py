@@ -15,8 +15,8 @@ from simulator.generation.load import busiest
 from simulator.generation.visits import mean_visits
 from simulator.topology.graph import edges
 from simulator.topology.model import Topology
+from simulator.topology.names import check_name
 from simulator.topology.reader import write_topology
-from simulator.topology.structure import check_name
 from simulator.units import format_rate, format_ratio, parse_rate, parse_ratio
 
 Value = TypeVar("Value")

@@ -12,6 +12,7 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Role, Seed, Stage, Topology
+from simulator.topology.names import split_place
 from simulator.topology.settings import with_call_keys
 from simulator.topology.sizes import size_problems
 from simulator.topology.structure import structure, unstructure
@@ -68,10 +69,10 @@ def _problem(keys: Keys, message: str) -> Problem:
 
 def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
     place, separator, value = text.partition("=")
-    name, dot, key = place.strip().partition(".")
+    name, key = split_place(place.strip(), topology.stages)
     outer, last_dot, last = key.rpartition(".")
     key = f"{outer}{last_dot}{last.replace('-', '_')}"
-    if not separator or not dot or not key:
+    if not separator or not key:
         raise ValueError("must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)'")
     if name not in topology.stages:
         raise ValueError(f"there is no stage {name!r}; there are {', '.join(topology.stages)}")

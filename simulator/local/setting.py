@@ -71,7 +71,7 @@ def read_changes(changes: Sequence[str]) -> dict[str, Any]:
     problems = []
     for text in changes:
         place, separator, value = text.partition("=")
-        keys = [key.strip() for key in place.split(".")]
+        keys = _keys_in(place)
         if not separator or not all(keys) or len(keys) > 3:
             example = "delay='constant(1s)' or calls.audit.timeout=1s"
             problems.append(Problem(f"{text!r} must be KEY=VALUE, as in {example}"))
@@ -82,6 +82,12 @@ def read_changes(changes: Sequence[str]) -> dict[str, Any]:
     if problems:
         raise ConfigurationError(problems)
     return patch
+
+
+def _keys_in(place: str) -> list[str]:
+    """Return the keys in `calls.audit.timeout` or `delay`. The name of a stage may have dots."""
+    keys = [key.strip() for key in place.split(".")]
+    return ["calls", ".".join(keys[1:-1]), keys[-1]] if keys[0] == "calls" and len(keys) > 3 and all(keys) else keys
 
 
 def _put(patch: dict[str, Any], keys: Sequence[str], value: Any) -> bool:

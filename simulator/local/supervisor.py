@@ -264,7 +264,8 @@ class Supervisor:
 
     def _fork(self, labelled: Sequence[str]) -> None:
         """Fork the process of stages; its standard error goes to the file of the first one."""
-        names = [label.partition(".")[0] for label in labelled]
+        by_label = {child.label: child.name for child in self._everyone()}
+        names = [by_label[label] for label in labelled]
         reads = any(self.topology.stages[name].input == STANDARD_INPUT for name in names)
         title = labelled[0] if len(labelled) == 1 else f"{len(labelled)} stages"
         stdin = 0 if reads else subprocess.DEVNULL

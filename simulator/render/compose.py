@@ -4,7 +4,7 @@ An instance of a stage is a service of its own, not a replica: only then does ea
 use, and callers take turns between them by name, as on one machine. DNS returns the addresses of replicas under one
 name in an order that the C library sorts, so that a caller might find the same one each time.
 
-Stages that share a container are one service, which is found by the name of each.
+Stages that share a container are one service, which is found by the host name of each.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from simulator.topology.addresses import DEFAULT_PORT, url_of
 from simulator.topology.graph import entries, reached_from
 from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import Role, Topology
+from simulator.topology.names import dns_label, host_name
 from simulator.topology.reader import write_topology
 
 _OTHERS = (*OBSERVERS, *LOAD_GENERATORS)
@@ -107,7 +108,7 @@ def _containers(topology: Topology, packed: Packed) -> list[Container]:
             found.append(Container(host=host, stages=stages, grace_seconds=grace))
         else:
             found += [
-                Container(host=_host(host, number), stages=stages, number=number, grace_seconds=grace)
+                Container(host=_host(stages[0], number), stages=stages, number=number, grace_seconds=grace)
                 for number in range(1, count + 1)
             ]
     return found
@@ -116,15 +117,19 @@ def _containers(topology: Topology, packed: Packed) -> list[Container]:
 def _hosts(topology: Topology, name: str) -> list[str]:
     """Return the hosts of a stage's instances."""
     count = topology.stages[name].instances
-    return [name] if count == 1 else [_host(name, number) for number in range(1, count + 1)]
+    return [host_name(name)] if count == 1 else [_host(name, number) for number in range(1, count + 1)]
 
 
 def _host(name: str, number: int) -> str:
-    return f"{name}-{number}"
+    return f"{host_name(name)}-{number}"
 
 
 def _check_hosts(topology: Topology, containers: list[Container]) -> None:
-    taken = [*topology.stages, *_OTHERS, *(container.host for container in containers if container.number is None)]
+    taken = [
+        *map(host_name, topology.stages),
+        *_OTHERS,
+        *(container.host for container in containers if container.number is None),
+    ]
     clashes = [container for container in containers if container.number is not None and container.host in taken]
     if clashes:
         raise ConfigurationError(
@@ -145,7 +150,7 @@ def _project(topology: Topology, containers: list[Container], repository: str) -
     entry = _entry(topology)
     needed = _holding(containers, {entry, *reached_from(topology, entry)})
     return {
-        "name": topology.name,
+        "name": dns_label(topology.name),
         "services": {
             **stages,
             **observers(repository),
@@ -218,7 +223,7 @@ def _service(
         "depends_on": {"jaeger": {"condition": "service_started"}} | _awaited(topology, container, containers),
     }
     if len(container.stages) > 1:
-        service["networks"] = {"default": {"aliases": list(container.stages)}}
+        service["networks"] = {"default": {"aliases": list(map(host_name, container.stages))}}
     return service | ({"ports": ports} if ports else {})
 
 

@@ -14,6 +14,8 @@ from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.topology.addresses import DEFAULT_PORT, url_of
 from simulator.topology.graph import calls_of, headers_of
 from simulator.topology.model import Stage, Topology
+from simulator.topology.names import host_name
+from simulator.topology.scalars import CoreDumper
 
 IMAGE = f"web-service-simulator:{__version__}"
 JAEGER_IMAGE = "jaegertracing/jaeger:2.20.0"
@@ -51,9 +53,9 @@ GRAFANA_FOLDERS = {"provisioning": "/etc/grafana/provisioning", "dashboards": "/
 
 
 def in_containers(topology: Topology, others: tuple[str, ...]) -> Topology:
-    """Return the topology without its stages' addresses, because they are found by their names.
+    """Return the topology without its stages' addresses, because they are found by their host names.
 
-    Raise ConfigurationError for stages with the name of one of `others`, and for those that need a file.
+    Raise ConfigurationError for stages with the host name of one of `others`, and for those that need a file.
     """
     problems = [
         Problem(f"stages.{name}: {message}", topology.name)
@@ -67,7 +69,7 @@ def in_containers(topology: Topology, others: tuple[str, ...]) -> Topology:
 
 
 def _obstacles(name: str, stage: Stage, others: tuple[str, ...]) -> Iterator[str]:
-    if name in others:
+    if host_name(name) in others:
         yield f"the name is reserved: in containers {', '.join(others)} run beside the stages"
     for key in ("input", "output"):
         if getattr(stage, key) is not None:
@@ -94,7 +96,7 @@ def header_variables(topology: Topology, names: Sequence[str]) -> list[str]:
 def downstream_urls(topology: Topology, callers: Sequence[str], host_of: Callable[[str, int], str]) -> str:
     """Return the URLs that callers need: those of stages with several instances; `host_of(name, number)` is a host.
 
-    All other stages are found by their names.
+    All other stages are found by their host names.
     """
     called = dict.fromkeys(call.to for caller in callers for _, call in calls_of(topology.stages[caller]))
     return ",".join(
@@ -105,6 +107,12 @@ def downstream_urls(topology: Topology, callers: Sequence[str], host_of: Callabl
     )
 
 
+class QuotingDumper(yaml.SafeDumper):
+    """Quote text, such as a stage's name, that any version of YAML takes for a number or a boolean."""
+
+    yaml_implicit_resolvers = CoreDumper.yaml_implicit_resolvers
+
+
 def as_yaml(value: Any) -> str:
     """Return YAML with the keys in their order."""
-    return str(yaml.safe_dump(value, sort_keys=False, width=120))
+    return str(yaml.dump(value, Dumper=QuotingDumper, sort_keys=False, width=120))

@@ -34,6 +34,7 @@ from simulator.render.network_policies import operator_policy, stage_policies
 from simulator.render.packing import Packed, grace_seconds, pack, port_of
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.model import Instances, Role, Topology
+from simulator.topology.names import dns_label, host_name
 from simulator.topology.reader import write_topology
 
 _BUSY_PERCENT = 70  # of a pod's CPU request
@@ -64,12 +65,12 @@ def kubernetes_files(
     """
     addressed, packed = pack(in_containers(topology, OBSERVERS), processes)
     contained, ranges = _without_ranges(addressed)
-    head = _HEAD.format(image=IMAGE, namespace=topology.name)
+    head = _HEAD.format(image=IMAGE, namespace=dns_label(topology.name))
     return {
         "kustomization.yaml": head + as_yaml(kustomization_of(["base", "observability"])),
         **_base(contained, packed, ranges),
         "overlays/podmonitor/kustomization.yaml": as_yaml(
-            kustomization_of(["../../base", "podmonitor.yaml", "networkpolicy.yaml"], topology.name)
+            kustomization_of(["../../base", "podmonitor.yaml", "networkpolicy.yaml"], dns_label(topology.name))
         ),
         "overlays/podmonitor/networkpolicy.yaml": documents([operator_policy(STAGE, packed)]),
         "overlays/podmonitor/podmonitor.yaml": as_yaml(_pod_monitor(max(map(len, packed.values())))),
@@ -91,17 +92,17 @@ def _without_ranges(topology: Topology) -> tuple[Topology, Ranges]:
 def _base(topology: Topology, packed: Packed, ranges: Ranges) -> dict[str, str]:
     graces = grace_seconds(topology, packed)
     stages = {
-        f"stages/{pod}.yaml": (_NEEDS_METRICS if pod in ranges else "")
-        + documents(_scaled(_stages(topology, pod, names, graces[pod]), pod, ranges))
+        f"stages/{pod}.yaml": (_NEEDS_METRICS if names[0] in ranges else "")
+        + documents(_scaled(_stages(topology, pod, names, graces[pod]), names[0], ranges))
         for pod, names in packed.items()
     }
-    kustomization = kustomization_of(["namespace.yaml", "networkpolicy.yaml", *stages], topology.name) | {
+    kustomization = kustomization_of(["namespace.yaml", "networkpolicy.yaml", *stages], dns_label(topology.name)) | {
         "labels": [{"pairs": {"app.kubernetes.io/part-of": topology.name}, "includeTemplates": True}],
         "configMapGenerator": [{"name": "topology", "files": ["topology.yaml"]}],
     }
     files = {
         "kustomization.yaml": as_yaml(kustomization),
-        "namespace.yaml": as_yaml(_namespace(topology.name)),
+        "namespace.yaml": as_yaml(_namespace(dns_label(topology.name))),
         "networkpolicy.yaml": documents(stage_policies(topology, packed, STAGE, OBSERVER)),
         "topology.yaml": write_topology(topology),
         **stages,
@@ -118,7 +119,7 @@ def _namespace(name: str) -> Manifest:
 def _stages(topology: Topology, pod: str, names: Sequence[str], grace: int) -> list[Manifest]:
     """Return the services of the stages of a pod, and the workload of that name."""
     if len(names) == 1:
-        return _stage(topology, pod, grace)
+        return _stage(topology, names[0], grace)
     services = [_shared_service(topology, name, pod) for name in names]
     spec = {"replicas": 1, "strategy": {"type": "RollingUpdate"}}
     pods = pods_of(pod, STAGE, stage_pod(topology, names, grace))
@@ -128,7 +129,7 @@ def _stages(topology: Topology, pod: str, names: Sequence[str], grace: int) -> l
 def _shared_service(topology: Topology, name: str, pod: str) -> Manifest:
     """Return the service of one of a pod's stages. It is annotated, since a pod can announce only one port."""
     port = port_of(topology, name)
-    service = service_of(name, STAGE, {port_name(port): port}, of=pod)
+    service = service_of(host_name(name), STAGE, {port_name(port): port}, of=pod)
     service["metadata"]["annotations"] = _scraped(port)
     return service
 
@@ -138,38 +139,38 @@ def _scraped(port: int) -> dict[str, str]:
 
 
 def _stage(topology: Topology, name: str, grace: int) -> list[Manifest]:
-    stage = topology.stages[name]
+    stage, host = topology.stages[name], host_name(name)
     several = stage.instances > 1
     # Each pod of a headless service is found by its own name, ready or not: callers decide whether to eject it.
-    service = service_of(name, STAGE, {"http": DEFAULT_PORT})
+    service = service_of(host, STAGE, {"http": DEFAULT_PORT})
     if several:
         service["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True}
-        own = {"serviceName": name, "podManagementPolicy": "Parallel", "ordinals": {"start": 1}}
+        own = {"serviceName": host, "podManagementPolicy": "Parallel", "ordinals": {"start": 1}}
     else:
         # Two injectors during an update would be twice the load.
         own = {"strategy": {"type": "Recreate" if stage.role is Role.INJECTOR else "RollingUpdate"}}
-    spec = {"replicas": stage.instances, **own, **pods_of(name, STAGE, stage_pod(topology, [name], grace))}
+    spec = {"replicas": stage.instances, **own, **pods_of(host, STAGE, stage_pod(topology, [name], grace))}
     spec["template"]["metadata"]["annotations"] = _scraped(DEFAULT_PORT)
-    return [service, workload("StatefulSet" if several else "Deployment", name, STAGE, spec)]
+    return [service, workload("StatefulSet" if several else "Deployment", host, STAGE, spec)]
 
 
 def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manifest]:
     """Return a stage's manifests with an autoscaler, and a service by which Prometheus finds each pod."""
     if name not in ranges:
         return manifests
-    min_replicas, max_replicas = ranges[name]
+    (min_replicas, max_replicas), host = ranges[name], host_name(name)
     for manifest in manifests:
         manifest["spec"].pop("replicas", None)
-    pods = service_of(f"{name}-pods", STAGE, {"http": DEFAULT_PORT})
+    pods = service_of(f"{host}-pods", STAGE, {"http": DEFAULT_PORT})
     # Ready or not: a pod that is busy or still starting is measured, too.
-    pods["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": labels_of(name, STAGE)}
+    pods["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": labels_of(host, STAGE)}
     target = {"type": "Utilization", "averageUtilization": _BUSY_PERCENT}
     scaler = {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": name, "labels": labels_of(name, STAGE)},
+        "metadata": {"name": host, "labels": labels_of(host, STAGE)},
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": host},
             "minReplicas": min_replicas,
             "maxReplicas": max_replicas,
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],

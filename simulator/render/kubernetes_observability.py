@@ -40,6 +40,7 @@ from simulator.render.prometheus import prometheus_config
 from simulator.render.rules import rules_text
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.model import Topology
+from simulator.topology.names import dns_label, host_name
 
 OBSERVERS = ("jaeger", "prometheus", "grafana")
 _PROMETHEUS_USER = 65534
@@ -49,7 +50,7 @@ _GRAFANA_USER = 472
 def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]) -> dict[str, str]:
     """Return the files of the folder `observability`, {path: text}; `ranges` has the autoscaled stages."""
     targets = {name: hosts(topology, name) for name in topology.stages if name not in ranges}
-    discovered = {f"{name}-pods": DEFAULT_PORT for name in ranges}
+    discovered = {f"{host_name(name)}-pods": DEFAULT_PORT for name in ranges}
     maps = {folder: f"grafana-{folder.replace('/', '-')}" for folder in sorted({_folder(path) for path in grafana})}
     generated = [
         {"name": "jaeger", "files": ["jaeger/config.yaml"]},
@@ -60,7 +61,7 @@ def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]
         ),
     ]
     listed = [*(f"{name}.yaml" for name in OBSERVERS), "networkpolicy.yaml"]
-    kustomization = kustomization_of(listed, topology.name)
+    kustomization = kustomization_of(listed, dns_label(topology.name))
     files = {
         "kustomization.yaml": as_yaml(kustomization | {"configMapGenerator": generated}),
         "jaeger.yaml": documents(_jaeger()),

@@ -7,9 +7,11 @@ from typing import Any
 
 import yaml
 
+from simulator.render.containers import QuotingDumper
 from simulator.render.packing import port_of
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.model import Topology
+from simulator.topology.names import host_name
 
 Manifest = dict[str, Any]
 Ranges = Mapping[str, tuple[int, int]]
@@ -97,7 +99,7 @@ def empty_volume() -> Manifest:
     return {"emptyDir": {}}
 
 
-class _WithoutAliases(yaml.SafeDumper):
+class _WithoutAliases(QuotingDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
@@ -116,10 +118,10 @@ def hosts(topology: Topology, name: str) -> list[str]:
     """Return the addresses of a stage's instances, HOST:PORT."""
     instances = topology.stages[name].instances
     if instances == 1:
-        return [f"{name}:{port_of(topology, name)}"]
+        return [f"{host_name(name)}:{port_of(topology, name)}"]
     return [f"{pod_host(name, number)}:{DEFAULT_PORT}" for number in range(1, instances + 1)]
 
 
 def pod_host(name: str, number: int) -> str:
-    """Return the name of a pod of a StatefulSet within its headless service."""
-    return f"{name}-{number}.{name}"
+    """Return the host of an instance of a stage: a pod of a StatefulSet within its headless service."""
+    return f"{host_name(name)}-{number}.{host_name(name)}"

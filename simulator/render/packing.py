@@ -1,6 +1,6 @@
 """Which stages share a container: they are one process in it, and each listens on a port of its own.
 
-Callers find a stage by its name, wherever it is, and its port is in the topology that all containers read.
+Callers find a stage by its host name, wherever it is, and its port is in the topology that all containers read.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from simulator.topology.addresses import DEFAULT_PORT, with_address
 from simulator.topology.draining import drain_seconds_by_stage
 from simulator.topology.graph import callers_by_stage, callers_first
 from simulator.topology.model import Processes, Role, Stage, Topology
+from simulator.topology.names import host_name
 from simulator.topology.packing import spread
 
-# {name of a container: its stages}. The name is that of a service in Compose, and of a workload in Kubernetes.
+# {host name of a container: its stages}. It is the name of a service in Compose, and of a workload in Kubernetes.
 Packed = Mapping[str, Sequence[str]]
 # For the shutdown delay, cutting off unfinished messages, flushing telemetry, and a busy machine.
 _BEYOND_DRAIN_SECONDS = 20.0
@@ -29,15 +30,15 @@ def pack(topology: Topology, processes: int | None) -> tuple[Topology, Packed]:
     ConfigurationError for a stage that is called like a container of several.
     """
     if processes is None:
-        return topology, {name: (name,) for name in topology.stages}
+        return topology, {host_name(name): (name,) for name in topology.stages}
     shares = spread([name for name, stage in topology.stages.items() if _can_share(stage)], processes)
     packed = {_name(number, names): names for number, names in enumerate(shares, 1)}
     shared = {name for names in shares for name in names}
-    packed |= {name: [name] for name in topology.stages if name not in shared}
+    packed |= {host_name(name): [name] for name in topology.stages if name not in shared}
     if problems := [
         Problem(f"stages.{name}: the name is reserved for a container of several stages", topology.name)
-        for name, names in packed.items()
-        if len(names) > 1 and name in topology.stages
+        for name in topology.stages
+        if len(packed.get(host_name(name), ())) > 1
     ]:
         raise ConfigurationError(problems)
     return _with_ports(topology, packed), packed
@@ -53,13 +54,13 @@ def _can_share(stage: Stage) -> bool:
 
 
 def _name(number: int, names: Sequence[str]) -> str:
-    return f"stages-{number}" if len(names) > 1 else names[0]
+    return f"stages-{number}" if len(names) > 1 else host_name(names[0])
 
 
 def _with_ports(topology: Topology, packed: Packed) -> Topology:
     """Return the topology with ports from 8080 on in each container, whose health check asks the first."""
     addressed = {
-        name: with_address(topology.stages[name], name, port)
+        name: with_address(topology.stages[name], host_name(name), port)
         for names in packed.values()
         if len(names) > 1
         for port, name in enumerate(names, DEFAULT_PORT)

@@ -8,6 +8,7 @@ import urllib.parse
 from dataclasses import dataclass, field, replace
 
 from simulator.topology.model import Host, Port, Stage, Topology
+from simulator.topology.names import host_name
 from simulator.urls import redacted
 
 DEFAULT_PORT = 8080
@@ -37,11 +38,11 @@ def url_of(host: str, port: int, path: str) -> str:
 def stage_urls(topology: Topology, name: str) -> tuple[str, ...]:
     """Return the URLs at which callers find the instances of a stage.
 
-    If the stage has a port, the instances listen on that one and the next ones; without one, the stage's name and 8080
-    stand for all of them, as in a container.
+    If the stage has a port, the instances listen on that one and the next ones; without one, the stage's host name and
+    8080 stand for all of them, as in a container.
     """
     stage = topology.stages[name]
-    host, first = stage.host or name, stage.port
+    host, first = stage.host or host_name(name), stage.port
     if not first:
         return (url_of(host, DEFAULT_PORT, stage.path),)
     return tuple(url_of(host, port, stage.path) for port in range(first, first + stage.instances))

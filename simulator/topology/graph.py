@@ -11,9 +11,12 @@ from simulator.quoting import listed
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers
 from simulator.topology.model import DEFAULT_HOST, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
+from simulator.topology.names import clashes
 
 _LAST_PORT = 65535
 _MAX_CYCLE_SHOWN = 20
+# The caller, in logs and metrics, of a message that no stage sent.
+_OUTSIDE = "outside"
 
 
 def calls_of(stage: Stage) -> Iterator[tuple[Keys, Call]]:
@@ -107,6 +110,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
     `names` are all the stages in the file: more than `stages` if some could not be read.
     """
     known = functools.cache(lambda: listed(sorted(names)))
+    yield from _name_problems(stages)
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
         yield from _instance_problems(name, stage)
@@ -120,6 +124,13 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
     yield from _port_problems(stages)
     if len(stages) == len(names):
         yield from _unreachable_problems(stages)
+
+
+def _name_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
+    for name, message in clashes({name: stage.instances for name, stage in stages.items()}):
+        yield ("stages", name), message
+    if _OUTSIDE in stages and stages[_OUTSIDE].calls:
+        yield ("stages", _OUTSIDE), f"{_OUTSIDE!r} is the caller of messages that no stage sends: use another name"
 
 
 def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
@@ -214,6 +225,8 @@ def _port_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
 
 def _unreachable_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
     called = {to for _, to in edges(stages)}
+    if not called <= stages.keys():
+        return  # a stage that seems not to be called may be the one that another call misnames
     has_injector = any(stage.role is Role.INJECTOR for stage in stages.values())
     for name, stage in stages.items():
         # With injectors, a terminator that no stage calls can only be a mistake; such a processor is an entry.

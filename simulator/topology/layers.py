@@ -20,7 +20,7 @@ CONTROL_TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}CONTROL_TOKEN"
 
 # Every key, and one sentence about it: `instance/config.py`, SIMULATOR_<KEY> and --<key> alike.
 KEYS: Mapping[str, str] = {
-    "NAME": "The stage's name: lower-case letters, digits and dashes.",
+    "NAME": "The stage's name: up to 63 letters, digits, dashes, underscores and dots, as in cart or product_catalog.",
     "ROLE": "injector (first), processor (in the middle) or terminator (last). By default as the other keys imply.",
     "HOST": "The address to listen on; 0.0.0.0 lets other machines in.",
     "PORT": "The port to listen on.",

@@ -20,14 +20,14 @@ from simulator.errors import ConfigurationError
 from simulator.topology.document import Document, Keys, parse_document
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Stage, Topology
+from simulator.topology.names import MAX_CHARACTERS, check_name
 from simulator.topology.scalars import CoreDumper
 from simulator.topology.sizes import size_problems
-from simulator.topology.structure import check_name, structure, unstructure
+from simulator.topology.structure import structure, unstructure
 from simulator.topology.text_files import read_text
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _ANY_NAME = "topology"
-_MAX_NAME = 63
 # Stands in for the target of a call that can't be read.
 _UNREADABLE = "unreadable-target-of-a-call"
 
@@ -74,12 +74,12 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
 
 
 def _name_from(text: str) -> str:
-    """Return the valid name nearest to a file's: `2nd` becomes topology-2nd, one in Japanese topology."""
+    """Return a topology's name from its file's: `2nd` becomes topology-2nd, `My_Shop` my-shop, Japanese topology."""
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = _NOT_IN_A_NAME.sub("-", letters).strip("-")
     if not name[:1].isalpha():
         name = f"{_ANY_NAME}-{name}"
-    return name[:_MAX_NAME].strip("-")
+    return name[:MAX_CHARACTERS].strip("-")
 
 
 def _read_stages(
@@ -92,14 +92,13 @@ def _read_stages(
     stages: dict[str, Stage] = {}
     wiring: dict[str, Stage] = {}
     problems: list[tuple[Keys, str]] = []
+    wrong_names = {name: reason for name in raw if (reason := _mistake_in(name))}
     for name, value in raw.items():
         keys: Keys = ("stages", name)
         stage, found = structure(value, Stage, read_samples)
-        problems += [((*keys, *inner), message) for inner, message in found]
-        try:
-            check_name(name)
-        except ValueError as error:
-            problems.append((keys, str(error)))
+        # A wrong name is one mistake, however many stages call it.
+        problems += [((*keys, *inner), text) for inner, text in found if text not in wrong_names.values()]
+        problems += [(keys, wrong_names[name])] if name in wrong_names else []
         if stage is not None:
             stages[name] = stage
         wired = stage or _wiring_of(value, found, read_samples)
@@ -138,10 +137,16 @@ def _targets(step: Any) -> Any:
 
 
 def _readable(name: Any) -> str:
+    return _UNREADABLE if _mistake_in(name) else name
+
+
+def _mistake_in(name: Any) -> str:
+    """Return what is wrong with a name; "" if nothing is."""
     try:
-        return check_name(name)
-    except ValueError:
-        return _UNREADABLE
+        check_name(name)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def write_topology(topology: Topology) -> str:

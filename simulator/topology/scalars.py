@@ -60,12 +60,20 @@ class CoreLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.Safe
     yaml_implicit_resolvers = _RESOLVERS
 
 
+# In YAML 1.1 these are booleans. PyYAML does not read them so, but parsers of other languages do.
+_LETTERS = {letter: [(f"{_PREFIX}bool", re.compile(rf"{letter}\Z"))] for letter in "yYnN"}
+
+
 class CoreDumper(yaml.CSafeDumper if hasattr(yaml, "CSafeDumper") else yaml.SafeDumper):  # type: ignore[misc]
-    """Write text that YAML 1.1 and YAML 1.2 read alike: text that either takes for a number is quoted."""
+    """Write text that YAML 1.1 and YAML 1.2 read alike: text that either takes for anything else is quoted."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to say it
-        first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_RESOLVERS.get(first, [])]
-        for first in {**yaml.SafeDumper.yaml_implicit_resolvers, **_RESOLVERS}
+        first: [
+            found
+            for each in (yaml.SafeDumper.yaml_implicit_resolvers, _RESOLVERS, _LETTERS)
+            for found in each.get(first, [])
+        ]
+        for first in {**yaml.SafeDumper.yaml_implicit_resolvers, **_RESOLVERS, **_LETTERS}
     }
 
 

@@ -26,8 +26,9 @@ from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
+from simulator.topology.names import check_name
 from simulator.topology.sizes import Limit
-from simulator.topology.structure import check_name, structure, unstructure
+from simulator.topology.structure import structure, unstructure
 from simulator.topology.survey import Survey
 from simulator.units import parse_duration, whole_number_in
 

@@ -28,12 +28,12 @@ from simulator.quoting import quoted
 from simulator.topology import model
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
+from simulator.topology.names import check_name, quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 
 Record = TypeVar("Record")
 _UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
 _OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes", "max_instances": "most_instances"}
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _PATH = re.compile(r"/[A-Za-z0-9/._~-]{0,200}")
@@ -170,7 +170,8 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
         if isinstance(value, str) and record in (model.Call, model.Alternative):
             value = {"to": value}
         if not isinstance(value, dict):
-            raise ValueError(f"must be a mapping of keys to values, not {quoted(value)}")
+            hint = quotes_hint(value) if record in (model.Call, model.Alternative) else ""
+            raise ValueError(f"must be a mapping of keys to values, not {quoted(value)}{hint}")
         return read(_with_range(value) if record is model.Stage else value, kind)
 
     converter.register_structure_hook(record, read_mapping)
@@ -326,10 +327,5 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (model.Port, lambda value: _whole(value, 0, 65535), None),
     (model.Path, _path, None),
     (model.Host, _matching(_HOST, "a host name or an address"), None),
-    (model.Name, _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, at most 63"), None),
+    (model.Name, check_name, None),
 )
-
-
-def check_name(value: Any) -> str:
-    """Return the value if it is a valid name for a stage and its container's host. Raise ValueError otherwise."""
-    return _matching(_NAME, "lower-case letters, digits and dashes, beginning with a letter, at most 63")(value)

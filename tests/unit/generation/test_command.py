@@ -76,7 +76,7 @@ def test_what_is_generated_passes_check_without_a_warning(tmp_path, stages):
         (("--rate", "50"), "flag --rate: "),
         (("--faults", "200%", "--options", "many"), "flag --faults: "),
         (("--faults", "200%", "--options", "many"), "flag --options: "),
-        (("--name", "My Shop"), "flag --name: 'My Shop' must be lower-case letters"),
+        (("--name", "My Shop"), "flag --name: 'My Shop' has a space in it"),
         (("--rate", "1000000/s", "--stages", "50", "--seed", "7"), "give a lower rate, or fewer visits"),
     ],
 )

@@ -335,6 +335,52 @@ def test_an_override_leaves_the_rest_of_a_call():
     ]
 
 
+DOTTED = """
+stages:
+  Load.gen: {role: injector, load: {rate: 20/s}, calls: [a, a.b]}
+  a: {calls: []}
+  a.b: {calls: [2nd]}
+  2nd: {calls: []}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "stage"),
+    [
+        ("a.workers=3", "a"),
+        ("a.b.workers=3", "a.b"),
+        ("2nd.workers=3", "2nd"),
+        (" a.b.workers =3", "a.b"),
+    ],
+)
+def test_an_override_is_for_the_stage_with_the_longest_name(text, stage):
+    """A name may have dots, as the place of a key has."""
+    after = overridden(DOTTED, sets=(text,))
+    assert [name for name, one in after.stages.items() if one.workers == 3] == [stage]
+
+
+def test_the_keys_of_a_stage_with_dots_may_have_dots_too():
+    """The load of a stage, and a call to a stage, each with a dot in its name."""
+    after = overridden(DOTTED, sets=("Load.gen.load.rate=5/s", "Load.gen.calls.a.b.timeout=1s")).stages["Load.gen"]
+    assert after.load.rate_per_second == 5.0
+    assert [(call.to, call.timeout_seconds) for _, call in calls_of(after)] == [("a", 30.0), ("a.b", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.c.workers=3", "flags: a.c: unknown key"),
+        ("b.c.workers=3", "flag --set b.c.workers=3: there is no stage 'b'; there are Load.gen, a, a.b, 2nd, a.1"),
+        ("a.b=3", "flags: a.b: unknown key"),
+        ("a.instances=2", "flags: a.1: instance 1 of 'a' has this name in logs and reports"),
+    ],
+)
+def test_an_override_that_no_stage_with_dots_can_have_is_refused(text, message):
+    """What is before the first dot is taken for the stage if no longer name fits."""
+    [found] = refusal_of(f"{DOTTED}  a.1: {{calls: []}}\n", sets=(text,))
+    assert found.startswith(message)
+
+
 def test_overrides_for_several_calls_add_up():
     """Each override of a call changes what the ones before it left."""
     after = overridden(

@@ -112,6 +112,10 @@ def change(stage="enrich", changes=(), url=None, run=None, instance=None, token=
             ["calls.audit.timeout=1s", "calls.audit.retries=2", "calls.price.optional=true", "workers=1"],
             {"calls": {"audit": {"timeout": "1s", "retries": 2}, "price": {"optional": "true"}}, "workers": 1},
         ),
+        (
+            ["calls.a.b.timeout=1s", "calls.v1.cart.max-x=2"],
+            {"calls": {"a.b": {"timeout": "1s"}, "v1.cart": {"max_x": 2}}},
+        ),
         (["workers=1", "workers=2"], {"workers": 2}),
         (["workers=-1"], {"workers": "-1"}),
         (["workers=1.5"], {"workers": "1.5"}),
@@ -125,7 +129,8 @@ def test_what_is_asked_for(changes, patch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "=", "delay", "=1s", " =1s", ".=1s", "load.=1", ".rate=1", "load..rate=1", "a.b.c.d=1"]
+    "text",
+    ["", "=", "delay", "=1s", " =1s", ".=1s", "load.=1", ".rate=1", "load..rate=1", "a.b.c.d=1", "calls.a..timeout=1"],
 )
 def test_what_is_no_change(text):
     """What is not KEY=VALUE, or leads too deep, is refused with itself and an example."""

@@ -13,7 +13,8 @@ from simulator.behaviour.retries import Retries
 from simulator.topology.headers import parse_headers
 from simulator.topology.model import Alternative, Call, Choose, InOrder, Parallel
 
-NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,5}[a-z0-9]", fullmatch=True)
+# Some look like numbers in a file, and none are the same as names of hosts.
+NAMES = st.from_regex(r"[a-z0-9]{1,5}(\.[a-zA-Z]{1,3})?", fullmatch=True)
 SECONDS = st.floats(1e-9, 604_800)
 RATIOS = st.just(0.0) | st.floats(1e-12, 1)
 LIMITS = st.builds(RateLimit, st.floats(1e-6, 1e6), st.none() | st.integers(1, 999_999_999))

@@ -40,6 +40,15 @@ def test_callers_find_a_stage_at_its_own_address_or_by_its_name(stage, urls):
     assert stage_urls(Topology(name="t", stages={"parse": stage}), "parse") == tuple(urls)
 
 
+@pytest.mark.parametrize(
+    ("name", "host"), [("product_catalog", "product-catalog"), ("Cart.v2", "cart-v2"), ("2nd", "stage-2nd")]
+)
+def test_without_an_address_a_stage_is_found_by_the_host_name_made_of_its_name(name, host):
+    """Not every name can be a host's."""
+    topology = Topology(name="t", stages={name: Stage()})
+    assert stage_urls(topology, name) == (f"http://{host}:8080/messages",)
+
+
 @given(st.integers(1, 65_000), st.integers(1, 100))
 def test_each_instance_has_a_port_of_its_own(port, instances):
     """The instances of a stage with a port listen on that one and the next ones, in their order."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.behaviour.faults.registry import parse_fault
+from simulator.telemetry.record import OUTSIDE
 from simulator.topology.graph import called_first, callers, calls_of, edges, entries, reached_from, wiring_problems
 from simulator.topology.model import (
     Alternative,
@@ -229,6 +230,18 @@ def test_each_mistake_is_reported_once_at_its_place(stages, keys, message):
     [(found_keys, found)] = [problem for problem in problems_of(stages) if "cycle" not in problem[1]]
     assert found_keys == keys
     assert found.startswith(message)
+
+
+def test_a_stage_that_a_call_may_misname_is_not_told_to_be_out_of_reach():
+    """What only follows from another mistake is not a mistake."""
+    problems = problems_of({"in": injector("enb"), "end": END})
+    assert [keys for keys, _ in problems] == [("stages", "in", "calls", 0)]
+
+
+def test_the_caller_outside_is_the_one_that_the_counts_have():
+    """Telemetry and topology know nothing of each other."""
+    stages = {OUTSIDE: calling("end"), "end": END}
+    assert [keys for keys, _ in problems_of(stages)] == [("stages", OUTSIDE)]
 
 
 @pytest.mark.parametrize("place", PLACES)

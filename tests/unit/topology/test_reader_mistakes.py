@@ -6,7 +6,7 @@ from simulator.errors import ConfigurationError
 from tests.support.reading import HEAD, assert_shown, read, refusal_of
 
 MISTAKES = """\
-name: Orders
+name: orders.
 seed: -1
 sedes: 1
 stages:
@@ -36,7 +36,7 @@ stages:
   archive:
     role: terminator
     calls: [parse]
-  Stock:
+  -stock:
     calls: []
   nothing:
 """
@@ -47,7 +47,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
     assert_shown(
         refusal_of(MISTAKES),
         [
-            (1, 1, "name: 'Orders' must be lower-case letters, digits and dashes"),
+            (1, 1, "name: 'orders.' ends with a dot; a name begins and ends with a letter or digit"),
             (2, 1, "seed: -1 is out of range: must be between 0 and 9223372036854775807"),
             (3, 1, "sedes: unknown key; allowed are name, seed, drain_timeout, stages"),
             (7, 12, "stages.injector.load.rate: 20 has no unit: write 20/s"),
@@ -58,7 +58,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
             (17, 5, "stages.enrich.max_body: '1.5B' is not a whole number of bytes"),
             (18, 5, "stages.enrich.path: '/metrics' is reserved"),
             (19, 5, "stages.enrich.calls: the calls form a cycle: enrich -> enrich"),
-            (21, 13, "stages.front.calls[0]: there is no stage 'nowhere'; there are Stock, archive, enrich, front,"),
+            (21, 13, "stages.front.calls[0]: there is no stage 'nowhere'; there are -stock, archive, enrich, front,"),
             (21, 22, "stages.front.calls[1]: 'injector' is an injector: it can't be called"),
             (23, 5, "stages.price.role: 'pricer' is not one of injector, processor, terminator"),
             (24, 5, "stages.price.queue: 'many' is not a whole number"),
@@ -66,7 +66,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
             (27, 23, "stages.price.calls[0].timeout: 5 has no unit: write 5ms or 5s"),
             (27, 35, "stages.price.calls[0].chance: unknown key; allowed are to, timeout"),
             (30, 5, "stages.archive.calls: a terminator is the last stage: it can't call another"),
-            (31, 3, "stages.Stock: 'Stock' must be lower-case letters, digits and dashes"),
+            (31, 3, "stages.-stock: '-stock' begins with a dash; a name begins and ends with a letter or digit"),
             (33, 3, "stages.nothing: a processor needs calls; write `calls: []`"),
         ],
     )
@@ -171,7 +171,12 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
         ),
         ("  a:\n    calls: [{timeout: 5s}]\n", 8, 13, "the key 'to' is missing"),
         ("  a: [end]\n", 7, 3, "must be a mapping of keys to values, not ['end']"),
-        ("  1st: {calls: []}\n", 7, 3, "'1st' must be lower-case letters, digits and dashes, beginning with a letter"),
+        (
+            "  1st_: {calls: []}\n",
+            7,
+            3,
+            "'1st_' ends with an underscore; a name begins and ends with a letter or digit",
+        ),
         ("  a: {calls: [], delay: samples(x)}\n", 7, 18, "samples(x) can't be used"),
         ("  in: {calls: []}\n", 7, 3, "the key 'in' is given twice"),
         ("\ta: {calls: []}\n", 7, 1, "not YAML"),
@@ -214,7 +219,7 @@ stages:
         limit: 0
       - choose:
           - {to: a, weight: 50%, breaker: oops(1)}
-          - {to: b, weight: 60%, fallback: {to: UP, times: 0}}
+          - {to: b, weight: 60%, fallback: {to: -up, times: 0}}
   a:
     port: 80
     instances: 3
@@ -248,8 +253,8 @@ def test_every_mistake_in_groups_is_shown_at_once():
             (8, 25, "stages.in.calls[0].parallel[1][1].retries: 'many' is not a number of retries"),
             (9, 9, "stages.in.calls[0].limit: 0 is out of range"),
             (11, 34, "stages.in.calls[1].choose[0].breaker: write breaker(failures=5, reset=10s)"),
-            (12, 45, "stages.in.calls[1].choose[1].fallback.to: 'UP' must be lower-case letters"),
-            (12, 53, "stages.in.calls[1].choose[1].fallback.times: 0 is out of range"),
+            (12, 45, "stages.in.calls[1].choose[1].fallback.to: '-up' begins with a dash"),
+            (12, 54, "stages.in.calls[1].choose[1].fallback.times: 0 is out of range"),
             (16, 5, "stages.a.rate_limit: 5 has no unit"),
             (17, 5, "stages.a.forward: 'later' is not one of wait, accept"),
             (20, 9, "stages.a.faults[1]: '1%' has the unknown unit '%'"),
@@ -281,7 +286,7 @@ def test_a_mistake_in_a_group_does_not_move_another(calls, line, column):
     assert [problem[:2] for problem in found if "no stage 'nobody'" in problem[2]] == [(line, column)]
 
 
-@pytest.mark.parametrize("alternative", ["nobody: 10%", "UP: 10%", "end: x"])
+@pytest.mark.parametrize("alternative", ["nobody: 10%", "-up: 10%", "end: x"])
 def test_a_mistake_in_the_short_form_of_a_choice_is_shown_at_its_line(alternative):
     """In `{stable: 90%, canary: 10%}` each alternative is a key of its own, with a line of its own."""
     text = f"  a:\n    calls:\n      - choose:\n          in-2: 90%\n          {alternative}\n  in-2: {{calls: []}}\n"
@@ -305,3 +310,55 @@ def test_a_file_without_stages_is_refused(text, message):
     """The error about an empty file, a list or an empty mapping says what a topology needs."""
     [(_, _, found)] = refusal_of(text)
     assert found == message
+
+
+@pytest.mark.parametrize("name", ["My Shop", "end.", "é", "9f" * 32])
+@pytest.mark.parametrize(
+    "calls", ["[{0}]", "[{{to: {0}, timeout: 1s}}]", "[{{parallel: [{0}, [{0}]]}}]", "[{{choose: {{{0}: 100%}}}}]"]
+)
+def test_a_wrong_name_is_one_mistake_however_often_it_is_called(name, calls):
+    """It is told where the stage is, not again at its calls, and not as a stage that nothing calls."""
+    found = refusal_of(
+        f"stages:\n  {name}:\n    role: terminator\n  in:\n    role: injector\n    calls: {calls.format(name)}\n"
+    )
+    assert [(line, column) for line, column, _ in found] == [(2, 3)]
+    assert found[0][2].startswith(f"stages.{name}: {name!r} ")
+
+
+def test_a_call_to_a_wrong_name_is_told_where_no_stage_has_it():
+    """The stage that is meant is not told to be out of reach as well."""
+    found = refusal_of(HEAD.replace("[end]", "[end., 'end ']"))
+    assert_shown(found, [(4, 13, "'end.' ends with a dot"), (4, 19, "'end ' has a space in it")])
+
+
+def test_a_name_like_a_number_needs_quotes_where_it_is_called():
+    """As a key it is text; in a list YAML takes it for a number."""
+    text = "stages:\n  in:\n    role: injector\n    calls: [{}]\n  1e3:\n    role: terminator\n"
+    assert set(read(text.format("'1e3'")).stages) == {"in", "1e3"}
+    hint = "a name like a number, true or false needs quotes"
+    assert_shown(refusal_of(text.format("1e3")), [(4, 13, f"not 1000.0; {hint}")])
+    assert_shown(refusal_of(text.format("{to: 1e3}")), [(4, 14, f"1000.0 is not a name; {hint}")])
+
+
+@pytest.mark.parametrize(
+    ("stages", "line", "fragment"),
+    [
+        ("  End:\n    role: terminator\n", 7, "it is the same as 'end'"),
+        ("  in-2: {calls: []}\n  in.2: {calls: []}\n", 8, "it is the same as 'in-2'"),
+        (
+            "  a: {instances: 2, calls: []}\n  a.1: {calls: []}\n",
+            8,
+            "instance 1 of 'a' has this name in logs and reports",
+        ),
+        ("  outside: {calls: [end]}\n", 7, "'outside' is the caller of messages that no stage sends"),
+    ],
+)
+def test_a_name_that_can_not_be_told_from_another_is_refused(stages, line, fragment):
+    """It would be the same file, host or count as another."""
+    found = refusal_of(HEAD.replace("[end]", "[end, End]") + stages if "End" in stages else HEAD + stages)
+    assert_shown(found, [(line, 3, fragment)])
+
+
+def test_a_leaf_may_be_called_outside():
+    """Only a stage that calls others is counted as a caller."""
+    assert "outside" in read(HEAD + "  outside: {calls: []}\n").stages

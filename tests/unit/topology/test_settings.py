@@ -104,7 +104,7 @@ def test_every_mistake_is_shown_with_its_source(settle, tmp_path):
     config = {"PORT": "high", "WORKERS": 0, "QUEUE": -1, "SEED": -1, "LOG_LEVEL": "loud", "INSTANCE": 0}
     environment = {"DELAY": "constant(5)", "FAULTS": "error(503, 1%);error(200, 1%)", "MAX_BODY": "1.5B", "PATH": "x"}
     environment |= {"RATE_LIMIT": "5", "FORWARD": "now", "RESPONSE_BYTES": "0"}
-    given_flags = {"NAME": "Parse", "HOST": "two words", "DRAIN_TIMEOUT": "5", "DOWNSTREAM": "nowhere"}
+    given_flags = {"NAME": "-parse", "HOST": "two words", "DRAIN_TIMEOUT": "5", "DOWNSTREAM": "nowhere"}
     path = tmp_path / "config.py"
     expected = {
         f"{path}:1: PORT: 'high' is not a whole number",
@@ -120,7 +120,7 @@ def test_every_mistake_is_shown_with_its_source(settle, tmp_path):
         "environment SIMULATOR_FORWARD: FORWARD: 'now' is not one of wait, accept",
         "environment SIMULATOR_RESPONSE_BYTES: RESPONSE_BYTES: '0' is out of range: must be between 1B and 16MiB",
         "environment SIMULATOR_PATH: PATH: 'x' must be a path like /messages",
-        "flag --name: NAME: 'Parse' must be lower-case letters, digits and dashes, beginning with a letter, at most 63",
+        "flag --name: NAME: '-parse' begins with a dash; a name begins and ends with a letter or digit",
         "flag --host: HOST: 'two words' must be a host name or an address",
         "flag --drain-timeout: DRAIN_TIMEOUT: '5' has no unit: write 5ms or 5s",
         "flag --downstream: DOWNSTREAM: 'nowhere' is not a URL like http://127.0.0.1:8081/messages, or name=URL",
@@ -258,7 +258,7 @@ def test_a_wrong_downstream_is_one_mistake():
 
 def test_a_wrong_name_hides_no_other_mistake():
     """A contradiction between keys is shown along with a value that is wrong by itself."""
-    found = refusal_of(resolve, NAME="Parse", OUTPUT="file", DOWNSTREAM=URL)
+    found = refusal_of(resolve, NAME="-parse", OUTPUT="file", DOWNSTREAM=URL)
     assert sorted(problem.split(":")[0] for problem in found) == ["flag --name", "flag --output"]
 
 

@@ -15,7 +15,7 @@ from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
 from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.topology.model import Alternative, Call, Choose, Forward, InOrder, Load, OnBadLine, Parallel, Role, Stage
-from simulator.topology.structure import check_name, key_of, structure, unstructure
+from simulator.topology.structure import key_of, structure, unstructure
 from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
 
 TEXT = st.text(string.digits + string.ascii_letters + string.punctuation + " ", min_size=1)
@@ -220,12 +220,6 @@ def test_weights_are_valid_exactly_if_they_add_up(tenths):
     choice = [{"to": "a", "weight": f"{tenth / 10:g}%"} for tenth in tenths]
     stage, problems = structure({"calls": [{"choose": choice}]}, Stage)
     assert (stage is not None) is (not problems) is (sum(tenths) == 1000)
-
-
-@pytest.mark.parametrize("name", ["a", "parse", "stage-2", "a1", "a" * 63])
-def test_a_name_that_is_a_valid_host_name_is_valid(name):
-    """A stage's name becomes a host name in a container, and those rules are its rules."""
-    assert check_name(name) == name
 
 
 @pytest.mark.parametrize(
