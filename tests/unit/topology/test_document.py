@@ -31,13 +31,14 @@ def test_values_are_plain():
 @pytest.mark.parametrize(
     ("written", "value"),
     [
-        *(("010", 10), ("017600", 17600), ("0o17", 15), ("0x10", 16), ("+1", 1), ("-1", -1), ("007", 7), ("0", 0)),
+        *(("0x10", 16), ("+1", 1), ("-1", -1), ("0", 0), ("-0", 0), ("100", 100)),
         *(("1e3", 1000.0), (".5", 0.5), ("1.", 1.0), ("+.5e-1", 0.05), ("010.5", 10.5), ("-0.0", 0.0)),
         *(("true", True), ("True", True), ("FALSE", False), ("~", None), ("null", None), ("", None), ("NULL", None)),
-        *((text, text) for text in ("yes", "no", "on", "off", "NO", "Y", "y", "n", "Yes", "tRUE", "nuLL", "=", "<<")),
-        *((text, text) for text in ("1:30", "1:30:00", "190:20:30.15", "2026-11-25", "2026-11-25T10:00:00Z")),
+        *((text, text) for text in ("Y", "y", "n", "tRUE", "nuLL", "=", "<<", "none", "nobody", "once", "yes and no")),
+        *((text, text) for text in ("2026-11-25", "2026-11-25T10:00:00Z", "1:99", "a:1", "::1", "10.0.0.1:80", "0:30")),
         *((text, text) for text in ("1_000", "0b11", "0o8", "0xg", "1e", "1.5.2", "--1", "1e3.5", "_1", ".", "+")),
         *((text, text) for text in ("0B", "1d", "٣", "inf", "nan", "NaN", "0x", "0o", "-0x10")),
+        *((f"'{text}'", text) for text in ("no", "on", "1:30", "010", "0o17", "Yes")),
         *(("!!str 010", "010"), ("'010'", "010"), ('"true"', "true"), ("!!int '7'", 7), ("!!float 7", 7.0)),
     ],
 )
@@ -68,6 +69,8 @@ def test_an_infinite_number_is_one(written):
         ("a: !" + "t" * 500_000 + " x", "the tag !ttt"),
         ("? " + "k" * 500_000, None),
         ("k" * 500_000 + ": 1", "not YAML: "),
+        ("a: {b: " + "f(" * 500_000 + ": 1}", "not YAML: "),
+        ("a: {b: " + "/{x}" * 250_000 + ": 1}", "not YAML: "),
         ("a: *" + "k" * 500_000, "not YAML: found undefined alias"),
         ("- " + "\n- ".join(["!mine x"] * 10_000), "the tag !mine is not supported"),
     ],
@@ -82,7 +85,7 @@ def test_a_large_document_is_read_in_time_that_goes_with_its_length(text, messag
         refusal = error.problems[0].message
         assert max(len(problem.message) for problem in error.problems) < 1000
     assert (refusal is None) == (message is None)
-    assert refusal is None or refusal.startswith(message)
+    assert refusal is None or message in refusal
     assert time.process_time() - began < 30
 
 
@@ -141,17 +144,19 @@ def test_an_empty_document_has_no_value():
         ("a: 1\n---\nb: 2", 2, 1, "not YAML: but found another document"),
         ("a: \x07", 0, 0, "not YAML: unacceptable character #x0007"),
         ("a: 1\na: 2", 2, 1, "the key 'a' is given twice"),
-        ("? [a]\n: 1", 1, 3, "a key must be plain text"),
-        ("'': 1", 1, 1, "a key must be plain text"),
-        ("a: !!python/object:os.system x", 1, 4, "the tag tag:yaml.org,2002:python/object:os.system is not"),
-        ("a: !!python/name:os.system ''", 1, 4, "the tag tag:yaml.org,2002:python/name:os.system is not supported"),
-        ("a: !mine x", 1, 4, "the tag !mine is not supported"),
-        ("a: !!binary x", 1, 4, "the tag tag:yaml.org,2002:binary is not supported"),
-        ("a: " + "1" * 5000, 1, 4, "a number of 5000 characters is too long: at most 400"),
-        ("a: -0." + "1" * 5000, 1, 4, "a number of 5003 characters is too long: at most 400"),
-        ("a: !!int 1_000", 1, 4, "'1_000' is not what its tag says, int"),
+        ("? [a]\n: 1", 1, 3, "a key must be plain text, not a list"),
+        ("b: {? {a: 1} : 1}", 1, 7, "b: a key must be plain text, not a mapping"),
+        ("'': 1", 1, 1, "a key must be plain text, and not empty"),
+        ("a: !!python/object:os.system x", 1, 4, "a: the tag tag:yaml.org,2002:python/object:os.system is not"),
+        ("a: !!python/name:os.system ''", 1, 4, "a: the tag tag:yaml.org,2002:python/name:os.system is not supported"),
+        ("a: !mine x", 1, 4, "a: the tag !mine is not supported"),
+        ("a: !!binary x", 1, 4, "a: the tag tag:yaml.org,2002:binary is not supported"),
+        ("a: " + "1" * 5000, 1, 4, "a: a number of 5000 characters is too long: at most 400"),
+        ("a: -0." + "1" * 5000, 1, 4, "a: a number of 5003 characters is too long: at most 400"),
+        ("a: !!int 1_000", 1, 4, "a: '1_000' is not what its tag says, int"),
         ("a: " + "[" * 60 + "]" * 60, 1, 44, "nested too deeply"),
-        ("a: &loop [*loop]", 1, 4, "nested too deeply"),
+        ("a: &loop [*loop]", 1, 4, "a[0]: it contains itself, by an alias"),
+        ("a: &loop {b: {<<: *loop}}", 1, 14, "a.b.b: it contains itself, by an alias"),
     ],
 )
 def test_what_can_not_be_read_is_refused_at_its_place(text, line, column, message):
@@ -165,9 +170,9 @@ def test_every_duplicate_key_is_shown():
     """All of them at once, in the order of the lines, at whatever depth."""
     found = refusal_of("a: 1\nb:\n  c: 1\n  c: 2\na: 2\nd: !mine x\n")
     assert found == [
-        (4, 3, "the key 'c' is given twice"),
+        (4, 3, "b: the key 'c' is given twice"),
         (5, 1, "the key 'a' is given twice"),
-        (6, 4, "the tag !mine is not supported"),
+        (6, 4, "d: the tag !mine is not supported"),
     ]
 
 
@@ -252,3 +257,88 @@ def test_a_hundred_thousand_brackets_are_refused():
     ended = python(code)
     assert ended.returncode == 1
     assert "ConfigurationError" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("no", "no is false in YAML 1.1 and text in YAML 1.2: write false, or 'no' in quotes for text"),
+        ("ON", "ON is true in YAML 1.1 and text in YAML 1.2: write true, or 'ON' in quotes for text"),
+        ("Yes", "Yes is true in YAML 1.1 and text in YAML 1.2: write true, or 'Yes' in quotes for text"),
+        ("off", "off is false in YAML 1.1 and text in YAML 1.2: write false, or 'off' in quotes for text"),
+        ("010", "010 is 8 in YAML 1.1 and 10 in YAML 1.2: write 10, or '010' in quotes for text"),
+        ("-010", "-010 is -8 in YAML 1.1 and -10 in YAML 1.2: write -10, or '-010' in quotes for text"),
+        ("017600", "017600 is 8064 in YAML 1.1 and 17600 in YAML 1.2: write 17600, or '017600' in quotes for text"),
+        ("007", "007 has a leading zero: write 7, or '007' in quotes for text"),
+        ("+08", "+08 has a leading zero: write 8, or '+08' in quotes for text"),
+        ("0o17", "0o17 is text in YAML 1.1 and 15 in YAML 1.2: write 15, or '0o17' in quotes for text"),
+        (
+            "1:30",
+            "1:30 is 90 in YAML 1.1 and text in YAML 1.2: write 90, a duration such as 1m30s, or '1:30' in quotes",
+        ),
+        ("-1:00:00", "-1:00:00 is -3600 in YAML 1.1 and text in YAML 1.2: write -3600, a duration such as 1m30s, or"),
+        ("190:20:30.15", "190:20:30.15 is a number in YAML 1.1 and text in YAML 1.2: write a number, a duration such"),
+    ],
+)
+def test_what_the_versions_of_yaml_read_differently_is_refused(written, message):
+    """Octal and base-60 numbers and the many booleans are refused by name wherever they are a value."""
+    for text in (f"a: {written}", f"a: [{written}]", f"a: {{b: {written}}}", f"- {written}"):
+        [(_, _, found)] = refusal_of(text)
+        assert found.split(": ", 1)[1].startswith(message)
+
+
+def test_a_key_may_be_called_as_a_boolean():
+    """A key is always text, so there is nothing to confuse."""
+    assert parse_document("on: 1\nno: {yes: 2, 010: 3}\non_error: 4\n", "file.yaml").value == {
+        "on": 1,
+        "no": {"yes": 2, "010": 3},
+        "on_error": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (
+            "stages:\n  a: {delay: mixture(90%: uniform(1ms, 5ms), 10%: constant(1s)), queue: 1}",
+            (2, 25),
+            "not YAML: did not find expected ',' or '}'; put it in quotes: "
+            "'mixture(90%: uniform(1ms, 5ms), 10%: constant(1s))'",
+        ),
+        (
+            "delay: mixture(90%: uniform(1ms, 5ms), 10%: constant(1s))",
+            (1, 19),
+            "not YAML: mapping values are not allowed in this context; put it in quotes: "
+            "'mixture(90%: uniform(1ms, 5ms), 10%: constant(1s))'",
+        ),
+        (
+            'a: {faults: [reset(1%), error(503, 5%, "it\'s down")]}',
+            None,
+            "not YAML: did not find expected ',' or ']'; put it in quotes: 'error(503, 5%, \"it''s down\")'",
+        ),
+        (
+            "a: {read: {path: /carts/{id}/items, method: GET}}",
+            None,
+            "not YAML: did not find expected ',' or '}'; put it in quotes: '/carts/{id}/items'",
+        ),
+        (
+            "a: [mixture(90%: uniform(1ms, 5ms), 10%: constant(1s))]",
+            (1, 5),
+            "a[0]: 'mixture(90%' is read as a key, because of the colon after it: put the whole notation in quotes",
+        ),
+        (
+            "stages: {x: {calls: [{choose: {a: 50%, [b, c]: 50%}}]}}",
+            (1, 40),
+            "stages.x.calls[0].choose: a key must be plain text, not a list: write a list, as in "
+            "choose: [{to: a, weight: 1}, {steps: [b, c], weight: 1}]",
+        ),
+        ("a:\n\tb: 1", (2, 1), "not YAML: found character that cannot start any token; indent with spaces"),
+        ("a: `b", (1, 4), "not YAML: found character that cannot start any token; a value that begins with it needs"),
+        ("a: {b: 1", (2, 1), "not YAML: did not find expected ',' or '}'"),
+    ],
+)
+def test_what_needs_quotes_is_shown_with_them(text, place, message):
+    """Of a notation or path that YAML takes apart, the message has the whole, as it is to be written."""
+    (line, column, found), *_ = refusal_of(text)
+    assert found.startswith(message)
+    assert place in (None, (line, column))

@@ -139,7 +139,7 @@ def test_the_error_about_a_mixture_without_quotes_asks_for_them():
     """YAML takes the colons of a mixture for its own, so the error says that quotes are needed."""
     [(line, _, message)] = refusal_of("stages:\n  a:\n    delay: mixture(95%: constant(0), 5%: constant(1s))\n")
     assert line == 3
-    assert "needs quotes" in message
+    assert message.endswith("put it in quotes: 'mixture(95%: constant(0), 5%: constant(1s))'")
     text = "stages: {a: {delay: 'mixture(95%: constant(0), 5%: constant(1s))', calls: []}}"
     assert read(text).stages["a"].delay.quantile(0.99) == 1.0
 

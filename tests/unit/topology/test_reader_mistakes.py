@@ -180,7 +180,8 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
         ("  a: {calls: [], delay: samples(x)}\n", 7, 18, "samples(x) can't be used"),
         ("  in: {calls: []}\n", 7, 3, "the key 'in' is given twice"),
         ("\ta: {calls: []}\n", 7, 1, "not YAML"),
-        ("seed: yes\n", 7, 1, "'yes' is not a whole number"),
+        ("seed: yes\n", 7, 7, "seed: yes is true in YAML 1.1 and text in YAML 1.2"),
+        ("seed: maybe\n", 7, 1, "'maybe' is not a whole number"),
     ],
 )
 def test_one_mistake_is_one_problem_at_its_place(more, line, column, fragment):
