@@ -12,11 +12,10 @@ from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.news import News
 from simulator.console.page.paths import stage_path, traces_path
-from simulator.console.page.words import rate_text, share_text, short, time_text
+from simulator.console.page.words import MAX_NAME, rate_text, share_text, short, time_text
 from simulator.console.system.picture import Node, NodeState
 
 _NUMBERS = ("rate", "p50", "p99", "errors")
-_MAX_NAME = 60
 
 
 def card(key: str, node: Node, called: Sequence[str], drawing: Drawing, news: News) -> dcc.Link:
@@ -31,14 +30,14 @@ def card(key: str, node: Node, called: Sequence[str], drawing: Drawing, news: Ne
     # Dash looks at each of its components again and again, so a brief card is one, and the script on the page fills it.
     content: Any = "" if size.is_brief else _content(key, node, news)  # without children a link shows its address
     if called and not size.is_brief:  # for screen readers: the lines show it to everybody else
-        names = ", ".join(short(name, _MAX_NAME) for name in called)
+        names = ", ".join(short(name, MAX_NAME) for name in called)
         content.append(html.Span(f"calls {names}", className="visually-hidden"))
     href = traces_path(node.name) if node.is_external else stage_path(node.name)
     return dcc.Link(content, href=href, id=key, className=news.kinds[key], title=news.titles[key], style=style)
 
 
 def _content(key: str, node: Node, news: News) -> list[Any]:
-    head = [html.Span(short(node.name, _MAX_NAME), className="name"), html.Span(node.role, className="role")]
+    head = [html.Span(short(node.name, MAX_NAME), className="name"), html.Span(node.role, className="role")]
     numbers = [
         html.Div([html.B(news.texts[f"{key}-{field}"], id=f"{key}-{field}"), html.Span(field)], className=field)
         for field in _NUMBERS
@@ -64,7 +63,7 @@ def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
     news.text(f"{key}-rate", rate_text(figures.rate_per_second))
     news.text(f"{key}-p99", time_text(figures.p99_seconds))
     if size.is_brief:
-        news.text(f"{key}-name", short(node.name, _MAX_NAME))
+        news.text(f"{key}-name", short(node.name, MAX_NAME))
         return
     news.text(f"{key}-p50", time_text(figures.p50_seconds))
     news.text(f"{key}-errors", share_text(figures.error_ratio))

@@ -12,7 +12,7 @@ from simulator.console.logs import LogLine
 from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import trace_path
 from simulator.console.page.span_details import MAX_FOLDED, about_folded, about_span
-from simulator.console.page.words import aria, clock_text, short, time_text
+from simulator.console.page.words import MAX_NAME, aria, clock_text, short, time_text
 from simulator.console.traces.spans import Span
 from simulator.console.traces.waterfall import Segment, SegmentKind, Waterfall, WaterfallRow
 
@@ -112,7 +112,9 @@ def _row(row: WaterfallRow) -> html.Details:
     if fault := span.attributes.get("simulator.fault"):
         marks = [html.Span(short(str(fault), 30), className="badge fault")]
     name = html.Div(
-        [html.B(short(span.service, 60)), html.Span(short(span.name, 120)), *marks], className="span-name", style=indent
+        [html.B(short(span.service, MAX_NAME)), html.Span(short(span.name, 120)), *marks],
+        className="span-name",
+        style=indent,
     )
     return html.Details(
         [

@@ -11,7 +11,7 @@ from dash import dcc, html
 
 from simulator.console.page.paths import trace_path
 from simulator.console.page.typed import MAX_SEARCH_CHARACTERS, check_length
-from simulator.console.page.words import aria, clock_text, counted, short, time_text
+from simulator.console.page.words import MAX_NAME, aria, clock_text, counted, short, time_text
 from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.summary import TraceSummary
 from simulator.units import parse_duration
@@ -70,7 +70,7 @@ def _seconds(text: str) -> float | None:
 
 def traces_view(search: Search, services: Sequence[str]) -> html.Div:
     """Return the search; the list is loaded afterwards, and again with every tick."""
-    options = [{"label": "any", "value": ""}, *({"label": short(name, 60), "value": name} for name in services)]
+    options = [{"label": "any", "value": ""}, *({"label": short(name, MAX_NAME), "value": name} for name in services)]
     return html.Div(
         [
             html.H1("Traces", className="visually-hidden"),

@@ -6,10 +6,12 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from simulator.topology.names import MAX_CHARACTERS
 from simulator.units import human_duration
 
 _MISSING = "-"
 _MAX_TEXT = 300
+MAX_NAME = MAX_CHARACTERS  # a stage's name is never cut; that of an external service may be
 
 
 def rate_text(per_second: float) -> str:

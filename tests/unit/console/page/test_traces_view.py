@@ -125,7 +125,7 @@ def test_the_services_to_choose_from():
     options = by_id(view, "search-stage").options
     assert options[0] == {"label": "any", "value": ""}
     assert [option["value"] for option in options[1:]] == names
-    assert [option["label"] for option in options[1:]] == ["parse", SCRIPT, "x" * 59 + "…"]
+    assert [option["label"] for option in options[1:]] == ["parse", SCRIPT, "x" * 62 + "…"]
     assert_harmless(view)
 
 
