@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from simulator.errors import ConfigurationError, Problem
 from simulator.render.containers import IMAGE, as_yaml, in_containers
 from simulator.render.kubernetes_observability import OBSERVERS, observability
 from simulator.render.kubernetes_pod import stage_pod
@@ -26,6 +27,7 @@ from simulator.render.manifests import (
     kustomization_of,
     labels_of,
     pods_of,
+    pods_service,
     port_name,
     service_of,
     workload,
@@ -65,6 +67,7 @@ def kubernetes_files(
     """
     addressed, packed = pack(in_containers(topology, OBSERVERS), processes)
     contained, ranges = _without_ranges(addressed)
+    _check_services(contained, ranges)
     head = _HEAD.format(image=IMAGE, namespace=dns_label(topology.name))
     return {
         "kustomization.yaml": head + as_yaml(kustomization_of(["base", "observability"])),
@@ -87,6 +90,17 @@ def _without_ranges(topology: Topology) -> tuple[Topology, Ranges]:
     }
     single = {name: replace(topology.stages[name], instances=Instances(1), max_instances=None) for name in ranges}
     return replace(topology, stages={**topology.stages, **single}), ranges
+
+
+def _check_services(topology: Topology, ranges: Ranges) -> None:
+    """Raise ConfigurationError for a stage whose service is called like the one by which a range's pods are found."""
+    of_pods = {pods_service(name): name for name in ranges}
+    if problems := [
+        Problem(f"stages.{name}: the name is reserved: by it Prometheus finds the pods of {of}", topology.name)
+        for name in topology.stages
+        if (of := of_pods.get(host_name(name)))
+    ]:
+        raise ConfigurationError(problems)
 
 
 def _base(topology: Topology, packed: Packed, ranges: Ranges) -> dict[str, str]:
@@ -161,7 +175,7 @@ def _scaled(manifests: list[Manifest], name: str, ranges: Ranges) -> list[Manife
     (min_replicas, max_replicas), host = ranges[name], host_name(name)
     for manifest in manifests:
         manifest["spec"].pop("replicas", None)
-    pods = service_of(f"{host}-pods", STAGE, {"http": DEFAULT_PORT})
+    pods = service_of(pods_service(name), STAGE, {"http": DEFAULT_PORT})
     # Ready or not: a pod that is busy or still starting is measured, too.
     pods["spec"] |= {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": labels_of(host, STAGE)}
     target = {"type": "Utilization", "averageUtilization": _BUSY_PERCENT}

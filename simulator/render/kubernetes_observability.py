@@ -30,6 +30,7 @@ from simulator.render.manifests import (
     kustomization_of,
     pod_defaults,
     pods_of,
+    pods_service,
     probe,
     resources,
     service_of,
@@ -40,7 +41,7 @@ from simulator.render.prometheus import prometheus_config
 from simulator.render.rules import rules_text
 from simulator.topology.addresses import DEFAULT_PORT
 from simulator.topology.model import Topology
-from simulator.topology.names import dns_label, host_name
+from simulator.topology.names import dns_label
 
 OBSERVERS = ("jaeger", "prometheus", "grafana")
 _PROMETHEUS_USER = 65534
@@ -50,7 +51,7 @@ _GRAFANA_USER = 472
 def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]) -> dict[str, str]:
     """Return the files of the folder `observability`, {path: text}; `ranges` has the autoscaled stages."""
     targets = {name: hosts(topology, name) for name in topology.stages if name not in ranges}
-    discovered = {f"{host_name(name)}-pods": DEFAULT_PORT for name in ranges}
+    discovered = {pods_service(name): DEFAULT_PORT for name in ranges}
     maps = {folder: f"grafana-{folder.replace('/', '-')}" for folder in sorted({_folder(path) for path in grafana})}
     generated = [
         {"name": "jaeger", "files": ["jaeger/config.yaml"]},

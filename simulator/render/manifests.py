@@ -122,6 +122,11 @@ def hosts(topology: Topology, name: str) -> list[str]:
     return [f"{pod_host(name, number)}:{DEFAULT_PORT}" for number in range(1, instances + 1)]
 
 
+def pods_service(name: str) -> str:
+    """Return the service by which Prometheus finds the pods of a stage under an autoscaler."""
+    return f"{host_name(name)}-pods"
+
+
 def pod_host(name: str, number: int) -> str:
     """Return the host of an instance of a stage: a pod of a StatefulSet within its headless service."""
     return f"{host_name(name)}-{number}.{host_name(name)}"

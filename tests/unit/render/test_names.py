@@ -241,6 +241,15 @@ def test_a_stage_that_is_called_like_a_container_of_several_is_refused():
         compose_files(topology, "..", 1)
 
 
+@pytest.mark.parametrize("other", ["Cart-pods", "cart.pods"])
+def test_a_stage_that_is_called_like_the_pods_of_a_range_is_refused(other):
+    """On Kubernetes both would be one Service."""
+    text = f"stages: {{cart: {{instances: 2..4, calls: []}}, {other}: {{calls: []}}}}"
+    topology = parse_topology(text, "t.yaml", samples_beside(Path()), "t")
+    with pytest.raises(ConfigurationError, match=re.escape(f"stages.{other}: the name is reserved: by it Prometheus")):
+        kubernetes_files(topology)
+
+
 @packed_or_not
 @pytest.mark.processes
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
