@@ -129,7 +129,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
 def _name_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
     for name, message in clashes({name: stage.instances for name, stage in stages.items()}):
         yield ("stages", name), message
-    if _OUTSIDE in stages and stages[_OUTSIDE].calls:
+    if any(caller == _OUTSIDE and called in stages for caller, called in edges(stages)):
         yield ("stages", _OUTSIDE), f"{_OUTSIDE!r} is the caller of messages that no stage sends: use another name"
 
 

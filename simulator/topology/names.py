@@ -62,13 +62,15 @@ def _word(char: str) -> str:
 def clashes(instances: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield the stages whose name clashes with that of another, and why; `instances` is {stage: how many it has}."""
     hosts: dict[str, str] = {}
+    several = {name.lower(): name for name, count in instances.items() if count > 1}
     for name in instances:
         other = hosts.setdefault(host_name(name), name)
         if other != name:
             yield name, f"as the name of a host or file it is the same as {other!r}: {_MUST_DIFFER}"
         stage, _, number = name.rpartition(".")
-        if instances.get(stage, 1) > 1 and number in map(str, range(1, instances[stage] + 1)):
-            yield name, f"instance {number} of {stage!r} has this name in logs and reports"
+        of = several.get(stage.lower())
+        if of is not None and number in map(str, range(1, instances[of] + 1)):
+            yield name, f"instance {number} of {of!r} has this name in logs and reports"
 
 
 def dns_label(name: str) -> str:

@@ -242,6 +242,7 @@ def test_the_caller_outside_is_the_one_that_the_counts_have():
     """Telemetry and topology know nothing of each other."""
     stages = {OUTSIDE: calling("end"), "end": END}
     assert [keys for keys, _ in problems_of(stages)] == [("stages", OUTSIDE)]
+    assert list(wiring_problems({OUTSIDE: calling("end")}, frozenset(stages))) == []
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -114,6 +114,7 @@ def test_long_names_with_the_same_beginning_have_different_host_names():
         ({"stage-2nd": 1, "2nd": 1}, [("2nd", f"as the name of a host or file it is the same as 'stage-2nd': {SAME}")]),
         ({"a": 2, "a.2": 1}, [("a.2", "instance 2 of 'a' has this name in logs and reports")]),
         ({"a.2": 1, "a": 2}, [("a.2", "instance 2 of 'a' has this name in logs and reports")]),
+        ({"a.b": 2, "A.B.1": 1}, [("A.B.1", "instance 1 of 'a.b' has this name in logs and reports")]),
         ({"a": 2, "a.3": 1, "a.02": 1, "a.b": 1}, []),
         ({"a": 1, "a.1": 1}, []),
     ],
