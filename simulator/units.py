@@ -17,7 +17,7 @@ from simulator.quoting import quoted
 _MAX_CHARACTERS = 100
 _NUMBER = r"((?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 _QUANTITY = re.compile(_NUMBER + r"\s*([A-Za-zµμ%/]*)\s*")
-_BYTE_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(B|KB|MB|GB|KiB|MiB|GiB)/s")
+_BYTE_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(B|[Kk]B|MB|GB|KiB|MiB|GiB)/s")
 # Both of Unicode's signs for micro mean the same: U+00B5, which keyboards have, and U+03BC, which Go's programs print.
 _MICRO_SIGNS = str.maketrans("\u03bc", "\u00b5")
 _DURATIONS = {
@@ -26,7 +26,26 @@ _DURATIONS = {
 }
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_RATES = {"/s": "1", "/m": "60", "/min": "60", "/h": "3600"}
+_KILO = "kB"  # the SI's way to write KB
+_RATES = {"/s": "1", "/m": "60", "/min": "60", "/h": "3600", "/d": "86400"}
+# What else people write for a unit, in lower case; a unit in other letters than its own needs no entry.
+_UNITS_MEANT = {
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("usec", "usecs", "micro", "micros", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("nsec", "nanos", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+    **dict.fromkeys(("wk", "week", "weeks"), "w"),
+    **dict.fromkeys(("byte", "bytes"), "B"),
+    **{"k": "KB", "g": "GB", "ki": "KiB", "mi": "MiB", "gi": "GiB"},
+    **dict.fromkeys(("rps", "qps", "tps", "hz", "/sec", "/second", "ps"), "/s"),
+    **dict.fromkeys(("rpm", "/minute"), "/min"),
+    **dict.fromkeys(("rph", "/hour", "/hr"), "/h"),
+    "/day": "/d",
+    **dict.fromkeys(("percent", "pct"), "%"),
+}
 _MAX_EXPONENT = 400  # beyond those of any float
 _HUMAN_STEPS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 MIN_DURATION_SECONDS = 1e-9
@@ -81,6 +100,7 @@ def parse_ratio(text: object) -> float:
 def parse_size(text: object) -> int:
     """Return the bytes in "10KB" (10,000), "1MiB" (1,048,576) or 512. Raise ValueError for a fraction of a byte."""
     number, unit = _split(text, "a size", "10KB, 1MiB or 512")
+    unit = "KB" if unit == _KILO else unit
     if unit and unit not in _SIZES:
         raise ValueError(_wrong_unit(text, unit, _SIZES, f"{number}KB"))
     size = number * _SIZES.get(unit, 1)
@@ -107,7 +127,7 @@ def parse_byte_rate(text: object) -> float:
     match = _BYTE_RATE.fullmatch(_bounded(text, "a number of bytes per second", "20B/s or 1KB/s"))
     if match is None:
         raise ValueError(f"{quoted(text)} is not a number of bytes per second: write 20B/s or 1KB/s")
-    rate = float(Decimal(match[1]) * _SIZES[match[2]])
+    rate = float(Decimal(match[1]) * _SIZES["KB" if match[2] == _KILO else match[2]])
     if not MIN_BYTES_PER_SECOND <= rate <= MAX_BYTES_PER_SECOND:
         raise ValueError(f"{quoted(text)} is out of range: must be between 0.001B/s and 1000GB/s")
     return rate
@@ -208,10 +228,12 @@ def _bounded(text: object, what: str, example: str) -> str:
 
 
 def _wrong_unit(text: object, unit: str, allowed: Iterable[str], example: str) -> str:
-    names = ", ".join(allowed)
     if not unit:
         return f"{quoted(text)} has no unit: write {example}"
-    return f"{quoted(text)} has the unknown unit {quoted(unit)}: allowed are {names}"
+    names = list(allowed)
+    meant = next((name for name in names if name.lower() == unit.lower()), _UNITS_MEANT.get(unit.lower()))
+    hint = f"did you mean {meant}?" if meant in names else f"allowed are {', '.join(names)}"
+    return f"{quoted(text)} has the unknown unit {quoted(unit)}: {hint}"
 
 
 def _plain(number: Decimal) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from simulator.behaviour.notation import Arguments, parse
+from simulator.behaviour.notation import parse, read_expression
 from simulator.quoting import quoted
 from simulator.units import format_duration
 
@@ -95,9 +95,7 @@ def parse_breaker(text: object) -> BreakerRule:
     expression = parse(text)
     if expression.name != "breaker":
         raise expression.error("write breaker(failures=5, reset=10s)")
-    arguments = Arguments(expression)
-    rule = BreakerRule(arguments.count("failures"), arguments.duration("reset"))
-    arguments.finish()
+    rule = read_expression(expression, lambda given: BreakerRule(given.count("failures"), given.duration("reset")))
     if rule.reset_seconds <= 0:
         raise expression.error("reset must be more than 0")
     return rule

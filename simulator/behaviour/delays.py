@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,8 +19,13 @@ from simulator.behaviour.distributions import (
     Uniform,
 )
 from simulator.behaviour.empirical import Percentiles, Samples
-from simulator.behaviour.notation import Arguments, Expression, NotationError, parse
-from simulator.units import format_ratio
+from simulator.behaviour.notation import Arguments, Expression, parse, read_expression
+from simulator.nearest import nearest, unknown_name
+from simulator.quoting import quoted
+from simulator.units import format_ratio, parse_duration
+
+_RANGE = re.compile(r"([0-9.]+\s?[a-zµμ]{1,3})\s*(?:-|\.\.|to)\s*([0-9.]+\s?[a-zµμ]{1,3})")
+_STARTS_WITH_DIGIT = re.compile(r"\s*[0-9.]")
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Mixture(Delay):
         kind = type(arguments)
         parts = [(share, build_delay(inner, read_samples, kind)) for share, inner in arguments.weighted()]
         if not parts:
-            raise arguments.expression.error("mixture lacks its parts, as in 95%: constant(10ms), 5%: constant(1s)")
+            raise arguments.missing("parts, as in 95%: constant(10ms), 5%: constant(1s)")
         return cls(tuple(parts))
 
     def __post_init__(self) -> None:
@@ -116,14 +122,32 @@ DELAYS: dict[str, Callable[[Arguments, ReadSamples], Delay]] = {
     "samples": Samples.read,
 }
 
+EXAMPLES = {
+    "constant": "15ms",
+    "uniform": "uniform(5ms, 50ms)",
+    "exponential": "exponential(20ms)",
+    "normal": "normal(20ms, 5ms)",
+    "lognormal": "lognormal(p50=12ms, p99=80ms)",
+    "percentiles": "percentiles(p50=10ms, p99=200ms)",
+    "pareto": "pareto(min=5ms, shape=1.5)",
+    "mixture": "mixture(95%: uniform(5ms, 20ms), 5%: constant(1s))",
+    "samples": "samples(FILE)",
+    Growing.name: "growing(exponential(20ms), full=3)",
+}
+
 
 def no_samples(path: str) -> tuple[str, Sequence[float]]:
     """Raise ValueError: there are no files of samples here."""
     raise ValueError("files of samples can't be read here")
 
 
-def parse_delay(text: str, read_samples: ReadSamples = no_samples) -> Delay:
-    """Return the delay in a text like "uniform(5ms, 50ms)". Raise NotationError, which shows the mistake."""
+def parse_delay(text: object, read_samples: ReadSamples = no_samples) -> Delay:
+    """Return the delay in a text like "uniform(5ms, 50ms)", or the constant one in "15ms".
+
+    Raise NotationError, which shows the mistake, or ValueError if the text is neither.
+    """
+    if not isinstance(text, str) or "(" not in text:
+        return Constant(_duration_in(text))
     return build_delay(parse(text), read_samples, outermost=True)
 
 
@@ -136,11 +160,16 @@ def build_delay(
         reader = Growing.read
     if reader is None:
         names = [*DELAYS, *([Growing.name] if outermost else [])]
-        raise expression.error(f"there is no delay {expression.name!r} here; there are {', '.join(names)}")
-    arguments = kind(expression)
-    try:
-        delay = reader(arguments, read_samples)
-    except ValueError as error:
-        raise error if isinstance(error, NotationError) else expression.error(arguments.complaint(error)) from None
-    arguments.finish()
-    return delay
+        raise expression.error(unknown_name(f"there is no delay {expression.name!r} here", expression.name, names))
+    return read_expression(expression, lambda arguments: reader(arguments, read_samples), kind)
+
+
+def _duration_in(text: object) -> float:
+    """Return the duration that stands for a constant delay. Raise ValueError, with what to write, if it is none."""
+    if isinstance(text, str) and (meant := nearest(text.strip(), [*DELAYS, Growing.name])):
+        raise ValueError(f"{quoted(text)} has no values: write {EXAMPLES[meant]}")
+    if isinstance(text, str) and (bounds := _RANGE.fullmatch(text.strip())):
+        raise ValueError(f"{quoted(text)} is not a delay: write uniform({bounds[1]}, {bounds[2]})")
+    if not isinstance(text, str | int | float) or isinstance(text, bool) or not _STARTS_WITH_DIGIT.match(str(text)):
+        raise ValueError(f"{quoted(text)} is neither a duration, as in 15ms, nor a delay, as in uniform(5ms, 50ms)")
+    return parse_duration(text)

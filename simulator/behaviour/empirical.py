@@ -27,7 +27,7 @@ class Percentiles(Delay):
         points = arguments.percentiles()
         last = arguments.keyed_duration("max")
         if not points:
-            raise arguments.expression.error("percentiles lacks its percentiles, as in p50=10ms, p99=80ms")
+            raise arguments.missing("percentiles, as in p50=10ms, p99=80ms")
         if points[0][0] > 0:
             points = [(0.0, 0.0), *points]
         return cls((*points, (1.0, points[-1][1] if last is None else last)))

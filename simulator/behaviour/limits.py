@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from simulator.behaviour.notation import Arguments, parse
+from simulator.behaviour.notation import parse, read_expression
 from simulator.units import MAX_DURATION_SECONDS, format_rate, parse_rate
 
 _MAX_BURST = 10**15  # more than any stage takes, and floats can still count it down one by one
@@ -62,7 +62,4 @@ def parse_limit(text: object) -> RateLimit:
     expression = parse(text)
     if expression.name != "limit":
         raise expression.error("write 50/s, or limit(50/s, burst=10)")
-    arguments = Arguments(expression)
-    limit = RateLimit(arguments.rate("rate"), arguments.keyed_count("burst"))
-    arguments.finish()
-    return limit
+    return read_expression(expression, lambda given: RateLimit(given.rate("rate"), given.keyed_count("burst")))

@@ -6,13 +6,15 @@ missing, left over or out of place is refused with its place in the text.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from simulator import units
-from simulator.quoting import quoted
+from simulator.nearest import asked_for, nearest
+from simulator.quoting import quoted, shortened
 
 _NAME = re.compile(r"\s*([a-z_]+)\s*\(")
 _KEY = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*=")
@@ -21,6 +23,7 @@ _VALUE = re.compile(r'[^,()"]+')
 _QUOTED = re.compile(r'\s*"[^"]*"\s*')
 _PERCENTILE = re.compile(r"p[0-9]{1,2}(\.[0-9]+)?")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
+_PERCENTILES = "p50=duration"
 _MAX_CHARACTERS = 1000
 _MAX_DEPTH = 8
 _MAX_BYTES = 2**30
@@ -34,6 +37,10 @@ class NotationError(ValueError):
         self.reason = reason
         width = max(1, (end if end is not None else start + 1) - start)
         super().__init__(f"{reason}\n    {text}\n    {' ' * start}{'^' * width}")
+
+
+class MissingValue(NotationError):
+    """Raised if a value that an expression needs is not there."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,35 @@ def parse(text: str) -> Expression:
     if text[end:].strip():
         raise NotationError("unexpected text after the closing parenthesis", text, end, len(text))
     return expression
+
+
+def read_expression(
+    expression: Expression, read: Callable[[Arguments], Value], kind: type[Arguments] | None = None
+) -> Value:
+    """Return what `read` makes of an expression's values, which are of a `kind`.
+
+    Raise NotationError for a value that is unknown, missing or wrong, in this order: whoever writes `stddev=3ms` is
+    told the name of it, not that the deviation is missing.
+    """
+    arguments = (kind or Arguments)(expression)
+    try:
+        value = read(arguments)
+    except MissingValue as error:
+        raise _unknown_keys(expression, read, kind or Arguments) or error from None
+    except ValueError as error:
+        raise error if isinstance(error, NotationError) else expression.error(arguments.complaint(error)) from None
+    arguments.finish()
+    return value
+
+
+def _unknown_keys(
+    expression: Expression, read: Callable[[Arguments], object], kind: type[Arguments]
+) -> NotationError | None:
+    """Return the error about the keys that `read` does not ask for; None if there are none."""
+    asked = _asking(kind)(expression)
+    with contextlib.suppress(ValueError):
+        read(asked)
+    return asked.unknown_keys(expression.items)
 
 
 def _expression(text: str, start: int, depth: int) -> tuple[Expression, int]:
@@ -192,10 +228,9 @@ class Arguments:
     def inner(self, name: str) -> Expression:
         """Return the delay `name`, which comes first."""
         self._asked.append(name)
-        found = (item for item in self._left if item.key in (None, name) and item.weight is None)
-        item = next((item for item in found if isinstance(item.value, Expression)), None)
+        item = next((item for item in self._left if item.key in (None, name) and item.weight is None), None)
         if item is None:
-            raise self.expression.error(f"{self.expression.name} lacks its {name}, as in constant(10ms)")
+            raise self.missing(f"{name}, as in constant(10ms)")
         self._left.remove(item)
         return self._inner(item)
 
@@ -208,7 +243,7 @@ class Arguments:
 
     def percentiles(self) -> list[tuple[float, float]]:
         """Return every `pNN=duration`, as (ratio, seconds)."""
-        self._asked.append("p50=duration")
+        self._asked.append(_PERCENTILES)
         taken = [item for item in self._left if item.key is not None and _PERCENTILE.fullmatch(item.key)]
         self._left = [item for item in self._left if item not in taken]
         return [(_percentile(item.key or ""), self._convert(item, self.parse_quantity)) for item in taken]
@@ -216,13 +251,34 @@ class Arguments:
     def finish(self) -> None:
         """Raise NotationError if a value is left over."""
         for item in self._left:
-            asked = ", ".join(self._asked) or "nothing"
-            raise NotationError(
-                f"{self.expression.name} does not take this; it takes {asked}",
-                self.expression.text,
-                item.first,
-                item.end,
-            )
+            raise self.unknown_keys([item]) or self._not_taken("this", item)
+
+    def unknown_keys(self, items: Sequence[Item]) -> NotationError | None:
+        """Return the error about those of some values whose keys were not asked for; None if there are none."""
+        names = [name.split("=")[0].strip('"') for name in self._asked]
+        takes_percentiles = _PERCENTILES in self._asked
+        unknown = [
+            item
+            for item in items
+            if item.key not in (None, *names) and not (takes_percentiles and _PERCENTILE.fullmatch(item.key or ""))
+        ]
+        if not unknown:
+            return None
+        given = {item.key for item in items}
+        free = [name for name in names if name not in given]
+        hint = asked_for(nearest(item.key, free) for item in unknown)
+        keys = ", ".join(f"`{shortened(item.key or '')}`" for item in unknown)
+        return self._not_taken(keys, unknown[0], hint and f"; {hint}")
+
+    def _not_taken(self, what: str, item: Item, hint: str = "") -> NotationError:
+        asked = ", ".join(self._asked) or "nothing"
+        reason = f"{self.expression.name} does not take {what}; it takes {asked}{hint}"
+        return NotationError(reason, self.expression.text, item.first, item.end)
+
+    def missing(self, name: str) -> MissingValue:
+        """Return the error about a value that is not there."""
+        here = self.expression
+        return MissingValue(f"{here.name} lacks its {name}", here.text, here.start, here.end)
 
     def _keyed(self, name: str, convert: Callable[[str], Value]) -> Value | None:
         if any(item.key == name for item in self._left):
@@ -238,7 +294,7 @@ class Arguments:
             self._left.remove(item)
             return self._convert(item, convert)
         if default is None:
-            raise self.expression.error(f"{self.expression.name} lacks its {name}")
+            raise self.missing(name)
         return default
 
     def _convert(self, item: Item, convert: Callable[[str], Value]) -> Value:
@@ -253,7 +309,29 @@ class Arguments:
     def _inner(self, item: Item) -> Expression:
         if isinstance(item.value, Expression):
             return item.value
-        raise NotationError("expected a delay, as in constant(1s)", self.expression.text, item.start, item.end)
+        # A duration by itself is constant.
+        value = replace(item, key=None, weight=None, first=item.start)
+        return Expression("constant", (value,), self.expression.text, item.start, item.end)
+
+
+def _asking(kind: type[Arguments]) -> type[Arguments]:
+    """Return a kind of arguments that have every value that is asked for, to see which are."""
+
+    class Asking(kind):  # type: ignore[misc, valid-type]
+        def __init__(self, expression: Expression) -> None:
+            super().__init__(replace(expression, items=()))
+
+        def inner(self, name: str) -> Expression:
+            self._asked.append(name)
+            return parse("constant(1s)")
+
+        def _take(self, name: str, convert: Callable[[str], Any], default: Any) -> Any:
+            self._asked.append(name)
+            if convert is str:
+                raise self.missing(name)
+            return 1 if default is None else default
+
+    return Asking
 
 
 def _percentile(key: str) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from simulator.behaviour.delays import build_delay, no_samples
 from simulator.behaviour.distributions import Delay
 from simulator.behaviour.notation import Arguments, parse
+from simulator.nearest import unknown_name
 from simulator.quoting import quoted
 from simulator.units import parse_size
 
@@ -54,7 +55,8 @@ def parse_sizes(text: object) -> Size:
         return Size(str(text), build_delay(parse(f"constant({size}B)"), no_samples, SizeArguments))
     expression = parse(text)
     if expression.name not in _SIZED:
-        raise expression.error(f"there is no distribution {expression.name!r} of sizes; there are {', '.join(_SIZED)}")
+        message = f"there is no distribution {expression.name!r} of sizes"
+        raise expression.error(unknown_name(message, expression.name, _SIZED))
     return Size(text.strip(), build_delay(expression, no_samples, SizeArguments))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.behaviour.notation import Arguments, NotationError, parse
+from simulator.behaviour.notation import Arguments, parse, read_expression
 from simulator.quoting import quoted
 from simulator.units import format_duration, format_ratio, whole_number_in
 
@@ -80,19 +80,17 @@ def parse_retries(text: object) -> Retries:
     expression = parse(text)
     if expression.name != "retries":
         raise expression.error(f"write a number, or {_EXAMPLE}")
-    arguments = Arguments(expression)
-    try:
-        count = _checked(arguments.count("count"))
-    except ValueError as error:
-        raise error if isinstance(error, NotationError) else expression.error(str(error)) from None
+    return read_expression(expression, _read)
+
+
+def _read(arguments: Arguments) -> Retries:
+    count = _checked(arguments.count("count"))
     backoff, longest = arguments.keyed_duration("backoff"), arguments.keyed_duration("max")
-    budget = arguments.keyed_ratio("budget")
-    arguments.finish()
     return Retries(
         count,
         DEFAULT_BACKOFF_SECONDS if backoff is None else backoff,
         DEFAULT_MAX_SECONDS if longest is None else longest,
-        budget,
+        arguments.keyed_ratio("budget"),
     )
 
 

@@ -21,8 +21,8 @@ from typing import ClassVar, Self
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import ReadSamples
 from simulator.behaviour.draws import FIRST_VISIT, draw
-from simulator.behaviour.notation import Arguments, Expression, NotationError, parse
-from simulator.quoting import quoted
+from simulator.behaviour.notation import Arguments, Expression, parse, read_expression
+from simulator.nearest import unknown_choice, unknown_name
 
 
 @dataclass(frozen=True)
@@ -128,17 +128,11 @@ def parse_schedule(text: object, read_samples: ReadSamples = no_samples) -> Sche
     elif isinstance(text, str) and text in SCHEDULES:
         expression = Expression(text, (), text, 0, len(text))
     else:
-        raise ValueError(f"{quoted(text)} is not one of {', '.join(SCHEDULES)}")
+        raise ValueError(unknown_choice(text, SCHEDULES))
     reader = SCHEDULES.get(expression.name)
     if reader is None:
-        raise expression.error(f"there are no arrivals {expression.name!r}; there are {', '.join(SCHEDULES)}")
-    arguments = Arguments(expression)
-    try:
-        schedule = reader(arguments, read_samples)
-    except ValueError as error:
-        raise error if isinstance(error, NotationError) else expression.error(str(error)) from None
-    arguments.finish()
-    return schedule
+        raise expression.error(unknown_name(f"there are no arrivals {expression.name!r}", expression.name, SCHEDULES))
+    return read_expression(expression, lambda arguments: reader(arguments, read_samples))
 
 
 def arrival_draw(seed: int, stage: str, number: int) -> float:

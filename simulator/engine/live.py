@@ -11,6 +11,7 @@ from simulator.engine.handling import Handling
 from simulator.engine.injection import Behaviour
 from simulator.engine.injector import Injector
 from simulator.errors import ConfigurationError, Problem
+from simulator.nearest import did_you_mean
 from simulator.topology.document import Keys
 from simulator.topology.graph import calls_of, headers_of, wiring_problems
 from simulator.topology.headers import values_for, with_hidden_headers
@@ -153,7 +154,8 @@ class LiveStage:
 def _unknown_keys(patch: Mapping[str, Any]) -> Iterator[Problem]:
     for key in patch:
         if key not in CHANGEABLE:
-            yield Problem(f"{key}: can't be changed while the stage runs; these can: {', '.join(CHANGEABLE)}")
+            hint = did_you_mean(key, CHANGEABLE) or f"these can: {', '.join(CHANGEABLE)}"
+            yield Problem(f"{key}: can't be changed while the stage runs; {hint}")
 
 
 def _merged(patch: Mapping[str, Any], stage: Stage, problems: list[Problem]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
+from simulator.nearest import unknown_name
 from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Role, Seed, Stage, Topology
@@ -75,7 +76,7 @@ def _split_set(text: str, topology: Topology) -> tuple[str, str, Any]:
     if not separator or not key:
         raise ValueError("must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)'")
     if name not in topology.stages:
-        raise ValueError(f"there is no stage {name!r}; there are {', '.join(topology.stages)}")
+        raise ValueError(unknown_name(f"there is no stage {name!r}", name, topology.stages))
     plain: Any = whole_number_in(value.strip())
     return name, key, [part.strip() for part in value.split(";") if part.strip()] if key == "faults" else plain
 

@@ -11,6 +11,7 @@ from typing import Any
 from simulator.errors import ConfigurationError, Problem, StartError
 from simulator.local.current_runs import current_runs
 from simulator.local.folder import DEFAULT_PARENT
+from simulator.nearest import unknown_name
 from simulator.net.remote import TokenRefused, exchange, read_value
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
@@ -114,8 +115,8 @@ def _find(stage: str, url: str | None, run: Path | None) -> _Found:
         raise StartError(_no_run(run or DEFAULT_PARENT))
     having = [one for one in runs if stage in one.addresses]
     if not having:
-        names = ", ".join(sorted({name for one in runs for name in one.addresses}))
-        raise ConfigurationError.of(f"no running stage is called {stage!r}; there are {names}")
+        names = sorted({name for one in runs for name in one.addresses})
+        raise ConfigurationError.of(unknown_name(f"no running stage is called {stage!r}", stage, names))
     if len(having) > 1:
         folders = ", ".join(str(one.folder) for one in having)
         raise ConfigurationError.of(f"several runs have a stage {stage!r}; choose one with --run: {folders}")

@@ -15,6 +15,7 @@ from simulator.telemetry.lines import Flag
 from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
 from simulator.topology.addresses import url_of
+from simulator.topology.layers import variable_hint
 from simulator.topology.settings import StageSettings
 from simulator.urls import redacted
 
@@ -116,7 +117,7 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
         pid=os.getpid(),
     )
     for variable in settings.ignored:
-        parts.logger.warning("configuration.ignored", variable=variable, hint="no such setting; see --help")
+        parts.logger.warning("configuration.ignored", variable=variable, hint=variable_hint(variable))
     for variable, hint in ignored_variables(environment):
         parts.logger.warning("configuration.ignored", variable=variable, hint=hint)
     if exports_spans(environment) and (problem := endpoint_problem(environment)):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import graphlib
 from collections.abc import Iterator, Mapping
 from itertools import islice, takewhile
 
-from simulator.quoting import listed
+from simulator.nearest import unknown_among
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers
 from simulator.topology.model import DEFAULT_HOST, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
@@ -109,7 +108,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
 
     `names` are all the stages in the file: more than `stages` if some could not be read.
     """
-    known = functools.cache(lambda: listed(sorted(names)))
+    unknown = unknown_among(names)
     yield from _name_problems(stages)
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
@@ -117,7 +116,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
         for place, call in calls_of(stage):
             keys: Keys = ("stages", name, *place)
             if call.to not in names:
-                yield keys, f"there is no stage {call.to!r}; there are {known()}"
+                yield keys, unknown(f"there is no stage {call.to!r}", call.to)
             elif call.to in stages and stages[call.to].role is Role.INJECTOR:
                 yield keys, f"{call.to!r} is an injector: it can't be called"
     yield from _cycle_problems(stages)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import ConfigurationError, Problem
+from simulator.nearest import nearest, unknown_key
 from simulator.topology.text_files import read_text
 
 ENVIRONMENT_PREFIX = "SIMULATOR_"
@@ -106,9 +107,8 @@ def from_config_file(path: Path) -> dict[str, Given]:
     lines = _assignment_lines(tree)
     unknown = [key for key in values if key.isupper() and key not in KEYS]
     if unknown:
-        allowed = ", ".join(KEYS)
         raise ConfigurationError(
-            Problem(f"unknown key {key}; allowed are {allowed}", str(path), lines.get(key, 0)) for key in unknown
+            Problem(f"{key}: {unknown_key(key, KEYS)}", str(path), lines.get(key, 0)) for key in unknown
         )
     return {key: Given(values[key], str(path), lines.get(key, 0)) for key in KEYS if values.get(key) is not None}
 
@@ -136,3 +136,9 @@ def unknown_variables(environment: Mapping[str, str], known: tuple[str, ...] = (
             and variable not in known
         )
     )
+
+
+def variable_hint(variable: str) -> str:
+    """Return what to say of a variable that means nothing: which was probably meant."""
+    meant = nearest(variable.removeprefix(ENVIRONMENT_PREFIX), KEYS)
+    return f"no such setting; {f'did you mean {ENVIRONMENT_PREFIX}{meant}?' if meant else 'see --help'}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
+from simulator.nearest import unknown_name
 from simulator.quoting import quoted
 from simulator.topology.addresses import (
     DEFAULT_DOWNSTREAM_NAME,
@@ -108,7 +109,7 @@ def resolve_topology_stage(
     topology = survey.topology
     if name not in topology.stages:
         raise ConfigurationError.of(
-            f"there is no stage {name!r} in the topology {topology.name}; there are {', '.join(topology.stages)}"
+            unknown_name(f"there is no stage {name!r} in the topology {topology.name}", name, topology.stages)
         )
     return _Resolution(given, read_samples).settle(unstructure(topology.stages[name]), name, survey, ignored)
 

@@ -24,6 +24,7 @@ from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
 from simulator.behaviour.schedules import Schedule, parse_schedule
+from simulator.nearest import unknown_key
 from simulator.quoting import quoted
 from simulator.topology import model
 from simulator.topology.document import Keys
@@ -210,9 +211,8 @@ def _explain(error: BaseException, keys: Keys, record: Any) -> Any:
         for inner in without:
             yield from _explain(inner, keys, record)
     elif isinstance(error, ForbiddenExtraKeysError):
-        allowed = ", ".join(key_of(field.name) for field in fields(error.cl))
         for key in sorted(map(str, error.extra_fields)):
-            yield (*keys, key), f"unknown key; allowed are {allowed}"
+            yield (*keys, key), unknown_key(key, [key_of(field.name) for field in fields(error.cl)])
     elif isinstance(error, KeyError):
         yield keys, f"the key {error.args[0]!r} is missing"
     else:

@@ -143,7 +143,7 @@ def test_five_thousand_generated_stages_are_described(tmp_path, five_thousand):
     [
         ("delay", "delay: lognormal(p50=5ms)", 5, "delay: lognormal lacks its p99"),
         ("workers", "workers: 0", 5, "workers: 0 is out of range: must be between 1 and 100000"),
-        ("queue", "queues: 64", 5, "queues: unknown key; allowed are role, host, port"),
+        ("queue", "queues: 64", 5, "queues: unknown key; did you mean `queue`?"),
         ("calls", "calls: [nobody]", 13, "calls[0]: there is no stage 'nobody'; there are "),
         ("calls", "calls: [injector]", 13, "calls[0]: 'injector' is an injector"),
         ("calls", "calls: [FIRST]", 5, "calls: the calls form a cycle: FIRST -> "),

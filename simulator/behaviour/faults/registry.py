@@ -13,7 +13,8 @@ from simulator.behaviour.faults.memory import Memory
 from simulator.behaviour.faults.reset import Reset
 from simulator.behaviour.faults.slow_body import SlowBody
 from simulator.behaviour.faults.truncate import Truncate
-from simulator.behaviour.notation import Arguments, NotationError, parse
+from simulator.behaviour.notation import Arguments, parse, read_expression
+from simulator.nearest import unknown_name
 
 FAULTS: dict[str, Callable[[Arguments], Fault]] = {
     fault.name: fault.read for fault in (Error, Hang, Reset, Truncate, SlowBody, Cpu, Memory)
@@ -28,12 +29,9 @@ def parse_fault(text: str) -> Fault:
     expression = parse(text)
     reader = FAULTS.get(expression.name)
     if reader is None:
-        raise expression.error(f"there is no fault {expression.name!r}; there are {', '.join(FAULTS)}")
-    arguments = Arguments(expression)
-    try:
-        fault = reader(arguments)
-        instance = arguments.keyed_count("instance")
-    except ValueError as error:
-        raise error if isinstance(error, NotationError) else expression.error(str(error)) from None
-    arguments.finish()
-    return replace(fault, instance=instance)
+        raise expression.error(unknown_name(f"there is no fault {expression.name!r}", expression.name, FAULTS))
+
+    def read(arguments: Arguments) -> Fault:
+        return replace(reader(arguments), instance=arguments.keyed_count("instance"))
+
+    return read_expression(expression, read)

@@ -11,6 +11,7 @@ from simulator.behaviour.delays import DELAYS, Growing, Mixture, parse_delay
 from simulator.behaviour.distributions import Constant, Delay, Exponential, Lognormal, Normal, Pareto, Uniform
 from simulator.behaviour.draws import FIRST_VISIT, draw
 from simulator.behaviour.empirical import Percentiles, Samples
+from simulator.behaviour.notation import NotationError
 
 DRAWS = 20_000
 NANOSECOND = 1e-9
@@ -264,10 +265,11 @@ def test_a_delay_is_read_from_its_text(text, delay):
         (
             "gaussian(20ms)",
             "^" * 14,
-            "there is no delay 'gaussian' here; there are constant, uniform, exponential, normal, ",
+            "there is no delay 'gaussian' here; did you mean `normal`?",
         ),
         ("growing()", "^" * 9, "growing lacks its delay, as in constant(10ms)"),
-        ("growing(5ms, full=3)", "^" * 20, "growing lacks its delay, as in constant(10ms)"),
+        ("growing(full=3)", "^" * 15, "growing lacks its delay, as in constant(10ms)"),
+        ("growing(x, full=3)", " " * 8 + "^", "'x' is not a duration: write 250ms, 1.5s or 1m30s"),
         ("growing(constant(5ms))", "^" * 22, "growing lacks its full"),
         ("growing(constant(5ms), 0.9)", "^" * 27, "full must be between 1 and 1000, not 0.9"),
         ("growing(constant(5ms), 1001)", "^" * 28, "full must be between 1 and 1000, not 1001"),
@@ -289,13 +291,13 @@ def test_a_delay_is_read_from_its_text(text, delay):
         ("uniform(50ms, 5ms)", "^" * 18, "high must be more than low: 5ms is not more than 50ms"),
         ("constant(5)", "         ^", "'5' has no unit: write 5ms or 5s"),
         ("constant(5ms, 6ms)", "              ^^^", "constant does not take this; it takes value"),
-        ("exponential(20ms, max=1s)", "                  ^^^^^^", "exponential does not take this; it takes mean"),
+        ("exponential(20ms, max=1s)", "                  ^^^^^^", "exponential does not take `max`; it takes mean"),
         ("lognormal(p50=12ms, p99=80ms, 1s)", " " * 30 + "^^", "lognormal does not take this; it takes p50, p99, max="),
         ("mixture()", "^" * 9, "mixture lacks its parts, as in 95%: constant(10ms), 5%: constant(1s)"),
         ("mixture(constant(1s))", "^" * 21, "mixture lacks its parts"),
         ("mixture(90%: constant(1s))", "^" * 26, "the shares of a mixture must add up to 100%, not 90%"),
         ("mixture(60%: constant(1s), 60%: constant(2s))", "^" * 45, "the shares of a mixture must add up to 100%, not"),
-        ("mixture(100%: 5ms)", "              ^^^", "expected a delay, as in constant(1s)"),
+        ("mixture(100%: 5)", "              ^", "'5' has no unit: write 5ms or 5s"),
         ("mixture(50%: constant(1s), 50%: uniform(5ms))", " " * 32 + "^" * 12, "uniform lacks its high"),
         ("mixture(50%: constant(1s), 50%: oops(5ms))", " " * 32 + "^" * 9, "there is no delay 'oops'"),
     ],
@@ -385,3 +387,102 @@ def test_no_text_raises_anything_but_a_value_error(text):
         assert parse_delay(text).quantile(0.5) >= 0
     except ValueError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("15ms", "constant(15ms)"),
+        (" 1m30s ", "constant(90s)"),
+        ("0", "constant(0s)"),
+        (0, "constant(0s)"),
+        ("50\u03bcs", "constant(50us)"),
+        ("50\u00b5s", "constant(50us)"),
+        ("mixture(90%: 5ms, 10%: 1s)", "mixture(90%: constant(5ms), 10%: constant(1s))"),
+        ("growing(20ms, full=3)", "growing(constant(20ms), full=3)"),
+        ("growing(delay=20ms, full=3)", "growing(constant(20ms), full=3)"),
+    ],
+)
+def test_a_duration_is_a_constant_delay(text, written):
+    """A plain duration needs no name, and what is written of it reads back as the same delay."""
+    delay = parse_delay(text)
+    assert str(delay) == written
+    assert parse_delay(str(delay)) == delay
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (15, "15 has no unit: write 15ms or 15s"),
+        ("15", "'15' has no unit: write 15ms or 15s"),
+        ("15msec", "'15msec' has the unknown unit 'msec': did you mean ms?"),
+        ("5ms-10ms", "'5ms-10ms' is not a delay: write uniform(5ms, 10ms)"),
+        ("5ms..10ms", "'5ms..10ms' is not a delay: write uniform(5ms, 10ms)"),
+        ("exponential", "'exponential' has no values: write exponential(20ms)"),
+        ("gaussian", "'gaussian' has no values: write normal(20ms, 5ms)"),
+        ("fast", "'fast' is neither a duration, as in 15ms, nor a delay, as in uniform(5ms, 50ms)"),
+        ("", "'' is neither a duration, as in 15ms, nor a delay, as in uniform(5ms, 50ms)"),
+        (None, "None is neither a duration, as in 15ms, nor a delay, as in uniform(5ms, 50ms)"),
+        (["15ms"], "['15ms'] is neither a duration, as in 15ms, nor a delay"),
+        (True, "True is neither a duration, as in 15ms, nor a delay"),
+        ("-15ms", "'-15ms' is neither a duration, as in 15ms, nor a delay"),
+        ("expontential(20ms)", "there is no delay 'expontential' here; did you mean `exponential`?"),
+        ("log_normal(p50=1ms, p99=2ms)", "there is no delay 'log_normal' here; did you mean `lognormal`?"),
+    ],
+)
+def test_what_is_no_delay_is_told_what_to_write(text, reason):
+    """The error has the unit, the name or the values that are missing."""
+    with pytest.raises(ValueError) as refusal:
+        parse_delay(text)
+    assert str(refusal.value).split("\n")[0].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "carets", "reason"),
+    [
+        (
+            "normal(mean=15ms, stddev=3ms)",
+            " " * 18 + "^" * 10,
+            "normal does not take `stddev`; it takes mean, deviation; did you mean `deviation`?",
+        ),
+        (
+            "normal(15ms, std=3ms)",
+            " " * 13 + "^" * 7,
+            "normal does not take `std`; it takes mean, deviation; did you mean `deviation`?",
+        ),
+        (
+            "lognormal(mean=5ms, sigma=1.5)",
+            " " * 10 + "^" * 8,
+            "lognormal does not take `mean`, `sigma`; it takes p50, p99, max=",
+        ),
+        (
+            "lognormal(median=5ms, p95=8ms)",
+            " " * 10 + "^" * 10,
+            "lognormal does not take `median`, `p95`; it takes p50, p99, max=; did you mean `p50`?",
+        ),
+        (
+            "uniform(min=5ms, max=8ms)",
+            " " * 8 + "^" * 7,
+            "uniform does not take `min`, `max`; it takes low, high; did you mean `low`, `high`?",
+        ),
+        (
+            "pareto(min=5ms, alpha=2)",
+            " " * 16 + "^" * 7,
+            "pareto does not take `alpha`; it takes min, shape, max=; did",
+        ),
+        ("constant(mean=5ms)", " " * 9 + "^" * 8, "constant does not take `mean`; it takes value"),
+        ("growing(20ms, factor=3)", " " * 14 + "^" * 8, "growing does not take `factor`; it takes delay, full"),
+        ("mixture(fast=1ms)", " " * 8 + "^" * 8, "mixture does not take `fast`; it takes a share: a delay"),
+        ("percentiles(median=1ms)", " " * 12 + "^" * 10, "percentiles does not take `median`; it takes p50=duration"),
+        ("samples(path=x)", " " * 8 + "^" * 6, "samples does not take `path`; it takes FILE"),
+        ("uniform(high=8ms)", "^" * 17, "uniform lacks its low"),
+        ("mixture(50%: normal(1ms, sd=1ms), 50%: 1s)", " " * 25 + "^" * 6, "normal does not take `sd`; it takes mean"),
+    ],
+)
+def test_an_unknown_key_comes_before_a_missing_value(text, carets, reason):
+    """Whoever writes a value under another name is told that name, not that a value is missing."""
+    with pytest.raises(NotationError) as refusal:
+        parse_delay(text)
+    shown = str(refusal.value).split("\n")
+    assert shown[0].startswith(reason)
+    assert shown[1:] == ["    " + text, "    " + carets]

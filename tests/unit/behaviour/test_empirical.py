@@ -69,8 +69,8 @@ def test_the_share_of_percentiles_reads_the_lines_backwards(text, seconds, share
         ("percentiles(p90=10ms, p50=40ms)", "percentiles must rise: p90=10ms comes before p50=40ms"),
         ("percentiles(p50=10ms, p50=10ms)", "percentiles must rise: p50=10ms comes before p50=10ms"),
         ("percentiles(p50=10ms, max=5ms)", "percentiles must rise: p50=10ms comes before max=5ms"),
-        ("percentiles(p100=10ms)", "percentiles lacks its percentiles"),
-        ("percentiles(p50=10ms, p100=20ms)", "percentiles does not take this; it takes p50=duration, max="),
+        ("percentiles(p100=10ms)", "percentiles does not take `p100`; it takes p50=duration, max="),
+        ("percentiles(p50=10ms, p100=20ms)", "percentiles does not take `p100`; it takes p50=duration, max="),
     ],
 )
 def test_percentiles_that_fall_or_are_none_are_refused(text, reason):

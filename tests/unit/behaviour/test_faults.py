@@ -204,7 +204,11 @@ NAMES = "error, hang, reset, truncate, slow_body, cpu, memory"
         ("error(503, 5)", "           ^", "'5' exceeds 100%"),
         ("error(503, -5%)", "           ^^^", "'-5%' is not a share"),
         ("error(503, 5%, 5s)", "               ^^", "error does not take this; it takes status, rate, instance="),
-        ("error(503, 5%, color=red)", "               ^^^^^^^^^", "error does not take this; it takes status, rate, "),
+        (
+            "error(503, 5%, color=red)",
+            "               ^^^^^^^^^",
+            "error does not take `color`; it takes status, rate, ",
+        ),
         ("error(503, 5%, instance=0)", " " * 24 + "^", "'0' is not a whole number from 1 to 999999999"),
         ("error(503, 5%, instance=one)", " " * 24 + "^^^", "'one' is not a whole number from 1 to 999999999"),
         ("reset(1%, instance=1, instance=2)", " " * 22 + "^" * 10, "reset does not take this; it takes rate, instance"),

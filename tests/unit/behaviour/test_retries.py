@@ -176,7 +176,11 @@ def test_a_number_of_retries_out_of_range_is_refused(value):
         ("retries(3, backoff=5)", "                   ^", "'5' has no unit: write 5ms or 5s"),
         ("retries(3, max=x)", "               ^", "'x' is not a duration: write 250ms, 1.5s or 1m30s"),
         ("retries(3, budget=120%)", "                  ^^^^", "'120%' exceeds 100%"),
-        ("retries(3, jitter=1s)", "           ^^^^^^^^^", "retries does not take this"),
+        (
+            "retries(3, jitter=1s)",
+            "           ^^^^^^^^^",
+            "retries does not take `jitter`; it takes count, backoff=, max=, budget=",
+        ),
         ("retries(3", "         ^", "expected a comma or a closing parenthesis"),
     ],
 )

@@ -220,13 +220,13 @@ def test_the_topology_that_was_read_stays_as_it_is():
         (
             TEXT,
             {"sets": ("pars.workers=3",)},
-            "flag --set pars.workers=3: there is no stage 'pars'; there are injector, parse, archive",
+            "flag --set pars.workers=3: there is no stage 'pars'; did you mean `parse`?",
         ),
-        (TEXT, {"sets": ("parse.worker=3",)}, "flags: parse.worker: unknown key; allowed are role, host, port, path,"),
+        (TEXT, {"sets": ("parse.worker=3",)}, "flags: parse.worker: unknown key; did you mean `workers`?"),
         (TEXT, {"sets": ("parse.workers=0",)}, "flags: parse.workers: 0 is out of range: must be between 1 and 100000"),
         (TEXT, {"sets": ("parse.workers=-1",)}, "flags: parse.workers: '-1' is not a whole number"),
         (TEXT, {"sets": ("parse.delay=oops(1s)",)}, "flags: parse.delay: there is no delay 'oops'"),
-        (TEXT, {"sets": ("parse.delay=",)}, "flags: parse.delay: expected a name and an opening parenthesis"),
+        (TEXT, {"sets": ("parse.delay=",)}, "flags: parse.delay: '' is neither a duration, as in 15ms, nor a delay"),
         (
             TEXT,
             {"sets": ("parse.faults=error(503, 5%);oops()",)},

@@ -460,7 +460,7 @@ def test_a_stage_that_no_run_has(runs):
         pytest.raises(ConfigurationError) as refusal,
     ):
         change("pars")
-    assert str(refusal.value) == "no running stage is called 'pars'; there are archive, parse"
+    assert str(refusal.value) == "no running stage is called 'pars'; did you mean `parse`?"
 
 
 def test_every_instance_is_changed(runs):

@@ -64,7 +64,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
             (24, 5, "stages.price.queue: 'many' is not a whole number"),
             (25, 5, "stages.price.port: 99999 is out of range: must be between 0 and 65535"),
             (27, 23, "stages.price.calls[0].timeout: 5 has no unit: write 5ms or 5s"),
-            (27, 35, "stages.price.calls[0].chance: unknown key; allowed are to, timeout"),
+            (27, 35, "stages.price.calls[0].chance: unknown key; did you mean `probability`?"),
             (30, 5, "stages.archive.calls: a terminator is the last stage: it can't call another"),
             (31, 3, "stages.-stock: '-stock' begins with a dash; a name begins and ends with a letter or digit"),
             (33, 3, "stages.nothing: a processor needs calls; write `calls: []`"),
@@ -100,7 +100,7 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
             "  a:\n    calls: [{to: end, chance: 5%}]\n",
             8,
             23,
-            "chance: unknown key; allowed are to, timeout, deadline, ",
+            "chance: unknown key; did you mean `probability`?",
         ),
         (
             "  a:\n    calls:\n      - parallel:\n          - end\n          - nobody\n",

@@ -67,7 +67,7 @@ def test_the_topologys_seed_holds_where_none_is_given(tmp_path):
 def test_a_stage_that_is_not_in_the_topology_is_refused():
     """The refusal names the topology and its stages."""
     [problem] = refusal_of(resolve_in_pipeline, "pars")
-    assert problem == "there is no stage 'pars' in the topology pipeline; there are injector, parse, enrich, archive"
+    assert problem == "there is no stage 'pars' in the topology pipeline; did you mean `parse`?"
 
 
 def test_wrong_changes_to_a_stage_of_a_topology_are_all_shown():

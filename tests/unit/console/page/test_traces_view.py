@@ -104,7 +104,7 @@ def test_the_very_latest_are_left_out_but_for_their_id():
 @pytest.mark.parametrize("key", ["longer", "shorter"])
 def test_a_wrong_duration(key, text):
     """The error says what is allowed."""
-    with pytest.raises(ValueError, match=r"write|must be|allowed are"):
+    with pytest.raises(ValueError, match=r"write|must be|allowed are|did you mean"):
         Search(**{key: text}).query(NOW)
 
 
