@@ -112,12 +112,25 @@ def parse_size(text: object) -> int:
 
 
 def parse_rate(text: object) -> float:
-    """Return the number per second in "50/s", "300/min" or "10/h". Raise ValueError outside 0.000001/s to 1000000/s."""
+    """Return the number per second in "50/s", "300/min", "10/h" or "0".
+
+    Raise ValueError for anything else, and for a rate other than 0 outside 0.000001/s to 1000000/s.
+    """
     number, unit = _split(text, "a rate", "50/s, 300/min or 10/h")
+    if number == 0 and not unit:
+        return 0.0
     if unit not in _RATES:
         raise ValueError(_wrong_unit(text, unit, _RATES, f"{number}/s"))
     rate = float(number / Decimal(_RATES[unit]))
-    if not MIN_RATE_PER_SECOND <= rate <= MAX_RATE_PER_SECOND:
+    if number and not MIN_RATE_PER_SECOND <= rate <= MAX_RATE_PER_SECOND:
+        raise ValueError(f"{quoted(text)} is out of range: must be 0, or between 0.000001/s and 1000000/s")
+    return rate
+
+
+def parse_positive_rate(text: object) -> float:
+    """Return what `parse_rate` does. Raise ValueError for 0, too."""
+    rate = parse_rate(text)
+    if not rate:
         raise ValueError(f"{quoted(text)} is out of range: must be between 0.000001/s and 1000000/s")
     return rate
 

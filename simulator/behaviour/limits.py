@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from simulator.behaviour.notation import parse, read_expression
-from simulator.units import MAX_DURATION_SECONDS, format_rate, parse_rate
+from simulator.units import MAX_DURATION_SECONDS, format_rate, parse_positive_rate
 
 _MAX_BURST = 10**15  # more than any stage takes, and floats can still count it down one by one
 
@@ -58,7 +58,7 @@ def retry_after_seconds(wait_seconds: float) -> int:
 def parse_limit(text: object) -> RateLimit:
     """Return the rate limit that a text describes. Raise NotationError, a ValueError that points at the mistake."""
     if not isinstance(text, str) or "(" not in text:
-        return RateLimit(parse_rate(text))
+        return RateLimit(parse_positive_rate(text))
     expression = parse(text)
     if expression.name != "limit":
         raise expression.error("write 50/s, or limit(50/s, burst=10)")

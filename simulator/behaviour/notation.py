@@ -202,8 +202,8 @@ class Arguments:
         return self._take(name, units.parse_ratio, default)
 
     def rate(self, name: str) -> float:
-        """Return the rate `name`, per second."""
-        return self._take(name, units.parse_rate, None)
+        """Return the rate `name`, per second, more than 0."""
+        return self._take(name, units.parse_positive_rate, None)
 
     def size(self, name: str) -> int:
         """Return the size `name`, in bytes, at most 1 GiB."""

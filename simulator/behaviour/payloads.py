@@ -31,8 +31,8 @@ class Size:
     distribution: Delay
 
     def bytes(self, u: float) -> int:
-        """Return the size that a share u of all sizes does not exceed, at least one byte; u in (0, 1)."""
-        return max(1, min(MAX_BYTES, round(self.distribution.quantile(u))))
+        """Return the size that a share u of all sizes does not exceed; u in (0, 1)."""
+        return max(0, min(MAX_BYTES, round(self.distribution.quantile(u))))
 
     def share_over(self, limit_bytes: int) -> float:
         """Return the share of sizes above `limit_bytes`, 0 to 1."""
@@ -50,8 +50,8 @@ def parse_sizes(text: object) -> Size:
     """Return the sizes that a text describes. Raise NotationError, a ValueError that points at the mistake."""
     if not isinstance(text, str) or "(" not in text:
         size = parse_size(text)
-        if not 1 <= size <= MAX_BYTES:
-            raise ValueError(f"{quoted(text)} is out of range: must be between 1B and 16MiB")
+        if size > MAX_BYTES:
+            raise ValueError(f"{quoted(text)} is out of range: must be between 0B and 16MiB")
         return Size(str(text), build_delay(parse(f"constant({size}B)"), no_samples, SizeArguments))
     expression = parse(text)
     if expression.name not in _SIZED:
@@ -88,8 +88,8 @@ def payload(number: int, message_id: str, created: str) -> bytes:
 
 
 def filled(message_id: str, size: int) -> bytes:
-    """Return a body of exactly `size` bytes: JSON with the message's id if that fits, else only filling."""
+    """Return a body of exactly `size` bytes: JSON with the message's id if that fits, else only filling, or nothing."""
     frame = f'{{"message_id": "{message_id}", "filling": ""}}'.encode()
     if size < len(frame):
-        return b'"%b"' % (_FILLING * (size - 2)) if size >= 2 else b"1"
+        return b'"%b"' % (_FILLING * (size - 2)) if size >= 2 else b"1"[:size]
     return frame[:-2] + _FILLING * (size - len(frame)) + frame[-2:]

@@ -51,7 +51,10 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class RatedSchedule(Schedule):
-    """A schedule at a fixed rate, which is written beside it and not in it: `{rate: 20/s, arrivals: poisson}`."""
+    """A schedule at a fixed rate, which is written beside it and not in it: `{rate: 20/s, arrivals: poisson}`.
+
+    At a rate of 0 it is paused: the next message is due at infinity, until another schedule takes its place.
+    """
 
     needs_rate: ClassVar[bool] = True
     rate_per_second: float = 1.0
@@ -77,7 +80,7 @@ class ConstantArrivals(RatedSchedule):
 
     def next_due(self, last_due_seconds: float, number: int, u: float) -> float:
         """Return number / rate, not a sum: it is as exact for the ten-millionth message as for the first."""
-        return number / self.rate_per_second
+        return number / self.rate_per_second if self.rate_per_second else math.inf
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class PoissonArrivals(RatedSchedule):
 
     def next_due(self, last_due_seconds: float, number: int, u: float) -> float:
         """Return the last due time and -ln(1 - u) / rate more."""
-        return last_due_seconds - math.log1p(-u) / self.rate_per_second
+        return last_due_seconds - math.log1p(-u) / self.rate_per_second if self.rate_per_second else math.inf
 
 
 @dataclass(frozen=True)

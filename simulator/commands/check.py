@@ -16,6 +16,7 @@ def check(topology: Path) -> int:
     from simulator.local.description import describe
     from simulator.local.machine import size_warning, this_machine
     from simulator.local.packing import pack, sharing_warnings
+    from simulator.local.paused import paused_warnings
     from simulator.local.terminal import Outlet, make_console
     from simulator.topology.reader import read_topology
 
@@ -24,6 +25,7 @@ def check(topology: Path) -> int:
     machine = this_machine()
     too_large = size_warning(read, machine)
     make_console(Outlet(sys.stdout)).print(describe(read, fits=too_large is None), soft_wrap=True)
-    for warning in (*filter(None, [too_large]), *sharing_warnings(read, pack(read, None, machine.cores))):
+    sharing = sharing_warnings(read, pack(read, None, machine.cores))
+    for warning in (*filter(None, [too_large]), *sharing, *paused_warnings(read)):
         click.echo(f"warning: {warning}", err=True)
     return 0

@@ -19,6 +19,7 @@ from simulator.telemetry.record import CallOutcome, CallRecord
 from simulator.topology.model import Call, Choose, InOrder, Parallel, Step
 
 _TOO_SLOW = (CallOutcome.TIMEOUT, CallOutcome.EXPIRED)
+_NO_CONTENT_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,8 @@ class Calls:
         if call.request_size is not None:
             size = call.request_size.bytes(visit.draw(f"request size {position}"))
             body, content_type, content_encoding = filled(message.message_id, size), CONTENT_TYPE, ""
+        if not body:
+            content_type, content_encoding = _NO_CONTENT_TYPE, ""  # nothing is not JSON
         deadline_at = visit.deadline_at
         if call.deadline_seconds is not None:
             own = self._runtime.now() + call.deadline_seconds

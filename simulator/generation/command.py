@@ -17,7 +17,7 @@ from simulator.topology.graph import edges
 from simulator.topology.model import Topology
 from simulator.topology.names import check_name
 from simulator.topology.reader import write_topology
-from simulator.units import format_rate, format_ratio, parse_rate, parse_ratio
+from simulator.units import format_rate, format_ratio, parse_positive_rate, parse_ratio
 
 Value = TypeVar("Value")
 _COMMENT_WIDTH = 118
@@ -61,7 +61,7 @@ def plan_of(*, name: str | None, rate: str, faults: str, options: str, **numbers
             return None
 
     values = {
-        "rate_per_second": read("--rate", parse_rate, rate),
+        "rate_per_second": read("--rate", parse_positive_rate, rate),
         "faulty_ratio": read("--faults", parse_ratio, faults),
         "options_ratio": read("--options", parse_ratio, options),
         "name": None if name is None else read("--name", check_name, name),

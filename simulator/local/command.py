@@ -22,6 +22,7 @@ from simulator.local.control_token import control_token
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.machine import check_open_files, this_machine
 from simulator.local.packing import pack, sharing_warnings
+from simulator.local.paused import paused_warnings
 from simulator.local.plan import Overrides, apply_overrides
 from simulator.local.progress import StartProgress
 from simulator.local.spans_told import where_spans_go
@@ -77,7 +78,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     environment = _without_what_names_one_stage(environment, err)
-    for warning in sharing_warnings(topology, processes):
+    for warning in (*sharing_warnings(topology, processes), *paused_warnings(topology)):
         err.print(warning, style="yellow", soft_wrap=True, markup=False)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:

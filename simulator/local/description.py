@@ -158,4 +158,6 @@ def _load(stage: Stage) -> str:
     if stage.load.schedule is None:
         return f"{stage.load.concurrency} at a time"
     rate = stage.load.rate_per_second
+    if rate is not None and not rate:
+        return "paused"
     return str(stage.load.arrivals) if rate is None else f"{format_rate(rate)}, {stage.load.arrivals}"

@@ -16,6 +16,7 @@ from simulator.local.collisions import check_files
 from simulator.local.command import RunRequest, log_limit, seconds_of, topology_to_run
 from simulator.local.conclusion import conclude
 from simulator.local.folder import RunFolder, open_run_folder, write
+from simulator.local.paused import paused_injectors
 from simulator.local.stop_request import StopRequest
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet, make_console
@@ -59,6 +60,9 @@ def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mappin
     topology = topology_to_run(request, environment)
     _refuse(topology)
     duration_seconds = seconds_of(request.duration, "flag --duration")
+    if duration_seconds is None and (paused := next(paused_injectors(topology), None)):
+        message = f"{paused} is paused: its load.rate is 0, and nothing starts it in virtual time: give --duration"
+        raise ConfigurationError.of(message, "flag --virtual")
     overhead_seconds = seconds_of(virtual.overhead, "flag --overhead") or 0.0
     start_ns = _start_ns(DEFAULT_START if virtual.start is None else virtual.start)
     limit_bytes, level = log_limit(request.log_limit), _log_level(environment)

@@ -232,9 +232,9 @@ def test_set_changes_a_stage_of_the_run_that_is_on(tmp_path):
         states = run("set", "sink", *where, cwd=tmp_path).stdout
         assert states.count('"error(503, 100%)"') == 1
         bad = run("set", "sink", "delay=fast", *where, cwd=tmp_path)
-        assert bad.returncode == 2 and "expected a name" in bad.stderr
+        assert bad.returncode == 2 and "neither a duration" in bad.stderr
         unknown = run("set", "snik", "workers=1", *where, cwd=tmp_path)
-        assert unknown.returncode == 2 and "there are sink, source" in unknown.stderr
+        assert unknown.returncode == 2 and "did you mean `sink`?" in unknown.stderr
         assert running.interrupt() == 0, running.errors.read_text()
     assert run("set", "sink", "workers=1", *where, cwd=tmp_path).returncode == 2
 

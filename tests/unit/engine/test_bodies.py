@@ -73,11 +73,16 @@ def test_other_types_may_hold_anything(body):
     assert check_body(body, "application/octet-stream") is None
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
-def test_an_empty_body_is_refused(content_type):
-    """No message is empty."""
-    with pytest.raises(InvalidMessage, match="the body is empty"):
-        check_body(b"", content_type)
+@pytest.mark.parametrize("content_type", ["text/plain", ""])
+def test_an_empty_body_is_a_body(content_type):
+    """A message may be empty, as those of a call with `request_bytes: 0` are."""
+    assert check_body(b"", content_type) is None
+
+
+def test_an_empty_body_is_not_json():
+    """What claims to be JSON is refused if it is nothing."""
+    with pytest.raises(InvalidMessage, match=r"not JSON: .*empty"):
+        check_body(b"", "application/json")
 
 
 def test_a_long_content_type_is_cut_in_the_refusal():

@@ -221,6 +221,16 @@ def test_a_body_of_its_own(make_stage, make_message):
     assert (own.body, own.headers["Content-Type"]) == (b"original", "text/plain")
 
 
+def test_an_empty_body_of_its_own(make_stage, make_message):
+    """A call with a size of 0 sends nothing, and does not claim that it is JSON."""
+    rig = make_stage(calls=[{"to": "a", "request_bytes": 0}, "b"])
+    assert rig.handle(make_message(b'"original"', "application/json")).outcome is Outcome.FORWARDED
+    empty, own = rig.adapter.requests
+    assert (empty.body, empty.headers["Content-Length"]) == (b"", "0")
+    assert empty.headers["Content-Type"] == "application/octet-stream"
+    assert (own.body, own.headers["Content-Type"]) == (b'"original"', "application/json")
+
+
 def test_sizes_are_drawn(make_stage, make_message):
     """A distribution of sizes is drawn for each time that the call is made, and always the same for the same seed."""
     from simulator.behaviour.payloads import parse_sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.behaviour.schedules import ConstantArrivals
+from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.engine.drafts import generated
 from tests.support.injecting import Rig, dues
 
@@ -71,6 +71,34 @@ def test_another_pace_ends_the_wait_for_a_message():
     load.result()
     assert rig.moments == dues(rig) == [10.25, 10.5]
     assert rig.watcher.lags == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("arrivals", [ConstantArrivals, PoissonArrivals])
+def test_a_rate_of_0_is_a_pause(arrivals):
+    """At a rate of 0 no message is ever due; another rate starts the load, and 0 pauses it again."""
+    rig = Rig()
+    load = running(rig, rig.injector.run_paced, generated(3), arrivals(0.0))
+    rig.time.pass_time(10 * 24 * 3600.0)
+    assert rig.messages == []
+    rig.injector.repace(ConstantArrivals(4.0))
+    rig.time.pass_time(0.6)
+    assert len(rig.messages) == 2
+    rig.injector.repace(arrivals(0.0))
+    rig.time.pass_time(3600.0)
+    assert len(rig.messages) == 2
+    rig.injector.repace(ConstantArrivals(4.0))
+    load.result()
+    assert (len(rig.messages), rig.watcher.lags, rig.watcher.ends) == (3, [0.0] * 3, 1)
+
+
+def test_a_paused_injector_stops_at_once():
+    """Nothing is waited for."""
+    rig = Rig()
+    load = running(rig, rig.injector.run_paced, generated(3), ConstantArrivals(0.0))
+    rig.time.pass_time(5.0)
+    rig.injector.stop()
+    load.result()
+    assert (rig.messages, rig.time.now()) == ([], 5.0)
 
 
 def test_a_wait_of_any_length_is_kept():

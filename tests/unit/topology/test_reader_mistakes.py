@@ -164,10 +164,10 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
         ("  a: {calls: [], forward: now}\n", 7, 18, "forward: 'now' is not one of wait, accept"),
         ("  a: {calls: [], rate_limit: 5}\n", 7, 18, "rate_limit: 5 has no unit: write 5/s"),
         (
-            "  a: {calls: [], response_bytes: 0}\n",
+            "  a: {calls: [], response_bytes: 17MiB}\n",
             7,
             18,
-            "response_bytes: 0 is out of range: must be between 1B and 16MiB",
+            "response_bytes: '17MiB' is out of range: must be between 0B and 16MiB",
         ),
         ("  a:\n    calls: [{timeout: 5s}]\n", 8, 13, "the key 'to' is missing"),
         ("  a: [end]\n", 7, 3, "must be a mapping of keys to values, not ['end']"),

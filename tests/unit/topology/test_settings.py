@@ -103,7 +103,7 @@ def test_every_mistake_is_shown_with_its_source(settle, tmp_path):
     """Mistakes in the file, the environment and the flags are shown at once, each with its source and line."""
     config = {"PORT": "high", "WORKERS": 0, "QUEUE": -1, "SEED": -1, "LOG_LEVEL": "loud", "INSTANCE": 0}
     environment = {"DELAY": "constant(5)", "FAULTS": "error(503, 1%);error(200, 1%)", "MAX_BODY": "1.5B", "PATH": "x"}
-    environment |= {"RATE_LIMIT": "5", "FORWARD": "now", "RESPONSE_BYTES": "0"}
+    environment |= {"RATE_LIMIT": "5", "FORWARD": "now", "RESPONSE_BYTES": "17MiB"}
     given_flags = {"NAME": "-parse", "HOST": "two words", "DRAIN_TIMEOUT": "5", "DOWNSTREAM": "nowhere"}
     path = tmp_path / "config.py"
     expected = {
@@ -118,7 +118,7 @@ def test_every_mistake_is_shown_with_its_source(settle, tmp_path):
         "environment SIMULATOR_MAX_BODY: MAX_BODY: '1.5B' is not a whole number of bytes",
         "environment SIMULATOR_RATE_LIMIT: RATE_LIMIT: '5' has no unit: write 5/s",
         "environment SIMULATOR_FORWARD: FORWARD: 'now' is not one of wait, accept",
-        "environment SIMULATOR_RESPONSE_BYTES: RESPONSE_BYTES: '0' is out of range: must be between 1B and 16MiB",
+        "environment SIMULATOR_RESPONSE_BYTES: RESPONSE_BYTES: '17MiB' is out of range: must be between 0B and 16MiB",
         "environment SIMULATOR_PATH: PATH: 'x' must be a path like /messages",
         "flag --name: NAME: '-parse' begins with a dash; a name begins and ends with a letter or digit",
         "flag --host: HOST: 'two words' must be a host name or an address",

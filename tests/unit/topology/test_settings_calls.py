@@ -59,7 +59,7 @@ def test_all_keys_of_the_calls_can_be_combined():
         ("BREAKER", "5", "'5' is not like breaker(failures=5, reset=10s)"),
         ("HEDGE", "x", "'x' is not a duration: write 250ms, 1.5s or 1m30s"),
         ("OPTIONAL", "yes", "'yes' is neither true nor false"),
-        ("REQUEST_BYTES", "0", "'0' is out of range: must be between 1B and 16MiB"),
+        ("REQUEST_BYTES", "17MiB", "'17MiB' is out of range: must be between 0B and 16MiB"),
         ("HEADERS", "s3cret", "must be written as NAME: VALUE, as in 'Authorization: Bearer ${TOKEN}'"),
         ("HEADERS", {"Host": "s3cret"}, "the header Host is set by the stage itself"),
     ],
