@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from simulator.quoting import listed, quoted, shortened
 
-_MIN_LIKENESS = 0.7
+_MIN_LIKENESS = 0.65  # `edn` for `end`
 _MAX_CHARACTERS = 64  # a longer name is none
 _MAX_LOOKUPS = 50  # as many as there are problems shown
 _MANY = 200  # of more names only these are compared in full, those with the most pairs of letters in common
@@ -31,7 +31,8 @@ _MEANT: Mapping[str, str] = {
     "size body body_size payload payload_size bytes": "request_bytes | response_bytes | bytes",
     "response response_size answer_size": "response_bytes",
     "request request_size": "request_bytes",
-    "latency duration time processing_time service_time sleep wait response_time": "delay | duration | timeout",
+    "latency duration time processing_time service_time sleep wait response_time": "delay | duration | timeout | hang",
+    "delay pause": "hang",
     "errors error error_rate failures failure_rate fault": "faults | errors",
     "dependencies downstream downstreams upstream upstreams depends_on call steps": "calls | downstream",
     "services": "calls | downstream | stages",
@@ -40,10 +41,10 @@ _MEANT: Mapping[str, str] = {
     "type": "kind | role",
     "objectives objective sla slos": "slo",
     "tags annotations": "labels | attributes",
-    "timeout": "calls: [{to: name, timeout: 1s}]",
+    "timeout": "calls: [{to: name, timeout: 1s}] | hang",
     "deadline": "calls: [{to: name, deadline: 1s}]",
     "retries": "calls: [{to: name, retries: 2}]",
-    "probability": "calls: [{to: name, probability: 10%}]",
+    "probability": "calls: [{to: name, probability: 10%}] | rate",
     # calls and groups
     "url uri target service name stage host callee": "to | downstream",
     "retry attempts tries max_retries": "retries",
@@ -71,6 +72,12 @@ _MEANT: Mapping[str, str] = {
     "seeds random_seed": "seed",
     "nodes vertices microservices": "stages",
     "title": "name",
+    # roles and when to answer
+    "source producer generator client clients load entry": "injector",
+    "service server middle node worker": "processor",
+    "sink consumer output last": "terminator",
+    "async asynchronous fire_and_forget": "accept",
+    "sync synchronous": "wait",
     # delays, faults and arrivals
     "fixed const static deterministic": "constant",
     "gaussian gauss": "normal",
@@ -153,7 +160,8 @@ def unknown_key(key: object, allowed: Iterable[str]) -> str:
         return f"unknown key; {hint}"
     if isinstance(key, str) and key.startswith(_EXTENSION):
         return "unknown key; keys that begin with x- are ignored only at the top of the file"
-    return f"unknown key; allowed are {', '.join(known)}"
+    a_call = f"; a call of a stage of this name is {{to: {shortened(str(key))}}}" if "to" in known else ""
+    return f"unknown key; allowed are {', '.join(known)}{a_call}"
 
 
 def unknown_among(names: Collection[str]) -> Callable[[str, str], str]:

@@ -39,8 +39,8 @@ _UNITS_MEANT = {
     **dict.fromkeys(("day", "days"), "d"),
     **dict.fromkeys(("wk", "week", "weeks"), "w"),
     **dict.fromkeys(("byte", "bytes"), "B"),
-    **{"k": "KB", "g": "GB", "ki": "KiB", "mi": "MiB", "gi": "GiB"},
-    **dict.fromkeys(("rps", "qps", "tps", "hz", "/sec", "/second", "ps"), "/s"),
+    **{"k": "KB", "m": "MB", "g": "GB", "ki": "KiB", "mi": "MiB", "gi": "GiB"},
+    **dict.fromkeys(("rps", "qps", "tps", "hz", "/sec", "/second", "req/s", "requests/s", "messages/s"), "/s"),
     **dict.fromkeys(("rpm", "/minute"), "/min"),
     **dict.fromkeys(("rph", "/hour", "/hr"), "/h"),
     "/day": "/d",
@@ -91,7 +91,8 @@ def parse_ratio(text: object) -> float:
         raise ValueError(_wrong_unit(text, unit, ["%"], f"{number}%"))
     ratio = float(number / 100 if unit else number)
     if ratio > 1:
-        raise ValueError(f"{quoted(text)} exceeds 100%: must be between 0% and 100%")
+        hint = f"write {_plain(number)}%" if not unit and 2 <= number <= 100 else "must be between 0% and 100%"
+        raise ValueError(f"{quoted(text)} exceeds 100%: {hint}")
     if 0 < ratio < MIN_RATIO or (number and not ratio):
         raise ValueError(f"{quoted(text)} is too small: must be 0%, or between 0.0000000001% and 100%")
     return ratio

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simulator.behaviour.distributions import (
     Constant,
@@ -25,6 +25,8 @@ from simulator.quoting import quoted
 from simulator.units import format_ratio, parse_duration
 
 _RANGE = re.compile(r"([0-9.]+\s?[a-zµμ]{1,3})\s*(?:-|\.\.|to)\s*([0-9.]+\s?[a-zµμ]{1,3})")
+_PERCENTILE = re.compile(r"p[0-9]{1,2}(\.[0-9]+)?")
+_MAX_VALUE = 20  # characters of a duration
 _STARTS_WITH_DIGIT = re.compile(r"\s*[0-9.]")
 
 
@@ -170,6 +172,25 @@ def _duration_in(text: object) -> float:
         raise ValueError(f"{quoted(text)} has no values: write {EXAMPLES[meant]}")
     if isinstance(text, str) and (bounds := _RANGE.fullmatch(text.strip())):
         raise ValueError(f"{quoted(text)} is not a delay: write uniform({bounds[1]}, {bounds[2]})")
+    if isinstance(text, Mapping) and (written := _notation_of(text)):
+        raise ValueError(f"{quoted(text)} is not a delay: write {written}")
     if not isinstance(text, str | int | float) or isinstance(text, bool) or not _STARTS_WITH_DIGIT.match(str(text)):
         raise ValueError(f"{quoted(text)} is neither a duration, as in 15ms, nor a delay, as in uniform(5ms, 50ms)")
     return parse_duration(text)
+
+
+def _notation_of(given: Mapping[Any, Any]) -> str:
+    """Return the notation of the delay whose values were written as a mapping; "" if it is not known which."""
+    if not all(isinstance(value, str | int | float) and len(str(value)) <= _MAX_VALUE for value in given.values()):
+        return ""
+    values = {str(key).lower(): str(value) for key, value in given.items()}
+    keyed = ", ".join(f"{key}={value}" for key, value in values.items())
+    names = frozenset(values)
+    for low, high in (("min", "max"), ("low", "high"), ("from", "to")):
+        if names == {low, high}:
+            return f"uniform({values[low]}, {values[high]})"
+    if names in ({"p50", "p99"}, {"p50", "p99", "max"}):
+        return f"lognormal({keyed})"
+    if "p50" in names and all(_PERCENTILE.fullmatch(name) for name in names - {"max"}):
+        return f"percentiles({keyed})"
+    return f"exponential({values['mean']})" if names == {"mean"} else ""

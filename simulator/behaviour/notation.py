@@ -266,7 +266,7 @@ class Arguments:
             return None
         given = {item.key for item in items}
         free = [name for name in names if name not in given]
-        hint = asked_for(nearest(item.key, free) for item in unknown)
+        hint = asked_for(nearest(item.key, free) for item in unknown if not _PERCENTILE.fullmatch(item.key or ""))
         keys = ", ".join(f"`{shortened(item.key or '')}`" for item in unknown)
         return self._not_taken(keys, unknown[0], hint and f"; {hint}")
 

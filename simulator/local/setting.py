@@ -115,12 +115,21 @@ def _find(stage: str, url: str | None, run: Path | None) -> _Found:
         raise StartError(_no_run(run or DEFAULT_PARENT))
     having = [one for one in runs if stage in one.addresses]
     if not having:
+        if hint := _apart(stage):
+            raise ConfigurationError.of(f"no running stage is called {stage!r}; {hint}")
         names = sorted({name for one in runs for name in one.addresses})
         raise ConfigurationError.of(unknown_name(f"no running stage is called {stage!r}", stage, names))
     if len(having) > 1:
         folders = ", ".join(str(one.folder) for one in having)
         raise ConfigurationError.of(f"several runs have a stage {stage!r}; choose one with --run: {folders}")
     return _Found(having[0].addresses[stage], having[0].token)
+
+
+def _apart(stage: str) -> str:
+    """Return how to write `cart.delay=1s`, as `--set` takes it; "" if that is not what was written."""
+    place, separator, value = stage.partition("=")
+    name, dot, key = place.partition(".")
+    return f"write: set {name} {key}={value}" if separator and dot and name and key else ""
 
 
 def _no_run(where: Path) -> str:

@@ -9,7 +9,7 @@ import yaml
 
 from simulator.errors import ConfigurationError, Problem
 from simulator.quoting import quoted, shortened
-from simulator.topology.flow_style import is_split_notation, quotes_hint, whole_items
+from simulator.topology.flow_style import is_cut_off, is_split_notation, quotes_hint, whole_items
 from simulator.topology.merge_keys import MergeKeys
 from simulator.topology.scalars import CoreLoader, scalar_value
 
@@ -173,7 +173,12 @@ class _Reader:
             return None
 
     def _list(self, node: yaml.SequenceNode, keys: Keys) -> list[Any]:
-        return [self.read(child, (*keys, index)) for index, child in enumerate(whole_items(node))]
+        items = whole_items(node)
+        for index, item in enumerate(items):
+            if node.flow_style and is_cut_off(items, index):
+                message = f"{quoted(item.value)} ends at the quotes after it: put the whole notation in quotes"
+                self._problem(message, item, (*keys, index))
+        return [self.read(child, (*keys, index)) for index, child in enumerate(items)]
 
     def _mapping(self, node: yaml.MappingNode, keys: Keys) -> dict[str, Any]:
         values: dict[str, Any] = {}

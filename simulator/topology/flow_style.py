@@ -44,6 +44,12 @@ def whole_pairs(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
     return pairs
 
 
+def is_cut_off(items: list[yaml.Node], index: int) -> bool:
+    """Return whether an item is a notation that YAML split at the quotes after it: `[error(503, 5%, "down": x)]`."""
+    after = items[index + 1 : index + 2]
+    return _is_open(items[index]) and bool(after) and isinstance(after[0], yaml.ScalarNode) and bool(after[0].style)
+
+
 def is_split_notation(mapping: yaml.MappingNode, key: yaml.Node, value: yaml.Node) -> bool:
     """Return whether a key begins a notation that YAML split at a colon: `[mixture(90%: constant(1s))]`."""
     return bool(mapping.flow_style) and _is_open(key) and value.value != ""

@@ -23,6 +23,7 @@ from simulator.topology.model import Stage, Topology
 from simulator.topology.names import MAX_CHARACTERS, check_name
 from simulator.topology.scalars import CoreDumper
 from simulator.topology.sizes import size_problems
+from simulator.topology.slips import no_stages
 from simulator.topology.structure import structure, unstructure
 from simulator.topology.text_files import read_text
 
@@ -88,7 +89,7 @@ def _read_stages(
     """Return the stages, the readable part of their wiring (also of stages with mistakes), and the mistakes."""
     raw = document.value.get("stages")
     if not isinstance(raw, dict) or not raw:
-        return {}, {}, [(("stages",), "there must be at least one stage under the key `stages`")]
+        return {}, {}, [(("stages",), no_stages(raw))]
     stages: dict[str, Stage] = {}
     wiring: dict[str, Stage] = {}
     problems: list[tuple[Keys, str]] = []

@@ -24,13 +24,14 @@ from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
 from simulator.behaviour.schedules import Schedule, parse_schedule
-from simulator.nearest import unknown_key
+from simulator.nearest import unknown_choice, unknown_key
 from simulator.quoting import quoted
 from simulator.topology import model
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.names import check_name, quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
+from simulator.topology.slips import no_mapping, no_whole_number
 
 Record = TypeVar("Record")
 _UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
@@ -172,7 +173,7 @@ def _register_record(converter: Converter, record: type[Any]) -> None:
             value = {"to": value}
         if not isinstance(value, dict):
             hint = quotes_hint(value) if record in (model.Call, model.Alternative) else ""
-            raise ValueError(f"must be a mapping of keys to values, not {quoted(value)}{hint}")
+            raise ValueError(no_mapping(value, record.__name__, hint))
         return read(_with_range(value) if record is model.Stage else value, kind)
 
     converter.register_structure_hook(record, read_mapping)
@@ -231,12 +232,12 @@ def _choice(value: Any, kind: type[StrEnum]) -> StrEnum:
     try:
         return kind(value)
     except ValueError:
-        raise ValueError(f"{quoted(value)} is not one of {', '.join(kind)}") from None
+        raise ValueError(unknown_choice(value, kind)) from None
 
 
 def _whole(value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{quoted(value)} is not a whole number")
+        raise ValueError(no_whole_number(value))
     if not low <= value <= high:
         raise ValueError(f"{quoted(value)} is out of range: must be between {low} and {high}")
     return value

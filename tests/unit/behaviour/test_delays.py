@@ -425,6 +425,17 @@ def test_a_duration_is_a_constant_delay(text, written):
         (None, "None is neither a duration, as in 15ms, nor a delay, as in uniform(5ms, 50ms)"),
         (["15ms"], "['15ms'] is neither a duration, as in 15ms, nor a delay"),
         (True, "True is neither a duration, as in 15ms, nor a delay"),
+        (
+            {"p50": "12ms", "p99": "80ms"},
+            "{'p50': '12ms', 'p99': '80ms'} is not a delay: write lognormal(p50=12ms, p99=80ms)",
+        ),
+        ({"max": "9ms", "min": "5ms"}, "{'max': '9ms', 'min': '5ms'} is not a delay: write uniform(5ms, 9ms)"),
+        (
+            {"p50": "1ms", "p95": "2ms"},
+            "{'p50': '1ms', 'p95': '2ms'} is not a delay: write percentiles(p50=1ms, p95=2ms)",
+        ),
+        ({"mean": "5ms"}, "{'mean': '5ms'} is not a delay: write exponential(5ms)"),
+        ({"mean": ["5ms"]}, "{'mean': ['5ms']} is neither a duration, as in 15ms, nor a delay"),
         ("-15ms", "'-15ms' is neither a duration, as in 15ms, nor a delay"),
         ("expontential(20ms)", "there is no delay 'expontential' here; did you mean `exponential`?"),
         ("log_normal(p50=1ms, p99=2ms)", "there is no delay 'log_normal' here; did you mean `lognormal`?"),

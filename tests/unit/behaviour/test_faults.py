@@ -228,7 +228,7 @@ NAMES = "error, hang, reset, truncate, slow_body, cpu, memory"
         ("memory()", "^" * 8, "memory lacks its bytes"),
         ("memory(2GiB)", "       ^^^^", "'2GiB' exceeds 1GiB"),
         ("memory(0.5B)", "       ^^^^", "'0.5B' is not a whole number of bytes"),
-        ("503", "^", "expected a name and an opening parenthesis"),
+        ("5 03(1%)", "^", "expected a name and an opening parenthesis"),
     ],
 )
 def test_a_wrong_fault_is_refused_at_its_place(text, carets, reason):
@@ -252,3 +252,49 @@ def test_no_text_raises_anything_but_a_value_error(text):
         assert str(error)
     else:
         assert parse_fault(str(fault)) == fault
+
+
+@pytest.mark.parametrize(
+    ("written", "example"),
+    [
+        ("error", "error(503, 5%)"),
+        ("error 503 5%", "error(503, 5%)"),
+        ("503", "error(503, 5%)"),
+        ("timeout", "hang(30s, 1%)"),
+        ("disconnect", "reset(0.5%)"),
+        (5, "error(503, 5%)"),
+        (None, "error(503, 5%)"),
+        ({"type": "hang", "duration": "30s"}, "hang(30s, 1%)"),
+        ({"cpu": "20ms"}, "cpu(20ms, 10%)"),
+        ({}, "error(503, 5%)"),
+    ],
+)
+def test_what_is_no_fault_is_told_how_one_is_written(written, example):
+    """A name alone, or a mapping as in other programs, has the notation of the fault that was meant."""
+    with pytest.raises(ValueError, match="is not a fault: write ") as refusal:
+        parse_fault(written)
+    assert str(refusal.value).endswith(f"write {example}")
+    parse_fault(example)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("latency(200ms, 5%)", "there is no fault 'latency'; did you mean `hang`?"),
+        ("http_error(503, 5%)", "there is no fault 'http_error'; did you mean `error`?"),
+        ("error(503, 5)", "'5' exceeds 100%: write 5%"),
+        (
+            "error(code=503, rate=5%)",
+            "error does not take `code`; it takes status, rate, instance=; did you mean `st",
+        ),
+        (
+            "error(503, probability=5%)",
+            "error does not take `probability`; it takes status, rate, instance=; did you",
+        ),
+    ],
+)
+def test_a_fault_by_another_name(text, reason):
+    """The words of other programs are answered by ours."""
+    with pytest.raises(ValueError) as refusal:
+        parse_fault(text)
+    assert str(refusal.value).startswith(reason)

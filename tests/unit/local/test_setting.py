@@ -506,3 +506,10 @@ def test_what_is_no_change_is_sent_nowhere(runs):
             with pytest.raises(ConfigurationError):
                 change(changes=["workers=1", "delay"], url=url)
     assert stage.asked == []
+
+
+def test_a_change_with_the_stage_in_it_is_taken_apart(runs):
+    """`--set` takes both in one, `set` does not, and says how it is written."""
+    with running(runs / "a", parse=["http://127.0.0.1:9/"]), pytest.raises(ConfigurationError) as refusal:
+        change("parse.delay=15ms")
+    assert str(refusal.value) == "no running stage is called 'parse.delay=15ms'; write: set parse delay=15ms"

@@ -188,7 +188,6 @@ def test_an_alias_stands_for_what_was_anchored():
         ("[error(503, 1%), error(500, 2%)]", ["error(503, 1%)", "error(500, 2%)"]),
         ("[error(503, 1%), [a(b, c), d]]", ["error(503, 1%)", ["a(b, c)", "d"]]),
         ("{a: f(1, g(2, 3), 4), b: 1}", {"a": "f(1, g(2, 3), 4)", "b": 1}),
-        ("[f(1, '2)', 3]", ["f(1", "2)", 3]),
         ("['f(1', 2), 3]", ["f(1", "2)", 3]),
         ("{a: f(1, b: 2}", {"a": "f(1", "b": 2}),
     ],
@@ -331,6 +330,11 @@ def test_a_key_may_be_called_as_a_boolean():
             (1, 40),
             "stages.x.calls[0].choose: a key must be plain text, not a list: write a list, as in "
             "choose: [{to: a, weight: 1}, {steps: [b, c], weight: 1}]",
+        ),
+        (
+            'a: {faults: [error(503, 5%, "redis: down", instance="2")]}',
+            (1, 14),
+            "a.faults[0]: 'error(503, 5%' ends at the quotes after it: put the whole notation in quotes",
         ),
         ("a:\n\tb: 1", (2, 1), "not YAML: found character that cannot start any token; indent with spaces"),
         ("a: `b", (1, 4), "not YAML: found character that cannot start any token; a value that begins with it needs"),

@@ -49,7 +49,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
         [
             (1, 1, "name: 'orders.' ends with a dot; a name begins and ends with a letter or digit"),
             (2, 1, "seed: -1 is out of range: must be between 0 and 9223372036854775807"),
-            (3, 1, "sedes: unknown key; allowed are name, seed, drain_timeout, stages"),
+            (3, 1, "sedes: unknown key; did you mean `seed`?"),
             (7, 12, "stages.injector.load.rate: 20 has no unit: write 20/s"),
             (7, 22, "stages.injector.load.speed: unknown key; allowed are rate, arrivals, messages, concurrency"),
             (10, 5, "stages.parse.delay: p99 must be more than p50: 12ms is not more than 80ms"),
@@ -303,7 +303,13 @@ def test_a_mistake_in_the_short_form_of_a_choice_is_shown_at_its_line(alternativ
         ("stages", "must be a mapping with the key `stages`"),
         ("name: orders\n", "stages: there must be at least one stage under the key `stages`"),
         ("stages: {}\n", "stages: there must be at least one stage under the key `stages`"),
-        ("stages: [a, b]\n", "stages: there must be at least one stage under the key `stages`"),
+        ("stages: [a, b]\n", "stages: must be a mapping of names, not a list: write `a: {...}` in place of `- a`"),
+        (
+            "stages:\n  - name: cart\n    workers: 8\n",
+            "stages: must be a mapping of names, not a list: write `cart: {...}` in place of `- name: cart`",
+        ),
+        ("stages: [{workers: 8}]\n", "stages: must be a mapping, as in {cart: {workers: 8}}, not [{'workers': 8}]"),
+        ("stages: cart\n", "stages: must be a mapping, as in {cart: {workers: 8}}, not 'cart'"),
         ("stages:\n", "stages: there must be at least one stage under the key `stages`"),
     ],
 )

@@ -86,7 +86,7 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         ({"delay": "oops(1s)"}, ("delay",), "there is no delay 'oops'"),
         ({"delay": 5}, ("delay",), "5 has no unit: write 5ms or 5s"),
         ({"faults": ["error(503, 1%)", "oops(1%)"]}, ("faults", 1), "there is no fault 'oops'"),
-        ({"faults": [5]}, ("faults", 0), "5 is not text like name(value, key=value)"),
+        ({"faults": [5]}, ("faults", 0), "5 is not a fault: write error(503, 5%)"),
         ({"workers": 0}, ("workers",), "0 is out of range: must be between 1 and 100000"),
         ({"workers": 100_001}, ("workers",), "100001 is out of range: must be between 1 and 100000"),
         ({"workers": True}, ("workers",), "True is not a whole number"),

@@ -1,0 +1,155 @@
+"""Slips of people who write topologies: each is one mistake, at its place, that says what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.errors import ConfigurationError
+from simulator.topology.reader import parse_topology, samples_beside
+
+HEAD = """stages:
+  in: {role: injector, load: {rate: 20/s}, calls: [cart]}
+  end: {role: terminator}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that reads a topology, and returns its mistakes."""
+
+    def read(text):
+        try:
+            parse_topology(text, "file.yaml", samples_beside(tmp_path), "shop")
+        except ConfigurationError as error:
+            return [problem.message.split("\n")[0] for problem in error.problems]
+        return []
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ("count: 3", "stages.cart.count: unknown key; did you mean `instances`?"),
+        ("replicas: 3", "stages.cart.replicas: unknown key; did you mean `instances`?"),
+        ("threads: 8", "stages.cart.threads: unknown key; did you mean `workers`?"),
+        ("latency: 5ms", "stages.cart.latency: unknown key; did you mean `delay`?"),
+        ("errors: [reset(1%)]", "stages.cart.errors: unknown key; did you mean `faults`?"),
+        ("timeout: 1s", "stages.cart.timeout: unknown key; did you mean `calls: [{to: name, timeout: 1s}]`?"),
+        (
+            "x-team: a",
+            "stages.cart.x-team: unknown key; keys that begin with x- are ignored only at the top of the file",
+        ),
+        (
+            "delay: 'normal(mean=15ms, stddev=3ms)'",
+            "stages.cart.delay: normal does not take `stddev`; it takes mean, deviation; did you mean `deviation`?",
+        ),
+        (
+            "delay: 'lognormal(mean=5ms, sigma=1.5)'",
+            "stages.cart.delay: lognormal does not take `mean`, `sigma`; it takes p50, p99, max=",
+        ),
+        (
+            "delay: mixture(90%: uniform(1ms, 5ms), 10%: constant(1s))",
+            "not YAML: did not find expected ',' or '}'; put it in quotes: "
+            "'mixture(90%: uniform(1ms, 5ms), 10%: constant(1s))'",
+        ),
+        ("delay: 15", "stages.cart.delay: 15 has no unit: write 15ms or 15s"),
+        ("delay: 5ms-10ms", "stages.cart.delay: '5ms-10ms' is not a delay: write uniform(5ms, 10ms)"),
+        ("delay: exponential", "stages.cart.delay: 'exponential' has no values: write exponential(20ms)"),
+        (
+            "delay: {p50: 12ms, p99: 80ms}",
+            "stages.cart.delay: {'p50': '12ms', 'p99': '80ms'} is not a delay: write lognormal(p50=12ms, p99=80ms)",
+        ),
+        ("faults: [error(503, 5)]", "stages.cart.faults[0]: '5' exceeds 100%: write 5%"),
+        ("faults: [error]", "stages.cart.faults[0]: 'error' is not a fault: write error(503, 5%)"),
+        ("faults: [latency(200ms, 5%)]", "stages.cart.faults[0]: there is no fault 'latency'; did you mean `hang`?"),
+        (
+            'faults: [error(503, 5%, "redis timeout")]',
+            "not YAML: did not find expected ',' or ']'; put it in quotes: 'error(503, 5%, \"redis timeout\")'",
+        ),
+        ("max_body: 1Mi", "stages.cart.max_body: '1Mi' has the unknown unit 'Mi': did you mean MiB?"),
+        ("instances: 2-6", "stages.cart.instances: '2-6' is not a whole number: a range of instances is 2..6"),
+        ("port: '8080'", "stages.cart.port: '8080' is not a whole number: leave out the quotes"),
+        (
+            "port: 08080",
+            "stages.cart.port: 08080 has a leading zero: write 8080, or '08080' in quotes for text",
+        ),
+        (
+            "slo: 99%",
+            "stages.cart.slo: must be a mapping of keys to values, not '99%': write {latency: 300ms@99%, errors: 0.1%}",
+        ),
+        ("forward: async", "stages.cart.forward: 'async' is not one of wait, accept; did you mean `accept`?"),
+    ],
+)
+def test_a_slip_in_a_stage(read, stage, told):
+    """Keys, units and notations of other programs, and values that YAML takes apart."""
+    assert read(f"{HEAD}  cart: {{{stage}, calls: [end]}}\n") == [told]
+
+
+@pytest.mark.parametrize(
+    ("calls", "told"),
+    [
+        ("[{to: end, size: 1KB}]", "calls[0].size: unknown key; did you mean `request_bytes`?"),
+        ("[{to: end, url: x}]", "calls[0].url: unknown key; did you mean `to`?"),
+        ("[{parallel: [end, end], max: 2}]", "calls[0].max: unknown key; did you mean `limit`?"),
+        ("[{to: end, probability: 10}]", "calls[0].probability: 10 exceeds 100%: write 10%"),
+        ("[{to: end, timeout: 5 sec}]", "calls[0].timeout: '5 sec' has the unknown unit 'sec': did you mean s?"),
+        (
+            "[{to: end, optional: yes}]",
+            "calls[0].optional: yes is true in YAML 1.1 and text in YAML 1.2: write true, or 'yes' in quotes for text",
+        ),
+        ("[end, edn]", "calls[1]: there is no stage 'edn'; did you mean `end`?"),
+        (
+            "[{choose: {end: 50%, [end, end]: 50%}}]",
+            "calls[0].choose: a key must be plain text, not a list: write a list, as in "
+            "choose: [{to: a, weight: 1}, {steps: [b, c], weight: 1}]",
+        ),
+    ],
+)
+def test_a_slip_in_a_call(read, calls, told):
+    """The same within the steps of a stage."""
+    assert read(f"{HEAD}  cart: {{calls: {calls}}}\n") == [f"stages.cart.{told}"]
+
+
+def test_a_call_with_the_stage_as_its_key(read):
+    """As other programs have it; what to write is said beside the key that is missing."""
+    found = read(f"{HEAD}  cart: {{calls: [end, {{end: {{timeout: 1s}}}}]}}\n")
+    assert found[0] == "stages.cart.calls[1].to: the key 'to' is missing"
+    assert found[1].startswith("stages.cart.calls[1].end: unknown key; allowed are to, timeout, ")
+    assert found[1].endswith("; a call of a stage of this name is {to: end}")
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("load: 20/s", "load: must be a mapping of keys to values, not '20/s': write {rate: 20/s}"),
+        ("load: {rate: 20}", "load.rate: 20 has no unit: write 20/s"),
+        ("load: {rate: 20rps}", "load.rate: '20rps' has the unknown unit 'rps': did you mean /s?"),
+        ("load: {rps: 20}", "load.rps: unknown key; did you mean `rate`?"),
+        (
+            "load: {rate: 20/s, arrivals: exponential}",
+            "load.arrivals: 'exponential' is not one of constant, poisson; did you mean `poisson`?",
+        ),
+        ("rate: 20/s", "rate: unknown key; did you mean `load: {rate: 20/s}`?"),
+    ],
+)
+def test_a_slip_in_a_load(read, written, told):
+    """The same for an injector."""
+    text = f"stages:\n  in: {{role: injector, {written}, calls: [end]}}\n  end: {{role: terminator}}\n"
+    assert read(text) == [f"stages.in.{told}"]
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "delay: 15ms",
+        "delay: 'mixture(90%: 5ms, 10%: 1s)'",
+        "max_body: 11 kB",
+        "delay: constant(1m30s), rate_limit: 5/d",
+        "delay: 50\u03bcs",
+        "delay: 50\u00b5s",
+    ],
+)
+def test_what_is_no_slip_any_more(read, stage):
+    """What people write, and what is clear, is taken."""
+    assert read(f"{HEAD}  cart: {{{stage}, calls: [{{to: end, request_bytes: 0}}]}}\n") == []
