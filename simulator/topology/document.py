@@ -9,7 +9,7 @@ import yaml
 
 from simulator.errors import ConfigurationError, Problem
 from simulator.quoting import quoted, shortened
-from simulator.topology.flow_style import is_cut_off, is_split_notation, quotes_hint, whole_items
+from simulator.topology.flow_style import cut_off, is_split_notation, quotes_hint, whole_items
 from simulator.topology.merge_keys import MergeKeys
 from simulator.topology.scalars import CoreLoader, scalar_value
 
@@ -124,8 +124,7 @@ class _Reader:
         self._read = 0
         self._characters = 0
         self._around: set[int] = set()
-        self._merge_keys = MergeKeys(_MAX_VALUES, lambda message, node: self._problem(message, node, self._last_keys))
-        self._last_keys: Keys = ()
+        self._merge_keys = MergeKeys(_MAX_VALUES)
 
     def read(self, node: yaml.Node, keys: Keys) -> Any:
         self.places.setdefault(keys, (node.start_mark.line + 1, node.start_mark.column + 1))
@@ -174,16 +173,17 @@ class _Reader:
 
     def _list(self, node: yaml.SequenceNode, keys: Keys) -> list[Any]:
         items = whole_items(node)
-        for index, item in enumerate(items):
-            if node.flow_style and is_cut_off(items, index):
-                message = f"{quoted(item.value)} ends at the quotes after it: put the whole notation in quotes"
-                self._problem(message, item, (*keys, index))
+        for index in cut_off(items) if node.flow_style else ():
+            message = f"{quoted(items[index].value)} ends at the quotes after it: put the whole notation in quotes"
+            self._problem(message, items[index], (*keys, index))
         return [self.read(child, (*keys, index)) for index, child in enumerate(items)]
 
     def _mapping(self, node: yaml.MappingNode, keys: Keys) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        self._last_keys = keys
-        for key_node, value_node in self._merge_keys.pairs(node):
+        pairs = self._merge_keys.pairs(node)
+        for message, where in self._merge_keys.complaints():
+            self._problem(message, where, keys)
+        for key_node, value_node in pairs:
             key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
             if key in values:
                 self._problem(f"the key {quoted(key)} is given twice", key_node, keys)

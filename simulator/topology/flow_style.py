@@ -6,7 +6,9 @@ they belong to; whoever wrote it is shown how to put it in quotes.
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 
 import yaml
 
@@ -44,10 +46,11 @@ def whole_pairs(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
     return pairs
 
 
-def is_cut_off(items: list[yaml.Node], index: int) -> bool:
-    """Return whether an item is a notation that YAML split at the quotes after it: `[error(503, 5%, "down": x)]`."""
-    after = items[index + 1 : index + 2]
-    return _is_open(items[index]) and bool(after) and isinstance(after[0], yaml.ScalarNode) and bool(after[0].style)
+def cut_off(items: list[yaml.Node]) -> Iterator[int]:
+    """Yield the places of notations that YAML split at the quotes after them: `[error(503, 5%, "down": x)]`."""
+    for index, (item, after) in enumerate(itertools.pairwise(items)):
+        if isinstance(after, yaml.ScalarNode) and after.style and _is_open(item):
+            yield index
 
 
 def is_split_notation(mapping: yaml.MappingNode, key: yaml.Node, value: yaml.Node) -> bool:

@@ -6,14 +6,15 @@ https://yaml.org/type/merge.html says. Only the keys of the mappings are merged,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import yaml
 
+from simulator.quoting import shortened
 from simulator.topology.flow_style import whole_items, whole_pairs
 
 _MERGE = "<<"
+_MAPPING_TAG = "tag:yaml.org,2002:map"
 _MAX_CHAIN = 40  # mappings that merge mappings that merge mappings
 Pair = tuple[yaml.Node, yaml.Node]
 
@@ -27,22 +28,31 @@ class _Merged:
 
 
 class MergeKeys:
-    """The pairs of the mappings of one document; `complain(message, node)` is called with each mistake.
+    """The pairs of the mappings of one document.
 
     At most `max_pairs` are inserted in all: a few lines of mappings that merge one another ten times would otherwise
     take any time.
     """
 
-    def __init__(self, max_pairs: int, complain: Callable[[str, yaml.Node], None]) -> None:
+    def __init__(self, max_pairs: int) -> None:
         self._max_pairs = max_pairs
-        self._complain = complain
+        self._complaints: list[tuple[str, yaml.Node]] = []
         self._inserted = 0
         self._done: dict[int, _Merged] = {}
         self._open: set[int] = set()
 
     def pairs(self, node: yaml.MappingNode) -> list[Pair]:
         """Return the pairs of a mapping: first those that it inserts, then its own. Merge keys are left out."""
-        return self._merged(node).pairs
+        pairs = whole_pairs(node)
+        return self._merged(node).pairs if _has_merge_key(pairs) else pairs
+
+    def complaints(self) -> list[tuple[str, yaml.Node]]:
+        """Return what was wrong with merge keys since this was called last, and where."""
+        found, self._complaints = self._complaints, []
+        return found
+
+    def _complain(self, message: str, node: yaml.Node) -> None:
+        self._complaints.append((message, node))
 
     def _merged(self, node: yaml.MappingNode) -> _Merged:
         done = self._done.get(id(node))
@@ -55,9 +65,9 @@ class MergeKeys:
     def _merge(self, node: yaml.MappingNode) -> _Merged:
         pairs = whole_pairs(node)
         merges = [pair for pair in pairs if _is_merge(pair[0])]
-        if not merges:
-            return _Merged(pairs)
         own = [pair for pair in pairs if not _is_merge(pair[0])]
+        if not merges:
+            return _Merged(own)
         for key, _ in merges[1:]:
             self._complain("the key '<<' is given twice: write <<: [*first, *second]", key)
         names = {key.value for key, _ in own if isinstance(key, yaml.ScalarNode)}
@@ -81,6 +91,8 @@ class MergeKeys:
         merged = _Merged([])
         if not isinstance(source, yaml.MappingNode):
             self._complain("a merge key takes a mapping, or a list of them: <<: *name or <<: [*first, *second]", source)
+        elif source.tag != _MAPPING_TAG:
+            self._complain(f"the tag {shortened(source.tag)} is not supported", source)
         elif id(source) in self._open:
             self._complain("the merge keys form a cycle: this mapping inserts itself", source)
         elif self._inserted > self._max_pairs:
@@ -89,6 +101,10 @@ class MergeKeys:
             self._complain(f"more than {_MAX_CHAIN} mappings are inserted in one another by merge keys", source)
             merged = _Merged([])
         return merged
+
+
+def _has_merge_key(pairs: list[Pair]) -> bool:
+    return any(key.value == _MERGE and _is_merge(key) for key, _ in pairs)
 
 
 def _is_merge(key: yaml.Node) -> bool:

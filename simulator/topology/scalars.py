@@ -22,6 +22,7 @@ _TRUE = ("true", "True", "TRUE")
 _BASES = {"0o": 8, "0x": 16}
 _OCTAL = re.compile(r"[-+]?0[0-9]+\Z|0o[0-7]+\Z")
 _BASE_60 = re.compile(r"([-+]?)([1-9][0-9]*(?::[0-5]?[0-9])+)\Z|[-+]?[0-9]+(?::[0-5]?[0-9])+\.[0-9]*\Z")
+_SUSPECT = frozenset("+-0123456789nNoOyY")  # how what the versions read differently begins
 _BOOLEANS = {"yes": "true", "no": "false", "on": "true", "off": "false"}
 
 
@@ -86,7 +87,7 @@ def scalar_value(node: yaml.ScalarNode) -> Any:
 
     Raise ValueError if its tag is unknown or does not fit its text, or if versions of YAML read the text differently.
     """
-    if not node.style and (reason := _ambiguity(node.value, node.tag)):
+    if not node.style and node.value[:1] in _SUSPECT and (reason := _ambiguity(node.value, node.tag)):
         raise ValueError(reason)
     if node.tag == STRING_TAG:
         return node.value

@@ -82,6 +82,7 @@ def test_a_merged_value_is_where_it_is_written():
         ("a: &x {<<: [{<<: *x}]}", 1, 4, "a: the merge keys form a cycle: this mapping inserts itself"),
         ("a: {<<: {b: 1, b: 2}}", 1, 16, None),
         ("a: {<<: {[b]: 1}}", 1, 10, "a: a key must be plain text, not a list"),
+        ("a: {<<: !mine {b: 1}}", 1, 9, "a: the tag !mine is not supported"),
         ("a: {<<: *x}", 1, 9, "not YAML: found undefined alias"),
     ],
 )
