@@ -13,7 +13,7 @@ _JSON_TYPE = re.compile(r"application/(json|[a-z0-9.+-]+\+json)\s*(;.*)?", re.IG
 def check_body(body: bytes, content_type: str) -> None:
     """Raise InvalidMessage for a body that is not the JSON its content type claims: an empty one is none."""
     if is_json(content_type):
-        flaw = json_flaw(body)
+        flaw = json_flaw(body) if body else "it is empty"
         if flaw is not None:
             raise InvalidMessage(f"the content type is {content_type[:100]} but the body is not JSON: {flaw}")
 

@@ -230,7 +230,7 @@ def test_a_list_of_no_calls(make_stage, make_message):
         ({"faults": ["reset(5%, instance=2)"]}, ["faults[0]: there is no instance 2"]),
         ({"rate_limit": "5"}, ["rate_limit: '5' has no unit"]),
         ({"forward": "now"}, ["forward: 'now' is not one of wait, accept"]),
-        ({"response_bytes": "0B"}, ["response_bytes: "]),
+        ({"response_bytes": "0.5B"}, ["response_bytes: "]),
         ({"calls": [{"to": "price", "timeout": 5}]}, ["calls[0].timeout: 5 has no unit"]),
         (
             {"calls": ["archive"]},
@@ -249,6 +249,9 @@ def test_a_list_of_no_calls(make_stage, make_message):
             {"calls": {"price": {"speed": 1}}},
             ["calls[0].speed: unknown key", "calls[1].parallel[1].speed: unknown key"],
         ),
+        ({"worker": 3}, ["worker: can't be changed while the stage runs; did you mean `workers`?"]),
+        ({"instances": 3}, ["instances: can't be changed while the stage runs; these can: delay, faults, workers, "]),
+        ({"delay": 15}, ["delay: 15 has no unit: write 15ms or 15s"]),
         ({"load": {"rate": "5/s"}}, ["load: this stage creates no messages on a schedule"]),
         ({"load": None}, ["load: this stage creates no messages on a schedule"]),
     ],
@@ -293,6 +296,7 @@ def test_every_mistake_is_told_beside_a_key_that_can_t_be_changed(live):
     ("patch", "pace", "load"),
     [
         ({"rate": "50/s"}, PoissonArrivals(50.0), {"rate": "50/s"}),
+        ({"rate": 0}, PoissonArrivals(0.0), {"rate": "0/s"}),
         ({"arrivals": "constant"}, ConstantArrivals(20.0), {"rate": "20/s", "arrivals": "constant"}),
         ({"rate": "60/min", "arrivals": "constant"}, ConstantArrivals(1.0), {"rate": "1/s", "arrivals": "constant"}),
     ],
@@ -311,7 +315,7 @@ def test_the_same_rate_is_no_other_pace(injecting):
 
 @pytest.mark.parametrize(
     "load",
-    [{}, {"messages": 5}, {"rate": "5/s", "concurrency": 3}, {"rate": None}, None, "5/s", {"rate": "0/s"}, {"rate": 5}],
+    [{}, {"messages": 5}, {"rate": "5/s", "concurrency": 3}, {"rate": None}, None, "5/s", {"rate": "5"}, {"rate": 5}],
 )
 def test_what_can_t_be_changed_of_a_load(injecting, load):
     """Only the rate and the arrivals of a load that runs can be changed, to what they can be, and not taken away."""

@@ -212,7 +212,12 @@ def test_a_value_that_holds_itself_twice_is_one_problem():
 
 
 @settings(deadline=None)
-@given(st.text() | st.lists(st.sampled_from([*"[]{}:,-&*!?#'\"\n x1", "\n  ", "a: ", "- ", "!!str "])).map("".join))
+@given(
+    st.text()
+    | st.lists(
+        st.sampled_from([*"[]{}:,-&*!?#'\"\n x1", "\n  ", "a: ", "- ", "!!str ", "&a ", "*a ", "<<: ", "{", "}"])
+    ).map("".join)
+)
 def test_no_text_raises_anything_but_a_configuration_error(text):
     """Whatever a file holds, reading it ends in a document or in problems that can be shown."""
     try:
