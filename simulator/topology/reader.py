@@ -110,8 +110,8 @@ def _read_stages(
 
 def _wiring_of(value: Any, found: list[tuple[Keys, str]], read_samples: ReadSamples) -> Stage | None:
     """Return the readable part of a stage that has mistakes: all but the wrong keys, or calls."""
-    if not isinstance(value, dict):
-        return None
+    if not isinstance(value, dict) or any(keys[-1:] == ("calls",) for keys, _ in found):
+        return None  # who is called is not known
     wrong_calls = {keys[1] for keys, _ in found if keys[:1] == ("calls",) and len(keys) > 1}
     wrong = {keys[0] for keys, _ in found if keys and not (keys[0] == "calls" and wrong_calls)}
     kept = {key: inner for key, inner in value.items() if key not in wrong}

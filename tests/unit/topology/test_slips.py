@@ -98,6 +98,12 @@ def test_a_slip_in_a_stage(read, stage, told):
             "[{to: end, optional: yes}]",
             "calls[0].optional: yes is true in YAML 1.1 and text in YAML 1.2: write true, or 'yes' in quotes for text",
         ),
+        ("end", "calls: must be a list of stages, as in [parse, enrich], not 'end'"),
+        ("", "calls: must be a list of stages, as in [parse, enrich], not None"),
+        (
+            "{end: {timeout: 1s}}",
+            "calls: must be a list of stages, as in [parse, enrich], not {'end': {'timeout': '1s'}}",
+        ),
         ("[end, edn]", "calls[1]: there is no stage 'edn'; did you mean `end`?"),
         (
             "[{choose: {end: 50%, [end, end]: 50%}}]",
