@@ -14,7 +14,7 @@ from benchmarks.stages import ROOT
 from simulator.local.virtual_books import Books
 from simulator.local.virtual_logs import VirtualLogs
 from simulator.telemetry.run_files import RunFiles
-from simulator.topology.model import Seed
+from simulator.topology.quantities import Seed
 from simulator.topology.reader import read_topology
 from simulator.virtual.kernel import Kernel
 from simulator.virtual.system import VirtualSystem

@@ -141,12 +141,15 @@ class DeadlinePassed(Rejected):
 
 
 class InjectedFault(MessageError):
-    """Raised when an injected fault fails a message: with a status or, if `no_answer`, by ending the connection."""
+    """Raised when an injected fault fails a message: with a status or, if `no_answer`, by ending the connection.
+
+    What it says is the fault's own `message`, or that it was injected, and why.
+    """
 
     injected = True
 
-    def __init__(self, fault: str, status: int | None, reason: str = "") -> None:
-        super().__init__(f"the fault {fault} was injected here{reason and f': {reason}'}")
+    def __init__(self, fault: str, status: int | None, reason: str = "", message: str = "") -> None:
+        super().__init__(message or f"the fault {fault} was injected here{reason and f': {reason}'}")
         self.no_answer = status is None
         self.status = status or 500
         self.title = "Injected fault"

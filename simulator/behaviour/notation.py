@@ -53,6 +53,7 @@ class Item:
     end: int
     key: str | None = None
     weight: float | None = None
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,13 +150,16 @@ def _item(text: str, start: int, depth: int) -> tuple[Item, int]:
         inner, end = _expression(text, start, depth + 1)
         after = end + len(text[end:]) - len(text[end:].lstrip())
         return Item(inner, inner.start if first is None else first, inner.start, end, key, weight), after
-    value = _QUOTED.match(text, start) or _VALUE.match(text, start)
+    in_quotes = _QUOTED.match(text, start)
+    value = in_quotes or _VALUE.match(text, start)
     if value is None or not value[0].strip():
         raise NotationError("a value is missing", text, start)
     begin = start + len(value[0]) - len(value[0].lstrip())
     end = begin + len(value[0].strip())
     plain = value[0].strip().removeprefix('"').removesuffix('"')
-    return Item(plain, begin if first is None else first, begin, end, key, weight), value.end()
+    return Item(
+        plain, begin if first is None else first, begin, end, key, weight, is_quoted=in_quotes is not None
+    ), value.end()
 
 
 class Arguments:
@@ -225,6 +229,19 @@ class Arguments:
         """Return the text `name`."""
         return self._take(name, str, None)
 
+    def quoted(self, name: str) -> str:
+        """Return the text `name`, which is in quotes and may stand anywhere; "" if there is none."""
+        self._asked.append(f'"{name}"')
+        item = next((item for item in self._left if item.is_quoted and item.key in (None, name)), None)
+        if item is None:
+            return ""
+        self._left.remove(item)
+        return str(item.value)
+
+    def has(self, key: str) -> bool:
+        """Return whether a value with this key is left."""
+        return any(item.key == key for item in self._left)
+
     def inner(self, name: str) -> Expression:
         """Return the delay `name`, which comes first."""
         self._asked.append(name)
@@ -279,6 +296,10 @@ class Arguments:
         """Return the error about a value that is not there."""
         here = self.expression
         return MissingValue(f"{here.name} lacks its {name}", here.text, here.start, here.end)
+
+    def keyed(self, name: str, convert: Callable[[str], Value]) -> Value | None:
+        """Return the value `name`, converted, if it is given by its key, else None."""
+        return self._keyed(name, convert)
 
     def _keyed(self, name: str, convert: Callable[[str], Value]) -> Value | None:
         if any(item.key == name for item in self._left):

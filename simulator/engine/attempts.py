@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulator.behaviour.breaker import Breaker, BreakerRule, Position
 from simulator.behaviour.retries import Budget
+from simulator.behaviour.values import Value
 from simulator.engine.message import Message
 from simulator.engine.runtime import Abandoned, Runtime, StageStopped, Task
 from simulator.engine.sender import Sender
 from simulator.engine.wire import WireRequest
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
-from simulator.topology.model import Call
+from simulator.topology.steps import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class OutgoingCall:
 
     `visit(attempt)` names the visit that an attempt causes, `draw(purpose)` returns u in (0, 1).
     `key` names the call in its stage, and with it the breaker and the budget that it shares with other messages' calls.
-    `deadline_at` is monotonic.
+    `deadline_at` is monotonic. `decisions` travel with the message.
     """
 
     call: Call
@@ -32,6 +33,7 @@ class OutgoingCall:
     content_type: str
     content_encoding: str
     deadline_at: float | None
+    decisions: Mapping[str, Value]
     visit: Callable[[int], str]
     draw: Callable[[str], float]
 
@@ -82,6 +84,7 @@ class Attempts:
         def request(address: str) -> WireRequest:
             return WireRequest(
                 downstream=call.to,
+                operation=call.operation,
                 address=address,
                 body=outgoing.body,
                 content_type=outgoing.content_type,
@@ -92,6 +95,7 @@ class Attempts:
                 deadline_seconds=left,
                 attempt=number,
                 headers=call.headers,
+                decisions=outgoing.decisions,
                 on_withheld=outgoing.message.exchange.withhold,
             )
 
@@ -183,7 +187,7 @@ class _Making:
         return self._hedged(self._outgoing.call.hedge_seconds)
 
     def _single(self, number: int) -> Attempt:
-        self._seen.sending(self._outgoing.call.to)
+        self._seen.sending(self._outgoing.call.to, self._outgoing.call.operation)
         begin = self._now()
         try:
             with self._seen.away():
@@ -233,7 +237,7 @@ class _Making:
 
     def _rival(self) -> _Rival:
         number = self._next_number()
-        self._seen.sending(self._outgoing.call.to)
+        self._seen.sending(self._outgoing.call.to, self._outgoing.call.operation)
         task = self._runtime.spawn(lambda: self._attempts.one(self._outgoing, number))
         return _Rival(number, self._now(), task)
 
@@ -270,7 +274,8 @@ class _Making:
 
     def _keep(self, attempt: Attempt, retry_in_seconds: float | None) -> None:
         self._made.append(attempt)
-        self._seen.attempted(self._outgoing.call.to, attempt, retry_in_seconds)
+        call = self._outgoing.call
+        self._seen.attempted(call.to, attempt, retry_in_seconds, call.operation)
 
     def _ended(self, begin: float, attempt: Attempt) -> CallRecord:
         self._keep(attempt, None)
@@ -285,6 +290,7 @@ class _Making:
             injected = self._breaker.injected and (injected or not failed)
         return CallRecord(
             downstream=self._outgoing.call.to,
+            operation=self._outgoing.call.operation,
             attempts=tuple(sorted(self._made, key=lambda attempt: attempt.number)),
             duration_seconds=self._now() - begin,
             outcome=outcome,

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from simulator.behaviour.draws import next_visit
 from simulator.behaviour.payloads import CONTENT_TYPE, filled
+from simulator.behaviour.times import Times
+from simulator.behaviour.values import Value
+from simulator.behaviour.weights import chosen
 from simulator.engine.attempts import Attempts, OutgoingCall
 from simulator.engine.identity import Identity
+from simulator.engine.injection import sleep_until
 from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime, StageStopped, Task
 from simulator.engine.tracing import Tracing
 from simulator.errors import DownstreamFailed, DownstreamTooSlow, MessageError
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import CallOutcome, CallRecord
-from simulator.topology.model import Call, Choose, InOrder, Parallel, Step
+from simulator.topology.steps import Call, Choose, Group, Parallel, Pause, Step
+from simulator.units import MAX_DURATION_SECONDS
 
 _TOO_SLOW = (CallOutcome.TIMEOUT, CallOutcome.EXPIRED)
+_TIME = re.compile(r"#[0-9]+")
 _NO_CONTENT_TYPE = "application/octet-stream"
 
 
@@ -31,6 +37,7 @@ class Visit:
     body: bytes
     deadline_at: float | None
     seen: Observation
+    decisions: Mapping[str, Value]
 
     def draw(self, purpose: str) -> float:
         """Return u in (0, 1), drawn for one purpose of this visit."""
@@ -40,7 +47,7 @@ class Visit:
 class Calls:
     """Perform the steps of messages.
 
-    `position` names a step in its stage: "0", "1.parallel.2", "0#3" for a third time.
+    `position` names a step in its operation: "0", "1.parallel.2", "0#3" for a third time.
     """
 
     def __init__(self, attempts: Attempts, runtime: Runtime, tracing: Tracing) -> None:
@@ -52,40 +59,59 @@ class Calls:
         """Perform steps in order. Raise DownstreamFailed or DownstreamTooSlow if a required call fails."""
         self._in_order(steps, "", visit)
 
-    def _in_order(self, steps: tuple[Step, ...], prefix: str, visit: Visit) -> None:
+    def _in_order(self, steps: tuple[Step, ...], prefix: str, visit: Visit, forgiving: bool = False) -> None:
         for index, step in enumerate(steps):
-            self._step(step, f"{prefix}{index}", visit)
+            self._step(step, f"{prefix}{index}", visit, forgiving)
 
-    def _step(self, step: Step, position: str, visit: Visit) -> None:
+    def _step(self, step: Step, position: str, visit: Visit, forgiving: bool) -> None:
+        """Perform a step; `forgiving` means that the message goes on if it fails."""
+        if step.when is not None and not step.when.holds(visit.decisions):
+            return
         if isinstance(step, Call):
-            self._maybe_call(step, position, visit)
-        elif isinstance(step, InOrder):
-            self._in_order(step.steps, f"{position}.", visit)
+            self._maybe_call(step, position, visit, forgiving)
+        elif isinstance(step, Pause):
+            self._pause(step, position, visit)
         elif isinstance(step, Choose):
-            self._choose(step, position, visit)
+            index = chosen([alternative.weight for alternative in step.choose], visit.draw(f"choose {position}"))
+            self._step(step.choose[index].step, f"{position}.choose.{index}", visit, forgiving)
         elif step.probability_ratio >= 1 or visit.draw(f"probability {position}") < step.probability_ratio:
-            self._parallel(step, f"{position}.parallel.", visit)
+            self._group(step, position, visit, forgiving)
 
-    def _choose(self, step: Choose, position: str, visit: Visit) -> None:
-        u = visit.draw(f"choose {position}")
-        sums = itertools.accumulate(alternative.weight_ratio for alternative in step.choose)
-        # Weights may add up to slightly less than 1; the rest belongs to the last alternative.
-        index = next((number for number, reached in enumerate(sums) if u < reached), len(step.choose) - 1)
-        self._maybe_call(step.choose[index], f"{position}.choose.{index}", visit)
+    def _pause(self, step: Pause, position: str, visit: Visit) -> None:
+        drawn = min(step.delay.quantile(visit.draw(f"delay {position}")), MAX_DURATION_SECONDS)
+        with visit.seen.paused(str(step.delay), drawn) as begin:
+            sleep_until(self._runtime, begin + drawn)
 
-    def _parallel(self, step: Parallel, prefix: str, visit: Visit) -> None:
+    def _group(self, group: Group, position: str, visit: Visit, forgiving: bool) -> None:
+        try:
+            if isinstance(group, Parallel):
+                self._parallel(group, position, visit, forgiving or group.optional)
+            else:
+                for place in _places(group.times, position, visit):
+                    self._in_order(group.steps, f"{place}.", visit, forgiving or group.optional)
+        except (DownstreamFailed, DownstreamTooSlow):
+            self._in_order(group.on_error, f"{position}.on_error.", visit, forgiving)
+            if not group.optional:
+                raise
+
+    def _parallel(self, group: Parallel, position: str, visit: Visit, forgiving: bool) -> None:
         """Perform all steps in parallel, wait for every one of them, and raise the most serious failure."""
         errors: list[MessageError] = []
-        remaining = iter(enumerate(step.parallel))
+        steps = [
+            (group.parallel[index], f"{place}.parallel.{index}")
+            for place in _places(group.times, position, visit)
+            for index in _picked(group, place, visit)
+        ]
+        remaining = iter(steps)
 
         def work() -> None:
-            for index, inner in remaining:
+            for inner, place in remaining:
                 try:
-                    self._step(inner, f"{prefix}{index}", visit)
+                    self._step(inner, place, visit, forgiving)
                 except MessageError as error:
                     errors.append(error)
 
-        concurrency = min(len(step.parallel), step.limit or len(step.parallel))
+        concurrency = min(len(steps), group.limit or len(steps))
         unforeseen: list[Exception] = []
         tasks = [self._runtime.spawn(work) for _ in range(concurrency)]
         try:
@@ -108,26 +134,26 @@ class Calls:
         used = {call.to for call in calls if call.breaker is not None}
         self._attempts.forget(lambda downstream: downstream in used)
 
-    def _maybe_call(self, call: Call, position: str, visit: Visit, key: str = "") -> None:
+    def _maybe_call(self, call: Call, position: str, visit: Visit, forgiving: bool) -> None:
         if call.probability_ratio < 1 and visit.draw(f"probability {position}") >= call.probability_ratio:
             return
-        if call.times == 1:
-            self._call(call, key or position, position, visit)
-        else:
-            for number in range(1, call.times + 1):
-                self._call(call, key or position, f"{position}#{number}", visit)
+        key = position if "#" not in position else _TIME.sub("", position)
+        if visit.message.operation:
+            key = f"{visit.message.operation}:{key}"
+        for place in _places(call.times, position, visit):
+            self._call(call, key, place, visit, forgiving)
 
-    def _call(self, call: Call, key: str, position: str, visit: Visit) -> None:
+    def _call(self, call: Call, key: str, position: str, visit: Visit, forgiving: bool) -> None:
         outgoing = self._outgoing(call, key, position, visit)
         record = self._make(outgoing, visit.seen)
         failed = record.outcome is not CallOutcome.OK
-        forgivable = call.optional or call.fallback is not None
+        forgivable = forgiving or call.optional or bool(call.fallback)
         visit.seen.called(replace(record, forgiven=True) if failed and forgivable else record)
         if not failed:
             return
         try:
-            if call.fallback is not None:
-                self._maybe_call(call.fallback, f"{position}.fallback", visit, f"{key}.fallback")
+            if call.fallback:
+                self._fall_back(call.fallback, f"{position}.fallback", visit, forgiving or call.optional)
                 return
             # Stages that share a deadline give up one right after the other, and a busy caller may learn of the called
             # stage's before it has noticed its own.
@@ -137,6 +163,12 @@ class Calls:
         except (DownstreamFailed, DownstreamTooSlow):
             if not call.optional:
                 raise
+
+    def _fall_back(self, steps: tuple[Step, ...], position: str, visit: Visit, forgiving: bool) -> None:
+        if len(steps) == 1:
+            self._step(steps[0], position, visit, forgiving)
+        else:
+            self._in_order(steps, f"{position}.", visit, forgiving)
 
     def _is_past(self, deadline_at: float | None) -> bool:
         return deadline_at is not None and self._runtime.now() >= deadline_at
@@ -170,6 +202,7 @@ class Calls:
             content_type=content_type,
             content_encoding=content_encoding,
             deadline_at=deadline_at,
+            decisions=visit.decisions,
             visit=lambda attempt: next_visit(message.visit, f"{visit.identity.stage}/{position}", attempt),
             draw=lambda purpose: visit.draw(f"{purpose} {position}"),
         )
@@ -187,3 +220,20 @@ def _all_injected(tasks: list[Task]) -> bool:
         except Exception:  # noqa: BLE001, S112 - it had already ended, and the whole step is abandoned
             continue
     return bool(waited) and all(waited)
+
+
+def _places(times: Times, position: str, visit: Visit) -> Iterable[str]:
+    """Yield the position of each of the times that a step is taken."""
+    if times.fixed == 1 and not times.decision and times.rule is None:
+        return (position,)
+    count = times.of(lambda: visit.draw(f"times {position}"), visit.decisions)
+    return (f"{position}#{number}" for number in range(1, count + 1))
+
+
+def _picked(group: Parallel, position: str, visit: Visit) -> Iterable[int]:
+    """Return which of a group's steps are taken: each set of `pick` steps with the same probability."""
+    everything = range(len(group.parallel))
+    if group.pick is None or group.pick >= len(everything):
+        return everything
+    lots = {index: visit.draw(f"pick {position} {index}") for index in everything}
+    return sorted(sorted(everything, key=lots.__getitem__)[: group.pick])

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulator.behaviour.corrections import Correction
 from simulator.behaviour.faults.base import Phase
 from simulator.behaviour.limits import Bucket, retry_after_seconds
+from simulator.behaviour.values import Value
 from simulator.engine.bodies import check_body
 from simulator.engine.calls import Calls, Visit
 from simulator.engine.capacity import Capacity, Ticket
 from simulator.engine.encodings import decompressed, is_compressed
-from simulator.engine.injection import Behaviour, Injection, Machine, sleep_until
+from simulator.engine.injection import Behaviour, Injection, Machine, OperationBehaviour, sleep_until
 from simulator.engine.message import Answer, Message
 from simulator.engine.output import Output
 from simulator.engine.runtime import Event, Runtime, StageStopped
 from simulator.engine.tracing import Tracing
-from simulator.errors import BrokenOff, DeadlinePassed, MessageError, RateLimited, Unforeseen
+from simulator.errors import BrokenOff, DeadlinePassed, InvalidMessage, MessageError, RateLimited, Unforeseen
 from simulator.telemetry.observe import Observation, Observer
 from simulator.telemetry.record import Arrival, Outcome, StageRecord
 from simulator.topology.graph import calls_of
+from simulator.topology.model import Method, Operation
 from simulator.units import MAX_DURATION_SECONDS
 
 
@@ -49,7 +52,7 @@ class Handling:
         self._machine = machine
         self._running: set[object] = set()
         self._correction = Correction()
-        self.known_downstreams = frozenset(call.to for _, call in calls_of(behaviour.model))
+        self.known_downstreams = frozenset((call.to, call.operation) for _, call in calls_of(behaviour.model))
         self._bucket = self._new_bucket()
 
     @property
@@ -99,11 +102,16 @@ class Handling:
 
     def _handle(self, message: Message, admission: _Admission | None) -> StageRecord:
         behaviour = self._behaviour
-        with self._observer.observing(self._arrival(message)) as seen, self._capacity.ticket() as ticket:
-            injection = Injection(behaviour, message, seen, self._runtime, self._machine)
+        operation = behaviour.operations[message.operation]
+        decisions = operation.decisions(message)
+        arrival = self._arrival(message, operation.model, decisions)
+        with self._observer.observing(arrival) as seen, self._capacity.ticket() as ticket:
+            injection = Injection(operation, message, decisions, seen, self._runtime, self._machine)
             case = _Case(
                 message=message,
                 behaviour=behaviour,
+                operation=operation,
+                decisions=decisions,
                 seen=seen,
                 ticket=ticket,
                 injection=injection,
@@ -148,7 +156,7 @@ class Handling:
             return Answer(error=broken_off)
 
     def _work(self, case: _Case) -> Answer:
-        message, behaviour, seen, injection = case.message, case.behaviour, case.seen, case.injection
+        message, seen, injection = case.message, case.seen, case.injection
         self._check_rate_limit()
         deadline_at = None if message.deadline_seconds is None else seen.received_at + message.deadline_seconds
         self._check_deadline(deadline_at)
@@ -164,9 +172,10 @@ class Handling:
         injection.inject(Phase.BEFORE)
         self._process(case)
         injection.inject(Phase.AFTER)
-        calls = behaviour.model.calls
+        calls = case.operation.model.calls
         if calls:
-            self._calls.perform(calls, Visit(behaviour.identity, message, body, deadline_at, seen))
+            visit = Visit(case.behaviour.identity, message, body, deadline_at, seen, case.decisions)
+            self._calls.perform(calls, visit)
         else:
             self._output.write(body, message.content_type)
         seen.ended(Outcome.FORWARDED if calls else Outcome.DELIVERED)
@@ -201,18 +210,22 @@ class Handling:
 
     def _read(self, case: _Case) -> bytes:
         """Return the body as it is forwarded, or decompressed if it is delivered here."""
-        message, model, seen = case.message, case.behaviour.model, case.seen
+        message, operation, seen = case.message, case.operation.model, case.seen
         compressed = is_compressed(message.content_encoding)
         try:
             body = message.exchange.read()
         finally:
             seen.read(message.exchange.waited_seconds)
         seen.sized(len(body))
-        plain = decompressed(body, message.content_encoding, model.max_body_bytes) if compressed else body
-        check_body(plain, message.content_type)
-        return body if model.calls else plain
+        max_bytes = case.behaviour.model.max_body_bytes
+        plain = decompressed(body, message.content_encoding, max_bytes) if compressed else body
+        if operation.method.has_body:
+            check_body(plain, message.content_type)
+        elif body and operation.method is not Method.DELETE:
+            raise InvalidMessage(f"a {operation.method} has no body, but this one has {len(body)} bytes")
+        return body if operation.calls else plain
 
-    def _arrival(self, message: Message) -> Arrival:
+    def _arrival(self, message: Message, operation: Operation, decisions: Mapping[str, Value]) -> Arrival:
         received_at, received_unix_ns = message.received_at, message.received_unix_ns
         return Arrival(
             message_id=message.message_id,
@@ -227,6 +240,10 @@ class Handling:
             received_at=self._runtime.now() if received_at is None else received_at,
             trace=self._tracing.ids(message.message_id, message.visit),
             deadline_seconds=message.deadline_seconds,
+            operation=message.operation,
+            method=operation.method,
+            route=operation.path,
+            decisions=decisions,
         )
 
     def _new_bucket(self) -> Bucket | None:
@@ -248,14 +265,14 @@ class Handling:
 
         The time before it is measured, the time after it is estimated from earlier messages.
         """
-        delay, utilisation = case.behaviour.model.delay, self._capacity.utilisation
+        delay, utilisation = case.operation.model.delay, self._capacity.utilisation
         # A heavy tail may draw more than can be slept.
         drawn = min(delay.under_load(case.draw("delay"), utilisation), MAX_DURATION_SECONDS)
         if drawn > 0:
             end = case.seen.own_time_over_at(drawn) - self._correction.seconds
             case.seen.has_waited = end > self._runtime.now()
             sleep_until(self._runtime, end)
-        case.seen.processed(drawn, case.behaviour.delay_spec, utilisation)
+        case.seen.processed(drawn, case.operation.delay_spec, utilisation)
 
 
 class _Admission:
@@ -272,6 +289,8 @@ class _Case:
 
     message: Message
     behaviour: Behaviour
+    operation: OperationBehaviour
+    decisions: Mapping[str, Value]
     seen: Observation
     ticket: Ticket
     injection: Injection
@@ -283,5 +302,5 @@ class _Case:
 
     def answer_bytes(self) -> int | None:
         """Return how large the answer is to be; None for as large as it is."""
-        size = self.behaviour.model.response_size
+        size = self.operation.model.response_size
         return None if size is None else size.bytes(self.draw("response size"))

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Protocol
 
 from simulator.behaviour.faults.base import Fault, Phase
+from simulator.behaviour.values import Value
 from simulator.engine.identity import Identity
 from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime, StageStopped
 from simulator.errors import BrokenOff, InjectedFault
 from simulator.telemetry.observe import Observation
-from simulator.topology.model import Stage
+from simulator.topology.model import Operation, Stage
 from simulator.units import format_size
 
 
@@ -35,6 +36,23 @@ class Behaviour:
     model: Stage
 
     @cached_property
+    def operations(self) -> Mapping[str, OperationBehaviour]:
+        """Return what it does in each of its operations, by name."""
+        return {
+            name: OperationBehaviour(self.identity, name, operation)
+            for name, operation in self.model.all_operations.items()
+        }
+
+
+@dataclass(frozen=True)
+class OperationBehaviour:
+    """What a stage does to a message in one of its operations; `name` is "" if it has only itself."""
+
+    identity: Identity
+    name: str
+    model: Operation
+
+    @cached_property
     def delay_spec(self) -> str:
         """Return the delay in its notation."""
         return str(self.model.delay)
@@ -49,6 +67,16 @@ class Behaviour:
         ]
         return {phase: tuple(each for each in mine if each[1].phase is phase) for phase in Phase}
 
+    def decisions(self, message: Message) -> Mapping[str, Value]:
+        """Return the decisions of a message: those that it came with, and those that are drawn here."""
+        if not self.model.decide:
+            return message.decisions
+        drawn = {
+            name: rule.value(self.identity.draw(message.message_id, message.visit, f"decide {name}"))
+            for name, rule in self.model.decide.items()
+        }
+        return {**message.decisions, **drawn}
+
 
 class Injection:
     """One message as the target of its stage's faults.
@@ -57,10 +85,17 @@ class Injection:
     """
 
     def __init__(
-        self, behaviour: Behaviour, message: Message, seen: Observation, runtime: Runtime, machine: Machine
+        self,
+        behaviour: OperationBehaviour,
+        message: Message,
+        decisions: Mapping[str, Value],
+        seen: Observation,
+        runtime: Runtime,
+        machine: Machine,
     ) -> None:
         self._behaviour = behaviour
         self._message = message
+        self._decisions = decisions
         self._seen = seen
         self._runtime = runtime
         self._machine = machine
@@ -100,9 +135,9 @@ class Injection:
         except (MemoryError, OverflowError):
             raise InjectedFault(self._name, 503, f"there was no memory for {format_size(size_bytes)}") from None
 
-    def fail(self, status: int) -> None:
-        """Raise InjectedFault, to answer with a status."""
-        raise InjectedFault(self._name, status)
+    def fail(self, status: int, message: str) -> None:
+        """Raise InjectedFault, to answer with a status and a message."""
+        raise InjectedFault(self._name, status, message=message)
 
     def reset(self) -> None:
         """Raise InjectedFault, to reset the connection."""
@@ -125,6 +160,8 @@ class Injection:
     def _hitting(self, phase: Phase) -> Iterator[Fault]:
         message, identity = self._message, self._behaviour.identity
         for purpose, fault in self._behaviour.faults[phase]:
+            if fault.when is not None and not fault.when.holds(self._decisions):
+                continue
             if fault.hits(identity.draw(message.message_id, message.visit, purpose)):
                 yield fault
 

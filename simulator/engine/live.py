@@ -13,12 +13,13 @@ from simulator.engine.injector import Injector
 from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import did_you_mean
 from simulator.topology.document import Keys
-from simulator.topology.graph import calls_of, headers_of, wiring_problems
+from simulator.topology.graph import Node, calls_of, headers_of, label, wiring_problems
 from simulator.topology.headers import values_for, with_hidden_headers
 from simulator.topology.model import Role, Stage
-from simulator.topology.settings import with_call_keys
+from simulator.topology.plain_steps import with_call_keys
 from simulator.topology.sizes import Limit, call_size_problems
 from simulator.topology.structure import structure, unstructure
+from simulator.topology.targets import resolved
 
 CHANGEABLE = (
     "delay",
@@ -50,7 +51,7 @@ class LiveStage:
         injector: Injector | None,
         on_change: Callable[[Stage], None],
         variables: Mapping[str, str] | None = None,
-        limits: Mapping[str, Limit] | None = None,
+        limits: Mapping[Node, Limit] | None = None,
     ) -> None:
         self._handling = handling
         self._capacity = capacity
@@ -95,7 +96,7 @@ class LiveStage:
         stage, found = structure({key: value for key, value in plain.items() if value is not None}, Stage)
         problems += [_problem(keys, message) for keys, message in found]
         if stage is not None:
-            stage = replace(stage, **kept)
+            stage = resolved(replace(stage, **kept), self._operations(behaviour))
             if stage.load != behaviour.model.load and stage.load is not None and stage.load.schedule is None:
                 problems.append(Problem(_LOAD_RULE))
             problems += self._wiring_problems(behaviour, stage)
@@ -111,6 +112,14 @@ class LiveStage:
         self._capacity.resize(stage.workers, stage.queue)
         self._on_change(stage)
 
+    def _operations(self, behaviour: Behaviour) -> dict[str, set[str]]:
+        """Return the operations of the stages that this one has called."""
+        found: dict[str, set[str]] = {}
+        called = [(call.to, call.operation) for _, call in calls_of(behaviour.model)]
+        for stage, operation in (*called, *self._handling.known_downstreams):
+            found.setdefault(stage, set()).add(operation)
+        return found
+
     def _load_problems(self, patch: Mapping[str, Any], stage: Stage) -> Iterator[Problem]:
         if "load" not in patch:
             return
@@ -125,10 +134,12 @@ class LiveStage:
             yield Problem(_LOAD_RULE)
 
     def _wiring_problems(self, behaviour: Behaviour, stage: Stage) -> Iterator[Problem]:
-        known = {call.to for _, call in calls_of(behaviour.model)} | self._handling.known_downstreams
+        operations = self._operations(behaviour)
+        known = set(operations)
         for keys, call in calls_of(stage):
-            if call.to not in known:
-                callable_now = ", ".join(sorted(known)) or "none"
+            if call.operation not in operations.get(call.to, ()):
+                nodes = sorted(label((name, operation)) for name in known for operation in operations[name])
+                callable_now = ", ".join(nodes) or "none"
                 yield _problem(keys, f"a running stage can only call those that it called before: {callable_now}")
         yield from self._header_problems(stage)
         for keys, message in call_size_problems(stage, self._limits):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from simulator.behaviour.values import Value
 from simulator.errors import MessageError
-from simulator.telemetry.record import Outcome, Via
+from simulator.telemetry.record import NO_DECISIONS, Outcome, Via
 
 _SLOW_STEPS_PER_SECOND = 10.0
 
@@ -91,12 +93,12 @@ class NoClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message before it is handled.
+    """A message before it is handled, by one of the stage's operations ("" for a stage that has only itself).
 
     `body_bytes` is None if the size is unknown before the body is read.
     `caller` is a stage of the topology or `outside`; `due` is when the message was due to start, `deadline_seconds` how
     long the caller still waits for the answer (None: as long as it takes). `received_at`, monotonic, is when its first
-    byte arrived; None means now.
+    byte arrived; None means now. `decisions` are those drawn for it on its way here.
     """
 
     message_id: str
@@ -111,3 +113,5 @@ class Message:
     content_encoding: str = ""
     received_at: float | None = None
     received_unix_ns: int | None = None
+    operation: str = ""
+    decisions: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from simulator.behaviour.values import Value
 from simulator.engine.message import Due
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.headers import Headers
@@ -13,14 +14,15 @@ from simulator.topology.headers import Headers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRequest:
-    """One request to the instance of `downstream` at `address`.
+    """One request to the instance of `downstream` at `address`, for its `operation` ("" if it has only itself).
 
     `visit` is the visit that it causes there. `deadline_seconds` is how long the caller waits for the reply in all,
-    None meaning for ever; `attempt` counts from 1. `headers` are those configured for the call. `on_withheld()` is
-    called if the called stage announces that an injected fault may withhold its answer.
+    None meaning for ever; `attempt` counts from 1. `headers` are those configured for the call, `decisions` travel with
+    it. `on_withheld()` is called if the called stage announces that an injected fault may withhold its answer.
     """
 
     downstream: str
+    operation: str
     address: str
     body: bytes
     content_type: str
@@ -31,6 +33,7 @@ class WireRequest:
     deadline_seconds: float | None
     attempt: int
     headers: Headers | None
+    decisions: Mapping[str, Value]
     on_withheld: Callable[[], None]
 
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from simulator.behaviour.times import Times
 from simulator.generation.chance import Chance
-from simulator.topology.model import (
-    Alternative,
-    Call,
-    Choose,
-    InOrder,
-    Name,
-    Parallel,
-    PositiveCount,
-    Ratio,
-    Step,
-)
+from simulator.topology.quantities import Name
+from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause, Step
 
 # The share of calls that are made several times (Luo et al., "An In-Depth Study of Microservice Call Graph and Runtime
 # Performance", IEEE TPDS 33(12), 2022).
@@ -64,7 +56,7 @@ def choose_by_popularity(entries: Sequence[str]) -> tuple[Step, ...]:
 
 def _choose(names: Sequence[str], weights: Sequence[float]) -> Choose:
     alternatives = (
-        Alternative(to=Name(name), weight_ratio=Ratio(weight)) for name, weight in zip(names, weights, strict=True)
+        Alternative(step=Call(to=Name(name)), weight=weight) for name, weight in zip(names, weights, strict=True)
     )
     return Choose(choose=tuple(alternatives))
 
@@ -73,7 +65,7 @@ def _call(caller: str, to: str, chance: Chance) -> Call:
     about = f"{caller} {to}"
     if not chance.happens(REPEATED_RATIO, about, "repeated"):
         return Call(to=Name(to))
-    return Call(to=Name(to), times=PositiveCount(chance.one_of((2, 2, 3), about, "times")))
+    return Call(to=Name(to), times=Times(chance.one_of((2, 2, 3), about, "times")))
 
 
 def _group(calls: list[Call], about: str, chance: Chance) -> Step:
@@ -93,25 +85,27 @@ def with_calls_changed(steps: Sequence[Step], change: Callable[[Call], Call]) ->
                 return replace(step, parallel=with_calls_changed(inner, change))
             case InOrder(steps=inner):
                 return replace(step, steps=with_calls_changed(inner, change))
-            case Choose():
-                return step
             case Call():
                 return change(step)
+            case Choose() | Pause():
+                return step
 
     return tuple(map(changed, steps))
 
 
-def calls_made(steps: Sequence[Step], probability_ratio: float = 1.0) -> Iterator[tuple[Call, float]]:
-    """Yield each call with how many times it is made on average, without fallbacks."""
+def calls_made(steps: Sequence[Step], mean: float = 1.0) -> Iterator[tuple[Call, float, bool]]:
+    """Yield each call with how many times it is made on average, without fallbacks, and whether it is chosen.
+
+    Conditions count as fulfilled.
+    """
     for step in steps:
         match step:
-            case Parallel(parallel=inner, probability_ratio=own):
-                yield from calls_made(inner, probability_ratio * own)
-            case InOrder(steps=inner):
-                yield from calls_made(inner, probability_ratio)
-            case Choose(choose=alternatives):
-                for alternative in alternatives:
-                    chosen = probability_ratio * alternative.weight_ratio
-                    yield alternative, chosen * alternative.probability_ratio * alternative.times
+            case Parallel(parallel=inner) | InOrder(steps=inner):
+                yield from calls_made(inner, mean * step.probability_ratio * step.times.mean)
+            case Choose(choose=alternatives, ratios=ratios):
+                for alternative, ratio in zip(alternatives, ratios, strict=True):
+                    yield from ((call, count, True) for call, count, _ in calls_made([alternative.step], mean * ratio))
             case Call():
-                yield step, probability_ratio * step.probability_ratio * step.times
+                yield step, mean * step.probability_ratio * step.times.mean, False
+            case Pause():
+                continue

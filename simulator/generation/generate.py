@@ -14,7 +14,9 @@ from simulator.generation.names import Kind, kinds_of, names_of
 from simulator.generation.shape import Shape, default_layers, make_shape
 from simulator.generation.troubles import Options, faults_of
 from simulator.generation.visits import with_probabilities
-from simulator.topology.model import Load, Name, PerSecond, Role, Seed, Stage, Step, Topology
+from simulator.topology.model import Load, Role, Stage, Topology
+from simulator.topology.quantities import Name, PerSecond, Seed
+from simulator.topology.steps import Step
 
 MAX_STAGES = 10_000
 MIN_VISITS = 5.0
@@ -107,7 +109,7 @@ def _stage(name: str, kind: Kind | None, steps: Sequence[Step], plan: Plan, chan
         role=Role.TERMINATOR if is_last else Role.PROCESSOR,
         delay=delay_of(name, kind, chance),
         faults=faults_of(name, plan.faulty_ratio, chance),
-        calls=None if is_last else tuple(steps),
+        calls=() if is_last else tuple(steps),
     )
 
 
@@ -120,7 +122,7 @@ def _with_options(
     def added(name: str, stage: Stage) -> Stage:
         if stage.role is not Role.PROCESSOR:
             return stage
-        return replace(stage, calls=with_calls_changed(stage.calls or (), lambda call: options.added_to(name, call)))
+        return replace(stage, calls=with_calls_changed(stage.calls, lambda call: options.added_to(name, call)))
 
     return {name: added(name, stage) for name, stage in stages.items()}
 

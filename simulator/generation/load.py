@@ -12,7 +12,9 @@ from simulator.errors import ConfigurationError
 from simulator.generation.calls import calls_made
 from simulator.generation.chance import Chance
 from simulator.generation.delays import mean_seconds
-from simulator.topology.model import DEFAULT_TIMEOUT, Call, Count, PositiveCount, Role, Stage
+from simulator.topology.model import Role, Stage
+from simulator.topology.quantities import Count, PositiveCount
+from simulator.topology.steps import DEFAULT_TIMEOUT, Call
 from simulator.units import format_rate
 
 # The rest, up to 70%, is for what the bounds below leave out, above all the waiting for a worker.
@@ -61,7 +63,7 @@ def loads_of(stages: Mapping[str, Stage]) -> dict[str, StageLoad]:
     for name, stage in stages.items():
         if stage.role is Role.INJECTOR and stage.load is not None:
             rates[name] = stage.load.rate_per_second or 0.0
-        for call, calls in calls_made(stage.calls or ()):
+        for call, calls, _ in calls_made(stage.calls):
             _send(call, rates[name] * calls, visits, rates)
     return {
         name: StageLoad(per_second=rates[name], busy_seconds=visits[name].busy_seconds)
@@ -71,10 +73,9 @@ def loads_of(stages: Mapping[str, Stage]) -> dict[str, StageLoad]:
 
 
 def _visit(stage: Stage, visits: Mapping[str, _Visit]) -> _Visit:
-    calls = list(calls_made(stage.calls or ()))
     busy = mean_seconds(stage.delay) + _fault_seconds(stage)
     failed = sum(fault.rate_ratio for fault in stage.faults)
-    for call, times in calls:
+    for call, times, _ in calls_made(stage.calls):
         busy += times * _call_seconds(call, visits)
         failed += times * _call_failed(call, visits)
     return _Visit(busy_seconds=busy, failed_ratio=min(1.0, failed))
@@ -107,7 +108,9 @@ def _call_failed(call: Call, visits: Mapping[str, _Visit]) -> float:
     if call.optional:
         return 0.0
     failed = _all_attempts_failed(call, visits)
-    return failed if call.fallback is None else failed * _call_failed(call.fallback, visits)
+    if not call.fallback:
+        return failed
+    return failed * min(1.0, sum(times * _call_failed(one, visits) for one, times, _ in calls_made(call.fallback)))
 
 
 def _all_attempts_failed(call: Call, visits: Mapping[str, _Visit]) -> float:
@@ -118,15 +121,15 @@ def _call_seconds(call: Call, visits: Mapping[str, _Visit]) -> float:
     attempts = _attempts(call, visits)
     pauses = (attempts - 1.0) * call.retries.max_seconds if call.retries.count else 0.0
     seconds = attempts * visits[call.to].busy_seconds + pauses
-    if call.fallback is not None:
-        seconds += _all_attempts_failed(call, visits) * _call_seconds(call.fallback, visits)
+    for one, times, _ in calls_made(call.fallback):
+        seconds += _all_attempts_failed(call, visits) * times * _call_seconds(one, visits)
     return seconds
 
 
 def _send(call: Call, per_second: float, visits: Mapping[str, _Visit], rates: dict[str, float]) -> None:
     rates[call.to] += per_second * _attempts(call, visits)
-    if call.fallback is not None:
-        _send(call.fallback, per_second * _all_attempts_failed(call, visits), visits, rates)
+    for one, times, _ in calls_made(call.fallback):
+        _send(one, per_second * times * _all_attempts_failed(call, visits), visits, rates)
 
 
 def with_room(stages: Mapping[str, Stage], chance: Chance) -> dict[str, Stage]:

@@ -11,7 +11,8 @@ from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.retries import Retries
 from simulator.generation.chance import Chance
-from simulator.topology.model import DEFAULT_TIMEOUT, Call, Name, PositiveSeconds
+from simulator.topology.quantities import Name, PositiveSeconds
+from simulator.topology.steps import DEFAULT_TIMEOUT, Call
 
 # They hit one message in a thousand up to one in fifty; none takes CPU time or memory from the other stages.
 _FAULTS = (
@@ -87,7 +88,7 @@ class Options:
         others = [name for name in self._fallbacks[caller] if name != call.to]
         if not others:
             return replace(call, optional=True)
-        return replace(call, fallback=Call(to=Name(self._chance.one_of(others, about, "fallback"))))
+        return replace(call, fallback=(Call(to=Name(self._chance.one_of(others, about, "fallback"))),))
 
 
 def _seconds(seconds: float, low: float) -> PositiveSeconds:

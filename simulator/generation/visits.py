@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 from simulator.generation.calls import calls_made, with_calls_changed
 from simulator.generation.chance import Chance
-from simulator.topology.model import Alternative, Call, Ratio, Stage, Step
+from simulator.topology.model import Stage
+from simulator.topology.quantities import Ratio
+from simulator.topology.steps import Call, Step
 
 Steps = Mapping[str, Sequence[Step]]
 _SELDOM = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -41,7 +43,10 @@ def with_probabilities(steps: Steps, injectors: Sequence[str], max_visits: float
     `steps` has every stage after all of its callers.
     """
     edges = {
-        name: [_edge(name, call, calls, name in injectors, chance) for call, calls in calls_made(own)]
+        name: [
+            _edge(name, call, calls, always=is_chosen or name in injectors, chance=chance)
+            for call, calls, is_chosen in calls_made(own)
+        ]
         for name, own in steps.items()
     }
 
@@ -75,14 +80,14 @@ def mean_visits(stages: Mapping[str, Stage]) -> float:
         if stage.load is not None:
             visits[name] = stage.load.rate_per_second or 0.0
             created += visits[name]
-        for call, calls in calls_made(stage.calls or ()):
+        for call, calls, _ in calls_made(stage.calls):
             visits[call.to] += visits[name] * calls
     return sum(visits.values()) / created - 1.0
 
 
-def _edge(caller: str, call: Call, calls: float, by_injector: bool, chance: Chance) -> _Edge:
+def _edge(caller: str, call: Call, calls: float, *, always: bool, chance: Chance) -> _Edge:
     about = f"{caller} {call.to}"
-    if by_injector or isinstance(call, Alternative):
+    if always:
         return _Edge(call.to, calls, -1.0, 1.0)
     seldom_ratio = chance.one_of(_SELDOM, about, "probability")
     return _Edge(call.to, calls, 1.0 + chance.u(about, "always"), seldom_ratio)

@@ -37,7 +37,8 @@ from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.service import for_several_stages
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
-from simulator.topology.model import Seconds, Seed, Topology
+from simulator.topology.model import Topology
+from simulator.topology.quantities import Seconds, Seed
 from simulator.topology.reader import read_topology, samples_beside
 from simulator.units import parse_duration, parse_size
 

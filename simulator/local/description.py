@@ -10,10 +10,13 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
+from simulator.behaviour.times import ONCE
 from simulator.quoting import printable
-from simulator.topology.graph import entries
-from simulator.topology.model import Alternative, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
+from simulator.topology.graph import calls_of, entries
+from simulator.topology.model import Operation, Role, Stage, Topology
+from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 from simulator.topology.structure import unstructure
+from simulator.topology.walking import all_calls
 from simulator.units import format_rate, format_ratio
 
 _HEADINGS = ("stage", "role", "delay", "workers", "queue", "faults", "calls")
@@ -21,9 +24,9 @@ _GAP = "  "
 _INDENT = "    "
 _MAX_PADDED = 60  # one long delay does not shift the columns of a thousand stages
 # The keys in the line of a stage; all others, including future ones, are written under it.
-_IN_THE_LINE = ("role", "delay", "workers", "queue", "faults", "calls", "instances", "most_instances")
+_IN_THE_LINE = ("role", "delay", "workers", "queue", "faults", "calls", "instances", "most_instances", "operations")
 _IN_THE_HEADING = ("name", "seed", "stages")
-_IN_THE_STEPS = ("to", "times", "probability", "weight", "fallback")
+_IN_THE_STEPS = ("to", "times", "probability", "when", "fallback")
 
 
 def describe(topology: Topology, fits: bool = True) -> Group:
@@ -62,7 +65,7 @@ def _of_all(topology: Topology) -> Iterator[str]:
 
 def _row(name: str, stage: Stage) -> tuple[str, ...]:
     faults = ", ".join(str(fault) for fault in stage.faults)
-    steps = _steps(stage.calls or ())
+    steps = _steps(stage.calls)
     count = f"{stage.instances}" if stage.max_instances is None else f"{stage.instances}..{stage.max_instances}"
     shown = name if count == "1" else f"{name} x {count}"
     delay, workers, queue = str(stage.delay), str(stage.workers), str(stage.queue)
@@ -78,18 +81,23 @@ def _details(stage: Stage) -> Iterator[str]:
     rest = {key: value for key, value in unstructure(stage).items() if key not in _IN_THE_LINE}
     for key, value in rest.items():
         yield printable(f"{key}: {_written(value)}")
-    for call in _calls_of(stage.calls or ()):
-        if options := _options(call):
-            yield printable(f"call to {call.to}: {options}")
+    for keys, call in calls_of(stage):
+        if "fallback" not in keys and (options := _options(call)):
+            yield printable(f"call to {call.target}: {options}")
+    for name, operation in stage.operations.items():
+        yield printable(f"{name}: {operation.method} {operation.path}{_of_operation(stage, operation)}")
 
 
-def _calls_of(steps: Sequence[Step]) -> Iterator[Call]:
-    for step in steps:
-        match step:
-            case Parallel(parallel=inner) | Choose(choose=inner) | InOrder(steps=inner):
-                yield from _calls_of(inner)
-            case Call():
-                yield step
+def _of_operation(stage: Stage, operation: Operation) -> str:
+    """Return what an operation does, as far as the stage's own line does not say it."""
+    said = []
+    if operation.delay != stage.delay:
+        said.append(f"delay {operation.delay}")
+    if operation.faults != stage.faults:
+        said.append(f"faults {', '.join(map(str, operation.faults)) or 'none'}")
+    if operation.calls != stage.calls:
+        said.append(f"calls {_steps(operation.calls) or 'nothing'}")
+    return "".join(f", {text}" for text in said)
 
 
 def _options(call: Call) -> str:
@@ -98,9 +106,11 @@ def _options(call: Call) -> str:
     if call.headers is not None:
         plain["headers"] = call.headers.shown()
     said = [_option(key, value) for key, value in plain.items()]
-    if call.fallback is not None:
-        options = _options(call.fallback)
-        said.append(f"fallback {_step(call.fallback)}" + (f" ({options})" if options else ""))
+    if call.fallback:
+        inner = [(one, _options(one)) for keys, one in all_calls(call.fallback) if "fallback" not in keys]
+        name = len(inner) > 1  # of which call the options are
+        options = "; ".join(f"{one.target}: {text}" if name else text for one, text in inner if text)
+        said.append(f"fallback {_steps(call.fallback)}" + (f" ({options})" if options else ""))
     return ", ".join(said)
 
 
@@ -123,23 +133,34 @@ def _steps(steps: Sequence[Step]) -> str:
 
 def _step(step: Step) -> str:
     match step:
-        case Parallel(parallel=steps, probability_ratio=probability, limit=limit):
-            bound = "" if limit is None else f", {limit} at a time"
-            return _with_probability(f"({' | '.join(_step(inner) for inner in steps)}{bound})", probability)
-        case Choose(choose=alternatives):
-            return f"({' or '.join(map(_alternative, alternatives))})"
+        case Parallel(parallel=steps):
+            bounds = f", {step.limit} at a time" if step.limit is not None else ""
+            bounds += f", {step.pick} of them" if step.pick is not None else ""
+            return _qualified(f"({' | '.join(_step(inner) for inner in steps)}{bounds})", step)
+        case Choose(choose=alternatives, ratios=ratios):
+            said = (f"{_share(ratio)} {_step(one.step)}" for one, ratio in zip(alternatives, ratios, strict=True))
+            return _qualified(f"({' or '.join(said)})", step)
         case InOrder(steps=steps):
-            return f"({_steps(steps)})"
-        case Call(to=to, times=times, probability_ratio=probability):
-            return _with_probability(to if times == 1 else f"{times} x {to}", probability)
+            return _qualified(f"({_steps(steps)})", step)
+        case Pause(delay=delay):
+            return _qualified(f"[{delay}]", step)
+        case Call():
+            return _qualified(step.target, step)
 
 
-def _alternative(alternative: Alternative) -> str:
-    return f"{format_ratio(alternative.weight_ratio)} {_step(alternative)}"
+def _share(ratio: float) -> str:
+    return format_ratio(float(f"{ratio:.4g}"))
 
 
-def _with_probability(text: str, probability_ratio: float) -> str:
-    return text if probability_ratio == 1 else f"{format_ratio(probability_ratio)} {text}"
+def _qualified(text: str, step: Step) -> str:
+    """Return the text of a step with how often and when it is taken."""
+    times, probability = getattr(step, "times", ONCE), getattr(step, "probability_ratio", 1)
+    text = text if times == ONCE else f"{times} x {text}"
+    text = text if probability == 1 else f"{format_ratio(probability)} {text}"
+    if isinstance(step, Parallel | InOrder):
+        text += " optional" if step.optional else ""
+        text += f", on error {_steps(step.on_error)}" if step.on_error else ""
+    return text if step.when is None else f"{text} when {step.when}"
 
 
 def _sources(topology: Topology) -> str:

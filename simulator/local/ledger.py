@@ -14,7 +14,7 @@ from typing import Any
 
 from simulator.telemetry import tally
 from simulator.telemetry.record import OUTSIDE, CallOutcome, Outcome
-from simulator.topology.graph import callers_by_stage, edges
+from simulator.topology.graph import Node, callers_by_stage, label, operation_edges
 from simulator.topology.model import OnBadLine, Topology
 
 Counts = Mapping[str, int]
@@ -24,7 +24,7 @@ _IN_DOUBT = (CallOutcome.TIMEOUT, CallOutcome.BROKEN, CallOutcome.ABANDONED)
 
 @dataclass(frozen=True)
 class StageLine:
-    """One stage: messages received, how they ended, and those still in flight at the end of the process."""
+    """One stage, or one `operation` of it: messages received, how they ended, and those in flight at the end."""
 
     stage: str
     received: int
@@ -38,11 +38,12 @@ class StageLine:
     in_flight: int
     missed: int
     ended: str  # "" for a process that ended normally
+    operation: str = ""
 
 
 @dataclass(frozen=True)
 class CallLine:
-    """One edge: attempts sent, how they ended for the caller, and how many of them the called stage received.
+    """One edge, to an `operation` if the called stage has several: what was sent, how it ended, what was received.
 
     `without_end` are attempts whose end a caller that ended normally has not counted: there must be none.
     """
@@ -56,6 +57,12 @@ class CallLine:
     in_doubt: int
     received: int
     without_end: int = 0
+    operation: str = ""
+
+    @property
+    def target(self) -> str:
+        """Return what is called as a file has it: `cart.read`, or `cart`."""
+        return label((self.called, self.operation))
 
     @property
     def balanced(self) -> bool:
@@ -66,18 +73,19 @@ class CallLine:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The whole account. `problems` is empty if nothing is wrong."""
+    """The whole account, with a line for each operation of stages that have several. `problems` may be empty."""
 
     stages: tuple[StageLine, ...]
     calls: tuple[CallLine, ...]
     lines_read: int
     bad_lines: int
     problems: tuple[str, ...]
+    operations: tuple[StageLine, ...] = ()
 
     @property
     def balanced(self) -> bool:
         """Return whether every sum agrees."""
-        return all(call.balanced for call in self.calls) and all(_balances(line) for line in self.stages)
+        return all(call.balanced for call in self.calls) and all(map(_balances, (*self.stages, *self.operations)))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -88,41 +96,54 @@ def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping
     """Return the account; `ended` says how the process of a stage ended, for those that did not end normally."""
     calling = callers_by_stage(topology)
     stages = tuple(_stage_line(name, calling[name], counts[name], ended.get(name, "")) for name in topology.stages)
+    operations = tuple(
+        _stage_line(name, calling[name], counts[name], ended.get(name, ""), operation)
+        for name, stage in topology.stages.items()
+        for operation in stage.operations
+    )
     calls = tuple(
-        _call_line(caller, called, counts, caller in ended) for caller, called in dict.fromkeys(edges(topology.stages))
+        _call_line(caller, called, counts, caller in ended) for caller, called in operation_edges(topology.stages)
     )
     lines = sum(count[tally.LINES] for count in counts.values())
     bad = sum(count[tally.BAD_LINES] for count in counts.values())
     problems = [*_stage_problems(stages), *_call_problems(calls)]
     if bad and any(stage.input and stage.on_bad_line is OnBadLine.STOP for stage in topology.stages.values()):
         problems.append("the input was read only up to its bad line; --on-bad-line skip continues after it")
-    return Ledger(stages, calls, lines, bad, tuple(problems))
+    return Ledger(stages, calls, lines, bad, tuple(problems), operations)
 
 
-def _stage_line(name: str, callers: Sequence[str], counts: Counts, ended: str) -> StageLine:
-    received = sum(counts[tally.received_slot(caller)] for caller in (*callers, OUTSIDE))
-    outcomes = {str(outcome): counts[f"outcome.{outcome}"] for outcome in Outcome}
-    in_flight = received - sum(outcomes.values())
-    return StageLine(name, received, **outcomes, in_flight=in_flight, missed=counts[tally.MISSED], ended=ended)
+def _stage_line(name: str, callers: Sequence[str], counts: Counts, ended: str, operation: str = "") -> StageLine:
+    received = sum(counts[tally.received_slot(caller, operation)] for caller in (*callers, OUTSIDE))
+    outcomes = {str(outcome): counts[tally.outcome_slot(outcome, operation)] for outcome in Outcome}
+    return StageLine(
+        name,
+        received,
+        **outcomes,
+        in_flight=received - sum(outcomes.values()),
+        missed=counts[tally.MISSED],
+        ended=ended,
+        operation=operation,
+    )
 
 
-def _call_line(caller: str, called: str, counts: Mapping[str, Counts], broken_off: bool) -> CallLine:
-    own = counts[caller]
-    sent = own[tally.sent_slot(called)]
+def _call_line(caller: str, called: Node, counts: Mapping[str, Counts], broken_off: bool) -> CallLine:
+    own, (stage, operation) = counts[caller], called
+    sent = own[tally.sent_slot(stage, operation)]
     ended: dict[CallOutcome, int] = {
-        outcome: own[tally.attempt_slot(called, outcome)] for outcome in tally.ATTEMPT_OUTCOMES
+        outcome: own[tally.attempt_slot(stage, outcome, operation)] for outcome in tally.ATTEMPT_OUTCOMES
     }
     without_end = sent - sum(ended.values())
     return CallLine(
         caller,
-        called,
+        stage,
         sent,
         ended[CallOutcome.OK],
         ended[CallOutcome.ERROR_STATUS],
         ended[CallOutcome.UNREACHABLE],
         sum(ended[outcome] for outcome in _IN_DOUBT) + (without_end if broken_off else 0),
-        counts[called][tally.received_slot(caller)],
+        counts[stage][tally.received_slot(caller, operation)],
         0 if broken_off else without_end,
+        operation,
     )
 
 
@@ -149,7 +170,7 @@ def _stage_problems(stages: tuple[StageLine, ...]) -> list[str]:
 
 def _call_problems(calls: tuple[CallLine, ...]) -> list[str]:
     return [
-        f"{call.caller} -> {call.called} does not balance: {call.answered + call.answered_with_error} answered, "
+        f"{call.caller} -> {call.target} does not balance: {call.answered + call.answered_with_error} answered, "
         f"{call.in_doubt} in doubt, {f'{call.without_end} without an end, ' if call.without_end else ''}"
         f"but {call.received} received"
         for call in calls

@@ -12,9 +12,10 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import unknown_name
 from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
-from simulator.topology.model import Role, Seed, Stage, Topology
+from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.names import split_place
-from simulator.topology.settings import with_call_keys
+from simulator.topology.plain_steps import is_to, targets_in, with_call_keys
+from simulator.topology.quantities import Seed
 from simulator.topology.sizes import size_problems
 from simulator.topology.structure import structure, unstructure
 from simulator.units import whole_number_in
@@ -132,7 +133,8 @@ def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
         outer, _, inner = key.partition(".")
         if outer == "calls" and inner:
             to, _, call_key = inner.rpartition(".")
-            if to not in (known := _called(merged.get("calls"))):
+            known = targets_in(merged.get("calls"))
+            if not any(is_to(target, to) for target in known):
                 raise ValueError(f"calls.{inner}: write calls.STAGE.KEY, with one of {', '.join(known) or 'no stage'}")
             merged["calls"] = with_call_keys(merged.get("calls"), {call_key: value}, to)
             continue
@@ -144,17 +146,6 @@ def _merged(raw: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
         else:
             target[inner or outer] = value
     return merged
-
-
-def _called(calls: Any) -> list[str]:
-    """Return the stages that plain calls go to, including those in groups and the fallbacks."""
-    if isinstance(calls, str):
-        return [calls]
-    if isinstance(calls, list):
-        return list(dict.fromkeys(name for step in calls for name in _called(step)))
-    if not isinstance(calls, dict):
-        return []
-    return _called([calls.get(key) for key in ("to", "parallel", "choose", "fallback")])
 
 
 def files_of(topology: Topology) -> Iterable[tuple[str, Path]]:

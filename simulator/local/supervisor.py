@@ -31,7 +31,7 @@ from simulator.telemetry import tally
 from simulator.telemetry.run_files import labels
 from simulator.telemetry.standing import RollingWindow, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
-from simulator.topology.addresses import with_address
+from simulator.topology.addresses import base_path, with_address
 from simulator.topology.draining import run_drain_seconds
 from simulator.topology.graph import called_first, callers_by_stage, callers_first, calls_of
 from simulator.topology.layers import SECRET_VARIABLE
@@ -124,7 +124,7 @@ class Supervisor:
 
     def addresses(self, name: str) -> list[str]:
         """Return the URLs at which the instances of a stage take messages."""
-        return [child.address(self.topology.stages[name].path) for child in self._children[name]]
+        return [child.address(base_path(self.topology.stages[name])) for child in self._children[name]]
 
     def start(self, pace: StartPace, on_tick: Callable[[int], None] = lambda _: None) -> None:
         """Start every stage, called ones first, and the injectors when all others are ready.
@@ -233,8 +233,9 @@ class Supervisor:
             self._outputs.pop().close()
 
     def _make_tallies(self, name: str, callers: Sequence[str]) -> Tallies:
-        called = [call.to for _, call in calls_of(self.topology.stages[name])]
-        slots = tally.slots(callers, called)
+        stage = self.topology.stages[name]
+        called = [(call.to, call.operation) for _, call in calls_of(stage)]
+        slots = tally.slots(callers, called, stage.operations)
         return Tallies([self._make_tally(child.label, slots) for child in self._children[name]])
 
     def _make_tally(self, label: str, slots: list[str]) -> TallyReader:

@@ -202,13 +202,19 @@ def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], pipeline
     headings = (f">{outcome.replace('_', ' ')}" for outcome in shown)
     stages = _table("stage", ">received", *headings, ">in flight", ">missed")
     for line in ledger.stages:
-        numbers = (line.received, *(getattr(line, outcome) for outcome in shown), line.in_flight, line.missed)
-        stages.add_row(Text(line.stage, style="bold"), *(_number(number) for number in numbers))
+        of_it = [one for one in ledger.operations if one.stage == line.stage]
+        for row, name in (
+            (line, Text(line.stage, style="bold")),
+            *((one, Text(f"  {one.operation}")) for one in of_it),
+        ):
+            numbers = [row.received, *(getattr(row, outcome) for outcome in shown), row.in_flight]
+            # What a schedule missed came to no operation.
+            stages.add_row(name, *map(_number, numbers), "" if row.operation else _number(row.missed))
     calls = _table("call", ">sent", ">answered", ">with error", ">unreachable", ">in doubt", ">received", "")
     for call in ledger.calls:
         counts = (call.sent, call.answered, call.answered_with_error, call.unreachable, call.in_doubt, call.received)
         mark = Text("balanced", style="green") if call.balanced else Text("DOES NOT BALANCE", style="bold red")
-        calls.add_row(Text(f"{call.caller} -> {call.called}", style="bold"), *(_number(c) for c in counts), mark)
+        calls.add_row(Text(f"{call.caller} -> {call.target}", style="bold"), *(_number(c) for c in counts), mark)
     return Group(stages, Text(), calls, Text(), _latency_table(latencies, pipeline))
 
 

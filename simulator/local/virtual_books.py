@@ -24,7 +24,7 @@ from simulator.telemetry.record import StageRecord
 from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.standing import percentiles
 from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
-from simulator.topology.graph import edges
+from simulator.topology.graph import Node, operation_edges
 from simulator.topology.model import Topology
 from simulator.virtual.system import InstanceSetup
 
@@ -43,11 +43,11 @@ class Books:
         self._topology = topology
         self._clock = clock
         self._logs = logs
-        self._called: dict[str, list[str]] = {name: [] for name in topology.stages}
+        self._called: dict[str, list[Node]] = {name: [] for name in topology.stages}
         self._callers: dict[str, list[str]] = {name: [] for name in topology.stages}
-        for caller, called in edges(topology.stages):
+        for caller, called in operation_edges(topology.stages):
             self._called[caller].append(called)
-            self._callers[called].append(caller)
+            self._callers[called[0]].append(caller)
         self._tallies: dict[str, list[MemoryTally]] = {name: [] for name in topology.stages}
         self._outputs: list[Output] = []
         self._last = _LastHandled(clock)
@@ -55,7 +55,8 @@ class Books:
     def setup(self, name: str, instance: int) -> InstanceSetup:
         """Return what an instance is connected to. Raise StartError if a file can't be used."""
         stage = self._topology.stages[name]
-        counts = MemoryTally(tally.slots(dict.fromkeys(self._callers[name]), self._called[name]))
+        callers = dict.fromkeys(self._callers[name])
+        counts = MemoryTally(tally.slots(callers, self._called[name], stage.operations))
         self._tallies[name].append(counts)
         logger = None if self._logs is None else self._logs.logger(name, instance, self._clock, counts)
         output: Output = JsonLinesOutput(Path(stage.output)) if stage.output else Discarding()

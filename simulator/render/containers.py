@@ -11,7 +11,7 @@ import yaml
 from simulator import __version__
 from simulator.errors import ConfigurationError, Problem
 from simulator.render.jaeger import DEFAULT_PORTS
-from simulator.topology.addresses import DEFAULT_PORT, url_of
+from simulator.topology.addresses import DEFAULT_PORT, base_path, url_of
 from simulator.topology.graph import calls_of, headers_of
 from simulator.topology.model import Stage, Topology
 from simulator.topology.names import host_name
@@ -100,7 +100,7 @@ def downstream_urls(topology: Topology, callers: Sequence[str], host_of: Callabl
     """
     called = dict.fromkeys(call.to for caller in callers for _, call in calls_of(topology.stages[caller]))
     return ",".join(
-        f"{name}={url_of(host_of(name, number), DEFAULT_PORT, topology.stages[name].path)}"
+        f"{name}={url_of(host_of(name, number), DEFAULT_PORT, base_path(topology.stages[name]))}"
         for name in called
         if topology.stages[name].instances > 1
         for number in range(1, topology.stages[name].instances + 1)

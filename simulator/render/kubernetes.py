@@ -35,8 +35,9 @@ from simulator.render.manifests import (
 from simulator.render.network_policies import operator_policy, stage_policies
 from simulator.render.packing import Packed, grace_seconds, pack, port_of
 from simulator.topology.addresses import DEFAULT_PORT
-from simulator.topology.model import Instances, Role, Topology
+from simulator.topology.model import Role, Topology
 from simulator.topology.names import dns_label, host_name
+from simulator.topology.quantities import Instances
 from simulator.topology.reader import write_topology
 
 _BUSY_PERCENT = 70  # of a pod's CPU request

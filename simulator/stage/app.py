@@ -24,14 +24,16 @@ from simulator.stage.message_headers import (
     DUE,
     caller_from,
     deadline_from,
+    decisions_from,
     is_of_the_run,
     message_id_from,
     visit_from,
 )
 from simulator.stage.travel import RunIdentity, read_due
 from simulator.telemetry.metrics import Metrics
-from simulator.telemetry.record import OUTSIDE, TraceIds, Via
-from simulator.topology.model import Forward
+from simulator.telemetry.record import NO_DECISIONS, OUTSIDE, TraceIds, Via
+from simulator.topology.model import Forward, Operation
+from simulator.topology.paths import matches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,6 @@ class Front:
     """
 
     stage: str
-    path: str
     max_body_bytes: int
     held: HeldBodies
     callers: frozenset[str]
@@ -83,19 +84,33 @@ def create_app(front: Front) -> Flask:
     app = Flask("simulator.stage", static_folder=None)
     app.request_class = _Request
     app.session_interface = _NoSessions()
-    # No redirection for a slash too many or too few: its sender would lose the message.
     app.url_map.merge_slashes = False
-    app.url_map.strict_slashes = not front.path.endswith("/")
-
-    def take_message() -> Response:
-        return _HandlingResponse(front)
 
     def refuse(error: HTTPException) -> Response:
         return _refuse(front, error)
 
-    app.add_url_rule(front.path, view_func=take_message, methods=["POST"], provide_automatic_options=False)
+    for name, operation in front.handling.behaviour.operations.items():
+        _add_route(app, front, name, operation.model)
     app.register_error_handler(HTTPException, refuse)
     return app
+
+
+def _add_route(app: Flask, front: Front, name: str, operation: Operation) -> None:
+    def take_message(**_: str) -> Response:
+        return _HandlingResponse(front, name)
+
+    app.add_url_rule(
+        operation.path.replace("{", "<").replace("}", ">"),
+        endpoint=name or "messages",
+        view_func=take_message,
+        methods=[operation.method],
+        provide_automatic_options=False,
+        # No redirection for a slash too many or too few: its sender would lose the message.
+        strict_slashes=not operation.path.endswith("/"),
+    )
+    rule = next(app.url_map.iter_rules(name or "messages"))
+    rule.methods = {operation.method.value}  # without the HEAD that comes with each GET
+    rule.rule = operation.path  # the instrumentation names the span, and http.route, by it
 
 
 class _HandlingResponse(Response):
@@ -104,22 +119,23 @@ class _HandlingResponse(Response):
     The application calls it for that, whereas a view would have returned before anything was sent.
     """
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, operation: str) -> None:
         super().__init__()
         self._front = front
+        self._operation = operation
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle the message and answer it."""
         front = self._front
-        message = _message(front, environ, start_response)
-        if front.handling.behaviour.model.forward is Forward.ACCEPT:
+        message = _message(front, self._operation, environ, start_response)
+        if front.handling.behaviour.operations[self._operation].model.forward is Forward.ACCEPT:
             front.handling.accept(message)
         else:
             front.handling.handle(message)
         return []
 
 
-def _message(front: Front, environ: WSGIEnvironment, start_response: StartResponse) -> Message:
+def _message(front: Front, operation: str, environ: WSGIEnvironment, start_response: StartResponse) -> Message:
     """Return the message; what is wrong with its headers is raised when the body is read, inside the handling."""
     headers = request.headers
     complaint: InvalidMessage | None = None
@@ -157,6 +173,8 @@ def _message(front: Front, environ: WSGIEnvironment, start_response: StartRespon
         content_encoding=headers.get("Content-Encoding", ""),
         received_at=environ.get(RECEIVED_AT),
         received_unix_ns=environ.get(RECEIVED_UNIX_NS),
+        operation=operation,
+        decisions=decisions_from(headers) if believed else NO_DECISIONS,
     )
 
 
@@ -165,9 +183,15 @@ def _refuse(front: Front, error: HTTPException) -> Response:
     code = error.code or 500
     response = problem(code, error.name, error.description or "", stage=front.stage)
     if isinstance(error, MethodNotAllowed):
-        response.headers["Allow"] = "POST"
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     if not isinstance(error, InternalServerError):  # which has been observed as a message
         begin = request.environ.get(RECEIVED_AT, front.runtime.now())
-        route = front.path if isinstance(error, MethodNotAllowed) else ""
+        route = _route(front, request.path) if isinstance(error, MethodNotAllowed) else ""
         front.metrics.record_unrouted_request(request.method, route, code, front.runtime.now() - begin)
     return response
+
+
+def _route(front: Front, path: str) -> str:
+    """Return the template that a path matches, "" if there is none."""
+    templates = (operation.model.path for operation in front.handling.behaviour.operations.values())
+    return next((template for template in templates if matches(template, path)), "")

@@ -216,7 +216,6 @@ def _front(
     origin = f"{settings.name}/http" if settings.instance == 1 else f"{settings.name}/{settings.instance}/http"
     return Front(
         stage=settings.name,
-        path=settings.stage.path,
         max_body_bytes=settings.stage.max_body_bytes,
         held=held,
         callers=frozenset(settings.callers),

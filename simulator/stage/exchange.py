@@ -92,6 +92,8 @@ class HttpExchange:
         if answer.truncated:
             self._environ[HANG_UP] = True
             body = body[: len(body) // 2]
+        if self._environ["REQUEST_METHOD"] == "HEAD":
+            body = b""
         try:
             if answer.bytes_per_second is None:
                 write(body)

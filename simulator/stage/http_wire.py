@@ -10,12 +10,14 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 import simulator
+from simulator.behaviour.values import shown
 from simulator.engine.runtime import StageStopped, TooSlow
 from simulator.engine.wire import Reply, WireRequest
 from simulator.net.status import is_retryable, is_success
 from simulator.stage.message_headers import (
     CALLER,
     DEADLINE,
+    DECISIONS,
     DRAINING,
     DUE,
     INJECTED,
@@ -23,12 +25,14 @@ from simulator.stage.message_headers import (
     SECRET,
     UNREAD,
     VISIT,
+    decisions_text,
 )
 from simulator.stage.transport import Broken, Unreachable
 from simulator.stage.travel import RunIdentity, due_text
 from simulator.telemetry.baggage import with_message_id
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.headers import Headers
+from simulator.topology.paths import filled
 from simulator.topology.settings import Downstream
 
 _USER_AGENT = f"simulator/{simulator.__version__}"
@@ -37,13 +41,15 @@ _USER_AGENT = f"simulator/{simulator.__version__}"
 class OutgoingRequest(requests.PreparedRequest):
     """A request that knows which stage it goes to, and which attempt of the call it is.
 
-    `is_stage` means that it goes to a stage of the same topology. `withheld` is set when that stage announces that an
-    injected fault may withhold its answer.
+    `template` is its path with {names} in it, "" if the called stage has only one path. `is_stage` means that it goes
+    to a stage of the same topology. `withheld` is set when that stage announces that an injected fault may withhold its
+    answer.
     """
 
     downstream = ""
     attempt = 1
     is_stage = False
+    template = ""
     withheld = False
     on_withheld: Callable[[], None] | None = None
 
@@ -77,8 +83,15 @@ class HttpWire:
         self._time_limit = time_limit
         self._caller = caller
         self._stages = {downstream.name for downstream in downstreams if downstream.is_stage}
+        self._routes = {
+            (downstream.name, operation): route
+            for downstream in downstreams
+            for operation, route in downstream.routes.items()
+        }
         self._authorizations = {
-            as_sent(url): value for downstream in downstreams for url, value in downstream.authorizations.items()
+            _base(downstream, url): value
+            for downstream in downstreams
+            for url, value in downstream.authorizations.items()
         }
         self._variables = variables or {}
         self._resolved: dict[Headers, dict[str, str]] = {}
@@ -136,21 +149,27 @@ class HttpWire:
         request.downstream, request.attempt = outgoing.downstream, outgoing.attempt
         request.is_stage = outgoing.downstream in self._stages
         request.on_withheld = outgoing.on_withheld
-        request.method = "POST"
-        request.url = outgoing.address
-        request.body = outgoing.body
+        route = self._routes[outgoing.downstream, outgoing.operation]
+        has_body = route.method.has_body
+        request.method = route.method.value
+        request.url = outgoing.address + filled(route.path, _path_values(outgoing)) if route.path else outgoing.address
+        request.template = route.path
+        request.body = outgoing.body if has_body else b""
         headers = {
             "User-Agent": _USER_AGENT,
             "Accept": "*/*",
             "Connection": "keep-alive",
-            "Content-Type": outgoing.content_type,
-            "Content-Length": str(len(outgoing.body)),
             MESSAGE_ID: outgoing.message_id,
             VISIT: outgoing.visit,
             CALLER: self._caller,
             DUE: due_text(outgoing.due, self._identity.clock_id, self._now()),
         }
-        if outgoing.content_encoding:
+        if has_body:
+            headers["Content-Type"] = outgoing.content_type
+            headers["Content-Length"] = str(len(outgoing.body))
+        if outgoing.decisions and request.is_stage:
+            headers[DECISIONS] = decisions_text(outgoing.decisions)
+        if outgoing.content_encoding and has_body:
             headers["Content-Encoding"] = outgoing.content_encoding
         if request.is_stage and self._identity.secret:
             headers[SECRET] = self._identity.secret
@@ -172,7 +191,13 @@ class HttpWire:
 
 def addresses_of(downstreams: Sequence[Downstream]) -> dict[str, tuple[str, ...]]:
     """Return the addresses of the instances of each downstream."""
-    return {downstream.name: tuple(map(as_sent, downstream.urls)) for downstream in downstreams}
+    return {downstream.name: tuple(_base(downstream, url) for url in downstream.urls) for downstream in downstreams}
+
+
+def _base(downstream: Downstream, url: str) -> str:
+    """Return a URL as it is sent, or as the path of each operation is appended to it."""
+    sent = as_sent(url)
+    return sent.rstrip("/") if any(route.path for route in downstream.routes.values()) else sent
 
 
 def as_sent(url: str) -> str:
@@ -213,6 +238,16 @@ def resending(on_resend: Callable[[OutgoingRequest], None]) -> Callable[[request
         return True
 
     return may_resend
+
+
+def _path_values(outgoing: WireRequest) -> Callable[[str], str]:
+    """Return what stands for a name in a path: the decision of that name, or the message's id."""
+
+    def value(name: str) -> str:
+        found = outgoing.decisions.get(name)
+        return outgoing.message_id if found is None else shown(found)
+
+    return value
 
 
 def _root(error: BaseException) -> BaseException:

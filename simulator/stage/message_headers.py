@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
+from collections.abc import Mapping
 
 from werkzeug.datastructures import Headers
 
+from simulator.behaviour.conditions import DECISION_NAME
 from simulator.behaviour.draws import FIRST_VISIT
+from simulator.behaviour.values import Value
 from simulator.errors import InvalidMessage
 from simulator.stage.travel import MAX_AGE_SECONDS
-from simulator.telemetry.record import OUTSIDE
+from simulator.telemetry.record import NO_DECISIONS, OUTSIDE
 
 MESSAGE_ID = "X-Message-Id"
 TRACE_ID = "X-Trace-Id"
@@ -19,6 +23,7 @@ CALLER = "X-Simulator-Caller"
 DUE = "X-Simulator-Due"
 INJECTED = "X-Simulator-Injected"
 DEADLINE = "X-Simulator-Deadline"
+DECISIONS = "X-Simulator-Decisions"
 # On the answer of a stage that is shutting down: REFUSED if it had read the message, UNREAD if it had not.
 DRAINING = "X-Simulator-Draining"
 REFUSED, UNREAD = "refused", "unread"
@@ -27,6 +32,7 @@ SECRET = "X-Simulator-Secret"  # noqa: S105 - the name of a header
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 _ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,128}")
+_MAX_DECISIONS_CHARACTERS = 8192
 _VISIT = re.compile(r"[0-9a-f]{1,32}")
 
 
@@ -63,3 +69,22 @@ def deadline_from(headers: Headers) -> float | None:
     except ValueError:
         return None
     return left if abs(left) <= MAX_AGE_SECONDS else None  # which NaN is not, either
+
+
+def decisions_text(decisions: Mapping[str, Value]) -> str:
+    """Return the header with the decisions of a message."""
+    return json.dumps(dict(decisions), separators=(",", ":"))
+
+
+def decisions_from(headers: Headers) -> Mapping[str, Value]:
+    """Return the decisions that came with a message; none if they can't be read."""
+    text = headers.get(DECISIONS)
+    if text is None or len(text) > _MAX_DECISIONS_CHARACTERS:
+        return NO_DECISIONS
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return NO_DECISIONS
+    if not isinstance(found, dict) or not all(isinstance(value, bool | int | str) for value in found.values()):
+        return NO_DECISIONS
+    return {name: value for name, value in found.items() if DECISION_NAME.fullmatch(name)}

@@ -21,11 +21,15 @@ class BadReply(Exception):
 class HttpReply:
     """One answer. `idle_seconds` is how long the server keeps the idle connection, None if it does not say.
 
-    `on_interim(headers)` is called for each interim response before it, one with a status 1xx.
+    `on_interim(headers)` is called for each interim response before it, one with a status 1xx. The answer to a HEAD
+    request has no body, whatever its head says: `has_body` is false.
     """
 
-    def __init__(self, on_interim: Callable[[list[tuple[bytes, bytes]]], None] | None = None) -> None:
+    def __init__(
+        self, on_interim: Callable[[list[tuple[bytes, bytes]]], None] | None = None, *, has_body: bool = True
+    ) -> None:
         self._on_interim = on_interim
+        self._has_body = has_body
         self._interims: list[list[tuple[bytes, bytes]]] = []
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
@@ -88,6 +92,8 @@ class HttpReply:
         self.status = self._parser.get_status_code()
         self.keep_alive = self._parser.should_keep_alive()
         self._in_body = True
+        if not self._has_body and self.status not in _INFORMATIONAL:
+            self.complete = True
 
     def on_body(self, data: bytes) -> None:
         """Called by the parser for each piece of the body."""

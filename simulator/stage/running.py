@@ -14,7 +14,7 @@ from simulator.stage.shared import Shared
 from simulator.telemetry.lines import Flag
 from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
-from simulator.topology.addresses import url_of
+from simulator.topology.addresses import base_path, url_of
 from simulator.topology.layers import variable_hint
 from simulator.topology.settings import StageSettings
 from simulator.urls import redacted
@@ -104,7 +104,7 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
     parts.logger.info(
         "stage.started",
         version=simulator.__version__,
-        address=url_of(parts.host, parts.port, stage.path),
+        address=url_of(parts.host, parts.port, base_path(stage)),
         topology=settings.topology,
         seed=parts.seed,
         delay=str(stage.delay),

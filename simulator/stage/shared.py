@@ -78,6 +78,9 @@ def _instrument_requests(at_work: AtWork) -> None:
     def describe(span: Any, request: Any) -> None:
         if isinstance(request, OutgoingRequest):
             span.set_attribute("peer.service", request.downstream)
+            if request.template:
+                span.set_attribute("url.template", request.template)
+                span.update_name(f"{request.method} {request.template}")
             if request.attempt > 1:
                 span.set_attribute("http.request.resend_count", request.attempt - 1)
 

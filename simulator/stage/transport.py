@@ -1,8 +1,8 @@
 """A lean transport for `requests`: HTTP/1.1 on kept-alive connections, parsed by httptools.
 
 The adapter that comes with requests takes more time for each call than the rest of a stage together. This one does what
-a stage needs: POST a body, read the answer to its end without keeping it, and keep the connection. A server may close
-an idle connection just when a request is sent on it: whether that request is sent again is the caller's decision.
+a stage needs: send a request, read the answer to its end without keeping it, and keep the connection. A server may
+close an idle connection just when a request is sent on it: whether it is sent again is the caller's decision.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _IDLE_MARGIN_SECONDS = 1.0
 # A connection in use is replaced at this age. Behind a name that stands for many servers, such as a Kubernetes Service,
 # each connection stays with the server that it was opened to, and a server that is added later would never get any.
 _MAX_AGE_SECONDS = 10.0
+_MAX_TARGETS = 1024
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -123,6 +124,8 @@ class LeanAdapter(BaseAdapter):
     def _target(self, url: str) -> _Target:
         found = self._targets.get(url)
         if found is None:
+            if len(self._targets) >= _MAX_TARGETS:
+                self._targets.clear()  # each message may have a path of its own
             found = self._targets[url] = _Target.of(url)
         return found
 
@@ -154,7 +157,8 @@ class LeanAdapter(BaseAdapter):
         self, connection: Connection, message: bytes, request: requests.PreparedRequest, timeout_seconds: float
     ) -> HttpReply:
         on_interim = getattr(request, "on_interim", None)
-        reply = HttpReply(None if on_interim is None else lambda headers: on_interim(_readable(headers)))
+        report = None if on_interim is None else lambda headers: on_interim(_readable(headers))
+        reply = HttpReply(report, has_body=request.method != "HEAD")
         try:
             connection.exchange(message, reply, timeout_seconds)
         except TimeoutError as error:
@@ -210,7 +214,7 @@ def _usable_seconds(announced: float | None) -> float:
 
 
 def _head(request: requests.PreparedRequest, target: _Target) -> bytes:
-    lines = [b"POST %b HTTP/1.1\r\nHost: %b" % (target.path, target.host)]
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % ((request.method or "").encode(), target.path, target.host)]
     for name, value in request.headers.items():
         text = f"{name}: {value}"
         if "\r" in text or "\n" in text:

@@ -60,6 +60,7 @@ class LogSink(Sink):
         self._logger.info(
             "message.received",
             **_identity(arrival),
+            **_operation(arrival.operation),
             caller=arrival.caller,
             via=arrival.via,
             content_type=arrival.content_type[:_MAX_CONTENT_TYPE_CHARACTERS],
@@ -70,7 +71,14 @@ class LogSink(Sink):
         """Log `fault.injected`."""
         self._logger.warning("fault.injected", **_identity(arrival), fault=fault)
 
-    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+    def attempted(
+        self,
+        arrival: Arrival,
+        downstream: str,
+        attempt: Attempt,
+        retry_in_seconds: float | None,
+        operation: str = "",
+    ) -> None:
         """Log `attempt.failed` for an attempt that another one follows; `message.sent` has the last one."""
         if retry_in_seconds is None:
             return
@@ -78,6 +86,7 @@ class LogSink(Sink):
             "attempt.failed",
             **_identity(arrival),
             downstream=downstream,
+            **_downstream_operation(operation),
             attempt=attempt.number,
             outcome=attempt.outcome,
             code=attempt.code,
@@ -94,6 +103,7 @@ class LogSink(Sink):
             "message.sent",
             **_identity(arrival),
             downstream=call.downstream,
+            **_downstream_operation(call.operation),
             outcome=call.outcome,
             code=call.code,
             attempts=len(call.attempts),
@@ -114,6 +124,7 @@ class LogSink(Sink):
         log(
             "message.handled",
             **identity,
+            **_operation(record.arrival.operation),
             outcome=record.outcome,
             code=record.code,
             queue_wait_seconds=_rounded(record.queue_wait_seconds),
@@ -127,9 +138,19 @@ class LogSink(Sink):
             **({"reading_seconds": reading} if (reading := round(record.reading_seconds, 6)) else {}),
             **({"fault": ",".join(record.faults)} if record.faults else {}),
             **({"fault_seconds": round(record.fault_seconds, 6)} if record.fault_times else {}),
+            **({"step_delay_seconds": round(record.step_delay_seconds, 6)} if record.step_delays else {}),
             **({"utilisation": round(record.utilisation, 4)} if record.utilisation else {}),
             **({"error": record.error} if record.error else {}),
+            **({"decisions": dict(record.arrival.decisions)} if record.arrival.decisions else {}),
         )
+
+
+def _operation(operation: str) -> dict[str, str]:
+    return {"operation": operation} if operation else {}
+
+
+def _downstream_operation(operation: str) -> dict[str, str]:
+    return {"downstream_operation": operation} if operation else {}
 
 
 def _identity(arrival: Arrival) -> dict[str, Any]:

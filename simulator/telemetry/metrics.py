@@ -99,7 +99,14 @@ class Metrics(Sink):
         """Count a fault."""
         self._child(catalogue.FAULTS_INJECTED, fault=fault).inc()
 
-    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+    def attempted(
+        self,
+        arrival: Arrival,
+        downstream: str,
+        attempt: Attempt,
+        retry_in_seconds: float | None,
+        operation: str = "",
+    ) -> None:
         """Record an attempt."""
         key = (downstream, code_label(attempt.code, attempt.outcome))
         child = self._attempts.get(key)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 
 from simulator.errors import BrokenOff, InjectedFault, InvalidMessage, MessageError, Rejected
 from simulator.telemetry.clock import Clock
-from simulator.telemetry.record import Arrival, Attempt, CallRecord, FaultTime, Outcome, StageRecord
+from simulator.telemetry.record import Arrival, Attempt, CallRecord, FaultTime, Outcome, StageRecord, StepDelay
 
 
 class Sink:
@@ -20,10 +20,17 @@ class Sink:
     def injected(self, arrival: Arrival, fault: str) -> None:
         """Called when a fault is injected into a message."""
 
-    def sending(self, downstream: str) -> None:
-        """Called when an attempt at a call starts."""
+    def sending(self, downstream: str, operation: str = "") -> None:
+        """Called when an attempt at a call starts; `operation` is the called stage's, "" if it has only itself."""
 
-    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+    def attempted(
+        self,
+        arrival: Arrival,
+        downstream: str,
+        attempt: Attempt,
+        retry_in_seconds: float | None,
+        operation: str = "",
+    ) -> None:
         """Called when an attempt has ended, with the pause before the next one; None if none follows."""
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
@@ -70,6 +77,7 @@ class Observation:
         self._processed_seconds = 0.0
         self._pipeline_seconds: float | None = None
         self._calls: list[CallRecord] = []
+        self._step_delays: list[StepDelay] = []
         self._away = Away(clock)
         self._record: StageRecord | None = None
         self.has_waited = False
@@ -149,10 +157,10 @@ class Observation:
         self._fault_times.append(FaultTime(fault, begin - self._arrival.received_at, seconds))
         self._fault_seconds += seconds
 
-    def sending(self, downstream: str) -> None:
+    def sending(self, downstream: str, operation: str = "") -> None:
         """Record that an attempt at a call starts."""
         for sink in self._sinks:
-            sink.sending(downstream)
+            sink.sending(downstream, operation)
 
     def away(self) -> Away:
         """Return what counts the time in the body of a `with` as time downstream: in a call, or between attempts.
@@ -161,10 +169,17 @@ class Observation:
         """
         return self._away
 
-    def attempted(self, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+    def paused(self, spec: str, drawn_seconds: float) -> Pausing:
+        """Return what records the time in the body of a `with` as a delay between calls."""
+        return Pausing(self._away, lambda begin, seconds: self._paused(spec, drawn_seconds, begin, seconds))
+
+    def _paused(self, spec: str, drawn_seconds: float, begin: float, seconds: float) -> None:
+        self._step_delays.append(StepDelay(spec, drawn_seconds, begin - self._arrival.received_at, seconds))
+
+    def attempted(self, downstream: str, attempt: Attempt, retry_in_seconds: float | None, operation: str = "") -> None:
         """Record how an attempt ended, and the pause before the next one; None if none follows."""
         for sink in self._sinks:
-            sink.attempted(self._arrival, downstream, attempt, retry_in_seconds)
+            sink.attempted(self._arrival, downstream, attempt, retry_in_seconds, operation)
 
     def called(self, call: CallRecord) -> None:
         """Record how a call ended."""
@@ -214,23 +229,30 @@ class Observation:
             answer_seconds=self._accepted_seconds,
             pipeline_seconds=self._pipeline_seconds,
             calls=tuple(self._calls),
+            step_delays=tuple(self._step_delays),
+            step_delay_seconds=self._away.pause_seconds,
         )
         return record
 
 
 class Away:
-    """The time that a message is downstream, however many calls are made for it in parallel: `seconds` in all."""
+    """The time that a message is downstream, however many calls are made for it in parallel: `seconds` in all.
 
-    __slots__ = ("_clock", "_depth", "_since", "seconds")
+    `pause_seconds` are those of delays between calls, without what was downstream at the same time.
+    """
+
+    __slots__ = ("_clock", "_depth", "_paused_since", "_pauses", "_since", "pause_seconds", "seconds")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._depth = 0
-        self._since = self.seconds = 0.0
+        self._depth = self._pauses = 0
+        self._since = self._paused_since = self.seconds = self.pause_seconds = 0.0
 
     def __enter__(self) -> None:
         if not self._depth:
             self._since = self._clock.now()
+            if self._pauses:
+                self.pause_seconds += self._since - self._paused_since
         self._depth += 1
 
     def __exit__(
@@ -238,7 +260,46 @@ class Away:
     ) -> None:
         self._depth -= 1
         if not self._depth:
-            self.seconds += self._clock.now() - self._since
+            now = self._clock.now()
+            self.seconds += now - self._since
+            if self._pauses:
+                self._paused_since = now
+
+    def pause(self) -> float:
+        """Begin a delay between calls, and return the time."""
+        now = self._clock.now()
+        if not self._pauses and not self._depth:
+            self._paused_since = now
+        self._pauses += 1
+        return now
+
+    def resume(self) -> float:
+        """End a delay between calls, and return the time."""
+        now = self._clock.now()
+        self._pauses -= 1
+        if not self._pauses and not self._depth:
+            self.pause_seconds += now - self._paused_since
+        return now
+
+
+class Pausing:
+    """A delay between calls in the body of a `with`; `record(begin, seconds)` is called at its end."""
+
+    __slots__ = ("_away", "_begin", "_record")
+
+    def __init__(self, away: Away, record: Callable[[float, float], None]) -> None:
+        self._away = away
+        self._record = record
+        self._begin = 0.0
+
+    def __enter__(self) -> float:
+        self._begin = self._away.pause()
+        return self._begin
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._record(self._begin, self._away.resume() - self._begin)
 
 
 def outcome_of(error: MessageError) -> Outcome:

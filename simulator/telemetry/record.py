@@ -6,8 +6,12 @@ disagree.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+
+from simulator.behaviour.values import Value
 
 OUTSIDE = "outside"  # the caller of a message that no stage of the topology sent
 
@@ -55,6 +59,7 @@ class TraceIds:
     sampled: bool
 
 
+NO_DECISIONS: Mapping[str, Value] = MappingProxyType({})
 NO_TRACE = TraceIds("", "", "", sampled=False)
 
 
@@ -65,6 +70,8 @@ class Arrival:
     `body_bytes` is what the client announced. It is None for a body in chunks until that has been read, if it ever is.
 
     `due_at` is when the message was due to start, monotonic too; None if the time that it was sent with can't be true.
+    `operation` is the stage's that handles it, "" if the stage has only itself, `route` its path as a template.
+    `decisions` are those of the message, including what is drawn here.
     """
 
     message_id: str
@@ -79,6 +86,10 @@ class Arrival:
     received_at: float
     trace: TraceIds
     deadline_seconds: float | None = None
+    operation: str = ""
+    method: str = "POST"
+    route: str = ""
+    decisions: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +115,7 @@ class CallRecord:
     """One call with all its attempts.
 
     `injected` means that injected faults are the cause of its failure, `forgiven` that the message goes on although it
-    failed.
+    failed. `operation` is the called stage's, "" if it has only itself.
     """
 
     downstream: str
@@ -115,6 +126,7 @@ class CallRecord:
     injected: bool = False
     error: str = ""
     forgiven: bool = False
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +138,26 @@ class FaultTime:
     duration_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class StepDelay:
+    """A delay between calls: what was drawn, and what it took, from `after_seconds` after the message's arrival."""
+
+    spec: str
+    drawn_seconds: float
+    after_seconds: float
+    duration_seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRecord:
     """All that is known of one message when its answer has been sent, or can't be any more.
 
     `duration_seconds` = waiting for the client's bytes (`reading_seconds`) + `queue_wait_seconds` + `fault_seconds` +
-    `downstream_seconds`, during which at least one call was in flight or waited for its next attempt, + the stage's own
-    time, `own_seconds`. Of that, `delay_drawn_seconds` is what was drawn from the delay's distribution, None if the
-    processing was not reached, and the rest is the stage's `overhead_seconds`. `processed_seconds` is when the delay
-    was over, counted from the arrival.
+    `downstream_seconds`, during which at least one call was in flight or waited for its next attempt, + the delays
+    between calls (`step_delay_seconds`, without those during a call) + the stage's own time, `own_seconds`. Of that,
+    `delay_drawn_seconds` is what was drawn from the delay's distribution, None if the processing was not reached, and
+    the rest is the stage's `overhead_seconds`. `processed_seconds` is when the delay was over, counted from the
+    arrival.
 
     `pipeline_seconds` of None means that the message was not delivered here, or that its start is not credible. `code`
     of None means that no answer was sent; `answer_seconds` is when one was sent before the processing, else None.
@@ -158,6 +181,8 @@ class StageRecord:
     answer_seconds: float | None
     pipeline_seconds: float | None
     calls: tuple[CallRecord, ...]
+    step_delays: tuple[StepDelay, ...] = ()
+    step_delay_seconds: float = 0.0
 
     fault_seconds: float = field(init=False)
     own_seconds: float = field(init=False)
@@ -166,6 +191,7 @@ class StageRecord:
         """Add up what every sink needs."""
         faults = sum([time.duration_seconds for time in self.fault_times])
         others = self.reading_seconds + (self.queue_wait_seconds or 0.0) + faults + self.downstream_seconds
+        others += self.step_delay_seconds
         object.__setattr__(self, "fault_seconds", faults)
         object.__setattr__(self, "own_seconds", self.duration_seconds - others)
 

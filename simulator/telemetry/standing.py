@@ -63,10 +63,15 @@ class RollingWindow:
             p50_seconds=tally.quantile(recent, 0.5),
             p95_seconds=tally.quantile(recent, 0.95),
             p99_seconds=tally.quantile(recent, 0.99),
-            in_flight=sum(n for name, n in counts.items() if name.startswith("received.")) - last.handled,
+            in_flight=received(counts) - last.handled,
             queue_depth=counts[tally.QUEUE_DEPTH],
             outcomes=outcomes,
         )
+
+
+def received(counts: Mapping[str, int]) -> int:
+    """Return how many messages a stage has received; those of each operation are counted there as well."""
+    return sum(count for name, count in counts.items() if name.startswith("received.") and "/" not in name)
 
 
 def percentiles(durations: dict[int, int]) -> dict[str, float | None]:

@@ -64,27 +64,45 @@ def quantile(buckets: Mapping[int, int], q: float) -> float:
     return math.nan
 
 
-def received_slot(caller: str) -> str:
-    """Return the name of the count of messages from a caller."""
-    return f"received.{caller}"
+def received_slot(caller: str, operation: str = "") -> str:
+    """Return the name of the count of messages from a caller: of one operation, or "" for all of them."""
+    return f"received.{caller}{_of(operation)}"
 
 
-def sent_slot(downstream: str) -> str:
-    """Return the name of the count of attempts started at calls to a downstream."""
-    return f"sent.{downstream}"
+def outcome_slot(outcome: Outcome, operation: str = "") -> str:
+    """Return the name of the count of messages with an outcome: of one operation, or "" for all of them."""
+    return f"outcome.{outcome}{_of(operation)}"
 
 
-def attempt_slot(downstream: str, outcome: CallOutcome) -> str:
-    """Return the name of the count of attempts at calls to a downstream with an outcome."""
-    return f"attempt.{downstream}.{outcome}"
+def sent_slot(downstream: str, operation: str = "") -> str:
+    """Return the name of the count of attempts started at calls to a downstream, to one operation or "" for all."""
+    return f"sent.{downstream}{_of(operation)}"
 
 
-def slots(callers: Iterable[str], downstreams: Iterable[str]) -> list[str]:
-    """Return the names of all counts of a stage with these callers and downstreams."""
-    names = [*_COUNTS, *(f"outcome.{outcome}" for outcome in Outcome)]
-    names += [received_slot(caller) for caller in (*callers, OUTSIDE)]
-    for downstream in dict.fromkeys(downstreams):
-        names += [sent_slot(downstream), *(attempt_slot(downstream, outcome) for outcome in ATTEMPT_OUTCOMES)]
+def attempt_slot(downstream: str, outcome: CallOutcome, operation: str = "") -> str:
+    """Return the name of the count of attempts with an outcome, at calls to one operation, or "" for all."""
+    return f"attempt.{downstream}.{outcome}{_of(operation)}"
+
+
+def _of(operation: str) -> str:
+    return f"/{operation}" if operation else ""  # no name has a slash
+
+
+def slots(
+    callers: Iterable[str], downstreams: Iterable[tuple[str, str]], operations: Iterable[str] = ("",)
+) -> list[str]:
+    """Return the names of all counts of a stage with these callers and operations, and (stage, operation) downstream.
+
+    What is counted for an operation is also counted for the whole stage.
+    """
+    own = dict.fromkeys(["", *operations])
+    called = dict.fromkeys(node for stage, operation in downstreams for node in ((stage, ""), (stage, operation)))
+    from_where = (*callers, OUTSIDE)
+    names = [*_COUNTS, *(outcome_slot(outcome, operation) for operation in own for outcome in Outcome)]
+    names += [received_slot(caller, operation) for caller in from_where for operation in own]
+    for stage, operation in called:
+        names.append(sent_slot(stage, operation))
+        names += [attempt_slot(stage, outcome, operation) for outcome in ATTEMPT_OUTCOMES]
     return names
 
 
@@ -257,19 +275,34 @@ class TallySink(Sink):
     def received(self, arrival: Arrival) -> None:
         """Count the message under its caller."""
         self._tally.add(received_slot(arrival.caller))
+        if arrival.operation:
+            self._tally.add(received_slot(arrival.caller, arrival.operation))
         self._tally.set(QUEUE_DEPTH, self._queue_depth())
 
-    def sending(self, downstream: str) -> None:
+    def sending(self, downstream: str, operation: str = "") -> None:
         """Count an attempt."""
         self._tally.add(sent_slot(downstream))
+        if operation:
+            self._tally.add(sent_slot(downstream, operation))
 
-    def attempted(self, arrival: Arrival, downstream: str, attempt: Attempt, retry_in_seconds: float | None) -> None:
+    def attempted(
+        self,
+        arrival: Arrival,
+        downstream: str,
+        attempt: Attempt,
+        retry_in_seconds: float | None,
+        operation: str = "",
+    ) -> None:
         """Count how an attempt ended."""
         self._tally.add(attempt_slot(downstream, attempt.outcome))
+        if operation:
+            self._tally.add(attempt_slot(downstream, attempt.outcome, operation))
 
     def handled(self, record: StageRecord) -> None:
         """Count the outcome."""
-        self._tally.add(f"outcome.{record.outcome}")
+        self._tally.add(outcome_slot(record.outcome))
+        if record.arrival.operation:
+            self._tally.add(outcome_slot(record.outcome, record.arrival.operation))
         self._tally.observe_handling(record.duration_seconds)
         self._tally.set(QUEUE_DEPTH, self._queue_depth())
         if record.pipeline_seconds is not None:

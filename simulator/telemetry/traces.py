@@ -109,6 +109,10 @@ class SpanSink(Sink):
                 "simulator.overhead_seconds": record.overhead_seconds,
             }
         )
+        if record.arrival.operation:
+            span.set_attribute("simulator.operation", record.arrival.operation)
+        for name, value in record.arrival.decisions.items():
+            span.set_attribute(f"simulator.decision.{name}", value)
         if record.faults:
             span.set_attribute("simulator.fault", ",".join(record.faults))
         if record.outcome in (Outcome.FAILED, Outcome.FAULTED, Outcome.BROKEN_OFF):
@@ -140,6 +144,14 @@ class SpanSink(Sink):
                 f"fault.{time.fault}", start_time=start, attributes={"simulator.fault": time.fault}
             )
             span.end(start + int(time.duration_seconds * 1e9))
+        for delay in record.step_delays:
+            start = _after(record, delay.after_seconds)
+            span = self._tracer.start_span(
+                "delay",
+                start_time=start,
+                attributes={"simulator.delay.drawn_seconds": delay.drawn_seconds, "simulator.delay.spec": delay.spec},
+            )
+            span.end(start + int(delay.duration_seconds * 1e9))
 
 
 def _after(record: StageRecord, seconds: float) -> int:
@@ -152,6 +164,7 @@ def describe_call(span: Span, call: CallRecord) -> None:
     span.set_attributes(
         {
             "peer.service": call.downstream,
+            **({"simulator.downstream.operation": call.operation} if call.operation else {}),
             "simulator.call.outcome": str(call.outcome),
             "simulator.call.attempts": len(call.attempts),
         }

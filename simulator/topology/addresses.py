@@ -7,8 +7,10 @@ import re
 import urllib.parse
 from dataclasses import dataclass, field, replace
 
-from simulator.topology.model import Host, Port, Stage, Topology
+from simulator.topology.model import Method, Stage, Topology
 from simulator.topology.names import host_name
+from simulator.topology.paths import parameters
+from simulator.topology.quantities import Host, Port
 from simulator.urls import redacted
 
 DEFAULT_PORT = 8080
@@ -30,6 +32,26 @@ class Address:
     authorization: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How an operation is asked for: its method, and what follows the address of its stage, with {names} to fill in."""
+
+    method: Method = Method.POST
+    path: str = ""
+
+
+def routes_of(stage: Stage) -> dict[str, Route]:
+    """Return the route of each of a stage's operations, by name."""
+    if base_path(stage):
+        return {"": Route(stage.method)}
+    return {name: Route(operation.method, operation.path) for name, operation in stage.all_operations.items()}
+
+
+def base_path(stage: Stage) -> str:
+    """Return the path that is part of a stage's address: its own, or "" if its operations or messages have several."""
+    return "" if stage.operations or parameters(stage.path) else stage.path
+
+
 def url_of(host: str, port: int, path: str) -> str:
     """Return a URL; an IPv6 address gets its brackets."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
@@ -42,10 +64,10 @@ def stage_urls(topology: Topology, name: str) -> tuple[str, ...]:
     8080 stand for all of them, as in a container.
     """
     stage = topology.stages[name]
-    host, first = stage.host or host_name(name), stage.port
+    host, first, path = stage.host or host_name(name), stage.port, base_path(stage)
     if not first:
-        return (url_of(host, DEFAULT_PORT, stage.path),)
-    return tuple(url_of(host, port, stage.path) for port in range(first, first + stage.instances))
+        return (url_of(host, DEFAULT_PORT, path),)
+    return tuple(url_of(host, port, path) for port in range(first, first + stage.instances))
 
 
 def with_address(stage: Stage, host: str, port: int) -> Stage:

@@ -6,12 +6,15 @@ That is an upper bound, not a forecast: a stage that has nothing left to do stop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from simulator.behaviour.distributions import Delay
 from simulator.behaviour.faults.base import Fault
-from simulator.topology.graph import called_first, calls_of
-from simulator.topology.model import DEFAULT_WORKERS, Call, Choose, InOrder, Parallel, Stage, Step, Topology
+from simulator.behaviour.times import Times
+from simulator.topology.graph import Node, calls_of, operations_called_first
+from simulator.topology.model import DEFAULT_WORKERS, Operation, Stage, Topology
+from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 
 MIN_DRAIN_SECONDS = 10.0
 MAX_DRAIN_SECONDS = 600.0
@@ -20,6 +23,8 @@ _PRACTICAL_MAXIMUM = 0.9999
 # A fault that holds a message for longer than this is not waited for, for example `cpu(168h)`.
 _MAX_FAULT_SECONDS = 60.0
 _RECEIPT_BYTES = 300
+# How many times a step may be taken whose number a decision says.
+_TIMES_OF_A_DECISION = 10
 
 
 def run_drain_seconds(topology: Topology) -> float:
@@ -55,24 +60,31 @@ def _bound(stage: Stage, longest_seconds: float) -> float:
 
 def _longest_by_stage(stages: Mapping[str, Stage]) -> dict[str, float]:
     """Return for each stage how long a message may take there, including the wait for a worker and all calls."""
-    longest: dict[str, float] = {}
-    for name in called_first(Topology(name="any", stages=dict(stages))):  # type: ignore[arg-type]
-        if name in stages:
-            longest[name] = min(MAX_DRAIN_SECONDS, _longest_in(stages[name], longest))
-    return longest
+    longest: dict[Node, float] = {}
+    by_stage = dict.fromkeys(stages, 0.0)
+    for name, operation in operations_called_first(stages):
+        stage = stages[name]
+        seconds = min(MAX_DRAIN_SECONDS, _longest_in(stage, stage.all_operations[operation], longest))
+        longest[name, operation] = seconds
+        by_stage[name] = max(by_stage[name], seconds)
+    return by_stage
 
 
-def _longest_in(stage: Stage, called: Mapping[str, float]) -> float:
-    calls = sum(_step_seconds(step, called) for step in stage.calls or ())
-    faults = sum(_fault_seconds(fault, stage) for fault in stage.faults if fault.rate_ratio > 0)
+def _longest_in(stage: Stage, operation: Operation, called: Mapping[Node, float]) -> float:
+    calls = sum(_step_seconds(step, called) for step in operation.calls)
+    faults = sum(_fault_seconds(fault, operation) for fault in operation.faults if fault.rate_ratio > 0)
     # With the default number of workers, which is practically unlimited, no message waits for one.
     in_front = stage.queue // stage.workers if stage.workers < DEFAULT_WORKERS else 0
-    queue = in_front * (stage.delay.under_load(0.5, 1.0) + calls)
-    return queue + min(MAX_DRAIN_SECONDS, stage.delay.under_load(_PRACTICAL_MAXIMUM, 1.0)) + faults + calls
+    queue = in_front * (operation.delay.under_load(0.5, 1.0) + calls)
+    return queue + _practical_maximum(operation.delay) + faults + calls
 
 
-def _fault_seconds(fault: Fault, stage: Stage) -> float:
-    size = stage.response_size.bytes(_PRACTICAL_MAXIMUM) if stage.response_size is not None else _RECEIPT_BYTES
+def _practical_maximum(delay: Delay) -> float:
+    return min(MAX_DRAIN_SECONDS, delay.under_load(_PRACTICAL_MAXIMUM, 1.0))
+
+
+def _fault_seconds(fault: Fault, operation: Operation) -> float:
+    size = _RECEIPT_BYTES if operation.response_size is None else operation.response_size.bytes(_PRACTICAL_MAXIMUM)
     timed = _Timed(size)
     fault.inject(timed)
     return timed.seconds if timed.seconds <= _MAX_FAULT_SECONDS else 0.0
@@ -96,7 +108,8 @@ class _Timed:
     def hold(self, size_bytes: int) -> None:
         pass
 
-    fail = hold
+    def fail(self, status: int, message: str) -> None:
+        pass
 
     def reset(self) -> None:
         pass
@@ -104,24 +117,31 @@ class _Timed:
     truncate_answer = reset
 
 
-def _step_seconds(step: Step, called: Mapping[str, float]) -> float:
-    def all_of(steps: tuple[Step, ...], combine: Callable[[list[float]], float]) -> float:
+def _step_seconds(step: Step, called: Mapping[Node, float]) -> float:
+    def all_of(steps: Iterable[Step], combine: Callable[[Iterable[float]], float]) -> float:
         return combine([_step_seconds(inner, called) for inner in steps])
 
     match step:
-        case Parallel(parallel=steps, limit=limit):
-            return all_of(steps, max if limit is None else sum)
+        case Parallel(parallel=steps, limit=limit, on_error=on_error):
+            times = 1 if limit is None else _most(step.times)
+            return times * all_of(steps, max if limit is None else sum) + all_of(on_error, sum)
         case Choose(choose=alternatives):
-            return all_of(alternatives, max)
-        case InOrder(steps=steps):
-            return all_of(steps, sum)
+            return all_of((alternative.step for alternative in alternatives), max)
+        case InOrder(steps=steps, on_error=on_error):
+            return _most(step.times) * all_of(steps, sum) + all_of(on_error, sum)
+        case Pause(delay=delay):
+            return _practical_maximum(delay)
         case Call():
             return _call_seconds(step, called)
 
 
-def _call_seconds(call: Call, called: Mapping[str, float]) -> float:
+def _most(times: Times) -> int:
+    return times.most if times.most is not None else _TIMES_OF_A_DECISION
+
+
+def _call_seconds(call: Call, called: Mapping[Node, float]) -> float:
     """Return how long a call can occupy its caller, and the called stage after the caller has given up."""
-    there = called.get(call.to, call.timeout_seconds)
+    there = called.get((call.to, call.operation), call.timeout_seconds)
     attempt = min(call.timeout_seconds, there) + (call.hedge_seconds or 0.0)
     retries = call.retries
     pauses = sum(retries.pause_seconds(failed, 1.0) for failed in range(1, retries.count + 1))
@@ -129,8 +149,8 @@ def _call_seconds(call: Call, called: Mapping[str, float]) -> float:
     if call.deadline_seconds is not None:
         waited = min(waited, call.deadline_seconds)
     after = max(0.0, there - attempt)
-    fallback = _call_seconds(call.fallback, called) if call.fallback is not None else 0.0
-    return call.times * waited + after + fallback
+    fallback = sum(_step_seconds(step, called) for step in call.fallback)
+    return _most(call.times) * waited + after + fallback
 
 
 def waits_for(topology: Topology, in_flight: Mapping[str, int]) -> dict[str, int]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 
+from simulator.behaviour.faults.base import Fault
+from simulator.behaviour.times import ONCE
 from simulator.nearest import unknown_among
+from simulator.quoting import listed
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers
-from simulator.topology.model import DEFAULT_HOST, Call, Choose, InOrder, Parallel, Role, Stage, Step, Topology
+from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import clashes
+from simulator.topology.paths import overlap
+from simulator.topology.steps import Call, InOrder, Parallel
+from simulator.topology.walking import all_calls, all_steps
 
 _LAST_PORT = 65535
 _MAX_CYCLE_SHOWN = 20
@@ -18,27 +24,23 @@ _MAX_CYCLE_SHOWN = 20
 _OUTSIDE = "outside"
 
 
+Node = tuple[str, str]  # a stage and one of its operations, "" if it has only itself
+
+
 def calls_of(stage: Stage) -> Iterator[tuple[Keys, Call]]:
     """Yield every call of a stage, including those in groups and the fallbacks, with its place within the stage."""
-    for index, step in enumerate(stage.calls or ()):
-        yield from _calls_in(step, ("calls", index))
+    for name, operation in stage.all_operations.items():
+        yield from all_calls(operation.calls, calls_place(name))
 
 
-def _calls_in(step: Step, keys: Keys) -> Iterator[tuple[Keys, Call]]:
-    match step:
-        case Parallel(parallel=steps):
-            for index, inner in enumerate(steps):
-                yield from _calls_in(inner, (*keys, "parallel", index))
-        case Choose(choose=alternatives):
-            for index, alternative in enumerate(alternatives):
-                yield from _calls_in(alternative, (*keys, "choose", index))
-        case InOrder(steps=steps):
-            for index, inner in enumerate(steps):
-                yield from _calls_in(inner, (*keys, index))
-        case Call(fallback=fallback):
-            yield keys, step
-            if fallback is not None:
-                yield from _calls_in(fallback, (*keys, "fallback"))
+def calls_place(operation: str) -> Keys:
+    """Return the place of an operation's calls within its stage."""
+    return ("operations", operation, "calls") if operation else ("calls",)
+
+
+def label(node: Node) -> str:
+    """Return a node as a file names it: `cart.read`, or `cart`."""
+    return f"{node[0]}.{node[1]}" if node[1] else node[0]
 
 
 def headers_of(stage: Stage) -> list[tuple[str, Headers]]:
@@ -55,6 +57,13 @@ def edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:
     for name, stage in stages.items():
         for _, call in calls_of(stage):
             yield name, call.to
+
+
+def operation_edges(stages: Mapping[str, Stage]) -> Iterator[tuple[str, Node]]:
+    """Yield every call as (caller, called operation), each once, in the order of the file."""
+    yield from dict.fromkeys(
+        (name, (call.to, call.operation)) for name, stage in stages.items() for _, call in calls_of(stage)
+    )
 
 
 def callers(topology: Topology, name: str) -> tuple[str, ...]:
@@ -89,13 +98,47 @@ def reached_from(topology: Topology, name: str) -> tuple[str, ...]:
 
 
 def called_first(topology: Topology) -> tuple[str, ...]:
-    """Return the stages with each after all that it calls: the order to start them in."""
-    return tuple(graphlib.TopologicalSorter(_successors(topology.stages)).static_order())
+    """Return the stages with each after all that it calls: the order to start them in.
+
+    Of services that call each other in a circle, one comes before what it calls.
+    """
+    return tuple(_without_circles(_successors(topology.stages)).static_order())
+
+
+def operations_called_first(stages: Mapping[str, Stage]) -> tuple[Node, ...]:
+    """Return the operations with each after all that it calls. Raise graphlib.CycleError if they form a cycle."""
+    return tuple(graphlib.TopologicalSorter(operation_graph(stages)).static_order())
+
+
+def operation_graph(stages: Mapping[str, Stage]) -> dict[Node, list[Node]]:
+    """Return for each operation those that it calls, each once; calls to what is not there are left out."""
+    nodes = {(name, operation) for name, stage in stages.items() for operation in stage.all_operations}
+    return {
+        (name, operation): [
+            to for to in dict.fromkeys((call.to, call.operation) for _, call in all_calls(made.calls)) if to in nodes
+        ]
+        for name, stage in stages.items()
+        for operation, made in stage.all_operations.items()
+    }
+
+
+def _without_circles(successors: Mapping[str, Sequence[str]]) -> graphlib.TopologicalSorter[str]:
+    """Return a prepared sorter of stages, without as many calls as it takes for the rest to form no circle."""
+    left = {name: [to for to in called if to != name] for name, called in successors.items()}
+    while True:
+        sorter = graphlib.TopologicalSorter(left)
+        try:
+            sorter.prepare()
+        except graphlib.CycleError as error:
+            circle = error.args[1]  # each is called by the next
+            left[circle[1]].remove(circle[0])
+        else:
+            return graphlib.TopologicalSorter(left)
 
 
 def callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
-    """Yield the stages in groups so that each is called only by stages of the groups before."""
-    sorter = graphlib.TopologicalSorter(callers_by_stage(topology))
+    """Yield the stages in groups so that each is called only by stages of the groups before, but for circles."""
+    sorter = _without_circles(callers_by_stage(topology))
     sorter.prepare()
     while sorter.is_active():
         names = sorter.get_ready()
@@ -113,12 +156,15 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
         yield from _instance_problems(name, stage)
+        yield from _route_problems(name, stage)
+        yield from _idle_groups(name, stage)
         for place, call in calls_of(stage):
             keys: Keys = ("stages", name, *place)
             if call.to not in names:
                 yield keys, unknown(f"there is no stage {call.to!r}", call.to)
-            elif call.to in stages and stages[call.to].role is Role.INJECTOR:
-                yield keys, f"{call.to!r} is an injector: it can't be called"
+            elif call.to in stages:
+                yield from ((keys, message) for message in _target_problems(call, stages[call.to]))
+    yield from _ambiguities(stages, names)
     yield from _cycle_problems(stages)
     yield from _port_problems(stages)
     if len(stages) == len(names):
@@ -132,18 +178,76 @@ def _name_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
         yield ("stages", _OUTSIDE), f"{_OUTSIDE!r} is the caller of messages that no stage sends: use another name"
 
 
+def _target_problems(call: Call, called: Stage) -> Iterator[str]:
+    operation = called.all_operations.get(call.operation)
+    if called.role is Role.INJECTOR:
+        yield f"{call.to!r} is an injector: it can't be called"
+    elif operation is None and call.operation:
+        names = listed(sorted(called.operations)) if called.operations else "none"
+        yield f"{call.to!r} has no operation {call.operation!r}; it has {names}"
+    elif operation is None:
+        first = next(iter(called.operations))
+        yield f"{call.to!r} has several operations: write one of them, as in {call.to}.{first}"
+    elif call.request_size is not None and not operation.method.has_body:
+        yield f"a {operation.method} has no body: leave out request_bytes"
+
+
+def _route_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    if stage.role is Role.INJECTOR and stage.operations:
+        yield ("stages", name, "operations"), "an injector is not called, so it has no operations"
+    operations = list(stage.operations.items())
+    for index, (operation, made) in enumerate(operations):
+        for other, before in operations[:index]:
+            if made.method is before.method and overlap(made.path, before.path):
+                yield (
+                    ("stages", name, "operations", operation, "path"),
+                    f"{made.method} {made.path} can be the same as {before.method} {before.path} of {other!r}",
+                )
+
+
+def _idle_groups(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    """Yield what looks like a group, but changes nothing."""
+    for operation, made in stage.all_operations.items():
+        place: Keys = ("stages", name, *calls_place(operation))
+        for keys, step in all_steps(made.calls, place):
+            if (
+                isinstance(step, InOrder)
+                and step.is_plain
+                and "parallel" not in keys[-2:]
+                and "choose" not in keys[-2:]
+            ):
+                yield (
+                    keys,
+                    "a list in a list says nothing here: write {parallel: [a, b]}, or leave out the inner brackets",
+                )
+            if isinstance(step, Parallel) and len(step.parallel) == 1 and step.times == ONCE and step.limit is not None:
+                yield (
+                    keys,
+                    "a group of one step has nothing to limit; for several at the same time give the group `times`",
+                )
+
+
+def _ambiguities(stages: Mapping[str, Stage], names: frozenset[str]) -> Iterator[tuple[Keys, str]]:
+    for name in sorted(name for name in names if "." in name):
+        stage, _, operation = name.rpartition(".")
+        if stage in stages and operation in stages[stage].operations:
+            yield ("stages", name), f"this is also the operation {operation!r} of {stage!r}: rename one of them"
+
+
 def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     keys: Keys = ("stages", name)
-    if stage.role is Role.TERMINATOR and stage.calls:
-        yield (*keys, "calls"), "a terminator is the last stage: it can't call another"
-    if stage.role is Role.PROCESSOR and stage.calls is None:
-        yield keys, "a processor needs calls; write `calls: []` for one that only answers, or `role: terminator`"
     if stage.role is Role.INJECTOR and not stage.calls:
         yield keys, "an injector needs calls: its messages go nowhere"
+    if stage.role is Role.INJECTOR and not stage.method.has_body:
+        yield (*keys, "method"), "an injector's own messages have bodies; the method is that of what it calls"
     if stage.slo is not None and stage.role is Role.INJECTOR:
         yield (*keys, "slo"), "an injector serves no requests; put the SLO on the stage it calls"
-    if stage.slo is not None and stage.slo.latency is None and not stage.slo.errors_ratio:
-        yield (*keys, "slo"), "it has no objective; write latency: 300ms@99%, errors: 0.1%, or both"
+    for operation, made in stage.all_operations.items():
+        place: Keys = (*keys, "operations", operation) if operation else keys
+        if stage.role is Role.TERMINATOR and made.calls:
+            yield (*place, "calls"), "a terminator is the last stage: it can't call another"
+        if made.slo is not None and made.slo.latency is None and not made.slo.errors_ratio:
+            yield (*place, "slo"), "it has no objective; write latency: 300ms@99%, errors: 0.1%, or both"
     if stage.role is not Role.INJECTOR:
         for key in ("load", "input"):
             if getattr(stage, key) is not None:
@@ -159,11 +263,18 @@ def _instance_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     if stage.max_instances is not None:
         if stage.max_instances < stage.instances:
             yield (*keys, "instances"), f"{stage.instances}..{stage.max_instances}: the maximum is below the minimum"
-        if any(fault.instance is not None for fault in stage.faults):
+        if any(fault.instance is not None for _, fault in _faults(stage)):
             yield (*keys, "faults"), "instances under an autoscaler have no numbers, so a fault can't name one"
-    for index, fault in enumerate(stage.faults):
+    for place, fault in _faults(stage):
         if fault.instance is not None and fault.instance > stage.instances:
-            yield (*keys, "faults", index), f"there is no instance {fault.instance}; there are {stage.instances}"
+            yield (*keys, *place), f"there is no instance {fault.instance}; there are {stage.instances}"
+
+
+def _faults(stage: Stage) -> Iterator[tuple[Keys, Fault]]:
+    for name, operation in stage.all_operations.items():
+        place: Keys = ("operations", name) if name else ()
+        for index, fault in enumerate(operation.faults):
+            yield (*place, "faults", index), fault
 
 
 def _with_article(role: Role) -> str:
@@ -178,33 +289,34 @@ def _successors(stages: Mapping[str, Stage]) -> dict[str, list[str]]:
 
 
 def _cycle_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
-    """Yield a problem for each call that closes a cycle, going through every call once, depth first."""
+    """Yield a problem for each call that closes a cycle of operations, going through every call once, depth first."""
     # A call to an injector is one mistake, not two if it also closes a cycle.
     injectors = {name for name, stage in stages.items() if stage.role is Role.INJECTOR}
-    successors = {name: [to for to in called if to not in injectors] for name, called in _successors(stages).items()}
-    done: set[str] = set()
+    graph = operation_graph(stages)
+    successors = {node: [to for to in called if to[0] not in injectors] for node, called in graph.items()}
+    done: set[Node] = set()
     for root in successors:
-        path: dict[str, None] = {}
+        path: dict[Node, None] = {}
         remaining = [iter([root])]
         while remaining:
-            called = next((name for name in remaining[-1] if name not in done), None)
+            called = next((node for node in remaining[-1] if node not in done), None)
             if called is None:
                 remaining.pop()
                 if path:
                     done.add(path.popitem()[0])
             elif called in path:
-                yield ("stages", called, "calls"), f"the calls form a cycle: {_cycle(path, called)}"
+                yield ("stages", called[0], *calls_place(called[1])), f"the calls form a cycle: {_cycle(path, called)}"
             else:
                 path[called] = None
                 remaining.append(iter(successors[called]))
 
 
-def _cycle(path: dict[str, None], first: str) -> str:
+def _cycle(path: dict[Node, None], first: Node) -> str:
     """Return the part of a path from `first` on, and back to it, with the middle left out if it is long."""
-    backwards = takewhile(lambda name: name != first, reversed(path))
+    backwards = takewhile(lambda node: node != first, reversed(path))
     last = list(islice(backwards, _MAX_CYCLE_SHOWN))
     left_out = next(backwards, None) is not None
-    return " -> ".join([first, *(["..."] if left_out else []), *reversed(last), first])
+    return " -> ".join([label(first), *(["..."] if left_out else []), *map(label, reversed(last)), label(first)])
 
 
 def _port_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:

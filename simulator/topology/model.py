@@ -1,44 +1,42 @@
 """What a system is, as frozen records.
 
-A key in a file is the field's name without its unit (`timeout` is `timeout_seconds` here); the types below say how its
-text is read. Nothing here depends on files, processes or addresses.
+A key in a file is the field's name without its unit (`timeout` is `timeout_seconds` here); the types say how its text
+is read, and the metadata what it means. Nothing here depends on files, processes or addresses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
 
-from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.distributions import Constant, Delay
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import Size
-from simulator.behaviour.retries import Retries
 from simulator.behaviour.schedules import PoissonArrivals, Schedule
-from simulator.topology.headers import Headers
+from simulator.behaviour.values import Rule
+from simulator.topology.keys import key
 from simulator.topology.objectives import LatencyObjective
-
-Ratio = NewType("Ratio", float)
-Instances = NewType("Instances", int)
-PositiveSeconds = NewType("PositiveSeconds", float)
-Seconds = NewType("Seconds", float)
-PerSecond = NewType("PerSecond", float)
-Bytes = NewType("Bytes", int)
-Count = NewType("Count", int)
-Messages = NewType("Messages", int)
-Seed = NewType("Seed", int)
-PositiveCount = NewType("PositiveCount", int)
-Port = NewType("Port", int)
-Path = NewType("Path", str)
-Host = NewType("Host", str)
-Name = NewType("Name", str)
+from simulator.topology.quantities import (
+    Bytes,
+    Count,
+    Host,
+    Instances,
+    Messages,
+    Name,
+    Path,
+    PerSecond,
+    Port,
+    PositiveCount,
+    Ratio,
+    Seconds,
+    Seed,
+)
+from simulator.topology.steps import Step
 
 NO_DELAY = Constant(0.0)
-NO_RETRIES = Retries()
 DEFAULT_ARRIVALS = PoissonArrivals()
-DEFAULT_TIMEOUT = PositiveSeconds(30.0)
 DEFAULT_PATH = Path("/messages")
 DEFAULT_HOST = Host("127.0.0.1")
 DEFAULT_MAX_BODY = Bytes(2**20)
@@ -53,6 +51,22 @@ class Role(StrEnum):
     INJECTOR = "injector"
     PROCESSOR = "processor"
     TERMINATOR = "terminator"
+
+
+class Method(StrEnum):
+    """The HTTP method of an operation."""
+
+    GET = "GET"
+    HEAD = "HEAD"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+    @property
+    def has_body(self) -> bool:
+        """Return whether its requests have a body: that of DELETE has no defined meaning, and is not sent."""
+        return self in (Method.POST, Method.PUT, Method.PATCH)
 
 
 class OnBadLine(StrEnum):
@@ -77,69 +91,13 @@ class Forward(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
-    """One edge: the stage that has it sends to the stage `to`.
-
-    Each attempt waits at most `timeout_seconds` for its answer, all attempts and pauses together `deadline_seconds`;
-    None means that only the caller's own deadline counts. The call is made with `probability_ratio`, and then `times`
-    times in sequence. With `hedge_seconds` a second attempt starts when the first one has had no answer for this long.
-    An `optional` call may fail; if a call with a `fallback` fails, the fallback is called in its place. The body is
-    the message's own, or a generated one of `request_size`; `headers` are sent in addition to the stage's own.
-    """
-
-    to: Name
-    timeout_seconds: PositiveSeconds = DEFAULT_TIMEOUT
-    deadline_seconds: PositiveSeconds | None = None
-    probability_ratio: Ratio = Ratio(1.0)
-    times: PositiveCount = PositiveCount(1)
-    retries: Retries = NO_RETRIES
-    hedge_seconds: PositiveSeconds | None = None
-    breaker: BreakerRule | None = None
-    optional: bool = False
-    fallback: Call | None = None
-    request_size: Size | None = None
-    headers: Headers | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alternative(Call):
-    """A call that is chosen with the probability `weight_ratio`."""
-
-    weight_ratio: Ratio
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parallel:
-    """Steps that are taken at the same time, up to `limit` of them; None means all."""
-
-    parallel: tuple[Step, ...]
-    limit: PositiveCount | None = None
-    probability_ratio: Ratio = Ratio(1.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choose:
-    """One of several calls; the weights add up to 1."""
-
-    choose: tuple[Alternative, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class InOrder:
-    """Steps that are taken in sequence: a list within a parallel group."""
-
-    steps: tuple[Step, ...]
-
-
-Step = Call | Parallel | Choose | InOrder
-
-
-@dataclass(frozen=True, kw_only=True)
 class Slo:
     """A stage's objectives: a latency for a share of its requests, and the share of messages that may fail."""
 
-    latency: LatencyObjective | None = None
-    errors_ratio: Ratio | None = None
+    latency: LatencyObjective | None = field(
+        default=None, metadata=key("The time within which a share of the requests is answered.", "300ms@99%")
+    )
+    errors_ratio: Ratio | None = field(default=None, metadata=key("The share of messages that may fail.", "0.1%"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +108,20 @@ class Load:
     when messages are due. `messages` of None means no end.
     """
 
-    rate_per_second: PerSecond | None = None
-    arrivals: Schedule = DEFAULT_ARRIVALS
-    messages: Messages | None = None
-    concurrency: PositiveCount = PositiveCount(16)
+    rate_per_second: PerSecond | None = field(
+        default=None, metadata=key("Messages an injector creates.", "20/s", live=True)
+    )
+    arrivals: Schedule = field(
+        default=DEFAULT_ARRIVALS,
+        metadata=key("How an injector's messages follow each other: poisson or constant.", "poisson", live=True),
+    )
+    messages: Messages | None = field(
+        default=None,
+        metadata=key("How many messages an injector creates before it stops; by default it never stops.", "1000"),
+    )
+    concurrency: PositiveCount = field(
+        default=PositiveCount(16), metadata=key("Messages of an input in flight at a time, if no rate paces it.", "16")
+    )
 
     def __post_init__(self) -> None:
         if self.rate_per_second is not None and not self.arrivals.needs_rate:
@@ -168,38 +136,119 @@ class Load:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One web service.
+class Operation:
+    """What a service does with the requests of one `method` to one `path`, a template such as /carts/{id}.
 
-    `calls` of None means that the key is missing, an empty tuple that it is an empty list; calls are made in sequence.
+    `calls` are made in sequence; without any the service answers by itself. `decide` has the decisions that are drawn
+    here for each message, by name, and travel with it.
+    """
+
+    method: Method = field(default=Method.POST, metadata=key("The HTTP method.", "GET"))
+    path: Path = field(
+        default=DEFAULT_PATH, metadata=key("The path, whose {names} stand for a segment.", "/carts/{id}")
+    )
+    delay: Delay = field(
+        default=NO_DELAY,
+        metadata=key("The simulated processing time.", "lognormal(p50=12ms, p99=80ms)", live=True),
+    )
+    faults: tuple[Fault, ...] = field(default=(), metadata=key("The faults to inject.", "[error(503, 5%)]", live=True))
+    forward: Forward = field(
+        default=Forward.WAIT,
+        metadata=key(
+            "When to answer: wait (when all is done) or accept (202, as soon as the message is in the queue).",
+            "accept",
+            live=True,
+        ),
+    )
+    response_size: Size | None = field(
+        default=None, metadata=key("The size of the answer; by default a short receipt.", "10KB", live=True)
+    )
+    slo: Slo | None = field(
+        default=None, metadata=key("The objectives, from which alerts are made.", "{latency: 300ms@99%, errors: 0.1%}")
+    )
+    decide: Mapping[str, Rule] = field(
+        default_factory=dict,
+        metadata=key(
+            "Decisions drawn here for each message, which travel with it.", "{hit: 90%, items: uniform(1, 8)}"
+        ),
+    )
+    calls: tuple[Step, ...] = field(
+        default=(), metadata=key("The steps to take after the delay; without any the stage answers.", "[db]", live=True)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Operation):
+    """One web service, which is the only operation it has, or has several `operations` with what it says as defaults.
+
     `workers` messages are processed concurrently in each of the `instances`, and `queue` more may wait. An
     autoscaler, if there is one, may go up to `max_instances`; `instances: 2..6` in a file sets both.
     `input` and `output` are JSON Lines files, `-` standard input. `drain_timeout_seconds` bounds how long the stage may
     take to finish what it has admitted when it stops; None means as long as a message can still take.
     """
 
-    role: Role = Role.PROCESSOR
-    host: Host | None = None
-    port: Port | None = None
-    path: Path = DEFAULT_PATH
-    delay: Delay = NO_DELAY
-    faults: tuple[Fault, ...] = ()
-    workers: PositiveCount = DEFAULT_WORKERS
-    queue: Count = DEFAULT_QUEUE
-    rate_limit: RateLimit | None = None
-    instances: Instances = Instances(1)
-    max_instances: Instances | None = None
-    processes: Processes = Processes.SHARED
-    forward: Forward = Forward.WAIT
-    response_size: Size | None = None
-    max_body_bytes: Bytes = DEFAULT_MAX_BODY
-    slo: Slo | None = None
-    calls: tuple[Step, ...] | None = None
-    load: Load | None = None
-    input: str | None = None
-    on_bad_line: OnBadLine = OnBadLine.STOP
-    output: str | None = None
-    drain_timeout_seconds: Seconds | None = None
+    role: Role = field(
+        default=Role.PROCESSOR,
+        metadata=key("injector (first), processor (in the middle) or terminator (last).", "terminator"),
+    )
+    host: Host | None = field(
+        default=None, metadata=key("The address to listen on; 0.0.0.0 lets other machines in.", "127.0.0.1")
+    )
+    port: Port | None = field(default=None, metadata=key("The port to listen on.", "8081"))
+    workers: PositiveCount = field(
+        default=DEFAULT_WORKERS, metadata=key("Messages processed concurrently; more wait.", "8", live=True)
+    )
+    queue: Count = field(
+        default=DEFAULT_QUEUE,
+        metadata=key(
+            "Messages that may wait for a worker; beyond that the answer is 503 with Retry-After.", "64", live=True
+        ),
+    )
+    rate_limit: RateLimit | None = field(
+        default=None,
+        metadata=key("Messages taken per second; beyond that the answer is 429 with Retry-After.", "50/s", live=True),
+    )
+    instances: Instances = field(default=Instances(1), metadata=key("How many processes it has.", "2..6"))
+    max_instances: Instances | None = field(
+        default=None, metadata=key("How many processes an autoscaler may start.", "6")
+    )
+    processes: Processes = field(
+        default=Processes.SHARED, metadata=key("apart: it never shares a process with other stages.", "apart")
+    )
+    max_body_bytes: Bytes = field(default=DEFAULT_MAX_BODY, metadata=key("The largest body taken.", "1MiB"))
+    load: Load | None = field(
+        default=None, metadata=key("The messages that an injector creates.", "{rate: 20/s}", live=True)
+    )
+    input: str | None = field(
+        default=None,
+        metadata=key("A JSON Lines file whose lines an injector sends; - is standard input.", "messages.jsonl"),
+    )
+    on_bad_line: OnBadLine = field(
+        default=OnBadLine.STOP, metadata=key("What a line of the input that is not JSON does: stop, or skip.", "skip")
+    )
+    output: str | None = field(
+        default=None, metadata=key("A JSON Lines file to which a terminator appends what it gets.", "out.jsonl")
+    )
+    drain_timeout_seconds: Seconds | None = field(
+        default=None,
+        metadata=key(
+            "How long a stopping stage may take to finish what it has admitted; by default as long as needed.", "30s"
+        ),
+    )
+    operations: Mapping[str, Operation] = field(
+        default_factory=dict,
+        metadata=key("What the service does, by name.", "{read: {method: GET, path: '/carts/{id}'}}"),
+    )
+
+    @property
+    def all_operations(self) -> Mapping[str, Operation]:
+        """Return its operations by name: itself under "" if it has no others."""
+        return self.operations or {"": self}
+
+    @property
+    def has_calls(self) -> bool:
+        """Return whether any of its operations calls a stage."""
+        return any(operation.calls for operation in self.all_operations.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +258,11 @@ class Topology:
     `drain_timeout_seconds` is the default of the stages' own, and the bound for a whole run.
     """
 
-    name: Name
-    seed: Seed | None = None
-    drain_timeout_seconds: Seconds | None = None
+    name: Name = field(metadata=key("The name of the system.", "orders"))
+    seed: Seed | None = field(
+        default=None, metadata=key("The seed for every random draw; by default one is drawn and logged.", "7")
+    )
+    drain_timeout_seconds: Seconds | None = field(
+        default=None, metadata=key("How long a stopping run may take to finish what it has admitted.", "30s")
+    )
     stages: dict[str, Stage] = field(default_factory=dict)

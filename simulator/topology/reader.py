@@ -17,17 +17,24 @@ import yaml
 from simulator import units
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError
-from simulator.topology.document import Document, Keys, parse_document
+from simulator.quoting import quoted
+from simulator.topology.decisions import decision_problems
+from simulator.topology.defaults import with_defaults
+from simulator.topology.document import Keys, parse_document
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Stage, Topology
 from simulator.topology.names import MAX_CHARACTERS, check_name
+from simulator.topology.plain_steps import alternatives
 from simulator.topology.scalars import CoreDumper
 from simulator.topology.sizes import size_problems
 from simulator.topology.slips import no_stages
+from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
+from simulator.topology.targets import operation_names, resolved
 from simulator.topology.text_files import read_text
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+VERSION = 1
 _ANY_NAME = "topology"
 # Stands in for the target of a call that can't be read.
 _UNREADABLE = "unreadable-target-of-a-call"
@@ -61,13 +68,17 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     document = parse_document(text, source)
     if not isinstance(document.value, dict):
         raise ConfigurationError.of("must be a mapping with the key `stages`", source)
-    stages, wiring, found = _read_stages(document, read_samples)
-    raw: dict[str, Any] = {"name": _name_from(default_name), **document.value}
+    whole, default_problems = with_defaults(document.value, read_samples)
+    stages, wiring, found = _read_stages(whole.get("stages"), read_samples)
+    raw: dict[str, Any] = {"name": _name_from(default_name), **whole}
+    version = raw.pop("version", VERSION)
     topology, top_problems = structure({**raw, "stages": {}}, Topology)
-    problems = [*found, *top_problems]
+    problems = [*_version_problems(version), *default_problems, *found, *top_problems]
     names = document.value.get("stages")
     wrong_wiring = wiring_problems(wiring, frozenset(names if isinstance(names, dict) else ()))
     problems += [(keys, message) for keys, message in wrong_wiring if _UNREADABLE not in message]
+    if not problems:
+        problems += decision_problems(stages)
     problems += size_problems(stages)
     if problems or topology is None:
         raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
@@ -83,11 +94,15 @@ def _name_from(text: str) -> str:
     return name[:MAX_CHARACTERS].strip("-")
 
 
+def _version_problems(version: Any) -> Iterator[tuple[Keys, str]]:
+    if version != VERSION or isinstance(version, bool):
+        yield ("version",), f"this program reads version {VERSION}, not {quoted(version)}: a newer one may read it"
+
+
 def _read_stages(
-    document: Document, read_samples: ReadSamples
+    raw: Any, read_samples: ReadSamples
 ) -> tuple[dict[str, Stage], dict[str, Stage], list[tuple[Keys, str]]]:
     """Return the stages, the readable part of their wiring (also of stages with mistakes), and the mistakes."""
-    raw = document.value.get("stages")
     if not isinstance(raw, dict) or not raw:
         return {}, {}, [(("stages",), no_stages(raw))]
     stages: dict[str, Stage] = {}
@@ -105,20 +120,36 @@ def _read_stages(
         wired = stage or _wiring_of(value, found, read_samples)
         if wired is not None:
             wiring[name] = wired
-    return stages, wiring, problems
+    known = operation_names(wiring) | {name: ("",) for name in raw if name not in wiring}
+    wiring = {name: resolved(stage, known) for name, stage in wiring.items()}
+    return {name: wiring[name] for name in stages}, wiring, problems
 
 
 def _wiring_of(value: Any, found: list[tuple[Keys, str]], read_samples: ReadSamples) -> Stage | None:
     """Return the readable part of a stage that has mistakes: all but the wrong keys, or calls."""
     if not isinstance(value, dict) or any(keys[-1:] == ("calls",) for keys, _ in found):
         return None  # who is called is not known
-    wrong_calls = {keys[1] for keys, _ in found if keys[:1] == ("calls",) and len(keys) > 1}
-    wrong = {keys[0] for keys, _ in found if keys and not (keys[0] == "calls" and wrong_calls)}
-    kept = {key: inner for key, inner in value.items() if key not in wrong}
-    if wrong_calls:
-        # A call with a mistake in another key still has its target.
-        kept["calls"] = [_targets(step) if index in wrong_calls else step for index, step in enumerate(value["calls"])]
+    kept = _without_mistakes(value, [keys for keys, _ in found])
+    operations = kept.get("operations")
+    if isinstance(operations, dict):
+        kept["operations"] = {
+            name: _without_mistakes(operation, [keys[2:] for keys, _ in found if keys[:2] == ("operations", name)])
+            for name, operation in operations.items()
+            if isinstance(operation, dict | None)
+        }
     return structure(kept, Stage, read_samples)[0]
+
+
+def _without_mistakes(value: dict[str, Any] | None, found: list[Keys]) -> dict[str, Any]:
+    """Return the mapping of a stage or operation without what is wrong in it; `operations` are left as they are."""
+    given = value or {}
+    wrong_calls = {keys[1] for keys in found if keys[:1] == ("calls",) and len(keys) > 1}
+    wrong = {keys[0] for keys in found if keys and not (keys[0] == "calls" and wrong_calls)} - {"operations"}
+    kept = {key: inner for key, inner in given.items() if key not in wrong}
+    if wrong_calls and isinstance(kept.get("calls"), list):
+        # A call with a mistake in another key still has its target.
+        kept["calls"] = [_targets(step) if index in wrong_calls else step for index, step in enumerate(given["calls"])]
+    return kept
 
 
 def _targets(step: Any) -> Any:
@@ -127,18 +158,25 @@ def _targets(step: Any) -> Any:
         return [_targets(inner) for inner in step]
     if not isinstance(step, dict):
         return _readable(step)
-    if isinstance(step.get("parallel"), list):
-        return {"parallel": _targets(step["parallel"])}
     if "choose" in step:
-        names = _targets(list(step["choose"]) if isinstance(step["choose"], dict | list) else [])
-        calls = [name if isinstance(name, dict) else {"to": name} for name in names]
-        return {"choose": [{"to": call.get("to", _UNREADABLE), "weight": 1 / len(calls)} for call in calls]}
+        choice = step["choose"]
+        return {"choose": [_alternative(one) for one in alternatives(choice)]} if choice else _readable(None)
+    for group in ("parallel", "steps"):
+        if isinstance(step.get(group), list):
+            return {key: _targets(step[key]) for key in (group, "on_error") if isinstance(step.get(key), list)}
+    if "delay" in step and "to" not in step:
+        return {"delay": "constant(0s)"}
     target = {"to": _readable(step.get("to"))}
-    return target | ({"fallback": _targets(step["fallback"])} if "fallback" in step else {})
+    return target | ({"fallback": _targets(step["fallback"])} if step.get("fallback") else {})
 
 
-def _readable(name: Any) -> str:
-    return _UNREADABLE if _mistake_in(name) else name
+def _alternative(step: Any) -> Any:
+    target = _targets(step)
+    return {"steps": target} if isinstance(target, list) else target
+
+
+def _readable(target: Any) -> str:
+    return target if structure({"to": target}, Call)[0] is not None else _UNREADABLE
 
 
 def _mistake_in(name: Any) -> str:
@@ -152,7 +190,7 @@ def _mistake_in(name: Any) -> str:
 
 def write_topology(topology: Topology) -> str:
     """Return a topology as YAML text that reads back as the same topology."""
-    return str(yaml.dump(unstructure(topology), Dumper=CoreDumper, sort_keys=False, width=120))
+    return str(yaml.dump({"version": VERSION, **unstructure(topology)}, Dumper=CoreDumper, sort_keys=False, width=120))
 
 
 def samples_beside(folder: Path) -> ReadSamples:

@@ -19,18 +19,24 @@ from simulator.topology.addresses import (
     DEFAULT_DOWNSTREAM_NAME,
     DEFAULT_PORT,
     Address,
+    Route,
     parse_address,
+    routes_of,
     stage_urls,
 )
+from simulator.topology.decisions import decision_problems
 from simulator.topology.document import Keys
 from simulator.topology.draining import stage_drain_seconds
-from simulator.topology.graph import calls_of, wiring_problems
+from simulator.topology.graph import Node, calls_of, wiring_problems
 from simulator.topology.layers import Given
-from simulator.topology.model import DEFAULT_HOST, Call, Role, Stage, Topology
+from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import check_name
+from simulator.topology.plain_steps import with_call_keys
 from simulator.topology.sizes import Limit
+from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 from simulator.topology.survey import Survey
+from simulator.topology.targets import operation_names, resolved
 from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -48,13 +54,14 @@ class Downstream:
     """One stage to send to: its name and where its instances are.
 
     `is_stage` is True if it is known to be one of ours, which can be asked why it gave no answer. `authorizations` are
-    the headers of those URLs that came with a user and a password, {URL: value}.
+    the headers of those URLs that came with a user and a password, {URL: value}. `routes` are those of its operations.
     """
 
     name: str
     urls: tuple[str, ...]
     is_stage: bool = False
     authorizations: Mapping[str, str] = field(default_factory=dict, repr=False)
+    routes: Mapping[str, Route] = field(default_factory=lambda: {"": Route()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +69,7 @@ class StageSettings:
     """The complete settings of one stage process.
 
     `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one; `ignored` are
-    environment variables with our prefix that mean nothing. `limits` are those of the stages that it calls.
+    environment variables with our prefix that mean nothing. `limits` are those of the operations that it calls.
     """
 
     name: str
@@ -78,7 +85,7 @@ class StageSettings:
     drain_seconds: float
     shutdown_delay_seconds: float = 0.0
     ignored: tuple[str, ...] = ()
-    limits: Mapping[str, Limit] = field(default_factory=dict)
+    limits: Mapping[Node, Limit] = field(default_factory=dict)
 
 
 def resolve_stage(
@@ -86,7 +93,7 @@ def resolve_stage(
 ) -> StageSettings:
     """Return the settings of a single stage. Raise ConfigurationError with every mistake."""
     role = _value(given, "ROLE") or _implied_role(given)
-    base: dict[str, Any] = {} if role == Role.TERMINATOR else {"calls": []}
+    base: dict[str, Any] = {}
     with contextlib.suppress(ValueError):
         base["instances"] = _instance(whole_number_in(_value(given, "INSTANCE")))  # there are at least as many
     return _Resolution(given, read_samples).settle(
@@ -146,7 +153,10 @@ class _Resolution:
         self._check_call_keys()
         if stage is not None and addresses_are_valid:
             names = survey.names if survey else frozenset([name, *(address.name for address in addresses)])
+            stage = resolved(stage, operation_names(topology.stages) if topology else dict.fromkeys(names, ("",)))
             self._add([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
+            if topology is None:
+                self._add([(keys[2:], message) for keys, message in decision_problems({name: stage})])
         if stage is not None and survey is not None:
             self._add(_size_problems(survey.with_stage(name, stage), name))
         settings = {
@@ -185,8 +195,7 @@ class _Resolution:
             elif key == "FAULTS":
                 stage["faults"] = _split(value, ";")
             elif key in _CALL_KEYS:
-                if "calls" in stage:
-                    stage["calls"] = with_call_keys(stage["calls"], {key.lower(): value})
+                _change_calls(stage, {key.lower(): value})
             elif key not in _APART_KEYS:
                 stage[key.lower()] = value
         return stage | ({"load": load} if load or _reads_input(stage) else {})
@@ -242,9 +251,17 @@ class _Resolution:
             return None
 
 
-def _limits(survey: Survey, name: str) -> dict[str, Limit]:
+def _change_calls(stage: dict[str, Any], change: Mapping[str, Any]) -> None:
+    """Change keys of every call of a plain stage."""
+    for part in (stage, *(stage.get("operations") or {}).values()):
+        if "calls" in part:
+            part["calls"] = with_call_keys(part["calls"], change)
+
+
+def _limits(survey: Survey, name: str) -> dict[Node, Limit]:
     found = survey.limits
-    return {call.to: found[call.to] for _, call in calls_of(survey.topology.stages[name]) if call.to in found}
+    called = {(call.to, call.operation) for _, call in calls_of(survey.topology.stages[name])}
+    return {node: found[node] for node in called if node in found}
 
 
 def _drain_seconds(survey: Survey | None, name: str, stage: Stage) -> float:
@@ -266,26 +283,12 @@ def _reads_input(stage: Mapping[str, Any]) -> bool:
 def _downstreams(stage: Stage, topology: Topology | None, addresses: tuple[Address, ...]) -> Iterator[Downstream]:
     for name in dict.fromkeys(call.to for _, call in calls_of(stage)):
         given = [address for address in addresses if address.name == name]
-        urls = tuple(address.url for address in given) or (stage_urls(topology, name) if topology else ())
-        authorizations = {address.url: address.authorization for address in given if address.authorization}
-        yield Downstream(name, urls, topology is not None, authorizations)
-
-
-def with_call_keys(calls: Any, change: Mapping[str, Any], to: str | None = None) -> Any:
-    """Return plain `calls` with some keys of each call changed, or of those to `to`; None removes a key."""
-    if isinstance(calls, list):
-        return [with_call_keys(step, change, to) for step in calls]
-    if isinstance(calls, str):
-        calls = {"to": calls}
-    if not isinstance(calls, dict):
-        return calls
-    changed = dict(calls)
-    for group in ("parallel", "choose", "fallback"):
-        if group in changed:
-            changed[group] = with_call_keys(changed[group], change, to)
-    if "to" in changed and to in (None, changed["to"]):
-        changed = {key: value for key, value in {**changed, **change}.items() if value is not None}
-    return changed
+        routes = {"": Route()} if topology is None else routes_of(topology.stages[name])
+        has_base = any(route.path for route in routes.values())
+        by_url = {address.url.rstrip("/") if has_base else address.url: address.authorization for address in given}
+        urls = tuple(by_url) or (stage_urls(topology, name) if topology else ())
+        authorizations = {url: authorization for url, authorization in by_url.items() if authorization}
+        yield Downstream(name, urls, topology is not None, authorizations, routes)
 
 
 def _port(stage: Stage, instance: int) -> int:

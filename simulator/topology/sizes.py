@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from simulator.behaviour.payloads import Size, payload_bytes
 from simulator.topology.document import Keys
-from simulator.topology.graph import calls_of
+from simulator.topology.graph import Node, calls_of, operations_called_first
 from simulator.topology.model import Role, Stage
+from simulator.topology.walking import all_calls
 from simulator.units import format_ratio, format_size
 
 # Too rare to be observed; a distribution without a maximum has some messages of every size.
@@ -29,22 +30,23 @@ class Limit:
         return f"{self.stage} takes (max_body: {format_size(self.max_bytes)})"
 
 
-def limits(stages: Mapping[str, Stage]) -> dict[str, Limit]:
-    """Return the limit of each stage that can be called; nothing if the calls form a cycle, which is another error.
+def limits(stages: Mapping[str, Stage]) -> dict[Node, Limit]:
+    """Return the limit of each operation that takes a body; nothing if they form a cycle, which is another error.
 
     A body is forwarded unchanged, except by calls with a `request_bytes` of their own.
     """
-    forwarded = {
-        name: [call.to for _, call in calls_of(stage) if call.request_size is None and call.to in stages]
-        for name, stage in stages.items()
-    }
-    found: dict[str, Limit] = {}
+    found: dict[Node, Limit] = {}
     try:
-        for name in graphlib.TopologicalSorter(forwarded).static_order():
-            own = Limit(stages[name].max_body_bytes, name)
-            found[name] = min((own, *(found[to] for to in forwarded[name])), key=lambda limit: limit.max_bytes)
+        order = operations_called_first(stages)
     except graphlib.CycleError:
         return {}
+    for name, operation in order:
+        made = stages[name].all_operations[operation]
+        if made.method.has_body:
+            forwarded = [(call.to, call.operation) for _, call in all_calls(made.calls) if call.request_size is None]
+            own = Limit(stages[name].max_body_bytes, name)
+            further = (found[node] for node in forwarded if node in found)
+            found[name, operation] = min((own, *further), key=lambda limit: limit.max_bytes)
     return found
 
 
@@ -56,10 +58,10 @@ def size_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
             yield ("stages", name, *keys), message
 
 
-def call_size_problems(stage: Stage, found: Mapping[str, Limit]) -> Iterator[tuple[Keys, str]]:
+def call_size_problems(stage: Stage, found: Mapping[Node, Limit]) -> Iterator[tuple[Keys, str]]:
     """Yield a problem for each call whose messages, made by this stage, are too large; keys are those in the stage."""
     for keys, call in calls_of(stage):
-        limit = found.get(call.to)
+        limit = found.get((call.to, call.operation))
         if limit is None:
             continue
         if call.request_size is not None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError, ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
@@ -16,6 +15,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from simulator import units
 from simulator.behaviour.breaker import BreakerRule, parse_breaker
+from simulator.behaviour.conditions import DECISION_NAME, When, parse_when
 from simulator.behaviour.delays import no_samples, parse_delay
 from simulator.behaviour.distributions import Delay, ReadSamples
 from simulator.behaviour.faults.base import Fault
@@ -24,35 +24,111 @@ from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
 from simulator.behaviour.schedules import Schedule, parse_schedule
+from simulator.behaviour.times import Times, parse_times
+from simulator.behaviour.values import Rule, parse_rule
 from simulator.nearest import unknown_choice, unknown_key
 from simulator.quoting import quoted
-from simulator.topology import model
+from simulator.topology import model, quantities
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.names import check_name, quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
+from simulator.topology.paths import parse_path
 from simulator.topology.slips import no_mapping, no_whole_number
+from simulator.topology.step_notation import register_steps
+from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause
 
 Record = TypeVar("Record")
 _UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
 _OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes", "max_instances": "most_instances"}
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
-_PATH = re.compile(r"/[A-Za-z0-9/._~-]{0,200}")
+_OPERATION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _MAX_TEXT = 4096  # the longest path of a file
-RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/control", "/injected")
+_NO_DECISIONS = frozenset({"and", "or", "not", "true", "false"})  # words of conditions
 
 
 def structure(
     value: Any, record: type[Record], read_samples: ReadSamples = no_samples
 ) -> tuple[Record | None, list[tuple[Keys, str]]]:
     """Return the `record` that plain values describe, or None and what is wrong at which keys."""
+    if record is model.Stage:
+        return _structure_stage(value, read_samples)  # type: ignore[return-value]
+    return _structure(value, record, read_samples)
+
+
+def _structure(
+    value: Any, record: type[Record], read_samples: ReadSamples
+) -> tuple[Record | None, list[tuple[Keys, str]]]:
     try:
         return _converter(read_samples).structure(value, record), []
     except BaseValidationError as error:
         return None, list(_explain(error, (), record))
     except (ValueError, TypeError) as error:
         return None, [((), _reason(error))]
+
+
+def _structure_stage(value: Any, read_samples: ReadSamples) -> tuple[model.Stage | None, list[tuple[Keys, str]]]:
+    """Return a stage, whose own keys are the defaults of its operations."""
+    raw = value.get("operations") if isinstance(value, dict) else None
+    own = {key: inner for key, inner in value.items() if key != "operations"} if isinstance(value, dict) else value
+    if not raw and raw != []:
+        return _structure(own, model.Stage, read_samples)
+    stage, problems = _structure(own, model.Stage, read_samples)
+    if not isinstance(raw, dict):
+        message = f"must be a mapping of names to operations, as in {{read: {{method: GET}}}}, not {quoted(raw)}"
+        return None, [*problems, (("operations",), message)]
+    defaults = {key: inner for key, inner in own.items() if key in OPERATION_KEYS}
+    operations: dict[str, model.Operation] = {}
+    for name, written in raw.items():
+        keys: Keys = ("operations", name)
+        try:
+            check_operation_name(name)
+        except ValueError as error:
+            problems.append((keys, str(error)))
+        if not isinstance(written, dict | None):
+            problems.append((keys, f"must be a mapping of keys to values, not {quoted(written)}"))
+            continue
+        own_keys = written or {}
+        whole = {"path": f"/{name}", **defaults, **own_keys}
+        if isinstance(defaults.get("decide"), dict) and isinstance(own_keys.get("decide"), dict):
+            whole["decide"] = {**defaults["decide"], **own_keys["decide"]}
+        operation, found = _structure(whole, model.Operation, read_samples)
+        # A mistake in a default is told once, where it stands.
+        problems += [((*keys, *inner), message) for inner, message in found if not inner or inner[0] in own_keys]
+        if operation is not None:
+            operations[name] = operation
+    if problems or stage is None:
+        return None, problems
+    return replace(stage, operations=operations), []
+
+
+def _unstructure_stage(stage: model.Stage, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """Return a stage as a file has it: of its operations what differs from the stage."""
+    plain = write(stage)
+    if stage.operations:
+        plain["operations"] = {name: _differences(name, of, stage) for name, of in stage.operations.items()}
+    return {key: plain[key] for key in _STAGE_ORDER if key in plain}
+
+
+def _differences(name: str, operation: model.Operation, stage: model.Stage) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in fields(model.Operation):
+        default, value = getattr(stage, field.name), getattr(operation, field.name)
+        if field.name == "path" and default == model.DEFAULT_PATH:
+            default = f"/{name}"
+        if field.name == "decide":
+            value = {key: rule for key, rule in value.items() if rule != default.get(key)}
+            default = {}
+        if value != default:
+            found[key_of(field.name)] = written_value(model.Operation, field.name, value)
+    return found
+
+
+def written_value(record: type[Any], field_name: str, value: Any) -> Any:
+    """Return the plain value of a field, whether or not it is the default."""
+    kinds = get_type_hints(record)
+    return None if value is None else _converter(no_samples).unstructure(value, unstructure_as=kinds[field_name])
 
 
 def unstructure(record: Any, whole: bool = False) -> Any:
@@ -63,9 +139,11 @@ def unstructure(record: Any, whole: bool = False) -> Any:
     plain = _converter(no_samples).unstructure(record)
     if not whole:
         return plain
-    defaults = {field.name: getattr(record, field.name) for field in fields(record)}
-    written = _converter(no_samples)
-    return {key_of(name): plain.get(key_of(name), written.unstructure(value)) for name, value in defaults.items()}
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {
+        key_of(name): plain.get(key_of(name), written_value(type(record), name, value))
+        for name, value in values.items()
+    }
 
 
 def key_of(field_name: str) -> str:
@@ -92,92 +170,59 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_unstructure_hook(kind, str)
     converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
     converter.register_unstructure_hook(Headers, Headers.written)
-    for choice in (model.Role, model.Forward, model.OnBadLine, model.Processes):
+    for choice in (model.Role, model.Method, model.Forward, model.OnBadLine, model.Processes):
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')
     converter.register_structure_hook_func(lambda kind: kind == tuple[Fault, ...], faults)
-    _register_steps(converter)
+    converter.register_structure_hook(Times, _ignoring_type(parse_times))
+    converter.register_unstructure_hook(Times, Times.plain)
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Rule], _ignoring_type(_decisions))
+    converter.register_unstructure_hook_func(
+        lambda kind: kind == Mapping[str, Rule], lambda rules: {name: rule.plain() for name, rule in rules.items()}
+    )
+    hooks = register_steps(converter)
     for record in _RECORDS:
-        _register_record(converter, record)
+        _register_record(converter, record, hooks)
     return converter
 
 
-def _register_steps(converter: Converter) -> None:
-    """Read a call from a name or a mapping, a group from a mapping with its own key, and a list as steps in order."""
+def _register_record(converter: Converter, record: type[Any], hooks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Register a record; `hooks` are those of certain fields, by name, in place of those of their types."""
+    left_out = _NO_KEYS.get(record, ())
 
-    def read_step(value: Any, _: Any) -> Any:
-        if isinstance(value, list):
-            return model.InOrder(steps=tuple(converter.structure(value, list[model.Step])))
-        group = next((kind for kind in (model.Parallel, model.Choose) if _is_group(value, kind)), model.Call)
-        return converter.structure(value, group)
+    def overrides(reads: bool, omit_if_default: bool) -> dict[str, Any]:
+        which = "struct_hook" if reads else "unstruct_hook"
+        return {
+            name: override(
+                rename=key_of(name),
+                omit=True if name in left_out else None,
+                omit_if_default=omit_if_default,
+                **({which: hooks[name][which]} if which in hooks.get(name, {}) else {}),
+            )
+            for name in record.__dataclass_fields__
+        }
 
-    def write_step(step: model.Step) -> Any:
-        if isinstance(step, model.InOrder):
-            return [write_step(inner) for inner in step.steps]
-        written = converter.unstructure(step, unstructure_as=type(step))
-        return step.to if isinstance(step, model.Call) and list(written) == ["to"] else written
-
-    def write_steps(steps: Any) -> Any:
-        return None if steps is None else [write_step(step) for step in steps]
-
-    read_calls = _list_of(converter, model.Step, "stages, as in [parse, enrich]")
-    read_choice = _list_of(converter, model.Alternative, "calls with weights")
-    converter.register_structure_hook_func(lambda kind: kind == model.Step, read_step)
-    lists: Any = (tuple[model.Step, ...], tuple[model.Step, ...] | None)
-    converter.register_structure_hook_func(lambda kind: kind in lists, read_calls)
-    converter.register_unstructure_hook_func(lambda kind: kind in lists, write_steps)
-    alternatives: Any = tuple[model.Alternative, ...]
-    converter.register_structure_hook_func(
-        lambda kind: kind == alternatives, lambda value, kind: _checked_choice(read_choice(_as_list(value), kind))
-    )
-    converter.register_unstructure_hook_func(lambda kind: kind == alternatives, write_steps)
-    optional_call: Any = model.Call | None
-    converter.register_structure_hook_func(
-        lambda kind: kind == optional_call,
-        lambda value, _: None if value is None else converter.structure(value, model.Call),
-    )
-    converter.register_unstructure_hook_func(
-        lambda kind: kind == optional_call, lambda call: None if call is None else write_step(call)
-    )
-
-
-def _is_group(value: Any, kind: type[Any]) -> bool:
-    return isinstance(value, dict) and fields(kind)[0].name in value
-
-
-def _as_list(value: Any) -> Any:
-    """Return the list that `{stable: 90%, canary: 10%}` stands for."""
-    if isinstance(value, dict):
-        return [{"to": name, "weight": weight} for name, weight in value.items()]
-    return value
-
-
-def _checked_choice(alternatives: tuple[model.Alternative, ...]) -> tuple[model.Alternative, ...]:
-    total = sum(alternative.weight_ratio for alternative in alternatives)
-    if not math.isclose(total, 1.0, abs_tol=1e-9):
-        raise ValueError(f"the weights must add up to 100%, not {total * 100:.12g}%")
-    return alternatives
-
-
-def _register_record(converter: Converter, record: type[Any]) -> None:
-    names = {name: override(rename=key_of(name)) for name in record.__dataclass_fields__}
-    read = make_dict_structure_fn(record, converter, _cattrs_forbid_extra_keys=True, **names)  # type: ignore[arg-type]
-    lean = {name: override(rename=key_of(name), omit_if_default=True) for name in record.__dataclass_fields__}
-    write = make_dict_unstructure_fn(record, converter, **lean)  # type: ignore[arg-type]
+    read = make_dict_structure_fn(record, converter, _cattrs_forbid_extra_keys=True, **overrides(True, False))
+    write = make_dict_unstructure_fn(record, converter, **overrides(False, True))
 
     def read_mapping(value: Any, kind: type[Any]) -> Any:
         if value is None and record is model.Stage:
             value = {}
-        if isinstance(value, str) and record in (model.Call, model.Alternative):
+        if isinstance(value, str) and record is Call:
             value = {"to": value}
         if not isinstance(value, dict):
-            hint = quotes_hint(value) if record in (model.Call, model.Alternative) else ""
+            hint = quotes_hint(value) if record is Call else ""
             raise ValueError(no_mapping(value, record.__name__, hint))
         return read(_with_range(value) if record is model.Stage else value, kind)
 
     converter.register_structure_hook(record, read_mapping)
-    converter.register_unstructure_hook(record, write)
+    if record is model.Stage:
+        converter.register_unstructure_hook(record, lambda stage: _unstructure_stage(stage, write))
+    elif record is Call:
+        converter.register_unstructure_hook(record, lambda call: {**write(call), "to": call.target})
+    else:
+        converter.register_unstructure_hook(record, write)
 
 
 def _with_range(value: dict[str, Any]) -> dict[str, Any]:
@@ -222,6 +267,22 @@ def _explain(error: BaseException, keys: Keys, record: Any) -> Any:
 
 def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _decisions(value: Any) -> dict[str, Rule]:
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"must be a mapping of names to values, as in {{hit: 90%, items: uniform(1, 8)}}, not {quoted(value)}"
+        )
+    rules = {}
+    for name, rule in value.items():
+        if not isinstance(name, str) or not DECISION_NAME.fullmatch(name) or name in _NO_DECISIONS:
+            raise ValueError(f"{quoted(name)} can't be the name of a decision: write letters, digits, -, _ and .")
+        try:
+            rules[name] = parse_rule(rule)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return rules
 
 
 def _ignoring_type(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
@@ -283,24 +344,27 @@ def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
     return read
 
 
-def _path(value: Any) -> str:
-    path = _matching(_PATH, "a path like /messages")(value)
-    # Clients resolve these before they send, so another path would arrive.
-    if "//" in path or any(segment in (".", "..") for segment in path.split("/")):
-        raise ValueError(f"{quoted(path)} must have no empty segments, and none that is . or ..")
-    if path in RESERVED_PATHS:
-        raise ValueError(f"{quoted(path)} is reserved: {', '.join(RESERVED_PATHS)} are the stage's own")
-    return path
-
-
+# The fields that have no key of their own.
+_NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {Call: ("operation",), model.Stage: ("operations",)}
+OPERATION_KEYS = frozenset(key_of(field.name) for field in fields(model.Operation))
+# What a stage is comes before what it does, and its calls and operations at the end.
+_FIRST = ("role", "host", "port")
+_LAST = (
+    *("forward", "response_bytes", "max_body", "slo", "decide", "calls"),
+    *("load", "input", "on_bad_line", "output", "operations"),
+)
+_STAGE_KEYS = tuple(key_of(field.name) for field in fields(model.Stage))
+_STAGE_ORDER = (*_FIRST, *(key for key in _STAGE_KEYS if key not in _FIRST + _LAST), *_LAST)
 # Each after the records it consists of.
 _RECORDS = (
-    model.Call,
-    model.Alternative,
-    model.Parallel,
-    model.Choose,
+    Call,
+    Pause,
+    Parallel,
+    InOrder,
+    Choose,
     model.Slo,
     model.Load,
+    model.Operation,
     model.Stage,
     model.Topology,
 )
@@ -311,22 +375,30 @@ _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (RateLimit, parse_limit),
     (Size, parse_sizes),
     (LatencyObjective, parse_latency_objective),
+    (When, parse_when),
 )
 _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
     (str, _text, None),
     (bool, _boolean, None),
-    (model.Ratio, units.parse_ratio, units.format_ratio),
-    (model.Instances, lambda value: _whole(value, 1, 100), None),
-    (model.PositiveSeconds, _positive_duration, units.format_duration),
-    (model.Seconds, units.parse_duration, units.format_duration),
-    (model.PerSecond, units.parse_rate, units.format_rate),
-    (model.Bytes, _max_body, None),
-    (model.Count, lambda value: _whole(value, 0, 1_000_000), None),
-    (model.Messages, lambda value: _whole(value, 0, 10**12), None),
-    (model.Seed, lambda value: _whole(value, 0, 2**63 - 1), None),
-    (model.PositiveCount, lambda value: _whole(value, 1, 100_000), None),
-    (model.Port, lambda value: _whole(value, 0, 65535), None),
-    (model.Path, _path, None),
-    (model.Host, _matching(_HOST, "a host name or an address"), None),
-    (model.Name, check_name, None),
+    (quantities.Ratio, units.parse_ratio, units.format_ratio),
+    (quantities.Instances, lambda value: _whole(value, 1, 100), None),
+    (quantities.PositiveSeconds, _positive_duration, units.format_duration),
+    (quantities.Seconds, units.parse_duration, units.format_duration),
+    (quantities.PerSecond, units.parse_rate, units.format_rate),
+    (quantities.Bytes, _max_body, None),
+    (quantities.Count, lambda value: _whole(value, 0, 1_000_000), None),
+    (quantities.Messages, lambda value: _whole(value, 0, 10**12), None),
+    (quantities.Seed, lambda value: _whole(value, 0, 2**63 - 1), None),
+    (quantities.PositiveCount, lambda value: _whole(value, 1, 100_000), None),
+    (quantities.Port, lambda value: _whole(value, 0, 65535), None),
+    (quantities.Path, parse_path, None),
+    (quantities.Host, _matching(_HOST, "a host name or an address"), None),
+    (quantities.Name, check_name, None),
 )
+
+
+def check_operation_name(value: Any) -> str:
+    """Return the value if it is a valid name for an operation. Raise ValueError otherwise."""
+    return _matching(
+        _OPERATION_NAME, "letters, digits, - and _, beginning and ending with a letter or digit, at most 63"
+    )(value)

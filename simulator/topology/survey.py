@@ -8,7 +8,7 @@ from functools import cached_property
 
 from simulator.topology.document import Keys
 from simulator.topology.draining import drain_seconds_by_stage
-from simulator.topology.graph import callers_by_stage
+from simulator.topology.graph import Node, callers_by_stage
 from simulator.topology.model import Stage, Topology
 from simulator.topology.sizes import Limit, limits, size_problems
 
@@ -30,8 +30,8 @@ class Survey:
         return callers_by_stage(self.topology)
 
     @cached_property
-    def limits(self) -> Mapping[str, Limit]:
-        """Return the largest body that each stage can pass on."""
+    def limits(self) -> Mapping[Node, Limit]:
+        """Return the largest body that each operation can pass on."""
         return limits(self.topology.stages)
 
     @cached_property

@@ -61,19 +61,22 @@ class MemoryWire:
     def _arrive(self, outgoing: WireRequest, endpoint: Endpoint, exchange: MemoryExchange) -> None:
         if endpoint.overhead_seconds:
             self._runtime.sleep(endpoint.overhead_seconds)
+        operation = endpoint.handling.behaviour.operations[outgoing.operation].model
         message = Message(
             message_id=outgoing.message_id,
             visit=outgoing.visit,
             caller=self._caller if self._caller in endpoint.callers else OUTSIDE,
             via=Via.HTTP,
             content_type=outgoing.content_type,
-            body_bytes=len(outgoing.body),
+            body_bytes=len(outgoing.body) if operation.method.has_body else 0,
             due=outgoing.due,
             exchange=exchange,
             deadline_seconds=outgoing.deadline_seconds,
-            content_encoding=outgoing.content_encoding,
+            content_encoding=outgoing.content_encoding if operation.method.has_body else "",
+            operation=outgoing.operation,
+            decisions=outgoing.decisions,
         )
-        if endpoint.handling.behaviour.model.forward is Forward.ACCEPT:
+        if operation.forward is Forward.ACCEPT:
             endpoint.handling.accept(message)
         else:
             endpoint.handling.handle(message)
@@ -111,7 +114,9 @@ class MemoryExchange:
 
     def read(self) -> bytes:
         """Return the body. Raise InvalidMessage for one that is too large."""
-        body, max_bytes = self._outgoing.body, self._endpoint.handling.behaviour.model.max_body_bytes
+        behaviour = self._endpoint.handling.behaviour
+        has_body = behaviour.operations[self._outgoing.operation].model.method.has_body
+        body, max_bytes = self._outgoing.body if has_body else b"", behaviour.model.max_body_bytes
         if len(body) > max_bytes:
             detail = f"the body has {len(body)} bytes; at most {max_bytes} are taken here"
             raise InvalidMessage(detail, 413, "Content too large", len(body))

@@ -77,7 +77,9 @@ def console_of_a_made_up_run(folder: Path, text: str, mortal: str, struggling: s
     files.logs.mkdir()
     files.tallies.mkdir()
     files.topology.write_text(text)
-    tallies = [tally.Tally.create(files.tally(name), tally.slots(stages, stages)) for name in stages]
+    tallies = [
+        tally.Tally.create(files.tally(name), tally.slots(stages, [(name, "") for name in stages])) for name in stages
+    ]
     with contextlib.ExitStack() as open_things, contextlib.ExitStack() as life:
         well, unwell = (open_things.enter_context(_counting(stages, tallies, full)) for full in (False, True))
         one = {mortal: life.enter_context(_counting(stages, tallies, False)), struggling: unwell}

@@ -14,6 +14,8 @@ from simulator.stage.http_wire import HttpWire, addresses_of
 from simulator.stage.transport import LeanAdapter
 
 OUTGOING = WireRequest(
+    operation="",
+    decisions={},
     downstream="enrich",
     address="",
     body=b'{"n": 1}',

@@ -35,10 +35,10 @@ class RecordingSink:
     def injected(self, arrival, fault):
         self.faults.append((arrival.message_id, fault))
 
-    def sending(self, downstream):
+    def sending(self, downstream, operation=""):
         self.started.append(downstream)
 
-    def attempted(self, arrival, downstream, attempt, retry_in_seconds):
+    def attempted(self, arrival, downstream, attempt, retry_in_seconds, operation=""):
         self.attempts.append((downstream, attempt, retry_in_seconds))
 
     def sent(self, arrival, call):

@@ -24,10 +24,10 @@ class SilentSink:
     def injected(self, arrival, fault):
         pass
 
-    def sending(self, downstream):
+    def sending(self, downstream, operation=""):
         pass
 
-    def attempted(self, arrival, downstream, attempt, retry_in_seconds):
+    def attempted(self, arrival, downstream, attempt, retry_in_seconds, operation=""):
         pass
 
     def sent(self, arrival, call):
@@ -92,7 +92,7 @@ class _StageSink(SilentSink):
     def __init__(self, seen, name, instance):
         self._seen, self._name, self._instance = seen, name, instance
 
-    def attempted(self, arrival, downstream, attempt, retry_in_seconds):
+    def attempted(self, arrival, downstream, attempt, retry_in_seconds, operation=""):
         tried = Tried(arrival=arrival, attempt=attempt, retry_in_seconds=retry_in_seconds, at=self._seen.now())
         self._seen.attempts[self._name].append(tried)
 

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from simulator.topology.graph import calls_of
-from simulator.topology.model import Call, Choose, InOrder, Parallel, Topology
+from simulator.topology.model import Topology
+from simulator.topology.steps import Call, Choose, InOrder, Parallel
 
 
 @dataclass
@@ -28,7 +29,7 @@ def walk(topology: Topology, entry: str, chance: random.Random) -> Walk:
         done.visits[name] += 1
         done.depth = max(done.depth, depth)
         seconds = stage.delay.quantile(chance.uniform(1e-9, 1 - 1e-9))
-        seconds += sum(take(step, depth) for step in stage.calls or ())
+        seconds += sum(take(step, depth) for step in stage.calls)
         done.busy_seconds[name] += seconds
         return seconds
 
@@ -39,10 +40,10 @@ def walk(topology: Topology, entry: str, chance: random.Random) -> Walk:
             case InOrder(steps=steps):
                 return sum(take(inner, depth) for inner in steps)
             case Choose(choose=alternatives):
-                [chosen] = chance.choices(alternatives, [alternative.weight_ratio for alternative in alternatives])
-                return visit(chosen.to, depth + 1)
+                [chosen] = chance.choices(alternatives, [alternative.weight for alternative in alternatives])
+                return take(chosen.step, depth)
             case Call():
-                made = step.times if chance.random() < step.probability_ratio else 0
+                made = step.times.fixed if chance.random() < step.probability_ratio else 0
                 return sum(visit(step.to, depth + 1) for _ in range(made))
         raise AssertionError(step)
 

@@ -15,7 +15,7 @@ from simulator.console.watching import Watching
 from simulator.telemetry.record import Outcome
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.tally import Tally, received_slot, slots
-from simulator.topology.graph import callers, edges
+from simulator.topology.graph import callers, operation_edges
 from simulator.topology.model import Topology
 from simulator.topology.reader import read_topology
 from tests.support.fake_time import FakeTime
@@ -85,9 +85,9 @@ def watched(folder: Path, topology: Topology | None = None) -> Watched:
     files.tallies.mkdir()
     tallies = {}
     for name, stage in topology.stages.items():
-        called = [to for caller, to in edges(topology.stages) if caller == name]
+        called = [to for caller, to in operation_edges(topology.stages) if caller == name]
         for label in labels(name, stage.instances):
-            tallies[label] = Tally.create(files.tally(label), slots(callers(topology, name), called))
+            tallies[label] = Tally.create(files.tally(label), slots(callers(topology, name), called, stage.operations))
     metrics: dict[str, dict[str, float]] = {name: {} for name in topology.stages}
     delays = {name: str(stage.delay) for name, stage in topology.stages.items()}
     urls = {

@@ -12,7 +12,8 @@ from simulator.behaviour.faults.registry import FAULTS
 from simulator.behaviour.schedules import SCHEDULES
 from simulator.nearest import did_you_mean, nearest, unknown_among, unknown_choice, unknown_key, unknown_name
 from simulator.topology.layers import KEYS
-from simulator.topology.model import Call, Load, Parallel, Slo, Stage
+from simulator.topology.model import Load, Slo, Stage
+from simulator.topology.steps import Call, Parallel
 from simulator.topology.structure import key_of
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Protocol
 
+from simulator.behaviour.conditions import When
 from simulator.units import format_ratio
 
 
@@ -35,8 +36,8 @@ class Target(Protocol):
     def hold(self, size_bytes: int) -> None:
         """Hold memory until the message has its answer."""
 
-    def fail(self, status: int) -> None:
-        """Answer with an error status, and end the handling."""
+    def fail(self, status: int, message: str) -> None:
+        """Answer with an error status and, unless it is empty, a message; end the handling."""
 
     def reset(self) -> None:
         """Reset the connection without an answer, and end the handling."""
@@ -52,6 +53,7 @@ class Target(Protocol):
 class Fault(ABC):
     """A fault that is injected into a share of the messages; `instance` of None means in every instance.
 
+    With `when` it is injected only into messages whose decisions are so.
     `withholds_answer` means that a client may get no answer, which could tell it that the fault was injected.
     """
 
@@ -60,6 +62,7 @@ class Fault(ABC):
     withholds_answer: ClassVar[bool] = False
     rate_ratio: float = 1.0
     instance: int | None = None
+    when: When | None = None
 
     def hits(self, u: float) -> bool:
         """Return whether the fault hits a message that drew u in (0, 1): a share `rate_ratio`, none at 0, all at 1."""
@@ -78,4 +81,6 @@ class Fault(ABC):
         parts = [*self.own_arguments(), format_ratio(self.rate_ratio)]
         if self.instance is not None:
             parts.append(f"instance={self.instance}")
+        if self.when is not None:
+            parts.append(f'when="{self.when}"')
         return f"{self.name}({', '.join(parts)})"

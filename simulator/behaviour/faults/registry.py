@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from simulator.behaviour.conditions import parse_when
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.cpu import Cpu
 from simulator.behaviour.faults.error import Error
@@ -46,7 +47,8 @@ def parse_fault(text: object) -> Fault:
         raise expression.error(unknown_name(f"there is no fault {expression.name!r}", expression.name, FAULTS))
 
     def read(arguments: Arguments) -> Fault:
-        return replace(reader(arguments), instance=arguments.keyed_count("instance"))
+        fault = reader(arguments)
+        return replace(fault, instance=arguments.keyed_count("instance"), when=arguments.keyed("when", parse_when))
 
     return read_expression(expression, read)
 

@@ -173,7 +173,7 @@ class Told:
 @pytest.mark.parametrize(
     ("text", "phase", "done", "withholds"),
     [
-        ("error(503, 5%)", Phase.AFTER, ("fail", 503), False),
+        ("error(503, 5%)", Phase.AFTER, ("fail", 503, ""), False),
         ("hang(30s, 1%)", Phase.AFTER, ("pause", 30.0), True),
         ("reset(1%)", Phase.AFTER, ("reset",), True),
         ("truncate(1%)", Phase.ANSWER, ("truncate_answer",), True),
@@ -203,16 +203,24 @@ NAMES = "error, hang, reset, truncate, slow_body, cpu, memory"
         ("error(503, 150%)", "           ^^^^", "'150%' exceeds 100%: must be between 0% and 100%"),
         ("error(503, 5)", "           ^", "'5' exceeds 100%"),
         ("error(503, -5%)", "           ^^^", "'-5%' is not a share"),
-        ("error(503, 5%, 5s)", "               ^^", "error does not take this; it takes status, rate, instance="),
+        (
+            "error(503, 5%, 5s)",
+            "               ^^",
+            'error does not take this; it takes "message", status, rate',
+        ),
         (
             "error(503, 5%, color=red)",
             "               ^^^^^^^^^",
-            "error does not take `color`; it takes status, rate, ",
+            'error does not take `color`; it takes "message", status, rate, ',
         ),
         ("error(503, 5%, instance=0)", " " * 24 + "^", "'0' is not a whole number from 1 to 999999999"),
         ("error(503, 5%, instance=one)", " " * 24 + "^^^", "'one' is not a whole number from 1 to 999999999"),
         ("reset(1%, instance=1, instance=2)", " " * 22 + "^" * 10, "reset does not take this; it takes rate, instance"),
-        ("error(503, 5%, 2)", "               ^", "error does not take this; it takes status, rate, instance="),
+        (
+            "error(503, 5%, 2)",
+            "               ^",
+            'error does not take this; it takes "message", status, rate',
+        ),
         ("hang(1%)", "     ^^", "'1%' has the unknown unit '%': allowed are ns, us, µs, ms, s, m, min, h"),
         ("hang(30s)", "^" * 9, "hang lacks its rate"),
         ("hang(30, 1%)", "     ^^", "'30' has no unit: write 30ms or 30s"),

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.processes
 IMPORTED_LATER = {"stage_settings"}
 MODULES = {module.name for module in pkgutil.iter_modules(commands.__path__)}
 # The words of the command line: names of keys and variables, and errors.
-LIGHT = ("simulator.cli", "simulator.commands", "simulator.errors", "simulator.grants", "simulator.quoting")
+LIGHT = tuple(f"simulator.{name}" for name in ("cli", "commands", "errors", "grants", "nearest", "quoting"))
 LIGHT_OF_TOPOLOGY = ("simulator.topology", "simulator.topology.layers", "simulator.topology.text_files")
 HEAVY = {"gevent", "flask", "requests", "yaml", "rich", "structlog", "opentelemetry", "cattrs", "dash"}
 HEAVY |= {"ssl", "socket", "selectors", "subprocess", "queue"}  # patched by gevent before they are imported

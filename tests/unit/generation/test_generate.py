@@ -142,7 +142,7 @@ def test_the_mean_of_the_visits_is_what_messages_make(large):
 def test_calls_are_made_in_every_way(large):
     """There are calls in order, in parallel, by choice, repeated and with a probability."""
     text = write_topology(large)
-    for key in ("- parallel:", "- choose:", "times: 3", "probability: 5%", "- - ", "role: terminator", "calls: []"):
+    for key in ("- parallel:", "- choose:", "times: 3", "probability: 5%", "- - ", "role: terminator"):
         assert key in text, key
 
 

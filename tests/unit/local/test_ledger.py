@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from simulator.local.ledger import make_ledger
 from simulator.telemetry import tally
 from simulator.telemetry.record import Outcome
-from simulator.topology.graph import callers, edges
-from simulator.topology.model import Call, Load, OnBadLine, Role, Stage, Topology
+from simulator.topology.graph import callers, operation_edges
+from simulator.topology.model import Load, OnBadLine, Role, Stage, Topology
+from simulator.topology.steps import Call
 
 PIPELINE = Topology(
     name="pipeline",
@@ -46,8 +47,8 @@ def ledger(counts, ended=None, topology=PIPELINE):
     """Draw up the account of counts of which only those that are not 0 are given."""
     full = {}
     for name in topology.stages:
-        called = [to for caller, to in edges(topology.stages) if caller == name]
-        zeros = dict.fromkeys(tally.slots(callers(topology, name), called), 0)
+        called = [to for caller, to in operation_edges(topology.stages) if caller == name]
+        zeros = dict.fromkeys(tally.slots(callers(topology, name), called, topology.stages[name].operations), 0)
         assert set(counts[name]) <= set(zeros)
         full[name] = zeros | counts[name]
     return make_ledger(topology, full, ended or {})
@@ -101,6 +102,7 @@ def test_the_account_is_plain_values():
         "in_flight": 0,
         "missed": 0,
         "ended": "",
+        "operation": "",
     }
     assert account["calls"][0]["in_doubt"] == 0
     assert account["problems"] == []

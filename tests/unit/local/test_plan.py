@@ -12,11 +12,13 @@ from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.retries import Retries
 from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
+from simulator.behaviour.times import Times
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Overrides, apply_overrides, files_of
 from simulator.topology.graph import calls_of
-from simulator.topology.model import Call, Load, OnBadLine
+from simulator.topology.model import Load, OnBadLine
 from simulator.topology.reader import parse_topology
+from simulator.topology.steps import Call
 
 TEXT = """
 name: orders
@@ -142,7 +144,7 @@ LOAD = Load(rate_per_second=20.0, arrivals=ConstantArrivals(), messages=5)
                         optional=True,
                         deadline_seconds=3.0,
                         hedge_seconds=0.02,
-                        times=3,
+                        times=Times(3),
                         probability_ratio=0.25,
                     ),
                 )
@@ -232,7 +234,7 @@ def test_the_topology_that_was_read_stays_as_it_is():
             {"sets": ("parse.faults=error(503, 5%);oops()",)},
             "flags: parse.faults.1: there is no fault 'oops'; there are error",
         ),
-        (TEXT, {"sets": ("parse.calls=archive",)}, "flags: parse.calls: must be a list of stages"),
+        (TEXT, {"sets": ("parse.calls=archive",)}, "flags: parse.calls: must be a list of steps"),
         (TEXT, {"sets": ("injector.load.speed=1",)}, "flags: injector.load.speed: unknown key; allowed are rate, "),
         (
             TEXT,
@@ -327,8 +329,8 @@ def test_an_override_for_a_call_reaches_every_call_to_that_stage():
 def test_an_override_leaves_the_rest_of_a_call():
     """A call keeps its other keys, and its place in its group, where one of them is changed."""
     before, after = topology(CALLS), overridden(CALLS, sets=("front.calls.audit.timeout=1s",))
-    kept = [replace(call, timeout_seconds=30.0, fallback=None) for _, call in calls_of(after.stages["front"])]
-    was = [replace(call, timeout_seconds=30.0, fallback=None) for _, call in calls_of(before.stages["front"])]
+    kept = [replace(call, timeout_seconds=30.0, fallback=()) for _, call in calls_of(after.stages["front"])]
+    was = [replace(call, timeout_seconds=30.0, fallback=()) for _, call in calls_of(before.stages["front"])]
     assert kept == was
     assert [keys for keys, _ in calls_of(after.stages["front"])] == [
         keys for keys, _ in calls_of(before.stages["front"])

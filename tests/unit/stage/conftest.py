@@ -49,13 +49,12 @@ def make_web(make_stage):
         identity=RunIdentity(),  # noqa: B008 - it is frozen
         **stage,
     ):
-        rig = make_stage(max_body=max_body_bytes, current_trace=current_trace, **stage)
+        rig = make_stage(max_body=max_body_bytes, current_trace=current_trace, path=path, **stage)
         held = HeldBodies(lambda: max_held_bytes)
         registry, numbers, draining = CollectorRegistry(), itertools.count(1), [False]
         metrics = Metrics(registry, "parse", "processor", path, rig.time, ())
         front = Front(
             stage="parse",
-            path=path,
             max_body_bytes=max_body_bytes,
             held=held,
             callers=frozenset({"injector"}),

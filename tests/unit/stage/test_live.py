@@ -102,7 +102,7 @@ def test_headers_change_within_what_the_stage_was_started_with(make_stage):
 
 def test_a_change_makes_no_body_too_large(make_stage):
     """Where it is known what a called stage takes, a change to larger bodies is refused."""
-    live = Live(make_stage(calls=["price"]), limits={"price": Limit(2**20, "price")})
+    live = Live(make_stage(calls=["price"]), limits={("price", ""): Limit(2**20, "price")})
     mistake = live_refusal(live, {"calls": {"price": {"request_bytes": "2MB"}}})
     assert "calls[0].request_bytes: 2MB is more than price takes (max_body: 1048576B)" in str(mistake)
     live.stage.change({"calls": {"price": {"request_bytes": "1MB"}}})
@@ -203,15 +203,16 @@ def test_calls_as_a_list(live):
     live.stage.change({"calls": ["stock"]})
     assert live.stage.settings()["calls"] == ["stock"]
     live.stage.change({"calls": [{"choose": {"price": "90%", "cache": "10%"}}]})
-    assert [call["to"] for call in live.stage.settings()["calls"][0]["choose"]] == ["price", "cache"]
+    assert live.stage.settings()["calls"] == [{"choose": {"price": "90%", "cache": "10%"}}]
 
 
 def test_a_list_of_no_calls(make_stage, make_message):
     """A processor may be told to call nobody, and back."""
     live = Live(make_stage(calls=["price"]))
-    live.stage.change({"calls": []})
-    live.rig.handle(make_message())
-    live.stage.change({"calls": ["price"]})
+    for none in ([], None):
+        live.stage.change({"calls": none})
+        live.rig.handle(make_message())
+        live.stage.change({"calls": ["price"]})
     live.rig.handle(make_message())
     assert live.rig.adapter.names == ["price"]
 
@@ -237,8 +238,8 @@ def test_a_list_of_no_calls(make_stage, make_message):
             ["calls[0]: a running stage can only call those that it called before: cache, price, stock"],
         ),
         ({"calls": ["parse"]}, ["calls[0]: a running stage can only call those", "calls: the calls form a cycle"]),
-        ({"calls": None}, ["a processor needs calls"]),
-        ({"calls": "price"}, ["calls: must be a list of stages"]),
+        ({"calls": "price"}, ["calls: must be a list of steps"]),
+        ({"calls": [["price"]]}, ["calls[0]: a list in a list says nothing here"]),
         (
             {"calls": {"archive": {"timeout": "1s"}}},
             ["calls.archive: this stage does not call it, only: cache, price, stock"],

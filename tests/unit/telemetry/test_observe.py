@@ -54,10 +54,10 @@ class RecordingSink:
     def injected(self, arrival, fault):
         self.heard.append(("injected", arrival, fault))
 
-    def sending(self, downstream):
+    def sending(self, downstream, operation=""):
         self.heard.append(("sending", downstream))
 
-    def attempted(self, arrival, downstream, attempt, retry_in_seconds):
+    def attempted(self, arrival, downstream, attempt, retry_in_seconds, operation=""):
         self.heard.append(("attempted", arrival, downstream, attempt, retry_in_seconds))
 
     def sent(self, arrival, call):

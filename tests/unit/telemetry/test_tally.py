@@ -95,7 +95,7 @@ def test_there_is_no_quantile_of_nothing():
 
 def test_every_count_begins_at_zero(tmp_path):
     """A new file has the counts of its stage, its callers, outside and its downstreams, all at 0."""
-    names = tally.slots(["injector"], ["price", "stock", "price"])
+    names = tally.slots(["injector"], [("price", ""), ("stock", ""), ("price", "")])
     counts = Tally.create(tmp_path / "parse", names).counts()
     assert set(counts.values()) == {0}
     assert len(names) == len(set(names))
@@ -108,14 +108,14 @@ def test_every_count_begins_at_zero(tmp_path):
 def test_only_what_a_try_can_come_to_is_counted_of_tries():
     """Of the ends that a call can have without an attempt there is no count of attempts, and of all others there is."""
     assert set(CallOutcome) - set(ATTEMPT_OUTCOMES) == {CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED}
-    names = [name for name in tally.slots([], ["price", "stock"]) if name.startswith("attempt.")]
+    names = [name for name in tally.slots([], [("price", ""), ("stock", "")]) if name.startswith("attempt.")]
     assert names == [f"attempt.{called}.{outcome}" for called in ("price", "stock") for outcome in ATTEMPT_OUTCOMES]
 
 
 def test_the_file_survives_reopening(tmp_path):
     """What was counted is there when the file is opened again, durations included, and counting goes on from it."""
     path = tmp_path / "parse"
-    first = Tally.create(path, tally.slots(["injector"], ["price"]))
+    first = Tally.create(path, tally.slots(["injector"], [("price", "")]))
     first.add("received.injector", 7)
     first.set("queue_depth", 3)
     first.observe_handling(0.25)
@@ -178,7 +178,7 @@ def record(outcome, duration_seconds, pipeline_seconds=None):
 
 def test_the_sink_counts_what_it_is_told(tmp_path):
     """Messages count under their caller, attempts under their call and end, handled messages under their outcome."""
-    counts = Tally.create(tmp_path / "parse", tally.slots(["injector"], ["price"]))
+    counts = Tally.create(tmp_path / "parse", tally.slots(["injector"], [("price", "")]))
     waiting = [0]
     sink = TallySink(counts, lambda: waiting[0])
     sink.received(arrival(caller="injector"))
@@ -221,7 +221,7 @@ def test_a_way_that_seems_to_take_less_than_nothing_is_counted(tmp_path):
 @pytest.mark.parametrize("retry_in_seconds", [None, 0.5])
 def test_a_try_counts_however_it_ended(tmp_path, outcome, retry_in_seconds):
     """Every end that an attempt can have has its count, whether another attempt follows or not."""
-    counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
+    counts = Tally.create(tmp_path / "parse", tally.slots([], [("price", "")]))
     TallySink(counts, lambda: 0).attempted(arrival(), "price", attempt(outcome, None), retry_in_seconds)
     assert {name for name, count in counts.counts().items() if count} == {f"attempt.price.{outcome}"}
 
@@ -229,12 +229,12 @@ def test_a_try_counts_however_it_ended(tmp_path, outcome, retry_in_seconds):
 @pytest.mark.parametrize("outcome", CallOutcome)
 def test_a_call_as_a_whole_is_not_counted(tmp_path, outcome):
     """A call adds nothing to its attempts, also one that was given up without any."""
-    counts = Tally.create(tmp_path / "parse", tally.slots([], ["price"]))
+    counts = Tally.create(tmp_path / "parse", tally.slots([], [("price", "")]))
     TallySink(counts, lambda: 0).sent(arrival(), called("price", outcome=outcome, code=None))
     assert not any(counts.counts().values())
 
 
-NAMES = tally.slots(["injector"], ["price"])
+NAMES = tally.slots(["injector"], [("price", "")])
 ADDED = st.tuples(st.sampled_from(NAMES), st.integers(0, 2**40))
 
 

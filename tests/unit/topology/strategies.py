@@ -1,17 +1,18 @@
 """Anything that a stage may say of its calls and itself, for the tests of the topology."""
 
-import itertools
-
 from hypothesis import strategies as st
 
 from simulator.behaviour.breaker import BreakerRule
+from simulator.behaviour.conditions import parse_when
+from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
+from simulator.behaviour.times import Times, parse_times
 from simulator.topology.headers import parse_headers
-from simulator.topology.model import Alternative, Call, Choose, InOrder, Parallel
+from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause
 
 # Some look like numbers in a file, and none are the same as names of hosts.
 NAMES = st.from_regex(r"[a-z0-9]{1,5}(\.[a-zA-Z]{1,3})?", fullmatch=True)
@@ -23,6 +24,12 @@ BREAKERS = st.builds(BreakerRule, st.integers(1, 999_999_999), SECONDS)
 SIZES = st.sampled_from([1, "10KB", "uniform(1KB, 10KB)", "mixture(60%: constant(1B), 40%: constant(1MB))"]).map(
     parse_sizes
 )
+TIMES = st.integers(1, 100_000).map(Times) | st.sampled_from(["items", "uniform(1, 8)", "poisson(3)"]).map(parse_times)
+WHENS = st.none() | st.sampled_from(["hit", "not hit", "tenant = gold", "items >= 3 and hit"]).map(parse_when)
+WEIGHTS = st.floats(1e-9, 1) | st.integers(1, 1000).map(float)
+DELAYS = st.sampled_from(
+    ["constant(15ms)", "exponential(3ms)", "mixture(90%: uniform(1ms, 5ms), 10%: constant(1s))"]
+).map(parse_delay)
 HEADERS = st.sampled_from([{}, {"Authorization": "Bearer ${TOKEN}"}, {"X-Odd": "yes: '~' # $${A}", "y": "010"}]).map(
     parse_headers
 )
@@ -31,46 +38,70 @@ FAULTS = st.builds(Error, status=st.integers(400, 599), rate_ratio=RATIOS) | st.
 ).map(parse_fault)
 
 
-def calls(names, kind=Call, fallbacks=2, **own):
+def calls(names, fallbacks=2):
     """Make calls to stages of such names, with a fallback that may have one of its own."""
     return st.builds(
-        kind,
+        Call,
         to=names,
         timeout_seconds=SECONDS,
         deadline_seconds=st.none() | SECONDS,
         probability_ratio=RATIOS,
-        times=st.integers(1, 100_000),
+        when=WHENS,
+        times=TIMES,
         retries=RETRIES,
         hedge_seconds=st.none() | SECONDS,
         breaker=st.none() | BREAKERS,
         optional=st.booleans(),
-        fallback=st.none() | calls(names, fallbacks=fallbacks - 1) if fallbacks else st.none(),
+        fallback=st.lists(calls(names, fallbacks=fallbacks - 1), max_size=2).map(tuple) if fallbacks else st.just(()),
         request_size=st.none() | SIZES,
         headers=st.none() | HEADERS,
-        **own,
     )
 
 
-@st.composite
-def choices(draw, names):
-    """Make choices between one and four calls, their weights in hundredths of a per cent."""
-    cuts = sorted(draw(st.sets(st.integers(1, 9_999), max_size=3)))
-    weights = [(high - low) / 10_000 for low, high in itertools.pairwise([0, *cuts, 10_000])]
-    return Choose(choose=tuple(draw(calls(names, Alternative, 1, weight_ratio=st.just(weight))) for weight in weights))
+def choices(steps):
+    """Make choices between one and four steps, by weights of any sum."""
+    return st.builds(
+        Choose,
+        choose=st.lists(st.builds(Alternative, step=steps, weight=WEIGHTS), min_size=1, max_size=4).map(tuple),
+        when=WHENS,
+    )
+
+
+def in_order(inner):
+    """Make steps in order, of which none is a mere list."""
+    return st.lists(inner.filter(lambda step: not is_list(step)), max_size=3).map(tuple)
+
+
+def is_list(step):
+    return isinstance(step, InOrder) and step.is_plain
+
+
+def group(inner):
+    """Return what a group may say besides its steps."""
+    return {
+        "times": TIMES,
+        "probability_ratio": RATIOS,
+        "when": WHENS,
+        "optional": st.booleans(),
+        "on_error": in_order(inner),
+    }
 
 
 def steps(names):
     """Make calls, choices, and groups of them within groups."""
     return st.recursive(
-        st.builds(Call, to=names) | calls(names) | choices(names),
+        st.builds(Call, to=names) | calls(names) | st.builds(Pause, delay=DELAYS, when=WHENS),
         lambda inner: (
             st.builds(
                 Parallel,
                 parallel=st.lists(inner, max_size=3).map(tuple),
                 limit=st.none() | st.integers(1, 100_000),
-                probability_ratio=RATIOS,
+                pick=st.none() | st.integers(1, 100_000),
+                **group(inner),
             )
-            | st.builds(InOrder, steps=st.lists(inner, max_size=3).map(tuple))
+            | st.builds(InOrder, steps=in_order(inner))
+            | st.builds(InOrder, steps=in_order(inner), **group(inner))
+            | choices(inner)
         ),
         max_leaves=5,
     )

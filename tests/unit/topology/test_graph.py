@@ -7,19 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.behaviour.faults.registry import parse_fault
+from simulator.behaviour.times import Times
 from simulator.telemetry.record import OUTSIDE
 from simulator.topology.graph import called_first, callers, calls_of, edges, entries, reached_from, wiring_problems
-from simulator.topology.model import (
-    Alternative,
-    Call,
-    Choose,
-    InOrder,
-    Load,
-    Parallel,
-    Role,
-    Stage,
-    Topology,
-)
+from simulator.topology.model import Load, Role, Stage, Topology
+from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
 from tests.unit.topology.strategies import steps
 
 
@@ -35,12 +27,12 @@ END = Stage(role=Role.TERMINATOR)
 # A call by itself, and calls within groups of every kind, with fallbacks.
 GROUPED = Stage(
     calls=(
-        Call(to="a", fallback=Call(to="b", fallback=Call(to="c"))),
+        Call(to="a", fallback=(Call(to="b", fallback=(Call(to="c"),)),)),
         Parallel(parallel=(Call(to="d"), InOrder(steps=(Call(to="e"), Parallel(parallel=(Call(to="f"),)))))),
         Choose(
             choose=(
-                Alternative(to="g", weight_ratio=0.5, fallback=Call(to="h")),
-                Alternative(to="a", weight_ratio=0.5),
+                Alternative(step=Call(to="g", fallback=(Call(to="h"),)), weight=0.5),
+                Alternative(step=Call(to="a"), weight=0.5),
             )
         ),
     )
@@ -158,9 +150,18 @@ def test_a_sound_wiring_has_no_problems():
             "a terminator is the last stage: it can't call another",
         ),
         (
-            {"in": injector("a"), "a": Stage()},
-            ("stages", "a"),
-            "a processor needs calls; write `calls: []` for one that only answers, or `role: terminator`",
+            {"in": injector("a"), "a": Stage(calls=(InOrder(steps=(Call(to="end"),)),)), "end": END},
+            ("stages", "a", "calls", 0),
+            "a list in a list says nothing here: write {parallel: [a, b]}, or leave out the inner brackets",
+        ),
+        (
+            {
+                "in": injector("a"),
+                "a": Stage(calls=(Parallel(parallel=(Call(to="end", times=Times(3)),), limit=3),)),
+                "end": END,
+            },
+            ("stages", "a", "calls", 0),
+            "a group of one step has nothing to limit; for several at the same time give the group `times`",
         ),
         ({"in": injector()}, ("stages", "in"), "an injector needs calls: its messages go nowhere"),
         (
@@ -266,9 +267,10 @@ def test_a_wrong_call_in_a_group_is_reported_at_its_own_place(place, change, mes
     "step",
     [
         Parallel(parallel=(Call(to="b"),)),
-        InOrder(steps=(Call(to="b"),)),
-        Choose(choose=(Alternative(to="b", weight_ratio=1.0),)),
-        Call(to="end", fallback=Call(to="b")),
+        Parallel(parallel=(InOrder(steps=(Call(to="b"),)),)),
+        InOrder(steps=(Call(to="b"),), optional=True),
+        Choose(choose=(Alternative(step=Call(to="b"), weight=1.0),)),
+        Call(to="end", fallback=(Call(to="b"),)),
     ],
 )
 def test_a_cycle_may_go_through_groups(step):
@@ -278,7 +280,9 @@ def test_a_cycle_may_go_through_groups(step):
     assert keys[2:] == ("calls",)
 
 
-@pytest.mark.parametrize("step", [Parallel(parallel=(Call(to="end"),)), InOrder(steps=(Call(to="end"),))])
+@pytest.mark.parametrize(
+    "step", [Parallel(parallel=(Call(to="end"),)), InOrder(steps=(Call(to="end"),), optional=True)]
+)
 def test_a_terminator_calls_nobody_in_a_group_either(step):
     """The last stage is the last one, whatever its calls look like."""
     stages = {"in": injector("a"), "a": Stage(role=Role.TERMINATOR, calls=(step,)), "end": END}

@@ -10,7 +10,8 @@ from simulator.errors import ConfigurationError
 from simulator.net.headers import MAX_FORWARDED_BYTES, MAX_HEADER_BYTES
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import MAX_BYTES, Headers, parse_headers, values_for, with_hidden_headers
-from simulator.topology.model import Call, Stage
+from simulator.topology.model import Stage
+from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 
 BEARER = {"Authorization": "Bearer ${TOKEN}"}

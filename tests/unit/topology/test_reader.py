@@ -15,13 +15,15 @@ from simulator.behaviour.distributions import Constant, Exponential, Lognormal, 
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.schedules import PoissonArrivals
+from simulator.behaviour.values import Chance, Weighted, Whole
 from simulator.errors import ConfigurationError
-from simulator.topology.model import Call, Forward, Load, Role, Slo, Stage, Topology
+from simulator.topology.model import Forward, Load, Role, Slo, Stage, Topology
 from simulator.topology.objectives import LatencyObjective
 from simulator.topology.reader import parse_topology, read_topology, samples_beside, write_topology
+from simulator.topology.steps import Call
 from tests.support.examples import examples
 from tests.support.reading import read, refusal_of
-from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
+from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, in_order, steps
 
 PIPELINE = Path(__file__).parents[3] / "topologies" / "pipeline.yaml"
 
@@ -60,6 +62,9 @@ def test_a_written_topology_reads_back_as_the_same():
 FILES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85\0"), min_size=1)
 
 
+DECISIONS = {"hit": Chance(0.9), "tenant": Weighted(("gold", "silver"), (1.0, 9.0)), "items": Whole(1, 8)}
+
+
 @st.composite
 def topologies(draw):
     """Return valid topologies: each processor may call the stages after it, the last stage is a terminator."""
@@ -67,10 +72,11 @@ def topologies(draw):
     stages = {}
     for index, name in enumerate(names[:-1]):
         later = st.sampled_from(names[index + 1 :])
-        calls = draw(st.lists(steps(later), max_size=3))
+        calls = draw(in_order(steps(later)))
         first = {"role": Role.INJECTOR, "load": Load(rate_per_second=draw(st.floats(1e-3, 1e6)))} if index == 0 else {}
         stages[name] = Stage(
             **first,
+            decide=DECISIONS,
             delay=draw(st.builds(Constant, SECONDS) | st.builds(Exponential, SECONDS)),
             faults=tuple(draw(st.lists(FAULTS, max_size=2))),
             workers=draw(st.integers(1, 100_000)),
@@ -130,7 +136,7 @@ def test_calls_need_no_quotes_in_brackets():
     assert str(call.breaker) == "breaker(failures=5, reset=10s)"
     assert str(call.request_size) == "uniform(1KB, 10KB)"
     assert stage.calls[0].parallel[1] == Call(to="b")
-    assert [(one.to, one.weight_ratio) for one in stage.calls[1].choose] == [("b", 0.9), ("c", 0.1)]
+    assert [(one.step.to, one.weight) for one in stage.calls[1].choose] == [("b", 0.9), ("c", 0.1)]
     assert str(stage.rate_limit) == "limit(50/s, burst=10)"
     assert [str(fault) for fault in stage.faults] == ["reset(1%, instance=1)", "slow_body(20B/s, 5%)"]
 

@@ -14,8 +14,9 @@ from simulator.behaviour.schedules import ConstantArrivals
 from simulator.commands.program import Program
 from simulator.commands.stage_settings import single_stage
 from simulator.errors import ConfigurationError
-from simulator.topology.model import Call, Forward, Load, OnBadLine, Role
+from simulator.topology.model import Forward, Load, OnBadLine, Role
 from simulator.topology.settings import Downstream, resolve_stage
+from simulator.topology.steps import Call
 from tests.support.settling import URL, refusal_of, resolve
 
 
@@ -119,7 +120,7 @@ def test_every_mistake_is_shown_with_its_source(settle, tmp_path):
         "environment SIMULATOR_RATE_LIMIT: RATE_LIMIT: '5' has no unit: write 5/s",
         "environment SIMULATOR_FORWARD: FORWARD: 'now' is not one of wait, accept",
         "environment SIMULATOR_RESPONSE_BYTES: RESPONSE_BYTES: '17MiB' is out of range: must be between 0B and 16MiB",
-        "environment SIMULATOR_PATH: PATH: 'x' must be a path like /messages",
+        "environment SIMULATOR_PATH: PATH: 'x' must be a path like /messages or /carts/{id}",
         "flag --name: NAME: '-parse' begins with a dash; a name begins and ends with a letter or digit",
         "flag --host: HOST: 'two words' must be a host name or an address",
         "flag --drain-timeout: DRAIN_TIMEOUT: '5' has no unit: write 5ms or 5s",

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
+from simulator.behaviour.times import Times
 from simulator.topology.graph import calls_of
 from simulator.topology.headers import parse_headers
-from simulator.topology.model import Call, Role, Stage
+from simulator.topology.model import Role, Stage
 from simulator.topology.settings import with_call_keys
+from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 from tests.support.settling import URL, refusal_of, resolve, resolve_in_pipeline
 from tests.unit.topology.strategies import steps
@@ -92,7 +94,7 @@ def test_a_key_of_the_calls_does_not_matter_to_a_stage_without(key, value, _):
 NAMES = st.sampled_from(["a", "b", "c"])
 CHANGES = [
     ({"timeout": "4s"}, {"timeout_seconds": 4.0}),
-    ({"optional": True, "times": 7}, {"optional": True, "times": 7}),
+    ({"optional": True, "times": 7}, {"optional": True, "times": Times(7)}),
     ({"retries": "retries(2)", "breaker": "breaker(failures=5, reset=10s)"}, {"retries": Retries(2)}),
 ]
 
@@ -107,7 +109,7 @@ def test_only_the_calls_that_are_meant_are_changed(some, change, to):
     """However deep they are, the calls to one stage, or all, get the keys; nothing else of any call changes."""
     plain_change, expected = change
     stage = Stage(calls=tuple(some))
-    plain = unstructure(stage)["calls"]
+    plain = unstructure(stage, whole=True)["calls"]
     before = repr(plain)
     changed, problems = structure({"calls": with_call_keys(plain, plain_change, to)}, Stage)
     assert problems == []
@@ -127,7 +129,10 @@ def test_only_the_calls_that_are_meant_are_changed(some, change, to):
 def test_a_stage_that_is_not_called_changes_nothing(some, to):
     """A change for a stage that nobody calls leaves all calls as they are."""
     stage = Stage(calls=tuple(some))
-    assert structure({"calls": with_call_keys(unstructure(stage)["calls"], {"times": 7}, to)}, Stage) == (stage, [])
+    assert structure({"calls": with_call_keys(unstructure(stage, whole=True)["calls"], {"times": 7}, to)}, Stage) == (
+        stage,
+        [],
+    )
 
 
 @settings(deadline=None)
@@ -135,12 +140,14 @@ def test_a_stage_that_is_not_called_changes_nothing(some, to):
 def test_none_removes_a_key(some, to):
     """A key is at its default again, and removing a key that is not there is not an error."""
     stage = Stage(calls=tuple(some))
-    plain = with_call_keys(unstructure(stage)["calls"], dict.fromkeys(["timeout", "retries", "fallback"]), to)
+    plain = with_call_keys(
+        unstructure(stage, whole=True)["calls"], dict.fromkeys(["timeout", "retries", "fallback"]), to
+    )
     changed, problems = structure({"calls": plain}, Stage)
     assert problems == []
     for _, call in calls_of(changed):
         if to in (None, call.to):
-            assert (call.timeout_seconds, call.retries, call.fallback) == (30.0, Retries(), None)
+            assert (call.timeout_seconds, call.retries, call.fallback) == (30.0, Retries(), ())
 
 
 @pytest.mark.parametrize(

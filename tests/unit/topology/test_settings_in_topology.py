@@ -8,10 +8,11 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.retries import Retries
 from simulator.behaviour.schedules import PoissonArrivals
 from simulator.topology.graph import calls_of
-from simulator.topology.model import Call, Load, Slo, Stage
+from simulator.topology.model import Load, Slo, Stage
 from simulator.topology.objectives import LatencyObjective
 from simulator.topology.reader import read_topology
 from simulator.topology.settings import Downstream, resolve_topology_stage
+from simulator.topology.steps import Call
 from tests.support.settling import flags, refusal_of, resolve_in, resolve_in_pipeline
 
 

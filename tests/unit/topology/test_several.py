@@ -6,8 +6,9 @@ import pytest
 
 from simulator.errors import ConfigurationError
 from simulator.topology.layers import Given
-from simulator.topology.model import Call, Stage, Topology
+from simulator.topology.model import Stage, Topology
 from simulator.topology.several import given_to_each
+from simulator.topology.steps import Call
 
 TOPOLOGY = Topology(
     name="t",

@@ -184,7 +184,7 @@ def test_a_flag_of_a_stage_is_refused_too(stage, flags, source):
 def test_a_stage_knows_the_limits_of_those_it_calls():
     """The limits for a live change come with the stage's settings."""
     settings = resolve_topology_stage(GOOD, "page", {}, HERE)
-    assert {name: limit.max_bytes for name, limit in settings.limits.items()} == {"upload": 2**20}
+    assert {node: limit.max_bytes for node, limit in settings.limits.items()} == {("upload", ""): 2**20}
 
 
 @given(

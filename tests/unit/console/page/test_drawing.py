@@ -10,7 +10,8 @@ import pytest
 from simulator.console.page.drawing import BRIEF, COMPACT, FULL, draw
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import SystemPicture, picture
-from simulator.topology.model import Call, Stage, Topology
+from simulator.topology.model import Stage, Topology
+from simulator.topology.steps import Call
 from tests.support.watched import shipped
 
 TOPOLOGIES = ["pipeline", "checkout", "deep-chain", "canary", "retry-storm", "sick-replica", "slow-dependency"]

@@ -13,7 +13,8 @@ from simulator.console.page.system_view import CHARTS, system_view, update_syste
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import picture
 from simulator.telemetry.standing import StageSnapshot
-from simulator.topology.model import Call, Stage, Topology
+from simulator.topology.model import Stage, Topology
+from simulator.topology.steps import Call
 from tests.support.components import addresses, assert_harmless, by_id, ids, of_class, size_of, text_of, texts
 from tests.support.watched import shipped
 

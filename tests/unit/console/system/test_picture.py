@@ -7,7 +7,8 @@ import pytest
 from simulator.console.metrics.figures import CallFigures, StageFigures
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import Edge, NodeState, picture, state_of
-from simulator.topology.model import Call, Parallel, Role, Stage, Topology
+from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.steps import Call, Parallel
 
 WELL = {"rate_per_second": 20.0, "error_ratio": 0.0, "queue_capacity": 64.0, "workers": 8.0}
 

@@ -1,0 +1,94 @@
+"""What is known of decisions at each operation: who draws them, and which conditions ask for one that nobody draws."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+from simulator.behaviour.conditions import Condition, When
+from simulator.behaviour.faults.base import Fault
+from simulator.behaviour.times import Times
+from simulator.behaviour.values import Chance, Rule, Weighted, shown
+from simulator.topology.document import Keys
+from simulator.topology.graph import Node, calls_place, operation_graph, operations_called_first
+from simulator.topology.model import Operation, Stage
+from simulator.topology.walking import all_steps
+
+Known = dict[str, list[Rule]]
+
+
+def known_decisions(stages: Mapping[str, Stage]) -> dict[Node, Known]:
+    """Return for each operation the rules by which decisions may have been drawn when a message is there.
+
+    Raise graphlib.CycleError if the operations form a cycle.
+    """
+    found: dict[Node, Known] = {node: {} for node in operation_graph(stages)}
+    following = operation_graph(stages)
+    for node in reversed(operations_called_first(stages)):
+        own = stages[node[0]].all_operations[node[1]].decide
+        found[node] |= {name: [rule] for name, rule in own.items()}
+        for called in following[node]:
+            for name, rules in found[node].items():
+                there = found[called].setdefault(name, [])
+                there += [rule for rule in rules if rule not in there]
+    return found
+
+
+def decision_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
+    """Yield each condition, and each number of times, that no decision can fulfil."""
+    asking = [
+        ((name, key), keys, conditions, times)
+        for name, stage in stages.items()
+        for key, operation in stage.all_operations.items()
+        for keys, conditions, times in _asked(operation, key)
+    ]
+    if not asking:
+        return
+    known = known_decisions(stages)
+    for node, keys, conditions, times in asking:
+        place: Keys = ("stages", node[0], *keys)
+        for condition in conditions:
+            if message := _objection(condition, known[node]):
+                yield place, message
+        if times.decision and (message := _not_a_number(times.decision, known[node])):
+            yield place, message
+
+
+def _asked(operation: Operation, name: str) -> Iterator[tuple[Keys, Sequence[Condition], Times]]:
+    for place, step in all_steps(operation.calls, calls_place(name)):
+        when: When | None = getattr(step, "when", None)
+        if when is not None:
+            yield (*place, "when"), when.conditions, Times()
+        times: Times = getattr(step, "times", Times())
+        if times.decision:
+            yield (*place, "times"), (), times
+    faults: Sequence[Fault] = operation.faults
+    prefix: Keys = ("operations", name) if name else ()
+    for index, fault in enumerate(faults):
+        if fault.when is not None:
+            yield (*prefix, "faults", index), fault.when.conditions, Times()
+
+
+def _objection(condition: Condition, known: Known) -> str:
+    rules = known.get(condition.name)
+    if not rules:
+        return _nobody(condition.name, known)
+    if condition.comparison in ("=", "!=") and not any(rule.allows(condition.value) for rule in rules):
+        words = " or ".join(rule.words() for rule in rules)
+        return f"{condition.name!r} is never {shown(condition.value)}: it is {words}"
+    return ""
+
+
+def _not_a_number(name: str, known: Known) -> str:
+    rules = known.get(name)
+    if not rules:
+        return _nobody(name, known)
+    if any(isinstance(rule, Chance) or (isinstance(rule, Weighted) and not rule.is_whole) for rule in rules):
+        return f"{name!r} is not a number of times: it is {' or '.join(rule.words() for rule in rules)}"
+    return ""
+
+
+def _nobody(name: str, known: Known) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no stage decides {name!r} before a message gets here{hint or ', by `decide`'}"

@@ -1,0 +1,43 @@
+"""What a call names: a stage, or one of its operations after a dot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from simulator.topology.model import Operation, Stage
+from simulator.topology.quantities import Name
+from simulator.topology.steps import Call
+from simulator.topology.walking import with_calls_changed
+
+OperationNames = Mapping[str, Collection[str]]
+_Record = TypeVar("_Record", bound=Operation)
+
+
+def operation_names(stages: Mapping[str, Stage]) -> dict[str, tuple[str, ...]]:
+    """Return the names of every stage's operations: "" alone for one that has only itself."""
+    return {name: tuple(stage.all_operations) for name, stage in stages.items()}
+
+
+def resolved(stage: Stage, known: OperationNames) -> Stage:
+    """Return a stage with every call's stage and operation told apart, as far as they are known."""
+    operations = {name: _resolved(operation, known) for name, operation in stage.operations.items()}
+    return replace(_resolved(stage, known), operations=operations)
+
+
+def _resolved(operation: _Record, known: OperationNames) -> _Record:
+    if not operation.calls:
+        return operation
+    return replace(operation, calls=with_calls_changed(operation.calls, lambda call: _target(call, known)))
+
+
+def _target(call: Call, known: OperationNames) -> Call:
+    text = call.target
+    if text in known:
+        [*operations] = known[text]
+        return replace(call, to=Name(text), operation=operations[0] if len(operations) == 1 else "")
+    stage, _, operation = text.rpartition(".")
+    if stage in known:
+        return replace(call, to=Name(stage), operation=operation)
+    return call
