@@ -10,12 +10,14 @@ from simulator.telemetry.catalogue import metrics
 
 _ATTEMPT = metrics.ATTEMPT_DURATION.exposed
 _LINE, _LINE_LEGEND = "stage, downstream", "{{stage}} → {{downstream}}"
+# Of what is measured by operation; for a stage without any the last label is empty.
+_CALL, _CALL_LEGEND = f"{_LINE}, {metrics.DOWNSTREAM_OPERATION}", f"{_LINE_LEGEND} {{{{downstream_operation}}}}"
 
 
 def call_panels() -> tuple[Panel, ...]:
     """Return the panels of the chosen stages' calls: their rate, attempts and outcomes."""
-    attempts, calls = rate(f"{_ATTEMPT}_count", CHOSEN, _LINE), rate(f"{CALL}_count", CHOSEN, _LINE)
-    failed = rate(f"{CALL}_count", f'{CHOSEN}, outcome!="ok"', f"{_LINE}, outcome")
+    attempts, calls = rate(f"{_ATTEMPT}_count", CHOSEN, _CALL), rate(f"{CALL}_count", CHOSEN, _CALL)
+    failed = rate(f"{CALL}_count", f'{CHOSEN}, outcome!="ok"', f"{_CALL}, outcome")
     nobody = "the chosen stages call no other"
     return (
         time_series(
@@ -24,8 +26,8 @@ def call_panels() -> tuple[Panel, ...]:
             "(with fewer attempts than calls) stopped by a breaker. With many, the 5 with the most attempts.",
             "reqps",
             [
-                Query(top(5, _LINE, calls, attempts), f"{_LINE_LEGEND} calls"),
-                Query(top(5, _LINE, attempts), f"{_LINE_LEGEND} attempts"),
+                Query(top(5, _CALL, calls, attempts), f"{_CALL_LEGEND} calls"),
+                Query(top(5, _CALL, attempts), f"{_CALL_LEGEND} attempts"),
             ],
             Look(empty=nobody),
         ),
@@ -33,14 +35,14 @@ def call_panels() -> tuple[Panel, ...]:
             "Attempts per call",
             "1 is no retry. Retries multiply from level to level. With many, the 10 highest.",
             "short",
-            [Query(top(10, _LINE, f"{attempts} / {calls}"), _LINE_LEGEND)],
+            [Query(top(10, _CALL, f"{attempts} / {calls}"), _CALL_LEGEND)],
             Look(limits=(1.2, 2), empty=nobody),
         ),
         time_series(
             "Failed calls",
             "Calls per second with any outcome but ok, after all retries. With many, the 10 most frequent.",
             "reqps",
-            [Query(top(10, f"{_LINE}, outcome", failed), f"{_LINE_LEGEND} {{{{outcome}}}}")],
+            [Query(top(10, f"{_CALL}, outcome", failed), f"{_CALL_LEGEND} {{{{outcome}}}}")],
             Look(empty="every call succeeded"),
         ),
     )
@@ -56,7 +58,7 @@ def call_panels_in_depth() -> tuple[Panel, ...]:
             "Duration of attempts",
             "p99 of the attempts. With many, the 10 slowest. Each dot is a message and opens its trace.",
             "s",
-            [Query(top(10, _LINE, quantile(0.99, _ATTEMPT, CHOSEN, _LINE)), _LINE_LEGEND, True)],
+            [Query(top(10, _CALL, quantile(0.99, _ATTEMPT, CHOSEN, _CALL)), _CALL_LEGEND, True)],
             Look(empty="the chosen stages call no other"),
         ),
         time_series(

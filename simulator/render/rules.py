@@ -1,45 +1,20 @@
-"""Prometheus' rules for a topology: recorded series, and alerts.
-
-For each objective of a stage there are alerts on the burn rate of its error budget, over both a long and a short window
-(Beyer et al., "The Site Reliability Workbook", 2018, chapter 5): the long one shows that it matters, the short one that
-it has not stopped. The factors are those for a budget of 30 days.
-"""
+"""Prometheus' rules for a topology: recorded series, and alerts, each with a paragraph on what to do about it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from simulator.render.objectives import alerts, recorded, window
 from simulator.render.series import checked
 from simulator.telemetry.catalogue import metrics
-from simulator.topology.model import Stage, Topology
+from simulator.topology.model import Topology
 
-_MESSAGES, _HTTP = metrics.MESSAGES.exposed, metrics.HTTP_DURATION.exposed
+_MESSAGES = metrics.MESSAGES.exposed
 _BUSY, _WORKERS, _QUEUE_DEPTH = metrics.WORKERS_BUSY.exposed, metrics.WORKERS.exposed, metrics.QUEUE_DEPTH.exposed
 _HOUR = 3600.0
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
-_BAD = "failed|faulted|rejected"
-
-
-@dataclass(frozen=True)
-class Burn:
-    """A budget that burns `factor` times as fast as allowed, over both windows, in seconds."""
-
-    severity: str
-    factor: float
-    long_seconds: float
-    short_seconds: float
-
-
-BURNS = (
-    Burn("page", 14.4, _HOUR, _HOUR / 12),
-    Burn("page", 6, 6 * _HOUR, _HOUR / 2),
-    Burn("ticket", 3, 24 * _HOUR, 2 * _HOUR),
-    Burn("ticket", 1, 72 * _HOUR, 6 * _HOUR),
-)
 # What to do about each alert, in a paragraph that comes with it.
 RUNBOOK = {
     "ErrorBudgetBurns": (
@@ -87,72 +62,16 @@ RUNBOOK = {
 def rules_text(topology: Topology, scale: float = 1.0) -> str:
     """Return the file of rules; `scale` shortens every window and waiting time, for a demonstration."""
     groups = [
-        {"name": "stages", "rules": list(_recorded(topology, scale))},
+        {"name": "stages", "rules": list(recorded(topology, scale))},
         {"name": "objectives", "rules": list(_objectives(topology, scale))},
         {"name": "symptoms", "rules": list(_symptoms(scale))},
     ]
     return str(yaml.safe_dump({"groups": [g for g in groups if g["rules"]]}, sort_keys=False, width=10_000))
 
 
-def window(seconds: float, scale: float = 1.0) -> str:
-    """Return a window as Prometheus reads it: 5m, 90s, 250ms."""
-    milliseconds = max(1, round(seconds * scale * 1000))
-    size, unit = next((size, unit) for size, unit in _UNITS if milliseconds % size == 0)
-    return f"{milliseconds // size}{unit}"
-
-
-def _windows() -> list[float]:
-    return sorted({seconds for burn in BURNS for seconds in (burn.short_seconds, burn.long_seconds)})
-
-
-def _recorded(topology: Topology, scale: float) -> Iterator[dict[str, Any]]:
-    for seconds in _windows():
-        span = window(seconds, scale)
-        bad = f'sum by (stage) (rate({_MESSAGES}{{outcome=~"{_BAD}"}}[{span}]))'
-        every = f'sum by (stage) (rate({_MESSAGES}{{outcome!="invalid"}}[{span}]))'
-        yield {"record": error_ratio(seconds), "expr": checked(f"{bad} / {every}")}
-    for name, stage in topology.stages.items():
-        if stage.slo is None or stage.slo.latency is None:
-            continue
-        for seconds in _windows():
-            span, which = window(seconds, scale), f'stage="{name}",http_request_method="POST"'
-            le = repr(float(stage.slo.latency.seconds))  # as the client library writes it
-            quick = f'rate({_HTTP}_bucket{{{which},le="{le}"}}[{span}])'
-            every = f"rate({_HTTP}_count{{{which}}}[{span}])"
-            share = f"1 - sum by (stage) ({quick}) / sum by (stage) ({every})"
-            yield {"record": slow_ratio(seconds), "expr": checked(share)}
-
-
-def error_ratio(seconds: float) -> str:
-    """Return the name of the recorded share of failed messages, by stage, over a window."""
-    return f"stage:error_ratio:rate{window(seconds)}"
-
-
-def slow_ratio(seconds: float) -> str:
-    """Return the name of the recorded share of requests slower than the stage's objective, over a window."""
-    return f"stage:slow_ratio:rate{window(seconds)}"
-
-
 def _objectives(topology: Topology, scale: float) -> Iterator[dict[str, Any]]:
-    for name, stage in topology.stages.items():
-        for alert, ratio_of, allowed, promise in _promises(stage):
-            for severity in dict.fromkeys(burn.severity for burn in BURNS):
-                tests = [
-                    f'({ratio_of(burn.long_seconds)}{{stage="{name}"}} > {burn.factor * allowed:.9g}'
-                    f' and {ratio_of(burn.short_seconds)}{{stage="{name}"}} > {burn.factor * allowed:.9g})'
-                    for burn in BURNS
-                    if burn.severity == severity
-                ]
-                yield _alert(alert, " or ".join(tests), 0.0, severity, f"{name} misses its objective: {promise}", scale)
-
-
-def _promises(stage: Stage) -> Iterator[tuple[str, Any, float, str]]:
-    if stage.slo is None:
-        return
-    if stage.slo.errors_ratio:
-        yield "ErrorBudgetBurns", error_ratio, stage.slo.errors_ratio, f"errors under {stage.slo.errors_ratio:.4%}"
-    if stage.slo.latency is not None:
-        yield "LatencyBudgetBurns", slow_ratio, 1 - stage.slo.latency.ratio, str(stage.slo.latency)
+    for alert in alerts(topology):
+        yield _alert(alert.name, alert.expression, 0.0, alert.severity, alert.summary, scale)
 
 
 def _symptoms(scale: float) -> Iterator[dict[str, Any]]:

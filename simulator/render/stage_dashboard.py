@@ -29,6 +29,7 @@ from simulator.render.expressions import (
 )
 from simulator.render.frame import STAGE_UID, Dashboard, framed
 from simulator.render.grid import Line
+from simulator.render.operation_panels import operation_panels
 from simulator.render.other_gauges import other_gauges
 from simulator.render.panel_parts import Panel
 from simulator.render.panels_by_label import bar_gauge, label_table
@@ -43,6 +44,7 @@ def stage() -> Dashboard:
         Line(_stage_numbers(), height=4),
         Line(_requests(), heading="Rate, errors, duration"),
         Line(_requests_in_depth()),
+        Line(operation_panels(), heading="Operations"),
         Line(_saturation(), heading="Saturation"),
         Line(_saturation_in_depth()),
         Line(_delay(), heading="Delay: configured, drawn, taken"),

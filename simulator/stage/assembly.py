@@ -39,7 +39,7 @@ from simulator.stage.output_file import JsonLinesOutput
 from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
 from simulator.stage.shared import Shared
-from simulator.stage.signals import Signals, info_labels, instrument, make_signals
+from simulator.stage.signals import Signals, expect_faults, info_labels, instrument, make_signals
 from simulator.stage.travel import RunIdentity, clock_id
 from simulator.telemetry import traces
 from simulator.telemetry.exporting import SpanAccount
@@ -161,7 +161,7 @@ def assemble(
 
 def _show_change(signals: Signals, seed: int, now: Stage) -> None:
     signals.metrics.set_info(**info_labels(seed, now.delay))
-    signals.metrics.expect_faults(fault.name for fault in now.faults)
+    expect_faults(signals.metrics, now)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from simulator.telemetry import traces
 from simulator.telemetry.at_work import Shown
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.exporting import SpanAccount
+from simulator.telemetry.families import Measured
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.log_file import LogBound, LogFile
 from simulator.telemetry.logs import LogSink, make_logger
@@ -36,6 +37,8 @@ from simulator.telemetry.observe import Sink
 from simulator.telemetry.run_files import create_file
 from simulator.telemetry.service import Service, as_the_environment_says
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
+from simulator.topology.graph import calls_of
+from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
 
 _SPAN_START = "opentelemetry-flask.starttime_key"
@@ -165,13 +168,26 @@ def _log_descriptor(log_bound: LogBound | None) -> int:
 
 def _metrics(registry: CollectorRegistry, settings: StageSettings, clock: Clock, seed: int) -> Metrics:
     stage = settings.stage
-    names = tuple(downstream.name for downstream in settings.downstreams)
-    objective = stage.slo.latency if stage.slo is not None else None
-    seconds = objective.seconds if objective is not None else None
-    metrics = Metrics(registry, settings.name, str(stage.role), stage.path, clock, names, seconds)
+    operations = stage.all_operations
+    objectives = [operation.slo.latency for operation in operations.values() if operation.slo is not None]
+    measured = Measured(
+        stage=settings.name,
+        role=str(stage.role),
+        operations=tuple(operations),
+        calls=tuple(dict.fromkeys((call.to, call.operation) for _, call in calls_of(stage))),
+        names_called=any(operation for downstream in settings.downstreams for operation in downstream.routes),
+        latency_objectives=tuple(objective.seconds for objective in objectives if objective is not None),
+    )
+    metrics = Metrics(registry, measured, clock)
     metrics.set_info(**info_labels(seed, stage.delay))
-    metrics.expect_faults(fault.name for fault in stage.faults)
+    expect_faults(metrics, stage)
     return metrics
+
+
+def expect_faults(metrics: Metrics, stage: Stage) -> None:
+    """Create the counters of a stage's faults, at zero."""
+    for name, operation in stage.all_operations.items():
+        metrics.expect_faults((fault.name for fault in operation.faults), name)
 
 
 def _on_dropped_spans(metrics: Metrics, tally: Tally | None) -> Callable[[int], None]:

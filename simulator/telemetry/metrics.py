@@ -11,12 +11,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from simulator.telemetry.catalogue import metrics as catalogue
-from simulator.telemetry.catalogue.records import Metric, MetricKind
 from simulator.telemetry.catalogue.state import StageState
 from simulator.telemetry.clock import Clock
+from simulator.telemetry.families import Families, Measured
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import (
     Arrival,
@@ -33,71 +33,47 @@ from simulator.telemetry.throughput import Throughput
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 OTHER_METHOD = "_OTHER"  # OpenTelemetry's value for an unknown method
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
-_CLASSES: dict[MetricKind, Any] = {
-    MetricKind.COUNTER: Counter,
-    MetricKind.GAUGE: Gauge,
-    MetricKind.HISTOGRAM: Histogram,
-}
 
 
 class Metrics(Sink):
     """The metrics of one stage, each behind a verb, and the sink that records messages in them."""
 
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        stage: str,
-        role: str,
-        route: str,
-        clock: Clock,
-        downstreams: tuple[str, ...],
-        latency_objective_seconds: float | None = None,
-    ) -> None:
-        """Create them; if there is an objective, a bucket of the requests' histogram ends at it."""
-        self._always = {"stage": stage, "role": role}
-        self._route = route
-        self._downstreams = downstreams
-        objective = () if latency_objective_seconds is None else (latency_objective_seconds,)
-        self._families = {
-            metric.name: _family(metric, registry, objective if metric is catalogue.HTTP_DURATION else ())
-            for metric in catalogue.METRICS
-        }
+    def __init__(self, registry: CollectorRegistry, measured: Measured, clock: Clock) -> None:
+        self._families = Families(registry, measured)
+        self._downstreams = measured.downstreams
         # The series of every message are looked up once.
-        self._http_by_code: dict[int | None, Any] = {}
-        self._messages = {outcome: self._child(catalogue.MESSAGES, outcome=outcome) for outcome in Outcome}
-        self._throughput = Throughput(self._child(catalogue.MESSAGES_PER_SECOND).observe, clock.now)
-        self._bytes = self._child(catalogue.MESSAGE_BYTES)
-        self._queue_wait = self._child(catalogue.QUEUE_WAIT)
-        self._delay_drawn = self._child(catalogue.DELAY_DRAWN)
-        self._processing = self._child(catalogue.PROCESSING)
-        self._overhead = self._child(catalogue.OVERHEAD)
-        self._pipeline = self._child(catalogue.PIPELINE_DURATION)
-        self._due = self._child(catalogue.INJECTOR_DUE)
-        self._lag = self._child(catalogue.INJECTOR_LAG)
-        self._attempts: dict[tuple[str, str], Any] = {}
-        self._calls: dict[tuple[str, CallOutcome], Any] = {}
-        self._start_at_zero()
+        self._operations: dict[str, _OperationSeries] = {}
+        self._throughput = Throughput(self._families.series(catalogue.MESSAGES_PER_SECOND).observe, clock.now)
+        self._pipeline = self._families.series(catalogue.PIPELINE_DURATION)
+        self._due = self._families.series(catalogue.INJECTOR_DUE)
+        self._lag = self._families.series(catalogue.INJECTOR_LAG)
+        self._attempts: dict[tuple[str, str, str], Any] = {}
+        self._calls: dict[tuple[str, str, CallOutcome], Any] = {}
+        self._start_at_zero(measured)
 
-    def _start_at_zero(self) -> None:
+    def _start_at_zero(self, measured: Measured) -> None:
         """Create series before they count: one that appears with its first event hides that event from a rate."""
+        for operation in measured.operations:
+            self._operation(operation)
         for metric in catalogue.METRICS:
             if not metric.labels and metric.read is None:
-                self._child(metric)
+                self._families.series(metric)
         for downstream in self._downstreams:
-            self._child(catalogue.EJECTIONS, downstream=downstream)
-            self._child(catalogue.RESENDS, downstream=downstream)
-            self._call(downstream, CallOutcome.OK)
+            self._families.series(catalogue.EJECTIONS, downstream=downstream)
+            self._families.series(catalogue.RESENDS, downstream=downstream)
+        for downstream, operation in measured.calls:
+            self._call(downstream, operation, CallOutcome.OK)
         for result in catalogue.CONTROL_RESULTS:
-            self._child(catalogue.CONTROL_REQUESTS, result=result)
+            self._families.series(catalogue.CONTROL_REQUESTS, result=result)
 
-    def expect_faults(self, names: Iterable[str]) -> None:
-        """Create the counters of these faults, at zero."""
+    def expect_faults(self, names: Iterable[str], operation: str = "") -> None:
+        """Create the counters of these faults of an operation, at zero."""
         for name in names:
-            self._child(catalogue.FAULTS_INJECTED, fault=name)
+            self._families.series(catalogue.FAULTS_INJECTED, operation=operation, fault=name)
 
     def injected(self, arrival: Arrival, fault: str) -> None:
         """Count a fault."""
-        self._child(catalogue.FAULTS_INJECTED, fault=fault).inc()
+        self._families.series(catalogue.FAULTS_INJECTED, operation=arrival.operation, fault=fault).inc()
 
     def attempted(
         self,
@@ -108,39 +84,41 @@ class Metrics(Sink):
         operation: str = "",
     ) -> None:
         """Record an attempt."""
-        key = (downstream, code_label(attempt.code, attempt.outcome))
+        key = (downstream, operation, code_label(attempt.code, attempt.outcome))
         child = self._attempts.get(key)
         if child is None:
-            child = self._child(catalogue.ATTEMPT_DURATION, downstream=key[0], code=key[1])
-            self._attempts[key] = child
+            child = self._attempts[key] = self._families.series(
+                catalogue.ATTEMPT_DURATION, downstream=downstream, downstream_operation=operation, code=key[2]
+            )
         child.observe(attempt.duration_seconds, _exemplar(arrival.trace))
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
         """Record a call."""
-        child = self._calls.get((call.downstream, call.outcome))
+        child = self._calls.get((call.downstream, call.operation, call.outcome))
         if child is None:
-            child = self._call(call.downstream, call.outcome)
+            child = self._call(call.downstream, call.operation, call.outcome)
         child.observe(call.duration_seconds)
 
     def handled(self, record: StageRecord) -> None:
         """Record a handled message."""
-        exemplar = _exemplar(record.arrival.trace)
-        self._messages[record.outcome].inc()
+        arrival, exemplar = record.arrival, _exemplar(record.arrival.trace)
+        series = self._operations.get(arrival.operation) or self._operation(arrival.operation)
+        series.messages[record.outcome].inc()
         self._throughput.count()
-        self._bytes.observe(record.arrival.body_bytes or 0)
+        series.message_bytes.observe(arrival.body_bytes or 0)
         if record.queue_wait_seconds is not None:
-            self._queue_wait.observe(record.queue_wait_seconds)
+            series.queue_wait.observe(record.queue_wait_seconds)
         if record.delay_drawn_seconds is not None:
-            self._delay_drawn.observe(record.delay_drawn_seconds, exemplar)
-            self._processing.observe(record.processing_seconds, exemplar)
-        self._overhead.observe(max(0.0, record.overhead_seconds))
+            series.delay_drawn.observe(record.delay_drawn_seconds, exemplar)
+            series.processing.observe(record.processing_seconds, exemplar)
+        series.overhead.observe(max(0.0, record.overhead_seconds))
         if record.pipeline_seconds is not None:
             self._pipeline.observe(record.pipeline_seconds, exemplar)
-        elif record.arrival.due_at is None and record.outcome is Outcome.DELIVERED:
-            self._child(catalogue.IMPLAUSIBLE).inc()
-        if record.arrival.via is Via.HTTP:
+        elif arrival.due_at is None and record.outcome is Outcome.DELIVERED:
+            self._families.series(catalogue.IMPLAUSIBLE).inc()
+        if arrival.via is Via.HTTP:
             seconds = record.duration_seconds if record.answer_seconds is None else record.answer_seconds
-            self._observe_http(record.code, seconds, exemplar)
+            self._observe_http(series, arrival, record.code, seconds, exemplar)
 
     def record_unrouted_request(self, method: str, route: str, code: int, seconds: float) -> None:
         """Record a request that was not a message: a wrong path or method. An unknown method becomes _OTHER."""
@@ -153,27 +131,27 @@ class Metrics(Sink):
 
     def record_missed(self) -> None:
         """Record that a due message was rejected."""
-        self._child(catalogue.INJECTOR_MISSED).inc()
+        self._families.series(catalogue.INJECTOR_MISSED).inc()
 
     def record_disconnect(self) -> None:
         """Record that a client hung up before its answer."""
-        self._child(catalogue.CLIENT_DISCONNECTS).inc()
+        self._families.series(catalogue.CLIENT_DISCONNECTS).inc()
 
     def record_dropped_spans(self, count: int) -> None:
         """Record that spans were lost."""
-        self._child(catalogue.SPANS_DROPPED).inc(count)
+        self._families.series(catalogue.SPANS_DROPPED).inc(count)
 
     def record_ejection(self, downstream: str) -> None:
         """Record that an instance of a downstream could not be reached and is ejected for a while."""
-        self._child(catalogue.EJECTIONS, downstream=downstream).inc()
+        self._families.series(catalogue.EJECTIONS, downstream=downstream).inc()
 
     def record_resend(self, downstream: str) -> None:
         """Record that a request was sent on an idle connection that had been closed, and sent again."""
-        self._child(catalogue.RESENDS, downstream=downstream).inc()
+        self._families.series(catalogue.RESENDS, downstream=downstream).inc()
 
     def record_control(self, result: str) -> None:
         """Record a request to the control: `read`, `changed`, `invalid` or `refused`."""
-        self._child(catalogue.CONTROL_REQUESTS, result=result).inc()
+        self._families.series(catalogue.CONTROL_REQUESTS, result=result).inc()
 
     def roll(self) -> None:
         """Update what depends on time alone; to be called before the registry is read."""
@@ -185,46 +163,66 @@ class Metrics(Sink):
             if metric.read is None:
                 continue
             if not metric.labels:
-                self._child(metric).set_function(partial(metric.read, state))
+                self._families.series(metric).set_function(partial(metric.read, state))
                 continue
             for downstream in self._downstreams:
-                self._child(metric, downstream=downstream).set_function(partial(metric.read, state, downstream))
+                self._families.series(metric, downstream=downstream).set_function(
+                    partial(metric.read, state, downstream)
+                )
 
     def set_info(self, **labels: str) -> None:
         """Set the labels of `simulator_info`, which is always 1; they are the configuration."""
-        self._families[catalogue.INFO.name].clear()
-        self._child(catalogue.INFO, **labels).set(1)
+        self._families.clear(catalogue.INFO)
+        self._families.series(catalogue.INFO, **labels).set(1)
 
-    def _call(self, downstream: str, outcome: CallOutcome) -> Any:
-        child = self._child(catalogue.CALL_DURATION, downstream=downstream, outcome=outcome)
-        self._calls[downstream, outcome] = child
+    def _operation(self, operation: str) -> _OperationSeries:
+        series = self._operations[operation] = _OperationSeries(self._families, operation)
+        return series
+
+    def _call(self, downstream: str, operation: str, outcome: CallOutcome) -> Any:
+        child = self._families.series(
+            catalogue.CALL_DURATION, downstream=downstream, downstream_operation=operation, outcome=outcome
+        )
+        self._calls[downstream, operation, outcome] = child
         return child
 
-    def _observe_http(self, code: int | None, seconds: float, exemplar: dict[str, str] | None) -> None:
-        child = self._http_by_code.get(code)
+    def _observe_http(
+        self,
+        series: _OperationSeries,
+        arrival: Arrival,
+        code: int | None,
+        seconds: float,
+        exemplar: dict[str, str] | None,
+    ) -> None:
+        child = series.http_by_code.get(code)
         if child is None:
-            child = self._request("POST", self._route, "" if code is None else str(code))
-            self._http_by_code[code] = child
+            child = self._request(arrival.method, arrival.route, "" if code is None else str(code))
+            series.http_by_code[code] = child
         child.observe(seconds, exemplar)
 
     def _request(self, method: str, route: str, code: str) -> Any:
-        return self._child(
+        return self._families.series(
             catalogue.HTTP_DURATION,
             http_request_method=method,
             http_route=route,
             http_response_status_code=code,
         )
 
-    def _child(self, metric: Metric, **labels: str) -> Any:
-        """Return a metric's series with these labels, which is created if it is new."""
-        return self._families[metric.name].labels(**self._always, **labels)
 
+class _OperationSeries:
+    """The series of the messages of one operation."""
 
-def _family(metric: Metric, registry: CollectorRegistry, more_buckets: tuple[float, ...]) -> Any:
-    """Return a metric of prometheus-client as the catalogue says, still without series."""
-    buckets = {"buckets": sorted({*metric.buckets, *more_buckets})} if metric.buckets else {}
-    labels = (*catalogue.ALWAYS, *metric.labels)
-    return _CLASSES[metric.kind](metric.name, f"{metric.help}.", labels, registry=registry, **buckets)
+    __slots__ = ("delay_drawn", "http_by_code", "message_bytes", "messages", "overhead", "processing", "queue_wait")
+
+    def __init__(self, families: Families, operation: str) -> None:
+        series = partial(families.series, operation=operation)
+        self.messages = {outcome: series(catalogue.MESSAGES, outcome=outcome) for outcome in Outcome}
+        self.message_bytes = series(catalogue.MESSAGE_BYTES)
+        self.queue_wait = series(catalogue.QUEUE_WAIT)
+        self.delay_drawn = series(catalogue.DELAY_DRAWN)
+        self.processing = series(catalogue.PROCESSING)
+        self.overhead = series(catalogue.OVERHEAD)
+        self.http_by_code: dict[int | None, Any] = {}
 
 
 def code_label(code: int | None, outcome: CallOutcome) -> str:

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from simulator.behaviour.delays import no_samples
-from simulator.render.rules import BURNS, rules_text
+from simulator.render.objectives import BURNS
+from simulator.render.rules import rules_text
 from simulator.topology.reader import parse_topology
 from tests.support.backends import find, running_prometheus
 from tests.support.processes import ROOT, running_topology, wait_for

@@ -82,10 +82,52 @@ def test_an_alert_fires_when_something_is_wrong_and_only_then(tmp_path, alert):
         {"name": "ill", "interval": "1m", **series({**WELL, **ill}), **expecting(alert, firing)},
         {"name": "well", "interval": "1m", **series(WELL), **expecting(alert, 0)},
     ]
+    play(tmp_path, tests)
+
+
+OPERATIONS = """
+name: operations
+stages:
+  source: {role: injector, load: {rate: 10/s}, calls: [shop.read, shop.add]}
+  shop:
+    slo: {latency: 300ms@99%, errors: 0.1%}
+    operations: {read: {method: GET, path: "/carts/{id}"}, add: {path: /carts}}
+"""
+OF_SHOP = 'stage="shop",role="processor"'
+
+
+def test_an_operation_has_alerts_of_its_own(tmp_path):
+    """Where `read` fails and `add` is slow, each has the alerts of that and not the other's."""
+    (tmp_path / "rules.yml").write_text(rules_text(parse_topology(OPERATIONS, "o.yaml", no_samples, "o")))
+    values = {}
+    for operation, method, route, failed, quick in (
+        ("read", "GET", "/carts/{id}", 12, 600),
+        ("add", "POST", "/carts", 0, 480),
+    ):
+        for outcome, count in (("forwarded", 600), ("failed", failed)):
+            values[f'simulator_messages_total{{{OF_SHOP},operation="{operation}",outcome="{outcome}"}}'] = (
+                f"0+{count}x{{n}}"
+            )
+        labels = f'{OF_SHOP},http_request_method="{method}",http_route="{route}"'
+        values[f'http_server_request_duration_seconds_bucket{{{labels},le="0.3"}}'] = f"0+{quick}x{{n}}"
+        values[f"http_server_request_duration_seconds_count{{{labels}}}"] = "0+600x{n}"
+    expected = [
+        {
+            "expr": f'count by (stage, operation) (ALERTS{{alertname="{alert}",alertstate="firing"}})',
+            "eval_time": f"{MINUTES}m",
+            "exp_samples": [{"value": 2, "labels": f'{{stage="shop",operation="{operation}"}}'}],
+        }
+        for alert, operation in (("ErrorBudgetBurns", "read"), ("LatencyBudgetBurns", "add"))
+    ]
+    play(tmp_path, [{"name": "operations", "interval": "1m", **series(values), "promql_expr_test": expected}])
+
+
+def play(folder, tests):
+    """Let promtool test the rules in a folder."""
     content = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
-    (tmp_path / "tests.yml").write_text(yaml.safe_dump(content, width=1000))
+    (folder / "tests.yml").write_text(yaml.safe_dump(content, width=1000))
     played = subprocess.run(
-        [find("promtool"), "test", "rules", "tests.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [find("promtool"), "test", "rules", "tests.yml"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert played.returncode == 0, played.stdout + played.stderr
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
+from simulator.telemetry.families import Measured
 from simulator.telemetry.metrics import Metrics
 from tests.support.fake_time import FakeTime
 from tests.support.records import arrival, attempt, called
@@ -39,11 +40,12 @@ ALWAYS = {"stage": "parse", "role": "processor"}
 class Rig:
     """The metrics of a stage `parse`, which calls `enrich` unless told otherwise, and their samples."""
 
-    def __init__(self, downstreams=("enrich",)):
+    def __init__(self, downstreams=("enrich",), **measured):
         self.registry = CollectorRegistry()
         self.time = FakeTime()
         self.time.advance(50.0)
-        self.metrics = Metrics(self.registry, "parse", "processor", "/messages", self.time, downstreams)
+        calls = tuple((downstream, "") for downstream in downstreams)
+        self.metrics = Metrics(self.registry, Measured(**{**ALWAYS, "calls": calls, **measured}), self.time)
 
     def sample(self, name, **labels):
         return self.registry.get_sample_value(name, {**ALWAYS, **labels})
@@ -69,12 +71,13 @@ class Rig:
         ]
 
 
-def tell(metrics, *outcomes, seconds=0.5, came=None, downstream="enrich"):
+def tell(metrics, *outcomes, seconds=0.5, came=None, downstream="enrich", operation=""):
     """Record a call with these attempts, (outcome, code) each, as a stage does: each attempt, and then the call."""
     came = came or arrival()
     attempts = tuple(attempt(outcome, code, number=n) for n, (outcome, code) in enumerate(outcomes, 1))
     for each in attempts:
         metrics.sending(downstream)
-        metrics.attempted(came, downstream, each, None if each is attempts[-1] else 0.125)
+        metrics.attempted(came, downstream, each, None if each is attempts[-1] else 0.125, operation)
     outcome, code = outcomes[-1]
-    metrics.sent(came, called(downstream, *attempts, seconds=seconds, outcome=outcome, code=code))
+    call = called(downstream, *attempts, seconds=seconds, outcome=outcome, code=code, operation=operation)
+    metrics.sent(came, call)

@@ -24,6 +24,7 @@ def arrival(**changes):
         "received_unix_ns": 0,
         "received_at": 0.0,
         "trace": SAMPLED,
+        "route": "/messages",
     }
     return Arrival(**{**values, **changes})
 

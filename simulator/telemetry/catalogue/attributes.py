@@ -24,6 +24,10 @@ DISTRO_VERSION = _text(name="telemetry.distro.version", help="The simulator's ow
 STAGE = _own_text(name="simulator.stage", help="The stage")
 ROLE = _own_text(name="simulator.role", help="Its role")
 MESSAGE_ID = _own_text(name="simulator.message_id", help="The message")
+OPERATION = _own_text(name="simulator.operation", help="The stage's operation, if it has several")
+DECISION = Attribute(
+    name="simulator.decision.{name}", type=AttributeType.ANY, help="What was decided for the message, if anything was"
+)
 OUTCOME = _own_text(name="simulator.outcome", help="How its handling ended")
 OVERHEAD_SECONDS = _own_seconds(
     name="simulator.overhead_seconds", help="The part of the stage's own time that did not fit into the delay"
@@ -34,6 +38,9 @@ DELAY_DRAWN_SECONDS = _own_seconds(name="simulator.delay.drawn_seconds", help="T
 DELAY_SPEC = _own_text(name="simulator.delay.spec", help="The distribution")
 PROCESSING_SECONDS = _own_seconds(
     name="simulator.processing_seconds", help="The stage's own time, including the overhead"
+)
+DOWNSTREAM_OPERATION = _own_text(
+    name="simulator.downstream.operation", help="The operation that is called, if the called stage has several"
 )
 CALL_OUTCOME = _own_text(name="simulator.call.outcome", help="How the call ended")
 CALL_ATTEMPTS = Attribute(
@@ -47,7 +54,7 @@ HTTP_REQUEST_METHOD = _text(name="http.request.method", help="The method")
 HTTP_REQUEST_METHOD_ORIGINAL = _text(name="http.request.method_original", help="The method, if it is an unknown one")
 HTTP_REQUEST_RESEND_COUNT = _number(name="http.request.resend_count", help="How many attempts were made before it")
 HTTP_RESPONSE_STATUS_CODE = _number(name="http.response.status_code", help="The status, if there was an answer")
-HTTP_ROUTE = _text(name="http.route", help="The path of the stage, unless the request has another")
+HTTP_ROUTE = _text(name="http.route", help="The path of the operation with its {names}, unless the request has another")
 NETWORK_PEER_ADDRESS = _text(name="network.peer.address", help="The address that is called")
 NETWORK_PEER_PORT = _number(name="network.peer.port", help="The port that is called")
 NETWORK_PROTOCOL_VERSION = _text(name="network.protocol.version", help="1.1 or 1.0")
@@ -57,6 +64,7 @@ SERVER_PORT = _number(name="server.port", help="The port of the URL")
 URL_FULL = _text(name="url.full", help="The URL, without user and password")
 URL_PATH = _text(name="url.path", help="The path")
 URL_QUERY = _text(name="url.query", help="The query, if there is one")
+URL_TEMPLATE = _text(name="url.template", help="The path with its {names}, if the called stage has operations")
 URL_SCHEME = _text(name="url.scheme", help="http")
 USER_AGENT_ORIGINAL = _text(name="user_agent.original", help="The client's program")
 EXCEPTION_TYPE = _text(name="exception.type", help="The class of the error")

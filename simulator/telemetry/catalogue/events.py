@@ -36,6 +36,7 @@ MESSAGE_RECEIVED = LogEvent(
     help="A message arrived",
     keys=(
         *OF_A_MESSAGE,
+        *_optional(operation="string"),
         *_keys(caller="string", via="string", content_type="string", body_bytes="integer|null"),
     ),
     emitted=_LOGS,
@@ -62,7 +63,7 @@ ATTEMPT_FAILED = LogEvent(
             retry_in_seconds="number",
             error="string",
         ),
-        *_optional(injected="boolean"),
+        *_optional(downstream_operation="string", injected="boolean"),
     ),
     emitted=_LOGS,
 )
@@ -82,7 +83,7 @@ MESSAGE_SENT = LogEvent(
         *_keys(
             downstream="string", outcome="string", code="integer|null", attempts="integer", duration_seconds="number"
         ),
-        *_optional(error="string", injected="boolean", forgiven="boolean"),
+        *_optional(downstream_operation="string", error="string", injected="boolean", forgiven="boolean"),
     ),
     emitted=_LOGS,
 )
@@ -104,12 +105,15 @@ MESSAGE_HANDLED = LogEvent(
             body_bytes="integer|null",
         ),
         *_optional(
+            operation="string",
             pipeline_seconds="number",
             reading_seconds="number",
             fault="string",
             fault_seconds="number",
+            step_delay_seconds="number",
             utilisation="number",
             error="string",
+            decisions="object",
         ),
     ),
     emitted=_LOGS,

@@ -16,6 +16,8 @@ SIZE_BUCKETS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 CONTROL_RESULTS = ("read", "changed", "invalid", "refused")
 # In every series of a stage.
 ALWAYS = ("stage", "role")
+# Left out of the series of a stage that has no operations, and of one whose downstreams have none.
+OPERATION, DOWNSTREAM_OPERATION = "operation", "downstream_operation"
 
 _counter = partial(Metric, kind=MetricKind.COUNTER)
 _gauge = partial(Metric, kind=MetricKind.GAUGE)
@@ -42,7 +44,7 @@ MESSAGES = _counter(
     name="simulator_messages",
     help="Messages handled",
     note=f": {_quoted(tuple(Outcome))} (not done when the stage had to stop)",
-    labels=("outcome",),
+    labels=(OPERATION, "outcome"),
     recorded="handled",
 )
 MESSAGES_PER_SECOND = _histogram(
@@ -56,6 +58,7 @@ MESSAGE_BYTES = _histogram(
     name="simulator_message_bytes",
     help="Size of bodies",
     unit="bytes",
+    labels=(OPERATION,),
     buckets=SIZE_BUCKETS,
     recorded="handled",
 )
@@ -63,11 +66,13 @@ QUEUE_WAIT = _duration(
     name="simulator_queue_wait_seconds",
     help="Waiting for a worker",
     note=", apart from processing",
+    labels=(OPERATION,),
     recorded="handled",
 )
 DELAY_DRAWN = _duration(
     name="simulator_delay_drawn_seconds",
     help="The delay drawn from the distribution",
+    labels=(OPERATION,),
     has_exemplars=True,
     recorded="handled",
 )
@@ -75,25 +80,27 @@ PROCESSING = _duration(
     name="simulator_processing_seconds",
     help="The time that processing took",
     note=": the stage's own time",
+    labels=(OPERATION,),
     has_exemplars=True,
     recorded="handled",
 )
 OVERHEAD = _duration(
     name="simulator_overhead_seconds",
     help="The part of a stage's own time that did not fit into the delay",
+    labels=(OPERATION,),
     recorded="handled",
 )
 ATTEMPT_DURATION = _duration(
     name="simulator_downstream_attempt_duration_seconds",
     help="Each attempt at a call; code is the status, or how the attempt ended without one",
-    labels=("downstream", "code"),
+    labels=("downstream", DOWNSTREAM_OPERATION, "code"),
     has_exemplars=True,
     recorded="attempted",
 )
 CALL_DURATION = _duration(
     name="simulator_downstream_call_duration_seconds",
     help="A call with its attempts",
-    labels=("downstream", "outcome"),
+    labels=("downstream", DOWNSTREAM_OPERATION, "outcome"),
     recorded="sent",
 )
 PIPELINE_DURATION = _duration(
@@ -129,7 +136,7 @@ FAULTS_INJECTED = _counter(
     name="simulator_faults_injected",
     help="Injected faults",
     note=", never counted as genuine failures",
-    labels=("fault",),
+    labels=(OPERATION, "fault"),
     recorded="injected",
 )
 INJECTOR_DUE = _counter(

@@ -63,16 +63,20 @@ class Metric:
 
 
 class AttributeType(StrEnum):
-    """The type of an attribute's value, as the semantic conventions name it."""
+    """The type of an attribute's value, as the semantic conventions name it; `any` is a text, a number or a boolean."""
 
     STRING = "string"
     INT = "int"
     DOUBLE = "double"
+    ANY = "any"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """An attribute of a resource, a span or a span's event; `help` is a sentence without its full stop."""
+    """An attribute of a resource, a span or a span's event; what stands in braces in its name differs.
+
+    `help` is a sentence without its full stop.
+    """
 
     name: str
     type: AttributeType

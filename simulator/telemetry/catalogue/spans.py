@@ -24,7 +24,16 @@ EXCEPTION = SpanEvent(
     attributes=(of.EXCEPTION_TYPE, of.EXCEPTION_MESSAGE, of.EXCEPTION_STACKTRACE, of.EXCEPTION_ESCAPED),
     convention=Convention.OPENTELEMETRY,
 )
-_OF_A_MESSAGE = (of.STAGE, of.ROLE, of.MESSAGE_ID, of.OUTCOME, of.OVERHEAD_SECONDS, of.FAULT)
+_OF_A_MESSAGE = (
+    of.STAGE,
+    of.ROLE,
+    of.OPERATION,
+    of.MESSAGE_ID,
+    of.DECISION,
+    of.OUTCOME,
+    of.OVERHEAD_SECONDS,
+    of.FAULT,
+)
 _inner = partial(Span, kind=SpanKind.INTERNAL, emitted="simulator.telemetry.traces")
 
 SERVER = Span(
@@ -67,15 +76,16 @@ PROCESS = _inner(
     attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC, of.PROCESSING_SECONDS),
 )
 FAULT = _inner(name="fault.{name}", help="The time that an injected fault takes", attributes=(of.FAULT,))
+DELAY = _inner(name="delay", help="A delay between calls", attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC))
 CALL = _inner(
     name="call {stage}",
     help="A call with its attempts, if it has retries or the like",
-    attributes=(of.PEER_SERVICE, of.CALL_OUTCOME, of.CALL_ATTEMPTS),
+    attributes=(of.PEER_SERVICE, of.DOWNSTREAM_OPERATION, of.CALL_OUTCOME, of.CALL_ATTEMPTS),
 )
 CLIENT = Span(
-    name="{method}",
+    name="{method} {path}",
     kind=SpanKind.CLIENT,
-    help="An attempt at a call",
+    help="An attempt at a call; its name has the path only if the called stage has operations",
     attributes=(
         of.PEER_SERVICE,
         of.HTTP_REQUEST_METHOD,
@@ -83,6 +93,7 @@ CLIENT = Span(
         of.HTTP_RESPONSE_STATUS_CODE,
         of.ERROR_TYPE,
         of.URL_FULL,
+        of.URL_TEMPLATE,
         of.SERVER_ADDRESS,
         of.SERVER_PORT,
         of.NETWORK_PEER_ADDRESS,

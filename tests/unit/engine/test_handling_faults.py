@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from simulator.behaviour.distributions import Constant
 from simulator.errors import InjectedFault
 from simulator.stage.machine import RealMachine
+from simulator.telemetry.families import Measured
 from simulator.telemetry.logs import LogSink, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import Outcome
@@ -42,7 +43,7 @@ def test_the_interval_is_exact():
 def test_the_rate_of_a_fault_is_what_was_configured(make_stage, make_message, share):
     """Of 4,000 messages as many are hit as the rate says, and records, metrics and logs count the very same ones."""
     registry, raw = CollectorRegistry(), []
-    metrics = Metrics(registry, "parse", "processor", "/messages", FakeTime(), ())
+    metrics = Metrics(registry, Measured(stage="parse", role="processor"), FakeTime())
     rig = make_stage(faults=[f"error(503, {share})"], sinks=(metrics, LogSink(make_logger(raw.append, "info"))))
     hit = set()
     for number in range(4000):

@@ -7,8 +7,9 @@ import yaml
 
 from simulator.behaviour.delays import no_samples
 from simulator.render.jaeger import Ports, jaeger_config
+from simulator.render.objectives import BURNS, window
 from simulator.render.prometheus import prometheus_config
-from simulator.render.rules import BURNS, rules_text, window
+from simulator.render.rules import rules_text
 from simulator.topology.reader import parse_topology
 
 TEXT = """

@@ -7,13 +7,14 @@ import re
 import pytest
 
 from simulator.render.series import UnknownSeries, checked, stage_series
+from simulator.telemetry.catalogue.metrics import DOWNSTREAM_OPERATION, OPERATION
 from tests.support.processes import running_stage
 from tests.support.wire import post
 
 
 @pytest.mark.processes
 def test_the_series_are_those_of_a_live_stage(tmp_path):
-    """A live stage exports the known series, and no others, with the known labels."""
+    """A live stage exports the known series, and no others, with the known labels but those of operations."""
     with running_stage(tmp_path, "--downstream", "http://127.0.0.1:9/", "--faults", "hang(1ms, 100%)") as stage:
         post(stage.port, b"hi")
         kinds = re.findall(r"^# TYPE ((?:simulator|http_server)_\w+) (\w+)$", stage.metrics(), re.MULTILINE)
@@ -26,7 +27,8 @@ def test_the_series_are_those_of_a_live_stage(tmp_path):
     }
     assert exported == set(stage_series())
     labels = {name: {label for label, _ in found} for name, found in samples if name in exported}
-    assert labels == {name: known - {"job", "instance"} for name, known in stage_series().items()}
+    not_here = {"job", "instance", OPERATION, DOWNSTREAM_OPERATION}
+    assert labels == {name: known - not_here for name, known in stage_series().items()}
 
 
 def test_a_name_that_no_stage_has_is_refused_by_name():

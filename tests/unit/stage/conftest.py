@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from simulator.stage.app import Front, create_app
 from simulator.stage.intake import HeldBodies
 from simulator.stage.travel import RunIdentity
+from simulator.telemetry.families import Measured
 from simulator.telemetry.metrics import Metrics
 from simulator.topology.settings import Downstream
 from tests.support.stage_rig import TRACE, Rig
@@ -52,7 +53,7 @@ def make_web(make_stage):
         rig = make_stage(max_body=max_body_bytes, current_trace=current_trace, path=path, **stage)
         held = HeldBodies(lambda: max_held_bytes)
         registry, numbers, draining = CollectorRegistry(), itertools.count(1), [False]
-        metrics = Metrics(registry, "parse", "processor", path, rig.time, ())
+        metrics = Metrics(registry, Measured(stage="parse", role="processor"), rig.time)
         front = Front(
             stage="parse",
             max_body_bytes=max_body_bytes,

@@ -287,3 +287,62 @@ def test_no_exemplars_in_the_plain_format():
     encode, _ = choose_encoder("text/plain")
     assert "trace_id" not in encode(rig.registry).decode()
     assert "trace_id" not in generate_latest(rig.registry).decode()
+
+
+OPERATIONS = {"operations": ("read", "add"), "calls": (("db", "find"), ("audit", "")), "names_called": True}
+
+
+def test_each_operation_has_series_of_its_own():
+    """What is recorded of a message is recorded under its operation, each of which stands at 0 from the start."""
+    rig = Rig(**OPERATIONS)
+    rig.metrics.expect_faults(["error"], "read")
+    for operation, count in (("read", 2), ("add", 1)):
+        for _ in range(count):
+            rig.metrics.handled(record(came=arrival(operation=operation, method="GET", route=f"/{operation}/{{id}}")))
+    rig.metrics.injected(arrival(operation="add"), "hang")
+    assert {(s["operation"], s["outcome"]) for s in rig.series("simulator_messages_total")} == {
+        (operation, str(outcome)) for operation in ("read", "add") for outcome in Outcome
+    }
+    for name in (
+        "message_bytes",
+        "queue_wait_seconds",
+        "delay_drawn_seconds",
+        "processing_seconds",
+        "overhead_seconds",
+    ):
+        counts = {o: rig.sample(f"simulator_{name}_count", operation=o) for o in ("read", "add")}
+        assert counts == {"read": 2, "add": 1}, name
+    assert rig.series("simulator_faults_injected_total") == [
+        {"operation": "read", "fault": "error"},
+        {"operation": "add", "fault": "hang"},
+    ]
+    labels = {"http_request_method": "GET", "http_route": "/read/{id}", "http_response_status_code": "200"}
+    assert rig.sample("http_server_request_duration_seconds_count", **labels) == 2
+
+
+def test_the_calls_of_an_operation_are_apart():
+    """A call is recorded under the operation that is called, which is empty for a stage that has only itself."""
+    rig = Rig(**OPERATIONS)
+    tell(rig.metrics, (CallOutcome.OK, 200), downstream="db", operation="find")
+    tell(rig.metrics, (CallOutcome.OK, 200), downstream="db", operation="set")
+    found = [(s["downstream"], s["downstream_operation"]) for s in rig.series(f"{CALL}_count")]
+    assert found == [("db", "find"), ("audit", ""), ("db", "set")]
+    assert [rig.sample(f"{CALL}_count", outcome="ok", **named(*at)) for at in found] == [1, 0, 1]
+    assert rig.sample(f"{ATTEMPT}_count", code="200", **named("db", "set")) == 1
+    assert rig.series("simulator_downstream_ejections_total") == [{"downstream": "db"}, {"downstream": "audit"}]
+
+
+CALL, ATTEMPT = "simulator_downstream_call_duration_seconds", "simulator_downstream_attempt_duration_seconds"
+
+
+def named(downstream, operation):
+    return {"downstream": downstream, "downstream_operation": operation}
+
+
+def test_where_there_are_no_operations_there_is_no_label():
+    """A stage without operations, which calls such stages, has series without these labels, not with empty ones."""
+    rig = Rig()
+    rig.metrics.handled(record())
+    rig.metrics.injected(arrival(), "error")
+    tell(rig.metrics, (CallOutcome.OK, 200))
+    assert b"operation" not in generate_latest(rig.registry)

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from simulator.telemetry import tally
+from simulator.telemetry.families import Measured
 from simulator.telemetry.logs import make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.schedule import ScheduleWatcher
@@ -23,7 +24,7 @@ class Told:
     def __init__(self, counts):
         self.registry = CollectorRegistry()
         self.raw = []
-        metrics = Metrics(self.registry, "injector", "injector", "/messages", FakeTime(), ())
+        metrics = Metrics(self.registry, Measured(stage="injector", role="injector"), FakeTime())
         self.watcher = ScheduleWatcher(metrics, counts, make_logger(self.raw.append, "info", service="injector"))
 
     def sample(self, name):

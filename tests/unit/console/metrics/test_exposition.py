@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.console.metrics.exposition import SHOWN, ExpositionReader, Key
 from simulator.telemetry.clock import SystemClock
+from simulator.telemetry.families import Measured
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.process_metrics import ProcessMetrics
 from tests.support.measuring import Room, State
@@ -21,7 +22,7 @@ ALWAYS = 'role="processor",stage="parse"'
 def stage_text(**info):
     """Return the text of a stage as a stage writes it."""
     registry = CollectorRegistry()
-    metrics = Metrics(registry, "parse", "processor", "/messages", SystemClock(), ("enrich",))
+    metrics = Metrics(registry, Measured(stage="parse", role="processor", calls=(("enrich", ""),)), SystemClock())
     metrics.set_info(version="0.1.0", seed="7", **(info or {"delay": "constant(1s)"}))
     metrics.watch(State(Room(waiting=3)))
     metrics.record_unrouted_request("GET", "/nowhere", 404, 0.03)

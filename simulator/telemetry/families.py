@@ -1,0 +1,72 @@
+"""The families of prometheus-client, one for each metric of the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from simulator.telemetry.catalogue import metrics as catalogue
+from simulator.telemetry.catalogue.records import Metric, MetricKind
+
+_CLASSES: dict[MetricKind, Any] = {
+    MetricKind.COUNTER: Counter,
+    MetricKind.GAUGE: Gauge,
+    MetricKind.HISTOGRAM: Histogram,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The stage whose metrics they are.
+
+    `operations` are its own, and `calls` those that it calls at the start, as (stage, operation); "" is the operation
+    of a stage that has only itself. `names_called` means that some stage that it may call has operations. A bucket of
+    the requests' histogram ends at each of `latency_objectives`, in seconds.
+    """
+
+    stage: str
+    role: str
+    operations: tuple[str, ...] = ("",)
+    calls: tuple[tuple[str, str], ...] = ()
+    names_called: bool = False
+    latency_objectives: tuple[float, ...] = ()
+
+    @property
+    def downstreams(self) -> tuple[str, ...]:
+        """Return the stages that it calls, each once."""
+        return tuple(dict.fromkeys(downstream for downstream, _ in self.calls))
+
+
+class Families:
+    """All families of a stage, each with its labels in the catalogue and `stage` and `role`.
+
+    A label that would be empty in every series is left out, which is the same to Prometheus.
+    """
+
+    def __init__(self, registry: CollectorRegistry, measured: Measured) -> None:
+        self._always = {"stage": measured.stage, "role": measured.role}
+        self._left_out = _left_out(measured)
+        self._families: dict[str, Any] = {}
+        for metric in catalogue.METRICS:
+            more_buckets = measured.latency_objectives if metric is catalogue.HTTP_DURATION else ()
+            buckets = {"buckets": sorted({*metric.buckets, *more_buckets})} if metric.buckets else {}
+            labels = [label for label in (*catalogue.ALWAYS, *metric.labels) if label not in self._left_out]
+            kind = _CLASSES[metric.kind]
+            self._families[metric.name] = kind(metric.name, f"{metric.help}.", labels, registry=registry, **buckets)
+
+    def series(self, metric: Metric, **labels: str) -> Any:
+        """Return a metric's series with these labels, which is created if it is new."""
+        for label in self._left_out.intersection(labels):
+            del labels[label]
+        return self._families[metric.name].labels(**self._always, **labels)
+
+    def clear(self, metric: Metric) -> None:
+        """Remove all series of a metric."""
+        self._families[metric.name].clear()
+
+
+def _left_out(measured: Measured) -> frozenset[str]:
+    own = () if any(measured.operations) else (catalogue.OPERATION,)
+    return frozenset((*own, *(() if measured.names_called else (catalogue.DOWNSTREAM_OPERATION,))))
