@@ -10,6 +10,7 @@ from typing import Any
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import unknown_name
+from simulator.topology.decisions import decision_problems
 from simulator.topology.document import Keys
 from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Role, Stage, Topology
@@ -18,6 +19,7 @@ from simulator.topology.plain_steps import is_to, targets_in, with_call_keys
 from simulator.topology.quantities import Seed
 from simulator.topology.sizes import size_problems
 from simulator.topology.structure import structure, unstructure
+from simulator.topology.targets import operation_names, resolved
 from simulator.units import whole_number_in
 
 STANDARD_INPUT = "-"
@@ -48,7 +50,7 @@ def apply_overrides(topology: Topology, overrides: Overrides, read_samples: Read
             problems.append(Problem(str(error), f"flag --set {text}"))
     _override_injectors(topology, overrides, changes, problems)
     _override_terminators(topology, overrides, changes, problems)
-    stages = dict(topology.stages)
+    stages, operations = dict(topology.stages), operation_names(topology.stages)
     for name, change in changes.items():
         try:
             stage, found = structure(_merged(unstructure(stages[name]), change), Stage, read_samples)
@@ -56,9 +58,10 @@ def apply_overrides(topology: Topology, overrides: Overrides, read_samples: Read
             stage, found = None, [((), str(error))]
         problems += [_problem((name, *keys), message) for keys, message in found]
         if stage is not None:
-            stages[name] = stage
+            stages[name] = resolved(stage, operations)
     if not problems:
         wrong = [*wiring_problems(stages, frozenset(stages)), *size_problems(stages)]
+        wrong = wrong or list(decision_problems(stages))
         problems += [_problem(keys[1:], message) for keys, message in wrong]
     if problems:
         raise ConfigurationError(problems)

@@ -14,7 +14,7 @@ PATIENCE = {
     "deep-chain": ("--set", "clients.calls.gateway.deadline=60s"),
     "checkout": ("--set", "checkout.calls.payment.timeout=60s"),
 }
-NAMES = {"pipeline", "checkout", "canary", "retry-storm", "slow-dependency", "sick-replica", "deep-chain"}
+NAMES = {"pipeline", "checkout", "canary", "retry-storm", "slow-dependency", "sick-replica", "deep-chain", "shop"}
 
 
 def comment(path):

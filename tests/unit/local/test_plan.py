@@ -421,3 +421,26 @@ def test_the_files_that_stages_write_are_known():
         ("end", Path("out.jsonl")),
         ("other", Path("out.jsonl")),
     ]
+
+
+OPERATIONS = """
+stages:
+  in: {role: injector, load: {rate: 20/s}, decide: {hit: 90%}, calls: [{choose: {cart.read: 9, cart.pay: 1}}]}
+  cart:
+    operations:
+      read: {method: GET, calls: [{to: end, when: not hit}]}
+      pay: {delay: 5ms}
+  end: {role: terminator}
+"""
+
+
+def test_an_override_of_a_stage_that_calls_operations():
+    """The calls stay what they are, whatever else is overridden."""
+    topology = overridden(OPERATIONS, messages=5, sets=("cart.workers=3",))
+    calls = [call.target for _, call in calls_of(topology.stages["in"])]
+    assert (calls, topology.stages["cart"].workers) == (["cart.read", "cart.pay"], 3)
+
+
+def test_an_override_that_takes_a_decision_away_is_refused():
+    """What asks for it would never happen."""
+    assert refusal_of(OPERATIONS, sets=("in.decide=",))[0].startswith("flags: ")

@@ -14,7 +14,7 @@ from simulator.topology.model import Stage, Topology
 from simulator.topology.steps import Call
 from tests.support.watched import shipped
 
-TOPOLOGIES = ["pipeline", "checkout", "deep-chain", "canary", "retry-storm", "sick-replica", "slow-dependency"]
+TOPOLOGIES = ["pipeline", "checkout", "deep-chain", "canary", "retry-storm", "sick-replica", "slow-dependency", "shop"]
 
 
 def fan(count):
