@@ -224,7 +224,7 @@ def test_a_name_that_becomes_that_of_another_service_is_refused(name):
         compose_files(topology, "..")
 
 
-@pytest.mark.parametrize("other", ["a-2", "A.2", "a_2"])
+@pytest.mark.parametrize("other", ["a-2", "a_2"])
 def test_an_instance_that_is_called_like_another_stage_is_refused(other):
     """In Compose an instance is a service, NAME-2, whatever the other is called in the file."""
     text = f"stages: {{a: {{instances: 2, calls: []}}, {other}: {{calls: []}}}}"
