@@ -20,6 +20,7 @@ from simulator.stage.exchange import HOST, RECEIVED_AT, RECEIVED_UNIX_NS, HttpEx
 from simulator.stage.intake import HeldBodies, Intake
 from simulator.stage.message_headers import (
     CALLER,
+    DECISIONS,
     DEFAULT_CONTENT_TYPE,
     DUE,
     caller_from,
@@ -34,6 +35,9 @@ from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import NO_DECISIONS, OUTSIDE, TraceIds, Via
 from simulator.topology.model import Forward, Operation
 from simulator.topology.paths import matches
+
+# Looking for a header that is not there takes as long as reading one that is.
+_DECISIONS_KEY = f"HTTP_{DECISIONS.upper().replace('-', '_')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +178,7 @@ def _message(front: Front, operation: str, environ: WSGIEnvironment, start_respo
         received_at=environ.get(RECEIVED_AT),
         received_unix_ns=environ.get(RECEIVED_UNIX_NS),
         operation=operation,
-        decisions=decisions_from(headers) if believed else NO_DECISIONS,
+        decisions=decisions_from(headers) if believed and _DECISIONS_KEY in environ else NO_DECISIONS,
     )
 
 
