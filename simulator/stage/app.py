@@ -8,6 +8,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Request, Response, request
 from flask.sessions import SessionInterface
+from opentelemetry import trace
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from simulator.behaviour.draws import FIRST_VISIT
@@ -101,6 +102,8 @@ def create_app(front: Front) -> Flask:
 
 def _add_route(app: Flask, front: Front, name: str, operation: Operation) -> None:
     def take_message(**_: str) -> Response:
+        if operation.span is not None:
+            trace.get_current_span().update_name(operation.span)
         return _HandlingResponse(front, name)
 
     app.add_url_rule(

@@ -39,7 +39,7 @@ from simulator.stage.output_file import JsonLinesOutput
 from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
 from simulator.stage.shared import Shared
-from simulator.stage.signals import Signals, expect_faults, info_labels, instrument, make_signals
+from simulator.stage.signals import Signals, continue_traces, expect_faults, info_labels, instrument, make_signals
 from simulator.stage.travel import RunIdentity, clock_id
 from simulator.telemetry import traces
 from simulator.telemetry.exporting import SpanAccount
@@ -121,7 +121,10 @@ def assemble(
     injector, inject = load or (None, None)
     held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
     app = create_app(_front(settings, state, handling, held, signals, runtime, seed, run))
-    instrument(app, signals.provider)
+    if stage.has_server_span:
+        instrument(app, signals.provider)
+    else:
+        continue_traces(app)
     probes = make_probes(signals.registry, signals.metrics.roll, lambda: state.ready)
     live = LiveStage(
         handling,

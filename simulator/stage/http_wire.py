@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import requests
 from requests.adapters import BaseAdapter
@@ -32,24 +32,30 @@ from simulator.stage.travel import RunIdentity, due_text
 from simulator.telemetry.baggage import with_message_id
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.headers import Headers
+from simulator.topology.kinds import DatabaseOperation
 from simulator.topology.paths import filled
 from simulator.topology.settings import Downstream
 
+# Opens the client's span of a request to a database; the function that it yields takes the status of the answer.
+DatabaseSpan = Callable[["OutgoingRequest"], AbstractContextManager[Callable[[int], None]]]
 _USER_AGENT = f"simulator/{simulator.__version__}"
 
 
 class OutgoingRequest(requests.PreparedRequest):
     """A request that knows which stage it goes to, and which attempt of the call it is.
 
-    `template` is its path with {names} in it, "" if the called stage has only one path. `is_stage` means that it goes
-    to a stage of the same topology. `withheld` is set when that stage announces that an injected fault may withhold its
-    answer.
+    `template` is its path with {names} in it, "" if the called stage has only one path, and `span` the name of the
+    operation's spans, "" for method and path. `database` is the operation if it is a database's. `is_stage` means that
+    it goes to a stage of the same topology. `withheld` is set when that stage announces that an injected fault may
+    withhold its answer.
     """
 
     downstream = ""
     attempt = 1
     is_stage = False
     template = ""
+    span = ""
+    database: DatabaseOperation | None = None
     withheld = False
     on_withheld: Callable[[], None] | None = None
 
@@ -77,6 +83,7 @@ class HttpWire:
         time_limit: Callable[[float], AbstractContextManager[object]],
         variables: Mapping[str, str] | None = None,
         identity: RunIdentity = RunIdentity(),  # noqa: B008 - it is frozen
+        database_span: DatabaseSpan = lambda request: nullcontext(_ignore),
     ) -> None:
         self._session = make_session(adapter)
         self._now = now
@@ -96,21 +103,14 @@ class HttpWire:
         self._variables = variables or {}
         self._resolved: dict[Headers, dict[str, str]] = {}
         self._identity = identity
+        self._database_span = database_span
 
     def send(self, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float) -> Reply:
         """Send a request and wait for the reply."""
         request = self._request(outgoing)
         try:
             with with_message_id(outgoing.message_id), self._time_limit(timeout_seconds):
-                response = self._session.send(
-                    request,
-                    timeout=(connect_seconds, timeout_seconds),
-                    allow_redirects=False,
-                    stream=True,
-                    verify=True,
-                    cert=None,
-                    proxies={},
-                )
+                response = self._exchange(request, (connect_seconds, timeout_seconds))
         except StageStopped as stopped:
             stopped.injected = request.withheld
             raise
@@ -130,6 +130,19 @@ class HttpWire:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _exchange(self, request: OutgoingRequest, timeouts: tuple[float, float]) -> requests.Response:
+        if request.database is None:
+            return self._send(request, timeouts)
+        with self._database_span(request) as answered:
+            response = self._send(request, timeouts)
+            answered(response.status_code)
+            return response
+
+    def _send(self, request: OutgoingRequest, timeouts: tuple[float, float]) -> requests.Response:
+        return self._session.send(
+            request, timeout=timeouts, allow_redirects=False, stream=True, verify=True, cert=None, proxies={}
+        )
 
     def _reply(self, request: OutgoingRequest, response: requests.Response) -> Reply:
         status = response.status_code
@@ -153,7 +166,7 @@ class HttpWire:
         has_body = route.method.has_body
         request.method = route.method.value
         request.url = outgoing.address + filled(route.path, _path_values(outgoing)) if route.path else outgoing.address
-        request.template = route.path
+        request.template, request.span, request.database = route.path, route.span, route.database
         request.body = outgoing.body if has_body else b""
         headers = {
             "User-Agent": _USER_AGENT,
@@ -248,6 +261,10 @@ def _path_values(outgoing: WireRequest) -> Callable[[str], str]:
         return outgoing.message_id if found is None else shown(found)
 
     return value
+
+
+def _ignore(status: int) -> None:
+    """Do nothing."""
 
 
 def _root(error: BaseException) -> BaseException:

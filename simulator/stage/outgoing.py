@@ -12,6 +12,7 @@ from opentelemetry import trace
 from simulator.engine.runtime import Runtime
 from simulator.engine.sender import Sender
 from simulator.stage.connection import connect
+from simulator.stage.database_spans import DatabaseSpans
 from simulator.stage.http_wire import HttpWire, OutgoingRequest, addresses_of, resending
 from simulator.stage.lookups import Lookups
 from simulator.stage.message_headers import MESSAGE_ID
@@ -53,7 +54,16 @@ def make_sender(
         tls=tls,
         time_limit=runtime.time_limit,
     )
-    wire = HttpWire(settings.name, settings.downstreams, adapter, runtime.now, runtime.time_limit, variables, identity)
+    wire = HttpWire(
+        settings.name,
+        settings.downstreams,
+        adapter,
+        runtime.now,
+        runtime.time_limit,
+        variables,
+        identity,
+        DatabaseSpans(signals.provider).around,
+    )
     return Sender(addresses_of(settings.downstreams), wire, runtime.now, _on_ejection(signals))
 
 

@@ -81,6 +81,8 @@ def _instrument_requests(at_work: AtWork) -> None:
             if request.template:
                 span.set_attribute("url.template", request.template)
                 span.update_name(f"{request.method} {request.template}")
+            if request.span:
+                span.update_name(request.span)
             if request.attempt > 1:
                 span.set_attribute("http.request.resend_count", request.attempt - 1)
 

@@ -12,7 +12,9 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
+from opentelemetry import context, propagate
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.wsgi import wsgi_getter
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
@@ -88,7 +90,9 @@ def make_signals(
     shared.add(shown)
     account = SpanAccount(logger, _on_dropped_spans(metrics, tally), shared.endpoint)
     shared.export(provider, account)
-    spans = traces.SpanSink(provider, settings.name, str(stage.role))
+    spans = traces.SpanSink(
+        provider, settings.name, str(stage.role), root_name=stage.span or traces.ROOT, databases=_databases(settings)
+    )
     sinks: list[Sink] = [LogSink(logger), metrics, spans]
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
@@ -115,6 +119,20 @@ def instrument(app: Flask, provider: TracerProvider) -> None:
     app.wsgi_app = _as_conventions_ask(app.wsgi_app)  # type: ignore[method-assign,assignment]
     instrument_app: Any = FlaskInstrumentor.instrument_app
     instrument_app(app, tracer_provider=provider, meter_provider=NoOpMeterProvider(), enable_commenter=False)
+
+
+def continue_traces(app: Flask) -> None:
+    """Let what the application does belong to its caller's span, without a span of its own."""
+    application = app.wsgi_app
+
+    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        token = context.attach(propagate.extract(environ, getter=wsgi_getter))
+        try:
+            return application(environ, start_response)
+        finally:
+            context.detach(token)
+
+    app.wsgi_app = dispatch  # type: ignore[method-assign]
 
 
 def _as_conventions_ask(application: WSGIApplication) -> WSGIApplication:
@@ -177,11 +195,22 @@ def _metrics(registry: CollectorRegistry, settings: StageSettings, clock: Clock,
         calls=tuple(dict.fromkeys((call.to, call.operation) for _, call in calls_of(stage))),
         names_called=any(operation for downstream in settings.downstreams for operation in downstream.routes),
         latency_objectives=tuple(objective.seconds for objective in objectives if objective is not None),
+        databases=_databases(settings),
     )
     metrics = Metrics(registry, measured, clock)
     metrics.set_info(**info_labels(seed, stage.delay))
     expect_faults(metrics, stage)
     return metrics
+
+
+def _databases(settings: StageSettings) -> dict[tuple[str, str], Mapping[str, str]]:
+    """Return the attributes of the operations of databases that the stage may call."""
+    return {
+        (downstream.name, operation): route.database.attributes
+        for downstream in settings.downstreams
+        for operation, route in downstream.routes.items()
+        if route.database is not None
+    }
 
 
 def expect_faults(metrics: Metrics, stage: Stage) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.catalogue.records import Metric, MetricKind
+from simulator.telemetry.record import NO_DATABASES, DatabaseAttributes
 
 _CLASSES: dict[MetricKind, Any] = {
     MetricKind.COUNTER: Counter,
@@ -23,7 +24,8 @@ class Measured:
 
     `operations` are its own, and `calls` those that it calls at the start, as (stage, operation); "" is the operation
     of a stage that has only itself. `names_called` means that some stage that it may call has operations. A bucket of
-    the requests' histogram ends at each of `latency_objectives`, in seconds.
+    the requests' histogram ends at each of `latency_objectives`, in seconds. `databases` are the operations of
+    databases that it calls.
     """
 
     stage: str
@@ -32,6 +34,7 @@ class Measured:
     calls: tuple[tuple[str, str], ...] = ()
     names_called: bool = False
     latency_objectives: tuple[float, ...] = ()
+    databases: DatabaseAttributes = field(default_factory=lambda: NO_DATABASES)
 
     @property
     def downstreams(self) -> tuple[str, ...]:

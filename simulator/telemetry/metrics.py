@@ -49,6 +49,8 @@ class Metrics(Sink):
         self._lag = self._families.series(catalogue.INJECTOR_LAG)
         self._attempts: dict[tuple[str, str, str], Any] = {}
         self._calls: dict[tuple[str, str, CallOutcome], Any] = {}
+        self._databases = measured.databases
+        self._database_operations: dict[tuple[str, str, str], Any] = {}
         self._start_at_zero(measured)
 
     def _start_at_zero(self, measured: Measured) -> None:
@@ -91,6 +93,8 @@ class Metrics(Sink):
                 catalogue.ATTEMPT_DURATION, downstream=downstream, downstream_operation=operation, code=key[2]
             )
         child.observe(attempt.duration_seconds, _exemplar(arrival.trace))
+        if (downstream, operation) in self._databases:
+            self._database_operation(downstream, operation, attempt).observe(attempt.duration_seconds)
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
         """Record a call."""
@@ -174,6 +178,16 @@ class Metrics(Sink):
         """Set the labels of `simulator_info`, which is always 1; they are the configuration."""
         self._families.clear(catalogue.INFO)
         self._families.series(catalogue.INFO, **labels).set(1)
+
+    def _database_operation(self, downstream: str, operation: str, attempt: Attempt) -> Any:
+        error = "" if attempt.outcome is CallOutcome.OK else code_label(attempt.code, attempt.outcome)
+        child = self._database_operations.get((downstream, operation, error))
+        if child is None:
+            attributes = self._databases[downstream, operation]
+            labels = {label: attributes.get(name, "") for name, label in catalogue.DATABASE_LABELS.items()}
+            child = self._families.series(catalogue.DATABASE_DURATION, **labels, error_type=error)
+            self._database_operations[downstream, operation, error] = child
+        return child
 
     def _operation(self, operation: str) -> _OperationSeries:
         series = self._operations[operation] = _OperationSeries(self._families, operation)

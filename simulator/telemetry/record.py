@@ -60,6 +60,9 @@ class TraceIds:
 
 
 NO_DECISIONS: Mapping[str, Value] = MappingProxyType({})
+# The attributes of each operation of a database that a stage calls, by the called stage and its operation.
+DatabaseAttributes = Mapping[tuple[str, str], Mapping[str, str]]
+NO_DATABASES: DatabaseAttributes = MappingProxyType({})
 NO_TRACE = TraceIds("", "", "", sampled=False)
 
 

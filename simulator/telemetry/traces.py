@@ -19,15 +19,18 @@ from opentelemetry.trace import Span, StatusCode
 from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import (
+    NO_DATABASES,
     NO_TRACE,
     CallOutcome,
     CallRecord,
+    DatabaseAttributes,
     Outcome,
     StageRecord,
     TraceIds,
 )
 from simulator.telemetry.service import Service
 
+ROOT = "inject"
 _LENGTH_VARIABLE = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
 
 
@@ -55,17 +58,30 @@ def current_trace() -> TraceIds:
 
 
 class SpanSink(Sink):
-    """Describe messages in their traces: the inner spans, and the attributes of the server's span."""
+    """Describe messages in their traces: the inner spans, and the attributes of the server's span.
 
-    def __init__(self, provider: trace.TracerProvider, stage: str, role: str) -> None:
+    `root_name` is the name of the spans of messages that the stage itself creates.
+    """
+
+    def __init__(
+        self,
+        provider: trace.TracerProvider,
+        stage: str,
+        role: str,
+        *,
+        root_name: str = ROOT,
+        databases: DatabaseAttributes = NO_DATABASES,
+    ) -> None:
         self._tracer = provider.get_tracer("simulator")
+        self._root_name = root_name
+        self._databases = databases
         self._always = {"simulator.stage": stage, "simulator.role": role}
 
     @contextmanager
     def root(self, due_unix_ns: int, lag_seconds: float) -> Iterator[Span]:
         """Open the root span of a message that the stage itself creates, starting at its due time."""
         with self._tracer.start_as_current_span(
-            "inject",
+            self._root_name,
             context=Context(),
             start_time=due_unix_ns,
             attributes={"simulator.injector.lag_seconds": lag_seconds},
@@ -89,7 +105,7 @@ class SpanSink(Sink):
     def calling(self, downstream: str) -> Iterator[Callable[[CallRecord], None]]:
         """Open the span around the attempts of a call; the function that it yields takes the record of the call."""
         with self._inner(f"call {downstream}") as span:
-            yield lambda call: describe_call(span, call)
+            yield lambda call: describe_call(span, call, self._databases)
 
     @contextmanager
     def _inner(self, name: str) -> Iterator[Span]:
@@ -159,11 +175,12 @@ def _after(record: StageRecord, seconds: float) -> int:
     return record.arrival.received_unix_ns + round(seconds * 1e9)
 
 
-def describe_call(span: Span, call: CallRecord) -> None:
+def describe_call(span: Span, call: CallRecord, databases: DatabaseAttributes = NO_DATABASES) -> None:
     """Set on the span around a call's attempts how it ended."""
     span.set_attributes(
         {
             "peer.service": call.downstream,
+            **databases.get((call.downstream, call.operation), {}),
             **({"simulator.downstream.operation": call.operation} if call.operation else {}),
             "simulator.call.outcome": str(call.outcome),
             "simulator.call.attempts": len(call.attempts),

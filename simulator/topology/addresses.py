@@ -7,6 +7,7 @@ import re
 import urllib.parse
 from dataclasses import dataclass, field, replace
 
+from simulator.topology.kinds import DatabaseOperation
 from simulator.topology.model import Method, Stage, Topology
 from simulator.topology.names import host_name
 from simulator.topology.paths import parameters
@@ -34,17 +35,35 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How an operation is asked for: its method, and what follows the address of its stage, with {names} to fill in."""
+    """How an operation is asked for: its method, and what follows the address of its stage, with {names} to fill in.
+
+    `span` is the name of its spans, "" for method and path; `database` is what its callers see if it is a database's.
+    """
 
     method: Method = Method.POST
     path: str = ""
+    span: str = ""
+    database: DatabaseOperation | None = None
 
 
 def routes_of(stage: Stage) -> dict[str, Route]:
     """Return the route of each of a stage's operations, by name."""
-    if base_path(stage):
-        return {"": Route(stage.method)}
-    return {name: Route(operation.method, operation.path) for name, operation in stage.all_operations.items()}
+    return {
+        name: Route(
+            operation.method,
+            "" if base_path(stage) else operation.path,
+            operation.span or "",
+            database_operation(stage, name),
+        )
+        for name, operation in stage.all_operations.items()
+    }
+
+
+def database_operation(stage: Stage, operation: str) -> DatabaseOperation | None:
+    """Return what the callers of an operation see, None unless the stage is a database or a cache."""
+    if not stage.kind.is_database or stage.system is None:
+        return None
+    return DatabaseOperation(system=stage.system, operation=operation, namespace=stage.namespace or "")
 
 
 def base_path(stage: Stage) -> str:

@@ -15,11 +15,13 @@ from simulator.topology.structure import structure
 _KINDS = ("stages", "calls")
 # What a stage can't share with another.
 _OWN = ("calls", "input", "operations", "output", "port", "role")
+# What only stages that are called can have.
+_OF_THE_CALLED = ("forward", "kind", "method", "namespace", "path", "response_bytes", "server_span", "slo", "system")
 # What only stages with some roles can have.
 _OF_ROLES = {
     "load": (Role.INJECTOR,),
     "on_bad_line": (Role.INJECTOR,),
-    **dict.fromkeys(("forward", "method", "path", "response_bytes", "slo"), (Role.PROCESSOR, Role.TERMINATOR)),
+    **dict.fromkeys(_OF_THE_CALLED, (Role.PROCESSOR, Role.TERMINATOR)),
 }
 
 

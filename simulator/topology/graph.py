@@ -12,6 +12,7 @@ from simulator.nearest import unknown_among
 from simulator.quoting import listed
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers
+from simulator.topology.kinds import Kind
 from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import clashes
 from simulator.topology.paths import overlap
@@ -155,6 +156,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
     yield from _name_problems(stages)
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
+        yield from _kind_problems(name, stage)
         yield from _instance_problems(name, stage)
         yield from _route_problems(name, stage)
         yield from _idle_groups(name, stage)
@@ -275,6 +277,22 @@ def _faults(stage: Stage) -> Iterator[tuple[Keys, Fault]]:
         place: Keys = ("operations", name) if name else ()
         for index, fault in enumerate(operation.faults):
             yield (*place, "faults", index), fault
+
+
+def _kind_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    keys: Keys = ("stages", name)
+    if stage.role is Role.INJECTOR:
+        for key in ("server_span", "kind"):
+            if getattr(stage, key) not in (None, Kind.SERVICE):
+                yield (*keys, key), f"an injector is not called, so it has no {key}"
+        return
+    if stage.kind.is_database and stage.system is None:
+        example = "postgresql" if stage.kind is Kind.DATABASE else "redis"
+        yield (*keys, "kind"), f"a {stage.kind} has a system: write one, as in system: {example}"
+    if not stage.kind.is_database:
+        for key in ("system", "namespace"):
+            if getattr(stage, key) is not None:
+                yield (*keys, key), f"only a database or cache has a {key}; write kind: database, or leave it out"
 
 
 def _with_article(role: Role) -> str:

@@ -17,6 +17,7 @@ from simulator.behaviour.payloads import Size
 from simulator.behaviour.schedules import PoissonArrivals, Schedule
 from simulator.behaviour.values import Rule
 from simulator.topology.keys import key
+from simulator.topology.kinds import Kind
 from simulator.topology.objectives import LatencyObjective
 from simulator.topology.quantities import (
     Bytes,
@@ -32,6 +33,7 @@ from simulator.topology.quantities import (
     Ratio,
     Seconds,
     Seed,
+    Text,
 )
 from simulator.topology.steps import Step
 
@@ -172,6 +174,10 @@ class Operation:
             "Decisions drawn here for each message, which travel with it.", "{hit: 90%, items: uniform(1, 8)}"
         ),
     )
+    span: Text | None = field(
+        default=None,
+        metadata=key("The name of its spans; by default the method and the path.", "shop.CartService/GetCart"),
+    )
     calls: tuple[Step, ...] = field(
         default=(), metadata=key("The steps to take after the delay; without any the stage answers.", "[db]", live=True)
     )
@@ -190,6 +196,23 @@ class Stage(Operation):
     role: Role = field(
         default=Role.PROCESSOR,
         metadata=key("injector (first), processor (in the middle) or terminator (last).", "terminator"),
+    )
+    kind: Kind = field(
+        default=Kind.SERVICE,
+        metadata=key(
+            "service, or what its callers see as a database, a cache or an external service, without spans of its own.",
+            "database",
+        ),
+    )
+    system: Text | None = field(
+        default=None, metadata=key("The product that a database or cache is, as in db.system.name.", "postgresql")
+    )
+    namespace: Text | None = field(
+        default=None, metadata=key("The name of the database in that product, as in db.namespace.", "orders")
+    )
+    server_span: bool | None = field(
+        default=None,
+        metadata=key("Whether it has spans of its own; by default a service does, and other kinds do not.", "true"),
     )
     host: Host | None = field(
         default=None, metadata=key("The address to listen on; 0.0.0.0 lets other machines in.", "127.0.0.1")
@@ -239,6 +262,11 @@ class Stage(Operation):
         default_factory=dict,
         metadata=key("What the service does, by name.", "{read: {method: GET, path: '/carts/{id}'}}"),
     )
+
+    @property
+    def has_server_span(self) -> bool:
+        """Return whether it makes a span of each request."""
+        return self.kind is Kind.SERVICE if self.server_span is None else self.server_span
 
     @property
     def all_operations(self) -> Mapping[str, Operation]:

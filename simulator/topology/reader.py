@@ -145,6 +145,7 @@ def _without_mistakes(value: dict[str, Any] | None, found: list[Keys]) -> dict[s
     given = value or {}
     wrong_calls = {keys[1] for keys in found if keys[:1] == ("calls",) and len(keys) > 1}
     wrong = {keys[0] for keys in found if keys and not (keys[0] == "calls" and wrong_calls)} - {"operations"}
+    wrong |= {"system", "namespace"} if "kind" in wrong else set()  # which kinds can have these is not a second mistake
     kept = {key: inner for key, inner in given.items() if key not in wrong}
     if wrong_calls and isinstance(kept.get("calls"), list):
         # A call with a mistake in another key still has its target.

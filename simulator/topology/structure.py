@@ -31,6 +31,7 @@ from simulator.quoting import quoted
 from simulator.topology import model, quantities
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
+from simulator.topology.kinds import Kind
 from simulator.topology.names import check_name, quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 from simulator.topology.paths import parse_path
@@ -45,6 +46,7 @@ _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _OPERATION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _MAX_TEXT = 4096  # the longest path of a file
+_MAX_LABEL = 200
 _NO_DECISIONS = frozenset({"and", "or", "not", "true", "false"})  # words of conditions
 
 
@@ -170,7 +172,7 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_unstructure_hook(kind, str)
     converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
     converter.register_unstructure_hook(Headers, Headers.written)
-    for choice in (model.Role, model.Method, model.Forward, model.OnBadLine, model.Processes):
+    for choice in (model.Role, Kind, model.Method, model.Forward, model.OnBadLine, model.Processes):
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')
@@ -316,6 +318,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _label(value: Any) -> str:
+    if len(text := _text(value)) > _MAX_LABEL or not text.isprintable():
+        raise ValueError(f"{quoted(value)} must be one line of at most {_MAX_LABEL} characters")
+    return text
+
+
 def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -348,9 +356,9 @@ def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
 _NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {Call: ("operation",), model.Stage: ("operations",)}
 OPERATION_KEYS = frozenset(key_of(field.name) for field in fields(model.Operation))
 # What a stage is comes before what it does, and its calls and operations at the end.
-_FIRST = ("role", "host", "port")
+_FIRST = ("role", "kind", "system", "namespace", "server_span", "host", "port")
 _LAST = (
-    *("forward", "response_bytes", "max_body", "slo", "decide", "calls"),
+    *("forward", "response_bytes", "max_body", "slo", "span", "decide", "calls"),
     *("load", "input", "on_bad_line", "output", "operations"),
 )
 _STAGE_KEYS = tuple(key_of(field.name) for field in fields(model.Stage))
@@ -394,6 +402,7 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (quantities.Path, parse_path, None),
     (quantities.Host, _matching(_HOST, "a host name or an address"), None),
     (quantities.Name, check_name, None),
+    (quantities.Text, _label, None),
 )
 
 

@@ -39,7 +39,11 @@ stages:
         faults: ["error(503, 20%)"]
         calls: [{delay: constant(2ms)}, {to: db.find, retries: 1}]
       add: {path: /carts}
-  db: {operations: {find: {method: GET, path: /find, faults: ["error(503, 20%)"]}, set: {method: PUT, path: /set}}}
+  db:
+    kind: database
+    system: postgresql
+    namespace: shop
+    operations: {find: {method: GET, path: /find, faults: ["error(503, 20%)"]}, set: {method: PUT, path: /set}}
   page:
     forward: accept
     faults: ["hang(5ms, 20%)", "error(503, 5%)"]
@@ -57,6 +61,7 @@ OTLP_TYPES = {"string_value": "string", "int_value": "int", "double_value": "dou
 KINDS = {Span.SPAN_KIND_SERVER: "server", Span.SPAN_KIND_CLIENT: "client", Span.SPAN_KIND_INTERNAL: "internal"}
 # What a name in the catalogue has in braces.
 PLACES = {"{method}": r"[A-Z]+", "{path}": r"/.*", "{name}": r"[a-z_]+", "{stage}": r"[a-z]+"}
+PLACES |= {"{operation}": "(find|set)", "{target}": "shop"}
 # A client's span has no path where the called stage has none to tell apart.
 CLIENT_OF_A_PLAIN_STAGE = r"[A-Z]+"
 

@@ -49,6 +49,11 @@ CALL_ATTEMPTS = Attribute(
 
 CLIENT_ADDRESS = _text(name="client.address", help="The client's address")
 CLIENT_PORT = _number(name="client.port", help="The client's port")
+DB_SYSTEM_NAME = _text(name="db.system.name", help="The product that the called database or cache is")
+DB_NAMESPACE = _text(name="db.namespace", help="The database in it, if its name is given")
+DB_OPERATION_NAME = _text(name="db.operation.name", help="The operation of the database, if it has several")
+DB_COLLECTION_NAME = _text(name="db.collection.name", help="The table or collection, if it is given")
+DB_RESPONSE_STATUS_CODE = _text(name="db.response.status_code", help="The status that a failed operation answered")
 ERROR_TYPE = _text(name="error.type", help="The status of a failed request, or the name of the error, if there is one")
 HTTP_REQUEST_METHOD = _text(name="http.request.method", help="The method")
 HTTP_REQUEST_METHOD_ORIGINAL = _text(name="http.request.method_original", help="The method, if it is an unknown one")

@@ -9,7 +9,9 @@ from simulator.telemetry.record import Outcome
 
 # OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-# The same with finer steps below, for waiting that should be close to zero, and one above, for hangs.
+# Those of operations of databases.
+DATABASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
+# The same as for HTTP with finer steps below, for waiting that should be close to zero, and one above, for hangs.
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, *HTTP_BUCKETS, 30)
 THROUGHPUT_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SIZE_BUCKETS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
@@ -18,6 +20,14 @@ CONTROL_RESULTS = ("read", "changed", "invalid", "refused")
 ALWAYS = ("stage", "role")
 # Left out of the series of a stage that has no operations, and of one whose downstreams have none.
 OPERATION, DOWNSTREAM_OPERATION = "operation", "downstream_operation"
+
+# The labels of operations of databases, by their attributes.
+DATABASE_LABELS = {
+    "db.system.name": "db_system_name",
+    "db.namespace": "db_namespace",
+    "db.operation.name": "db_operation_name",
+    "db.collection.name": "db_collection_name",
+}
 
 _counter = partial(Metric, kind=MetricKind.COUNTER)
 _gauge = partial(Metric, kind=MetricKind.GAUGE)
@@ -102,6 +112,16 @@ CALL_DURATION = _duration(
     help="A call with its attempts",
     labels=("downstream", DOWNSTREAM_OPERATION, "outcome"),
     recorded="sent",
+)
+DATABASE_DURATION = _histogram(
+    name="db_client_operation_duration_seconds",
+    help="Each attempt at an operation of a database or cache",
+    note=", as its caller sees it",
+    unit="seconds",
+    labels=(*DATABASE_LABELS.values(), "error_type"),
+    buckets=DATABASE_BUCKETS,
+    convention=Convention.OPENTELEMETRY,
+    recorded="attempted",
 )
 PIPELINE_DURATION = _duration(
     name="simulator_pipeline_duration_seconds",

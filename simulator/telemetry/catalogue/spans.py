@@ -34,6 +34,7 @@ _OF_A_MESSAGE = (
     of.OVERHEAD_SECONDS,
     of.FAULT,
 )
+_OF_A_DATABASE = (of.DB_SYSTEM_NAME, of.DB_NAMESPACE, of.DB_OPERATION_NAME, of.DB_COLLECTION_NAME)
 _inner = partial(Span, kind=SpanKind.INTERNAL, emitted="simulator.telemetry.traces")
 
 SERVER = Span(
@@ -80,7 +81,7 @@ DELAY = _inner(name="delay", help="A delay between calls", attributes=(of.DELAY_
 CALL = _inner(
     name="call {stage}",
     help="A call with its attempts, if it has retries or the like",
-    attributes=(of.PEER_SERVICE, of.DOWNSTREAM_OPERATION, of.CALL_OUTCOME, of.CALL_ATTEMPTS),
+    attributes=(of.PEER_SERVICE, of.DOWNSTREAM_OPERATION, *_OF_A_DATABASE, of.CALL_OUTCOME, of.CALL_ATTEMPTS),
 )
 CLIENT = Span(
     name="{method} {path}",
@@ -103,6 +104,21 @@ CLIENT = Span(
     ),
     events=(EXCEPTION,),
     emitted="simulator.stage.shared",
+)
+
+DATABASE_CLIENT = Span(
+    name="{operation} {target}",
+    kind=SpanKind.CLIENT,
+    help="An attempt at an operation of a database or cache, with what is known of them in its name",
+    attributes=(
+        of.PEER_SERVICE,
+        *_OF_A_DATABASE,
+        of.DB_RESPONSE_STATUS_CODE,
+        of.ERROR_TYPE,
+        of.SERVER_ADDRESS,
+        of.SERVER_PORT,
+    ),
+    emitted="simulator.stage.database_spans",
 )
 
 # Every span above.

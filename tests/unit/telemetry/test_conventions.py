@@ -12,9 +12,9 @@ import opentelemetry.semconv.metrics as stable_metrics
 import pytest
 
 from simulator.telemetry.catalogue.attributes import ATTRIBUTES
-from simulator.telemetry.catalogue.metrics import METRICS
-from simulator.telemetry.catalogue.records import Convention
-from simulator.telemetry.catalogue.spans import SPANS
+from simulator.telemetry.catalogue.metrics import DATABASE_DURATION, HTTP_DURATION, METRICS
+from simulator.telemetry.catalogue.records import Convention, SpanKind
+from simulator.telemetry.catalogue.spans import CLIENT, DATABASE_CLIENT, SERVER, SPANS
 
 # The types of the registry, github.com/open-telemetry/semantic-conventions, in model/*/registry.yaml; an enumeration of
 # texts is a string.
@@ -76,8 +76,9 @@ TYPES = {
 }
 # What OpenTelemetry's own SDK sends although the registry has it no more, and had it as a boolean.
 OF_THE_SDK = {"exception.escaped"}
-# The metrics of model/http/metrics.yaml, with their units, which Prometheus writes out at the end of a name.
-METRIC_UNITS = {"http.server.request.duration": "s"}
+# The metrics of model/http/metrics.yaml and model/db/metrics.yaml, with their units, which Prometheus writes out at the
+# end of a name.
+METRIC_UNITS = {"db.client.operation.duration": "s", "http.server.request.duration": "s"}
 PROMETHEUS_UNITS = {"s": "seconds"}
 
 
@@ -128,7 +129,7 @@ def test_a_conventional_metric_is_in_the_conventions():
     }
     labels = {attribute.name.replace(".", "_") for attribute in CONVENTIONAL}
     conventional = [metric for metric in METRICS if metric.convention is Convention.OPENTELEMETRY]
-    assert [metric.name for metric in conventional] == ["http_server_request_duration_seconds"]
+    assert {metric.name for metric in conventional} == set(spelt)
     for metric in conventional:
         assert spelt[metric.name] == metric.unit
         assert set(metric.labels) <= labels
@@ -140,11 +141,20 @@ def test_a_metric_of_our_own_is_in_our_namespace():
     assert all(metric.name.startswith("simulator_") for metric in own)
 
 
-def test_the_required_attributes_of_http_spans_are_there():
-    """Those that model/http/spans.yaml and common.yaml require of every server's and every client's span."""
+def test_the_required_attributes_of_spans_are_there():
+    """Those that model/http/spans.yaml and model/db/spans.yaml require of every server's and every client's span."""
     required = {
-        "server": {"http.request.method", "url.path", "url.scheme"},
-        "client": {"http.request.method", "server.address", "server.port", "url.full"},
+        SERVER: {"http.request.method", "url.path", "url.scheme"},
+        CLIENT: {"http.request.method", "server.address", "server.port", "url.full"},
+        DATABASE_CLIENT: {"db.system.name", "db.namespace", "db.operation.name", "db.collection.name", "error.type"},
     }
-    for span in SPANS:
-        assert required.get(str(span.kind), set()) <= {attribute.name for attribute in span.attributes}, span.name
+    assert {span for span in SPANS if span.kind is not SpanKind.INTERNAL} == set(required)
+    for span, names in required.items():
+        assert names <= {attribute.name for attribute in span.attributes}, span.name
+
+
+def test_the_buckets_of_conventional_metrics_are_the_advised_ones():
+    """Those of docs/http/http-metrics.md and docs/db/database-metrics.md."""
+    http = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+    assert HTTP_DURATION.buckets == http
+    assert DATABASE_DURATION.buckets == (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)

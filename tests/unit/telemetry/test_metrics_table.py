@@ -14,6 +14,8 @@ from simulator.stage.assembly import Gauged
 from simulator.stage.signals import _metrics
 from simulator.telemetry.catalogue.metrics import DOWNSTREAM_OPERATION, METRICS, OPERATION
 from simulator.telemetry.record import CallOutcome, Outcome
+from simulator.topology.addresses import Route
+from simulator.topology.kinds import DatabaseOperation
 from simulator.topology.model import Role, Stage
 from simulator.topology.quantities import Name
 from simulator.topology.settings import Downstream, StageSettings
@@ -22,6 +24,7 @@ from tests.support.fake_time import FakeTime
 from tests.support.measuring import tell
 from tests.support.records import arrival, record
 
+POSTGRESQL = DatabaseOperation(system="postgresql", operation="SELECT", namespace="orders", collection="carts")
 OF_OPERATIONS = {OPERATION, DOWNSTREAM_OPERATION}
 
 
@@ -35,7 +38,7 @@ def whole_stage():
         stage=Stage(role=Role.PROCESSOR, delay=parse_delay("constant(10ms)"), calls=(Call(to=Name("enrich")),)),
         host="127.0.0.1",
         port=0,
-        downstreams=(Downstream("enrich", ("http://127.0.0.1:1/messages",)),),
+        downstreams=(Downstream("enrich", ("http://127.0.0.1:1/messages",), routes={"": Route(database=POSTGRESQL)}),),
         callers=(),
         instance=1,
         seed=7,

@@ -1,0 +1,105 @@
+"""Kinds of stages: what a database's callers see of it, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.behaviour.delays import no_samples
+from simulator.errors import ConfigurationError
+from simulator.topology.addresses import routes_of
+from simulator.topology.kinds import DatabaseOperation, Kind
+from simulator.topology.reader import parse_topology, write_topology
+
+SHOP = """
+name: shop
+stages:
+  shop: {calls: [db.find, cache]}
+  db: {kind: database, system: postgresql, namespace: orders, operations: {find: {}, set: {span: set_order}}}
+  cache: {kind: cache, system: redis}
+  pay: {kind: external, server_span: true}
+"""
+
+
+def read(text):
+    return parse_topology(text, "shop.yaml", no_samples, "shop")
+
+
+def mistakes(stage, **more):
+    others = "".join(f"  {name}: {text}\n" for name, text in more.items())
+    with pytest.raises(ConfigurationError) as caught:
+        read(f"name: shop\nstages:\n  shop: {stage}\n{others}")
+    return [problem.message for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [
+        ({"operation": "find", "collection": "carts", "namespace": "orders"}, "find carts"),
+        ({"operation": "find", "namespace": "orders"}, "find orders"),
+        ({"operation": "find"}, "find"),
+        ({"namespace": "orders"}, "orders"),
+        ({}, "postgresql"),
+    ],
+)
+def test_a_database_s_span_has_the_name_that_the_conventions_ask_for(known, name):
+    """The operation and its target; without both, the system."""
+    assert DatabaseOperation(system="postgresql", **known).span_name == name
+
+
+def test_the_callers_of_a_database_see_its_operations():
+    """A route has what the file says of the database; one to anything else has none."""
+    stages = read(SHOP).stages
+    found = routes_of(stages["db"])
+    wanted = DatabaseOperation(system="postgresql", operation="find", namespace="orders")
+    assert found["find"].database == wanted
+    assert dict(wanted.attributes) == {
+        "db.system.name": "postgresql",
+        "db.operation.name": "find",
+        "db.namespace": "orders",
+    }
+    assert found["set"].span == "set_order"
+    assert routes_of(stages["cache"])[""].database == DatabaseOperation(system="redis")
+    assert routes_of(stages["pay"])[""].database is None
+
+
+def test_only_services_have_spans_of_their_own_unless_asked_for():
+    """`server_span` decides; without it the kind does."""
+    stages = read(SHOP).stages
+    assert {name: stage.has_server_span for name, stage in stages.items()} == {
+        "shop": True,
+        "db": False,
+        "cache": False,
+        "pay": True,
+    }
+
+
+def test_kinds_are_written_as_they_were_read():
+    topology = read(SHOP)
+    assert read(write_topology(topology)) == topology
+
+
+@pytest.mark.parametrize("kind", [Kind.DATABASE, Kind.CACHE])
+def test_a_database_without_a_system_is_refused(kind):
+    (message,) = mistakes(f"{{kind: {kind}}}")
+    assert f"a {kind} has a system: write one" in message
+
+
+@pytest.mark.parametrize("key", ["system", "namespace"])
+def test_only_a_database_has_a_system(key):
+    (message,) = mistakes(f"{{{key}: orders}}")
+    assert f"only a database or cache has a {key}" in message
+
+
+def test_an_injector_is_a_service():
+    (message,) = mistakes("{role: injector, load: {rate: 1/s}, calls: [db], kind: external}", db="{}")
+    assert "an injector is not called, so it has no kind" in message
+
+
+def test_an_unknown_kind_gets_the_nearest():
+    (message,) = mistakes("{kind: databse, system: redis}")
+    assert "database" in message
+
+
+def test_a_span_s_name_is_one_line():
+    (message,) = mistakes('{span: "a\\nb"}')
+    assert "must be one line of at most 200 characters" in message
