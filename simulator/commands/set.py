@@ -21,13 +21,16 @@ def set(  # noqa: A001 - a command's function has its name
 ) -> int:
     """Change a running stage, from one message to the next; without KEY=VALUE show its settings.
 
-    The changes are shown. They are all applied together, or none. A key without a value returns to its default.
+    STAGE may be one of its operations, as in cart.read. What changes in a stage changes in the operations that have the
+    same value; a key of an operation without a value is again as in its stage, one of a stage returns to its default.
+    The changes are shown. They are all applied together, or none.
     The token of a run is read from its folder. If a stage has its own token, as it must to be changed from another
     machine, set SIMULATOR_CONTROL_TOKEN to it here, too.
 
     \b
     Try:  run_web_service.py set enrich
           run_web_service.py set enrich delay='constant(1s)' faults='error(503, 5%); hang(2s, 1%)'
+          run_web_service.py set cart.read delay=5ms
           run_web_service.py set injector load.rate=100/s
           run_web_service.py set enrich calls.archive.timeout=200ms calls.archive.retries=2
     """
@@ -42,7 +45,7 @@ def set(  # noqa: A001 - a command's function has its name
         if one.before is None:
             click.echo(json.dumps(one.after, indent=2))
             continue
-        name = stage if len(changed) == 1 else f"{stage}.{one.after['instance']}"
+        name = one.after["stage"] if len(changed) == 1 else f"{one.after['stage']}.{one.after['instance']}"
         click.echo("\n".join(describe_change(name, one.before, one.after)))
     if changes:
         click.echo(f"set {stage} shows all its settings", err=True)

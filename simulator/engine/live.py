@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,27 +12,19 @@ from simulator.engine.injection import Behaviour
 from simulator.engine.injector import Injector
 from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import did_you_mean
+from simulator.topology.catalogue import live_keys
+from simulator.topology.changes import OPERATIONS, changed
 from simulator.topology.document import Keys
 from simulator.topology.graph import Node, calls_of, headers_of, label, wiring_problems
 from simulator.topology.headers import values_for, with_hidden_headers
-from simulator.topology.model import Role, Stage
-from simulator.topology.plain_steps import with_call_keys
+from simulator.topology.model import Load, Operation, Role, Stage
 from simulator.topology.sizes import Limit, call_size_problems
-from simulator.topology.structure import structure, unstructure
+from simulator.topology.structure import in_order, unstructure
 from simulator.topology.targets import resolved
 
-CHANGEABLE = (
-    "delay",
-    "faults",
-    "workers",
-    "queue",
-    "rate_limit",
-    "forward",
-    "response_bytes",
-    "calls",
-    "load",
-)
-_LIVE_LOAD_KEYS = frozenset({"rate", "arrivals"})
+CHANGEABLE = in_order(live_keys(Stage))
+OPERATION_CHANGEABLE = in_order(live_keys(Operation))
+_LIVE_LOAD_KEYS = frozenset(live_keys(Load))
 _LOAD_RULE = f"load: while it runs only {' and '.join(sorted(_LIVE_LOAD_KEYS))} can be changed"
 
 
@@ -63,20 +55,23 @@ class LiveStage:
     def settings(self) -> dict[str, Any]:
         """Return what can be changed, as plain values that `change` accepts."""
         behaviour = self._handling.behaviour
-        whole = unstructure(behaviour.model, whole=True)
-        whole["calls"] = with_hidden_headers(whole["calls"])
-        return {
+        model = behaviour.model
+        left_out = {OPERATIONS} if model.role is Role.INJECTOR else {OPERATIONS, "load"}
+        settings = {
             "stage": behaviour.identity.stage,
-            "role": str(behaviour.model.role),
+            "role": str(model.role),
             "instance": behaviour.identity.instance,
             "seed": behaviour.identity.seed,
-            **{key: whole[key] for key in CHANGEABLE if key != "load" or behaviour.model.role is Role.INJECTOR},
+            **_shown(model, [key for key in CHANGEABLE if key not in left_out]),
         }
+        if model.operations:
+            settings[OPERATIONS] = {name: _shown(of, OPERATION_CHANGEABLE) for name, of in model.operations.items()}
+        return settings
 
     def change(self, patch: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """Change what `patch` names, and return {key: (before, after)}; None resets a key to its default.
+        """Change what `patch` names, and return {key: (before, after)}, with `read.delay` for a key of an operation.
 
-        `calls` is a whole list, or a mapping from the name of a called stage to the keys to change in every call to it.
+        A patch is as in `topology.changes`. A key of the stage also changes the operations that have the same value.
         Raise ConfigurationError with everything that is wrong; nothing is changed then.
         """
         behaviour = self._handling.behaviour
@@ -84,19 +79,15 @@ class LiveStage:
         stage = self._changed(behaviour, patch)
         self._apply(behaviour, stage)
         after = self.settings()
-        return {key: (before[key], after[key]) for key in CHANGEABLE if key in before and before[key] != after[key]}
+        return dict(_differences(before, after))
 
     def _changed(self, behaviour: Behaviour, patch: Mapping[str, Any]) -> Stage:
         problems = [*_unknown_keys(patch), *self._load_problems(patch, behaviour.model)]
         wrong = {problem.message.partition(":")[0] for problem in problems}
-        patch = {key: value for key, value in patch.items() if key not in wrong}
-        # Unchanged ones are not read again: they may come from a file, which is not the client's concern.
-        kept: dict[str, Any] = {key: getattr(behaviour.model, key) for key in ("delay", "load") if key not in patch}
-        plain = {**unstructure(behaviour.model), **dict.fromkeys(kept), **_merged(patch, behaviour.model, problems)}
-        stage, found = structure({key: value for key, value in plain.items() if value is not None}, Stage)
+        stage, found = changed(behaviour.model, _without(patch, wrong))
         problems += [_problem(keys, message) for keys, message in found]
         if stage is not None:
-            stage = resolved(replace(stage, **kept), self._operations(behaviour))
+            stage = resolved(stage, self._operations(behaviour))
             if stage.load != behaviour.model.load and stage.load is not None and stage.load.schedule is None:
                 problems.append(Problem(_LOAD_RULE))
             problems += self._wiring_problems(behaviour, stage)
@@ -162,30 +153,52 @@ class LiveStage:
                 yield from error.problems
 
 
+def _shown(record: Operation, keys: Sequence[str]) -> dict[str, Any]:
+    """Return the plain values of some keys, with the values of headers hidden."""
+    whole = unstructure(record, whole=True)
+    whole["calls"] = with_hidden_headers(whole["calls"])
+    return {key: whole[key] for key in keys}
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    for key in before:
+        if key == OPERATIONS:
+            for name, operation in before[key].items():
+                pairs = ((inner, (operation[inner], after[key][name][inner])) for inner in operation)
+                yield from ((f"{name}.{inner}", pair) for inner, pair in pairs if pair[0] != pair[1])
+        elif before[key] != after[key]:
+            yield key, (before[key], after[key])
+
+
+def _without(patch: Mapping[str, Any], wrong: Collection[str], place: str = "") -> dict[str, Any]:
+    """Return a patch without the keys at wrong places."""
+    return {
+        key: _without(value, wrong, f"{place}{key}.") if isinstance(value, Mapping) else value
+        for key, value in patch.items()
+        if f"{place}{key}" not in wrong
+    }
+
+
 def _unknown_keys(patch: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from _not_changeable(patch, CHANGEABLE, "")
+    operations = patch.get(OPERATIONS, {})
+    if not isinstance(operations, Mapping):
+        yield Problem(f"{OPERATIONS}: must be a mapping of names to the keys to change")
+        return
+    for name, change in operations.items():
+        if isinstance(change, Mapping):
+            yield from _not_changeable(change, OPERATION_CHANGEABLE, f"{OPERATIONS}.{name}.")
+
+
+def _not_changeable(patch: Mapping[str, Any], keys: Sequence[str], place: str) -> Iterator[Problem]:
     for key in patch:
-        if key not in CHANGEABLE:
-            hint = did_you_mean(key, CHANGEABLE) or f"these can: {', '.join(CHANGEABLE)}"
-            yield Problem(f"{key}: can't be changed while the stage runs; {hint}")
-
-
-def _merged(patch: Mapping[str, Any], stage: Stage, problems: list[Problem]) -> dict[str, Any]:
-    merged = dict(patch)
-    if isinstance(patch.get("load"), Mapping):
-        merged["load"] = {**(unstructure(stage.load) if stage.load else {}), **patch["load"]}
-    if isinstance(patch.get("calls"), Mapping):
-        calls = unstructure(stage).get("calls")
-        called = {call.to for _, call in calls_of(stage)}
-        for name, change in patch["calls"].items():
-            if name not in called:
-                callable_now = ", ".join(sorted(called)) or "none"
-                problems.append(Problem(f"calls.{name}: this stage does not call it, only: {callable_now}"))
-            elif not isinstance(change, Mapping) or "to" in change:
-                problems.append(Problem(f"calls.{name}: must be a mapping of keys to values, without to"))
-            else:
-                calls = with_call_keys(calls, change, name)
-        merged["calls"] = calls
-    return merged
+        if key not in keys:
+            hint = did_you_mean(key, keys) or f"these can: {', '.join(keys)}"
+            yield Problem(f"{place}{key}: can't be changed while the stage runs; {hint}")
+    calls = patch.get("calls")
+    for name, change in calls.items() if isinstance(calls, Mapping) else ():
+        if isinstance(change, Mapping) and "to" in change:
+            yield Problem(f"{place}calls.{name}.to: can't be changed; write the whole list of calls")
 
 
 def _problem(keys: Keys, message: str) -> Problem:

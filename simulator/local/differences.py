@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from simulator.topology.changes import differing
 
 _ABSENT = object()
 
@@ -18,16 +20,7 @@ def describe_change(name: str, before: Mapping[str, Any], after: Mapping[str, An
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return a line for each key, `load.rate: 20/s -> 100/s`, whose value differs; "default" if it has none."""
-    return [f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in _differing(before, after, "")]
-
-
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any, Any]]:
-    for key in dict.fromkeys((*before, *after)):
-        old, new = before.get(key, _ABSENT), after.get(key, _ABSENT)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differing(old, new, f"{prefix}{key}.")
-        elif old != new:
-            yield f"{prefix}{key}", old, new
+    return [f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in differing(before, after, _ABSENT)]
 
 
 def _shown(value: Any) -> str:

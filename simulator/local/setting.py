@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import ConfigurationError, Problem, StartError
+from simulator.errors import ConfigurationError, StartError
 from simulator.local.current_runs import current_runs
 from simulator.local.folder import DEFAULT_PARENT
 from simulator.nearest import unknown_name
-from simulator.net.remote import TokenRefused, exchange, read_value
+from simulator.net.remote import TokenRefused, exchange
+from simulator.topology.changes import OPERATIONS, patch_of
 from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
 
 
@@ -37,11 +38,12 @@ def change_stage(
 ) -> list[Changed]:
     """Make changes, written `KEY=VALUE`, in every instance of a stage, or one; return the settings of each then.
 
-    Without changes nothing is changed. The stage is found by its `url`, in the folder `run`, or in the current run.
+    `stage` may be one of its operations, as in cart.read. Without changes nothing is changed. The stage is found by its
+    `url`, in the folder `run`, or in the current run.
     `token` is the user's; without one it is that of the run in which the stage is found.
     Raise ConfigurationError if a change is invalid, StartError if the stage can't be reached or refuses.
     """
-    patch = read_changes(changes)
+    patch = patch_of(changes)
     found = _find(stage, url, run)
     addresses = found.addresses
     if instance is not None:
@@ -51,8 +53,7 @@ def change_stage(
     states, failures = [], []
     for address in addresses:
         try:
-            before = exchange(address, {}, token or found.token) if patch else None
-            states.append(Changed(before, exchange(address, patch, token or found.token)))
+            states.append(_change(address, stage, patch, token or found.token))
         except TokenRefused as error:
             failures.append(f"{error}; {_advice(token)}")
         except StartError as error:  # the others are changed even if one is gone
@@ -63,45 +64,28 @@ def change_stage(
     return states
 
 
-def read_changes(changes: Sequence[str]) -> dict[str, Any]:
-    """Return the object for /control of `delay=constant(1s)`, `load.rate=50/s` or `calls.audit.timeout=1s`.
+def _change(address: str, stage: str, patch: Mapping[str, Any], token: str | None) -> Changed:
+    """Change the stage at an address, or its operation if `stage` is the name of one."""
+    before = exchange(address, {}, token)
+    operation = _operation_in(stage, before)
+    if not patch:
+        return Changed(None, before[OPERATIONS][operation] if operation else before)
+    return Changed(before, exchange(address, {OPERATIONS: {operation: patch}} if operation else patch, token))
 
-    An empty value resets a key to its default. Raise ConfigurationError for what is not a change.
+
+def _operation_in(name: str, settings: Mapping[str, Any]) -> str:
+    """Return the operation in `cart.read` if these are the settings of `cart`; "" for a stage.
+
+    Raise ConfigurationError if the stage has no such operation.
     """
-    patch: dict[str, Any] = {}
-    problems = []
-    for text in changes:
-        place, separator, value = text.partition("=")
-        keys = _keys_in(place)
-        if not separator or not all(keys) or len(keys) > 3:
-            example = "delay='constant(1s)' or calls.audit.timeout=1s"
-            problems.append(Problem(f"{text!r} must be KEY=VALUE, as in {example}"))
-            continue
-        keys[-1] = keys[-1].replace("-", "_")
-        if not _put(patch, keys, read_value(keys[-1], value.strip())):
-            problems.append(Problem(f"{text!r} contradicts another change"))
-    if problems:
-        raise ConfigurationError(problems)
-    return patch
-
-
-def _keys_in(place: str) -> list[str]:
-    """Return the keys in `calls.audit.timeout` or `delay`. The name of a stage may have dots."""
-    keys = [key.strip() for key in place.split(".")]
-    return ["calls", ".".join(keys[1:-1]), keys[-1]] if keys[0] == "calls" and len(keys) > 3 and all(keys) else keys
-
-
-def _put(patch: dict[str, Any], keys: Sequence[str], value: Any) -> bool:
-    """Put a value at its place; return False if another one is in the way."""
-    target = patch
-    for key in keys[:-1]:
-        target = target.setdefault(key, {})
-        if not isinstance(target, dict):
-            return False
-    if isinstance(target.get(keys[-1]), dict):
-        return False
-    target[keys[-1]] = value
-    return True
+    stage = f"{settings['stage']}."
+    if not name.startswith(stage):
+        return ""
+    operation, operations = name.removeprefix(stage), settings.get(OPERATIONS) or {}
+    if operation not in operations:
+        said = f"{settings['stage']} has no operation {operation!r}"
+        raise ConfigurationError.of(unknown_name(said, operation, operations) if operations else said)
+    return operation
 
 
 def _find(stage: str, url: str | None, run: Path | None) -> _Found:
@@ -113,7 +97,10 @@ def _find(stage: str, url: str | None, run: Path | None) -> _Found:
         return next((_Found([address], token) for address, token in of_runs if address), _Found([url], None))
     if not runs:
         raise StartError(_no_run(run or DEFAULT_PARENT))
-    having = [one for one in runs if stage in one.addresses]
+    having, found = [one for one in runs if stage in one.addresses], stage
+    if not having and "=" not in stage:
+        found = stage.rpartition(".")[0]  # of one of its operations
+        having = [one for one in runs if found in one.addresses]
     if not having:
         if hint := _apart(stage):
             raise ConfigurationError.of(f"no running stage is called {stage!r}; {hint}")
@@ -122,7 +109,7 @@ def _find(stage: str, url: str | None, run: Path | None) -> _Found:
     if len(having) > 1:
         folders = ", ".join(str(one.folder) for one in having)
         raise ConfigurationError.of(f"several runs have a stage {stage!r}; choose one with --run: {folders}")
-    return _Found(having[0].addresses[stage], having[0].token)
+    return _Found(having[0].addresses[found], having[0].token)
 
 
 def _apart(stage: str) -> str:

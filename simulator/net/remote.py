@@ -9,7 +9,6 @@ from typing import Any
 import requests
 
 from simulator.errors import ConfigurationError, Problem, StartError
-from simulator.units import whole_number_in
 from simulator.urls import redacted, redacted_in
 
 _PATH = "/control"
@@ -53,15 +52,6 @@ def exchange(
             f"{redacted(url)} answered {answer.status_code}: {content.get('detail', 'not a stage of this simulator')}"
         )
     return content
-
-
-def read_value(key: str, text: str) -> Any:
-    """Return the value for /control of what was typed for a key; an empty text means the key's default."""
-    if key == "faults":
-        return [part.strip() for part in text.split(";") if part.strip()]
-    if not text:
-        return None
-    return whole_number_in(text)
 
 
 def _object_in(answer: requests.Response) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 _METADATA = "simulator.key"
+_UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
+_OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes", "max_instances": "most_instances"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +29,8 @@ def about(metadata: Mapping[str, object]) -> About | None:
     """Return what a field's metadata says about its key; None if it has none."""
     found = metadata.get(_METADATA)
     return found if isinstance(found, About) else None
+
+
+def key_of(field_name: str) -> str:
+    """Return a field's key in a file: for nearly all its name without the unit."""
+    return _OTHER_KEYS.get(field_name) or _UNIT_SUFFIX.sub("", field_name)

@@ -153,7 +153,9 @@ class Operation:
         default=NO_DELAY,
         metadata=key("The simulated processing time.", "lognormal(p50=12ms, p99=80ms)", live=True),
     )
-    faults: tuple[Fault, ...] = field(default=(), metadata=key("The faults to inject.", "[error(503, 5%)]", live=True))
+    faults: tuple[Fault, ...] = field(
+        default=(), metadata=key("The faults to inject.", '["error(503, 5%)"]', live=True)
+    )
     forward: Forward = field(
         default=Forward.WAIT,
         metadata=key(
@@ -260,7 +262,7 @@ class Stage(Operation):
     )
     operations: Mapping[str, Operation] = field(
         default_factory=dict,
-        metadata=key("What the service does, by name.", "{read: {method: GET, path: '/carts/{id}'}}"),
+        metadata=key("What the service does, by name.", "{read: {method: GET, path: '/carts/{id}'}}", live=True),
     )
 
     @property

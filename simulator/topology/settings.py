@@ -24,6 +24,7 @@ from simulator.topology.addresses import (
     routes_of,
     stage_urls,
 )
+from simulator.topology.changes import EVERY, Patch, applied, put, read_value
 from simulator.topology.decisions import decision_problems
 from simulator.topology.document import Keys
 from simulator.topology.draining import stage_drain_seconds
@@ -31,7 +32,6 @@ from simulator.topology.graph import Node, calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import check_name
-from simulator.topology.plain_steps import with_call_keys
 from simulator.topology.sizes import Limit
 from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
@@ -44,7 +44,6 @@ DEFAULT_NAME = "stage"
 # How long Kubernetes and the like need to make known that an endpoint is gone.
 DEFAULT_SHUTDOWN_DELAY_SECONDS = 3.0
 _LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
-_WHOLE_KEYS = ("PORT", "WORKERS", "QUEUE", "MESSAGES", "CONCURRENCY", "SEED", "INSTANCE", "RETRIES")
 _CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES", "HEADERS")
 _APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL", "SHUTDOWN_DELAY")
 
@@ -186,19 +185,12 @@ class _Resolution:
         )
 
     def _overlay(self, base: dict[str, Any]) -> dict[str, Any]:
-        stage = dict(base)
-        load = dict(stage.pop("load", None) or {})
+        patch: Patch = {}
         for key, given in self.given.items():
-            value = whole_number_in(given.value) if key in _WHOLE_KEYS else given.value
-            if key in _LOAD_KEYS:
-                load[key.lower()] = value
-            elif key == "FAULTS":
-                stage["faults"] = _split(value, ";")
-            elif key in _CALL_KEYS:
-                _change_calls(stage, {key.lower(): value})
-            elif key not in _APART_KEYS:
-                stage[key.lower()] = value
-        return stage | ({"load": load} if load or _reads_input(stage) else {})
+            if key not in _APART_KEYS:
+                put(patch, _keys(key), _plain(key, given.value))
+        stage, _ = applied(base, patch)
+        return stage | ({"load": {}} if "load" not in stage and _reads_input(stage) else {})
 
     def _addresses(self) -> tuple[Address, ...]:
         addresses: list[Address] = []
@@ -224,8 +216,7 @@ class _Resolution:
 
     def _check_call_keys(self) -> None:
         """Check the keys of calls even if the stage has no calls."""
-        given = {key: given.value for key, given in self.given.items() if key in _CALL_KEYS}
-        written = {key.lower(): whole_number_in(value) if key in _WHOLE_KEYS else value for key, value in given.items()}
+        written = {key.lower(): _plain(key, given.value) for key, given in self.given.items() if key in _CALL_KEYS}
         self._add([(("calls", *keys), message) for keys, message in structure({"to": "any", **written}, Call)[1]])
 
     def _add(self, found: Iterable[tuple[Keys, str]]) -> None:
@@ -251,11 +242,18 @@ class _Resolution:
             return None
 
 
-def _change_calls(stage: dict[str, Any], change: Mapping[str, Any]) -> None:
-    """Change keys of every call of a plain stage."""
-    for part in (stage, *(stage.get("operations") or {}).values()):
-        if "calls" in part:
-            part["calls"] = with_call_keys(part["calls"], change)
+def _keys(key: str) -> tuple[str, ...]:
+    """Return the keys in a patch that a key of a process changes."""
+    if key in _LOAD_KEYS:
+        return ("load", key.lower())
+    return ("calls", EVERY, key.lower()) if key in _CALL_KEYS else (key.lower(),)
+
+
+def _plain(key: str, value: Any) -> Any:
+    if isinstance(value, str) and value:
+        with contextlib.suppress(ValueError):  # what can't be read is told with its text
+            return read_value(key.lower(), value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _limits(survey: Survey, name: str) -> dict[Node, Limit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
@@ -31,6 +31,7 @@ from simulator.quoting import quoted
 from simulator.topology import model, quantities
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
+from simulator.topology.keys import key_of
 from simulator.topology.kinds import Kind
 from simulator.topology.names import check_name, quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
@@ -40,8 +41,6 @@ from simulator.topology.step_notation import register_steps
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause
 
 Record = TypeVar("Record")
-_UNIT_SUFFIX = re.compile(r"_(seconds|per_second|bytes|ratio)$")
-_OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes", "max_instances": "most_instances"}
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _OPERATION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -133,6 +132,11 @@ def written_value(record: type[Any], field_name: str, value: Any) -> Any:
     return None if value is None else _converter(no_samples).unstructure(value, unstructure_as=kinds[field_name])
 
 
+def in_order(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return keys of a stage or operation in the order in which they are written."""
+    return tuple(sorted(keys, key=_STAGE_ORDER.index))
+
+
 def unstructure(record: Any, whole: bool = False) -> Any:
     """Return the plain values from which `structure` makes the record.
 
@@ -146,11 +150,6 @@ def unstructure(record: Any, whole: bool = False) -> Any:
         key_of(name): plain.get(key_of(name), written_value(type(record), name, value))
         for name, value in values.items()
     }
-
-
-def key_of(field_name: str) -> str:
-    """Return a field's key in a file: for nearly all its name without the unit."""
-    return _OTHER_KEYS.get(field_name) or _UNIT_SUFFIX.sub("", field_name)
 
 
 @functools.lru_cache(maxsize=4)

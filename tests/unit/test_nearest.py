@@ -11,10 +11,10 @@ from simulator.behaviour.delays import DELAYS
 from simulator.behaviour.faults.registry import FAULTS
 from simulator.behaviour.schedules import SCHEDULES
 from simulator.nearest import did_you_mean, nearest, unknown_among, unknown_choice, unknown_key, unknown_name
+from simulator.topology.keys import key_of
 from simulator.topology.layers import KEYS
 from simulator.topology.model import Load, Slo, Stage
 from simulator.topology.steps import Call, Parallel
-from simulator.topology.structure import key_of
 
 
 def keys_of(record):

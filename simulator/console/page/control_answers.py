@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.console.page.controls_view import MAX_STAGES, Controlled, controls_view, patch_of
+from simulator.console.page.controls_view import MAX_STAGES, Controlled, controls_view, typed_patch
 from simulator.console.page.paths import parameter_of
 from simulator.console.page.typed import MAX_SETTING_CHARACTERS, check_length
 from simulator.console.page.words import short
@@ -97,12 +97,12 @@ class ControlAnswers:
         """Change one instance where it differs from what is typed."""
         try:
             present = Controlled(self._watching.node(name), self._exchange(address, {}))
-            patch = patch_of(typed, present)
+            patch = typed_patch(typed, present)
             if patch:
                 self._exchange(address, patch)
         except (ConfigurationError, StartError) as error:
             return _Change(trouble=str(error))
-        return _Change(keys=(*(key for key in patch if key != "load"), *patch.get("load", {})))
+        return _Change(keys=tuple(key for key, text in typed.items() if present.is_changed(key, text)))
 
     def _exchange(self, address: str, patch: Mapping[str, Any]) -> dict[str, Any]:
         return exchange(address, patch, self._control_token, _TIMEOUT_SECONDS)

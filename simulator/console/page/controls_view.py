@@ -13,19 +13,12 @@ from simulator.console.page.news import News
 from simulator.console.page.paths import controls_path
 from simulator.console.page.stage_view import figures_text, stage_picker
 from simulator.console.system.picture import Node
-from simulator.net.remote import read_value
-from simulator.topology.model import Load, Role
+from simulator.topology.catalogue import keys_of, live_keys
+from simulator.topology.changes import OPERATIONS, patch_of, read_value, typed_value
+from simulator.topology.model import Load, Operation, Role, Stage
+from simulator.topology.structure import in_order
 
 MAX_STAGES = 12
-_TEXTS = {
-    "delay": ("Delay", "lognormal(p50=12ms, p99=80ms)"),
-    "faults": ("Faults", "error(503, 5%); hang(2s, 1%)"),
-    "workers": ("Workers", "8"),
-    "queue": ("Queue", "64"),
-    "rate": ("Rate", "20/s"),
-    "arrivals": ("Arrivals", "poisson or constant"),
-}
-_LOAD_KEYS = ("rate", "arrivals")
 _FIELDS = {"rate": "rate", "p50": "p50", "p99": "p99", "errors": "errors"}
 
 
@@ -39,16 +32,31 @@ class Controlled:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return the keys to show: an injector has a load, any other stage workers and a queue."""
-        if self.node.role != Role.INJECTOR:
-            return ("delay", "faults", "workers", "queue")
-        return ("delay", *(_LOAD_KEYS if (self.settings.get("load") or {}).get("rate") else ()))
+        """Return the keys to show, as a change names them: all that can be changed, of an injector delay and load."""
+        if self.node.role == Role.INJECTOR:
+            return (
+                "delay",
+                *(f"load.{key}" for key in live_keys(Load) if (self.settings.get("load") or {}).get("rate")),
+            )
+        operations = self.settings.get(OPERATIONS) or {}
+        return (*_plain_keys(Stage), *(f"{name}.{key}" for name in operations for key in _plain_keys(Operation)))
 
     def text(self, key: str) -> str:
         """Return the present value of a key, as it is typed."""
-        load = {"arrivals": str(Load().arrivals), **(self.settings.get("load") or {})}
-        value = load.get(key) if key in _LOAD_KEYS else self.settings.get(key)
-        return "; ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+        first, _, last = key.rpartition(".")
+        if first == "load":
+            whole: Mapping[str, Any] = {"arrivals": str(Load().arrivals), **(self.settings.get("load") or {})}
+        else:
+            whole = (self.settings.get(OPERATIONS) or {}).get(first, {}) if first else self.settings
+        return typed_value(whole.get(last))
+
+    def is_changed(self, key: str, text: str) -> bool:
+        """Return whether what was typed differs from the present value."""
+        return text.strip() != self.text(key)
+
+
+def _plain_keys(record: type[Any]) -> tuple[str, ...]:
+    return tuple(key for key in in_order(live_keys(record)) if keys_of(record)[key].is_plain)
 
 
 def controls_view(names: Sequence[str], chosen: str, shown: Sequence[tuple[int, Controlled]], may: bool) -> html.Div:
@@ -86,7 +94,9 @@ def _control(number: int, stage: Controlled, may: bool) -> html.Section:
 
 
 def _field(number: int, key: str, text: str, may: bool) -> tuple[Any, Any]:
-    name, example = _TEXTS[key]
+    first, _, last = key.rpartition(".")
+    name = last.replace("_", " ").capitalize() if first in ("", "load") else f"{first}: {last.replace('_', ' ')}"
+    example = typed_value(read_value(last, keys_of(Load if first == "load" else Stage)[last].about.example))
     element = {"type": "control", "stage": number, "key": key}
     written = json.dumps(element, sort_keys=True, separators=(",", ":"))  # as Dash writes it in the page
     box = dcc.Input(
@@ -101,14 +111,9 @@ def update_control(news: News, number: int, node: Node) -> None:
         news.text(f"c{number}-{key}", text)
 
 
-def patch_of(typed: Mapping[str, str], present: Controlled) -> dict[str, Any]:
-    """Return the changes for /control: only what is typed differently from the present settings."""
-    patch: dict[str, Any] = {}
-    for key, text in typed.items():
-        if text.strip() == present.text(key):
-            continue
-        if key in _LOAD_KEYS:
-            patch.setdefault("load", {})[key] = text.strip() or None
-        else:
-            patch[key] = read_value(key, text.strip())
-    return patch
+def typed_patch(typed: Mapping[str, str], present: Controlled) -> dict[str, Any]:
+    """Return the patch for /control: only what is typed differently from the present settings.
+
+    Raise ConfigurationError for what is not a change.
+    """
+    return patch_of(f"{key}={text}" for key, text in typed.items() if present.is_changed(key, text))

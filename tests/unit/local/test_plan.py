@@ -16,7 +16,7 @@ from simulator.behaviour.times import Times
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Overrides, apply_overrides, files_of
 from simulator.topology.graph import calls_of
-from simulator.topology.model import Load, OnBadLine
+from simulator.topology.model import NO_DELAY, Load, OnBadLine, Slo
 from simulator.topology.reader import parse_topology
 from simulator.topology.steps import Call
 
@@ -109,6 +109,14 @@ LOAD = Load(rate_per_second=20.0, arrivals=ConstantArrivals(), messages=5)
             {"faults": (Error(status=503, rate_ratio=0.05), Error(status=500, rate_ratio=0.01))},
         ),
         ({"sets": ("parse.faults=",)}, "parse", {"faults": ()}),
+        ({"sets": ("parse.delay=",)}, "parse", {"delay": NO_DELAY}),
+        (
+            {"sets": ("parse.calls=[{to: archive, times: 2}]",)},
+            "parse",
+            {"calls": (Call(to="archive", times=Times(2)),)},
+        ),
+        ({"sets": ("parse.slo={errors: 1%}",)}, "parse", {"slo": Slo(errors_ratio=0.01)}),
+        ({"sets": ("parse.slo.errors=1%",)}, "parse", {"slo": Slo(errors_ratio=0.01)}),
         (
             {"sets": ("injector.load.arrivals=poisson",)},
             "injector",
@@ -228,7 +236,6 @@ def test_the_topology_that_was_read_stays_as_it_is():
         (TEXT, {"sets": ("parse.workers=0",)}, "flags: parse.workers: 0 is out of range: must be between 1 and 100000"),
         (TEXT, {"sets": ("parse.workers=-1",)}, "flags: parse.workers: '-1' is not a whole number"),
         (TEXT, {"sets": ("parse.delay=oops(1s)",)}, "flags: parse.delay: there is no delay 'oops'"),
-        (TEXT, {"sets": ("parse.delay=",)}, "flags: parse.delay: '' is neither a duration, as in 15ms, nor a delay"),
         (
             TEXT,
             {"sets": ("parse.faults=error(503, 5%);oops()",)},
@@ -252,7 +259,7 @@ def test_the_topology_that_was_read_stays_as_it_is():
         (
             TEXT,
             {"sets": ("archive.calls.parse.timeout=1s",)},
-            "flags: archive: calls.parse.timeout: write calls.STAGE.KEY, with one of no stage",
+            "flags: archive.calls.parse: there are no calls",
         ),
         (TEXT, {"sets": ("injector.instances=2",)}, "flags: injector.instances: an injector is one process; "),
         (
@@ -275,7 +282,7 @@ def test_every_override_that_is_invalid_is_shown():
     )
     assert [problem.split(":")[0:2] for problem in found] == [
         ["flag --set nobody.a=1", " there is no stage 'nobody'; there are injector, parse, archive"],
-        ["flag --set x", " must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)'"],
+        ["flag --set x", " must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)' or cart.read.delay=5ms"],
         ["flags", " parse.workers"],
         ["flags", " archive.delay"],
         ["flags", " archive.output"],
@@ -371,7 +378,7 @@ def test_the_keys_of_a_stage_with_dots_may_have_dots_too():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.c.workers=3", "flags: a.c: unknown key"),
+        ("a.c.workers=3", "flags: a.operations.c: there is no operation 'c': the stage has no operations"),
         ("b.c.workers=3", "flag --set b.c.workers=3: there is no stage 'b'; there are Load.gen, a, a.b, 2nd, a.1"),
         ("a.b=3", "flags: a.b: unknown key"),
         ("a.instances=2", "flags: a.1: instance 1 of 'a' has this name in logs and reports"),

@@ -9,14 +9,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from simulator.behaviour.delays import parse_delay
 from simulator.errors import ConfigurationError, StartError
 from simulator.local.current_runs import CurrentRun
 from simulator.local.folder import open_run_folder
-from simulator.local.setting import change_stage, read_changes
+from simulator.local.setting import change_stage
 from simulator.topology.model import Stage
 from tests.support.controlled import control_of, live_stage, served
 
@@ -89,84 +87,6 @@ def change(stage="enrich", changes=(), url=None, run=None, instance=None, token=
     return [changed.after for changed in change_stage(stage, changes, url, run, instance, token)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "patch"),
-    [
-        ([], {}),
-        (["delay=constant(1s)"], {"delay": "constant(1s)"}),
-        (["workers=8", "queue=0"], {"workers": 8, "queue": 0}),
-        ([" delay = constant(1s) "], {"delay": "constant(1s)"}),
-        (["delay=lognormal(p50=12ms, p99=80ms)"], {"delay": "lognormal(p50=12ms, p99=80ms)"}),
-        (["delay="], {"delay": None}),
-        (["rate-limit=50/s"], {"rate_limit": "50/s"}),
-        (["response-bytes=512"], {"response_bytes": 512}),
-        (["faults=error(503, 5%)"], {"faults": ["error(503, 5%)"]}),
-        (["faults=error(503, 5%); hang(2s, 1%) ;"], {"faults": ["error(503, 5%)", "hang(2s, 1%)"]}),
-        (["faults="], {"faults": []}),
-        (["load.rate=50/s"], {"load": {"rate": "50/s"}}),
-        (["load.rate=50/s", "load.arrivals=constant"], {"load": {"rate": "50/s", "arrivals": "constant"}}),
-        (["calls.audit.timeout=1s"], {"calls": {"audit": {"timeout": "1s"}}}),
-        (["calls.audit.request-bytes=1KB"], {"calls": {"audit": {"request_bytes": "1KB"}}}),
-        (["calls.a-b.timeout="], {"calls": {"a-b": {"timeout": None}}}),
-        (
-            ["calls.audit.timeout=1s", "calls.audit.retries=2", "calls.price.optional=true", "workers=1"],
-            {"calls": {"audit": {"timeout": "1s", "retries": 2}, "price": {"optional": "true"}}, "workers": 1},
-        ),
-        (
-            ["calls.a.b.timeout=1s", "calls.v1.cart.max-x=2"],
-            {"calls": {"a.b": {"timeout": "1s"}, "v1.cart": {"max_x": 2}}},
-        ),
-        (["workers=1", "workers=2"], {"workers": 2}),
-        (["workers=-1"], {"workers": "-1"}),
-        (["workers=1.5"], {"workers": "1.5"}),
-        (["workers=" + "9" * 15], {"workers": 10**15 - 1}),
-        (["workers=" + "9" * 5000], {"workers": "9" * 5000}),
-    ],
-)
-def test_what_is_asked_for(changes, patch):
-    """A change is a key with its value; a dot leads inside, no value means the default, faults are a list."""
-    assert read_changes(changes) == patch
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "=", "delay", "=1s", " =1s", ".=1s", "load.=1", ".rate=1", "load..rate=1", "a.b.c.d=1", "calls.a..timeout=1"],
-)
-def test_what_is_no_change(text):
-    """What is not KEY=VALUE, or leads too deep, is refused with itself and an example."""
-    with pytest.raises(ConfigurationError) as refusal:
-        read_changes([text])
-    [problem] = refusal.value.problems
-    assert str(problem) == (f"{text!r} must be KEY=VALUE, as in delay='constant(1s)' or calls.audit.timeout=1s")
-
-
-def test_all_that_is_no_change_is_told_at_once():
-    """Every mistake is named, and what is good beside them does not help."""
-    with pytest.raises(ConfigurationError) as refusal:
-        read_changes(["delay", "workers=1", "a.b.c.d=1"])
-    assert [problem.message.partition(" ")[0] for problem in refusal.value.problems] == ["'delay'", "'a.b.c.d=1'"]
-
-
-@given(st.text())
-def test_whatever_is_written_is_a_change_or_a_mistake(text):
-    """One text is either refused as no change, or one key that can be sent as JSON."""
-    try:
-        patch = read_changes([text])
-    except ConfigurationError:
-        return
-    assert len(patch) == 1
-    assert json.loads(json.dumps(patch)) == patch
-
-
-@pytest.mark.parametrize(
-    "changes", [["load=1", "load.rate=5/s"], ["calls=", "calls.audit.timeout=1s"], ["calls.a=1", "calls.a.timeout=1s"]]
-)
-def test_a_key_inside_of_a_value_is_no_change(changes):
-    """A key that was given a value can't be given one inside as well: that is a mistake, not a breakdown."""
-    with pytest.raises(ConfigurationError):
-        read_changes(changes)
-
-
 def test_a_stage_is_asked_for_what_it_does():
     """Without changes nothing is changed: the stage is read, and what it says is given back."""
     with answering() as stage:
@@ -186,6 +106,29 @@ def test_a_stage_is_changed_in_one_request():
     assert (method, path) == ("PATCH", "/control")
     assert content == {"delay": "constant(1s)", "calls": {"audit": {"timeout": None}}}
     assert headers["Content-Type"] == "application/json"
+
+
+CART = {
+    "stage": "v1.cart",
+    "instance": 1,
+    "delay": "constant(1s)",
+    "operations": {"read": {"delay": "constant(1s)"}, "add": {"delay": "constant(2s)"}},
+}
+
+
+@pytest.mark.parametrize("by_url", [True, False])
+def test_an_operation_is_changed_by_its_name(runs, by_url):
+    """`set cart.read` is for that operation of the stage; without changes it shows only that."""
+    with answering(body=CART) as stage, running(runs / "shop", **{"v1.cart": [stage.url]}):
+        url = stage.url if by_url else None
+        assert change("v1.cart.add", url=url) == [{"delay": "constant(2s)"}]
+        change("v1.cart.read", ["delay=5ms"], url=url)
+        change("v1.cart", ["read.delay=5ms"], url=url)
+        with pytest.raises(ConfigurationError) as refusal:
+            change("v1.cart.reed", ["delay=5ms"], url=url)
+    patches = [content for method, _, content, _ in stage.asked if method == "PATCH"]
+    assert patches == [{"operations": {"read": {"delay": "5ms"}}}] * 2
+    assert str(refusal.value) == "v1.cart has no operation 'reed'; did you mean `read`?"
 
 
 @pytest.mark.parametrize("place", ["", "/", "/messages", "/a/b?c=d"])

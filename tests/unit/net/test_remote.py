@@ -5,12 +5,10 @@ from __future__ import annotations
 import socket
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from simulator.behaviour.delays import parse_delay
 from simulator.errors import ConfigurationError, StartError
-from simulator.net.remote import exchange, read_value
+from simulator.net.remote import exchange
 from simulator.topology.model import Stage
 from tests.support.controlled import Scripted, control_of, live_stage, served
 
@@ -128,34 +126,3 @@ def test_a_refusal_is_told_by_what_there_is(content, told):
     with served(scripted) as address, pytest.raises(ConfigurationError) as refusal:
         exchange(address, {"delay": "x"}, None)
     assert [str(problem) for problem in refusal.value.problems] == told
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "value"),
-    [
-        ("delay", "constant(1s)", "constant(1s)"),
-        ("workers", "8", 8),
-        ("workers", "", None),
-        ("delay", "", None),
-        ("workers", "eight", "eight"),
-        ("workers", "-1", "-1"),
-        ("workers", "1.5", "1.5"),
-        ("workers", "²", "²"),
-        ("workers", "9" * 16, 10**16 - 1),
-        ("workers", "9" * 21, "9" * 21),
-        ("faults", "", []),
-        ("faults", "error(503, 5%); hang(2s, 1%)", ["error(503, 5%)", "hang(2s, 1%)"]),
-        ("faults", " ; error(503, 5%);; ", ["error(503, 5%)"]),
-    ],
-)
-def test_what_was_typed(key, text, value):
-    """Whole numbers become numbers, faults a list, nothing typed the default; the rest is for the stage to judge."""
-    assert read_value(key, text) == value
-
-
-@given(st.sampled_from(("delay", "workers", "faults")), st.text(max_size=40))
-def test_whatever_is_typed_becomes_a_value(key, text):
-    """Nothing that can be typed raises, and no number is longer than a stage would take."""
-    value = read_value(key, text)
-    assert isinstance(value, list) if key == "faults" else value is None or isinstance(value, (int, str))
-    assert not isinstance(value, int) or value < 10**20

@@ -161,6 +161,73 @@ def test_what_is_as_before_is_no_change(live):
     assert live.stage.change({"queue": 8, "delay": "uniform(5ms,50ms)"}) == {}
 
 
+OPERATIONS = {
+    "read": {"method": "GET", "calls": ["price"]},
+    "add": {"delay": "constant(4ms)", "faults": ["error(503, 5%)"]},
+}
+
+
+@pytest.fixture
+def cart(make_stage):
+    """Return a service with two operations that can be changed."""
+    return Live(make_stage(role="processor", delay="constant(2ms)", operations=OPERATIONS))
+
+
+def test_the_settings_of_operations(cart):
+    """Each operation tells what it does, also what it has from its stage."""
+    settings = cart.stage.settings()
+    assert settings["operations"] == {
+        "read": {
+            "delay": "constant(2ms)",
+            "faults": [],
+            "forward": "wait",
+            "response_bytes": None,
+            "calls": ["price"],
+        },
+        "add": {
+            "delay": "constant(4ms)",
+            "faults": ["error(503, 5%)"],
+            "forward": "wait",
+            "response_bytes": None,
+            "calls": [],
+        },
+    }
+    assert cart.stage.change({key: settings[key] for key in CHANGEABLE if key in settings}) == {}
+
+
+def test_operations_change_with_their_stage_or_alone(cart):
+    """What an operation says itself stays when its stage changes; each change is told at its operation."""
+    assert cart.stage.change({"delay": "constant(9ms)"}) == {
+        "delay": ("constant(2ms)", "constant(9ms)"),
+        "read.delay": ("constant(2ms)", "constant(9ms)"),
+    }
+    assert cart.stage.change({"operations": {"read": {"delay": "constant(1ms)"}}}) == {
+        "read.delay": ("constant(9ms)", "constant(1ms)")
+    }
+    assert cart.stage.change({"workers": 3}) == {"workers": (8, 3)}
+    model = cart.rig.handling.behaviour.model.operations
+    assert (model["read"].delay, model["add"].delay) == (Constant(0.001), Constant(0.004))
+
+
+@pytest.mark.parametrize(
+    ("patch", "mistake"),
+    [
+        ({"reed": {"delay": "1s"}}, "operations.reed: there is no operation 'reed'; did you mean `read`?"),
+        ({"read": {"path": "/x"}}, "operations.read.path: can't be changed while the stage runs; these can: delay, "),
+        ({"read": {"workers": 3}}, "operations.read.workers: can't be changed while the stage runs; these can: "),
+        ({"read": {"delay": "5"}}, "operations.read.delay: '5' has no unit"),
+        ({"read": {"calls": ["stock"]}}, "operations.read.calls[0]: a running stage can only call those that it"),
+        ({"read": {"calls": {"price": {"to": "x"}}}}, "operations.read.calls.price.to: can't be changed; write"),
+        ({"read": None}, "operations.read: must be a mapping of keys to values"),
+        (None, "operations: must be a mapping of names to the keys to change"),
+    ],
+)
+def test_a_bad_change_of_an_operation_changes_nothing(cart, patch, mistake):
+    """A mistake is told with the operation's name and key."""
+    [found] = cart.refused({"operations": patch})
+    assert found.startswith(mistake)
+
+
 def test_null_is_the_default(live):
     """None sets a key back to what it is where nothing is written."""
     live.stage.change({"rate_limit": "5/s", "response_bytes": "1KB", "forward": "accept", "workers": 3})
@@ -242,10 +309,10 @@ def test_a_list_of_no_calls(make_stage, make_message):
         ({"calls": [["price"]]}, ["calls[0]: a list in a list says nothing here"]),
         (
             {"calls": {"archive": {"timeout": "1s"}}},
-            ["calls.archive: this stage does not call it, only: cache, price, stock"],
+            ["calls.archive: there is no call to it, only to cache, price, stock"],
         ),
-        ({"calls": {"price": "1s"}}, ["calls.price: must be a mapping of keys to values, without to"]),
-        ({"calls": {"price": {"to": "stock"}}}, ["calls.price: must be a mapping of keys to values, without to"]),
+        ({"calls": {"price": "1s"}}, ["calls.price: must be a mapping of keys to values"]),
+        ({"calls": {"price": {"to": "stock"}}}, ["calls.price.to: can't be changed; write the whole"]),
         (
             {"calls": {"price": {"speed": 1}}},
             ["calls[0].speed: unknown key", "calls[1].parallel[1].speed: unknown key"],

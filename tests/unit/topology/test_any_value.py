@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simulator.behaviour.delays import no_samples
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Overrides, apply_overrides
-from simulator.local.setting import read_changes
+from simulator.topology.changes import patch_of
 from simulator.topology.layers import KEYS, Given, from_config_file, from_environment, from_flags
 from simulator.topology.model import Stage
 from simulator.topology.reader import parse_topology
@@ -145,7 +145,7 @@ def test_any_text_of_run_and_set(sets, overrides):
             TOPOLOGY, Overrides(rate=overrides.rate, messages=overrides.messages, sets=texts), no_samples
         )
     )
-    is_refused_cleanly(lambda: read_changes(texts))
+    is_refused_cleanly(lambda: patch_of(texts))
 
 
 FIELDS = [

@@ -11,7 +11,7 @@ from simulator.behaviour.times import Times
 from simulator.topology.graph import calls_of
 from simulator.topology.headers import parse_headers
 from simulator.topology.model import Role, Stage
-from simulator.topology.settings import with_call_keys
+from simulator.topology.plain_steps import with_call_keys
 from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 from tests.support.settling import URL, refusal_of, resolve, resolve_in_pipeline
@@ -54,11 +54,11 @@ def test_all_keys_of_the_calls_can_be_combined():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("TIMEOUT", "5", "'5' has no unit: write 5ms or 5s"),
+        ("TIMEOUT", "5", "5 has no unit: write 5ms or 5s"),
         ("DEADLINE", "0s", "'0s' must be more than 0"),
         ("RETRIES", "x", "'x' is not a number of retries, nor like retries(3, backoff=50ms, max=2s, budget=20%)"),
         ("RETRIES", "101", "101 retries are out of range: must be between 0 and 100"),
-        ("BREAKER", "5", "'5' is not like breaker(failures=5, reset=10s)"),
+        ("BREAKER", "5", "5 is not like breaker(failures=5, reset=10s)"),
         ("HEDGE", "x", "'x' is not a duration: write 250ms, 1.5s or 1m30s"),
         ("OPTIONAL", "yes", "'yes' is neither true nor false"),
         ("REQUEST_BYTES", "17MiB", "'17MiB' is out of range: must be between 0B and 16MiB"),
@@ -81,7 +81,7 @@ def test_a_wrong_key_of_several_calls_is_one_mistake():
 def test_a_wrong_key_of_the_calls_is_found_also_without_a_call(values):
     """A mistake in TIMEOUT is shown with all the others, even if the stage calls nobody, or its downstream is wrong."""
     found = refusal_of(resolve, TIMEOUT="5", WORKERS="0", **values)
-    assert "flag --timeout: TIMEOUT: '5' has no unit: write 5ms or 5s" in found
+    assert "flag --timeout: TIMEOUT: 5 has no unit: write 5ms or 5s" in found
 
 
 @pytest.mark.parametrize(("key", "value", "_"), CALL_KEYS)

@@ -15,9 +15,10 @@ from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
 from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.behaviour.times import Times
+from simulator.topology.keys import key_of
 from simulator.topology.model import Forward, Load, OnBadLine, Role, Stage
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
-from simulator.topology.structure import key_of, structure, unstructure
+from simulator.topology.structure import structure, unstructure
 from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
 
 TEXT = st.text(string.digits + string.ascii_letters + string.punctuation + " ", min_size=1)

@@ -140,8 +140,8 @@ def test_the_rate_of_a_load_is_named_by_its_key(tmp_path):
     """The result names the changed keys of a load."""
     facts = {"stage": "in", "delay": "constant(0s)", "load": {"rate": "20/s"}}
     with controlled(tmp_path, Scripted(lambda method, patch: (200, facts))) as run:
-        typed = {"delay": "constant(1s)", "rate": "50/s", "arrivals": "constant"}
-        assert run.answers.apply(0, typed) == ("Changed: delay, rate, arrivals.", "result good")
+        typed = {"delay": "constant(1s)", "load.rate": "50/s", "load.arrivals": "constant"}
+        assert run.answers.apply(0, typed) == ("Changed: delay, load.rate, load.arrivals.", "result good")
 
 
 def test_the_controls_show_what_the_stage_does(tmp_path):

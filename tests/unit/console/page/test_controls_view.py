@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.delays import parse_delay
 from simulator.console.metrics.figures import StageFigures
-from simulator.console.page.controls_view import Controlled, controls_view, patch_of, update_control
+from simulator.console.page.controls_view import Controlled, controls_view, typed_patch, update_control
 from simulator.console.page.news import News
 from simulator.console.system.picture import Node, NodeState
+from simulator.errors import ConfigurationError
 from simulator.topology.model import Role, Stage
+from simulator.topology.structure import structure
 from tests.support.components import addresses, assert_harmless, by_id, components, ids, of_class, text_of, texts
 from tests.support.controlled import live_stage
 
@@ -41,20 +43,23 @@ def typed(controlled, **changes):
 
 
 def test_what_can_be_changed_of_a_stage():
-    """Its delay, faults, workers and queue, as they are now."""
+    """Every key with a single value that can be changed, as it is now."""
     assert [(key, stage().text(key)) for key in stage().keys] == [
         ("delay", "constant(10ms)"),
         ("faults", "error(503, 5%)"),
         ("workers", "8"),
         ("queue", "64"),
+        ("rate_limit", ""),
+        ("forward", ""),
+        ("response_bytes", ""),
     ]
 
 
 @pytest.mark.parametrize(
     ("load", "offered"),
     [
-        ({"rate": "20/s", "arrivals": "constant"}, [("rate", "20/s"), ("arrivals", "constant")]),
-        ({"rate": "20/s"}, [("rate", "20/s"), ("arrivals", "poisson")]),
+        ({"rate": "20/s", "arrivals": "constant"}, [("load.rate", "20/s"), ("load.arrivals", "constant")]),
+        ({"rate": "20/s"}, [("load.rate", "20/s"), ("load.arrivals", "poisson")]),
         ({"concurrency": 4}, []),
         (None, []),
     ],
@@ -80,14 +85,14 @@ def test_faults_are_typed_one_after_the_other(faults, text):
 
 def test_a_key_that_a_stage_does_not_report_is_empty():
     """A stage may not have all the keys."""
-    assert [stage({}).text(key) for key in ("delay", "faults", "workers", "rate")] == ["", "", "", ""]
+    assert [stage({}).text(key) for key in ("delay", "faults", "workers", "load.rate")] == ["", "", "", ""]
 
 
 def test_unchanged_fields_are_no_change():
     """A field left as it is, apart from blanks around it, is not sent."""
-    assert patch_of(typed(stage()), stage()) == {}
-    assert patch_of({key: f" {text}\n" for key, text in typed(stage()).items()}, stage()) == {}
-    assert patch_of({}, stage()) == {}
+    assert typed_patch(typed(stage()), stage()) == {}
+    assert typed_patch({key: f" {text}\n" for key, text in typed(stage()).items()}, stage()) == {}
+    assert typed_patch({}, stage()) == {}
 
 
 @pytest.mark.parametrize(
@@ -98,36 +103,40 @@ def test_unchanged_fields_are_no_change():
         ({"workers": "16"}, {"workers": 16}),
         ({"workers": ""}, {"workers": None}),
         ({"workers": "many"}, {"workers": "many"}),
-        ({"faults": ""}, {"faults": []}),
+        ({"faults": ""}, {"faults": None}),
         ({"faults": "error(503, 5%); hang(2s, 1%)"}, {"faults": ["error(503, 5%)", "hang(2s, 1%)"]}),
         ({"queue": "0", "workers": "1"}, {"queue": 0, "workers": 1}),
     ],
 )
 def test_only_what_differs_is_sent(changes, patch):
     """A changed key is sent as a value for /control, an emptied one as its default, and no other is sent."""
-    assert patch_of(typed(stage(), **changes), stage()) == patch
+    assert typed_patch(typed(stage(), **changes), stage()) == patch
 
 
 @pytest.mark.parametrize(
     ("changes", "patch"),
     [
-        ({"rate": "50/s"}, {"load": {"rate": "50/s"}}),
-        ({"arrivals": "constant"}, {"load": {"arrivals": "constant"}}),
-        ({"rate": "50/s", "arrivals": "constant"}, {"load": {"rate": "50/s", "arrivals": "constant"}}),
-        ({"rate": ""}, {"load": {"rate": None}}),
-        ({"rate": "50/s", "delay": "constant(1s)"}, {"load": {"rate": "50/s"}, "delay": "constant(1s)"}),
+        ({"load.rate": "50/s"}, {"load": {"rate": "50/s"}}),
+        ({"load.arrivals": "constant"}, {"load": {"arrivals": "constant"}}),
+        ({"load.rate": "50/s", "load.arrivals": "constant"}, {"load": {"rate": "50/s", "arrivals": "constant"}}),
+        ({"load.rate": ""}, {"load": {"rate": None}}),
+        ({"load.rate": "50/s", "delay": "constant(1s)"}, {"load": {"rate": "50/s"}, "delay": "constant(1s)"}),
     ],
 )
 def test_a_load_is_sent_as_one(changes, patch):
     """Rate and arrivals are keys of the load, and only what differs is in it."""
     controlled = injector({"rate": "20/s", "arrivals": "poisson"})
-    assert patch_of(typed(controlled, **changes), controlled) == patch
+    assert typed_patch(typed(controlled, **changes), controlled) == patch
 
 
 @given(st.dictionaries(st.sampled_from(("delay", "faults", "workers", "queue")), st.text(max_size=30)))
 def test_a_patch_has_no_more_than_was_typed(texts_typed):
-    """Whatever is typed, only the changed keys are sent, and sent again they would change nothing."""
-    patch = patch_of(texts_typed, stage())
+    """Whatever is typed, only the changed keys are sent; a list or mapping that can't be read is refused."""
+    try:
+        patch = typed_patch(texts_typed, stage())
+    except ConfigurationError:
+        assert any(text.strip()[:1] in ("[", "{") for text in texts_typed.values())
+        return
     assert set(patch) == {key for key, text in texts_typed.items() if text.strip() != stage().text(key)}
 
 
@@ -138,11 +147,31 @@ def test_a_real_stage_takes_what_is_sent(changes):
     """A stage's settings, changed and sent back, are what it does and reports then."""
     live = live_stage("parse", Stage(delay=parse_delay("constant(10ms)"), calls=()))
     before = stage(live.settings())
-    live.change(patch_of(typed(before, **changes), before))
+    live.change(typed_patch(typed(before, **changes), before))
     after = stage(live.settings())
     for key, text in changes.items():
         assert after.text(key) == (text or "1000")
-    assert patch_of(typed(after), after) == {}
+    assert typed_patch(typed(after), after) == {}
+
+
+def test_the_operations_of_a_stage_have_fields_of_their_own():
+    """A change in one of them is a change of that operation; those that do as the stage does follow it."""
+    model, problems = structure({"delay": "1ms", "operations": {"read": {}, "add": {"delay": "3ms"}}}, Stage)
+    assert not problems
+    live = live_stage("cart", model)
+    before = Controlled(node("cart"), live.settings())
+    assert [(key, before.text(key)) for key in before.keys if key.endswith(".delay")] == [
+        ("read.delay", "constant(1ms)"),
+        ("add.delay", "constant(3ms)"),
+    ]
+    assert "read: delay" in texts(view_of(before))
+    live.change(typed_patch(typed(before, **{"delay": "2ms", "add.faults": "reset(5%)"}), before))
+    after = live.settings()
+    assert (after["delay"], after["operations"]["read"]["delay"]) == ("constant(2ms)", "constant(2ms)")
+    assert (after["operations"]["add"]["delay"], after["operations"]["add"]["faults"]) == (
+        "constant(3ms)",
+        ["reset(5%)"],
+    )
 
 
 def test_each_stage_has_its_fields():
@@ -151,12 +180,15 @@ def test_each_stage_has_its_fields():
     fields = [part for part in components(view) if part._type == "Input"]
     assert [(field.id["stage"], field.id["key"], field.value) for field in fields] == [
         (0, "delay", "constant(0s)"),
-        (0, "rate", "20/s"),
-        (0, "arrivals", "poisson"),
+        (0, "load.rate", "20/s"),
+        (0, "load.arrivals", "poisson"),
         (1, "delay", "constant(10ms)"),
         (1, "faults", "error(503, 5%)"),
         (1, "workers", "8"),
         (1, "queue", "64"),
+        (1, "rate_limit", ""),
+        (1, "forward", ""),
+        (1, "response_bytes", ""),
     ]
     assert all(field.placeholder and not field.disabled for field in fields)
     labels = [part for part in components(view) if part._type == "Label"]
@@ -180,7 +212,7 @@ def test_without_the_token_the_controls_can_be_read():
     view = view_of(stage(), may=False)
     assert "open the address that `run` printed" in text_of(of_class(view, "notice"))
     fields = [part for part in components(view) if part._type in ("Input", "Button")]
-    assert len(fields) == 5 and all(field.disabled for field in fields)
+    assert len(fields) == 8 and all(field.disabled for field in fields)
     assert of_class(view_of(stage()), "notice") == []
 
 
