@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+_MAX_WARNINGS = 50
+
 
 @click.command()
 @click.argument("topology", type=click.Path(path_type=Path))
@@ -18,14 +20,20 @@ def check(topology: Path) -> int:
     from simulator.local.packing import pack, sharing_warnings
     from simulator.local.paused import paused_warnings
     from simulator.local.terminal import Outlet, make_console
+    from simulator.topology.outlook import Outlook
     from simulator.topology.reader import read_topology
 
     read = read_topology(topology)
     check_files(read.stages, [topology])
     machine = this_machine()
     too_large = size_warning(read, machine)
-    make_console(Outlet(sys.stdout)).print(describe(read, fits=too_large is None), soft_wrap=True)
+    outlook = Outlook(read)
+    description = describe(read, fits=too_large is None, multiplied=outlook.multiplied())
+    make_console(Outlet(sys.stdout)).print(description, soft_wrap=True)
     sharing = sharing_warnings(read, pack(read, None, machine.cores))
-    for warning in (*filter(None, [too_large]), *sharing, *paused_warnings(read)):
+    warnings = [*filter(None, [too_large]), *sharing, *paused_warnings(read), *outlook.warnings()]
+    for warning in warnings[:_MAX_WARNINGS]:
         click.echo(f"warning: {warning}", err=True)
+    if len(warnings) > _MAX_WARNINGS:
+        click.echo(f"and {len(warnings) - _MAX_WARNINGS} more warnings", err=True)
     return 0

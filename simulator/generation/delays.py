@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 from simulator.behaviour.distributions import Delay, Exponential, Lognormal, Uniform
 from simulator.generation.chance import Chance
 from simulator.generation.names import Kind
@@ -14,7 +12,6 @@ _ENTRY_P50_SECONDS = (0.001, 0.002, 0.003, 0.005)
 _SERVICE_P50_SECONDS = (0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01, 0.012, 0.015, 0.02)
 _P99_TIMES_P50 = (3, 4, 5, 6, 8, 10)
 _MAX_TIMES_P99 = 10
-_POINTS = 1000
 
 
 def delay_of(name: str, kind: Kind, chance: Chance) -> Delay:
@@ -26,9 +23,3 @@ def delay_of(name: str, kind: Kind, chance: Chance) -> Delay:
     p50 = chance.one_of(_ENTRY_P50_SECONDS if kind is Kind.ENTRY else _SERVICE_P50_SECONDS, name, "p50")
     p99 = round(p50 * chance.one_of(_P99_TIMES_P50, name, "p99"), 4)
     return Lognormal(p50, p99, round(p99 * _MAX_TIMES_P99, 4))
-
-
-@functools.lru_cache(maxsize=1024)
-def mean_seconds(delay: Delay) -> float:
-    """Return the mean of a delay: the integral of its quantile function from 0 to 1, by the midpoint rule."""
-    return sum(delay.quantile((point + 0.5) / _POINTS) for point in range(_POINTS)) / _POINTS

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from simulator.behaviour.faults.hang import Hang
 from simulator.behaviour.faults.slow_body import SlowBody
+from simulator.behaviour.means import mean_delay_seconds
 from simulator.errors import ConfigurationError
 from simulator.generation.calls import calls_made
 from simulator.generation.chance import Chance
-from simulator.generation.delays import mean_seconds
 from simulator.topology.model import Role, Stage
 from simulator.topology.quantities import Count, PositiveCount
 from simulator.topology.steps import DEFAULT_TIMEOUT, Call
@@ -73,7 +73,7 @@ def loads_of(stages: Mapping[str, Stage]) -> dict[str, StageLoad]:
 
 
 def _visit(stage: Stage, visits: Mapping[str, _Visit]) -> _Visit:
-    busy = mean_seconds(stage.delay) + _fault_seconds(stage)
+    busy = mean_delay_seconds(stage.delay) + _fault_seconds(stage)
     failed = sum(fault.rate_ratio for fault in stage.faults)
     for call, times, _ in calls_made(stage.calls):
         busy += times * _call_seconds(call, visits)

@@ -11,9 +11,11 @@ from rich.console import Group
 from rich.text import Text
 
 from simulator.behaviour.times import ONCE
+from simulator.local.multiplication import multiplication
 from simulator.quoting import printable
 from simulator.topology.graph import calls_of, entries
 from simulator.topology.model import Operation, Role, Stage, Topology
+from simulator.topology.outlook import Multiplied
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 from simulator.topology.structure import unstructure
 from simulator.topology.walking import all_calls
@@ -29,10 +31,10 @@ _IN_THE_HEADING = ("name", "seed", "stages")
 _IN_THE_STEPS = ("to", "times", "probability", "when", "fallback")
 
 
-def describe(topology: Topology, fits: bool = True) -> Group:
-    """Return the description of a topology: its stages, what each does and calls, and its entries.
+def describe(topology: Topology, fits: bool = True, multiplied: Sequence[Multiplied] = ()) -> Group:
+    """Return the description of a topology: its stages, what each does and calls, its entries, and its worst case.
 
-    `fits` says whether this machine can start it.
+    `fits` says whether this machine can start it; `multiplied` is how often what is called for one message.
     """
     rows = [_row(name, stage) for name, stage in topology.stages.items()]
     widths = [min(_MAX_PADDED, max(map(cell_len, column))) for column in zip(_HEADINGS, *rows, strict=True)]
@@ -46,7 +48,7 @@ def describe(topology: Topology, fits: bool = True) -> Group:
         line = Text(_line(row, widths))
         line.stylize("bold", 0, len(row[0]))
         lines += [line, *(Text(f"{_INDENT}{detail}") for detail in _details(stage))]
-    return Group(*lines, Text(), Text(_sources(topology)))
+    return Group(*lines, Text(), Text(_sources(topology)), *map(Text, multiplication(multiplied)))
 
 
 def _heading(topology: Topology, fits: bool) -> str:

@@ -43,7 +43,8 @@ def sharing_warnings(topology: Topology, processes: Sequence[Sequence[str]]) -> 
     crowded = set(itertools.chain.from_iterable(labelled for labelled in processes if len(labelled) > 1))
     found = []
     for name, stage in topology.stages.items():
-        faults = [str(fault) for fault in stage.faults if isinstance(fault, Cpu | Memory)]
+        all_faults = (fault for operation in stage.all_operations.values() for fault in operation.faults)
+        faults = list(dict.fromkeys(str(fault) for fault in all_faults if isinstance(fault, Cpu | Memory)))
         if faults and not crowded.isdisjoint(labels(name, stage.instances)):
             found.append(
                 f"{name}: {', '.join(faults)} affects every stage of its process; "

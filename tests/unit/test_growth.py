@@ -19,6 +19,7 @@ from simulator.render.compose import compose_files
 from simulator.render.kubernetes import kubernetes_files
 from simulator.topology.draining import run_drain_seconds, waits_for
 from simulator.topology.graph import called_first, callers_by_stage, entries, reached_from, wiring_problems
+from simulator.topology.outlook import Outlook
 from simulator.topology.reader import parse_topology, write_topology
 from simulator.topology.settings import resolve_topology_stage
 from simulator.topology.sizes import size_problems
@@ -71,6 +72,7 @@ WORK = {
     "settings": resolve_all,
     "files": lambda stages: check_files(topology(stages).stages, [Path("g.yaml")]),
     "description": lambda stages: describe(topology(stages)),
+    "outlook": lambda stages: (Outlook(topology(stages)).multiplied(), Outlook(topology(stages)).warnings()),
     "ledger": lambda stages: make_ledger(topology(stages), zeros(stages), {}),
     "loads": lambda stages: loads_of(topology(stages).stages),
 }

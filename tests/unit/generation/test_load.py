@@ -10,7 +10,7 @@ import pytest
 
 from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.faults.registry import parse_fault
-from simulator.generation.delays import mean_seconds
+from simulator.behaviour.means import mean_delay_seconds
 from simulator.generation.generate import Plan, generate
 from simulator.generation.load import MAX_UTILISATION, TARGET_UTILISATION, busiest, loads_of
 from simulator.topology.model import Role, Stage
@@ -97,7 +97,7 @@ def test_load_counts_what_goes_wrong():
 )
 def test_a_mean_is_the_integral_of_the_quantiles(delay, mean):
     """It is the one that the formulas give, within a hundredth."""
-    assert mean_seconds(parse_delay(delay)) == pytest.approx(mean, rel=0.01)
+    assert mean_delay_seconds(parse_delay(delay)) == pytest.approx(mean, rel=0.01)
 
 
 def test_an_injector_has_no_load_of_its_own():
