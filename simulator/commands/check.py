@@ -16,6 +16,7 @@ def check(topology: Path) -> int:
     """Report what is wrong with a topology file, or describe it."""
     from simulator.local.collisions import check_files
     from simulator.local.description import describe
+    from simulator.local.idle_groups import idle_group_warnings
     from simulator.local.machine import size_warning, this_machine
     from simulator.local.packing import pack, sharing_warnings
     from simulator.local.paused import paused_warnings
@@ -31,7 +32,13 @@ def check(topology: Path) -> int:
     description = describe(read, fits=too_large is None, multiplied=outlook.multiplied())
     make_console(Outlet(sys.stdout)).print(description, soft_wrap=True)
     sharing = sharing_warnings(read, pack(read, None, machine.cores))
-    warnings = [*filter(None, [too_large]), *sharing, *paused_warnings(read), *outlook.warnings()]
+    warnings = [
+        *filter(None, [too_large]),
+        *sharing,
+        *paused_warnings(read),
+        *idle_group_warnings(read),
+        *outlook.warnings(),
+    ]
     for warning in warnings[:_MAX_WARNINGS]:
         click.echo(f"warning: {warning}", err=True)
     if len(warnings) > _MAX_WARNINGS:

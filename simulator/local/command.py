@@ -20,6 +20,7 @@ from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess
 from simulator.local.control_token import control_token
 from simulator.local.folder import RunFolder, open_run_folder
+from simulator.local.idle_groups import idle_group_warnings
 from simulator.local.machine import check_open_files, this_machine
 from simulator.local.packing import pack, sharing_warnings
 from simulator.local.paused import paused_warnings
@@ -79,7 +80,7 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     environment = _without_what_names_one_stage(environment, err)
-    for warning in (*sharing_warnings(topology, processes), *paused_warnings(topology)):
+    for warning in (*sharing_warnings(topology, processes), *paused_warnings(topology), *idle_group_warnings(topology)):
         err.print(warning, style="yellow", soft_wrap=True, markup=False)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 
 from simulator.behaviour.faults.base import Fault
-from simulator.behaviour.times import ONCE
 from simulator.nearest import unknown_among
 from simulator.quoting import listed
 from simulator.topology.document import Keys
@@ -16,8 +15,8 @@ from simulator.topology.kinds import Kind
 from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import clashes
 from simulator.topology.paths import overlap
-from simulator.topology.steps import Call, InOrder, Parallel
-from simulator.topology.walking import all_calls, all_steps
+from simulator.topology.steps import Call
+from simulator.topology.walking import all_calls
 
 _LAST_PORT = 65535
 _MAX_CYCLE_SHOWN = 20
@@ -46,10 +45,11 @@ def label(node: Node) -> str:
 
 def headers_of(stage: Stage) -> list[tuple[str, Headers]]:
     """Return the headers of a stage's calls, each with the place of the call."""
-    return [(f"{_place(keys)}.headers", call.headers) for keys, call in calls_of(stage) if call.headers is not None]
+    return [(f"{place_of(keys)}.headers", call.headers) for keys, call in calls_of(stage) if call.headers is not None]
 
 
-def _place(keys: Keys) -> str:
+def place_of(keys: Keys) -> str:
+    """Return a place as an error names it: `calls[0].parallel[1]`."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
 
 
@@ -159,7 +159,6 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
         yield from _kind_problems(name, stage)
         yield from _instance_problems(name, stage)
         yield from _route_problems(name, stage)
-        yield from _idle_groups(name, stage)
         for place, call in calls_of(stage):
             keys: Keys = ("stages", name, *place)
             if call.to not in names:
@@ -204,28 +203,6 @@ def _route_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
                 yield (
                     ("stages", name, "operations", operation, "path"),
                     f"{made.method} {made.path} can be the same as {before.method} {before.path} of {other!r}",
-                )
-
-
-def _idle_groups(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
-    """Yield what looks like a group, but changes nothing."""
-    for operation, made in stage.all_operations.items():
-        place: Keys = ("stages", name, *calls_place(operation))
-        for keys, step in all_steps(made.calls, place):
-            if (
-                isinstance(step, InOrder)
-                and step.is_plain
-                and "parallel" not in keys[-2:]
-                and "choose" not in keys[-2:]
-            ):
-                yield (
-                    keys,
-                    "a list in a list says nothing here: write {parallel: [a, b]}, or leave out the inner brackets",
-                )
-            if isinstance(step, Parallel) and len(step.parallel) == 1 and step.times == ONCE and step.limit is not None:
-                yield (
-                    keys,
-                    "a group of one step has nothing to limit; for several at the same time give the group `times`",
                 )
 
 

@@ -32,6 +32,8 @@ stages:
       - {to: pool, retries: "retries(2, backoff=5ms, max=20ms)"}
       - {to: broken, optional: true, breaker: "breaker(failures=3, reset=1s)"}
       - archive
+      - cart.read
+      - cart.pay
   pool:
     instances: 2
     delay: "lognormal(p50=5ms, p99=20ms, max=100ms)"
@@ -39,8 +41,13 @@ stages:
     calls: []
   broken: {faults: ["error(500, 100%)"], calls: []}
   archive: {role: terminator, delay: constant(5ms)}
+  cart:
+    role: terminator
+    operations:
+      read: {method: GET, delay: constant(1ms)}
+      pay: {delay: constant(2ms)}
 """
-STAGES = ["clients", "front", "pool", "broken", "archive"]
+STAGES = ["clients", "front", "pool", "broken", "archive", "cart"]
 # Prometheus scrapes every second here; a range of 15 s is three of the intervals that Grafana would choose for 5 s.
 VALUES = {"$__rate_interval": "15s", "$__range": "15s", "$stage": ".+", "$instance": ".+"}
 PANELS = [

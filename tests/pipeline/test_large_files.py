@@ -13,6 +13,7 @@ import pytest
 from simulator.behaviour.delays import no_samples
 from simulator.generation.generate import Plan, generate
 from simulator.topology.graph import reached_from
+from simulator.topology.model import Role
 from simulator.topology.reader import parse_topology, write_topology
 from tests.support.processes import PROGRAM, clean_environment
 
@@ -153,14 +154,18 @@ def test_five_thousand_generated_stages_are_described(tmp_path, five_thousand):
 def test_one_mistake_in_five_thousand_stages_is_found(tmp_path, five_thousand, key, wrong, column, said):
     """It is named with its line and column, it alone, and as quickly as a topology without one is described."""
     topology = parse_topology(five_thousand, "g", no_samples, "g")
-    first = topology.stages["injector"].calls[0].choose[0].to
-    name = next(other for other in reversed(reached_from(topology, first)) if topology.stages[other].calls == ())
-    number = line_of(five_thousand, name, key)
+    first = topology.stages["injector"].calls[0].choose[0].step.to
+    leaves = (name for name in reversed(reached_from(topology, first)) if topology.stages[name].calls == ())
+    name = next(leaf for leaf in leaves if topology.stages[leaf].role is Role.PROCESSOR)
     lines = five_thousand.splitlines()
+    number = line_of(five_thousand, name, "delay" if key == "calls" else key)
+    if key == "calls":  # a leaf has none
+        number += 1
+        lines.insert(number - 1, "")
     lines[number - 1] = f"    {wrong.replace('FIRST', first)}"
     checked = check(tmp_path, "\n".join(lines))
     # A cycle is told at the stage that it comes back to.
-    at, stage = (line_of(five_thousand, first, "calls"), first) if "cycle" in said else (number, name)
+    at, stage = (line_of("\n".join(lines), first, "calls"), first) if "cycle" in said else (number, name)
     assert (checked.code, checked.shown) == (2, "")
     assert checked.said.startswith(
         f"1 mistake:\nlarge.yaml:{at}:{column}: stages.{stage}.{said.replace('FIRST', first)}"

@@ -306,7 +306,6 @@ def test_a_list_of_no_calls(make_stage, make_message):
         ),
         ({"calls": ["parse"]}, ["calls[0]: a running stage can only call those", "calls: the calls form a cycle"]),
         ({"calls": "price"}, ["calls: must be a list of steps"]),
-        ({"calls": [["price"]]}, ["calls[0]: a list in a list says nothing here"]),
         (
             {"calls": {"archive": {"timeout": "1s"}}},
             ["calls.archive: there is no call to it, only to cache, price, stock"],

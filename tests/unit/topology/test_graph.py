@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.behaviour.faults.registry import parse_fault
-from simulator.behaviour.times import Times
 from simulator.telemetry.record import OUTSIDE
 from simulator.topology.graph import called_first, callers, calls_of, edges, entries, reached_from, wiring_problems
 from simulator.topology.model import Load, Role, Stage, Topology
@@ -148,20 +147,6 @@ def test_a_sound_wiring_has_no_problems():
             {"in": injector("a"), "a": Stage(role=Role.TERMINATOR, calls=(Call(to="b"),)), "b": END},
             ("stages", "a", "calls"),
             "a terminator is the last stage: it can't call another",
-        ),
-        (
-            {"in": injector("a"), "a": Stage(calls=(InOrder(steps=(Call(to="end"),)),)), "end": END},
-            ("stages", "a", "calls", 0),
-            "a list in a list says nothing here: write {parallel: [a, b]}, or leave out the inner brackets",
-        ),
-        (
-            {
-                "in": injector("a"),
-                "a": Stage(calls=(Parallel(parallel=(Call(to="end", times=Times(3)),), limit=3),)),
-                "end": END,
-            },
-            ("stages", "a", "calls", 0),
-            "a group of one step has nothing to limit; for several at the same time give the group `times`",
         ),
         ({"in": injector()}, ("stages", "in"), "an injector needs calls: its messages go nowhere"),
         (
