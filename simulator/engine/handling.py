@@ -10,6 +10,7 @@ from simulator.behaviour.corrections import Correction
 from simulator.behaviour.faults.base import Phase
 from simulator.behaviour.limits import Bucket, retry_after_seconds
 from simulator.behaviour.values import Value
+from simulator.behaviour.work import NO_WORK
 from simulator.engine.bodies import check_body
 from simulator.engine.calls import Calls, Visit
 from simulator.engine.capacity import Capacity, Ticket
@@ -268,6 +269,8 @@ class Handling:
         delay, utilisation = case.operation.model.delay, self._capacity.utilisation
         # A heavy tail may draw more than can be slept.
         drawn = min(delay.under_load(case.draw("delay"), utilisation), MAX_DURATION_SECONDS)
+        if case.operation.model.work is not NO_WORK:
+            case.injection.work(case.operation.model.work)
         if drawn > 0:
             end = case.seen.own_time_over_at(drawn) - self._correction.seconds
             case.seen.has_waited = end > self._runtime.now()

@@ -9,17 +9,18 @@ from typing import Protocol
 
 from simulator.behaviour.faults.base import Fault, Phase
 from simulator.behaviour.values import Value
+from simulator.behaviour.work import Work
 from simulator.engine.identity import Identity
 from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime, StageStopped
-from simulator.errors import BrokenOff, InjectedFault
+from simulator.errors import BrokenOff, InjectedFault, Rejected
 from simulator.telemetry.observe import Observation
 from simulator.topology.model import Operation, Stage
 from simulator.units import format_size
 
 
 class Machine(Protocol):
-    """The processor and the memory that faults use."""
+    """The processor and the memory that work and faults use."""
 
     def compute(self, cpu_seconds: float) -> None:
         """Use so much CPU time."""
@@ -115,6 +116,16 @@ class Injection:
             self._seen.injected(fault.name)
             self._fault = fault
             fault.inject(self)
+
+    def work(self, work: Work) -> None:
+        """Use what each message uses. Raise Rejected if there is not enough memory."""
+        if work.size_bytes:
+            try:
+                self._held.append(self._machine.hold(work.size_bytes))
+            except (MemoryError, OverflowError):
+                raise Rejected(f"there was no memory for {format_size(work.size_bytes)}") from None
+        if work.cpu_seconds:
+            self._machine.compute(work.cpu_seconds)
 
     def release(self) -> None:
         """Release the memory that is held."""

@@ -16,6 +16,7 @@ from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import Size
 from simulator.behaviour.schedules import PoissonArrivals, Schedule
 from simulator.behaviour.values import Rule
+from simulator.behaviour.work import NO_WORK, Work
 from simulator.topology.keys import key
 from simulator.topology.kinds import Kind
 from simulator.topology.objectives import LatencyObjective
@@ -152,6 +153,13 @@ class Operation:
     delay: Delay = field(
         default=NO_DELAY,
         metadata=key("The simulated processing time.", "lognormal(p50=12ms, p99=80ms)", live=True),
+    )
+    work: Work = field(
+        default=NO_WORK,
+        metadata=key(
+            "What each message uses: CPU time, which is part of the delay as far as it fits, and memory.",
+            '["cpu(20ms)", "memory(50MB)"]',
+        ),
     )
     faults: tuple[Fault, ...] = field(
         default=(), metadata=key("The faults to inject.", '["error(503, 5%)"]', live=True)

@@ -26,6 +26,7 @@ from simulator.behaviour.retries import Retries, parse_retries
 from simulator.behaviour.schedules import Schedule, parse_schedule
 from simulator.behaviour.times import Times, parse_times
 from simulator.behaviour.values import Rule, parse_rule
+from simulator.behaviour.work import Work, parse_work
 from simulator.nearest import unknown_choice, unknown_key
 from simulator.quoting import quoted
 from simulator.topology import model, quantities
@@ -178,6 +179,8 @@ def _converter(read_samples: ReadSamples) -> Converter:
     converter.register_structure_hook_func(lambda kind: kind == tuple[Fault, ...], faults)
     converter.register_structure_hook(Times, _ignoring_type(parse_times))
     converter.register_unstructure_hook(Times, Times.plain)
+    converter.register_structure_hook(Work, _ignoring_type(parse_work))
+    converter.register_unstructure_hook(Work, Work.plain)
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Rule], _ignoring_type(_decisions))
     converter.register_unstructure_hook_func(
         lambda kind: kind == Mapping[str, Rule], lambda rules: {name: rule.plain() for name, rule in rules.items()}
