@@ -29,8 +29,10 @@ def check(topology: Path) -> int:
     machine = this_machine()
     too_large = size_warning(read, machine)
     outlook = Outlook(read)
-    description = describe(read, fits=too_large is None, multiplied=outlook.multiplied())
-    make_console(Outlet(sys.stdout)).print(description, soft_wrap=True)
+    console = make_console(Outlet(sys.stdout))
+    width = console.width if console.is_terminal else None  # on a pipe each line is whole
+    description = describe(read, fits=too_large is None, multiplied=outlook.multiplied(), width=width)
+    console.print(description, soft_wrap=True)
     sharing = sharing_warnings(read, pack(read, None, machine.cores))
     warnings = [
         *filter(None, [too_large]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,12 @@ def row_of(text, name):
     return row
 
 
+def steps_of(text, name):
+    """Return the calls of a stage in words; None if there is no line of them."""
+    found = [line for line in details_of(text, name) if line.startswith("calls: ")]
+    return found[0].removeprefix("calls: ") if found else None
+
+
 def test_a_description_in_full():
     """It has the name, a line for each stage with all that it does, and where messages come in."""
     text = """
@@ -61,20 +68,15 @@ stages:
     lines = described(text)
     assert lines[0] == "orders: 3 stages, good to run"
     assert lines[-1] == "entries: injector (20/s, constant)"
-    assert [cells(line) for line in lines[2:7] if not line.startswith(" ")] == [
-        ["stage", "role", "delay", "workers", "queue", "faults", "calls"],
-        ["injector", "injector", "constant(0s)", "1000", "1000", "-", "parse"],
-        [
-            "parse x 3",
-            "processor",
-            "lognormal(p50=12ms, p99=80ms)",
-            "8",
-            "64",
-            "error(503, 5%), hang(2s, 1%, instance=2)",
-            "archive",
-        ],
-        ["archive", "terminator", "constant(0s)", "1000", "1000", "-", "-"],
+    assert [cells(line) for line in lines[2:-2] if not line.startswith(" ")] == [
+        ["stage", "role", "delay", "workers", "queue"],
+        ["injector", "injector", "constant(0s)", "1000", "1000"],
+        ["parse x 3", "processor", "lognormal(p50=12ms, p99=80ms)", "8", "64"],
+        ["archive", "terminator", "constant(0s)", "1000", "1000"],
     ]
+    assert details_of(text, "injector") == ["load: rate 20/s, arrivals constant", "calls: parse"]
+    assert details_of(text, "parse") == ["faults: error(503, 5%), hang(2s, 1%, instance=2)", "calls: archive"]
+    assert details_of(text, "archive") == []
 
 
 def test_all_that_is_not_as_by_default_is_shown():
@@ -114,11 +116,10 @@ stages:
     )
     text = text.replace("[front]", "[front, end]")
     assert described(text)[:2] == ["default: 6 stages, seed 7, good to run", "    drain_timeout: 20s"]
-    assert details_of(text, "injector") == ["load: rate 20/s, arrivals constant, messages 500"]
+    assert details_of(text, "injector") == ["load: rate 20/s, arrivals constant, messages 500", "calls: front -> end"]
     assert details_of(text, "end") == ["output: out.jsonl"]
     row = row_of(text, "front")
     assert row[0] == "front x 2..6"
-    assert row[-1] == "audit -> (price | stock, 1 at a time) -> (60% audit or 40% 2 x price)"
     assert sorted(details_of(text, "front")) == sorted(
         [
             "path: /orders",
@@ -129,6 +130,7 @@ stages:
             "forward: accept",
             "response_bytes: 10KB",
             "slo: latency 300ms@99%, errors 0.1%",
+            "calls: audit -> (price | stock, 1 at a time) -> (60% audit or 40% 2 x price)",
             "call to audit: timeout 500ms, deadline 2s, retries(3, backoff=50ms), hedge 200ms, "
             "breaker(failures=5, reset=10s), optional, request_bytes 1KB, "
             "headers Authorization Bearer ${TOKEN}, X-Key ***, "
@@ -161,7 +163,7 @@ def test_nothing_is_cut_or_broken_however_wide_it_is():
     text = f"stages:\n  front: {{calls: [{', '.join(names)}]}}\n" + "".join(
         f"  {name}: {{calls: []}}\n" for name in names
     )
-    assert row_of(text, "front")[-1] == " -> ".join(names)
+    assert steps_of(text, "front") == " -> ".join(names)
     long = "mixture(" + ", ".join(["1%: constant(1s)"] * 40 + ["60%: constant(2s)"]) + ")"
     lines = described(f"stages:\n  a: {{delay: '{long}', calls: [b]}}\n  b: {{calls: []}}\n")
     assert long in lines[3]
@@ -191,7 +193,7 @@ def test_thousands_of_stages_are_described_in_time_that_goes_with_them():
 @pytest.mark.parametrize(
     ("calls", "words"),
     [
-        ("[]", "-"),
+        ("[]", None),
         ("[audit]", "audit"),
         ("[audit, price, audit]", "audit -> price -> audit"),
         ("[{to: audit, times: 1, probability: 100%}]", "audit"),
@@ -212,7 +214,7 @@ def test_thousands_of_stages_are_described_in_time_that_goes_with_them():
 )
 def test_the_steps_of_a_stage(calls, words):
     """In order is an arrow, at the same time a bar, a choice has its shares, and a perhaps its probability."""
-    assert row_of(f"stages:\n  front: {{calls: {calls}}}\n{NOBODY}", "front")[-1] == words
+    assert steps_of(f"stages:\n  front: {{calls: {calls}}}\n{NOBODY}", "front") == words
 
 
 @pytest.mark.parametrize(
@@ -248,3 +250,61 @@ def test_a_stage_that_nobody_calls_takes_messages():
     """A topology without an injector takes messages where no other stage calls, and says so."""
     text = "stages:\n  front: {calls: [audit]}\n  back: {calls: [audit]}\n  audit: {calls: []}\n"
     assert described(text)[-1] == "entries: front (POST), back (POST)"
+
+
+OPERATIONS = """
+defaults: {calls: {timeout: 1s}}
+stages:
+  front:
+    calls: [cart.read, {to: cart.add, timeout: 2s}, {to: audit, timeout: 30s, optional: true}, audit, audit]
+  cart:
+    delay: 5ms
+    faults: ["error(503, 1%)"]
+    calls: [{to: audit, fallback: [price, {to: stock, retries: 2}]}]
+    operations:
+      read: {method: GET, path: "/carts/{id}", delay: 2ms, faults: [], slo: {latency: 300ms@99%}, calls: []}
+      add: {response_bytes: 10KB, forward: accept, decide: {tenant: {gold: 1, silver: 9}}}
+"""
+
+
+def test_each_operation_says_what_it_does_otherwise_than_its_stage():
+    """Its method and path, and each key of its own; what it has from the stage stands there."""
+    assert details_of(OPERATIONS + NOBODY, "cart") == [
+        "faults: error(503, 1%)",
+        "calls: audit",
+        "call to audit: fallback price -> stock (stock: retries(2))",
+        "read: GET /carts/{id}",
+        "delay: constant(2ms)",
+        "faults: none",
+        "slo: latency 300ms@99%",
+        "calls: none",
+        "add: POST /add",
+        "forward: accept",
+        "response_bytes: 10KB",
+        "decide: tenant (gold 1, silver 9)",
+    ]
+
+
+def test_what_most_calls_have_is_said_once():
+    """A default of all calls stands at the top, and only calls with another value repeat it."""
+    lines = described(OPERATIONS + NOBODY)
+    assert lines[1] == "    calls, unless they say otherwise: timeout 1s"
+    assert details_of(OPERATIONS + NOBODY, "front") == [
+        "calls: cart.read -> cart.add -> audit -> audit -> audit",
+        "call to cart.add: timeout 2s",
+        "call to audit: optional, timeout 30s",
+    ]
+
+
+def test_a_terminal_of_eighty_columns():
+    """Lines are wrapped between words and go on further in; nothing is lost."""
+    text = Path("topologies/shop.yaml").read_text()
+    topology = parse_topology(text, "file.yaml", no_samples, "default")
+
+    def shown(width):
+        console = Console(record=True, width=80, file=io.StringIO())
+        console.print(describe(topology, width=width), soft_wrap=True)
+        return console.export_text()
+
+    assert max(map(len, shown(80).splitlines())) <= 80 < max(map(len, shown(None).splitlines()))
+    assert shown(80).split() == shown(None).split()
