@@ -14,12 +14,13 @@ from rich.text import Text
 
 from simulator.local.ledger import Ledger
 from simulator.telemetry.record import Outcome
-from simulator.telemetry.standing import StageSnapshot
+from simulator.telemetry.standing import OperationSnapshot, StageSnapshot
 from simulator.units import human_duration
 
 _PLAIN_EVERY_SECONDS = 5.0
 _MAX_LINE_WIDTH = 320
 _BETWEEN = " | "
+_FRAME_LINES = 2  # of the live table: its headings and the hint
 _GOOD = (Outcome.DELIVERED, Outcome.FORWARDED)
 _COLOURS = {
     Outcome.REJECTED: "yellow",
@@ -63,6 +64,7 @@ class LiveView:
     """A table that is redrawn in place."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def open(self) -> None:
@@ -72,7 +74,7 @@ class LiveView:
     def show(self, snapshot: RunSnapshot) -> None:
         """Draw the table."""
         hint = Text(f"  {_elapsed(snapshot)}; Ctrl-C ends the run", style="dim")
-        self._live.update(Group(live_table(snapshot), hint), refresh=True)
+        self._live.update(Group(live_table(snapshot, self._console.height - _FRAME_LINES), hint), refresh=True)
 
     def close(self) -> None:
         """Leave the last table in place."""
@@ -118,7 +120,8 @@ class Silence:
 def plain_line(snapshot: RunSnapshot, max_width: int = _MAX_LINE_WIDTH) -> str:
     """Return a snapshot as one line: every stage if they fit, else the most important and how many are left out.
 
-    Most important are stages that are gone or have lost instances, then those with bad outcomes, then the busiest.
+    Most important are stages that are gone or have lost instances, then those with bad outcomes, then the busiest. If
+    all stages fit, and their operations fit as well, these follow each of them.
     """
     parts = {name: f"{name} {_figures(snapshot, name)}" for name in snapshot.stages}
     shown: set[str] = set()
@@ -130,6 +133,9 @@ def plain_line(snapshot: RunSnapshot, max_width: int = _MAX_LINE_WIDTH) -> str:
         width += len(parts[name]) + len(_BETWEEN)
     if len(_line(snapshot, list(parts.values()), 0)) <= max_width:
         shown = set(parts)
+        detailed = [part + _operations(snapshot, name) for name, part in parts.items()]
+        if len(whole := _line(snapshot, detailed, 0)) <= max_width:
+            return whole
     return _line(snapshot, [part for name, part in parts.items() if name in shown], len(parts) - len(shown))
 
 
@@ -153,10 +159,29 @@ def _figures(snapshot: RunSnapshot, name: str) -> str:
         return snapshot.gone[name].upper()
     standing = snapshot.stages[name]
     hurt = [snapshot.hurt[name].upper()] if name in snapshot.hurt else []
-    bad = [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
     figures = [_rate(standing.rate_per_second), f"p50 {human_duration(standing.p50_seconds)}"]
-    figures += [f"p99 {human_duration(standing.p99_seconds)}", f"in flight {standing.in_flight}", *bad, *hurt]
+    figures += [
+        f"p99 {human_duration(standing.p99_seconds)}",
+        f"in flight {standing.in_flight}",
+        *_bad(standing),
+        *hurt,
+    ]
     return ", ".join(figures)
+
+
+def _operations(snapshot: RunSnapshot, name: str) -> str:
+    """Return a stage's operations for the line, "" if it has none."""
+    if name in snapshot.gone or not snapshot.stages[name].operations:
+        return ""
+    figures = (
+        ", ".join([f"{operation} {_rate(one.rate_per_second)}", f"p99 {human_duration(one.p99_seconds)}", *_bad(one)])
+        for operation, one in snapshot.stages[name].operations.items()
+    )
+    return f" ({'; '.join(figures)})"
+
+
+def _bad(standing: OperationSnapshot) -> list[str]:
+    return [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
 
 
 def _weight(snapshot: RunSnapshot, name: str) -> tuple[bool, int, int, float]:
@@ -167,24 +192,31 @@ def _weight(snapshot: RunSnapshot, name: str) -> tuple[bool, int, int, float]:
     return name in snapshot.gone or name in snapshot.hurt, bad, standing.in_flight, 0.0 if math.isnan(rate) else rate
 
 
-def live_table(snapshot: RunSnapshot) -> Table:
-    """Return a snapshot as a table: stage, rate, p50, p95, p99, in flight, queue, outcomes."""
+def live_table(snapshot: RunSnapshot, max_rows: int | None = None) -> Table:
+    """Return a snapshot as a table: stage, rate, p50, p95, p99, in flight, queue, outcomes.
+
+    Each stage has its operations below it, unless there would be more than `max_rows` rows.
+    """
     table = _table("stage", ">rate", ">p50", ">p95", ">p99", ">in flight", ">queue", "outcomes")
+    rows = sum(1 + len(standing.operations) for standing in snapshot.stages.values())
     for name, standing in snapshot.stages.items():
         if name in snapshot.gone:
             outcome = Text(snapshot.gone[name].upper(), style="bold red")
             table.add_row(Text(name, style="bold red"), *["-"] * 6, outcome)
             continue
-        times = (standing.p50_seconds, standing.p95_seconds, standing.p99_seconds)
-        table.add_row(
-            Text(name, style="bold"),
-            _rate(standing.rate_per_second),
-            *(human_duration(seconds) for seconds in times),
-            str(standing.in_flight),
-            str(standing.queue_depth),
-            _outcomes(standing.outcomes).append(snapshot.hurt.get(name, "").upper(), style="bold red"),
-        )
+        hurt = snapshot.hurt.get(name, "").upper()
+        outcomes = _outcomes(standing.outcomes).append(hurt, style="bold red")
+        table.add_row(Text(name, style="bold"), *_numbers(standing), str(standing.queue_depth), outcomes)
+        if max_rows is None or rows <= max_rows:
+            for operation, one in standing.operations.items():
+                table.add_row(Text(f"  {operation}"), *_numbers(one), "", _outcomes(one.outcomes))
     return table
+
+
+def _numbers(standing: OperationSnapshot) -> list[str]:
+    """Return the cells of a row of the live table that stages and operations have in common."""
+    times = (standing.p50_seconds, standing.p95_seconds, standing.p99_seconds)
+    return [_rate(standing.rate_per_second), *map(human_duration, times), str(standing.in_flight)]
 
 
 def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:

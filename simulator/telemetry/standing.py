@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulator.telemetry import tally
 from simulator.telemetry.record import Outcome
@@ -15,21 +15,28 @@ WINDOW_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageSnapshot:
-    """One stage: messages per second and percentiles in seconds over the window (NaN if there were none); totals."""
+class OperationSnapshot:
+    """One operation: messages per second and percentiles in seconds over the window, NaN if there were none; totals."""
 
     rate_per_second: float
     p50_seconds: float
     p95_seconds: float
     p99_seconds: float
     in_flight: int
-    queue_depth: int
     outcomes: Mapping[str, int]
 
     @property
     def handled(self) -> int:
         """Return how many messages have been handled in all."""
         return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSnapshot(OperationSnapshot):
+    """One stage as a whole, and each of its operations by name."""
+
+    queue_depth: int
+    operations: Mapping[str, OperationSnapshot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,33 +52,41 @@ class RollingWindow:
     def __init__(self, source: Tallies, window_seconds: float = WINDOW_SECONDS) -> None:
         self._source = source
         self._window_seconds = window_seconds
-        self._moments: deque[_Moment] = deque()
+        self._moments: dict[str, deque[_Moment]] = {}
 
     def snapshot(self, now: float) -> StageSnapshot:
         """Read the tallies; `now` is monotonic, and the end of the window."""
         counts = self._source.counts()
-        outcomes = {str(outcome): counts[f"outcome.{outcome}"] for outcome in Outcome}
-        durations = self._source.durations(tally.HANDLING)
-        self._moments.append(_Moment(now, sum(outcomes.values()), durations))
-        while len(self._moments) > 2 and self._moments[1].at <= now - self._window_seconds:
-            self._moments.popleft()
-        first, last = self._moments[0], self._moments[-1]
+        whole = self._operation("", counts, now)
+        operations = {name: self._operation(name, counts, now) for name in tally.operations_of(counts)}
+        return StageSnapshot(**vars(whole), queue_depth=counts[tally.QUEUE_DEPTH], operations=operations)
+
+    def _operation(self, name: str, counts: Mapping[str, int], now: float) -> OperationSnapshot:
+        """Return an operation's snapshot; that of all of them if the name is ""."""
+        outcomes = {str(outcome): counts[tally.outcome_slot(outcome, name)] for outcome in Outcome}
+        durations = self._source.durations(tally.handling_slot(name))
+        moments = self._moments.setdefault(name, deque())
+        moments.append(_Moment(now, sum(outcomes.values()), durations))
+        while len(moments) > 2 and moments[1].at <= now - self._window_seconds:
+            moments.popleft()
+        first, last = moments[0], moments[-1]
         elapsed = last.at - first.at
         recent = _difference(durations, first.durations)
-        return StageSnapshot(
+        return OperationSnapshot(
             rate_per_second=(last.handled - first.handled) / elapsed if elapsed else math.nan,
             p50_seconds=tally.quantile(recent, 0.5),
             p95_seconds=tally.quantile(recent, 0.95),
             p99_seconds=tally.quantile(recent, 0.99),
-            in_flight=received(counts) - last.handled,
-            queue_depth=counts[tally.QUEUE_DEPTH],
+            in_flight=received(counts, name) - last.handled,
             outcomes=outcomes,
         )
 
 
-def received(counts: Mapping[str, int]) -> int:
-    """Return how many messages a stage has received; those of each operation are counted there as well."""
-    return sum(count for name, count in counts.items() if name.startswith("received.") and "/" not in name)
+def received(counts: Mapping[str, int], operation: str = "") -> int:
+    """Return how many messages a stage has received: of one operation, or "" for all of them."""
+    return sum(
+        count for name, count in counts.items() if name.startswith("received.") and name.partition("/")[2] == operation
+    )
 
 
 def percentiles(durations: dict[int, int]) -> dict[str, float | None]:

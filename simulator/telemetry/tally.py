@@ -12,7 +12,7 @@ import json
 import math
 import mmap
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -74,6 +74,17 @@ def outcome_slot(outcome: Outcome, operation: str = "") -> str:
     return f"outcome.{outcome}{_of(operation)}"
 
 
+def handling_slot(operation: str) -> str:
+    """Return the name of the durations of handling at one operation."""
+    return f"{HANDLING}{_of(operation)}"
+
+
+def operations_of(names: Iterable[str]) -> list[str]:
+    """Return the operations that are counted apart, by the names of all counts."""
+    prefix = outcome_slot(Outcome.DELIVERED) + "/"
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
+
 def sent_slot(downstream: str, operation: str = "") -> str:
     """Return the name of the count of attempts started at calls to a downstream, to one operation or "" for all."""
     return f"sent.{downstream}{_of(operation)}"
@@ -113,7 +124,7 @@ class Counted(Protocol):
         """Return all counts by name."""
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING or PIPELINE."""
+        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
 
 
 class Tally:
@@ -124,14 +135,14 @@ class Tally:
             self._map = mmap.mmap(file.fileno(), 0)
         self._index, start = read_header(self._map[:])
         self._words = memoryview(self._map)[start:].cast("q")
-        self._handling = len(self._index)
-        self._pipeline = self._handling + _BUCKETS
+        self._starts = _starts(self._index)
+        self._handling, self._pipeline = self._starts[HANDLING], self._starts[PIPELINE]
 
     @classmethod
     def create(cls, path: Path, names: list[str]) -> Tally:
         """Create the file, all counts at 0. Raise OSError if there is no room for it."""
         header = json.dumps(names).encode() + b"\n"
-        words = len(names) + 2 * _BUCKETS
+        words = len(names) + len(_starts(names)) * _BUCKETS
         with create_file(path) as file:
             file.write(header.ljust(_aligned(len(header)), b"\0"))
             file.flush()
@@ -146,9 +157,12 @@ class Tally:
         """Set a count that is a level."""
         self._words[self._index[name]] = value
 
-    def observe_handling(self, seconds: float) -> None:
-        """Count the duration of a handling."""
-        self._words[self._handling + bucket_of(seconds)] += 1
+    def observe_handling(self, seconds: float, operation: str = "") -> None:
+        """Count the duration of a handling, also at its operation if it has one."""
+        bucket = bucket_of(seconds)
+        self._words[self._handling + bucket] += 1
+        if operation:
+            self._words[self._starts[handling_slot(operation)] + bucket] += 1
 
     def observe_pipeline(self, seconds: float) -> None:
         """Count the duration of a message from its start to its delivery."""
@@ -159,8 +173,10 @@ class Tally:
         return {name: self._words[number] for name, number in self._index.items()}
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING or PIPELINE."""
-        start = self._handling if which == HANDLING else self._pipeline
+        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        start = self._starts.get(which)
+        if start is None:
+            return {}
         return {b: count for b, count in enumerate(self._words[start : start + _BUCKETS].tolist()) if count}
 
 
@@ -169,7 +185,7 @@ class MemoryTally:
 
     def __init__(self, names: list[str]) -> None:
         self._counts = dict.fromkeys(names, 0)
-        self._durations: dict[str, dict[int, int]] = {HANDLING: {}, PIPELINE: {}}
+        self._durations: dict[str, dict[int, int]] = {which: {} for which in _starts(names)}
 
     def add(self, name: str, count: int = 1) -> None:
         """Count."""
@@ -179,9 +195,11 @@ class MemoryTally:
         """Set a count that is a level."""
         self._counts[name] = value
 
-    def observe_handling(self, seconds: float) -> None:
-        """Count the duration of a handling."""
+    def observe_handling(self, seconds: float, operation: str = "") -> None:
+        """Count the duration of a handling, also at its operation if it has one."""
         self._observe(HANDLING, seconds)
+        if operation:
+            self._observe(handling_slot(operation), seconds)
 
     def observe_pipeline(self, seconds: float) -> None:
         """Count the duration of a message from its start to its delivery."""
@@ -192,8 +210,8 @@ class MemoryTally:
         return dict(self._counts)
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING or PIPELINE."""
-        return dict(self._durations[which])
+        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        return dict(self._durations.get(which, {}))
 
     def _observe(self, which: str, seconds: float) -> None:
         counts, bucket = self._durations[which], bucket_of(seconds)
@@ -210,6 +228,7 @@ class TallyReader:
         self._descriptor = os.open(path, os.O_RDONLY)
         size = os.fstat(self._descriptor).st_size
         self._index, self._start = read_header(os.pread(self._descriptor, size, 0))
+        self._starts = _starts(self._index)
         self._seen: dict[int, memoryview] = {}
         self.truncated = False
 
@@ -222,8 +241,10 @@ class TallyReader:
         return dict(zip(self._index, self._read(0, len(self._index)), strict=True))
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING or PIPELINE."""
-        start = len(self._index) + (0 if which == HANDLING else _BUCKETS)
+        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        start = self._starts.get(which)
+        if start is None:
+            return {}
         return {bucket: count for bucket, count in enumerate(self._read(start, _BUCKETS).tolist()) if count}
 
     def _read(self, first: int, count: int) -> memoryview:
@@ -242,6 +263,12 @@ def read_header(content: bytes) -> tuple[dict[str, int], int]:
     return {name: number for number, name in enumerate(json.loads(header))}, _aligned(len(header) + 1)
 
 
+def _starts(names: Collection[str]) -> dict[str, int]:
+    """Return where the durations of each kind start, in words: after the counts of these names."""
+    kinds = (HANDLING, PIPELINE, *map(handling_slot, operations_of(names)))
+    return {which: len(names) + number * _BUCKETS for number, which in enumerate(kinds)}
+
+
 class Tallies:
     """The tallies of a stage's instances, or of all stages, added up."""
 
@@ -253,7 +280,7 @@ class Tallies:
         return _added(part.counts() for part in self._parts)
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING or PIPELINE."""
+        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
         return _added(part.durations(which) for part in self._parts)
 
 
@@ -303,7 +330,7 @@ class TallySink(Sink):
         self._tally.add(outcome_slot(record.outcome))
         if record.arrival.operation:
             self._tally.add(outcome_slot(record.outcome, record.arrival.operation))
-        self._tally.observe_handling(record.duration_seconds)
+        self._tally.observe_handling(record.duration_seconds, record.arrival.operation)
         self._tally.set(QUEUE_DEPTH, self._queue_depth())
         if record.pipeline_seconds is not None:
             self._tally.observe_pipeline(record.pipeline_seconds)

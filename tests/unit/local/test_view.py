@@ -20,7 +20,7 @@ from simulator.local.view import (
     plain_line,
     stages_table,
 )
-from simulator.telemetry.standing import StageSnapshot
+from simulator.telemetry.standing import OperationSnapshot, StageSnapshot
 from tests.support.tables import cells
 
 OUTCOMES = dict.fromkeys(("delivered", "forwarded", "rejected", "invalid", "faulted", "failed"), 0)
@@ -118,6 +118,47 @@ def test_the_live_table():
     heading, line = drawn(live_table(snapshot(parse=standing(outcomes=outcomes))))
     assert cells(heading) == ["stage", "rate", "p50", "p95", "p99", "in flight", "queue", "outcomes"]
     assert cells(line) == ["parse", "19.8/s", "12.3ms", "45.6ms", "1.25s", "3", "2", "forwarded 120", "faulted 7"]
+
+
+def operation(**changes):
+    shared = {key: value for key, value in vars(standing()).items() if key not in ("queue_depth", "operations")}
+    return OperationSnapshot(**{**shared, **changes})
+
+
+CART = standing(operations={"read": operation(), "add": operation(outcomes=OUTCOMES | {"faulted": 4})})
+
+
+def test_operations_stand_below_their_stage():
+    """The table has a row for each operation, without a queue, which is the stage's."""
+    _, cart, read, add, parse = drawn(live_table(snapshot(cart=CART, parse=standing())))
+    numbers = ["19.8/s", "12.3ms", "45.6ms", "1.25s", "3"]
+    assert cells(cart) == ["cart", *numbers, "2", "forwarded 120"]
+    assert read.startswith("  read ")
+    assert cells(read) == ["read", *numbers, "forwarded 120"]
+    assert cells(add) == ["add", *numbers, "faulted 4"]
+    assert cells(parse)[0] == "parse"
+
+
+def test_where_operations_do_not_fit_the_table_has_the_stages():
+    """A terminal that is too low for all operations shows all stages."""
+    shown = snapshot(cart=CART, parse=standing())
+    assert len(drawn(live_table(shown, 4))) == 5
+    assert [cells(line)[0] for line in drawn(live_table(shown, 3))] == ["stage", "cart", "parse"]
+
+
+def test_the_operations_of_a_stage_that_is_gone_are_not_shown():
+    """Their numbers mean nothing any more."""
+    shown = snapshot({"cart": "was killed"}, cart=CART)
+    assert len(drawn(live_table(shown))) == 2
+    assert plain_line(shown) == "   12s  cart WAS KILLED"
+
+
+def test_a_plain_line_has_the_operations_if_they_fit():
+    """Each stage's operations follow it with rate, p99 and what went wrong; a line that is too long has the stages."""
+    stages = "   12s  cart 19.8/s, p50 12.3ms, p99 1.25s, in flight 3"
+    whole = f"{stages} (read 19.8/s, p99 1.25s; add 19.8/s, p99 1.25s, faulted 4)"
+    assert plain_line(snapshot(cart=CART)) == whole
+    assert plain_line(snapshot(cart=CART), max_width=len(whole) - 1) == stages
 
 
 def test_the_plain_view_is_sparing():

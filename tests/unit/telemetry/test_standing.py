@@ -117,6 +117,32 @@ def test_several_instances_stand_as_one_stage(tmp_path):
     assert standing.p95_seconds == pytest.approx(1.0, rel=0.01)
 
 
+def test_each_operation_stands_apart(tmp_path):
+    """Rates, percentiles, outcomes and messages in flight are those of the operation; the stage has all of them."""
+    counts = Tally.create(tmp_path / "cart", tally.slots(["shop"], [], ["read", "add"]))
+    watch = RollingWindow(Tallies([counts]))
+    watch.snapshot(0.0)
+    for operation, count, seconds, outcome in (("read", 30, 0.01, "delivered"), ("add", 10, 1.0, "faulted")):
+        for name in ("received.shop", f"received.shop/{operation}"):
+            counts.add(name, count + 1)
+        for name in (f"outcome.{outcome}", f"outcome.{outcome}/{operation}"):
+            counts.add(name, count)
+        for _ in range(count):
+            counts.observe_handling(seconds, operation)
+    standing = watch.snapshot(2.0)
+    read, add = standing.operations["read"], standing.operations["add"]
+    assert (standing.rate_per_second, read.rate_per_second, add.rate_per_second) == (20.0, 15.0, 5.0)
+    assert (read.p99_seconds, add.p50_seconds) == pytest.approx((0.01, 1.0), rel=0.01)
+    assert (standing.p50_seconds, standing.p99_seconds) == pytest.approx((0.01, 1.0), rel=0.01)
+    assert (standing.in_flight, read.in_flight, add.in_flight) == (2, 1, 1)
+    assert (read.handled, add.handled, add.outcomes["faulted"]) == (30, 10, 10)
+
+
+def test_a_stage_without_operations_has_none(rig):
+    """Nothing stands below a stage that is its only operation."""
+    assert rig.watch.snapshot(0.0).operations == {}
+
+
 def test_percentiles_of_a_run():
     """The summary has p50, p95, p99 and the maximum, each right to 1 %."""
     durations = {}
