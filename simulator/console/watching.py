@@ -101,7 +101,7 @@ class Watching:
         self._clock = clock
         parts = {
             name: [TallyReader(files.tally(label)) for label in labels(name, stage.instances)]
-            for name, stage in topology.stages.items()
+            for name, stage in topology.started.items()
         }
         self._watched = {name: _WatchedTallies(Tallies(some)) for name, some in parts.items()}
         self._whole = _WatchedTallies(Tallies([part for name in entries(topology) for part in parts[name]]))
@@ -168,7 +168,7 @@ class Watching:
         if monotonic - self._external_at < _EXTERNAL_EVERY_SECONDS:
             return self._external
         self._external_at = monotonic
-        known = frozenset(self.topology.stages)
+        known = frozenset(self.topology.started)
         external = [n for n in self.store.services() if n not in known and len(n) <= MAX_NAME_CHARACTERS]
         if not external:
             self._external = NO_EXTERNAL_SERVICES

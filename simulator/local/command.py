@@ -19,6 +19,7 @@ from simulator.local.collisions import check_files
 from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess
 from simulator.local.control_token import control_token
+from simulator.local.external import absent_services
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.idle_groups import idle_group_warnings
 from simulator.local.machine import check_open_files, this_machine
@@ -80,7 +81,12 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     environment = _without_what_names_one_stage(environment, err)
-    for warning in (*sharing_warnings(topology, processes), *paused_warnings(topology), *idle_group_warnings(topology)):
+    for warning in (
+        *sharing_warnings(topology, processes),
+        *paused_warnings(topology),
+        *idle_group_warnings(topology),
+        *absent_services(topology),
+    ):
         err.print(warning, style="yellow", soft_wrap=True, markup=False)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:
@@ -102,10 +108,10 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
         if console is not None:
             console.start(supervisor.parent_fd)
         if stack is not None:
-            addresses = {name: supervisor.addresses(name) for name in topology.stages}
+            addresses = {name: supervisor.addresses(name) for name in topology.started}
             stack.start_prometheus(supervisor.topology, addresses)
         within = "" if supervisor.processes == supervisor.count else f" in {supervisor.processes} processes"
-        err.print(f"Starting the {len(topology.stages)} stages of {topology.name}{within} ...", style="dim")
+        err.print(f"Starting the {len(topology.started)} stages of {topology.name}{within} ...", style="dim")
         try:
             with StartProgress(err, supervisor.count, time.monotonic) as progress:
                 supervisor.start(pace, progress.tick)

@@ -8,7 +8,7 @@ bounds was lost or counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ class StageLine:
 class CallLine:
     """One edge, to an `operation` if the called stage has several: what was sent, how it ended, what was received.
 
+    `received` is None if the called service is not of this run, and did not count it.
     `without_end` are attempts whose end a caller that ended normally has not counted: there must be none.
     """
 
@@ -55,7 +56,7 @@ class CallLine:
     answered_with_error: int
     unreachable: int
     in_doubt: int
-    received: int
+    received: int | None
     without_end: int = 0
     operation: str = ""
 
@@ -68,6 +69,8 @@ class CallLine:
     def balanced(self) -> bool:
         """Return whether what was received is what can have been sent."""
         answered = self.answered + self.answered_with_error
+        if self.received is None:
+            return self.without_end == 0
         return self.without_end == 0 and answered <= self.received <= answered + self.in_doubt
 
 
@@ -92,13 +95,27 @@ class Ledger:
         return {**asdict(self), "balanced": self.balanced}
 
 
-def make_ledger(topology: Topology, counts: Mapping[str, Counts], ended: Mapping[str, str]) -> Ledger:
-    """Return the account; `ended` says how the process of a stage ended, for those that did not end normally."""
+def make_ledger(
+    topology: Topology,
+    counts: Mapping[str, Counts],
+    ended: Mapping[str, str],
+    counted: Collection[str] | None = None,
+) -> Ledger:
+    """Return the account; `ended` says how the process of a stage ended, for those that did not end normally.
+
+    `counted` are the stages that counted what they received, None meaning all of them.
+    """
+    counted = topology.stages if counted is None else counted
     calling = callers_by_stage(topology)
-    stages = tuple(_stage_line(name, calling[name], counts[name], ended.get(name, "")) for name in topology.stages)
+    stages = tuple(
+        _stage_line(name, calling[name], counts[name], ended.get(name, ""))
+        for name in topology.stages
+        if name in counted
+    )
     operations = tuple(
         _stage_line(name, calling[name], counts[name], ended.get(name, ""), operation)
         for name, stage in topology.stages.items()
+        if name in counted
         for operation in stage.operations
     )
     calls = tuple(
@@ -141,7 +158,7 @@ def _call_line(caller: str, called: Node, counts: Mapping[str, Counts], broken_o
         ended[CallOutcome.ERROR_STATUS],
         ended[CallOutcome.UNREACHABLE],
         sum(ended[outcome] for outcome in _IN_DOUBT) + (without_end if broken_off else 0),
-        counts[stage][tally.received_slot(caller, operation)],
+        counts[stage][tally.received_slot(caller, operation)] if stage in counts else None,
         0 if broken_off else without_end,
         operation,
     )
@@ -172,7 +189,7 @@ def _call_problems(calls: tuple[CallLine, ...]) -> list[str]:
     return [
         f"{call.caller} -> {call.target} does not balance: {call.answered + call.answered_with_error} answered, "
         f"{call.in_doubt} in doubt, {f'{call.without_end} without an end, ' if call.without_end else ''}"
-        f"but {call.received} received"
+        f"but {'an unknown number' if call.received is None else call.received} received"
         for call in calls
         if not call.balanced
     ]

@@ -49,7 +49,7 @@ def check_open_files(processes: Sequence[Sequence[str]], max_files: int) -> None
 
 def size_warning(topology: Topology, machine: MachineSize) -> str | None:
     """Return what a topology needs, if that is more than a machine can reasonably start; None if it is not."""
-    stages = sum(stage.instances for stage in topology.stages.values())
+    stages = sum(stage.instances for stage in topology.started.values())
     processes = len(pack(topology, None, machine.cores))
     memory_bytes = processes * _PROCESS_BYTES + stages * _STAGE_BYTES
     start_seconds = (processes * _PROCESS_CPU_SECONDS + stages * _STAGE_CPU_SECONDS) / machine.cores

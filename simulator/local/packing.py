@@ -22,7 +22,7 @@ def pack(topology: Topology, processes: int | None, cores: int) -> list[list[str
     """
     apart: list[list[str]] = []
     together: list[str] = []
-    for name, stage in topology.stages.items():
+    for name, stage in topology.started.items():
         own = labels(name, stage.instances)
         if stage.processes is Processes.APART:
             apart += [[label] for label in own]

@@ -81,7 +81,7 @@ class Supervisor:
         secret = environment.get(SECRET_VARIABLE) or secrets.token_urlsafe(_SECRET_BYTES)
         self._processes = StageProcesses(folder, program, {**stage_environment(environment), SECRET_VARIABLE: secret})
         self._stop = stop
-        self._log_limit_bytes = log_limit_bytes // sum(stage.instances for stage in topology.stages.values())
+        self._log_limit_bytes = log_limit_bytes // sum(stage.instances for stage in topology.started.values())
         self._gone: dict[str, str] = {}
         self._began = time.monotonic()
         self._children: dict[str, list[Child]] = {}
@@ -95,8 +95,8 @@ class Supervisor:
             self.topology = self._assign_addresses(topology)
             write(folder.topology, write_topology(self.topology))
             calling = callers_by_stage(self.topology)
-            self._tallies = {name: self._make_tallies(name, calling[name]) for name in topology.stages}
-            write(folder.addresses, json.dumps({name: self.addresses(name) for name in topology.stages}) + "\n")
+            self._tallies = {name: self._make_tallies(name, calling[name]) for name in topology.started}
+            write(folder.addresses, json.dumps({name: self.addresses(name) for name in topology.started}) + "\n")
             self._processes.start()
         except BaseException:
             self.__exit__()
@@ -175,7 +175,7 @@ class Supervisor:
             self._gone |= {child.label: "did not stop in time and was killed" for child in stuck}
             self._record_failed(names)
         counts = {name: source.counts() for name, source in self._tallies.items()}
-        ledger = make_ledger(self.topology, counts, self._gone_stages())
+        ledger = make_ledger(self.topology, counts, self._gone_stages(), frozenset(self.topology.started))
         return Result(
             ledger=replace(ledger, problems=(*ledger.problems, *self._truncated(), *self._trouble())),
             latencies={n: percentiles(source.durations(tally.HANDLING)) for n, source in self._tallies.items()},
@@ -212,8 +212,9 @@ class Supervisor:
                 self._gone[child.label] = how_it_ended(child.returncode)
 
     def _assign_addresses(self, topology: Topology) -> Topology:
-        stages = {}
-        for name, stage in topology.stages.items():
+        stages = dict(topology.stages)
+        self._children |= {name: [] for name in topology.stages}
+        for name, stage in topology.started.items():
             host = stage.host or DEFAULT_HOST
             listeners = listen_in_a_row(host, stage.port or 0, stage.instances, f"stage {name}")
             self._children[name] = [
@@ -300,7 +301,11 @@ class Supervisor:
     def _snapshot(self, watches: Mapping[str, RollingWindow], now: float) -> RunSnapshot:
         standings = {name: watch.snapshot(now) for name, watch in watches.items()}
         said = self._gone_stages()
-        dead = {name for name, children in self._children.items() if all(c.label in self._gone for c in children)}
+        dead = {
+            name
+            for name, children in self._children.items()
+            if children and all(c.label in self._gone for c in children)
+        }
         gone = {name: how for name, how in said.items() if name in dead}
         return RunSnapshot(now - self._began, standings, gone, {n: how for n, how in said.items() if n not in dead})
 

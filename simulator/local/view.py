@@ -246,7 +246,7 @@ def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], pipeline
     for call in ledger.calls:
         counts = (call.sent, call.answered, call.answered_with_error, call.unreachable, call.in_doubt, call.received)
         mark = Text("balanced", style="green") if call.balanced else Text("DOES NOT BALANCE", style="bold red")
-        calls.add_row(Text(f"{call.caller} -> {call.target}", style="bold"), *(_number(c) for c in counts), mark)
+        calls.add_row(Text(f"{call.caller} -> {call.target}", style="bold"), *map(_number, counts), mark)
     return Group(stages, Text(), calls, Text(), _latency_table(latencies, pipeline))
 
 
@@ -269,7 +269,9 @@ def _rate(per_second: float) -> str:
     return "-" if math.isnan(per_second) else f"{per_second:.1f}/s"
 
 
-def _number(count: int) -> str:
+def _number(count: int | None) -> str:
+    if count is None:
+        return "unknown"
     return str(count) if count else "."
 
 

@@ -15,6 +15,7 @@ from simulator.errors import ConfigurationError
 from simulator.local.collisions import check_files
 from simulator.local.command import RunRequest, log_limit, seconds_of, topology_to_run
 from simulator.local.conclusion import conclude
+from simulator.local.external import modelled_services
 from simulator.local.folder import RunFolder, open_run_folder, write
 from simulator.local.paused import paused_injectors
 from simulator.local.stop_request import StopRequest
@@ -159,6 +160,8 @@ def _announce(topology: Topology, folder: RunFolder, err: Console) -> None:
     for name, text in _MODELLED.items():
         if name in found:
             err.print(text, style="yellow", soft_wrap=True)
+    for text in modelled_services(topology):
+        err.print(text, style="yellow", soft_wrap=True, markup=False)
     err.print(f"seed {topology.seed}; logs and report in {folder.path}; no metrics or spans are made\n", soft_wrap=True)
 
 

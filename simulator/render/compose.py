@@ -88,7 +88,7 @@ def compose_files(topology: Topology, repository: str, processes: int | None = N
     containers = _containers(contained, packed)
     _check_hosts(contained, containers)
     targets = {
-        name: [f"{host}:{port_of(contained, name)}" for host in _hosts(contained, name)] for name in contained.stages
+        name: [f"{host}:{port_of(contained, name)}" for host in _hosts(contained, name)] for name in contained.started
     }
     return {
         "compose.yaml": _HEAD + as_yaml(_project(contained, containers, repository)),
@@ -101,7 +101,7 @@ def _containers(topology: Topology, packed: Packed) -> list[Container]:
     """Return the containers in the order of their first stages in the file."""
     graces, home = grace_seconds(topology, packed), container_of(packed)
     found = []
-    for host in dict.fromkeys(home[name] for name in topology.stages):
+    for host in dict.fromkeys(home[name] for name in topology.started):
         stages, grace = tuple(packed[host]), graces[host]
         count = topology.stages[stages[0]].instances
         if count == 1:

@@ -50,7 +50,7 @@ _GRAFANA_USER = 472
 
 def observability(topology: Topology, ranges: Ranges, grafana: Mapping[str, str]) -> dict[str, str]:
     """Return the files of the folder `observability`, {path: text}; `ranges` has the autoscaled stages."""
-    targets = {name: hosts(topology, name) for name in topology.stages if name not in ranges}
+    targets = {name: hosts(topology, name) for name in topology.started if name not in ranges}
     discovered = {pods_service(name): DEFAULT_PORT for name in ranges}
     maps = {folder: f"grafana-{folder.replace('/', '-')}" for folder in sorted({_folder(path) for path in grafana})}
     generated = [

@@ -97,7 +97,8 @@ def _ready_urls(topology: Topology, name: str) -> list[str]:
     """Return the URLs that an injector waits for; other stages don't wait, or a chain would start one by one."""
     if topology.stages[name].role is not Role.INJECTOR:
         return []
-    return [f"http://{host}/readyz" for other in reached_from(topology, name) for host in hosts(topology, other)]
+    awaited = [other for other in reached_from(topology, name) if other in topology.started]
+    return [f"http://{host}/readyz" for other in awaited for host in hosts(topology, other)]
 
 
 def _waiting(urls: list[str]) -> Manifest:

@@ -1,8 +1,8 @@
 """The allowed traffic in Kubernetes: stages to stages, Prometheus to its targets, and nothing else.
 
-Policies only ever admit more. Calls to a URL outside the topology, or a collector other than the Jaeger rendered here,
-need a policy of the user's own. `kubectl port-forward` and the probes of a node's own kubelet come from the pod's own
-machine, which policies do not block.
+Policies only ever admit more. A URL that a stage is given beside its topology, or a collector other than the Jaeger
+rendered here, needs a policy of the user's own. `kubectl port-forward` and the probes of a node's own kubelet come from
+the pod's own machine, which policies do not block.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.render.manifests import Manifest, labels_of
 from simulator.render.packing import Packed, port_of
-from simulator.topology.addresses import DEFAULT_PORT
-from simulator.topology.graph import entries
+from simulator.topology.addresses import DEFAULT_PORT, port_of_url
+from simulator.topology.graph import edges, entries
 from simulator.topology.model import Topology
 
 _NAME, _COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
@@ -34,7 +34,20 @@ def stage_policies(topology: Topology, packed: Packed, stage: str, observability
     return [
         _policy("stages", {"matchLabels": {_COMPONENT: stage}}, among),
         *(_inlet(name, pods, ports) for name, (pods, ports) in _inlets(topology, packed).items()),
+        *_outlets(topology, packed),
     ]
+
+
+def _outlets(topology: Topology, packed: Packed) -> list[Manifest]:
+    """Return the policies for calls of external services at a URL, wherever they are: their ports, for each caller."""
+    found = []
+    for pod, names in packed.items():
+        called = [topology.stages[to] for caller, to in edges(topology.stages) if caller in names]
+        ports = sorted({port_of_url(stage.url) for stage in called if stage.url is not None})
+        if ports:
+            egress = {"egress": [{"ports": [{"port": port} for port in ports]}]}
+            found.append(_policy(f"external-of-{pod}", {"matchLabels": {_NAME: pod}}, egress))
+    return found
 
 
 def _inlets(topology: Topology, packed: Packed) -> dict[str, tuple[list[str], list[int]]]:

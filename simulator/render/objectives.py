@@ -145,7 +145,7 @@ class _Objective:
 
 
 def _all_objectives(topology: Topology) -> Iterator[_Objective]:
-    for name, stage in topology.stages.items():
+    for name, stage in topology.started.items():
         for operation, model in stage.all_operations.items():
             if model.slo is not None:
                 yield _Objective(stage=name, operation=operation, model=model, slo=model.slo)

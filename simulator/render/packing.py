@@ -30,11 +30,11 @@ def pack(topology: Topology, processes: int | None) -> tuple[Topology, Packed]:
     ConfigurationError for a stage that is called like a container of several.
     """
     if processes is None:
-        return topology, {host_name(name): (name,) for name in topology.stages}
-    shares = spread([name for name, stage in topology.stages.items() if _can_share(stage)], processes)
+        return topology, {host_name(name): (name,) for name in topology.started}
+    shares = spread([name for name, stage in topology.started.items() if _can_share(stage)], processes)
     packed = {_name(number, names): names for number, names in enumerate(shares, 1)}
     shared = {name for names in shares for name in names}
-    packed |= {host_name(name): [name] for name in topology.stages if name not in shared}
+    packed |= {host_name(name): [name] for name in topology.started if name not in shared}
     if problems := [
         Problem(f"stages.{name}: the name is reserved for a container of several stages", topology.name)
         for name in topology.stages
@@ -86,7 +86,7 @@ def grace_seconds(topology: Topology, packed: Packed) -> dict[str, int]:
     drains, callers, home = drain_seconds_by_stage(topology), callers_by_stage(topology), container_of(packed)
     ended: dict[str, float] = {}
     for group in callers_first(topology):
-        for name in group:
+        for name in (name for name in group if name in home):
             before = (ended[caller] for caller in callers[name] if home[caller] == home[name])
             ended[name] = max(before, default=0.0) + drains[name] + _BEYOND_DRAIN_SECONDS
     return {container: math.ceil(max(ended[name] for name in names)) for container, names in packed.items()}

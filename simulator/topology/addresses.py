@@ -8,7 +8,7 @@ import urllib.parse
 from dataclasses import dataclass, field, replace
 
 from simulator.topology.kinds import DatabaseOperation
-from simulator.topology.model import Method, Stage, Topology
+from simulator.topology.model import DEFAULT_PATH, Method, Stage, Topology
 from simulator.topology.names import host_name
 from simulator.topology.paths import parameters
 from simulator.topology.quantities import Host, Port
@@ -83,10 +83,27 @@ def stage_urls(topology: Topology, name: str) -> tuple[str, ...]:
     8080 stand for all of them, as in a container.
     """
     stage = topology.stages[name]
+    if stage.url is not None:
+        return (external_address(stage, name).url,)
     host, first, path = stage.host or host_name(name), stage.port, base_path(stage)
     if not first:
         return (url_of(host, DEFAULT_PORT, path),)
     return tuple(url_of(host, port, path) for port in range(first, first + stage.instances))
+
+
+def external_address(stage: Stage, name: str) -> Address:
+    """Return where an external service with a URL is; its path, if it has one, follows its URL's."""
+    found = parse_address(f"{name}={stage.url}", name)
+    path = base_path(stage)
+    if path in ("", DEFAULT_PATH):
+        return found
+    return replace(found, url=f"{found.url.rstrip('/')}{path}")
+
+
+def port_of_url(url: str) -> int:
+    """Return the port of a valid URL."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def with_address(stage: Stage, host: str, port: int) -> Stage:

@@ -14,7 +14,7 @@ from simulator.topology.structure import structure
 
 _KINDS = ("stages", "calls")
 # What a stage can't share with another.
-_OWN = ("calls", "input", "operations", "output", "port", "role")
+_OWN = ("calls", "input", "operations", "output", "port", "role", "url")
 # What only stages that are called can have.
 _OF_THE_CALLED = ("forward", "kind", "method", "namespace", "path", "response_bytes", "server_span", "slo", "system")
 # What only stages with some roles can have.

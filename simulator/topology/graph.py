@@ -266,10 +266,24 @@ def _kind_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     if stage.kind.is_database and stage.system is None:
         example = "postgresql" if stage.kind is Kind.DATABASE else "redis"
         yield (*keys, "kind"), f"a {stage.kind} has a system: write one, as in system: {example}"
+    if stage.url is not None:
+        yield from _external_problems(keys, stage)
     if not stage.kind.is_database:
         for key in ("system", "namespace"):
             if getattr(stage, key) is not None:
                 yield (*keys, key), f"only a database or cache has a {key}; write kind: database, or leave it out"
+
+
+def _external_problems(keys: Keys, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    if stage.kind is not Kind.EXTERNAL:
+        yield (*keys, "url"), "only an external service has a url; write kind: external"
+    if stage.has_calls:
+        yield (*keys, "calls"), "what a service at a URL calls is its own affair: leave out its calls, or its url"
+    for key in ("host", "port", "output"):
+        if getattr(stage, key) is not None:
+            yield (*keys, key), f"a run does not start what is at a URL: leave out {key}"
+    if stage.instances > 1:
+        yield (*keys, "instances"), "a run does not start what is at a URL: leave out instances"
 
 
 def _with_article(role: Role) -> str:
@@ -335,6 +349,9 @@ def _unreachable_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, s
         return  # a stage that seems not to be called may be the one that another call misnames
     has_injector = any(stage.role is Role.INJECTOR for stage in stages.values())
     for name, stage in stages.items():
+        if stage.url is not None and name not in called:
+            yield ("stages", name), "no stage calls this external service"
+            continue
         # With injectors, a terminator that no stage calls can only be a mistake; such a processor is an entry.
         if has_injector and stage.role is Role.TERMINATOR and name not in called:
             yield ("stages", name), "no stage calls it, so no message can reach it"

@@ -35,6 +35,7 @@ from simulator.topology.quantities import (
     Seconds,
     Seed,
     Text,
+    Url,
 )
 from simulator.topology.steps import Step
 
@@ -220,6 +221,13 @@ class Stage(Operation):
     namespace: Text | None = field(
         default=None, metadata=key("The name of the database in that product, as in db.namespace.", "orders")
     )
+    url: Url | None = field(
+        default=None,
+        metadata=key(
+            "Where a real external service is, which a run calls and does not start; virtual time models it.",
+            "http://127.0.0.1:9000",
+        ),
+    )
     server_span: bool | None = field(
         default=None,
         metadata=key("Whether it has spans of its own; by default a service does, and other kinds do not.", "true"),
@@ -304,3 +312,8 @@ class Topology:
         default=None, metadata=key("How long a stopping run may take to finish what it has admitted.", "30s")
     )
     stages: dict[str, Stage] = field(default_factory=dict)
+
+    @property
+    def started(self) -> Mapping[str, Stage]:
+        """Return the stages that a run starts: all but the external services at a URL."""
+        return {name: stage for name, stage in self.stages.items() if stage.url is None}

@@ -20,6 +20,7 @@ from simulator.topology.addresses import (
     DEFAULT_PORT,
     Address,
     Route,
+    external_address,
     parse_address,
     routes_of,
     stage_urls,
@@ -117,6 +118,8 @@ def resolve_topology_stage(
         raise ConfigurationError.of(
             unknown_name(f"there is no stage {name!r} in the topology {topology.name}", name, topology.stages)
         )
+    if topology.stages[name].url is not None:
+        raise ConfigurationError.of(f"{name!r} is an external service with a URL: it is called, and not started")
     return _Resolution(given, read_samples).settle(unstructure(topology.stages[name]), name, survey, ignored)
 
 
@@ -281,12 +284,15 @@ def _reads_input(stage: Mapping[str, Any]) -> bool:
 def _downstreams(stage: Stage, topology: Topology | None, addresses: tuple[Address, ...]) -> Iterator[Downstream]:
     for name in dict.fromkeys(call.to for _, call in calls_of(stage)):
         given = [address for address in addresses if address.name == name]
+        called = None if topology is None else topology.stages[name]
+        if called is not None and called.url is not None and not given:
+            given = [external_address(called, name)]
         routes = {"": Route()} if topology is None else routes_of(topology.stages[name])
         has_base = any(route.path for route in routes.values())
         by_url = {address.url.rstrip("/") if has_base else address.url: address.authorization for address in given}
         urls = tuple(by_url) or (stage_urls(topology, name) if topology else ())
         authorizations = {url: authorization for url, authorization in by_url.items() if authorization}
-        yield Downstream(name, urls, topology is not None, authorizations, routes)
+        yield Downstream(name, urls, called is not None and called.url is None, authorizations, routes)
 
 
 def _port(stage: Stage, instance: int) -> int:

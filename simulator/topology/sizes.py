@@ -42,7 +42,7 @@ def limits(stages: Mapping[str, Stage]) -> dict[Node, Limit]:
         return {}
     for name, operation in order:
         made = stages[name].all_operations[operation]
-        if made.method.has_body:
+        if made.method.has_body and stages[name].url is None:
             forwarded = [(call.to, call.operation) for _, call in all_calls(made.calls) if call.request_size is None]
             own = Limit(stages[name].max_body_bytes, name)
             further = (found[node] for node in forwarded if node in found)

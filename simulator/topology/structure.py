@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from enum import StrEnum
@@ -30,6 +31,7 @@ from simulator.behaviour.work import Work, parse_work
 from simulator.nearest import unknown_choice, unknown_key
 from simulator.quoting import quoted
 from simulator.topology import model, quantities
+from simulator.topology.addresses import parse_address
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.keys import key_of
@@ -40,6 +42,7 @@ from simulator.topology.paths import parse_path
 from simulator.topology.slips import no_mapping, no_whole_number
 from simulator.topology.step_notation import register_steps
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause
+from simulator.urls import redacted
 
 Record = TypeVar("Record")
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
@@ -326,6 +329,15 @@ def _label(value: Any) -> str:
     return text
 
 
+def _url(value: Any) -> str:
+    text = _text(value)
+    parts = urllib.parse.urlsplit(text)
+    if parts.query or parts.fragment:
+        raise ValueError(f"{quoted(redacted(text))} must end before its query")
+    parse_address(f"service={text}", "")
+    return text
+
+
 def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -358,7 +370,7 @@ def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
 _NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {Call: ("operation",), model.Stage: ("operations",)}
 OPERATION_KEYS = frozenset(key_of(field.name) for field in fields(model.Operation))
 # What a stage is comes before what it does, and its calls and operations at the end.
-_FIRST = ("role", "kind", "system", "namespace", "server_span", "host", "port")
+_FIRST = ("role", "kind", "system", "namespace", "url", "server_span", "host", "port")
 _LAST = (
     *("forward", "response_bytes", "max_body", "slo", "span", "decide", "calls"),
     *("load", "input", "on_bad_line", "output", "operations"),
@@ -405,6 +417,7 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (quantities.Host, _matching(_HOST, "a host name or an address"), None),
     (quantities.Name, check_name, None),
     (quantities.Text, _label, None),
+    (quantities.Url, _url, None),
 )
 
 

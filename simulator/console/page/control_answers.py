@@ -47,7 +47,7 @@ class ControlAnswers:
         self._addresses = addresses
         self._may_change = may_change
         self._control_token = control_token
-        self._names = list(watching.topology.stages)
+        self._names = list(watching.topology.started)
 
     def view(self, search: str) -> Any:
         """Return the controls of the stage in the address, or of all stages if they are not too many."""

@@ -68,7 +68,7 @@ def picture(
 ) -> SystemPicture:
     """Return the picture; of a stage without figures nothing is known yet."""
     nodes = [
-        _stage_node(name, stage.role, figures.get(name, _NOTHING_KNOWN)) for name, stage in topology.stages.items()
+        _stage_node(name, stage.role, figures.get(name, _NOTHING_KNOWN)) for name, stage in topology.started.items()
     ]
     nodes += [_external_node(name, found) for name, found in sorted(external.services.items())]
     return SystemPicture(tuple(nodes), tuple(_edges(topology, figures, external)))
@@ -127,9 +127,11 @@ def _external_node(name: str, figures: ExternalFigures) -> Node:
 
 
 def _edges(topology: Topology, figures: Mapping[str, StageFigures], external: ExternalServices) -> Iterator[Edge]:
+    started = topology.started
     calls = {
         (caller, called): figures.get(caller, _NOTHING_KNOWN).calls.get(called, _NO_CALLS)
         for caller, called in edges(topology.stages)
+        if called in started
     }
     known = len(calls)
     calls |= {call: found for call, found in sorted(external.calls.items()) if call not in calls}

@@ -9,6 +9,7 @@ from simulator.errors import ConfigurationError
 from simulator.topology.addresses import routes_of
 from simulator.topology.kinds import DatabaseOperation, Kind
 from simulator.topology.reader import parse_topology, write_topology
+from simulator.topology.settings import resolve_topology_stage
 
 SHOP = """
 name: shop
@@ -103,3 +104,53 @@ def test_an_unknown_kind_gets_the_nearest():
 def test_a_span_s_name_is_one_line():
     (message,) = mistakes('{span: "a\\nb"}')
     assert "must be one line of at most 200 characters" in message
+
+
+EXTERNAL = "{kind: external, url: 'http://127.0.0.1:9000/base', operations: {get: {method: GET, path: '/x/{id}'}}}"
+
+
+def test_an_external_service_is_called_at_its_url():
+    """With the path of the operation after it, if it has several; it is no stage of the run."""
+    topology = read(
+        "name: shop\nstages:\n  shop: {calls: [pay.get, flat, secret]}\n"
+        f"  pay: {EXTERNAL}\n"
+        "  flat: {kind: external, url: 'http://127.0.0.1:9001/charge'}\n"
+        "  secret: {kind: external, url: 'https://joe:word@example.org', path: /v1}\n"
+    )
+    assert list(topology.started) == ["shop"]
+    found = {one.name: one for one in resolve_topology_stage(topology, "shop", {}, no_samples).downstreams}
+    assert {name: one.urls for name, one in found.items()} == {
+        "pay": ("http://127.0.0.1:9000/base",),
+        "flat": ("http://127.0.0.1:9001/charge",),
+        "secret": ("https://example.org/v1",),
+    }
+    assert not any(one.is_stage for one in found.values())
+    assert list(found["secret"].authorizations.values()) == ["Basic am9lOndvcmQ="]
+    assert read(write_topology(topology)) == topology
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        ("{url: 'http://h:1'}", "only an external service has a url"),
+        ("{kind: external, url: 'http://h:1', calls: [other]}", "what a service at a URL calls is its own affair"),
+        ("{kind: external, url: 'http://h:1', port: 80}", "leave out port"),
+        ("{kind: external, url: 'http://h:1', instances: 2}", "leave out instances"),
+        ("{kind: external, url: 'ftp://h:1'}", "is not a URL"),
+        ("{kind: external, url: 'http://h:1/?a=b'}", "must end before its query"),
+    ],
+)
+def test_what_a_service_at_a_url_can_t_have(stage, message):
+    found = mistakes("{calls: [pay]}", pay=stage, other="{}")
+    assert any(message in text for text in found), found
+
+
+def test_an_external_service_that_nobody_calls_is_refused():
+    (message,) = mistakes("{}", pay="{kind: external, url: 'http://h:1'}")
+    assert "no stage calls this external service" in message
+
+
+def test_an_external_service_can_t_be_started():
+    topology = read(f"name: shop\nstages:\n  shop: {{calls: [pay.get]}}\n  pay: {EXTERNAL}\n")
+    with pytest.raises(ConfigurationError, match="is called, and not started"):
+        resolve_topology_stage(topology, "pay", {}, no_samples)
