@@ -78,7 +78,7 @@ bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 mess
 pictures: $(VENV)/.tests ## take the pictures of the console in docs/ again
 	$(BIN)/python -m tests.pictures
 
-tables: $(VENV)/.tests ## write the README's tables of signals from the catalogue
+tables: $(VENV)/.tests ## write the README's tables of signals and keys from their catalogues
 	$(BIN)/python -m tests.readme_tables
 
 lock: ## write requirements.txt, and those of deploy/ and tests/, from pyproject.toml

@@ -1,4 +1,4 @@
-"""Write the README's tables of signals from the catalogue: `make tables`."""
+"""Write the README's tables of signals and keys from their catalogues: `make tables`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from simulator.telemetry.catalogue.attributes import ATTRIBUTES
 from simulator.telemetry.catalogue.metrics import METRICS
 from simulator.telemetry.catalogue.records import Attribute, Convention, LogEvent, Metric, Span
 from simulator.telemetry.catalogue.spans import SPANS
+from simulator.topology.catalogue import PLACES, Key, all_keys, keys_of
+from simulator.topology.model import Operation
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -28,6 +30,21 @@ def with_tables(text: str) -> str:
             raise LookupError(f"the README has no place for the table of {name}")
         text = place.sub(lambda found, table=table: f"{found[1]}{table()}{found[2]}", text)
     return text
+
+
+def keys_table() -> str:
+    """Return the table of the keys of a topology; those of an operation are also a stage's."""
+    places = [(place, [key for key in all_keys() if key.place == place]) for place in PLACES if place != "process"]
+    rows = [(place, key) for place, keys in places for key in keys]
+    own = set(keys_of(Operation))
+    kept = [(place, key) for place, key in rows if place != "stage" or key.name not in own]
+    return _table(("of", "key", "meaning", "for instance", "live"), (_key_row(place, key) for place, key in kept))
+
+
+def _key_row(place: str, key: Key) -> tuple[str, ...]:
+    shown = "stage, operation" if place == "operation" else place
+    example = key.about.example.replace("|", "\\|")
+    return shown, f"`{key.name}`", key.about.sentence, f"`{example}`", "yes" if key.about.live else ""
 
 
 def metrics_table() -> str:
@@ -91,6 +108,7 @@ def _line(cells: tuple[str, ...]) -> str:
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
+    "keys": keys_table,
     "log events": events_table,
     "spans": spans_table,
     "attributes": attributes_table,

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+from collections.abc import Iterator
 
 import click
 
-from simulator.topology.layers import KEYS
+
+class KeyedCommand(click.Command):
+    """A command with an option for each key, made from the catalogue once it is called."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return its own parameters and those of the keys."""
+        *own, help_option = super().get_params(ctx)
+        return [*own, *_all_key_options(), help_option]
 
 
-def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each key to a command."""
-    for key, text in reversed(list(KEYS.items())):
+@functools.cache
+def _all_key_options() -> tuple[click.Option, ...]:
+    return tuple(_key_options())
+
+
+def _key_options() -> Iterator[click.Option]:
+    from simulator.topology.layers import KEYS
+
+    for key, text in KEYS.items():
         flag = f"--{key.lower().replace('_', '-')}"
         if key == "HEADERS":
-            option = click.option(flag, "--header", key, metavar="TEXT", help=text, multiple=True, callback=_as_list)
+            yield click.Option([flag, "--header", key], metavar="TEXT", help=text, multiple=True, callback=_as_list)
         else:
-            option = click.option(flag, key, metavar="TEXT", help=text)
-        command = option(command)
-    return command
+            yield click.Option([flag, key], metavar="TEXT", help=text)
 
 
 def _as_list(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[str] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE
 
 
 @click.command()

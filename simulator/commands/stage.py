@@ -8,18 +8,17 @@ from typing import Any
 
 import click
 
-from simulator.commands.key_options import key_options
+from simulator.commands.key_options import KeyedCommand
 from simulator.commands.program import Program
 from simulator.commands.stage_process import prepare_stage_process
 
 
-@click.command()
+@click.command(cls=KeyedCommand)
 @click.option("--topology", type=click.Path(path_type=Path), help="Run a stage of this topology file.")
 @click.option("--stage", "stage_names", multiple=True, help="The stage of the topology to run; may be repeated.")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="The configuration file.  [default: instance/config.py]"
 )
-@key_options
 @click.option(
     "--processes",
     type=click.IntRange(1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
 
 CONSOLE_VARIABLE = "SIMULATOR_CONSOLE"
 LOG_LIMIT_VARIABLE = "SIMULATOR_LOG_LIMIT"

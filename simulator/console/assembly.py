@@ -23,7 +23,7 @@ from simulator.console.traces.receiver import PREFIX as RECEIVER
 from simulator.console.traces.receiver import make_receiver
 from simulator.console.watching import Watching
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE
 
 _MAX_REQUEST_BYTES = 2**20
 

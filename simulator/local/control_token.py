@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from simulator.local.folder import write
 from simulator.telemetry.run_files import RunFiles
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE
 
 _TOKEN_BYTES = 24
 

@@ -14,7 +14,7 @@ from simulator.local.folder import DEFAULT_PARENT
 from simulator.nearest import unknown_name
 from simulator.net.remote import TokenRefused, exchange
 from simulator.topology.changes import OPERATIONS, patch_of
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE
 
 
 @dataclass(frozen=True)

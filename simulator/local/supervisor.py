@@ -34,9 +34,9 @@ from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import base_path, with_address
 from simulator.topology.draining import run_drain_seconds
 from simulator.topology.graph import called_first, callers_by_stage, callers_first, calls_of
-from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
+from simulator.topology.variables import SECRET_VARIABLE
 
 DEFAULT_LOG_LIMIT_BYTES = 2**30
 _TICK_SECONDS = 0.1

@@ -27,10 +27,10 @@ from simulator.local.virtual_logs import VirtualLogs
 from simulator.quoting import quoted
 from simulator.telemetry.standing import RollingWindow
 from simulator.topology.draining import run_drain_seconds
-from simulator.topology.layers import ENVIRONMENT_PREFIX
 from simulator.topology.model import Role, Topology
 from simulator.topology.reader import write_topology
 from simulator.topology.settings import LOG_LEVELS
+from simulator.topology.variables import ENVIRONMENT_PREFIX
 from simulator.virtual.kernel import Kernel
 from simulator.virtual.system import VirtualSystem
 

@@ -37,10 +37,10 @@ from simulator.render.containers import (
 from simulator.render.packing import Packed, container_of, grace_seconds, pack, port_of
 from simulator.topology.addresses import DEFAULT_PORT, url_of
 from simulator.topology.graph import entries, reached_from
-from simulator.topology.layers import SECRET_VARIABLE
 from simulator.topology.model import Role, Topology
 from simulator.topology.names import dns_label, host_name
 from simulator.topology.reader import write_topology
+from simulator.topology.variables import SECRET_VARIABLE
 
 _OTHERS = (*OBSERVERS, *LOAD_GENERATORS)
 # It runs each second while many stages start: an HTTP client would take three times the CPU time.

@@ -50,9 +50,9 @@ from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.tally import DISCONNECTS, Tally
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
 from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
 
 
 @dataclass(frozen=True)

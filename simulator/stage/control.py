@@ -17,7 +17,7 @@ from simulator.errors import ConfigurationError
 from simulator.net.loopback import host_of, is_loopback
 from simulator.net.problems import http_problem, problem
 from simulator.net.request_body import BodyTooLarge, read_body
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE
 
 PATH = "/control"
 _MAX_BYTES = 64 * 1024

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulator.topology.keys import About, about, key_of
 from simulator.topology.model import Load, Operation, Slo, Stage, Topology
+from simulator.topology.process import Process
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 
 PLACES: Mapping[str, type[Any]] = MappingProxyType(
@@ -25,6 +26,7 @@ PLACES: Mapping[str, type[Any]] = MappingProxyType(
         "parallel": Parallel,
         "in order": InOrder,
         "choose": Choose,
+        "process": Process,
     }
 )
 
@@ -38,6 +40,14 @@ class Key:
     field: str
     type: Any
     about: About
+
+    @property
+    def flag_text(self) -> str:
+        """Return what is said about it where it is a flag."""
+        said = self.about
+        # A list or mapping of one is written without brackets.
+        example = said.example[1:-1].strip('"') if said.example[:1] in ("[", "{") else said.example
+        return " ".join(filter(None, (said.sentence, said.note, f"For instance {example}." if example else "")))
 
     @property
     def is_text(self) -> bool:
@@ -83,6 +93,15 @@ def _keys_of(record: type[Any]) -> Mapping[str, Key]:
 def all_keys() -> tuple[Key, ...]:
     """Return every key of every place; those of an operation are also a stage's."""
     return tuple(key for record in PLACES.values() for key in keys_of(record).values())
+
+
+@functools.cache
+def flags() -> Mapping[str, Key]:
+    """Return the keys of the process of a single stage, by the name that they have there: WORKERS."""
+    found = {}
+    for record in (Process, Stage, Load, Call, Topology):
+        found.update({name.upper(): key for name, key in keys_of(record).items() if key.about.flag})
+    return MappingProxyType(found)
 
 
 def live_keys(record: type[Any]) -> tuple[str, ...]:

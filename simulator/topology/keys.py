@@ -13,16 +13,24 @@ _OTHER_KEYS = {"request_size": "request_bytes", "response_size": "response_bytes
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A key: what it means, in one sentence, and an example; `live` means that it can be changed while a stage runs."""
+    """A key: what it means, in one sentence, and an example.
+
+    `live` means that it can be changed while a stage runs, `flag` that the process of a single stage has it too: as a
+    flag, a variable and a name in `instance/config.py`. For these a `note` is added to the sentence.
+    """
 
     sentence: str
     example: str = ""
     live: bool = False
+    flag: bool = False
+    note: str = ""
 
 
-def key(sentence: str, example: str = "", *, live: bool = False) -> Mapping[str, About]:
+def key(
+    sentence: str, example: str = "", *, live: bool = False, flag: bool = False, note: str = ""
+) -> Mapping[str, About]:
     """Return the metadata of a field that has a key in a file."""
-    return {_METADATA: About(sentence, example, live)}
+    return {_METADATA: About(sentence, example, live, flag, note)}
 
 
 def about(metadata: Mapping[str, object]) -> About | None:

@@ -11,51 +11,12 @@ from typing import Any
 
 from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import nearest, unknown_key
+from simulator.topology.catalogue import flags
 from simulator.topology.text_files import read_text
+from simulator.topology.variables import ENVIRONMENT_PREFIX
 
-ENVIRONMENT_PREFIX = "SIMULATOR_"
-# The secret by which the stages of a run know each other; not a key, because no file or flag should hold it.
-SECRET_VARIABLE = f"{ENVIRONMENT_PREFIX}RUN_SECRET"
-# The token that /control asks for; not a key, for the same reason.
-CONTROL_TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}CONTROL_TOKEN"
-
-# Every key, and one sentence about it: `instance/config.py`, SIMULATOR_<KEY> and --<key> alike.
-KEYS: Mapping[str, str] = {
-    "NAME": "The stage's name: up to 63 letters, digits, dashes, underscores and dots, as in cart or product_catalog.",
-    "ROLE": "injector (first), processor (in the middle) or terminator (last). By default as the other keys imply.",
-    "HOST": "The address to listen on; 0.0.0.0 lets other machines in.",
-    "PORT": "The port to listen on.",
-    "PATH": "The path that takes POSTed messages.",
-    "DOWNSTREAM": "Where to send messages on: URL or name=URL, several separated by commas, called in order.",
-    "TIMEOUT": "How long each attempt waits for a downstream's answer.",
-    "DEADLINE": "How long a call may take with all its attempts; the rest of the time travels on with the message.",
-    "RETRIES": "Attempts after the first, for instance 2 or retries(3, backoff=50ms, max=2s, budget=20%).",
-    "BREAKER": "When to stop calling for a while, for instance breaker(failures=5, reset=10s).",
-    "HEDGE": "Send a second attempt when the first has had no answer for this long.",
-    "OPTIONAL": "true: a call that fails does not fail the message.",
-    "REQUEST_BYTES": "Send a body of this size in place of the message's own, for instance uniform(1KB, 10KB).",
-    "HEADERS": "Headers of every call, for instance 'Authorization: Bearer ${TOKEN}'; ${TOKEN} is a variable's value.",
-    "DELAY": "The simulated processing time, for instance lognormal(p50=12ms, p99=80ms).",
-    "FAULTS": "The faults to inject, for instance error(503, 5%); several separated by semicolons.",
-    "WORKERS": "Messages processed concurrently; more wait.",
-    "QUEUE": "Messages that may wait for a worker; beyond that the answer is 503 with Retry-After.",
-    "RATE_LIMIT": "Messages taken per second, for instance 50/s; beyond that the answer is 429 with Retry-After.",
-    "FORWARD": "When to answer: wait (when all is done) or accept (202, as soon as the message is in the queue).",
-    "RESPONSE_BYTES": "The size of the answer, for instance 10KB; by default a short receipt.",
-    "INSTANCE": "Which of the stage's instances this process is, from 1.",
-    "MAX_BODY": "The largest body taken, for instance 1MiB.",
-    "RATE": "Messages an injector creates, for instance 20/s.",
-    "ARRIVALS": "How an injector's messages follow each other: poisson or constant.",
-    "MESSAGES": "How many messages an injector creates before it stops; by default it never stops.",
-    "CONCURRENCY": "Messages of an input in flight at a time, if no RATE paces it.",
-    "INPUT": "A JSON Lines file whose lines an injector sends; - is standard input.",
-    "ON_BAD_LINE": "What a line of INPUT that is not JSON does: stop, or skip.",
-    "OUTPUT": "A JSON Lines file to which a terminator appends what it gets.",
-    "SEED": "The seed for every random draw; by default one is drawn and logged.",
-    "LOG_LEVEL": "debug, info, warning or error.",
-    "SHUTDOWN_DELAY": "How long a stage keeps accepting messages after SIGTERM, until its callers know of it.",
-    "DRAIN_TIMEOUT": "How long a stopping stage may take to finish what it has admitted; by default as long as needed.",
-}
+# Every key, and what is said about it: `instance/config.py`, SIMULATOR_<KEY> and --<key> alike.
+KEYS: Mapping[str, str] = {name: key.flag_text for name, key in flags().items()}
 
 
 @dataclass(frozen=True)

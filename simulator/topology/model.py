@@ -113,18 +113,23 @@ class Load:
     """
 
     rate_per_second: PerSecond | None = field(
-        default=None, metadata=key("Messages an injector creates.", "20/s", live=True)
+        default=None, metadata=key("Messages an injector creates.", "20/s", live=True, flag=True)
     )
     arrivals: Schedule = field(
         default=DEFAULT_ARRIVALS,
-        metadata=key("How an injector's messages follow each other: poisson or constant.", "poisson", live=True),
+        metadata=key(
+            "How an injector's messages follow each other: poisson or constant.", "poisson", live=True, flag=True
+        ),
     )
     messages: Messages | None = field(
         default=None,
-        metadata=key("How many messages an injector creates before it stops; by default it never stops.", "1000"),
+        metadata=key(
+            "How many messages an injector creates before it stops; by default it never stops.", "1000", flag=True
+        ),
     )
     concurrency: PositiveCount = field(
-        default=PositiveCount(16), metadata=key("Messages of an input in flight at a time, if no rate paces it.", "16")
+        default=PositiveCount(16),
+        metadata=key("Messages of an input in flight at a time, if no rate paces it.", "16", flag=True),
     )
 
     def __post_init__(self) -> None:
@@ -149,11 +154,11 @@ class Operation:
 
     method: Method = field(default=Method.POST, metadata=key("The HTTP method.", "GET"))
     path: Path = field(
-        default=DEFAULT_PATH, metadata=key("The path, whose {names} stand for a segment.", "/carts/{id}")
+        default=DEFAULT_PATH, metadata=key("The path, whose {names} stand for a segment.", "/carts/{id}", flag=True)
     )
     delay: Delay = field(
         default=NO_DELAY,
-        metadata=key("The simulated processing time.", "lognormal(p50=12ms, p99=80ms)", live=True),
+        metadata=key("The simulated processing time.", "lognormal(p50=12ms, p99=80ms)", live=True, flag=True),
     )
     work: Work = field(
         default=NO_WORK,
@@ -163,7 +168,14 @@ class Operation:
         ),
     )
     faults: tuple[Fault, ...] = field(
-        default=(), metadata=key("The faults to inject.", '["error(503, 5%)"]', live=True)
+        default=(),
+        metadata=key(
+            "The faults to inject.",
+            '["error(503, 5%)"]',
+            live=True,
+            flag=True,
+            note="Several are separated by semicolons.",
+        ),
     )
     forward: Forward = field(
         default=Forward.WAIT,
@@ -171,10 +183,11 @@ class Operation:
             "When to answer: wait (when all is done) or accept (202, as soon as the message is in the queue).",
             "accept",
             live=True,
+            flag=True,
         ),
     )
     response_size: Size | None = field(
-        default=None, metadata=key("The size of the answer; by default a short receipt.", "10KB", live=True)
+        default=None, metadata=key("The size of the answer; by default a short receipt.", "10KB", live=True, flag=True)
     )
     slo: Slo | None = field(
         default=None, metadata=key("The objectives, from which alerts are made.", "{latency: 300ms@99%, errors: 0.1%}")
@@ -206,7 +219,12 @@ class Stage(Operation):
 
     role: Role = field(
         default=Role.PROCESSOR,
-        metadata=key("injector (first), processor (in the middle) or terminator (last).", "terminator"),
+        metadata=key(
+            "injector (first), processor (in the middle) or terminator (last).",
+            "terminator",
+            flag=True,
+            note="By default as the other keys imply.",
+        ),
     )
     kind: Kind = field(
         default=Kind.SERVICE,
@@ -233,21 +251,26 @@ class Stage(Operation):
         metadata=key("Whether it has spans of its own; by default a service does, and other kinds do not.", "true"),
     )
     host: Host | None = field(
-        default=None, metadata=key("The address to listen on; 0.0.0.0 lets other machines in.", "127.0.0.1")
+        default=None, metadata=key("The address to listen on; 0.0.0.0 lets other machines in.", "127.0.0.1", flag=True)
     )
-    port: Port | None = field(default=None, metadata=key("The port to listen on.", "8081"))
+    port: Port | None = field(default=None, metadata=key("The port to listen on.", "8081", flag=True))
     workers: PositiveCount = field(
-        default=DEFAULT_WORKERS, metadata=key("Messages processed concurrently; more wait.", "8", live=True)
+        default=DEFAULT_WORKERS, metadata=key("Messages processed concurrently; more wait.", "8", live=True, flag=True)
     )
     queue: Count = field(
         default=DEFAULT_QUEUE,
         metadata=key(
-            "Messages that may wait for a worker; beyond that the answer is 503 with Retry-After.", "64", live=True
+            "Messages that may wait for a worker; beyond that the answer is 503 with Retry-After.",
+            "64",
+            live=True,
+            flag=True,
         ),
     )
     rate_limit: RateLimit | None = field(
         default=None,
-        metadata=key("Messages taken per second; beyond that the answer is 429 with Retry-After.", "50/s", live=True),
+        metadata=key(
+            "Messages taken per second; beyond that the answer is 429 with Retry-After.", "50/s", live=True, flag=True
+        ),
     )
     instances: Instances = field(default=Instances(1), metadata=key("How many processes it has.", "2..6"))
     max_instances: Instances | None = field(
@@ -256,24 +279,30 @@ class Stage(Operation):
     processes: Processes = field(
         default=Processes.SHARED, metadata=key("apart: it never shares a process with other stages.", "apart")
     )
-    max_body_bytes: Bytes = field(default=DEFAULT_MAX_BODY, metadata=key("The largest body taken.", "1MiB"))
+    max_body_bytes: Bytes = field(default=DEFAULT_MAX_BODY, metadata=key("The largest body taken.", "1MiB", flag=True))
     load: Load | None = field(
         default=None, metadata=key("The messages that an injector creates.", "{rate: 20/s}", live=True)
     )
     input: str | None = field(
         default=None,
-        metadata=key("A JSON Lines file whose lines an injector sends; - is standard input.", "messages.jsonl"),
+        metadata=key(
+            "A JSON Lines file whose lines an injector sends; - is standard input.", "messages.jsonl", flag=True
+        ),
     )
     on_bad_line: OnBadLine = field(
-        default=OnBadLine.STOP, metadata=key("What a line of the input that is not JSON does: stop, or skip.", "skip")
+        default=OnBadLine.STOP,
+        metadata=key("What a line of the input that is not JSON does: stop, or skip.", "skip", flag=True),
     )
     output: str | None = field(
-        default=None, metadata=key("A JSON Lines file to which a terminator appends what it gets.", "out.jsonl")
+        default=None,
+        metadata=key("A JSON Lines file to which a terminator appends what it gets.", "out.jsonl", flag=True),
     )
     drain_timeout_seconds: Seconds | None = field(
         default=None,
         metadata=key(
-            "How long a stopping stage may take to finish what it has admitted; by default as long as needed.", "30s"
+            "How long a stopping stage may take to finish what it has admitted; by default as long as needed.",
+            "30s",
+            flag=True,
         ),
     )
     operations: Mapping[str, Operation] = field(
@@ -306,7 +335,8 @@ class Topology:
 
     name: Name = field(metadata=key("The name of the system.", "orders"))
     seed: Seed | None = field(
-        default=None, metadata=key("The seed for every random draw; by default one is drawn and logged.", "7")
+        default=None,
+        metadata=key("The seed for every random draw; by default one is drawn and logged.", "7", flag=True),
     )
     drain_timeout_seconds: Seconds | None = field(
         default=None, metadata=key("How long a stopping run may take to finish what it has admitted.", "30s")

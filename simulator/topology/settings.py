@@ -25,6 +25,7 @@ from simulator.topology.addresses import (
     routes_of,
     stage_urls,
 )
+from simulator.topology.catalogue import flags
 from simulator.topology.changes import EVERY, Patch, applied, put, read_value
 from simulator.topology.decisions import decision_problems
 from simulator.topology.document import Keys
@@ -33,6 +34,7 @@ from simulator.topology.graph import Node, calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import check_name
+from simulator.topology.process import Process
 from simulator.topology.sizes import Limit
 from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
@@ -41,12 +43,10 @@ from simulator.topology.targets import operation_names, resolved
 from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-DEFAULT_NAME = "stage"
-# How long Kubernetes and the like need to make known that an endpoint is gone.
-DEFAULT_SHUTDOWN_DELAY_SECONDS = 3.0
-_LOAD_KEYS = ("RATE", "ARRIVALS", "MESSAGES", "CONCURRENCY")
-_CALL_KEYS = ("TIMEOUT", "DEADLINE", "RETRIES", "BREAKER", "HEDGE", "OPTIONAL", "REQUEST_BYTES", "HEADERS")
-_APART_KEYS = ("NAME", "DOWNSTREAM", "INSTANCE", "SEED", "LOG_LEVEL", "SHUTDOWN_DELAY")
+_LOAD_KEYS = tuple(name for name, key in flags().items() if key.place == "load")
+_CALL_KEYS = tuple(name for name, key in flags().items() if key.place == "call")
+# They are read here; all others are keys of the stage.
+_APART_KEYS = tuple(name for name, key in flags().items() if key.place in ("process", "topology"))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def resolve_stage(
     with contextlib.suppress(ValueError):
         base["instances"] = _instance(whole_number_in(_value(given, "INSTANCE")))  # there are at least as many
     return _Resolution(given, read_samples).settle(
-        base | {"role": role}, _value(given, "NAME") or DEFAULT_NAME, None, ignored
+        base | {"role": role}, _value(given, "NAME") or Process.name, None, ignored
     )
 
 
@@ -147,7 +147,7 @@ class _Resolution:
         addresses_are_valid = not self.problems
         if topology is None:
             base = base | ({"calls": list(dict.fromkeys(address.name for address in addresses))} if addresses else {})
-            name = self._check("NAME", name, check_name) or DEFAULT_NAME
+            name = self._check("NAME", name, check_name) or Process.name
         else:
             self._check_fits(topology, name, addresses)
         stage, found = structure(self._overlay(base), Stage, self.read_samples)
@@ -332,4 +332,4 @@ def _log_level(value: Any) -> str:
 
 
 def _delay(value: Any) -> float:
-    return DEFAULT_SHUTDOWN_DELAY_SECONDS if value is None else parse_duration(value)
+    return Process.shutdown_delay_seconds if value is None else parse_duration(value)

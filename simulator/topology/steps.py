@@ -36,33 +36,37 @@ class Call:
 
     to: Name = field(metadata=key("The stage to call, or one of its operations.", "cart.read"))
     timeout_seconds: PositiveSeconds = field(
-        default=DEFAULT_TIMEOUT, metadata=key("How long each attempt waits for an answer.", "500ms")
+        default=DEFAULT_TIMEOUT, metadata=key("How long each attempt waits for an answer.", "500ms", flag=True)
     )
     deadline_seconds: PositiveSeconds | None = field(
-        default=None, metadata=key("How long the call may take with all its attempts; the rest travels on.", "2s")
+        default=None,
+        metadata=key("How long the call may take with all its attempts; the rest travels on.", "2s", flag=True),
     )
     probability_ratio: Ratio = field(default=Ratio(1.0), metadata=key(_PROBABILITY, "10%"))
     when: When | None = field(default=None, metadata=key(_WHEN, "not hit"))
     times: Times = field(default=ONCE, metadata=key("How many times to call, one after the other.", "3"))
     retries: Retries = field(
         default=NO_RETRIES,
-        metadata=key("Attempts after the first.", "retries(3, backoff=50ms, max=2s, budget=20%)"),
+        metadata=key("Attempts after the first.", "retries(3, backoff=50ms, max=2s, budget=20%)", flag=True),
     )
     hedge_seconds: PositiveSeconds | None = field(
-        default=None, metadata=key("Send a second attempt when the first has had no answer for this long.", "50ms")
+        default=None,
+        metadata=key("Send a second attempt when the first has had no answer for this long.", "50ms", flag=True),
     )
     breaker: BreakerRule | None = field(
-        default=None, metadata=key("When to stop calling for a while.", "breaker(failures=5, reset=10s)")
+        default=None, metadata=key("When to stop calling for a while.", "breaker(failures=5, reset=10s)", flag=True)
     )
-    optional: bool = field(default=False, metadata=key(_OPTIONAL, "true"))
+    optional: bool = field(default=False, metadata=key(_OPTIONAL, "true", flag=True))
     fallback: tuple[Step, ...] = field(
         default=(), metadata=key("A step, or a list of steps, to take in place of a call that failed.", "cache.read")
     )
     request_size: Size | None = field(
-        default=None, metadata=key("Send a body of this size in place of the message's own.", "uniform(1KB, 10KB)")
+        default=None,
+        metadata=key("Send a body of this size in place of the message's own.", "uniform(1KB, 10KB)", flag=True),
     )
     headers: Headers | None = field(
-        default=None, metadata=key("Headers of the call; ${TOKEN} is a variable's value.", "{X-Tenant: gold}")
+        default=None,
+        metadata=key("Headers of the call; ${TOKEN} is a variable's value.", "{X-Tenant: gold}", flag=True),
     )
     operation: str = ""
 

@@ -16,7 +16,7 @@ IMPORTED_LATER = {"stage_settings"}
 MODULES = {module.name for module in pkgutil.iter_modules(commands.__path__)}
 # The words of the command line: names of keys and variables, and errors.
 LIGHT = tuple(f"simulator.{name}" for name in ("cli", "commands", "errors", "grants", "nearest", "quoting"))
-LIGHT_OF_TOPOLOGY = ("simulator.topology", "simulator.topology.layers", "simulator.topology.text_files")
+LIGHT_OF_TOPOLOGY = ("simulator.topology", "simulator.topology.variables")
 HEAVY = {"gevent", "flask", "requests", "yaml", "rich", "structlog", "opentelemetry", "cattrs", "dash"}
 HEAVY |= {"ssl", "socket", "selectors", "subprocess", "queue"}  # patched by gevent before they are imported
 
@@ -35,6 +35,11 @@ def test_a_command_imports_nothing_but_click_before_it_is_called(module):
     assert HEAVY.isdisjoint(imported)
     own = [name for name in imported if name.startswith("simulator.")]
     assert [name for name in own if not name.startswith(LIGHT) and name not in LIGHT_OF_TOPOLOGY] == []
+
+
+def test_the_options_of_a_stage_import_nothing_that_gevent_patches():
+    """They are made from the catalogue of keys before the stage's process is prepared."""
+    assert HEAVY.isdisjoint(imported_by("simulator.topology.layers"))
 
 
 def test_every_command_is_a_function_of_its_name_in_a_module_of_its_name():

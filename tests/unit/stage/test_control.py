@@ -13,7 +13,7 @@ from simulator.engine.live import LiveStage
 from simulator.net.request_body import BrokenBody
 from simulator.stage.control import PATH, make_control
 from simulator.telemetry.logs import make_logger
-from simulator.topology.layers import CONTROL_TOKEN_VARIABLE
+from simulator.topology.variables import CONTROL_TOKEN_VARIABLE
 
 TOKEN = "s3cret"
 
