@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,10 +13,20 @@ _MAX_WARNINGS = 50
 
 @click.command()
 @click.argument("topology", type=click.Path(path_type=Path))
-def check(topology: Path) -> int:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "mermaid", "dot", "json"]),
+    default="text",
+    show_default=True,
+    help="As text, as a Mermaid flowchart, as a graph for Graphviz, or all that the text says as JSON.",
+)
+def check(topology: Path, form: str) -> int:
     """Report what is wrong with a topology file, or describe it."""
+    from simulator.local.check_json import check_json
     from simulator.local.collisions import check_files
     from simulator.local.description import describe
+    from simulator.local.diagrams import dot, mermaid
     from simulator.local.idle_groups import idle_group_warnings
     from simulator.local.machine import size_warning, this_machine
     from simulator.local.packing import pack, sharing_warnings
@@ -29,10 +40,6 @@ def check(topology: Path) -> int:
     machine = this_machine()
     too_large = size_warning(read, machine)
     outlook = Outlook(read)
-    console = make_console(Outlet(sys.stdout))
-    width = console.width if console.is_terminal else None  # on a pipe each line is whole
-    description = describe(read, fits=too_large is None, multiplied=outlook.multiplied(), width=width)
-    console.print(description, soft_wrap=True)
     sharing = sharing_warnings(read, pack(read, None, machine.cores))
     warnings = [
         *filter(None, [too_large]),
@@ -41,6 +48,18 @@ def check(topology: Path) -> int:
         *idle_group_warnings(read),
         *outlook.warnings(),
     ]
+    outlet = Outlet(sys.stdout)
+    match form:
+        case "text":
+            console = make_console(outlet)
+            width = console.width if console.is_terminal else None  # on a pipe each line is whole
+            description = describe(read, fits=too_large is None, multiplied=outlook.multiplied(), width=width)
+            console.print(description, soft_wrap=True)
+        case "json":
+            outlet.write(json.dumps(check_json(read, outlook, too_large is None, warnings), indent=2) + "\n")
+        case _:
+            outlet.write(mermaid(read) if form == "mermaid" else dot(read))
+    outlet.flush()
     for warning in warnings[:_MAX_WARNINGS]:
         click.echo(f"warning: {warning}", err=True)
     if len(warnings) > _MAX_WARNINGS:

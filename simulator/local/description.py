@@ -130,11 +130,14 @@ def _of_operation(
 
 
 def _sources(topology: Topology) -> str:
-    said = [
-        f"{name} ({_load(topology.stages[name])})" if topology.stages[name].role is Role.INJECTOR else f"{name} (POST)"
-        for name in entries(topology)
-    ]
-    return f"entries: {', '.join(said)}"
+    return f"entries: {', '.join(f'{name} ({words})' for name, words in entry_words(topology))}"
+
+
+def entry_words(topology: Topology) -> Iterator[tuple[str, str]]:
+    """Yield each stage where messages enter, and which these are."""
+    for name in entries(topology):
+        stage = topology.stages[name]
+        yield name, _load(stage) if stage.role is Role.INJECTOR else "POST"
 
 
 def _load(stage: Stage) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,31 @@ def test_warnings_are_not_mistakes(tmp_path):
         "warning: front has too few workers for the load: 100/s, each for 100ms, keep 10 busy, and there are 4; "
         "its queue fills, and the rest is answered 503",
     ]
+
+
+@pytest.mark.parametrize(
+    ("form", "first"),
+    [("text", "shop: 8 stages, good to run"), ("mermaid", "flowchart LR"), ("dot", 'digraph "shop" {')],
+)
+def test_the_formats(tmp_path, form, first):
+    """Each is all that standard output has."""
+    checked = run("check", "--format", form, str(Path("topologies/shop.yaml").resolve()), cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.splitlines()[0] == first
+
+
+def test_json_has_the_warnings_too(tmp_path):
+    """A program need not read standard error."""
+    (tmp_path / "t.yaml").write_text(STRAINED)
+    checked = run("check", "--format", "json", "t.yaml", cwd=tmp_path)
+    found = json.loads(checked.stdout)
+    assert checked.returncode == 0
+    assert [f"warning: {text}" for text in found["warnings"]] == checked.stderr.splitlines()
+    assert len(found["warnings"]) == 2
+
+
+def test_a_mistake_has_no_picture(tmp_path):
+    """It is told as ever, and nothing is drawn."""
+    (tmp_path / "t.yaml").write_text("stages:\n  a: {calls: [nobody]}\n")
+    checked = run("check", "--format", "dot", "t.yaml", cwd=tmp_path)
+    assert (checked.returncode, checked.stdout) == (2, "")
