@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cattrs import Converter
@@ -57,7 +58,10 @@ class _Reading:
     def step(self, value: Any, _: Any) -> Any:
         if isinstance(value, list):
             return InOrder(steps=self.steps(value, None))
-        return self._converter.structure(value, _kind_of(value))
+        return self._named(self._converter.structure(value, _kind_of(value)))
+
+    def _named(self, step: Any) -> Any:
+        return replace(step, is_named=True) if isinstance(step, InOrder) and step.is_plain else step
 
     def choice(self, value: Any, _: Any) -> tuple[Alternative, ...]:
         if isinstance(value, dict):

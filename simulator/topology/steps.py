@@ -103,7 +103,10 @@ class Parallel:
 
 @dataclass(frozen=True, kw_only=True)
 class InOrder:
-    """Steps that are taken in sequence, `times` times; in a group a list is short for one of these."""
+    """Steps that are taken in sequence, `times` times; in a group a list is short for one of these.
+
+    `is_named` tells one without options that a file has under its key, `{steps: [a, b]}`, from a list.
+    """
 
     steps: tuple[Step, ...] = field(metadata=key("Steps to take one after the other.", "[db.find, cache.set]"))
     times: Times = field(default=ONCE, metadata=key("How many times to take them, one after the other.", "items"))
@@ -111,10 +114,11 @@ class InOrder:
     when: When | None = field(default=None, metadata=key(_WHEN, "not hit"))
     optional: bool = field(default=False, metadata=key(_OPTIONAL, "true"))
     on_error: tuple[Step, ...] = field(default=(), metadata=key(_ON_ERROR, "[stock.release]"))
+    is_named: bool = False
 
     @property
     def is_plain(self) -> bool:
-        """Return whether it is nothing but a list of steps."""
+        """Return whether it is a list of steps."""
         return self == InOrder(steps=self.steps)
 
 

@@ -367,7 +367,11 @@ def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
 
 
 # The fields that have no key of their own.
-_NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {Call: ("operation",), model.Stage: ("operations",)}
+_NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {
+    Call: ("operation",),
+    InOrder: ("is_named",),
+    model.Stage: ("operations",),
+}
 OPERATION_KEYS = frozenset(key_of(field.name) for field in fields(model.Operation))
 # What a stage is comes before what it does, and its calls and operations at the end.
 _FIRST = ("role", "kind", "system", "namespace", "url", "server_span", "host", "port")

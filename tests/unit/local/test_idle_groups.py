@@ -23,6 +23,7 @@ LIST = "a list in a list changes nothing: write {parallel: [a, b]} for steps at 
         ("[{parallel: [end], limit: 3, times: 9}]", []),
         ("[{parallel: [end, [end, end]], limit: 1}, {choose: [{steps: [end], weight: 1}]}, {parallel: [end]}]", []),
         ("[{steps: [end], optional: true}]", []),
+        ("[end, {steps: [end]}]", []),
     ],
 )
 def test_a_group_without_an_effect_is_told(calls, told):

@@ -161,6 +161,8 @@ def test_every_key_of_a_call_is_read():
         ({"to": "a", "optional": "TRUE"}, Call(to="a", optional=True)),
         (["a", "b"], InOrder(steps=(Call(to="a"), Call(to="b")))),
         ([], InOrder(steps=())),
+        ({"steps": ["a"]}, InOrder(steps=(Call(to="a"),), is_named=True)),
+        ({"steps": ["a"], "optional": True}, InOrder(steps=(Call(to="a"),), optional=True)),
         ({"parallel": []}, Parallel(parallel=())),
         (
             {"parallel": ["a", ["b", "c"]], "limit": 2, "probability": "5%"},
