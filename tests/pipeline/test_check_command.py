@@ -67,3 +67,30 @@ def test_a_mistake_has_no_picture(tmp_path):
     (tmp_path / "t.yaml").write_text("stages:\n  a: {calls: [nobody]}\n")
     checked = run("check", "--format", "dot", "t.yaml", cwd=tmp_path)
     assert (checked.returncode, checked.stdout) == (2, "")
+
+
+def foreseen_and_received(folder, name, messages):
+    """Return what `check` foresees for each message, and what each stage received in virtual time."""
+    path = str(Path(f"topologies/{name}.yaml").resolve())
+    foreseen = json.loads(run("check", "--format", "json", path, cwd=folder).stdout)["multiplied"]
+    ended = run("run", path, "--virtual", "--messages", str(messages), "--seed", "7", "--json", cwd=folder)
+    received = {line["stage"]: line["received"] for line in json.loads(ended.stdout)["ledger"]["stages"]}
+    return foreseen, received
+
+
+def test_the_worst_case_is_what_happens_if_everything_fails(tmp_path):
+    """In the retry storm the database never answers, so that every attempt is made."""
+    foreseen, received = foreseen_and_received(tmp_path, "retry-storm", 20)
+    assert {one["called"]: 20 * one["max_calls"] for one in foreseen} == {
+        name: count for name, count in received.items() if name != "clients"
+    }
+
+
+def test_the_means_are_what_happens_if_next_to_nothing_fails(tmp_path):
+    """With the decisions of the shop, within sampling error and the few that can't pay."""
+    foreseen, received = foreseen_and_received(tmp_path, "shop", 5000)
+    means = dict.fromkeys(received, 0.0)
+    for one in foreseen:
+        means[one["called"].partition(".")[0]] += one["mean_calls"]
+    for name in ("cart", "cache", "carts", "stock"):
+        assert received[name] / 5000 == pytest.approx(means[name], rel=0.15), name

@@ -209,3 +209,50 @@ def test_many_stages_take_little_time():
     }
     found = limits({**chain, names[-1]: replace(stage, max_body_bytes=5)})
     assert {limit.max_bytes for limit in found.values()} == {5}
+
+
+OPERATIONS = """
+name: sized
+stages:
+  start: {role: injector, input: "-", calls: [CALL]}
+  shop:
+    operations:
+      look: {method: GET, path: /look, calls: [store.find]}
+      buy: {path: /buy, calls: [store.keep]}
+  store:
+    max_body: 1KB
+    operations:
+      keep: {method: PUT, path: /keep, response_bytes: 2MB}
+      find: {method: GET, path: /find, response_bytes: 2MB}
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "limit"),
+    [
+        (
+            "{to: shop.buy, request_bytes: 2KB}",
+            "2KB is more than store takes (max_body: 1KB): every message would fail",
+        ),
+        ("{to: shop.buy, request_bytes: 1KB}", None),
+        ("shop.look", None),
+    ],
+)
+def test_the_bodies_of_operations(call, limit):
+    """One that is forwarded must fit all on its way; a GET has none, and answers are as large as they like."""
+    text = OPERATIONS.replace("CALL", call)
+    if limit is None:
+        parse_topology(text, "f", HERE, "f")
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        parse_topology(text, "f", HERE, "f")
+    assert limit in str(caught.value)
+
+
+def test_a_call_by_a_get_has_a_body_of_its_own():
+    """What the GET's caller sends does not matter; what it makes itself must fit."""
+    text = OPERATIONS.replace("CALL", "shop.look").replace("[store.find]", "[{to: store.keep, request_bytes: 2KB}]")
+    with pytest.raises(
+        ConfigurationError, match=r"operations.look.calls.0..request_bytes: 2KB is more than store takes"
+    ):
+        parse_topology(text, "f", HERE, "f")
