@@ -1,8 +1,10 @@
 // Messages at an open rate: the next one is sent when it is due, however long the answers take.
 //
-//   TARGET    where to POST them            RATE        messages a second, a whole number
-//   DURATION  for how long                  MAX_FAILED  the share that may fail genuinely
-//   P99_MS    the bound on p99
+//   TARGET    where to send them            RATE        messages a second, a whole number
+//   METHOD    how: POST, GET ...            DURATION    for how long
+//   P99_MS    the bound on p99              MAX_FAILED  the share that may fail genuinely
+//
+// Each {name} in TARGET is filled in with the message's id.
 //
 // An injected fault without an answer, for instance a reset, can't be recognised: it counts as a genuine failure.
 //
@@ -14,6 +16,8 @@ import { check } from 'k6';
 import { Counter, Rate } from 'k6/metrics';
 
 const target = __ENV.TARGET || 'http://injector:8080/messages';
+const method = __ENV.METHOD || 'POST';
+const hasBody = ['POST', 'PUT', 'PATCH'].includes(method);
 const rate = Number(__ENV.RATE || 20);
 
 const failed = new Rate('messages_failed');
@@ -49,13 +53,11 @@ export default function () {
   const traceId = hex(16);
   const messageId = `k6-${hex(8)}`;
   exec.vu.metrics.metadata.trace_id = traceId;
-  const body = JSON.stringify({ order: exec.scenario.iterationInTest, sent_at: new Date().toISOString() });
-  const answer = http.post(target, body, {
-    headers: {
-      'Content-Type': 'application/json',
-      'X-Message-Id': messageId,
-      traceparent: `00-${traceId}-${hex(8)}-01`,
-    },
+  const content = JSON.stringify({ order: exec.scenario.iterationInTest, sent_at: new Date().toISOString() });
+  const [body, type] = hasBody ? [content, { 'Content-Type': 'application/json' }] : [null, {}];
+  const answer = http.request(method, target.replace(/\{\w+\}/g, messageId), body, {
+    headers: { ...type, 'X-Message-Id': messageId, traceparent: `00-${traceId}-${hex(8)}-01` },
+    tags: { name: target }, // or each id would make series of its own
     timeout: '60s',
   });
   const isFailure = answer.status < 200 || answer.status >= 300;

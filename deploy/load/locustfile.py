@@ -1,14 +1,16 @@
 """Messages at an open rate, from Locust: each user sends RATE of them a second, at random, and waits for no answer.
 
-So with a RATE of 1 the number of users on Locust's page is the number of messages a second. TARGET is the URL to POST
-them to, MAX_FAILED the share that may fail genuinely before Locust ends with exit code 1. Each message starts its own
-trace; the trace ids of those that failed are in the log, to be looked up in Jaeger.
+So with a RATE of 1 the number of users on Locust's page is the number of messages a second. TARGET is the URL to send
+them to, in which each {name} is filled in with the message's id, METHOD is POST, GET or another one, and MAX_FAILED the
+share that may fail genuinely before Locust ends with exit code 1. Each message starts its own trace; the trace ids of
+those that failed are in the log, to be looked up in Jaeger.
 """
 
 import json
 import logging
 import os
 import random
+import re
 import secrets
 import time
 import urllib.parse
@@ -17,6 +19,8 @@ from gevent.pool import Group
 from locust import FastHttpUser, events, task
 
 TARGET = urllib.parse.urlsplit(os.environ.get("TARGET", "http://injector:8080/messages"))
+METHOD = os.environ.get("METHOD", "POST")
+HAS_BODY = METHOD in ("POST", "PUT", "PATCH")
 RATE_PER_SECOND = float(os.environ.get("RATE", "1"))
 MAX_FAILED_RATIO = float(os.environ.get("MAX_FAILED", "0.01"))
 INJECTED = "an injected fault"
@@ -52,13 +56,14 @@ class Sender(FastHttpUser):
     def send(self) -> None:
         """Send a message and judge its answer."""
         trace_id, message_id = secrets.token_hex(16), f"locust-{secrets.token_hex(8)}"
-        headers = {
-            "Content-Type": "application/json",
-            "X-Message-Id": message_id,
-            "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
-        }
-        body = json.dumps({"order": message_id, "sent_at": time.time()})
-        with self.client.post(TARGET.path, data=body, headers=headers, catch_response=True) as answer:
+        headers = {"X-Message-Id": message_id, "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
+        body = json.dumps({"order": message_id, "sent_at": time.time()}) if HAS_BODY else None
+        if HAS_BODY:
+            headers["Content-Type"] = "application/json"
+        path = re.sub(r"\{\w+\}", message_id, TARGET.path)
+        # Under the name of the path as it is written, or each id would make a line of its own.
+        asked = {"name": TARGET.path, "data": body, "headers": headers, "catch_response": True}
+        with self.client.request(METHOD, path, **asked) as answer:
             if 200 <= answer.status_code < 300:
                 return
             injected = "X-Simulator-Injected" in (answer.headers or {})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.errors import ConfigurationError, Problem
-from simulator.render.compose_load import LOAD_GENERATORS, LOCUST_PORT, load_generators
+from simulator.render.compose_load import LOAD_GENERATORS, LOCUST_PORT, Target, load_generators
 from simulator.render.compose_observability import (
     OBSERVER_CONFIGS,
     OBSERVER_VOLUMES,
@@ -154,7 +154,7 @@ def _project(topology: Topology, containers: list[Container], repository: str) -
         "services": {
             **stages,
             **observers(repository),
-            **load_generators(_entry_url(topology, entry), needed, repository),
+            **load_generators(_target(topology, entry), needed, repository),
         },
         "configs": {
             config: {"file": f"./{path}"} for config, path in {"topology": "topology.yaml", **OBSERVER_CONFIGS}.items()
@@ -168,8 +168,10 @@ def _entry(topology: Topology) -> str:
     return min(entries(topology), key=lambda name: topology.stages[name].role is Role.INJECTOR)
 
 
-def _entry_url(topology: Topology, name: str) -> str:
-    return url_of(_hosts(topology, name)[0], port_of(topology, name), topology.stages[name].path)
+def _target(topology: Topology, name: str) -> Target:
+    """Return where the load for an entry goes: to its first operation."""
+    first = next(iter(topology.stages[name].all_operations.values()))
+    return Target(first.method, url_of(_hosts(topology, name)[0], port_of(topology, name), first.path))
 
 
 def _holding(containers: list[Container], stages: Set[str]) -> list[str]:

@@ -3,56 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from simulator.render.compose_services import Service, bound, confined, healthy, published
 from simulator.render.containers import K6_IMAGE, LOCUST_IMAGE
+from simulator.topology.model import Method
 
 LOAD_GENERATORS = ("k6", "locust", "locust-worker")
 LOCUST_PORT = 8089
 
 
-def load_generators(url: str, needed: Sequence[str], repository: str) -> dict[str, Service]:
-    """Return the services, {name: service}, that send to the URL of a stage as soon as the `needed` hosts are ready.
+@dataclass(frozen=True)
+class Target:
+    """Where load generators send messages: the method, and a URL that may have {names} to fill in."""
+
+    method: Method
+    url: str
+
+
+def load_generators(target: Target, needed: Sequence[str], repository: str) -> dict[str, Service]:
+    """Return the services, {name: service}, that send to the target as soon as the `needed` hosts are ready.
 
     `repository` is the relative path from their file to the project's folder.
     """
-    made = (_k6(url, needed, repository), _locust(url, needed, repository), _locust_worker(url, needed, repository))
+    made = (
+        _k6(target, needed, repository),
+        _locust(target, needed, repository),
+        _locust_worker(target, needed, repository),
+    )
     return dict(zip(LOAD_GENERATORS, made, strict=True))
 
 
-def _k6(url: str, needed: Sequence[str], repository: str) -> Service:
+def _k6(target: Target, needed: Sequence[str], repository: str) -> Service:
     pace = {"RATE": "${RATE:-20}", "DURATION": "${DURATION:-1m}"}
     return {
         "image": K6_IMAGE,
         "command": ["run", "--no-usage-report", "/load/k6.js"],
-        **_load(url, needed, repository, pace),
+        **_load(target, needed, repository, pace),
         "read_only": True,
     }
 
 
-def _locust(url: str, needed: Sequence[str], repository: str) -> Service:
+def _locust(target: Target, needed: Sequence[str], repository: str) -> Service:
     return {
         "image": LOCUST_IMAGE,
         "command": ["--locustfile", "/load/locustfile.py", "--master"],
-        **_load(url, needed, repository, {}),
+        **_load(target, needed, repository, {}),
         "ports": [published(LOCUST_PORT, LOCUST_PORT)],
     }
 
 
-def _locust_worker(url: str, needed: Sequence[str], repository: str) -> Service:
+def _locust_worker(target: Target, needed: Sequence[str], repository: str) -> Service:
     return {
         "image": LOCUST_IMAGE,
         "command": ["--locustfile", "/load/locustfile.py", "--worker", "--master-host", "locust"],
-        **_load(url, needed, repository, {}),
+        **_load(target, needed, repository, {}),
         "depends_on": ["locust"],
     }
 
 
-def _load(url: str, needed: Sequence[str], repository: str, pace: dict[str, str]) -> Service:
+def _load(target: Target, needed: Sequence[str], repository: str, pace: dict[str, str]) -> Service:
     """Return the parts that all load generators have in common."""
     return {
         "profiles": ["load"],
-        "environment": {"TARGET": url, **pace},
+        "environment": {"METHOD": str(target.method), "TARGET": target.url, **pace},
         "volumes": [bound(f"{repository}/deploy/load", "/load")],
         **confined(),
         "depends_on": healthy(needed),

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from simulator import __version__
+from simulator.behaviour.distributions import Delay
 from simulator.errors import ConfigurationError, Problem
 from simulator.render.jaeger import DEFAULT_PORTS
 from simulator.topology.addresses import DEFAULT_PORT, base_path, url_of
@@ -16,6 +17,8 @@ from simulator.topology.graph import calls_of, headers_of
 from simulator.topology.model import Stage, Topology
 from simulator.topology.names import host_name
 from simulator.topology.scalars import CoreDumper
+from simulator.topology.steps import Pause
+from simulator.topology.walking import all_steps
 
 IMAGE = f"web-service-simulator:{__version__}"
 JAEGER_IMAGE = "jaegertracing/jaeger:2.20.0"
@@ -74,8 +77,15 @@ def _obstacles(name: str, stage: Stage, others: tuple[str, ...]) -> Iterator[str
     for key in ("input", "output"):
         if getattr(stage, key) is not None:
             yield f"{key} is a file, which a container does not have; leave it out"
-    if "samples(" in str(stage.delay):
+    if any("samples(" in str(delay) for delay in _delays(stage)):
         yield "samples(FILE) needs a file, which a container does not have; write its percentiles(...)"
+
+
+def _delays(stage: Stage) -> Iterator[Delay]:
+    """Yield the delays of a stage: those of its operations, and those between their calls."""
+    for operation in stage.all_operations.values():
+        yield operation.delay
+        yield from (step.delay for _, step in all_steps(operation.calls) if isinstance(step, Pause))
 
 
 def stage_arguments(names: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ from simulator.render.manifests import (
 )
 from simulator.render.packing import port_of
 from simulator.topology.graph import reached_from
-from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.model import Operation, Role, Stage, Topology
 
 HEADERS_SECRET = "headers"  # noqa: S105 - the name of the secret with the headers' values, not a secret itself
 _POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
@@ -41,7 +41,7 @@ _FURTHER_IDLE_MEBIBYTES = 1
 _FURTHER_BUSY_MEBIBYTES = 4
 _STAGE_MILLICORES = 50
 _PROCESS_MILLICORES = 1000  # Python runs on one core at a time
-_MAX_HOLDING = 16  # messages that hold a memory fault's bytes at the same time, for the memory limit
+_MAX_HOLDING = 16  # messages that hold the bytes of memory(...) at the same time, for the memory limit
 _WAIT = """\
 import sys, time, urllib.request as r
 get = r.build_opener(r.ProxyHandler({})).open
@@ -127,7 +127,7 @@ def _stage_environment(topology: Topology, names: Sequence[str]) -> list[Manifes
 
 
 def _resources(stages: Sequence[Stage]) -> Manifest:
-    """Return the requests of the stages of a process, and its memory limit, including what their memory faults hold."""
+    """Return the requests of the stages of a process, and its memory limit, including what their messages hold."""
     further = len(stages) - 1
     return resources(
         _IDLE_MEBIBYTES + _FURTHER_IDLE_MEBIBYTES * further,
@@ -137,5 +137,11 @@ def _resources(stages: Sequence[Stage]) -> Manifest:
 
 
 def _held_mebibytes(stage: Stage) -> int:
-    held = sum(fault.bytes for fault in stage.faults if isinstance(fault, Memory))
+    """Return what messages can hold at the same time, at the operation that holds the most."""
+    held = max(map(_held_bytes, stage.all_operations.values()))
     return min(stage.workers, _MAX_HOLDING) * -(-held // _MEBIBYTE)
+
+
+def _held_bytes(operation: Operation) -> int:
+    faults = sum(fault.bytes for fault in operation.faults if isinstance(fault, Memory))
+    return faults + operation.work.size_bytes

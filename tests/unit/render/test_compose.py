@@ -293,6 +293,33 @@ def test_an_entry_from_outside_gets_the_load_before_an_injector():
     assert project_of(topology)["services"]["k6"]["environment"]["TARGET"] == "http://b:8080/in"
 
 
+@pytest.mark.parametrize(
+    ("stage", "method", "path"),
+    [
+        ('operations: {read: {method: GET, path: "/carts/{id}"}, add: {path: /carts}}', "GET", "/carts/{id}"),
+        ("path: /in", "POST", "/in"),
+    ],
+)
+def test_load_goes_to_the_first_operation_of_an_entry(stage, method, path):
+    """The scripts are given the method and the path of the first operation, as a template."""
+    topology = parse_topology(f"stages: {{b: {{{stage}, role: terminator}}}}", "t", samples_beside(ROOT), "t")
+    for name in ("k6", "locust", "locust-worker"):
+        environment = project_of(topology)["services"][name]["environment"]
+        assert (environment["METHOD"], environment["TARGET"]) == (method, f"http://b:8080{path}")
+
+
+def test_samples_of_an_operation_and_between_calls_need_a_file(tmp_path):
+    """A container has neither the file of an operation's delay nor that of a delay between calls."""
+    (tmp_path / "samples.txt").write_text("10ms\n20ms\n")
+    for lines in (
+        "operations: {read: {delay: samples(samples.txt)}}, role: terminator",
+        "operations: {read: {calls: [{delay: samples(samples.txt)}]}}",
+    ):
+        topology = parse_topology(f"stages: {{b: {{{lines}}}}}", "t", samples_beside(tmp_path), "t")
+        with pytest.raises(ConfigurationError, match="samples"):
+            compose_files(topology, "..")
+
+
 def test_addresses_on_one_machine_are_left_out():
     """In containers a stage is found by its name, whatever host and port it has elsewhere."""
     topology = Topology(name="t", stages={"a": Stage(role=Role.TERMINATOR, host="10.0.0.1", port=9001, path="/in")})

@@ -16,13 +16,14 @@ import pytest
 from kubernetes_validate import utils
 
 from simulator.behaviour.faults.registry import parse_fault
+from simulator.behaviour.work import Work
 from simulator.errors import ConfigurationError
 from simulator.render.kubernetes import kubernetes_files
 from simulator.render.kubernetes_pod import stage_pod
 from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import calls_of, entries, reached_from
 from simulator.topology.layers import from_environment, from_flags
-from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.model import Operation, Role, Stage, Topology
 from simulator.topology.reader import parse_topology, read_topology, samples_beside
 from simulator.topology.settings import resolve_topology_stage
 from tests.support.documents import read_document, read_documents
@@ -381,6 +382,15 @@ def test_the_memory_limit_includes_memory_faults():
     """A memory fault shows as memory, not as a pod that is killed."""
     stage = Stage(role=Role.TERMINATOR, workers=4, faults=(parse_fault("memory(50MiB)"),))
     pod = workloads(kubernetes_files(Topology(name="t", stages={"a": stage})))["a"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"] == {"memory": f"{512 + 4 * 50}Mi"}
+
+
+def test_the_memory_limit_includes_the_operation_that_holds_the_most():
+    """Operations share the workers, so at most all of them hold what the greediest operation holds."""
+    read = Operation(path="/read", faults=(parse_fault("memory(10MiB)"),))
+    add = Operation(path="/add", faults=(parse_fault("memory(20MiB)"),), work=Work(size_bytes=30 * 2**20))
+    stage = Stage(role=Role.TERMINATOR, workers=4, operations={"read": read, "add": add})
+    pod = stage_pod(Topology(name="t", stages={"a": stage}), ["a"], 30)
     assert pod["containers"][0]["resources"]["limits"] == {"memory": f"{512 + 4 * 50}Mi"}
 
 
