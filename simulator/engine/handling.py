@@ -52,6 +52,7 @@ class Handling:
         self._output = output
         self._machine = machine
         self._running: set[object] = set()
+        self._numbers: dict[str, int] = {}
         self._correction = Correction()
         self.known_downstreams = frozenset((call.to, call.operation) for _, call in calls_of(behaviour.model))
         self._bucket = self._new_bucket()
@@ -105,7 +106,8 @@ class Handling:
         behaviour = self._behaviour
         operation = behaviour.operations[message.operation]
         decisions = operation.decisions(message)
-        arrival = self._arrival(message, operation.model, decisions)
+        attributes = operation.attributes(message, self._next_number)
+        arrival = self._arrival(message, operation.model, decisions, attributes)
         with self._observer.observing(arrival) as seen, self._capacity.ticket() as ticket:
             injection = Injection(operation, message, decisions, seen, self._runtime, self._machine)
             case = _Case(
@@ -113,6 +115,7 @@ class Handling:
                 behaviour=behaviour,
                 operation=operation,
                 decisions=decisions,
+                attributes=attributes,
                 seen=seen,
                 ticket=ticket,
                 injection=injection,
@@ -172,6 +175,8 @@ class Handling:
         self._check_deadline(deadline_at)
         injection.inject(Phase.BEFORE)
         self._process(case)
+        if case.operation.model.log:
+            self._log(case)
         injection.inject(Phase.AFTER)
         calls = case.operation.model.calls
         if calls:
@@ -226,7 +231,17 @@ class Handling:
             raise InvalidMessage(f"a {operation.method} has no body, but this one has {len(body)} bytes")
         return body if operation.calls else plain
 
-    def _arrival(self, message: Message, operation: Operation, decisions: Mapping[str, Value]) -> Arrival:
+    def _next_number(self, attribute: str) -> int:
+        number = self._numbers[attribute] = self._numbers.get(attribute, 0) + 1
+        return number
+
+    def _arrival(
+        self,
+        message: Message,
+        operation: Operation,
+        decisions: Mapping[str, Value],
+        attributes: Mapping[str, Value],
+    ) -> Arrival:
         received_at, received_unix_ns = message.received_at, message.received_unix_ns
         return Arrival(
             message_id=message.message_id,
@@ -245,6 +260,7 @@ class Handling:
             method=operation.method,
             route=operation.path,
             decisions=decisions,
+            attributes=attributes,
         )
 
     def _new_bucket(self) -> Bucket | None:
@@ -277,6 +293,18 @@ class Handling:
             sleep_until(self._runtime, end)
         case.seen.processed(drawn, case.operation.delay_spec, utilisation)
 
+    def _log(self, case: _Case) -> None:
+        """Log the lines of the service itself."""
+        values = {
+            **case.decisions,
+            **case.attributes,
+            "message_id": case.message.message_id,
+            "operation": case.message.operation,
+        }
+        for line in case.operation.model.log:
+            if line.when is None or line.when.holds(case.decisions):
+                case.seen.logged(line.level, line.message.filled(values))
+
 
 class _Admission:
     """Whether a message that is answered before it is processed has been admitted."""
@@ -294,6 +322,7 @@ class _Case:
     behaviour: Behaviour
     operation: OperationBehaviour
     decisions: Mapping[str, Value]
+    attributes: Mapping[str, Value]
     seen: Observation
     ticket: Ticket
     injection: Injection

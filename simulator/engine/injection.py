@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from simulator.behaviour.attributes import Attribute, Sequence
 from simulator.behaviour.faults.base import Fault, Phase
-from simulator.behaviour.values import Value
+from simulator.behaviour.values import Fixed, Value
 from simulator.behaviour.work import Work
 from simulator.engine.identity import Identity
 from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime, StageStopped
 from simulator.errors import BrokenOff, InjectedFault, Rejected
 from simulator.telemetry.observe import Observation
+from simulator.telemetry.record import NO_DECISIONS
 from simulator.topology.model import Operation, Stage
 from simulator.units import format_size
 
@@ -77,6 +79,19 @@ class OperationBehaviour:
             for name, rule in self.model.decide.items()
         }
         return {**message.decisions, **drawn}
+
+    def attributes(self, message: Message, next_number: Callable[[str], int]) -> Mapping[str, Value]:
+        """Return the attributes of a message; `next_number(name)` counts for those that are a sequence."""
+        if not self.model.attributes:
+            return NO_DECISIONS
+        return {name: self._attribute(name, rule, message, next_number) for name, rule in self.model.attributes.items()}
+
+    def _attribute(self, name: str, rule: Attribute, message: Message, next_number: Callable[[str], int]) -> Value:
+        if isinstance(rule, Fixed):
+            return rule.fixed
+        if isinstance(rule, Sequence):
+            return next_number(name)
+        return rule.value(self.identity.draw(message.message_id, message.visit, f"attribute {name}"))
 
 
 class Injection:

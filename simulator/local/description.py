@@ -15,6 +15,7 @@ from simulator.local.call_description import LEGEND, Options, common_options, in
 from simulator.local.multiplication import multiplication
 from simulator.quoting import printable
 from simulator.topology.graph import entries
+from simulator.topology.labels import labelled_series
 from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.outlook import Multiplied
 from simulator.topology.steps import Call, Step
@@ -46,10 +47,12 @@ def describe(
     if any(not isinstance(step, Call) for stage in topology.stages.values() for step in stage_steps(stage)):
         lines.append(f"{_INDENT}in calls, {LEGEND}")
     found = [*_wrapped(lines, width), Text(), Text(_line(_HEADINGS, widths), style="dim")]
-    for row, stage in zip(rows, topology.stages.values(), strict=True):
+    series = labelled_series(topology.stages)
+    for row, (name, stage) in zip(rows, topology.stages.items(), strict=True):
         [line, *rest] = _wrapped([_line(row, widths)], width)
         line.stylize("bold", 0, len(row[0]))
-        found += [line, *rest, *_wrapped((f"{_INDENT}{detail}" for detail in _details(stage, common)), width)]
+        details = [*_details(stage, common), *([f"series of the labels: {series[name]}"] if name in series else [])]
+        found += [line, *rest, *_wrapped((f"{_INDENT}{detail}" for detail in details), width)]
     return Group(*found, Text(), *_wrapped([_sources(topology), *multiplication(multiplied)], width))
 
 

@@ -29,7 +29,7 @@ from simulator.stage.message_headers import (
 )
 from simulator.stage.transport import Broken, Unreachable
 from simulator.stage.travel import RunIdentity, due_text
-from simulator.telemetry.baggage import with_message_id
+from simulator.telemetry.baggage import NO_MEMBERS, with_message
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.headers import Headers
 from simulator.topology.kinds import DatabaseOperation
@@ -71,7 +71,8 @@ class HttpWire:
     """Send requests by HTTP.
 
     `time_limit(seconds)` bounds each request, whatever the transport waits for. `variables` are the values of the
-    environment variables that headers name. The secret in `identity` is sent only to stages.
+    environment variables that headers name. The secret in `identity` is sent only to stages. The decisions named in
+    `in_baggage` are sent as W3C baggage too.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class HttpWire:
         variables: Mapping[str, str] | None = None,
         identity: RunIdentity = RunIdentity(),  # noqa: B008 - it is frozen
         database_span: DatabaseSpan = lambda request: nullcontext(_ignore),
+        in_baggage: frozenset[str] = frozenset(),
     ) -> None:
+        self._in_baggage = in_baggage
         self._session = make_session(adapter)
         self._now = now
         self._time_limit = time_limit
@@ -109,7 +112,7 @@ class HttpWire:
         """Send a request and wait for the reply."""
         request = self._request(outgoing)
         try:
-            with with_message_id(outgoing.message_id), self._time_limit(timeout_seconds):
+            with with_message(outgoing.message_id, self._baggage(outgoing)), self._time_limit(timeout_seconds):
                 response = self._exchange(request, (connect_seconds, timeout_seconds))
         except StageStopped as stopped:
             stopped.injected = request.withheld
@@ -194,6 +197,12 @@ class HttpWire:
             headers.update(self._values_of(outgoing.headers))
         request.headers = CaseInsensitiveDict(headers)
         return request
+
+    def _baggage(self, outgoing: WireRequest) -> Mapping[str, str]:
+        """Return the decisions that travel in baggage."""
+        if not self._in_baggage:
+            return NO_MEMBERS
+        return {name: shown(value) for name, value in outgoing.decisions.items() if name in self._in_baggage}
 
     def _values_of(self, headers: Headers) -> dict[str, str]:
         found = self._resolved.get(headers)

@@ -22,6 +22,7 @@ from simulator.stage.travel import RunIdentity
 from simulator.stage.trust import make_tls
 from simulator.telemetry.logs import trace_keys
 from simulator.telemetry.traces import current_trace
+from simulator.topology.model import Stage
 from simulator.topology.settings import Downstream, StageSettings
 from simulator.urls import redacted
 
@@ -63,8 +64,15 @@ def make_sender(
         variables,
         identity,
         DatabaseSpans(signals.provider).around,
+        _in_baggage(settings.stage),
     )
     return Sender(addresses_of(settings.downstreams), wire, runtime.now, _on_ejection(signals))
+
+
+def _in_baggage(stage: Stage) -> frozenset[str]:
+    """Return the names of the decisions that the stage draws, if they travel in baggage."""
+    operations = stage.all_operations.values() if stage.baggage else ()
+    return frozenset(name for operation in operations for name in operation.decide)
 
 
 def _on_ejection(signals: Signals) -> Callable[[str, str, bool], None]:

@@ -15,6 +15,7 @@ from simulator.telemetry.lines import Flag
 from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
 from simulator.topology.addresses import base_path, url_of
+from simulator.topology.instance_values import resource_of
 from simulator.topology.layers import variable_hint
 from simulator.topology.settings import StageSettings
 from simulator.urls import redacted
@@ -115,6 +116,7 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
         sampler=parts.provider.sampler.get_description(),
         traces_endpoint=redacted(traces_endpoint(environment)) if exports_spans(environment) else None,
         pid=os.getpid(),
+        **({"resource": resource} if (resource := resource_of(stage, settings.instance)) else {}),
     )
     for variable in settings.ignored:
         parts.logger.warning("configuration.ignored", variable=variable, hint=variable_hint(variable))

@@ -37,9 +37,10 @@ from simulator.telemetry.logs import LogSink, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.run_files import create_file
-from simulator.telemetry.service import Service, as_the_environment_says
+from simulator.telemetry.service import Service, as_the_environment_says, described
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
 from simulator.topology.graph import calls_of
+from simulator.topology.instance_values import resource_of
 from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
 
@@ -83,7 +84,7 @@ def make_signals(
     writer = _line_writer(identity, tally, shared.writer_thread, log_bound)
     logger = make_logger(writer.write, settings.log_level, **identity)
     registry = CollectorRegistry()
-    metrics = _metrics(registry, settings, clock, seed)
+    metrics = _metrics(registry, settings, clock, seed, service.version)
     shared.process_metrics.add_to(registry)
     provider = traces.make_provider(service, environment)
     shown = Shown(provider, logger)
@@ -106,7 +107,7 @@ def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service
         namespace=settings.topology,
         instance_id=f"{settings.name}-{settings.instance}" if several else str(uuid.uuid4()),
     )
-    return as_the_environment_says(own, environment)
+    return as_the_environment_says(described(own, resource_of(settings.stage, settings.instance)), environment)
 
 
 def info_labels(seed: int, delay: object) -> dict[str, str]:
@@ -184,7 +185,9 @@ def _log_descriptor(log_bound: LogBound | None) -> int:
         raise StartError(f"{log_bound.path} can't be written: {error.strerror}") from None
 
 
-def _metrics(registry: CollectorRegistry, settings: StageSettings, clock: Clock, seed: int) -> Metrics:
+def _metrics(
+    registry: CollectorRegistry, settings: StageSettings, clock: Clock, seed: int, version: str = ""
+) -> Metrics:
     stage = settings.stage
     operations = stage.all_operations
     objectives = [operation.slo.latency for operation in operations.values() if operation.slo is not None]
@@ -194,6 +197,8 @@ def _metrics(registry: CollectorRegistry, settings: StageSettings, clock: Clock,
         operations=tuple(operations),
         calls=tuple(dict.fromkeys((call.to, call.operation) for _, call in calls_of(stage))),
         names_called=any(operation for downstream in settings.downstreams for operation in downstream.routes),
+        labels=stage.labels,
+        service_version=version,
         latency_objectives=tuple(objective.seconds for objective in objectives if objective is not None),
         databases=_databases(settings),
     )

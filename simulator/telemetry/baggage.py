@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
@@ -25,14 +26,18 @@ from opentelemetry.propagators.textmap import (
 MESSAGE_ID_MEMBER = "simulator.message_id"
 # Up to here the specification wants baggage forwarded whole; beyond it a called stage may refuse the request.
 MAX_BYTES = 8192
+NO_MEMBERS: Mapping[str, str] = MappingProxyType({})
 _HEADER = "baggage"
 _AS_IT_CAME = context.create_key("simulator-baggage")
 
 
 @contextmanager
-def with_message_id(message_id: str) -> Iterator[None]:
-    """Send the message's id as W3C baggage to whatever is called in the body of the `with`."""
-    token = context.attach(baggage.set_baggage(MESSAGE_ID_MEMBER, message_id))
+def with_message(message_id: str, members: Mapping[str, str] = NO_MEMBERS) -> Iterator[None]:
+    """Send the message's id, and further members, as W3C baggage to whatever is called in the body of the `with`."""
+    own = baggage.set_baggage(MESSAGE_ID_MEMBER, message_id)
+    for name, value in members.items():
+        own = baggage.set_baggage(name, value, own)
+    token = context.attach(own)
     try:
         yield
     finally:
@@ -40,7 +45,7 @@ def with_message_id(message_id: str) -> Iterator[None]:
 
 
 class VerbatimBaggage(TextMapPropagator):
-    """Forward baggage byte for byte, and add what this process itself has set.
+    """Forward baggage byte for byte, and add what this process itself has set, which replaces what came of that name.
 
     Of more than 8,192 bytes the last members are left out, each as a whole, and ours first; the first time that others'
     are left out is logged.
@@ -66,8 +71,10 @@ class VerbatimBaggage(TextMapPropagator):
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
         """Set the header, if there is any baggage."""
-        came = _came(context)
-        own = ",".join(f"{_quoted(key)}={_quoted(value)}" for key, value in baggage.get_all(context).items())
+        came, members = _came(context), baggage.get_all(context)
+        own = ",".join(f"{_quoted(key)}={_quoted(value)}" for key, value in members.items())
+        if came and len(members) > 1:
+            came = ",".join(member for member in came.split(",") if _name_of(member) not in members)
         header = f"{came},{own}" if came and own else came or own
         if len(header) > MAX_BYTES:
             header = self._bounded(came, own)
@@ -81,13 +88,18 @@ class VerbatimBaggage(TextMapPropagator):
 
     def _bounded(self, came: str, own: str) -> str:
         if len(came) <= MAX_BYTES:
-            return came
+            return _cut(f"{came},{own}" if came else own)
         if not self._has_warned:
             self._has_warned = True
             message = "baggage of %d bytes is cut to %d; this is logged only once"
             logging.getLogger(__name__).warning(message, len(came), MAX_BYTES)
-        kept = came[: max(0, came.rfind(",", 0, MAX_BYTES + 1))]
+        kept = _cut(came)
         return f"{kept},{own}" if kept and len(kept) + 1 + len(own) <= MAX_BYTES else kept or own
+
+
+def _cut(header: str) -> str:
+    """Return the first members of a header that is too long, as many as fit."""
+    return header[: max(0, header.rfind(",", 0, MAX_BYTES + 1))]
 
 
 def _current() -> Context:
@@ -103,7 +115,11 @@ def _came(of: Context | None) -> str:
 
 
 def _is_own(member: str) -> bool:
-    return member.partition("=")[0].strip(" \t") == MESSAGE_ID_MEMBER
+    return _name_of(member) == MESSAGE_ID_MEMBER
+
+
+def _name_of(member: str) -> str:
+    return member.partition("=")[0].strip(" \t")
 
 
 def _quoted(text: object) -> str:

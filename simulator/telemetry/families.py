@@ -7,8 +7,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from simulator.behaviour.labels import label_name
 from simulator.telemetry.catalogue import metrics as catalogue
-from simulator.telemetry.catalogue.records import Metric, MetricKind
+from simulator.telemetry.catalogue.records import Metric, MetricKind, MoreLabels
 from simulator.telemetry.record import NO_DATABASES, DatabaseAttributes
 
 _CLASSES: dict[MetricKind, Any] = {
@@ -25,7 +26,8 @@ class Measured:
     `operations` are its own, and `calls` those that it calls at the start, as (stage, operation); "" is the operation
     of a stage that has only itself. `names_called` means that some stage that it may call has operations. A bucket of
     the requests' histogram ends at each of `latency_objectives`, in seconds. `databases` are the operations of
-    databases that it calls.
+    databases that it calls. `labels` are the decisions and attributes that are labels of its messages and requests,
+    `service_version` is that of the user's service.
     """
 
     stage: str
@@ -35,6 +37,8 @@ class Measured:
     names_called: bool = False
     latency_objectives: tuple[float, ...] = ()
     databases: DatabaseAttributes = field(default_factory=lambda: NO_DATABASES)
+    labels: tuple[str, ...] = ()
+    service_version: str = ""
 
     @property
     def downstreams(self) -> tuple[str, ...]:
@@ -51,11 +55,16 @@ class Families:
     def __init__(self, registry: CollectorRegistry, measured: Measured) -> None:
         self._always = {"stage": measured.stage, "role": measured.role}
         self._left_out = _left_out(measured)
+        more: dict[MoreLabels | None, tuple[str, ...]] = {
+            MoreLabels.ASKED: tuple(map(label_name, measured.labels)),
+            MoreLabels.VERSION: (catalogue.SERVICE_VERSION,) if measured.service_version else (),
+        }
         self._families: dict[str, Any] = {}
         for metric in catalogue.METRICS:
             more_buckets = measured.latency_objectives if metric is catalogue.HTTP_DURATION else ()
             buckets = {"buckets": sorted({*metric.buckets, *more_buckets})} if metric.buckets else {}
             labels = [label for label in (*catalogue.ALWAYS, *metric.labels) if label not in self._left_out]
+            labels += more.get(metric.more_labels, ())
             kind = _CLASSES[metric.kind]
             self._families[metric.name] = kind(metric.name, f"{metric.help}.", labels, registry=registry, **buckets)
 

@@ -71,6 +71,11 @@ class LogSink(Sink):
         """Log `fault.injected`."""
         self._logger.warning("fault.injected", **_identity(arrival), fault=fault)
 
+    def logged(self, arrival: Arrival, level: str, text: str) -> None:
+        """Log `service.log`, the service's own line."""
+        log = getattr(self._logger, level)
+        log("service.log", **_identity(arrival), **_operation(arrival.operation), message=text)
+
     def attempted(
         self,
         arrival: Arrival,
@@ -142,6 +147,7 @@ class LogSink(Sink):
             **({"utilisation": round(record.utilisation, 4)} if record.utilisation else {}),
             **({"error": record.error} if record.error else {}),
             **({"decisions": dict(record.arrival.decisions)} if record.arrival.decisions else {}),
+            **({"attributes": dict(record.arrival.attributes)} if record.arrival.attributes else {}),
         )
 
 

@@ -6,13 +6,15 @@ topology. Never a URL, an id or a client's text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from simulator.behaviour.labels import label_name
+from simulator.behaviour.values import shown
 from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.catalogue.state import StageState
 from simulator.telemetry.clock import Clock
@@ -41,6 +43,9 @@ class Metrics(Sink):
     def __init__(self, registry: CollectorRegistry, measured: Measured, clock: Clock) -> None:
         self._families = Families(registry, measured)
         self._downstreams = measured.downstreams
+        self._labels = tuple((name, label_name(name)) for name in measured.labels)
+        self._no_labels = {label: "" for _, label in self._labels}
+        self._version = {catalogue.SERVICE_VERSION: measured.service_version} if measured.service_version else {}
         # The series of every message are looked up once.
         self._operations: dict[str, _OperationSeries] = {}
         self._throughput = Throughput(self._families.series(catalogue.MESSAGES_PER_SECOND).observe, clock.now)
@@ -107,7 +112,8 @@ class Metrics(Sink):
         """Record a handled message."""
         arrival, exemplar = record.arrival, _exemplar(record.arrival.trace)
         series = self._operations.get(arrival.operation) or self._operation(arrival.operation)
-        series.messages[record.outcome].inc()
+        counted = series.counted or self._counted(series, arrival)
+        counted.messages[record.outcome].inc()
         self._throughput.count()
         series.message_bytes.observe(arrival.body_bytes or 0)
         if record.queue_wait_seconds is not None:
@@ -122,11 +128,11 @@ class Metrics(Sink):
             self._families.series(catalogue.IMPLAUSIBLE).inc()
         if arrival.via is Via.HTTP:
             seconds = record.duration_seconds if record.answer_seconds is None else record.answer_seconds
-            self._observe_http(series, arrival, record.code, seconds, exemplar)
+            self._observe_http(counted, arrival, record.code, seconds, exemplar)
 
     def record_unrouted_request(self, method: str, route: str, code: int, seconds: float) -> None:
         """Record a request that was not a message: a wrong path or method. An unknown method becomes _OTHER."""
-        self._request(method if method in METHODS else OTHER_METHOD, route, str(code)).observe(seconds)
+        self._request(method if method in METHODS else OTHER_METHOD, route, str(code), self._no_labels).observe(seconds)
 
     def record_due(self, lag_seconds: float) -> None:
         """Record that a message was due, and how late it started."""
@@ -177,7 +183,7 @@ class Metrics(Sink):
     def set_info(self, **labels: str) -> None:
         """Set the labels of `simulator_info`, which is always 1; they are the configuration."""
         self._families.clear(catalogue.INFO)
-        self._families.series(catalogue.INFO, **labels).set(1)
+        self._families.series(catalogue.INFO, **labels, **self._version).set(1)
 
     def _database_operation(self, downstream: str, operation: str, attempt: Attempt) -> Any:
         error = "" if attempt.outcome is CallOutcome.OK else code_label(attempt.code, attempt.outcome)
@@ -190,8 +196,22 @@ class Metrics(Sink):
         return child
 
     def _operation(self, operation: str) -> _OperationSeries:
-        series = self._operations[operation] = _OperationSeries(self._families, operation)
+        series = self._operations[operation] = _OperationSeries(self._families, operation, bool(self._labels))
         return series
+
+    def _counted(self, series: _OperationSeries, arrival: Arrival) -> _CountedSeries:
+        """Return the series of a message in a stage with labels; an attribute wins over a decision of its name."""
+        key = tuple(
+            [
+                shown(arrival.attributes[name] if name in arrival.attributes else arrival.decisions.get(name, ""))
+                for name, _ in self._labels
+            ]
+        )
+        found = series.by_labels.get(key)
+        if found is None:
+            labels = {label: value for (_, label), value in zip(self._labels, key, strict=True)}
+            found = series.by_labels[key] = _CountedSeries(self._families, series.operation, labels)
+        return found
 
     def _call(self, downstream: str, operation: str, outcome: CallOutcome) -> Any:
         child = self._families.series(
@@ -202,7 +222,7 @@ class Metrics(Sink):
 
     def _observe_http(
         self,
-        series: _OperationSeries,
+        series: _CountedSeries,
         arrival: Arrival,
         code: int | None,
         seconds: float,
@@ -210,33 +230,51 @@ class Metrics(Sink):
     ) -> None:
         child = series.http_by_code.get(code)
         if child is None:
-            child = self._request(arrival.method, arrival.route, "" if code is None else str(code))
+            child = self._request(arrival.method, arrival.route, "" if code is None else str(code), series.labels)
             series.http_by_code[code] = child
         child.observe(seconds, exemplar)
 
-    def _request(self, method: str, route: str, code: str) -> Any:
+    def _request(self, method: str, route: str, code: str, labels: Mapping[str, str]) -> Any:
         return self._families.series(
             catalogue.HTTP_DURATION,
             http_request_method=method,
             http_route=route,
             http_response_status_code=code,
+            **labels,
         )
 
 
+class _CountedSeries:
+    """The series of the messages of one operation that have the same values of the stage's labels."""
+
+    __slots__ = ("http_by_code", "labels", "messages")
+
+    def __init__(self, families: Families, operation: str, labels: Mapping[str, str]) -> None:
+        self.labels = labels
+        self.messages = {
+            outcome: families.series(catalogue.MESSAGES, operation=operation, outcome=outcome, **labels)
+            for outcome in Outcome
+        }
+        self.http_by_code: dict[int | None, Any] = {}
+
+
 class _OperationSeries:
-    """The series of the messages of one operation."""
+    """The series of the messages of one operation; `counted` of None means that they differ by the stage's labels."""
 
-    __slots__ = ("delay_drawn", "http_by_code", "message_bytes", "messages", "overhead", "processing", "queue_wait")
+    __slots__ = (
+        *("by_labels", "counted", "delay_drawn", "message_bytes", "operation", "overhead", "processing", "queue_wait"),
+    )
 
-    def __init__(self, families: Families, operation: str) -> None:
+    def __init__(self, families: Families, operation: str, has_labels: bool) -> None:
         series = partial(families.series, operation=operation)
-        self.messages = {outcome: series(catalogue.MESSAGES, outcome=outcome) for outcome in Outcome}
+        self.operation = operation
+        self.counted = None if has_labels else _CountedSeries(families, operation, {})
+        self.by_labels: dict[tuple[str, ...], _CountedSeries] = {}
         self.message_bytes = series(catalogue.MESSAGE_BYTES)
         self.queue_wait = series(catalogue.QUEUE_WAIT)
         self.delay_drawn = series(catalogue.DELAY_DRAWN)
         self.processing = series(catalogue.PROCESSING)
         self.overhead = series(catalogue.OVERHEAD)
-        self.http_by_code: dict[int | None, Any] = {}
 
 
 def code_label(code: int | None, outcome: CallOutcome) -> str:

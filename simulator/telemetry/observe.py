@@ -20,6 +20,9 @@ class Sink:
     def injected(self, arrival: Arrival, fault: str) -> None:
         """Called when a fault is injected into a message."""
 
+    def logged(self, arrival: Arrival, level: str, text: str) -> None:
+        """Called when the service itself logs a line about a message."""
+
     def sending(self, downstream: str, operation: str = "") -> None:
         """Called when an attempt at a call starts; `operation` is the called stage's, "" if it has only itself."""
 
@@ -151,6 +154,11 @@ class Observation:
         self._faults.append(fault)
         for sink in self._sinks:
             sink.injected(self._arrival, fault)
+
+    def logged(self, level: str, text: str) -> None:
+        """Record that the service itself logs a line."""
+        for sink in self._sinks:
+            sink.logged(self._arrival, level, text)
 
     def fault_took(self, fault: str, begin: float, seconds: float) -> None:
         """Record how long a fault took; `begin` is monotonic."""

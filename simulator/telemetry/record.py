@@ -74,7 +74,7 @@ class Arrival:
 
     `due_at` is when the message was due to start, monotonic too; None if the time that it was sent with can't be true.
     `operation` is the stage's that handles it, "" if the stage has only itself, `route` its path as a template.
-    `decisions` are those of the message, including what is drawn here.
+    `decisions` are those of the message, including what is drawn here, and `attributes` are the stage's own.
     """
 
     message_id: str
@@ -93,6 +93,7 @@ class Arrival:
     method: str = "POST"
     route: str = ""
     decisions: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)
+    attributes: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

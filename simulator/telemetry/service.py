@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 import simulator
+from simulator.behaviour.values import Value, shown
 
 # The name under which the simulator's own version is in every resource.
 DISTRIBUTION = "web-service-simulator"
+VERSION, NAMESPACE = "service.version", "service.namespace"
 NAME_VARIABLE = "OTEL_SERVICE_NAME"
 ATTRIBUTES_VARIABLE = "OTEL_RESOURCE_ATTRIBUTES"
 # What can't be the same for several stages.
@@ -18,7 +20,7 @@ _OF_ONE_STAGE = ("service.name", "service.instance.id")
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The four attributes by which OpenTelemetry identifies a service.
+    """The four attributes by which OpenTelemetry identifies a service, and `more` that its topology gives it.
 
     `version` is that of the user's service, "" for none; the simulator's own is telemetry.distro.version.
     """
@@ -27,10 +29,12 @@ class Service:
     namespace: str
     instance_id: str
     version: str = ""
+    more: Mapping[str, Value] = field(default_factory=dict)
 
-    def attributes(self) -> dict[str, str]:
+    def attributes(self) -> dict[str, Value]:
         """Return the resource attributes."""
         return {
+            **self.more,
             "service.name": self.name,
             "service.namespace": self.namespace,
             "service.instance.id": self.instance_id,
@@ -38,6 +42,13 @@ class Service:
             "telemetry.distro.name": DISTRIBUTION,
             "telemetry.distro.version": simulator.__version__,
         }
+
+
+def described(service: Service, resource: Mapping[str, Value]) -> Service:
+    """Return the service with the attributes that its topology gives it."""
+    more = {name: value for name, value in resource.items() if name not in (VERSION, NAMESPACE)}
+    version, namespace = resource.get(VERSION, service.version), resource.get(NAMESPACE, service.namespace)
+    return replace(service, version=shown(version), namespace=shown(namespace), more=more)
 
 
 def as_the_environment_says(service: Service, environment: Mapping[str, str]) -> Service:
@@ -48,9 +59,11 @@ def as_the_environment_says(service: Service, environment: Mapping[str, str]) ->
     said = {name: unquote(value) for name, value in _items(environment) if value}
     return Service(
         name=environment.get(NAME_VARIABLE) or said.get("service.name", service.name),
-        namespace=said.get("service.namespace", service.namespace),
+        namespace=said.get(NAMESPACE, service.namespace),
         instance_id=said.get("service.instance.id", service.instance_id),
-        version=said.get("service.version", service.version),
+        version=said.get(VERSION, service.version),
+        # The SDK itself adds what the environment says.
+        more={name: value for name, value in service.more.items() if name not in said},
     )
 
 

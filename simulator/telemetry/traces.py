@@ -127,6 +127,8 @@ class SpanSink(Sink):
         )
         if record.arrival.operation:
             span.set_attribute("simulator.operation", record.arrival.operation)
+        if record.arrival.attributes:
+            span.set_attributes(record.arrival.attributes)
         for name, value in record.arrival.decisions.items():
             span.set_attribute(f"simulator.decision.{name}", value)
         if record.faults:

@@ -9,12 +9,15 @@ from simulator.behaviour.conditions import Condition, When
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.times import Times
 from simulator.behaviour.values import Chance, Rule, Weighted, shown
+from simulator.nearest import unknown_name
 from simulator.topology.document import Keys
 from simulator.topology.graph import Node, calls_place, operation_graph, operations_called_first
 from simulator.topology.model import Operation, Stage
 from simulator.topology.walking import all_steps
 
 Known = dict[str, list[Rule]]
+# What a line to log can say of every message.
+LOG_FIELDS = ("message_id", "operation")
 
 
 def known_decisions(stages: Mapping[str, Stage]) -> dict[Node, Known]:
@@ -67,6 +70,25 @@ def _asked(operation: Operation, name: str) -> Iterator[tuple[Keys, Sequence[Con
     for index, fault in enumerate(faults):
         if fault.when is not None:
             yield (*prefix, "faults", index), fault.when.conditions, Times()
+    for index, line in enumerate(operation.log):
+        if line.when is not None:
+            yield (*prefix, "log", index), line.when.conditions, Times()
+
+
+def log_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
+    """Yield each field of a line to log that a message can't have. The operations must form no cycle."""
+    if not any(operation.log for stage in stages.values() for operation in stage.all_operations.values()):
+        return
+    known = known_decisions(stages)
+    for name, stage in stages.items():
+        for key, operation in stage.all_operations.items():
+            fields = [*LOG_FIELDS, *operation.attributes, *known[name, key]]
+            for index, line in enumerate(operation.log):
+                for field in line.message.fields:
+                    if field not in fields:
+                        place: Keys = ("operations", key, "log", index) if key else ("log", index)
+                        message = f"no message has {field!r} here, as a decision or attribute"
+                        yield ("stages", name, *place), unknown_name(message, field, dict.fromkeys(fields))
 
 
 def _objection(condition: Condition, known: Known) -> str:

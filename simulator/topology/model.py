@@ -10,21 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from simulator.behaviour.conditions import When
 from simulator.behaviour.distributions import Constant, Delay
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import Size
 from simulator.behaviour.schedules import PoissonArrivals, Schedule
+from simulator.behaviour.templates import Template
 from simulator.behaviour.values import Rule
 from simulator.behaviour.work import NO_WORK, Work
 from simulator.topology.keys import key
 from simulator.topology.kinds import Kind
 from simulator.topology.objectives import LatencyObjective
 from simulator.topology.quantities import (
+    Attributes,
     Bytes,
     Count,
     Host,
     Instances,
+    Labels,
     Messages,
     Name,
     Path,
@@ -32,6 +36,7 @@ from simulator.topology.quantities import (
     Port,
     PositiveCount,
     Ratio,
+    ResourceAttributes,
     Seconds,
     Seed,
     Text,
@@ -92,6 +97,28 @@ class Forward(StrEnum):
 
     WAIT = "wait"
     ACCEPT = "accept"
+
+
+class LogLevel(StrEnum):
+    """The level of a line of the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """A line that a service itself logs for each message, when the delay is over; with `when` only for some."""
+
+    message: Template = field(
+        metadata=key(
+            "The text, whose {fields} are decisions, attributes, message_id and operation.", '"{tenant} has {items}"'
+        )
+    )
+    level: LogLevel = field(default=LogLevel.INFO, metadata=key("The level: debug, info, warning or error.", "warning"))
+    when: When | None = field(default=None, metadata=key("The decisions of the messages that it is for.", "not hit"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +224,17 @@ class Operation:
         metadata=key(
             "Decisions drawn here for each message, which travel with it.", "{hit: 90%, items: uniform(1, 8)}"
         ),
+    )
+    attributes: Attributes = field(
+        default_factory=lambda: Attributes({}),
+        metadata=key(
+            "Attributes of each message, on the span and in the log.",
+            "{app.user: pick(10000), app.plan: {free: 90%, paid: 10%}}",
+        ),
+    )
+    log: tuple[LogLine, ...] = field(
+        default=(),
+        metadata=key("Lines that the service itself logs.", '{level: info, message: "cart {tenant} has {items}"}'),
     )
     span: Text | None = field(
         default=None,
@@ -304,6 +342,20 @@ class Stage(Operation):
             "30s",
             flag=True,
         ),
+    )
+    resource: ResourceAttributes = field(
+        default_factory=lambda: ResourceAttributes({}),
+        metadata=key(
+            "Attributes of the service itself; a list has one for each instance.",
+            "{service.version: [v1, v2], cloud.region: eu}",
+        ),
+    )
+    labels: Labels = field(
+        default=Labels(()),
+        metadata=key("Decisions and attributes that are labels of its metrics of messages and requests.", "[tenant]"),
+    )
+    baggage: bool = field(
+        default=False, metadata=key("Whether the decisions drawn here also travel in W3C baggage.", "true")
     )
     operations: Mapping[str, Operation] = field(
         default_factory=dict,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NewType
+
+from simulator.behaviour.attributes import Attribute
+from simulator.behaviour.values import Value
 
 Ratio = NewType("Ratio", float)
 Instances = NewType("Instances", int)
@@ -21,3 +25,7 @@ Name = NewType("Name", str)
 Text = NewType("Text", str)
 Url = NewType("Url", str)
 DecisionName = NewType("DecisionName", str)
+Attributes = NewType("Attributes", Mapping[str, Attribute])
+# By name; a tuple has one for each instance.
+ResourceAttributes = NewType("ResourceAttributes", Mapping[str, Value | tuple[Value, ...]])
+Labels = NewType("Labels", tuple[str, ...])

@@ -18,10 +18,11 @@ from simulator import units
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError
 from simulator.quoting import quoted
-from simulator.topology.decisions import decision_problems
+from simulator.topology.decisions import decision_problems, log_problems
 from simulator.topology.defaults import with_defaults
 from simulator.topology.document import Keys, parse_document
 from simulator.topology.graph import wiring_problems
+from simulator.topology.labels import label_problems
 from simulator.topology.model import Stage, Topology
 from simulator.topology.names import MAX_CHARACTERS, check_name
 from simulator.topology.plain_steps import alternatives
@@ -78,7 +79,7 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     wrong_wiring = wiring_problems(wiring, frozenset(names if isinstance(names, dict) else ()))
     problems += [(keys, message) for keys, message in wrong_wiring if _UNREADABLE not in message]
     if not problems:
-        problems += decision_problems(stages)
+        problems += [*decision_problems(stages), *log_problems(stages), *label_problems(stages)]
     problems += size_problems(stages)
     if problems or topology is None:
         raise ConfigurationError(document.problem(message, keys) for keys, message in problems)

@@ -16,7 +16,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from simulator import units
 from simulator.behaviour.breaker import BreakerRule, parse_breaker
-from simulator.behaviour.conditions import DECISION_NAME, When, parse_when
+from simulator.behaviour.conditions import When, parse_when
 from simulator.behaviour.delays import no_samples, parse_delay
 from simulator.behaviour.distributions import Delay, ReadSamples
 from simulator.behaviour.faults.base import Fault
@@ -25,8 +25,9 @@ from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
 from simulator.behaviour.schedules import Schedule, parse_schedule
+from simulator.behaviour.templates import Template, parse_template
 from simulator.behaviour.times import Times, parse_times
-from simulator.behaviour.values import Rule, parse_rule
+from simulator.behaviour.values import Rule
 from simulator.behaviour.work import Work, parse_work
 from simulator.nearest import unknown_choice, unknown_key
 from simulator.quoting import quoted
@@ -34,8 +35,17 @@ from simulator.topology import model, quantities
 from simulator.topology.addresses import parse_address
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
+from simulator.topology.instance_values import resource_problems
 from simulator.topology.keys import key_of
 from simulator.topology.kinds import Kind
+from simulator.topology.named_values import (
+    plain_resource,
+    plain_rules,
+    read_attributes,
+    read_decisions,
+    read_labels,
+    read_resource,
+)
 from simulator.topology.names import check_name, quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 from simulator.topology.paths import parse_path
@@ -50,7 +60,8 @@ _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _OPERATION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _MAX_TEXT = 4096  # the longest path of a file
 _MAX_LABEL = 200
-_NO_DECISIONS = frozenset({"and", "or", "not", "true", "false"})  # words of conditions
+# Mappings by name: what an operation says of these is added to what its stage says.
+_ADDED = ("decide", "attributes")
 
 
 def structure(
@@ -58,7 +69,9 @@ def structure(
 ) -> tuple[Record | None, list[tuple[Keys, str]]]:
     """Return the `record` that plain values describe, or None and what is wrong at which keys."""
     if record is model.Stage:
-        return _structure_stage(value, read_samples)  # type: ignore[return-value]
+        stage, problems = _structure_stage(value, read_samples)
+        wrong = [] if stage is None else list(resource_problems(stage))
+        return (None if wrong else stage), [*problems, *wrong]  # type: ignore[return-value]
     return _structure(value, record, read_samples)
 
 
@@ -96,8 +109,9 @@ def _structure_stage(value: Any, read_samples: ReadSamples) -> tuple[model.Stage
             continue
         own_keys = written or {}
         whole = {"path": f"/{name}", **defaults, **own_keys}
-        if isinstance(defaults.get("decide"), dict) and isinstance(own_keys.get("decide"), dict):
-            whole["decide"] = {**defaults["decide"], **own_keys["decide"]}
+        for key in _ADDED:
+            if isinstance(defaults.get(key), dict) and isinstance(own_keys.get(key), dict):
+                whole[key] = {**defaults[key], **own_keys[key]}
         operation, found = _structure(whole, model.Operation, read_samples)
         # A mistake in a default is told once, where it stands.
         problems += [((*keys, *inner), message) for inner, message in found if not inner or inner[0] in own_keys]
@@ -122,7 +136,7 @@ def _differences(name: str, operation: model.Operation, stage: model.Stage) -> d
         default, value = getattr(stage, field.name), getattr(operation, field.name)
         if field.name == "path" and default == model.DEFAULT_PATH:
             default = f"/{name}"
-        if field.name == "decide":
+        if field.name in _ADDED:
             value = {key: rule for key, rule in value.items() if rule != default.get(key)}
             default = {}
         if value != default:
@@ -175,7 +189,8 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_unstructure_hook(kind, str)
     converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
     converter.register_unstructure_hook(Headers, Headers.written)
-    for choice in (model.Role, Kind, model.Method, model.Forward, model.OnBadLine, model.Processes):
+    choices = (model.Role, Kind, model.Method, model.Forward, model.LogLevel, model.OnBadLine, model.Processes)
+    for choice in choices:
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')
@@ -184,9 +199,12 @@ def _converter(read_samples: ReadSamples) -> Converter:
     converter.register_unstructure_hook(Times, Times.plain)
     converter.register_structure_hook(Work, _ignoring_type(parse_work))
     converter.register_unstructure_hook(Work, Work.plain)
-    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Rule], _ignoring_type(_decisions))
-    converter.register_unstructure_hook_func(
-        lambda kind: kind == Mapping[str, Rule], lambda rules: {name: rule.plain() for name, rule in rules.items()}
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Rule], _ignoring_type(read_decisions))
+    converter.register_unstructure_hook_func(lambda kind: kind == Mapping[str, Rule], plain_rules)
+    lines = _list_of(converter, model.LogLine, 'lines, as in [{level: info, message: "found"}]')
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[model.LogLine, ...],
+        lambda value, kind: lines([value] if isinstance(value, dict | str) else value, kind),
     )
     hooks = register_steps(converter)
     for record in _RECORDS:
@@ -216,8 +234,8 @@ def _register_record(converter: Converter, record: type[Any], hooks: Mapping[str
     def read_mapping(value: Any, kind: type[Any]) -> Any:
         if value is None and record is model.Stage:
             value = {}
-        if isinstance(value, str) and record is Call:
-            value = {"to": value}
+        if isinstance(value, str) and record in _SHORT:
+            value = {_SHORT[record]: value}
         if not isinstance(value, dict):
             hint = quotes_hint(value) if record is Call else ""
             raise ValueError(no_mapping(value, record.__name__, hint))
@@ -274,22 +292,6 @@ def _explain(error: BaseException, keys: Keys, record: Any) -> Any:
 
 def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def _decisions(value: Any) -> dict[str, Rule]:
-    if not isinstance(value, dict):
-        raise ValueError(
-            f"must be a mapping of names to values, as in {{hit: 90%, items: uniform(1, 8)}}, not {quoted(value)}"
-        )
-    rules = {}
-    for name, rule in value.items():
-        if not isinstance(name, str) or not DECISION_NAME.fullmatch(name) or name in _NO_DECISIONS:
-            raise ValueError(f"{quoted(name)} can't be the name of a decision: write letters, digits, -, _ and .")
-        try:
-            rules[name] = parse_rule(rule)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    return rules
 
 
 def _ignoring_type(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
@@ -372,11 +374,13 @@ _NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {
     InOrder: ("is_named",),
     model.Stage: ("operations",),
 }
+# What a text alone stands for.
+_SHORT: Mapping[type[Any], str] = {Call: "to", model.LogLine: "message"}
 OPERATION_KEYS = frozenset(key_of(field.name) for field in fields(model.Operation))
 # What a stage is comes before what it does, and its calls and operations at the end.
 _FIRST = ("role", "kind", "system", "namespace", "url", "server_span", "host", "port")
 _LAST = (
-    *("forward", "response_bytes", "max_body", "slo", "span", "decide", "calls"),
+    *("forward", "response_bytes", "max_body", "slo", "span", "decide", "attributes", "log", "calls"),
     *("load", "input", "on_bad_line", "output", "operations"),
 )
 _STAGE_KEYS = tuple(key_of(field.name) for field in fields(model.Stage))
@@ -389,6 +393,7 @@ _RECORDS = (
     InOrder,
     Choose,
     model.Slo,
+    model.LogLine,
     model.Load,
     model.Operation,
     model.Stage,
@@ -402,6 +407,7 @@ _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (Size, parse_sizes),
     (LatencyObjective, parse_latency_objective),
     (When, parse_when),
+    (Template, parse_template),
 )
 _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
     (str, _text, None),
@@ -418,6 +424,9 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (quantities.PositiveCount, lambda value: _whole(value, 1, 100_000), None),
     (quantities.Port, lambda value: _whole(value, 0, 65535), None),
     (quantities.Path, parse_path, None),
+    (quantities.Attributes, read_attributes, plain_rules),
+    (quantities.ResourceAttributes, read_resource, plain_resource),
+    (quantities.Labels, read_labels, list),
     (quantities.Host, _matching(_HOST, "a host name or an address"), None),
     (quantities.Name, check_name, None),
     (quantities.Text, _label, None),

@@ -114,8 +114,16 @@ MESSAGE_HANDLED = LogEvent(
             utilisation="number",
             error="string",
             decisions="object",
+            attributes="object",
         ),
     ),
+    emitted=_LOGS,
+)
+SERVICE_LOG = LogEvent(
+    name="service.log",
+    levels=("debug", "info", "warning", "error"),
+    help="A line that the service itself logs, as its `log` says",
+    keys=(*OF_A_MESSAGE, *_optional(operation="string"), *_keys(message="string")),
     emitted=_LOGS,
 )
 INSTANCE_EJECTED = LogEvent(
@@ -163,7 +171,8 @@ STAGE_STARTED = LogEvent(
         sampler="string",
         traces_endpoint="string|null",
         pid="integer",
-    ),
+    )
+    + _optional(resource="object"),
     emitted=_RUNNING,
 )
 STAGE_DRAINING = LogEvent(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.telemetry.catalogue.records import Convention, Metric, MetricKind
+from simulator.telemetry.catalogue.records import Convention, Metric, MetricKind, MoreLabels
 from simulator.telemetry.record import Outcome
 
 # OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.
@@ -20,6 +20,8 @@ CONTROL_RESULTS = ("read", "changed", "invalid", "refused")
 ALWAYS = ("stage", "role")
 # Left out of the series of a stage that has no operations, and of one whose downstreams have none.
 OPERATION, DOWNSTREAM_OPERATION = "operation", "downstream_operation"
+# The version of the user's service, if it is given; `version` is the simulator's own.
+SERVICE_VERSION = "service_version"
 
 # The labels of operations of databases, by their attributes.
 DATABASE_LABELS = {
@@ -42,9 +44,10 @@ def _quoted(values: tuple[str, ...]) -> str:
 HTTP_DURATION = _histogram(
     name="http_server_request_duration_seconds",
     help="Duration of HTTP server requests",
-    note=", also of those that are no message",
+    note=", also of those that are no message; with the stage's `labels`",
     unit="seconds",
     labels=("http_request_method", "http_route", "http_response_status_code"),
+    more_labels=MoreLabels.ASKED,
     buckets=HTTP_BUCKETS,
     has_exemplars=True,
     convention=Convention.OPENTELEMETRY,
@@ -53,8 +56,9 @@ HTTP_DURATION = _histogram(
 MESSAGES = _counter(
     name="simulator_messages",
     help="Messages handled",
-    note=f": {_quoted(tuple(Outcome))} (not done when the stage had to stop)",
+    note=f": {_quoted(tuple(Outcome))} (not done when the stage had to stop); with the stage's `labels`",
     labels=(OPERATION, "outcome"),
+    more_labels=MoreLabels.ASKED,
     recorded="handled",
 )
 MESSAGES_PER_SECOND = _histogram(
@@ -207,8 +211,9 @@ SPANS_DROPPED = _counter(
 INFO = _gauge(
     name="simulator_info",
     help="The configuration",
-    note="; always 1",
+    note="; always 1; with `service_version` if the `resource` of the stage has one",
     labels=("version", "seed", "delay"),
+    more_labels=MoreLabels.VERSION,
     recorded="set_info",
 )
 

@@ -14,6 +14,13 @@ class Convention(StrEnum):
     OPENTELEMETRY = "OpenTelemetry semantic conventions"
 
 
+class MoreLabels(StrEnum):
+    """Labels that a metric has only in some stages: those that the topology asks for, or `service_version`."""
+
+    ASKED = "asked"
+    VERSION = "version"
+
+
 class MetricKind(StrEnum):
     """The kind of a metric, as Prometheus names it."""
 
@@ -38,6 +45,7 @@ class Metric:
     note: str = ""
     unit: str = ""
     labels: tuple[str, ...] = ()
+    more_labels: MoreLabels | None = None
     buckets: tuple[float, ...] = ()
     has_exemplars: bool = False
     convention: Convention = Convention.OWN

@@ -299,3 +299,22 @@ def test_what_would_steer_a_terminal_is_escaped():
     log.logger.warning("attempt.failed", error="\x1b[2J\x07\n\r\x00\x9b")
     assert len(log.raw[0].splitlines()) == 1
     assert not any(byte < 0x20 for byte in log.raw[0])
+
+
+def test_a_line_of_the_service_itself():
+    """`service.log` has the text, at the level that was chosen, and nothing below the level of the log."""
+    log = Log()
+    log.sink.logged(arrival(operation="read"), "warning", "cart gold has 3 items")
+    log.sink.logged(arrival(), "debug", "too little to be seen")
+    (line,) = log.lines
+    assert list(line) == [*LEAD, "operation", "message"]
+    assert (line["level"], line["event"], line["message"]) == ("warning", "service.log", "cart gold has 3 items")
+
+
+def test_attributes_are_under_a_key_of_their_own():
+    """Whatever their names are, they hide no key of the line."""
+    log = Log()
+    log.sink.handled(record(came=arrival(attributes={"outcome": "mine", "app.user": 7})))
+    (line,) = log.lines
+    assert line["attributes"] == {"outcome": "mine", "app.user": 7}
+    assert line["outcome"] != "mine"

@@ -346,3 +346,35 @@ def test_where_there_are_no_operations_there_is_no_label():
     rig.metrics.injected(arrival(), "error")
     tell(rig.metrics, (CallOutcome.OK, 200))
     assert b'operation="' not in generate_latest(rig.registry)
+
+
+def test_messages_and_requests_have_the_labels_that_the_stage_asks_for():
+    """A decision or an attribute of the stage, which wins, as text; one that a message lacks is empty."""
+    rig = Rig(labels=("tenant", "app.plan", "hit"))
+    for decisions, attributes in (
+        ({"tenant": "gold", "hit": True}, {"app.plan": "free"}),
+        ({"tenant": "gold", "hit": True}, {"app.plan": "free"}),
+        ({"tenant": "gold", "hit": True}, {"app.plan": "free", "tenant": "own"}),
+        ({}, {}),
+    ):
+        rig.metrics.handled(record(came=arrival(decisions=decisions, attributes=attributes)))
+    http = {"http_request_method": "POST", "http_route": "/messages", "http_response_status_code": "200"}
+    for labels, count in (
+        ({"tenant": "gold", "app_plan": "free", "hit": "true"}, 2),
+        ({"tenant": "own", "app_plan": "free", "hit": "true"}, 1),
+        ({"tenant": "", "app_plan": "", "hit": ""}, 1),
+    ):
+        assert rig.sample("simulator_messages_total", outcome="forwarded", **labels) == count
+        assert rig.sample("simulator_messages_total", outcome="failed", **labels) == 0
+        assert rig.sample("http_server_request_duration_seconds_count", **http, **labels) == count
+    rig.metrics.record_unrouted_request("POST", "", 404, 0.5)
+    assert len(rig.series("http_server_request_duration_seconds_count")) == 4
+    assert rig.sample("simulator_processing_seconds_count") == 4
+
+
+def test_the_version_of_the_user_s_service_is_a_label_of_its_own():
+    """Where it is given; `version` is the simulator's."""
+    for version, labels in (("v2", {"service_version": "v2"}), ("", {})):
+        rig = Rig(service_version=version)
+        rig.metrics.set_info(version="0.1", seed="7", delay="constant(0s)")
+        assert rig.series("simulator_info") == [{"version": "0.1", "seed": "7", "delay": "constant(0s)", **labels}]

@@ -14,7 +14,7 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from simulator.telemetry.baggage import MAX_BYTES, VerbatimBaggage, with_message_id
+from simulator.telemetry.baggage import MAX_BYTES, VerbatimBaggage, with_message
 from simulator.telemetry.propagation import VerbatimTraceContext, install_propagation, make_propagation
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -34,7 +34,7 @@ def handed_on(propagation, headers, message_id="m-1"):
     token = context.attach(propagation.extract(environ, Context(), getter=wsgi_getter))
     sent = {}
     try:
-        with TracerProvider().get_tracer("test").start_as_current_span("serve"), with_message_id(message_id):
+        with TracerProvider().get_tracer("test").start_as_current_span("serve"), with_message(message_id):
             propagation.inject(sent)
     finally:
         context.detach(token)
@@ -89,7 +89,7 @@ def test_without_baggage_the_id_is_all(propagation):
 def test_outside_a_message_there_is_no_id(propagation):
     """The id is baggage of what is called for the message alone, also where that ends in an error."""
     sent = {}
-    with pytest.raises(ZeroDivisionError), with_message_id("m-1"):
+    with pytest.raises(ZeroDivisionError), with_message("m-1"):
         raise ZeroDivisionError
     propagation.inject(sent, Context())
     assert sent == {}
@@ -227,3 +227,35 @@ def test_a_process_has_these_propagators():
         assert propagate.get_global_textmap().fields == {"traceparent", "tracestate", "baggage"}
     finally:
         propagate.set_global_textmap(before)
+
+
+def sent_baggage(propagation, came, members):
+    """Return the baggage that a stage sends which got some and adds its own members."""
+    token = context.attach(propagation.extract({"HTTP_BAGGAGE": came}, Context(), getter=wsgi_getter))
+    sent = {}
+    try:
+        with with_message("m-1", members):
+            propagation.inject(sent)
+    finally:
+        context.detach(token)
+    return sent["baggage"]
+
+
+def test_members_of_its_own_are_escaped_and_replace_those_that_came(propagation):
+    """What came of another name stays as it is, byte for byte."""
+    members = {"tenant": "gold & more, 5%", "app.hit": "true"}
+    own = f"{OWN},tenant=gold%20%26%20more%2C%205%25,app.hit=true"
+    assert sent_baggage(propagation, "", members) == own
+    came = "user=ann;ttl=3, tenant = silver;x=1,tenants=2"
+    assert sent_baggage(propagation, came, members) == f"user=ann;ttl=3,tenants=2,{own}"
+
+
+def test_of_too_many_members_the_last_are_left_out(propagation):
+    """Each as a whole; what others sent comes first."""
+    members = {f"k{number}": "v" * 90 for number in range(50)}
+    sent = sent_baggage(propagation, "a=" + "x" * 6000, members).split(",")
+    assert sent[:3] == ["a=" + "x" * 6000, OWN, "k0=" + "v" * 90]
+    assert len(",".join(sent)) <= MAX_BYTES < len(",".join(sent)) + 100
+    assert set(sent[2:]) <= {f"{name}={value}" for name, value in members.items()}
+    alone = sent_baggage(propagation, "", {f"k{number}": "v" * 90 for number in range(200)})
+    assert alone.startswith(OWN) and len(alone) <= MAX_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import simulator
-from simulator.telemetry.service import Service, as_the_environment_says, for_several_stages
+from simulator.telemetry.service import Service, as_the_environment_says, described, for_several_stages
 
 OWN = Service(name="parse", namespace="orders", instance_id="parse-1")
 NAME, ATTRIBUTES = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
@@ -56,3 +56,19 @@ def test_a_run_keeps_all_else():
     """Where nothing names a service, the environment stays as it is and nothing is said."""
     environment = {ATTRIBUTES: "a=1, b=%2C", "PATH": "/bin"}
     assert for_several_stages(environment) == (environment, [])
+
+
+def test_a_topology_describes_its_service():
+    """With a version, a namespace and whatever else, over which the environment has the last word."""
+    resource = {"service.version": 2, "service.namespace": "team", "cloud.region": "eu", "k8s.node.name": "n1"}
+    service = described(OWN, resource)
+    assert service.attributes() == {
+        **OWN.attributes(),
+        "service.version": "2",
+        "service.namespace": "team",
+        "cloud.region": "eu",
+        "k8s.node.name": "n1",
+    }
+    theirs = as_the_environment_says(service, {ATTRIBUTES: "cloud.region=us,service.version=9"})
+    # The SDK itself adds cloud.region, as every other attribute of the environment.
+    assert (theirs.version, theirs.namespace, theirs.more) == ("9", "team", {"k8s.node.name": "n1"})
