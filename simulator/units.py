@@ -183,9 +183,14 @@ def format_ratio(ratio: float) -> str:
     return f"{_plain(Decimal(repr(ratio)) * 100)}%"
 
 
+def format_number(number: float) -> str:
+    """Return a number in decimal digits, without an exponent, from which `float` reads exactly the same number."""
+    return _plain(Decimal(repr(number)))
+
+
 def format_rate(per_second: float) -> str:
     """Return a rate as text from which `parse_rate` reads exactly the same number."""
-    return f"{_plain(Decimal(repr(per_second)))}/s"
+    return f"{format_number(per_second)}/s"
 
 
 def human_duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from simulator.behaviour.values import Value, typed
+from simulator.behaviour.values import Value, is_same, typed
 from simulator.quoting import quoted
 
 DECISION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
@@ -15,7 +15,6 @@ _COMPARISON = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,62})\s*(!=|<=|>=|==?|<|>)\s
 _PLAIN = re.compile(r"(not\s+)?([A-Za-z][A-Za-z0-9_.-]{0,62})")
 _AND = re.compile(r"\s+and\s+")
 _MAX_CHARACTERS = 500
-_OPERATORS: Mapping[str, Callable[[Value | None, Value], bool]] = {"=": operator.eq, "!=": operator.ne}
 _ORDERS: Mapping[str, Callable[[int, int], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -35,9 +34,11 @@ class Condition:
     def holds(self, decisions: Mapping[str, Value]) -> bool:
         """Return whether it holds for a message with these decisions."""
         found = decisions.get(self.name)
-        if self.comparison in _OPERATORS:
-            return _OPERATORS[self.comparison](found, self.value)
-        return isinstance(found, int) and isinstance(self.value, int) and _ORDERS[self.comparison](found, self.value)
+        if self.comparison not in _ORDERS:
+            return is_same(found, self.value) is (self.comparison == "=")
+        if isinstance(found, bool) or not isinstance(found, int) or not isinstance(self.value, int):
+            return False
+        return _ORDERS[self.comparison](found, self.value)
 
 
 @dataclass(frozen=True, slots=True)

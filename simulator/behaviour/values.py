@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from simulator.behaviour.notation import Arguments, parse
 from simulator.behaviour.weights import check_weights, chosen, parse_weight, written_weights
 from simulator.quoting import quoted
-from simulator.units import format_ratio, parse_ratio
+from simulator.units import format_number, format_ratio, parse_ratio
 
 Value = bool | int | str
-_WHOLE = re.compile(r"-?[0-9]{1,9}")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,8}")  # 007 is text: as a number it would be another text
 _TEXT = re.compile(r"[\x20-\x7e]{1,200}")
 _MAX_OPTIONS = 1000
 _MAX_WHOLE = 10**9
+_INTEGERS = range(-(2**63), 2**63)  # those that attributes of spans can have
 _RULES = ("uniform", "poisson", "pick")
 
 
@@ -102,7 +103,7 @@ class Weighted(Rule):
 
     def allows(self, value: Value) -> bool:
         """Return whether the value is one of them."""
-        return value in self.options
+        return any(is_same(value, option) for option in self.options)
 
     def words(self) -> str:
         """Return all the values."""
@@ -153,7 +154,7 @@ class Poisson(Rule):
         """Return the smallest number whose cdf reaches u: the sum of mean^k exp(-mean) / k! from 0 to it."""
         number, part = 0, math.exp(-self.mean)
         reached = part
-        while u > reached and number < self.max:
+        while u > reached and number < self.max and (number < self.mean or reached + part > reached):
             number += 1
             part *= self.mean / number
             reached += part
@@ -174,7 +175,7 @@ class Poisson(Rule):
 
     def plain(self) -> str:
         """Return the notation."""
-        return f"poisson({self.mean:g}, max={self.max})"
+        return f"poisson({format_number(self.mean)}, max={self.max})"
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ class Fixed(Rule):
 
     def allows(self, value: Value) -> bool:
         """Return whether the value is it."""
-        return value == self.fixed
+        return is_same(value, self.fixed)
 
     def words(self) -> str:
         """Return it."""
@@ -237,7 +238,7 @@ def parse_rule(value: object) -> Rule:
     """Return the rule that a plain value describes. Raise ValueError if there is none."""
     if isinstance(value, dict):
         return _weighted(value)
-    if isinstance(value, bool | int):
+    if isinstance(value, bool | int) and value in _INTEGERS:
         return Fixed(value)
     if not isinstance(value, str) or not _TEXT.fullmatch(value):
         raise ValueError(
@@ -276,6 +277,18 @@ def typed(text: str) -> Value:
     if _WHOLE.fullmatch(text):
         return int(text)
     return text == "true" if text in ("true", "false") else text
+
+
+def is_same(one: Value | None, other: Value) -> bool:
+    """Return whether two values are the same: 1 and true, which are equal in Python, are not."""
+    return type(one) is type(other) and one == other
+
+
+def is_value(value: object) -> bool:
+    """Return whether something is a value that a rule can have drawn."""
+    if isinstance(value, str):
+        return _TEXT.fullmatch(value) is not None
+    return isinstance(value, bool | int) and value in _INTEGERS
 
 
 def shown(value: Value) -> str:

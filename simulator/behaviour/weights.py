@@ -9,6 +9,7 @@ from simulator.quoting import quoted
 from simulator.units import format_ratio, parse_ratio
 
 _MAX_WEIGHT = 1e9
+_MIN_SHARE = 1e-12  # the smallest percentage that is read
 
 
 def parse_weight(value: object) -> float:
@@ -38,7 +39,7 @@ def check_weights(written: Iterable[object], weights: Sequence[float]) -> None:
 
 def written_weights(weights: Sequence[float]) -> list[str | int | float]:
     """Return weights as they are written: percentages if each may be one, else numbers."""
-    if all(weight <= 1 for weight in weights):
+    if all(weight == 0 or _MIN_SHARE <= weight <= 1 for weight in weights):
         return [format_ratio(weight) for weight in weights]
     return [int(weight) if weight == int(weight) else weight for weight in weights]
 

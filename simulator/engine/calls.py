@@ -89,10 +89,14 @@ class Calls:
             else:
                 for place in _places(group.times, position, visit):
                     self._in_order(group.steps, f"{place}.", visit, forgiving or group.optional)
-        except (DownstreamFailed, DownstreamTooSlow):
-            self._in_order(group.on_error, f"{position}.on_error.", visit, forgiving)
+        except (DownstreamFailed, DownstreamTooSlow) as error:
+            errors: list[MessageError] = [error]
+            try:
+                self._in_order(group.on_error, f"{position}.on_error.", visit, forgiving or group.optional)
+            except (DownstreamFailed, DownstreamTooSlow) as another:
+                errors.append(another)
             if not group.optional:
-                raise
+                raise _most_serious(errors) from None
 
     def _parallel(self, group: Parallel, position: str, visit: Visit, forgiving: bool) -> None:
         """Perform all steps in parallel, wait for every one of them, and raise the most serious failure."""
@@ -126,8 +130,7 @@ class Calls:
         if unforeseen:
             raise unforeseen[0]
         if errors:
-            # An injected failure must not hide a genuine one.
-            raise min(errors, key=lambda error: error.injected)
+            raise _most_serious(errors)
 
     def forget_unused(self, calls: Iterable[Call]) -> None:
         """Forget the breakers that none of these calls uses."""
@@ -206,6 +209,11 @@ class Calls:
             visit=lambda attempt: next_visit(message.visit, f"{visit.identity.stage}/{position}", attempt),
             draw=lambda purpose: visit.draw(f"{purpose} {position}"),
         )
+
+
+def _most_serious(errors: Iterable[MessageError]) -> MessageError:
+    """Return the first error that is not injected, which must not hide a genuine one, or else the first."""
+    return min(errors, key=lambda error: error.injected)
 
 
 def _all_injected(tasks: list[Task]) -> bool:

@@ -25,6 +25,8 @@ def _doubt(step: Step, keys: Keys) -> str:
     match step:
         case InOrder(is_plain=True) if keys[-2] not in ("parallel", "choose"):
             return "a list in a list changes nothing: write {parallel: [a, b]} for steps at the same time"
+        case Parallel(parallel=steps, pick=int(pick)) if pick >= len(steps):
+            return f"pick: {pick} of {len(steps)} takes every step"
         case Parallel(parallel=(Call() as call,), times=times, limit=int()) if times == ONCE and call.times != ONCE:
             return f"its calls are made one after the other: write times: {call.times} on the group, not on the call"
         case Parallel(parallel=(_,), times=times, limit=int()) if times == ONCE:

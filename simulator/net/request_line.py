@@ -10,11 +10,12 @@ from simulator.net.headers import HOST, RefusedRequest
 
 MAX_LINE_BYTES = 8192
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
+_ENCODED_SLASH = re.compile(r"%(2[fF])")
 _ABSOLUTE = re.compile(r"https?://([^/?]*)([/?].*)?", re.IGNORECASE)
 
 
 class RequestLine(NamedTuple):
-    """What is asked for: `path` is unquoted, `version` HTTP/1.0 or HTTP/1.1.
+    """What is asked for: `path` is unquoted but for its slashes, `version` HTTP/1.0 or HTTP/1.1.
 
     `host` is the authority of a target in absolute form, which replaces the Host header (RFC 9112, 3.2.2);
     None if the target is only a path.
@@ -43,7 +44,8 @@ def parse_request_line(line: bytes) -> RequestLine:
         host, rest = _absolute(method, target)
     path, _, query = rest.partition("?")
     if "%" in path:
-        path = unquote(path, "latin-1")
+        # A slash in a segment is no separator: it stays encoded, so that the segment stays one.
+        path = unquote(_ENCODED_SLASH.sub(r"%25\1", path), "latin-1")
     return RequestLine(method, path, query, "HTTP/1.0" if minor == "0" else "HTTP/1.1", host)
 
 

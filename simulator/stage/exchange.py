@@ -85,6 +85,10 @@ class HttpExchange:
         if isinstance(error, InjectedFault) and error.no_answer:
             self._environ[RESET] = True
             return None
+        is_head = self._environ["REQUEST_METHOD"] == "HEAD"
+        if is_head and answer.truncated:
+            self._environ[HANG_UP] = True  # there is nothing but a head to cut off
+            return None
         status, headers, body = wire_answer(answer, self._stage, self._message_id, self._trace_id)
         if self._is_draining():
             headers.append(("Connection", "close"))
@@ -92,7 +96,7 @@ class HttpExchange:
         if answer.truncated:
             self._environ[HANG_UP] = True
             body = body[: len(body) // 2]
-        if self._environ["REQUEST_METHOD"] == "HEAD":
+        if is_head:
             body = b""
         try:
             if answer.bytes_per_second is None:

@@ -11,7 +11,7 @@ from werkzeug.datastructures import Headers
 
 from simulator.behaviour.conditions import DECISION_NAME
 from simulator.behaviour.draws import FIRST_VISIT
-from simulator.behaviour.values import Value
+from simulator.behaviour.values import Value, is_value
 from simulator.errors import InvalidMessage
 from simulator.stage.travel import MAX_AGE_SECONDS
 from simulator.telemetry.record import NO_DECISIONS, OUTSIDE
@@ -83,8 +83,8 @@ def decisions_from(headers: Headers) -> Mapping[str, Value]:
         return NO_DECISIONS
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return NO_DECISIONS
-    if not isinstance(found, dict) or not all(isinstance(value, bool | int | str) for value in found.values()):
+    if not isinstance(found, dict) or not all(map(is_value, found.values())):
         return NO_DECISIONS
     return {name: value for name, value in found.items() if DECISION_NAME.fullmatch(name)}

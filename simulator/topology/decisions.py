@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from simulator.behaviour.conditions import Condition, When
@@ -111,6 +110,5 @@ def _not_a_number(name: str, known: Known) -> str:
 
 
 def _nobody(name: str, known: Known) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"no stage decides {name!r} before a message gets here{hint or ', by `decide`'}"
+    message = f"no stage decides {name!r} before a message gets here"
+    return unknown_name(message, name, sorted(known)) if known else f"{message}, by `decide`"

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
 from simulator.quoting import listed, quoted
 from simulator.topology.document import Keys
-from simulator.topology.model import Role, Stage
+from simulator.topology.model import Method, Role, Stage
 from simulator.topology.plain_steps import with_plain_calls
 from simulator.topology.steps import Call
 from simulator.topology.structure import structure
 
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+_WITHOUT_BODY = frozenset(method for method in Method if not method.has_body)
 _KINDS = ("stages", "calls")
 # What a stage can't share with another.
 _OWN = ("calls", "input", "operations", "output", "port", "role", "url")
 # What only stages that are called can have.
-_OF_THE_CALLED = ("forward", "kind", "method", "namespace", "path", "response_bytes", "server_span", "slo", "system")
+_OF_THE_CALLED = (
+    *("forward", "instances", "kind", "method", "most_instances", "namespace", "path"),
+    *("response_bytes", "server_span", "slo", "system"),
+)
 # What only stages with some roles can have.
 _OF_ROLES = {
     "load": (Role.INJECTOR,),
@@ -44,29 +50,48 @@ def with_defaults(value: dict[str, Any], read_samples: ReadSamples) -> tuple[dic
     of_stages = {key: inner for key, inner in of_stages.items() if ("stages", key) not in wrong}
     of_calls = {key: inner for key, inner in of_calls.items() if ("calls", key) not in wrong}
     if isinstance(stages, dict):
-        rest["stages"] = {name: _stage(stage, of_stages, of_calls) for name, stage in stages.items()}
+        whole = {name: _with_keys(stage, of_stages) for name, stage in stages.items()}
+        change = _default_keys(of_calls, whole)
+        rest["stages"] = {name: _with_calls(stage, change) for name, stage in whole.items()} if of_calls else whole
     return rest, problems
 
 
-def _stage(stage: Any, of_stages: dict[str, Any], of_calls: dict[str, Any]) -> Any:
+def _with_keys(stage: Any, of_stages: dict[str, Any]) -> Any:
     if not isinstance(stage, dict | None):
         return stage
     given = stage or {}
     role = str(given.get("role", Role.PROCESSOR))
-    whole = {key: inner for key, inner in of_stages.items() if _can_have(role, key)} | given
-    return whole if not of_calls else _with_calls(whole, of_calls)
+    return {key: inner for key, inner in of_stages.items() if _can_have(role, key)} | given
 
 
-def _with_calls(stage: dict[str, Any], of_calls: dict[str, Any]) -> dict[str, Any]:
+def _default_keys(of_calls: dict[str, Any], stages: dict[str, Any]) -> Change:
+    """Return the function that adds to a call of one of these stages the defaults that it can have."""
+    without_body = {key: inner for key, inner in of_calls.items() if key != "request_bytes"}
+    return lambda call: {**(of_calls if _takes_body(call.get("to"), stages) else without_body), **call}
+
+
+def _takes_body(target: Any, stages: dict[str, Any]) -> bool:
+    """Return whether what a call names takes a body, as far as it can be read."""
+    name = str(target)
+    stage, operation = (name, "") if name in stages else name.rpartition(".")[::2]
+    service = stages.get(stage)
+    operations = service.get("operations") if isinstance(service, dict) else None
+    made: Any = None
+    if isinstance(operations, dict) and operations:
+        made = operations.get(operation) if operation or len(operations) > 1 else next(iter(operations.values()))
+    methods = [of["method"] for of in (made, service) if isinstance(of, dict) and "method" in of]
+    return not methods or str(methods[0]) not in _WITHOUT_BODY
+
+
+def _with_calls(stage: Any, change: Change) -> Any:
+    if not isinstance(stage, dict):
+        return stage
     changed = dict(stage)
     if "calls" in changed:
-        changed["calls"] = with_plain_calls(changed["calls"], lambda call: {**of_calls, **call})
+        changed["calls"] = with_plain_calls(changed["calls"], change)
     operations = changed.get("operations")
     if isinstance(operations, dict):
-        changed["operations"] = {
-            name: _with_calls(operation, of_calls) if isinstance(operation, dict) else operation
-            for name, operation in operations.items()
-        }
+        changed["operations"] = {name: _with_calls(operation, change) for name, operation in operations.items()}
     return changed
 
 
@@ -92,9 +117,11 @@ def _stage_problems(defaults: dict[str, Any], stages: Any, read_samples: ReadSam
 
 
 def _call_problems(defaults: dict[str, Any]) -> list[tuple[Keys, str]]:
+    problems: list[tuple[Keys, str]] = []
     if "to" in defaults:
-        return [(("defaults", "calls", "to"), "each call has its own")]
-    return [(("defaults", "calls", *keys), message) for keys, message in structure({"to": "any", **defaults}, Call)[1]]
+        problems.append((("defaults", "calls", "to"), "each call has its own"))
+    found = structure({**defaults, "to": "any"}, Call)[1]
+    return [*problems, *((("defaults", "calls", *keys), message) for keys, message in found)]
 
 
 def _mappings(stages: Any) -> list[Any]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 
 from simulator.behaviour.faults.base import Fault
-from simulator.nearest import unknown_among
-from simulator.quoting import listed
+from simulator.nearest import unknown_among, unknown_name
 from simulator.topology.document import Keys
 from simulator.topology.headers import Headers
 from simulator.topology.kinds import Kind
@@ -152,7 +151,8 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
 
     `names` are all the stages in the file: more than `stages` if some could not be read.
     """
-    unknown = unknown_among(names)
+    operations = {label((name, operation)) for name, stage in stages.items() for operation in stage.operations}
+    unknown = unknown_among(names | operations)
     yield from _name_problems(stages)
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
@@ -184,8 +184,7 @@ def _target_problems(call: Call, called: Stage) -> Iterator[str]:
     if called.role is Role.INJECTOR:
         yield f"{call.to!r} is an injector: it can't be called"
     elif operation is None and call.operation:
-        names = listed(sorted(called.operations)) if called.operations else "none"
-        yield f"{call.to!r} has no operation {call.operation!r}; it has {names}"
+        yield unknown_name(f"{call.to!r} has no operation {call.operation!r}", call.operation, called.operations)
     elif operation is None:
         first = next(iter(called.operations))
         yield f"{call.to!r} has several operations: write one of them, as in {call.to}.{first}"
@@ -215,7 +214,7 @@ def _ambiguities(stages: Mapping[str, Stage], names: frozenset[str]) -> Iterator
 
 def _role_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
     keys: Keys = ("stages", name)
-    if stage.role is Role.INJECTOR and not stage.calls:
+    if stage.role is Role.INJECTOR and not stage.calls and not stage.operations:
         yield keys, "an injector needs calls: its messages go nowhere"
     if stage.role is Role.INJECTOR and not stage.method.has_body:
         yield (*keys, "method"), "an injector's own messages have bodies; the method is that of what it calls"

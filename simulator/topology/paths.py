@@ -40,7 +40,12 @@ def filled(path: str, value: Callable[[str], str]) -> str:
     """Return the path with `value(name)`, percent-encoded, in place of each name in braces."""
     if "{" not in path:
         return path
-    return _PARAMETER.sub(lambda found: urllib.parse.quote(value(found[1]), safe="") or "-", path)
+    return _PARAMETER.sub(lambda found: _segment(value(found[1])), path)
+
+
+def _segment(text: str) -> str:
+    # The last three would not arrive as a segment of their own.
+    return "-" if text in ("", ".", "..") else urllib.parse.quote(text, safe="")
 
 
 def matches(template: str, path: str) -> bool:

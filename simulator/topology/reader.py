@@ -73,11 +73,19 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     stages, wiring, found = _read_stages(whole.get("stages"), read_samples)
     raw: dict[str, Any] = {"name": _name_from(default_name), **whole}
     version = raw.pop("version", VERSION)
+    if problems_of_version := list(_version_problems(version)):
+        # What else can't be read may be right in that version.
+        raise ConfigurationError(document.problem(message, keys) for keys, message in problems_of_version)
     topology, top_problems = structure({**raw, "stages": {}}, Topology)
-    problems = [*_version_problems(version), *default_problems, *found, *top_problems]
+    problems = [*default_problems, *found, *top_problems]
     names = document.value.get("stages")
     wrong_wiring = wiring_problems(wiring, frozenset(names if isinstance(names, dict) else ()))
-    problems += [(keys, message) for keys, message in wrong_wiring if _UNREADABLE not in message]
+    unknown_routes = {keys[:2] for keys, _ in found if keys[-1] in ("method", "path")}
+    problems += [
+        (keys, message)
+        for keys, message in wrong_wiring
+        if _UNREADABLE not in message and not (keys[-1] == "path" and keys[:2] in unknown_routes)
+    ]
     if not problems:
         problems += [*decision_problems(stages), *log_problems(stages), *label_problems(stages)]
     problems += size_problems(stages)

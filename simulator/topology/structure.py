@@ -90,7 +90,7 @@ def _structure_stage(value: Any, read_samples: ReadSamples) -> tuple[model.Stage
     """Return a stage, whose own keys are the defaults of its operations."""
     raw = value.get("operations") if isinstance(value, dict) else None
     own = {key: inner for key, inner in value.items() if key != "operations"} if isinstance(value, dict) else value
-    if not raw and raw != []:
+    if raw is None or raw == {}:
         return _structure(own, model.Stage, read_samples)
     stage, problems = _structure(own, model.Stage, read_samples)
     if not isinstance(raw, dict):

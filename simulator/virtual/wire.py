@@ -14,7 +14,7 @@ from simulator.errors import InjectedFault, InvalidMessage, MessageError
 from simulator.net.receipts import receipt
 from simulator.net.status import is_retryable
 from simulator.telemetry.record import OUTSIDE, CallOutcome, Via
-from simulator.topology.model import Forward
+from simulator.topology.model import Forward, Method
 
 _TRUNCATED = "the connection ended before the answer was whole"
 _RESET = "the connection was reset"
@@ -114,13 +114,16 @@ class MemoryExchange:
 
     def read(self) -> bytes:
         """Return the body. Raise InvalidMessage for one that is too large."""
-        behaviour = self._endpoint.handling.behaviour
-        has_body = behaviour.operations[self._outgoing.operation].model.method.has_body
-        body, max_bytes = self._outgoing.body if has_body else b"", behaviour.model.max_body_bytes
+        body = self._outgoing.body if self._method.has_body else b""
+        max_bytes = self._endpoint.handling.behaviour.model.max_body_bytes
         if len(body) > max_bytes:
             detail = f"the body has {len(body)} bytes; at most {max_bytes} are taken here"
             raise InvalidMessage(detail, 413, "Content too large", len(body))
         return body
+
+    @property
+    def _method(self) -> Method:
+        return self._endpoint.handling.behaviour.operations[self._outgoing.operation].model.method
 
     def release(self) -> None:
         """Do nothing: no resource is held."""
@@ -140,7 +143,7 @@ class MemoryExchange:
     def answer(self, answer: Answer) -> float | None:
         """Set the reply, with the effects of injected faults, and wake the caller; return None: it has it now."""
         if answer.bytes_per_second is not None:
-            size = len(self._body(answer))
+            size = 0 if self._method is Method.HEAD else len(self._body(answer))
             self._drip(size // 2 if answer.truncated else size, answer.bytes_per_second)
         if not self._is_gone and self.reply is None:
             self.reply = self._reply(answer)

@@ -11,6 +11,8 @@ from simulator.errors import InvalidMessage
 from simulator.stage.message_headers import (
     caller_from,
     deadline_from,
+    decisions_from,
+    decisions_text,
     is_of_the_run,
     message_id_from,
     visit_from,
@@ -129,3 +131,44 @@ def test_a_deadline(text, deadline):
 def test_a_deadline_is_sent_to_the_microsecond(seconds):
     """A deadline that one stage writes is the same for the next, to a microsecond."""
     assert deadline_from(headers(X_Simulator_Deadline=f"{seconds:.6f}")) == pytest.approx(seconds, abs=1e-6)
+
+
+DECISIONS = {"hit": True, "tenant": "gold", "items": 3}
+
+
+def test_decisions_travel_as_they_are():
+    """A header brings decisions as they were drawn, each of its kind."""
+    assert decisions_from(headers(X_Simulator_Decisions=decisions_text(DECISIONS))) == DECISIONS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        "null",
+        '{"a": null}',
+        '{"a": 1.5}',
+        '{"a": NaN}',
+        '{"a": {"b": 1}}',
+        '{"a": 9223372036854775808}',
+        '{"a": "\\ud800"}',
+        '{"a": "x\\ny"}',
+        '{"a": "caf\\u00e9"}',
+        f'{{"a": "{"x" * 201}"}}',
+        f'{{"a": {"9" * 5000}}}',
+        "[" * 8000,
+        '{"a":' * 1600,
+        f'{{"a": 1{" " * 8192}}}',
+    ],
+)
+def test_what_no_decisions_are(text):
+    """Whatever else is in the header, and however deep, it is as if it was not there."""
+    assert decisions_from(headers(X_Simulator_Decisions=text)) == {}
+
+
+def test_decisions_have_names():
+    """A name that no file could have is left out."""
+    assert decisions_from(headers(X_Simulator_Decisions='{"": 1, "a b": 2, "\\n": 3, "c": 4}')) == {"c": 4}
