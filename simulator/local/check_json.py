@@ -9,6 +9,7 @@ calls             every call with its place in the file, `from` and `to` an oper
 entries           the stages where messages enter, and which
 multiplied        how often a message at `entry` leads to a call of `called`: at most (`max_calls`) and on average
                   while nothing fails (`mean_calls`), null where there are too many stages to compute it
+labelled_series   how many series the labels of each stage that has some make, by its name
 warnings          as on standard error
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 from simulator.local.call_description import in_words
 from simulator.local.description import entry_words
 from simulator.topology.graph import calls_place, label
+from simulator.topology.labels import labelled_series
 from simulator.topology.model import Operation, Stage, Topology
 from simulator.topology.outlook import Outlook
 from simulator.topology.steps import Call
@@ -49,6 +51,7 @@ def check_json(topology: Topology, outlook: Outlook, fits: bool, warnings: Seque
             }
             for one in outlook.multiplied()
         ],
+        "labelled_series": {name: series.count for name, series in labelled_series(topology.stages).items()},
         "warnings": list(warnings),
     }
 

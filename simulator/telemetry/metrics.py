@@ -34,6 +34,10 @@ from simulator.telemetry.throughput import Throughput
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 OTHER_METHOD = "_OTHER"  # OpenTelemetry's value for an unknown method
+# A topology never makes as many combinations of labels in one operation; but where a run has no secret, any client may
+# send decisions, and what is beyond this counts under one value.
+MAX_COMBINATIONS = 5000
+OTHER_VALUE = "_OTHER"
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 
 
@@ -208,6 +212,9 @@ class Metrics(Sink):
             ]
         )
         found = series.by_labels.get(key)
+        if found is None and len(series.by_labels) >= MAX_COMBINATIONS:
+            key = (OTHER_VALUE,) * len(key)
+            found = series.by_labels.get(key)
         if found is None:
             labels = {label: value for (_, label), value in zip(self._labels, key, strict=True)}
             found = series.by_labels[key] = _CountedSeries(self._families, series.operation, labels)

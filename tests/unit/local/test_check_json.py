@@ -6,6 +6,7 @@ import json
 
 from simulator.behaviour.delays import no_samples
 from simulator.local.check_json import check_json
+from simulator.local.description import describe
 from simulator.topology.outlook import Outlook
 from simulator.topology.reader import parse_topology
 
@@ -84,3 +85,15 @@ def test_no_secret_is_written():
     """A header's value that is not a variable is shown as stars, also in a fallback."""
     topology = parse_topology(TEXT, "file.yaml", no_samples, "any")
     assert "secret" not in json.dumps(check_json(topology, Outlook(topology), fits=True, warnings=[]))
+
+
+def test_the_series_that_labels_make():
+    """By stage, and only of those with labels; the text has them with their factors."""
+    text = TEXT.replace(
+        "    workers: 8\n", "    workers: 8\n    attributes: {plan: {a: 1, b: 1}}\n    labels: [plan]\n"
+    )
+    topology = parse_topology(text, "file.yaml", no_samples, "any")
+    found = check_json(topology, Outlook(topology), fits=True, warnings=[])
+    assert found["labelled_series"] == {"cart": 48}
+    lines = [str(line).strip() for line in describe(topology).renderables]
+    assert "series of the labels: 2 plan x 24 series = 48" in lines

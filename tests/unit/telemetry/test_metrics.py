@@ -378,3 +378,17 @@ def test_the_version_of_the_user_s_service_is_a_label_of_its_own():
         rig = Rig(service_version=version)
         rig.metrics.set_info(version="0.1", seed="7", delay="constant(0s)")
         assert rig.series("simulator_info") == [{"version": "0.1", "seed": "7", "delay": "constant(0s)", **labels}]
+
+
+def test_no_client_makes_series_without_end(monkeypatch):
+    """Decisions that a client invents count under one value when there are more than a topology can make."""
+    monkeypatch.setattr("simulator.telemetry.metrics.MAX_COMBINATIONS", 3)
+    rig = Rig(labels=("tenant",))
+    for number in range(10):
+        rig.metrics.handled(record(came=arrival(decisions={"tenant": f"t{number % 8}"})))
+    counts = {
+        labels["tenant"]: rig.sample("simulator_messages_total", **labels)
+        for labels in rig.series("simulator_messages_total")
+        if labels["outcome"] == "forwarded"
+    }
+    assert counts == {"t0": 2, "t1": 2, "t2": 1, "_OTHER": 5}

@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from simulator.behaviour.attributes import parse_attribute
 from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.conditions import parse_when
 from simulator.behaviour.delays import parse_delay
@@ -10,8 +11,10 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
+from simulator.behaviour.templates import parse_template
 from simulator.behaviour.times import Times, parse_times
 from simulator.topology.headers import parse_headers
+from simulator.topology.model import LogLevel, LogLine
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause
 
 # Some look like numbers in a file, and none are the same as names of hosts.
@@ -32,6 +35,18 @@ DELAYS = st.sampled_from(
 ).map(parse_delay)
 HEADERS = st.sampled_from([{}, {"Authorization": "Bearer ${TOKEN}"}, {"X-Odd": "yes: '~' # $${A}", "y": "010"}]).map(
     parse_headers
+)
+LABELS = st.from_regex(r"app\.[a-z]{1,3}([._-][a-z0-9]{1,3})?", fullmatch=True)
+# In any script, and like numbers, booleans, percentages and comments of a file.
+CONSTANTS = st.sampled_from(["eu", "v1.10", "München (Süd)", "010", "true", "~", "# x", "a: b", 17, -1, True, False])
+ATTRIBUTES = CONSTANTS.map(parse_attribute) | st.sampled_from(
+    ["90%", "pick(10000)", "uniform(1, 8)", "sequence", {"gold": "5%", "silver": "95%"}]
+).map(parse_attribute)
+LOG_LINES = st.builds(
+    LogLine,
+    message=st.sampled_from(["plain", "cart {tenant}: {items}", "{{x}} # {a.b-c}"]).map(parse_template),
+    level=st.sampled_from(LogLevel),
+    when=WHENS,
 )
 FAULTS = st.builds(Error, status=st.integers(400, 599), rate_ratio=RATIOS) | st.sampled_from(
     ["hang(30s, 1%)", "reset(0.5%)", "truncate(1%)", "slow_body(20B/s, 5%)", "cpu(20ms)", "memory(50MB, instance=1)"]

@@ -8,10 +8,11 @@ import pytest
 
 from simulator.errors import ConfigurationError
 from simulator.telemetry.catalogue import spans
-from simulator.telemetry.catalogue.metrics import ALWAYS, METRICS
+from simulator.telemetry.catalogue.metrics import ALWAYS, HTTP_DURATION, METRICS
 from simulator.telemetry.catalogue.records import MoreLabels
+from simulator.telemetry.record import Outcome
 from simulator.topology.instance_values import resource_of
-from simulator.topology.labels import labelled_series
+from simulator.topology.labels import DURATION_SERIES, OUTCOME_SERIES, labelled_series
 from simulator.topology.model import LogLevel
 from simulator.topology.named_values import TAKEN, TAKEN_LABELS
 from simulator.topology.reader import write_topology
@@ -146,3 +147,9 @@ def test_labels_are_taken_that_the_metrics_have():
     """What is refused as a label is what the catalogue has for the metrics that get labels."""
     of_metrics = {label for metric in METRICS if metric.more_labels is MoreLabels.ASKED for label in metric.labels}
     assert {*of_metrics, *ALWAYS} == TAKEN_LABELS - {"job", "instance", "le", "quantile"}
+
+
+def test_each_combination_of_labels_has_the_series_of_the_catalogue():
+    """One for each outcome, and a histogram's: its buckets with the infinite one, count and sum."""
+    assert len(Outcome) == OUTCOME_SERIES
+    assert len(HTTP_DURATION.buckets) + 3 == DURATION_SERIES

@@ -10,6 +10,7 @@ from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.delays import Growing
 from simulator.behaviour.distributions import Constant, Exponential, Uniform
 from simulator.behaviour.faults.error import Error
+from simulator.behaviour.labels import label_name
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
@@ -19,7 +20,18 @@ from simulator.topology.keys import key_of
 from simulator.topology.model import Forward, Load, OnBadLine, Role, Stage
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
 from simulator.topology.structure import structure, unstructure
-from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, steps
+from tests.unit.topology.strategies import (
+    ATTRIBUTES,
+    CONSTANTS,
+    FAULTS,
+    LABELS,
+    LIMITS,
+    LOG_LINES,
+    NAMES,
+    SECONDS,
+    SIZES,
+    steps,
+)
 
 TEXT = st.text(string.digits + string.ascii_letters + string.punctuation + " ", min_size=1)
 DELAYS = st.builds(Constant, SECONDS) | st.builds(Exponential, SECONDS) | st.just(Growing(Constant(0.01), 2.5))
@@ -47,6 +59,11 @@ STAGES = st.builds(
         messages=st.none() | st.integers(0, 10**12),
         concurrency=st.integers(1, 100_000),
     ),
+    attributes=st.dictionaries(LABELS, ATTRIBUTES, max_size=3),
+    log=st.lists(LOG_LINES, max_size=2).map(tuple),
+    labels=st.lists(LABELS, max_size=3, unique_by=label_name).map(tuple),
+    baggage=st.booleans(),
+    resource=st.dictionaries(LABELS, CONSTANTS, max_size=3),
     input=st.none() | TEXT,
     on_bad_line=st.sampled_from(OnBadLine),
     output=st.none() | TEXT,
