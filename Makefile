@@ -78,8 +78,9 @@ bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 mess
 pictures: $(VENV)/.tests ## take the pictures of the console in docs/ again
 	$(BIN)/python -m tests.pictures
 
-tables: $(VENV)/.tests ## write the README's tables of signals and keys from their catalogues
+tables: $(VENV)/.tests ## write the README's tables, and the schema of a topology file, from the catalogues
 	$(BIN)/python -m tests.readme_tables
+	$(BIN)/python run_web_service.py schema > topologies/schema.json
 
 lock: ## write requirements.txt, and those of deploy/ and tests/, from pyproject.toml
 	$(PYTHON) tests/lock.py

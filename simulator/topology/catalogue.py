@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from simulator.topology.keys import About, about, key_of
-from simulator.topology.model import Load, Operation, Slo, Stage, Topology
+from simulator.topology.model import Load, LogLine, Operation, Slo, Stage, Topology
 from simulator.topology.process import Process
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 
@@ -21,6 +21,7 @@ PLACES: Mapping[str, type[Any]] = MappingProxyType(
         "operation": Operation,
         "load": Load,
         "slo": Slo,
+        "log line": LogLine,
         "call": Call,
         "pause": Pause,
         "parallel": Parallel,
@@ -57,7 +58,7 @@ class Key:
     @property
     def is_open(self) -> bool:
         """Return whether its value is a mapping with names of the user's own."""
-        return typing.get_origin(self.type) is Mapping
+        return typing.get_origin(getattr(self.type, "__supertype__", self.type)) is Mapping
 
     @property
     def is_plain(self) -> bool:

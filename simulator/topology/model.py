@@ -234,7 +234,7 @@ class Operation:
     )
     log: tuple[LogLine, ...] = field(
         default=(),
-        metadata=key("Lines that the service itself logs.", '{level: info, message: "cart {tenant} has {items}"}'),
+        metadata=key("Lines that the service itself logs.", '[{level: info, message: "cart {tenant} has {items}"}]'),
     )
     span: Text | None = field(
         default=None,

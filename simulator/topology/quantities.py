@@ -29,3 +29,13 @@ Attributes = NewType("Attributes", Mapping[str, Attribute])
 # By name; a tuple has one for each instance.
 ResourceAttributes = NewType("ResourceAttributes", Mapping[str, Value | tuple[Value, ...]])
 Labels = NewType("Labels", tuple[str, ...])
+
+# The least and the greatest of each kind of whole number.
+WHOLE_NUMBERS = {
+    Instances: (1, 100),
+    Count: (0, 1_000_000),
+    Messages: (0, 10**12),
+    Seed: (0, 2**63 - 1),
+    PositiveCount: (1, 100_000),
+    Port: (0, 65535),
+}

@@ -256,6 +256,8 @@ def _with_range(value: dict[str, Any]) -> dict[str, Any]:
     match = _RANGE.fullmatch(instances) if isinstance(instances, str) else None
     if match is None:
         return value
+    if "most_instances" in value:
+        raise ValueError(f"instances: {instances} is a range, so leave out most_instances")
     return {**value, "instances": int(match[1]), "most_instances": int(match[2])}
 
 
@@ -311,6 +313,10 @@ def _whole(value: Any, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"{quoted(value)} is out of range: must be between {low} and {high}")
     return value
+
+
+def _whole_in(low: int, high: int) -> Callable[[Any], int]:
+    return lambda value: _whole(value, low, high)
 
 
 def _text(value: Any) -> str:
@@ -413,16 +419,11 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], .
     (str, _text, None),
     (bool, _boolean, None),
     (quantities.Ratio, units.parse_ratio, units.format_ratio),
-    (quantities.Instances, lambda value: _whole(value, 1, 100), None),
     (quantities.PositiveSeconds, _positive_duration, units.format_duration),
     (quantities.Seconds, units.parse_duration, units.format_duration),
     (quantities.PerSecond, units.parse_rate, units.format_rate),
     (quantities.Bytes, _max_body, None),
-    (quantities.Count, lambda value: _whole(value, 0, 1_000_000), None),
-    (quantities.Messages, lambda value: _whole(value, 0, 10**12), None),
-    (quantities.Seed, lambda value: _whole(value, 0, 2**63 - 1), None),
-    (quantities.PositiveCount, lambda value: _whole(value, 1, 100_000), None),
-    (quantities.Port, lambda value: _whole(value, 0, 65535), None),
+    *((kind, _whole_in(*bounds), None) for kind, bounds in quantities.WHOLE_NUMBERS.items()),
     (quantities.Path, parse_path, None),
     (quantities.Attributes, read_attributes, plain_rules),
     (quantities.ResourceAttributes, read_resource, plain_resource),

@@ -18,20 +18,20 @@ from tests.support.processes import ROOT
 
 SAMPLE = ROOT / "instance" / "config.py.sample"
 # What a place needs beside the key that is tried.
-NEEDED = {"call": {"to": "a"}, "pause": {"delay": "1ms"}, "choose": {"choose": {"a": 1}}}
+NEEDED = {"log line": {"message": "x"}, "call": {"to": "a"}, "pause": {"delay": "1ms"}, "choose": {"choose": {"a": 1}}}
 NEEDED |= {"parallel": {"parallel": ["a"]}, "in order": {"steps": ["a"]}, "topology": {"name": "a"}}
 IN_FILES = [key for key in all_keys() if key.place != "process"]
 
 
 def test_every_field_that_a_file_can_have_is_in_the_catalogue():
-    """A field without a sentence has no key of its own: who is called tells its operation, and stages are a mapping."""
+    """A field without a sentence has no key of its own: other keys, or how they are written, tell it."""
     left_out = {
         (place, name)
         for place, record in PLACES.items()
         for name in record.__dataclass_fields__
         if name not in {key.field for key in keys_of(record).values()}
     }
-    assert left_out == {("topology", "stages"), ("call", "operation")}
+    assert left_out == {("topology", "stages"), ("call", "operation"), ("in order", "is_named")}
 
 
 @pytest.mark.parametrize("key", all_keys(), ids=lambda key: f"{key.place}.{key.name}")
@@ -45,7 +45,8 @@ def test_every_key_has_a_sentence_and_an_example(key):
 def test_every_example_is_a_good_one(key):
     """It is read as what stands after the key in a file."""
     value = parse_document(key.about.example, "").value
-    _, problems = structure(NEEDED.get(key.place, {}) | {key.name: value}, PLACES[key.place])
+    needed = {"instances": 2} if key.name == "resource" else NEEDED.get(key.place, {})
+    _, problems = structure(needed | {key.name: value}, PLACES[key.place])
     assert problems == []
 
 

@@ -1,0 +1,20 @@
+"""The command `schema`: the JSON Schema of a topology file."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--version", type=int, default=1, metavar="N", help="The version of the notation.  [default: 1]")
+def schema(version: int) -> int:
+    """Print the JSON Schema of a topology file, by which editors complete, explain and check one.
+
+    \b
+    Try:  run_web_service.py schema > schema.json
+          and as the first line of a topology:  # yaml-language-server: $schema=schema.json
+    """
+    from simulator.topology.schema import schema_text
+
+    click.echo(schema_text(version), nl=False)
+    return 0
