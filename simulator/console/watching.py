@@ -68,6 +68,8 @@ class _WatchedTallies:
         """Return the present figures; percentiles reach further back if nothing was handled lately."""
         self.track.record(unix_seconds)
         now, longer = self._watch.snapshot(monotonic), self._patient.snapshot(monotonic)
+        # An operation is less busy than its stage: its percentiles are those of the longer window.
+        now = replace(now, operations=longer.operations)
         if not math.isnan(now.p50_seconds):
             return now
         return replace(

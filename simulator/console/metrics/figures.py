@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from simulator.console.metrics.history import History
 from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.record import CallOutcome, Outcome
-from simulator.telemetry.standing import StageSnapshot
+from simulator.telemetry.standing import OperationSnapshot, StageSnapshot
 
 WINDOW_SECONDS = 5.0
 BAD_OUTCOMES = (Outcome.REJECTED, Outcome.FAULTED, Outcome.FAILED)
@@ -25,13 +25,24 @@ class CallFigures:
 
 
 @dataclass(frozen=True)
+class OperationFigures:
+    """One operation of a stage: messages per second, percentiles in seconds, and the share that went wrong."""
+
+    rate_per_second: float = math.nan
+    p50_seconds: float = math.nan
+    p99_seconds: float = math.nan
+    error_ratio: float = math.nan
+
+
+@dataclass(frozen=True)
 class StageFigures:
     """The figures of a stage; NaN for unknown ones.
 
     Of `instances` processes `up` answer. `is_awaited` is True if none of them has answered yet. `why_down` is the
     reason of the first one that does not answer, "" if all do. `outcomes` are messages per second by outcome,
     `error_ratio` is the share that was rejected, faulted or failed, 0 to 1. `workers` and queues are summed over the
-    instances that answer. `delay` is its notation, `calls` are by the name of the called stage.
+    instances that answer. `delay` is its notation, `calls` are by the name of the called stage, `operations`
+    by their own names; a stage that is its only operation has none.
     """
 
     instances: int = 1
@@ -51,6 +62,7 @@ class StageFigures:
     queue_capacity: float = 0.0
     delay: str = ""
     calls: Mapping[str, CallFigures] = field(default_factory=dict)
+    operations: Mapping[str, OperationFigures] = field(default_factory=dict)
 
 
 def stage_figures(
@@ -82,6 +94,25 @@ def stage_figures(
         queue_capacity=_gauge(up, catalogue.QUEUE_CAPACITY.exposed),
         delay=next(iter(_label_values([*up, *instances], catalogue.INFO.exposed, "delay")), ""),
         calls={name: _call_figures(up, name, window_seconds) for name in _label_values(up, _CALLS, "downstream")},
+        operations={
+            name: _operation_figures(up, name, found, window_seconds) for name, found in standing.operations.items()
+        },
+    )
+
+
+def _operation_figures(
+    up: Sequence[History], name: str, standing: OperationSnapshot, window_seconds: float
+) -> OperationFigures:
+    def rates(**labels: str) -> float:
+        found = (history.rate(catalogue.MESSAGES.exposed, window_seconds, operation=name, **labels) for history in up)
+        return _added(found)
+
+    rate = rates()
+    return OperationFigures(
+        rate_per_second=rate,
+        p50_seconds=standing.p50_seconds,
+        p99_seconds=standing.p99_seconds,
+        error_ratio=_share(_added(rates(outcome=outcome) for outcome in BAD_OUTCOMES), rate),
     )
 
 

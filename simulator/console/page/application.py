@@ -29,7 +29,7 @@ _PAGE = f"""<!DOCTYPE html>
 <head>{{%metas%}}<title>{{%title%}}</title><link rel="icon" href="{_ICON}">{{%css%}}</head>
 <body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body>
 </html>"""
-_SEARCH = ("text", "stage", "longer", "shorter", "errors")
+_SEARCH = ("text", "stage", "longer", "shorter", "errors", "operation")
 
 
 def make_page(server: Flask, answers: FrameAnswers) -> Dash:
@@ -119,8 +119,9 @@ def _trace_callbacks(app: Dash, answers: FrameAnswers) -> None:
         *(Input(f"search-{key}", "value") for key in _SEARCH),
         State("search-asked", "data"),
     )(
-        lambda _, text, stage, longer, shorter, errors, asked: answers.traces.rows(
-            Search(text_of(text), text_of(stage), text_of(longer), text_of(shorter), bool(errors)), asked
+        lambda _, text, stage, longer, shorter, errors, operation, asked: answers.traces.rows(
+            Search(text_of(text), text_of(stage), text_of(longer), text_of(shorter), bool(errors), text_of(operation)),
+            asked,
         )
     )
     app.callback(

@@ -11,6 +11,7 @@ from dash import dcc, html
 from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.news import News
+from simulator.console.page.operations_panel import operations_text
 from simulator.console.page.paths import stage_path, traces_path
 from simulator.console.page.words import MAX_NAME, rate_text, share_text, short, time_text
 from simulator.console.system.picture import Node, NodeState
@@ -75,6 +76,7 @@ def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
     news.text(f"{key}-queue", f"{stage.queue_depth:,.0f} of {stage.queue_capacity:,.0f}")
     news.width(f"{key}-queue-bar", _part(stage.queue_depth, stage.queue_capacity))
     news.text(f"{key}-delay", stage.delay)
+    news.title(key, f"{news.titles[key]}{operations_text(stage.operations)}")
 
 
 def state_text(node: Node) -> str:

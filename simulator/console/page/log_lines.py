@@ -12,8 +12,10 @@ from simulator.console.logs import LogLine
 from simulator.console.page.words import short
 
 _FIELDS = (
+    "operation",
     "outcome",
     "downstream",
+    "downstream_operation",
     "fault",
     "key",
     "code",

@@ -49,9 +49,9 @@ def controls_path(name: str) -> str:
     return f"/controls?stage={quote(name, safe='')}"
 
 
-def traces_path(stage: str) -> str:
-    """Return the address of the traces of a stage."""
-    return f"/traces?stage={quote(stage, safe='')}"
+def traces_path(stage: str, span: str = "") -> str:
+    """Return the address of the traces of a stage: those with its spans of that name, or "" for all."""
+    return f"/traces?stage={quote(stage, safe='')}" + (f"&operation={quote(span, safe='')}" if span else "")
 
 
 def trace_path(trace_id: str, every_span: bool = False) -> str:

@@ -27,7 +27,8 @@ class StageAnswers:
 
     def view(self, name: str) -> Any:
         """Return the view of a stage."""
-        return stage_view(list(self._watching.topology.started), self._watching.node(name))
+        topology, node = self._watching.topology, self._watching.node(name)
+        return stage_view(list(topology.started), node, topology.stages[node.name].operations)
 
     def charts(self, name: str) -> tuple[Any, ...]:
         """Return the charts of a stage, and how well configured and injected delays agree."""

@@ -10,10 +10,12 @@ from dash import dcc, html
 from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.charts import CHART_PIXELS, chart
 from simulator.console.page.news import News
+from simulator.console.page.operations_panel import NO_OPERATIONS, operations_panel, update_operations
 from simulator.console.page.paths import controls_path, stage_path, traces_path
 from simulator.console.page.words import aria, counted, rate_text, share_text, short, time_text
 from simulator.console.system.external import ExternalFigures
 from simulator.console.system.picture import Node, NodeState
+from simulator.topology.model import Operation
 
 CHARTS = {
     "chart-delay": "Delay: configured, injected, observed",
@@ -37,7 +39,7 @@ def stage_picker(names: Sequence[str], chosen: str, path: Callable[[str], str]) 
     return html.Nav(links, className="picker", **aria(label="Stages"))
 
 
-def stage_view(names: Sequence[str], node: Node) -> html.Div:
+def stage_view(names: Sequence[str], node: Node, operations: Mapping[str, Operation] = NO_OPERATIONS) -> html.Div:
     """Return the view of a stage with its present figures; later ones, charts and lines come as news."""
     news = News(None)
     update_stage(news, node)
@@ -65,6 +67,7 @@ def stage_view(names: Sequence[str], node: Node) -> html.Div:
                 ],
                 className="stage-head",
             ),
+            *([operations_panel(node.name, operations, news)] if operations else []),
             html.Div(
                 [
                     *(_chart(element, title) for element, title in CHARTS.items()),
@@ -94,6 +97,7 @@ def update_stage(news: News, node: Node) -> None:
     news.text("stage-errors", share_text(figures.error_ratio))
     if not isinstance(figures, StageFigures):
         return
+    update_operations(news, figures.operations)
     news.text("stage-busy", f"{figures.workers_busy:,.0f} of {figures.workers:,.0f}")
     news.text("stage-queue", f"{figures.queue_depth:,.0f} of {figures.queue_capacity:,.0f}")
     news.text("stage-inside", f"{figures.in_flight:,.0f}")

@@ -7,6 +7,7 @@ from typing import Any
 from dash import html, no_update
 
 from simulator.console.logs import LogLine, lines_of_trace
+from simulator.console.page.operations_panel import span_name
 from simulator.console.page.paths import parameter_of
 from simulator.console.page.trace_view import trace_box, trace_view
 from simulator.console.page.traces_view import Search, trace_rows, traces_view
@@ -18,6 +19,7 @@ from simulator.console.watching import Watching
 
 _MAX_LINES = 200
 _MAX_QUERY = 8000
+_MAX_SUGGESTIONS = 500
 
 
 class TraceAnswers:
@@ -28,7 +30,9 @@ class TraceAnswers:
 
     def list_view(self, search: str) -> Any:
         """Return the search of an address."""
-        return traces_view(Search.of(search), self._watching.store.services())
+        stages = self._watching.topology.stages.values()
+        spans = dict.fromkeys(span_name(each) for stage in stages for each in stage.operations.values())
+        return traces_view(Search.of(search), self._watching.store.services(), sorted(spans)[:_MAX_SUGGESTIONS])
 
     def rows(self, search: Search, asked: Any) -> Any:
         """Return the `rows` that match a search and what was `asked`, unless the same was asked before."""

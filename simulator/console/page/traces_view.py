@@ -31,12 +31,13 @@ class Search:
     longer: str = ""
     shorter: str = ""
     errors: bool = False
+    operation: str = ""
 
     @classmethod
     def of(cls, query_string: str) -> Search:
         """Return the search in a page's address."""
         given = {key: values[-1] for key, values in parse_qs(query_string.lstrip("?")).items()}
-        texts = {key: given.get(key, "") for key in ("text", "stage", "longer", "shorter")}
+        texts = {key: given.get(key, "") for key in ("text", "stage", "longer", "shorter", "operation")}
         return cls(**texts, errors=given.get("errors") == "1")
 
     @property
@@ -50,11 +51,12 @@ class Search:
 
         Without an id the very latest traces are left out, because some of their spans are still on their way.
         """
-        for text in (self.text, self.stage, self.longer, self.shorter):
+        for text in (self.text, self.stage, self.longer, self.shorter, self.operation):
             check_length(text, MAX_SEARCH_CHARACTERS, "the search")
         settled = now_unix_ns - int(_SETTLED_SECONDS * 1e9)
         return TraceQuery(
             service=self.stage,
+            operation=self.operation.strip(),
             text=self.text.strip(),
             min_duration_seconds=_seconds(self.longer),
             max_duration_seconds=_seconds(self.shorter),
@@ -68,8 +70,8 @@ def _seconds(text: str) -> float | None:
     return parse_duration(text.strip()) if text.strip() else None
 
 
-def traces_view(search: Search, services: Sequence[str]) -> html.Div:
-    """Return the search; the list is loaded afterwards, and again with every tick."""
+def traces_view(search: Search, services: Sequence[str], operations: Sequence[str] = ()) -> html.Div:
+    """Return the search; the list is loaded afterwards, and again with every tick. `operations` are suggestions."""
     options = [{"label": "any", "value": ""}, *({"label": short(name, MAX_NAME), "value": name} for name in services)]
     return html.Div(
         [
@@ -88,6 +90,19 @@ def traces_view(search: Search, services: Sequence[str]) -> html.Div:
                         "wide",
                     ),
                     _labelled("Stage", _select("search-stage", options, search.stage)),
+                    _labelled(
+                        "Operation",
+                        dcc.Input(
+                            id="search-operation",
+                            value=search.operation,
+                            type="text",
+                            debounce=True,
+                            placeholder="GET /carts/{id}",
+                            list="search-operations",
+                        ),
+                        "operation",
+                    ),
+                    html.Datalist([html.Option(value=name) for name in operations], id="search-operations"),
                     _labelled(
                         "Longer than",
                         dcc.Input(

@@ -1,14 +1,16 @@
 """The figures of a stage, over all its instances."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from simulator.console.metrics.figures import CallFigures, StageFigures, stage_figures
+from simulator.console.metrics.figures import CallFigures, OperationFigures, StageFigures, stage_figures
 from simulator.console.metrics.history import History
-from simulator.telemetry.standing import StageSnapshot
+from simulator.telemetry.standing import OperationSnapshot, StageSnapshot
 from tests.support.series import key
 
+MESSAGES = "simulator_messages_total"
 CALLS = "simulator_downstream_call_duration_seconds_count"
 
 
@@ -52,6 +54,25 @@ def test_outcomes_and_errors_are_those_of_the_window():
     }  # fmt: skip
     assert figures.rate_per_second == 10
     assert figures.error_ratio == pytest.approx(0.2)
+
+
+def test_operations_have_figures_of_their_own():
+    """Rates and errors are those of the counters with its label; the stage has those of all."""
+
+    def samples(read, add, failed):
+        counts = {("read", "forwarded"): read, ("add", "forwarded"): add, ("add", "failed"): failed}
+        return {key(MESSAGES, operation=one, outcome=outcome): float(n) for (one, outcome), n in counts.items()}
+
+    one = OperationSnapshot(
+        rate_per_second=9.0, p50_seconds=0.1, p95_seconds=0.2, p99_seconds=0.3, in_flight=0, outcomes={}
+    )
+    shown = replace(standing(math.nan, math.nan), operations={"read": one, "add": one})
+    figures = stage_figures([history(samples(0, 0, 0), samples(20, 6, 2))], shown)
+    assert figures.rate_per_second == 14
+    assert figures.operations == {
+        "read": OperationFigures(rate_per_second=10.0, p50_seconds=0.1, p99_seconds=0.3, error_ratio=0.0),
+        "add": OperationFigures(rate_per_second=4.0, p50_seconds=0.1, p99_seconds=0.3, error_ratio=0.25),
+    }
 
 
 def test_instances_are_added_up():

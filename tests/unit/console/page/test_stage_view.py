@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from simulator.console.metrics.figures import StageFigures
+from simulator.console.metrics.figures import OperationFigures, StageFigures
 from simulator.console.page.news import News
+from simulator.console.page.operations_panel import operations_text
 from simulator.console.page.paths import controls_path, stage_path
 from simulator.console.page.stage_view import (
     CHARTS,
@@ -19,6 +21,7 @@ from simulator.console.page.stage_view import (
 )
 from simulator.console.system.external import ExternalFigures
 from simulator.console.system.picture import Node, NodeState
+from simulator.topology.model import Method, Operation
 from tests.support.components import addresses, assert_harmless, ids, of_class, text_of, texts
 
 NAMES = ["injector", "parse", "archive"]
@@ -51,6 +54,38 @@ def test_the_view_leads_to_what_belongs_to_it():
     assert_harmless(view)
     assert addresses(view) == [*(f"/stages/{name}" for name in NAMES), "/traces?stage=parse", "/controls?stage=parse"]
     assert [text_of(link) for link in of_class(view, "here")] == ["parse"]
+
+
+CART = {
+    "read": Operation(method=Method.GET, path="/carts/{id}"),
+    "add": Operation(path="/carts", span="shop.Cart/Add"),
+}
+OF_CART = {
+    "read": OperationFigures(rate_per_second=15.0, p50_seconds=0.01, p99_seconds=0.02, error_ratio=0.0),
+    "add": OperationFigures(rate_per_second=5.0, error_ratio=0.25),
+}
+
+
+def test_a_stage_with_operations_has_a_table_of_them():
+    """Each has its request, its figures, which have elements for later updates, and a link to its own traces."""
+    shown = node(figures=replace(WELL, operations=OF_CART), name="cart")
+    view = stage_view(["cart"], shown, CART)
+    assert_harmless(view)
+    (table,) = of_class(view, "operations")
+    heads = ["Operations", "operation", "request", "messages", "errors", "p50", "p99"]
+    read = ["read", "GET /carts/{id}", "15.0/s", "0 %", "10.0ms", "20.0ms", "Traces"]
+    add = ["add", "POST /carts", "5.0/s", "25 %", "-", "-", "Traces"]
+    assert texts(table) == [*heads, *read, *add]
+    assert addresses(table) == [
+        "/traces?stage=cart&operation=GET%20%2Fcarts%2F%7Bid%7D",
+        "/traces?stage=cart&operation=shop.Cart%2FAdd",
+    ]
+    assert set(told(shown).texts) <= set(ids(view))
+
+
+def test_a_stage_without_operations_has_no_table():
+    """It looks as it always did."""
+    assert of_class(stage_view(NAMES, node()), "operations") == []
 
 
 def test_every_update_has_its_element():
@@ -155,3 +190,11 @@ def test_known_figures_are_shown_immediately():
     assert all(text in shown for text in news.texts.values())
     assert "-" not in shown
     assert "-" in texts(stage_view(NAMES, node(figures=StageFigures())))
+
+
+def test_a_tooltip_has_ten_operations():
+    """A line for each of the first ten, and how many there are beyond."""
+    assert operations_text(OF_CART) == "\nread: 15.0/s, p99 20.0ms, 0 % errors\nadd: 5.0/s, p99 -, 25 % errors"
+    many = operations_text({f"o{number}": OF_CART["add"] for number in range(12)}).splitlines()
+    assert (len(many), many[-1]) == (12, "and 2 more")
+    assert operations_text({}) == ""

@@ -71,6 +71,7 @@ def test_any_address_is_a_search(query_string):
         ("?errors=0", Search()),
         ("?errors=true", Search()),
         ("?text=a&text=b", Search(text="b")),
+        ("?stage=cart&operation=GET%20%2Fcarts%2F%7Bid%7D", Search(stage="cart", operation="GET /carts/{id}")),
         ("?longer=100ms&shorter=2s&unknown=x", Search(longer="100ms", shorter="2s")),
     ],
 )
@@ -81,9 +82,10 @@ def test_an_address_as_a_person_writes_it(query_string, search):
 
 def test_the_query_of_a_search():
     """Durations are read with their units, blanks around them are ignored, and the list has its bound."""
-    found = Search(" m-1 ", "parse", " 100ms", "2s ", True).query(NOW)
+    found = Search(" m-1 ", "parse", " 100ms", "2s ", True, " GET /carts/{id}").query(NOW)
     assert found == TraceQuery(
         service="parse",
+        operation="GET /carts/{id}",
         text="m-1",
         min_duration_seconds=0.1,
         max_duration_seconds=2.0,
@@ -115,7 +117,18 @@ def test_the_search_shows_what_was_searched():
     assert values == {"text": "m-1", "stage": "parse", "longer": "100ms", "shorter": "2s", "errors": ["1"]}
     assert by_id(traces_view(Search(), []), "search-errors").value == []
     labelled = [part for part in components(view) if part._type == "Label"]
-    assert [texts(part)[0] for part in labelled] == ["Message id or trace id", "Stage", "Longer than", "Shorter than"]
+    assert [texts(part)[0] for part in labelled] == [
+        "Message id or trace id", "Stage", "Operation", "Longer than", "Shorter than",
+    ]  # fmt: skip
+    assert by_id(traces_view(Search(operation="GET /x"), []), "search-operation").value == "GET /x"
+
+
+def test_the_operations_that_are_suggested():
+    """The field suggests them, and takes any other name."""
+    view = traces_view(Search(), [], ["GET /carts/{id}", "POST /carts"])
+    assert [option.value for option in components(view) if option._type == "Option"] == [
+        "GET /carts/{id}", "POST /carts",
+    ]  # fmt: skip
 
 
 def test_the_services_to_choose_from():
