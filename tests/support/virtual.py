@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from simulator.engine.output import Discarding
 from simulator.telemetry.record import Arrival, Attempt
-from simulator.topology.model import Topology
+from simulator.topology.model import Stage, Topology
 from simulator.topology.structure import structure
+from simulator.topology.targets import operation_names, resolved
 from simulator.virtual.kernel import Kernel
 from simulator.virtual.system import InstanceSetup, NoListener, VirtualSystem, bare_setup
 
@@ -48,10 +49,14 @@ class Records(SilentSink):
 
 
 def topology_of(stages, seed=7, name="test"):
-    """Return a topology written as in a file."""
-    topology, problems = structure({"name": name, "seed": seed, "stages": stages}, Topology)
+    """Return a topology whose stages are written as in a file."""
+    read, problems = {}, []
+    for stage, written in stages.items():
+        read[stage], found = structure(written, Stage)
+        problems += [(stage, *problem) for problem in found]
     assert problems == [], problems
-    return topology
+    known = operation_names(read)
+    return Topology(name=name, seed=seed, stages={stage: resolved(made, known) for stage, made in read.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
