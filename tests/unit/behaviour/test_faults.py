@@ -293,11 +293,11 @@ def test_what_is_no_fault_is_told_how_one_is_written(written, example):
         ("error(503, 5)", "'5' exceeds 100%: write 5%"),
         (
             "error(code=503, rate=5%)",
-            "error does not take `code`; it takes status, rate, instance=; did you mean `st",
+            'error does not take `code`; it takes "message", status, rate, instance=, when=; did you mean `st',
         ),
         (
             "error(503, probability=5%)",
-            "error does not take `probability`; it takes status, rate, instance=; did you",
+            'error does not take `probability`; it takes "message", status, rate, instance=, when=; did you',
         ),
     ],
 )
