@@ -23,6 +23,7 @@ FAULTS = st.sampled_from(
         "cpu(2ms, 50%)",
         "memory(1MB)",
         "error(500, 50%, instance=2)",
+        'error(503, "for some", when="tenant = gold")',
     ]
 )
 DELAYS = st.sampled_from(
@@ -35,9 +36,11 @@ DELAYS = st.sampled_from(
         "growing(constant(2ms), full=3)",
     ]
 )
+CONDITIONS = st.sampled_from(["hit", "not hit", "tenant = gold", "items >= 1 and hit"])
 CALL_OPTIONS = {
     "probability": st.just("60%"),
-    "times": st.just(2),
+    "times": st.sampled_from([2, "items", "uniform(0, 2)"]),
+    "when": CONDITIONS,
     "retries": st.sampled_from(["retries(2, backoff=1ms, budget=50%)", "retries(3, backoff=10ms, max=50ms)", 1]),
     "optional": st.just(True),
     "hedge": st.sampled_from(["15ms", "3ms"]),
@@ -45,6 +48,16 @@ CALL_OPTIONS = {
     "request_bytes": st.just("uniform(10B, 5KB)"),
     "timeout": st.sampled_from(["25s", "200ms", "20ms"]),
     "deadline": st.sampled_from(["300ms", "15ms"]),
+}
+# Drawn where the messages come from, so that every stage knows them.
+DECIDE = {"hit": "70%", "tenant": {"gold": "30%", "silver": "70%"}, "items": "uniform(0, 2)"}
+GROUP_OPTIONS = {
+    "limit": st.just(1),
+    "probability": st.just("50%"),
+    "pick": st.just(1),
+    "times": st.sampled_from([2, "items"]),
+    "when": CONDITIONS,
+    "optional": st.just(True),
 }
 STAGE_OPTIONS = {
     "instances": st.just(2),
@@ -54,6 +67,7 @@ STAGE_OPTIONS = {
     "response_bytes": st.sampled_from(["10B", "uniform(100B, 3KB)"]),
     "delay": DELAYS,
 }
+METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 LOADS = st.sampled_from(
     [{"rate": "40/s"}, {"rate": "200/s", "arrivals": "poisson"}, {"concurrency": 1}, {"concurrency": 5}]
 )
@@ -81,9 +95,25 @@ def _allowed(options, genuine):
 def single_call(draw, targets, genuine):
     """Draw one call to one of these stages."""
     call = {"to": draw(st.sampled_from(targets)), **draw(options_of(_allowed(CALL_OPTIONS, genuine), 3))}
+    if "." in call["to"].removeprefix("Mid.one").removeprefix("v1.5"):
+        call.pop("request_bytes", None)  # its method may have no body
     if draw(st.integers(0, 4)) == 0:
-        call["fallback"] = draw(st.sampled_from(targets))
+        target = st.sampled_from(targets)
+        call["fallback"] = draw(target | st.lists(target, min_size=2, max_size=2))
     return call
+
+
+@st.composite
+def on_errors(draw, targets):
+    """Draw what a group does after a failure, mostly nothing."""
+    return {"on_error": [draw(st.sampled_from(targets))]} if draw(st.integers(0, 3)) == 0 else {}
+
+
+def with_operations(stage, operations):
+    """Return a stage with what it does as the defaults of these operations, the last of which calls none."""
+    *methods, last = operations
+    made = {f"o{number}": {"method": method, "path": f"/{number}/{{id}}"} for number, method in enumerate(methods)}
+    return {**stage, "operations": {**made, "last": {"method": last, "calls": []}}}
 
 
 @st.composite
@@ -91,11 +121,18 @@ def calls_to(draw, targets, genuine, depth=0):
     """Draw the steps of a stage that may call these stages."""
     steps = []
     for _ in range(draw(st.integers(1, 2))):
-        kind = draw(st.sampled_from(["call", "call", "parallel", "choose"] if depth < 2 else ["call"]))
+        kinds = ["call", "call", "parallel", "steps", "choose", "delay"] if depth < 2 else ["call"]
+        kind = draw(st.sampled_from(kinds))
         if kind == "parallel":
             inner = draw(st.lists(calls_to(targets, genuine, depth + 1), min_size=1, max_size=3))
             group = {"parallel": [item if len(item) > 1 else item[0] for item in inner]}
-            steps.append({**group, **draw(st.sampled_from([{}, {"limit": 1}, {"probability": "50%"}]))})
+            steps.append({**group, **draw(options_of(GROUP_OPTIONS, 2)), **draw(on_errors(targets))})
+        elif kind == "steps":
+            options = {key: values for key, values in GROUP_OPTIONS.items() if key not in ("limit", "pick")}
+            inner = draw(calls_to(targets, genuine, depth + 1))
+            steps.append({"steps": inner, **draw(options_of(options, 2)), **draw(on_errors(targets))})
+        elif kind == "delay":
+            steps.append({"delay": draw(DELAYS), **draw(st.sampled_from([{}, {"when": "not hit"}]))})
         elif kind == "choose":
             one, other = draw(st.sampled_from(targets)), draw(st.sampled_from(targets))
             steps.append({"choose": [{"to": one, "weight": "70%"}, {"to": other, "weight": "30%"}]})
@@ -112,8 +149,9 @@ def topologies(draw, messages, genuine=True):
     """
     names = NAMES[: draw(st.integers(2, len(NAMES)))]
     stages = {}
-    for number, name in enumerate(names):
-        later = names[number + 1 :]
+    targets = {}
+    for number, name in reversed(list(enumerate(names))):
+        later = [target for after in names[number + 1 :] for target in targets[after]]
         stage = {**draw(options_of(_allowed(STAGE_OPTIONS, genuine), 3)), "faults": draw(st.lists(FAULTS, max_size=2))}
         if stage.get("instances") is None:
             stage["faults"] = [fault for fault in stage["faults"] if "instance" not in fault]
@@ -122,9 +160,16 @@ def topologies(draw, messages, genuine=True):
         else:
             stage["calls"] = draw(calls_to(later, genuine)) if draw(st.booleans()) or number == 0 else [later[0]]
             stage["forward"] = draw(st.sampled_from(["wait", "wait", "wait", "accept"]))
+        targets[name] = [name]
+        if draw(st.integers(0, 2)) == 0:
+            stage = with_operations(stage, draw(st.lists(METHODS, min_size=1, max_size=3)))
+            targets[name] = [f"{name}.{operation}" for operation in stage["operations"]]
         stages[name] = stage
     load = {**draw(LOADS), "messages": messages}
-    stages = {"source": {"role": "injector", "load": load, "calls": [names[0]]}, **stages}
+    # Calls that are never made, so that the decisions are known wherever a condition asks for them.
+    never = [{"to": target, "probability": "0%"} for name in names for target in targets[name]]
+    source = {"role": "injector", "load": load, "decide": DECIDE, "calls": [targets[names[0]][0], *never]}
+    stages = {"source": source, **{name: stages[name] for name in names}}
     return {"name": "random", "seed": draw(st.integers(0, 1000)), "stages": stages}
 
 
