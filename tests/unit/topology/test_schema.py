@@ -21,7 +21,7 @@ from simulator.topology.scalars import CoreDumper
 from simulator.topology.schema import schema_text, topology_schema
 from tests.support.processes import ROOT
 
-READY_MADE = sorted((ROOT / "topologies").glob("*.yaml"))
+READY_MADE = sorted((ROOT / "topologies").rglob("*.yaml"))
 FILE = ROOT / "topologies" / "schema.json"
 VALIDATOR = Draft202012Validator(topology_schema())
 RICH = """
@@ -79,7 +79,8 @@ def test_the_schema_that_is_checked_in_is_the_one_of_the_code():
 def test_every_ready_made_file_passes_and_names_the_schema(path):
     """An editor finds the schema by the comment, and has nothing to say of the file."""
     text = path.read_text()
-    assert text.startswith("# yaml-language-server: $schema=schema.json\n")
+    schema = "schema.json" if path.parent == FILE.parent else "../schema.json"
+    assert text.startswith(f"# yaml-language-server: $schema={schema}\n")
     assert [error.message for error in VALIDATOR.iter_errors(value_of(text))] == []
 
 
