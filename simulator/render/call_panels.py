@@ -8,7 +8,11 @@ from simulator.render.panels_over_time import Look, time_series
 from simulator.render.queries import Query
 from simulator.telemetry.catalogue import metrics
 
-_ATTEMPT = metrics.ATTEMPT_DURATION.exposed
+_ATTEMPT, _OPERATION = metrics.ATTEMPT_DURATION.exposed, metrics.DATABASE_DURATION.exposed
+_DATABASE, _DATABASE_LEGEND = (
+    "stage, db_system_name, db_operation_name",
+    "{{stage}} → {{db_system_name}} {{db_operation_name}}",
+)
 _LINE, _LINE_LEGEND = "stage, downstream", "{{stage}} → {{downstream}}"
 # Of what is measured by operation; for a stage without any the last label is empty.
 _CALL, _CALL_LEGEND = f"{_LINE}, {metrics.DOWNSTREAM_OPERATION}", f"{_LINE_LEGEND} {{{{downstream_operation}}}}"
@@ -60,6 +64,14 @@ def call_panels_in_depth() -> tuple[Panel, ...]:
             "s",
             [Query(top(10, _CALL, quantile(0.99, _ATTEMPT, CHOSEN, _CALL)), _CALL_LEGEND, True)],
             Look(empty="the chosen stages call no other"),
+        ),
+        time_series(
+            "Database calls",
+            "p99 of each operation of the databases and caches that the chosen stages call, as they see it. With many, "
+            "the 10 slowest.",
+            "s",
+            [Query(top(10, _DATABASE, quantile(0.99, _OPERATION, CHOSEN, _DATABASE)), _DATABASE_LEGEND)],
+            Look(empty="the chosen stages call no database"),
         ),
         time_series(
             "Breakers open",

@@ -8,8 +8,8 @@ from functools import cache
 
 from simulator.telemetry.catalogue.metrics import ALWAYS, METRICS
 
-_NAME = re.compile(r"\b(?:simulator|http_server)_\w+")
-_SELECTOR = re.compile(r"\b((?:simulator|http_server)_\w+)\{([^}]*)\}")
+_NAME = re.compile(r"\b(?:simulator|http_server|db_client)_\w+")
+_SELECTOR = re.compile(r"\b((?:simulator|http_server|db_client)_\w+)\{([^}]*)\}")
 _TEXT = re.compile(r'"[^"]*"')
 _GROUPING = re.compile(r"\b(?:by|on) \(([^)]*)\)")
 _LABEL = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")

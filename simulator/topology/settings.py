@@ -39,7 +39,7 @@ from simulator.topology.sizes import Limit
 from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 from simulator.topology.survey import Survey
-from simulator.topology.targets import operation_names, resolved
+from simulator.topology.targets import resolved
 from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -155,7 +155,7 @@ class _Resolution:
         self._check_call_keys()
         if stage is not None and addresses_are_valid:
             names = survey.names if survey else frozenset([name, *(address.name for address in addresses)])
-            stage = resolved(stage, operation_names(topology.stages) if topology else dict.fromkeys(names, ("",)))
+            stage = resolved(stage, survey.operations if survey else dict.fromkeys(names, ("",)))
             self._add([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
             if topology is None:
                 self._add([(keys[2:], message) for keys, message in decision_problems({name: stage})])

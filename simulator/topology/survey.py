@@ -11,6 +11,7 @@ from simulator.topology.draining import drain_seconds_by_stage
 from simulator.topology.graph import Node, callers_by_stage
 from simulator.topology.model import Stage, Topology
 from simulator.topology.sizes import Limit, limits, size_problems
+from simulator.topology.targets import operation_names
 
 
 class Survey:
@@ -23,6 +24,11 @@ class Survey:
     def names(self) -> frozenset[str]:
         """Return the names of all stages."""
         return frozenset(self.topology.stages)
+
+    @cached_property
+    def operations(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of every stage's operations: "" alone for one that has only itself."""
+        return operation_names(self.topology.stages)
 
     @cached_property
     def callers(self) -> Mapping[str, tuple[str, ...]]:

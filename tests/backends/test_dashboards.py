@@ -34,6 +34,7 @@ stages:
       - archive
       - cart.read
       - cart.pay
+      - db.find
   pool:
     instances: 2
     delay: "lognormal(p50=5ms, p99=20ms, max=100ms)"
@@ -46,8 +47,13 @@ stages:
     operations:
       read: {method: GET, delay: constant(1ms)}
       pay: {delay: constant(2ms)}
+  db:
+    kind: database
+    system: postgresql
+    operations:
+      find: {delay: constant(1ms)}
 """
-STAGES = ["clients", "front", "pool", "broken", "archive", "cart"]
+STAGES = ["clients", "front", "pool", "broken", "archive", "cart", "db"]
 # Prometheus scrapes every second here; a range of 15 s is three of the intervals that Grafana would choose for 5 s.
 VALUES = {"$__rate_interval": "15s", "$__range": "15s", "$stage": ".+", "$instance": ".+"}
 PANELS = [

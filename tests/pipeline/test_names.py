@@ -110,7 +110,7 @@ def test_a_stage_with_dots_is_changed_by_its_name(tmp_path):
         assert '{"to": "a.b", "timeout": "4s"' in json.dumps(calls)
         assert '{"to": "product_catalog", "timeout": "3s"' in json.dumps(calls)
         done = run("set", "a.c", "delay=constant(3ms)", *where, cwd=tmp_path)
-        assert done.returncode == 2 and "no running stage is called 'a.c'" in done.stderr
+        assert done.returncode == 2 and "a has no operation 'c'" in done.stderr
         assert running.interrupt() == 0, running.errors.read_text()
 
 

@@ -48,7 +48,7 @@ SEARCHED = {
         "simulator.engine.json_text._LITERAL",
     ),
     *("simulator.topology.headers._REFERENCE", "simulator.topology.headers._NEXT_HEADER"),
-    *("simulator.topology.reader._NOT_IN_A_NAME", "simulator.topology.structure._UNIT_SUFFIX"),
+    *("simulator.topology.reader._NOT_IN_A_NAME", "simulator.topology.keys._UNIT_SUFFIX"),
     *("simulator.behaviour.payloads._A_DURATION", "simulator.console.logs._TIMESTAMP", "simulator.render.series._NAME"),
     *("simulator.telemetry.otlp._BLANK",),
 }

@@ -192,7 +192,7 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         ({"input": 5}, ("input",), "5 is not text"),
         ({"output": ""}, ("output",), "'' is not text"),
         ({"on_bad_line": "cry"}, ("on_bad_line",), "'cry' is not one of stop, skip"),
-        ({"colour": "red"}, ("colour",), "unknown key; allowed are method, path, delay, faults, forward, "),
+        ({"colour": "red"}, ("colour",), "unknown key; allowed are method, path, delay, work, faults, "),
         ([], (), "must be a mapping of keys to values, not []"),
         ("parse", (), "must be a mapping of keys to values, not 'parse'"),
     ],
