@@ -88,8 +88,8 @@ def read_expression(
 ) -> Value:
     """Return what `read` makes of an expression's values, which are of a `kind`.
 
-    Raise NotationError for a value that is unknown, missing or wrong, in this order: whoever writes `stddev=3ms` is
-    told the name of it, not that the deviation is missing.
+    Raise NotationError for a value that is unknown, missing or wrong, in this order: the error
+    for `stddev=3ms` names that key, and not the deviation that is missing.
     """
     arguments = (kind or Arguments)(expression)
     try:

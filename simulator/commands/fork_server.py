@@ -24,7 +24,8 @@ def fork_server(folder: Path, descriptor: int, room: str | None) -> int:
     from simulator.stage.process import run_stages_for_runner
     from simulator.telemetry.run_files import RunFiles
     from simulator.topology.layers import from_environment, from_flags, unknown_variables
-    from simulator.topology.reader import read_topology, samples_beside
+    from simulator.topology.reader import read_topology
+    from simulator.topology.samples import samples_beside
     from simulator.topology.settings import resolve_topology_stage
     from simulator.topology.survey import Survey
 

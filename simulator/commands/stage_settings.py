@@ -13,7 +13,7 @@ from simulator.commands.program import CONFIG, Program
 from simulator.commands.variables import OTHER_VARIABLES
 from simulator.local.collisions import check_files
 from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables
-from simulator.topology.reader import read_topology, samples_beside
+from simulator.topology.samples import samples_beside
 from simulator.topology.settings import StageSettings, resolve_stage, resolve_topology_stage
 from simulator.topology.several import given_to_each
 from simulator.topology.survey import Survey
@@ -23,6 +23,9 @@ def topology_stages(
     topology: Path, names: Sequence[str], flags: Mapping[str, Any], environment: Mapping[str, str]
 ) -> list[StageSettings]:
     """Return the settings of some stages of a topology file. Raise ConfigurationError for what is wrong in them."""
+    # A stage of its own does without the memory that reading YAML takes.
+    from simulator.topology.reader import read_topology
+
     given = from_environment(environment) | from_flags(flags)
     ignored = unknown_variables(environment, OTHER_VARIABLES)
     survey, samples = Survey(read_topology(topology)), samples_beside(topology.parent)

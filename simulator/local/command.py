@@ -41,7 +41,8 @@ from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
 from simulator.topology.model import Topology
 from simulator.topology.quantities import Seconds, Seed
-from simulator.topology.reader import read_topology, samples_beside
+from simulator.topology.reader import read_topology
+from simulator.topology.samples import samples_beside
 from simulator.units import parse_duration, parse_size
 
 _STARTS_PER_CORE = 8  # in a process of many stages they start one after the other

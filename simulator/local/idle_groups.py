@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulator.behaviour.times import ONCE
-from simulator.topology.document import Keys
 from simulator.topology.graph import calls_place, place_of
 from simulator.topology.model import Topology
+from simulator.topology.places import Keys
 from simulator.topology.steps import Call, InOrder, Parallel, Step
 from simulator.topology.walking import all_steps
 

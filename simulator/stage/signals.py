@@ -123,7 +123,7 @@ def instrument(app: Flask, provider: TracerProvider) -> None:
 
 
 def continue_traces(app: Flask) -> None:
-    """Let what the application does belong to its caller's span, without a span of its own."""
+    """Make the application's work part of its caller's span, without a span of its own."""
     application = app.wsgi_app
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -137,7 +137,7 @@ def continue_traces(app: Flask) -> None:
 
 
 def _as_conventions_ask(application: WSGIApplication) -> WSGIApplication:
-    """Let the server's span start when the request's first byte arrived, and have url.path and server.address."""
+    """Start the server's span when the request's first byte arrived, and add url.path and server.address."""
     host_without_port = lru_cache(maxsize=128)(host_of)
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

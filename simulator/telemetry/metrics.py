@@ -172,7 +172,7 @@ class Metrics(Sink):
         self._throughput.roll()
 
     def watch(self, state: StageState) -> None:
-        """Let every gauge that reads the state of the stage do so at each scrape."""
+        """Read the state of the stage in its gauges at each scrape."""
         for metric in catalogue.METRICS:
             if metric.read is None:
                 continue

@@ -19,8 +19,8 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import unknown_name
 from simulator.quoting import listed
 from simulator.topology.catalogue import PLACES, Key, keys_of
-from simulator.topology.document import Keys, parse_document
 from simulator.topology.model import Operation, Stage
+from simulator.topology.places import Keys
 from simulator.topology.plain_steps import is_to, targets_in, with_call_keys
 from simulator.topology.structure import structure, unstructure
 from simulator.units import whole_number_in
@@ -212,6 +212,8 @@ def _is_text(name: str) -> bool:
 
 
 def _read_yaml(text: str) -> Any:
+    from simulator.topology.document import parse_document  # noqa: PLC0415 - few stages read YAML, which takes memory
+
     try:
         return parse_document(text, "").value
     except ConfigurationError as error:

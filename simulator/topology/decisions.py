@@ -9,9 +9,9 @@ from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.times import Times
 from simulator.behaviour.values import Chance, Rule, Weighted, shown
 from simulator.nearest import unknown_name
-from simulator.topology.document import Keys
 from simulator.topology.graph import Node, calls_place, operation_graph, operations_called_first
 from simulator.topology.model import Operation, Stage
+from simulator.topology.places import Keys
 from simulator.topology.walking import all_steps
 
 Known = dict[str, list[Rule]]

@@ -7,8 +7,8 @@ from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
 from simulator.quoting import listed, quoted
-from simulator.topology.document import Keys
 from simulator.topology.model import Method, Role, Stage
+from simulator.topology.places import Keys
 from simulator.topology.plain_steps import with_plain_calls
 from simulator.topology.steps import Call
 from simulator.topology.structure import structure

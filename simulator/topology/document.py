@@ -11,9 +11,9 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.quoting import quoted, shortened
 from simulator.topology.flow_style import cut_off, is_split_notation, quotes_hint, whole_items
 from simulator.topology.merge_keys import MergeKeys
+from simulator.topology.places import Keys
 from simulator.topology.scalars import CoreLoader, scalar_value
 
-Keys = tuple[str | int, ...]
 _MAX_NESTING = 40
 _MAX_VALUES = 200_000  # ten thousand stages with every option, and addresses
 _MAX_CHARACTERS = 16 * 2**20  # of all values, each alias counted

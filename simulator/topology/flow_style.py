@@ -1,7 +1,7 @@
 """Notations within YAML's brackets and braces, which YAML splits at their commas: `{delay: uniform(5ms, 40ms)}`.
 
-What it split at a comma alone is joined again. A notation with a colon or quotes in it can't be, as nothing says what
-they belong to; whoever wrote it is shown how to put it in quotes.
+What it split at a comma alone is joined again. A notation with a colon or quotes in it can't be, because it is
+unknown what they belong to; the error shows how to put it in quotes.
 """
 
 from __future__ import annotations

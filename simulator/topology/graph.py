@@ -8,12 +8,12 @@ from itertools import islice, takewhile
 
 from simulator.behaviour.faults.base import Fault
 from simulator.nearest import unknown_among, unknown_name
-from simulator.topology.document import Keys
 from simulator.topology.headers import Headers
 from simulator.topology.kinds import Kind
 from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import clashes
 from simulator.topology.paths import overlap
+from simulator.topology.places import Keys
 from simulator.topology.steps import Call
 from simulator.topology.walking import all_calls
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulator.behaviour.values import Value
-from simulator.topology.document import Keys
 from simulator.topology.model import Stage
+from simulator.topology.places import Keys
 
 
 def resource_of(stage: Stage, instance: int) -> dict[str, Value]:

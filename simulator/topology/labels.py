@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from simulator.behaviour.attributes import Sequence
 from simulator.nearest import unknown_name
 from simulator.topology.decisions import Known, known_decisions
-from simulator.topology.document import Keys
 from simulator.topology.model import Role, Stage
+from simulator.topology.places import Keys
 
 MAX_SERIES = 100_000
 # For each combination of values: the outcomes of simulator_messages_total, and the buckets, count and sum of one status

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from simulator import units
 from simulator.behaviour.distributions import ReadSamples
 from simulator.errors import ConfigurationError
 from simulator.quoting import quoted
 from simulator.topology.decisions import decision_problems, log_problems
 from simulator.topology.defaults import with_defaults
-from simulator.topology.document import Keys, parse_document
+from simulator.topology.document import parse_document
 from simulator.topology.graph import wiring_problems
 from simulator.topology.labels import label_problems
 from simulator.topology.model import Stage, Topology
 from simulator.topology.names import MAX_CHARACTERS, check_name
+from simulator.topology.places import Keys
 from simulator.topology.plain_steps import alternatives
+from simulator.topology.samples import samples_beside
 from simulator.topology.scalars import CoreDumper
 from simulator.topology.sizes import size_problems
 from simulator.topology.slips import no_stages
@@ -201,32 +201,3 @@ def _mistake_in(name: Any) -> str:
 def write_topology(topology: Topology) -> str:
     """Return a topology as YAML text that reads back as the same topology."""
     return str(yaml.dump({"version": VERSION, **unstructure(topology)}, Dumper=CoreDumper, sort_keys=False, width=120))
-
-
-def samples_beside(folder: Path) -> ReadSamples:
-    """Return the function that reads a file of samples, one duration per line; a relative path starts at `folder`."""
-
-    @functools.lru_cache(maxsize=8)
-    def outcome(path: str) -> tuple[str, Sequence[float]] | OSError | ValueError:
-        whole = (folder / path).resolve()
-        try:
-            return str(whole), tuple(_samples(read_text(whole)))
-        except (OSError, ValueError) as error:
-            return error
-
-    def read(path: str) -> tuple[str, Sequence[float]]:
-        result = outcome(path)
-        if isinstance(result, OSError | ValueError):
-            raise result.with_traceback(None)
-        return result
-
-    return read
-
-
-def _samples(text: str) -> Iterator[float]:
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            if line.strip():
-                yield units.parse_duration(line)
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None

@@ -28,12 +28,12 @@ from simulator.topology.addresses import (
 from simulator.topology.catalogue import flags
 from simulator.topology.changes import EVERY, Patch, applied, put, read_value
 from simulator.topology.decisions import decision_problems
-from simulator.topology.document import Keys
 from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import Node, calls_of, wiring_problems
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import check_name
+from simulator.topology.places import Keys
 from simulator.topology.process import Process
 from simulator.topology.sizes import Limit
 from simulator.topology.steps import Call

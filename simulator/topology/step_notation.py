@@ -22,7 +22,7 @@ _ALTERNATIVES: Any = tuple[Alternative, ...]
 
 
 def register_steps(converter: Converter) -> Mapping[str, Mapping[str, Any]]:
-    """Let a converter read and write steps, and return the hooks of the fields that are written in a way of their own.
+    """Register how steps are read and written, and return the hooks of the fields with a notation of their own.
 
     Their records are to be registered afterwards.
     """

@@ -33,7 +33,6 @@ from simulator.nearest import unknown_choice, unknown_key
 from simulator.quoting import quoted
 from simulator.topology import model, quantities
 from simulator.topology.addresses import parse_address
-from simulator.topology.document import Keys
 from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.instance_values import resource_problems
 from simulator.topology.keys import key_of
@@ -49,6 +48,7 @@ from simulator.topology.named_values import (
 from simulator.topology.names import check_name, quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 from simulator.topology.paths import parse_path
+from simulator.topology.places import Keys
 from simulator.topology.slips import no_mapping, no_whole_number
 from simulator.topology.step_notation import register_steps
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause
@@ -228,8 +228,14 @@ def _register_record(converter: Converter, record: type[Any], hooks: Mapping[str
             for name in record.__dataclass_fields__
         }
 
-    read = make_dict_structure_fn(record, converter, _cattrs_forbid_extra_keys=True, **overrides(True, False))
-    write = make_dict_unstructure_fn(record, converter, **overrides(False, True))
+    # Each is compiled when a record of the kind is first met: most processes meet few, and they take memory.
+    @functools.cache
+    def reader() -> Callable[[Mapping[str, Any], Any], Any]:
+        return make_dict_structure_fn(record, converter, _cattrs_forbid_extra_keys=True, **overrides(True, False))
+
+    @functools.cache
+    def writer() -> Callable[[Any], dict[str, Any]]:
+        return make_dict_unstructure_fn(record, converter, **overrides(False, True))
 
     def read_mapping(value: Any, kind: type[Any]) -> Any:
         if value is None and record is model.Stage:
@@ -239,15 +245,15 @@ def _register_record(converter: Converter, record: type[Any], hooks: Mapping[str
         if not isinstance(value, dict):
             hint = quotes_hint(value) if record is Call else ""
             raise ValueError(no_mapping(value, record.__name__, hint))
-        return read(_with_range(value) if record is model.Stage else value, kind)
+        return reader()(_with_range(value) if record is model.Stage else value, kind)
 
     converter.register_structure_hook(record, read_mapping)
     if record is model.Stage:
-        converter.register_unstructure_hook(record, lambda stage: _unstructure_stage(stage, write))
+        converter.register_unstructure_hook(record, lambda stage: _unstructure_stage(stage, writer()))
     elif record is Call:
-        converter.register_unstructure_hook(record, lambda call: {**write(call), "to": call.target})
+        converter.register_unstructure_hook(record, lambda call: {**writer()(call), "to": call.target})
     else:
-        converter.register_unstructure_hook(record, write)
+        converter.register_unstructure_hook_factory(lambda kind: kind is record, lambda _: writer())
 
 
 def _with_range(value: dict[str, Any]) -> dict[str, Any]:
@@ -391,7 +397,6 @@ _LAST = (
 )
 _STAGE_KEYS = tuple(key_of(field.name) for field in fields(model.Stage))
 _STAGE_ORDER = (*_FIRST, *(key for key in _STAGE_KEYS if key not in _FIRST + _LAST), *_LAST)
-# Each after the records it consists of.
 _RECORDS = (
     Call,
     Pause,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from simulator.topology.document import Keys
 from simulator.topology.draining import drain_seconds_by_stage
 from simulator.topology.graph import Node, callers_by_stage
 from simulator.topology.model import Stage, Topology
+from simulator.topology.places import Keys
 from simulator.topology.sizes import Limit, limits, size_problems
 from simulator.topology.targets import operation_names
 

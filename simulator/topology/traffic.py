@@ -169,7 +169,7 @@ def _number(times: Times, decisions: Mapping[str, Value]) -> float:
 
 
 def _asked_for(operations: Mapping[Node, Operation], callers_first: Sequence[Node]) -> dict[Node, frozenset[str]]:
-    """Return for each operation the decisions that it, or what it leads to, asks for before drawing them anew."""
+    """Return for each operation the decisions that it, or what it leads to, asks for without drawing them itself."""
     found: dict[Node, frozenset[str]] = {}
     none: frozenset[str] = frozenset()
     for node in reversed(callers_first):

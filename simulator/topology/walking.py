@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from simulator.topology.document import Keys
+from simulator.topology.places import Keys
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause, Step
 
 

@@ -123,7 +123,7 @@ def test_an_operation_has_alerts_of_its_own(tmp_path):
 
 
 def play(folder, tests):
-    """Let promtool test the rules in a folder."""
+    """Test the rules in a folder with promtool."""
     content = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
     (folder / "tests.yml").write_text(yaml.safe_dump(content, width=1000))
     played = subprocess.run(

@@ -11,7 +11,7 @@ import pytest
 
 from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.draws import FIRST_VISIT, draw
-from simulator.topology.reader import samples_beside
+from simulator.topology.samples import samples_beside
 from tests.support.processes import ROOT, read_log, run, running_stage, running_topology, wait_for
 from tests.support.wire import post
 

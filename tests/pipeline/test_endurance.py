@@ -123,7 +123,7 @@ def test_an_idle_stage_takes_little_more_than_its_libraries(tmp_path, libraries_
     with collector() as received, running_stage(
         tmp_path, "--downstream", "http://127.0.0.1:9/messages", environment=with_collector(received.address)
     ) as stage:  # fmt: skip
-        assert own_mebibytes(stage.process.pid) - libraries_mebibytes < 9
+        assert own_mebibytes(stage.process.pid) - libraries_mebibytes < 7.5
 
 
 @pytest.mark.alone

@@ -12,7 +12,8 @@ from simulator.behaviour.schedules import SCHEDULES, RunningSchedule, Schedule, 
 from simulator.engine.drafts import generated
 from simulator.local.description import describe
 from simulator.topology.model import Stage
-from simulator.topology.reader import read_topology, samples_beside, write_topology
+from simulator.topology.reader import read_topology, write_topology
+from simulator.topology.samples import samples_beside
 from simulator.topology.structure import structure, unstructure
 from simulator.units import format_duration, format_rate
 from tests.support.injecting import Rig, dues

@@ -8,7 +8,8 @@ import pytest
 
 from simulator.errors import ConfigurationError
 from simulator.local.collisions import check_files
-from simulator.topology.reader import parse_topology, samples_beside
+from simulator.topology.reader import parse_topology
+from simulator.topology.samples import samples_beside
 
 TEXT = """
 name: orders

@@ -24,7 +24,8 @@ from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import calls_of, entries, reached_from
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Operation, Role, Stage, Topology
-from simulator.topology.reader import parse_topology, read_topology, samples_beside
+from simulator.topology.reader import parse_topology, read_topology
+from simulator.topology.samples import samples_beside
 from simulator.topology.settings import resolve_topology_stage
 from tests.support.documents import read_document, read_documents
 

@@ -22,7 +22,8 @@ from simulator.render.compose import compose_files
 from simulator.render.kubernetes import kubernetes_files
 from simulator.topology.graph import calls_of, edges
 from simulator.topology.layers import from_environment, from_flags
-from simulator.topology.reader import parse_topology, samples_beside
+from simulator.topology.reader import parse_topology
+from simulator.topology.samples import samples_beside
 from simulator.topology.settings import resolve_topology_stage
 from simulator.topology.several import given_to_each
 from tests.support.documents import read_document, read_documents

@@ -27,7 +27,8 @@ from simulator.topology.graph import calls_of, entries
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Processes, Role, Stage, Topology
 from simulator.topology.quantities import Instances
-from simulator.topology.reader import parse_topology, read_topology, samples_beside
+from simulator.topology.reader import parse_topology, read_topology
+from simulator.topology.samples import samples_beside
 from simulator.topology.settings import resolve_topology_stage
 from simulator.topology.several import given_to_each
 from tests.support.documents import read_document, read_documents

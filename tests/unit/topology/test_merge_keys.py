@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from simulator.errors import ConfigurationError
 from simulator.topology.document import parse_document
-from simulator.topology.reader import parse_topology, samples_beside
+from simulator.topology.reader import parse_topology
+from simulator.topology.samples import samples_beside
 
 KEYS = st.sampled_from("abcd")
 MAPPINGS = st.dictionaries(KEYS, st.integers(0, 9), max_size=4)

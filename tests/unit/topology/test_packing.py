@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.topology.packing import shares_of, spread
-from simulator.topology.reader import parse_topology, samples_beside
+from simulator.topology.reader import parse_topology
+from simulator.topology.samples import samples_beside
 from simulator.topology.settings import resolve_topology_stage
 
 

@@ -19,7 +19,8 @@ from simulator.behaviour.values import Chance, Weighted, Whole
 from simulator.errors import ConfigurationError
 from simulator.topology.model import Forward, Load, Role, Slo, Stage, Topology
 from simulator.topology.objectives import LatencyObjective
-from simulator.topology.reader import parse_topology, read_topology, samples_beside, write_topology
+from simulator.topology.reader import parse_topology, read_topology, write_topology
+from simulator.topology.samples import samples_beside
 from simulator.topology.steps import Call
 from tests.support.examples import examples
 from tests.support.reading import read, refusal_of

@@ -15,7 +15,8 @@ from simulator.errors import ConfigurationError
 from simulator.local.plan import Overrides, apply_overrides
 from simulator.topology.layers import from_environment, from_flags
 from simulator.topology.model import Topology
-from simulator.topology.reader import parse_topology, samples_beside
+from simulator.topology.reader import parse_topology
+from simulator.topology.samples import samples_beside
 from simulator.topology.settings import resolve_topology_stage
 from simulator.topology.sizes import limits, size_problems
 from simulator.topology.structure import structure

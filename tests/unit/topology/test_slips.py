@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simulator.errors import ConfigurationError
-from simulator.topology.reader import parse_topology, samples_beside
+from simulator.topology.reader import parse_topology
+from simulator.topology.samples import samples_beside
 
 HEAD = """stages:
   in: {role: injector, load: {rate: 20/s}, calls: [cart]}
