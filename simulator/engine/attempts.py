@@ -9,6 +9,7 @@ from simulator.behaviour.breaker import Breaker, BreakerRule, Position
 from simulator.behaviour.retries import Budget
 from simulator.behaviour.values import Value
 from simulator.engine.message import Message
+from simulator.engine.relay import Relay
 from simulator.engine.runtime import Abandoned, Runtime, StageStopped, Task
 from simulator.engine.sender import Sender
 from simulator.engine.wire import WireRequest
@@ -36,6 +37,7 @@ class OutgoingCall:
     decisions: Mapping[str, Value]
     visit: Callable[[int], str]
     draw: Callable[[str], float]
+    relay: Relay | None = None
 
 
 class Attempts:
@@ -97,6 +99,7 @@ class Attempts:
                 headers=call.headers,
                 decisions=outgoing.decisions,
                 on_withheld=outgoing.message.exchange.withhold,
+                relay=outgoing.relay,
             )
 
         return self._sender.attempt(call.to, request, timeout if left is None else min(timeout, left))

@@ -15,6 +15,7 @@ from simulator.engine.attempts import Attempts, OutgoingCall
 from simulator.engine.identity import Identity
 from simulator.engine.injection import sleep_until
 from simulator.engine.message import Message
+from simulator.engine.relay import Relay
 from simulator.engine.runtime import Runtime, StageStopped, Task
 from simulator.engine.tracing import Tracing
 from simulator.errors import DownstreamFailed, DownstreamTooSlow, MessageError
@@ -38,6 +39,7 @@ class Visit:
     deadline_at: float | None
     seen: Observation
     decisions: Mapping[str, Value]
+    relay: Relay | None = None
 
     def draw(self, purpose: str) -> float:
         """Return u in (0, 1), drawn for one purpose of this visit."""
@@ -208,6 +210,7 @@ class Calls:
             decisions=visit.decisions,
             visit=lambda attempt: next_visit(message.visit, f"{visit.identity.stage}/{position}", attempt),
             draw=lambda purpose: visit.draw(f"{purpose} {position}"),
+            relay=visit.relay,
         )
 
 

@@ -18,14 +18,27 @@ from simulator.engine.encodings import decompressed, is_compressed
 from simulator.engine.injection import Behaviour, Injection, Machine, OperationBehaviour, sleep_until
 from simulator.engine.message import Answer, Message
 from simulator.engine.output import Output
+from simulator.engine.relay import Relay, RelayedAnswer
 from simulator.engine.runtime import Event, Runtime, StageStopped
 from simulator.engine.tracing import Tracing
-from simulator.errors import BrokenOff, DeadlinePassed, InvalidMessage, MessageError, RateLimited, Unforeseen
+from simulator.errors import (
+    BrokenOff,
+    DeadlinePassed,
+    DownstreamFailed,
+    DownstreamTooSlow,
+    InvalidMessage,
+    MessageError,
+    RateLimited,
+    Unforeseen,
+)
 from simulator.telemetry.observe import Observation, Observer
 from simulator.telemetry.record import Arrival, Outcome, StageRecord
 from simulator.topology.graph import calls_of
-from simulator.topology.model import Method, Operation
+from simulator.topology.model import Answering, Method, Operation
+from simulator.topology.steps import Step
 from simulator.units import MAX_DURATION_SECONDS
+
+_SERVER_ERROR = 500
 
 
 class Handling:
@@ -120,6 +133,7 @@ class Handling:
                 ticket=ticket,
                 injection=injection,
                 admission=admission,
+                relay=Relay(message.request) if operation.model.answer is Answering.DOWNSTREAM else None,
             )
             running = self._runtime.current()
             self._running.add(running)
@@ -149,7 +163,7 @@ class Handling:
         except MessageError as error:
             seen.failed(error)
             # Its traceback would hold the body for as long as the answer takes.
-            return Answer(error=error.with_traceback(None))
+            return Answer(error=error.with_traceback(None), relayed=case.relayed)
         except Exception as error:
             logging.getLogger(__name__).exception("the message %s could not be handled", case.message.message_id)
             seen.broke(error)
@@ -180,11 +194,12 @@ class Handling:
         injection.inject(Phase.AFTER)
         calls = case.operation.model.calls
         if calls:
-            visit = Visit(case.behaviour.identity, message, body, deadline_at, seen, case.decisions)
-            self._calls.perform(calls, visit)
+            visit = Visit(case.behaviour.identity, message, body, deadline_at, seen, case.decisions, case.relay)
+            self._perform(calls, visit)
         else:
             self._output.write(body, message.content_type)
-        seen.ended(Outcome.FORWARDED if calls else Outcome.DELIVERED)
+        relayed = case.relayed
+        seen.ended(Outcome.FORWARDED if calls else Outcome.DELIVERED, 200 if relayed is None else relayed.status)
         if case.admission is None:
             injection.inject(Phase.ANSWER)
         return Answer(
@@ -193,7 +208,21 @@ class Handling:
             size_bytes=case.answer_bytes(),
             truncated=injection.truncated,
             bytes_per_second=injection.bytes_per_second,
+            relayed=relayed,
         )
+
+    def _perform(self, calls: tuple[Step, ...], visit: Visit) -> None:
+        """Make the calls. An error that is relayed has the status that came, and one below 500 is the client's."""
+        try:
+            self._calls.perform(calls, visit)
+        except (DownstreamFailed, DownstreamTooSlow) as error:
+            relayed = None if visit.relay is None else visit.relay.answer
+            if relayed is None:
+                raise
+            if relayed.status < _SERVER_ERROR and not error.injected:
+                raise InvalidMessage(str(error), relayed.status) from None
+            error.status = relayed.status
+            raise
 
     def _answer(self, case: _Case, answer: Answer) -> float:
         """Send the answer and return when it left; the time of a slow one is the time of the fault that slows it."""
@@ -217,13 +246,16 @@ class Handling:
     def _read(self, case: _Case) -> bytes:
         """Return the body as it is forwarded, or decompressed if it is delivered here."""
         message, operation, seen = case.message, case.operation.model, case.seen
-        compressed = is_compressed(message.content_encoding)
+        # What is relayed may be anything, in any encoding.
+        compressed = case.relay is None and is_compressed(message.content_encoding)
         try:
             body = message.exchange.read()
         finally:
             seen.read(message.exchange.waited_seconds)
         seen.sized(len(body))
         max_bytes = case.behaviour.model.max_body_bytes
+        if case.relay is not None:
+            return body
         plain = decompressed(body, message.content_encoding, max_bytes) if compressed else body
         if operation.method.has_body:
             check_body(plain, message.content_type)
@@ -257,8 +289,8 @@ class Handling:
             trace=self._tracing.ids(message.message_id, message.visit),
             deadline_seconds=message.deadline_seconds,
             operation=message.operation,
-            method=operation.method,
-            route=operation.path,
+            method=operation.method if message.request is None else message.request.method,
+            route=operation.route,
             decisions=decisions,
             attributes=attributes,
         )
@@ -327,6 +359,12 @@ class _Case:
     ticket: Ticket
     injection: Injection
     admission: _Admission | None
+    relay: Relay | None
+
+    @property
+    def relayed(self) -> RelayedAnswer | None:
+        """Return the answer of the called stage or service if that is the stage's own, None if there is none."""
+        return None if self.relay is None else self.relay.answer
 
     def draw(self, purpose: str) -> float:
         """Return u in (0, 1) for one purpose of this visit."""

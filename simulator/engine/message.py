@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from simulator.behaviour.values import Value
+from simulator.engine.relay import RelayedAnswer, RelayedRequest
 from simulator.errors import MessageError
 from simulator.telemetry.record import NO_DECISIONS, Outcome, Via
 
@@ -27,7 +28,7 @@ class Answer:
 
     `accepted` means that the message is yet to be processed. `duration_seconds` is what it took so far, `size_bytes`
     the size that the receipt is filled up to (None: it is not). Injected faults may let it end in the middle
-    (`truncated`), or limit it to `bytes_per_second`.
+    (`truncated`), or limit it to `bytes_per_second`. `relayed` is the answer in place of the stage's own.
     """
 
     outcome: Outcome | None = None
@@ -37,6 +38,7 @@ class Answer:
     size_bytes: int | None = None
     truncated: bool = False
     bytes_per_second: float | None = None
+    relayed: RelayedAnswer | None = None
 
     @property
     def is_spoiled(self) -> bool:
@@ -98,7 +100,8 @@ class Message:
     `body_bytes` is None if the size is unknown before the body is read.
     `caller` is a stage of the topology or `outside`; `due` is when the message was due to start, `deadline_seconds` how
     long the caller still waits for the answer (None: as long as it takes). `received_at`, monotonic, is when its first
-    byte arrived; None means now. `decisions` are those drawn for it on its way here.
+    byte arrived; None means now. `request` is the request as it came, for a stage that relays it. `decisions` are those
+    drawn for it on its way here.
     """
 
     message_id: str
@@ -114,4 +117,5 @@ class Message:
     received_at: float | None = None
     received_unix_ns: int | None = None
     operation: str = ""
+    request: RelayedRequest | None = None
     decisions: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from simulator.behaviour.values import Value
 from simulator.engine.message import Due
+from simulator.engine.relay import Relay
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.headers import Headers
 
@@ -35,6 +36,7 @@ class WireRequest:
     headers: Headers | None
     decisions: Mapping[str, Value]
     on_withheld: Callable[[], None]
+    relay: Relay | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,16 +37,16 @@ class RefusedRequest(ValueError):
 class RequestHeaders:
     """The headers that come from `file`, up to the empty line, of a request of `version`.
 
-    `environ` has them under their WSGI names, such as HTTP_HOST, repeated ones joined. A name with an underscore is
-    left out: it would be taken for the one with a hyphen in its place. `content_length` is None if none is announced,
-    `chunked` means that the body comes in chunks, `ambiguous` that both were announced, so that the connection must end
-    with the answer (RFC 9112, 6.3).
+    `text` has their lines as they came, `environ` has them under their WSGI names, such as HTTP_HOST, repeated ones
+    joined. There a name with an underscore is left out: it would be taken for the one with a hyphen in its place.
+    `content_length` is None if none is announced, `chunked` means that the body comes in chunks, `ambiguous` that both
+    were announced, so that the connection must end with the answer (RFC 9112, 6.3).
     Raise RefusedRequest if one is not a header, if they are too large, or if they leave open where the body ends.
     """
 
     def __init__(self, file: Any, version: str = "HTTP/1.1") -> None:
         self.environ: dict[str, str] = {}
-        text = _read(file)
+        self.text = text = _read(file)
         for line in text.split("\r\n"):
             name, colon, value = line.partition(":")
             if colon and "_" not in name:

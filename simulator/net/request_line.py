@@ -18,7 +18,7 @@ class RequestLine(NamedTuple):
     """What is asked for: `path` is unquoted but for its slashes, `version` HTTP/1.0 or HTTP/1.1.
 
     `host` is the authority of a target in absolute form, which replaces the Host header (RFC 9112, 3.2.2);
-    None if the target is only a path.
+    None if the target is only a path. `target` is path and query as they came.
     """
 
     method: str
@@ -26,6 +26,7 @@ class RequestLine(NamedTuple):
     query: str
     version: str
     host: str | None = None
+    target: str = ""
 
 
 def parse_request_line(line: bytes) -> RequestLine:
@@ -39,6 +40,7 @@ def parse_request_line(line: bytes) -> RequestLine:
     # werkzeug takes lower-case methods for upper-case ones.
     if method != method.upper():
         raise RefusedRequest(f"not a method: {method[:20]!r}; methods are written in capitals")
+    host: str | None
     host, rest = None, target
     if not target.startswith("/"):
         host, rest = _absolute(method, target)
@@ -46,7 +48,7 @@ def parse_request_line(line: bytes) -> RequestLine:
     if "%" in path:
         # A slash in a segment is no separator: it stays encoded, so that the segment stays one.
         path = unquote(_ENCODED_SLASH.sub(r"%25\1", path), "latin-1")
-    return RequestLine(method, path, query, "HTTP/1.0" if minor == "0" else "HTTP/1.1", host)
+    return RequestLine(method, path, query, "HTTP/1.0" if minor == "0" else "HTTP/1.1", host, rest)
 
 
 def _absolute(method: str, target: str) -> tuple[str | None, str]:

@@ -10,6 +10,7 @@ from simulator.errors import MessageError, ShuttingDown
 from simulator.net.problems import CONTENT_TYPE, problem
 from simulator.net.receipts import receipt, trace_key
 from simulator.stage.message_headers import DRAINING, INJECTED, MESSAGE_ID, REFUSED, TRACE_ID, UNREAD
+from simulator.stage.relaying import answer_headers
 
 
 class WireAnswer(NamedTuple):
@@ -20,8 +21,14 @@ class WireAnswer(NamedTuple):
     body: bytes
 
 
-def wire_answer(answer: Answer, stage: str, message_id: str, trace_id: str) -> WireAnswer:
+def wire_answer(answer: Answer, stage: str, message_id: str, trace_id: str, is_head: bool = False) -> WireAnswer:
     """Return the whole answer, without what faults do to sending it."""
+    if answer.relayed is not None:
+        relayed = answer.relayed
+        headers = answer_headers(relayed, is_head)
+        if answer.is_spoiled:
+            headers.append((INJECTED, "true"))
+        return WireAnswer(f"{relayed.status} {relayed.reason}", headers, relayed.body)
     if answer.error is not None:
         made = _problem(answer.error, stage, message_id, trace_id)
     else:

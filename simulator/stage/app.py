@@ -10,14 +10,16 @@ from flask import Flask, Request, Response, request
 from flask.sessions import SessionInterface
 from opentelemetry import trace
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.routing import BaseConverter
 
 from simulator.behaviour.draws import FIRST_VISIT
 from simulator.engine.handling import Handling
 from simulator.engine.message import Message
+from simulator.engine.relay import RelayedRequest
 from simulator.engine.runtime import Runtime
 from simulator.errors import InvalidMessage
 from simulator.net.problems import problem
-from simulator.stage.exchange import HOST, RECEIVED_AT, RECEIVED_UNIX_NS, HttpExchange
+from simulator.stage.exchange import HEADER_TEXT, HOST, RECEIVED_AT, RECEIVED_UNIX_NS, TARGET, HttpExchange
 from simulator.stage.intake import HeldBodies, Intake
 from simulator.stage.message_headers import (
     CALLER,
@@ -31,10 +33,11 @@ from simulator.stage.message_headers import (
     message_id_from,
     visit_from,
 )
+from simulator.stage.relaying import relayed_request
 from simulator.stage.travel import RunIdentity, read_due
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.record import NO_DECISIONS, OUTSIDE, TraceIds, Via
-from simulator.topology.model import Forward, Operation
+from simulator.topology.model import Answering, Forward, Operation, Stage
 from simulator.topology.paths import matches
 
 # Looking for a header that is not there takes as long as reading one that is.
@@ -94,10 +97,18 @@ def create_app(front: Front) -> Flask:
     def refuse(error: HTTPException) -> Response:
         return _refuse(front, error)
 
+    app.url_map.converters["rest"] = _Rest
     for name, operation in front.handling.behaviour.operations.items():
         _add_route(app, front, name, operation.model)
     app.register_error_handler(HTTPException, refuse)
     return app
+
+
+class _Rest(BaseConverter):
+    """All that is left of a path, whatever it is."""
+
+    regex = ".*"
+    part_isolating = False
 
 
 def _add_route(app: Flask, front: Front, name: str, operation: Operation) -> None:
@@ -106,8 +117,11 @@ def _add_route(app: Flask, front: Front, name: str, operation: Operation) -> Non
             trace.get_current_span().update_name(operation.span)
         return _HandlingResponse(front, name)
 
+    takes_any = isinstance(operation, Stage) and operation.takes_any_path
     app.add_url_rule(
-        operation.path.replace("{", "<").replace("}", ">"),
+        f"{operation.base}/<rest:rest>"
+        if isinstance(operation, Stage) and takes_any
+        else operation.path.replace("{", "<").replace("}", ">"),
         endpoint=name or "messages",
         view_func=take_message,
         methods=[operation.method],
@@ -116,8 +130,9 @@ def _add_route(app: Flask, front: Front, name: str, operation: Operation) -> Non
         strict_slashes=not operation.path.endswith("/"),
     )
     rule = next(app.url_map.iter_rules(name or "messages"))
-    rule.methods = {operation.method.value}  # without the HEAD that comes with each GET
-    rule.rule = operation.path  # the instrumentation names the span, and http.route, by it
+    # Without the HEAD that comes with each GET.
+    rule.methods = None if takes_any else {operation.method.value}
+    rule.rule = operation.route  # the instrumentation names the span, and http.route, by it
 
 
 class _HandlingResponse(Response):
@@ -181,8 +196,17 @@ def _message(front: Front, operation: str, environ: WSGIEnvironment, start_respo
         received_at=environ.get(RECEIVED_AT),
         received_unix_ns=environ.get(RECEIVED_UNIX_NS),
         operation=operation,
+        request=_to_relay(front, operation, environ),
         decisions=decisions_from(headers) if believed and _DECISIONS_KEY in environ else NO_DECISIONS,
     )
+
+
+def _to_relay(front: Front, operation: str, environ: WSGIEnvironment) -> RelayedRequest | None:
+    model = front.handling.behaviour.operations[operation].model
+    if model.answer is Answering.OWN:
+        return None
+    base = model.base if isinstance(model, Stage) else ""
+    return relayed_request(environ["REQUEST_METHOD"], environ[TARGET], environ[HEADER_TEXT], base)
 
 
 def _refuse(front: Front, error: HTTPException) -> Response:

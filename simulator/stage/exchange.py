@@ -20,6 +20,8 @@ RESET, HANG_UP = "simulator.reset", "simulator.hang_up"
 RECEIVED_AT, RECEIVED_UNIX_NS = "simulator.received_at", "simulator.received_unix_ns"
 # the Host header, of which the application's HTTP_HOST is only the name;
 HOST = "simulator.host"
+# the target of the request, and the lines of its head, as they came;
+TARGET, HEADER_TEXT = "simulator.target", "simulator.header_text"
 # a function that returns how many seconds the server has waited for its client since then;
 WAITED = "simulator.waited"
 # and one that sends some bytes before the answer.
@@ -89,7 +91,7 @@ class HttpExchange:
         if is_head and answer.truncated:
             self._environ[HANG_UP] = True  # there is nothing but a head to cut off
             return None
-        status, headers, body = wire_answer(answer, self._stage, self._message_id, self._trace_id)
+        status, headers, body = wire_answer(answer, self._stage, self._message_id, self._trace_id, is_head)
         if self._is_draining():
             headers.append(("Connection", "close"))
         write = cast(Callable[[bytes], Any], self._start_response(status, headers))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import requests
 from requests.adapters import BaseAdapter
@@ -11,6 +13,7 @@ from requests.structures import CaseInsensitiveDict
 
 import simulator
 from simulator.behaviour.values import shown
+from simulator.engine.relay import RelayedRequest
 from simulator.engine.runtime import StageStopped, TooSlow
 from simulator.engine.wire import Reply, WireRequest
 from simulator.net.status import is_retryable, is_success
@@ -31,6 +34,7 @@ from simulator.stage.transport import Broken, Unreachable
 from simulator.stage.travel import RunIdentity, due_text
 from simulator.telemetry.baggage import NO_MEMBERS, with_message
 from simulator.telemetry.record import CallOutcome
+from simulator.topology.addresses import Route
 from simulator.topology.headers import Headers
 from simulator.topology.kinds import DatabaseOperation
 from simulator.topology.paths import filled
@@ -38,6 +42,9 @@ from simulator.topology.settings import Downstream
 
 # Opens the client's span of a request to a database; the function that it yields takes the status of the answer.
 DatabaseSpan = Callable[["OutgoingRequest"], AbstractContextManager[Callable[[int], None]]]
+_CLIENT_ERROR = 400
+# Servers ask for the length of these even if it is 0.
+_WITH_A_BODY = ("POST", "PUT", "PATCH")
 _USER_AGENT = f"simulator/{simulator.__version__}"
 
 
@@ -47,7 +54,7 @@ class OutgoingRequest(requests.PreparedRequest):
     `template` is its path with {names} in it, "" if the called stage has only one path, and `span` the name of the
     operation's spans, "" for method and path. `database` is the operation if it is a database's. `is_stage` means that
     it goes to a stage of the same topology. `withheld` is set when that stage announces that an injected fault may
-    withhold its answer.
+    withhold its answer. `relayed` is the request of a client that it relays; the answer is kept if `keeps_answer`.
     """
 
     downstream = ""
@@ -56,6 +63,9 @@ class OutgoingRequest(requests.PreparedRequest):
     template = ""
     span = ""
     database: DatabaseOperation | None = None
+    message_id = ""
+    relayed: RelayedRequest | None = None
+    keeps_answer = False
     withheld = False
     on_withheld: Callable[[], None] | None = None
 
@@ -111,8 +121,12 @@ class HttpWire:
     def send(self, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float) -> Reply:
         """Send a request and wait for the reply."""
         request = self._request(outgoing)
+        if outgoing.relay is not None:
+            outgoing.relay.answer = None
+        relays = request.relayed is not None
+        in_baggage = nullcontext() if relays else with_message(outgoing.message_id, self._baggage(outgoing))
         try:
-            with with_message(outgoing.message_id, self._baggage(outgoing)), self._time_limit(timeout_seconds):
+            with in_baggage, self._time_limit(timeout_seconds):
                 response = self._exchange(request, (connect_seconds, timeout_seconds))
         except StageStopped as stopped:
             stopped.injected = request.withheld
@@ -128,6 +142,8 @@ class HttpWire:
             return Reply(CallOutcome.BROKEN, injected=request.withheld or is_truncated, error=str(_root(error)))
         except (requests.RequestException, OSError, ValueError) as error:
             return Reply(CallOutcome.BROKEN, error=f"{type(error).__name__}: {error}"[:500])
+        if outgoing.relay is not None:
+            outgoing.relay.answer = getattr(response, "relayed", None)
         return self._reply(request, response)
 
     def close(self) -> None:
@@ -149,7 +165,7 @@ class HttpWire:
 
     def _reply(self, request: OutgoingRequest, response: requests.Response) -> Reply:
         status = response.status_code
-        if is_success(status):
+        if is_success(status) or (request.keeps_answer and status < _CLIENT_ERROR):
             return Reply(CallOutcome.OK, status, retryable=False)
         # If the run has a secret, only its stages are believed; without one, stages can't be told from others.
         injected = INJECTED in response.headers and (request.is_stage or not self._identity.secret)
@@ -162,10 +178,13 @@ class HttpWire:
     def _request(self, outgoing: WireRequest) -> OutgoingRequest:
         # Built by hand: preparing one from a Request, or copying one, processes cookies and hooks again.
         request = OutgoingRequest()
+        request.message_id, request.keeps_answer = outgoing.message_id, outgoing.relay is not None
         request.downstream, request.attempt = outgoing.downstream, outgoing.attempt
         request.is_stage = outgoing.downstream in self._stages
         request.on_withheld = outgoing.on_withheld
         route = self._routes[outgoing.downstream, outgoing.operation]
+        if outgoing.relay is not None and outgoing.relay.request is not None and not request.is_stage:
+            return self._relayed(request, outgoing, route, outgoing.relay.request)
         has_body = route.method.has_body
         request.method = route.method.value
         request.url = outgoing.address + filled(route.path, _path_values(outgoing)) if route.path else outgoing.address
@@ -203,6 +222,25 @@ class HttpWire:
         if not self._in_baggage:
             return NO_MEMBERS
         return {name: shown(value) for name, value in outgoing.decisions.items() if name in self._in_baggage}
+
+    def _relayed(
+        self, request: OutgoingRequest, outgoing: WireRequest, route: Route, came: RelayedRequest
+    ) -> OutgoingRequest:
+        """Return the request of a client as it is relayed: only what the call itself has is added or replaced."""
+        headers = {} if outgoing.headers is None else self._values_of(outgoing.headers)
+        if outgoing.address in self._authorizations:
+            headers = {"Authorization": self._authorizations[outgoing.address], **headers}
+        own = {name.lower() for name in headers}
+        kept = tuple((name, value) for name, value in came.headers if name.lower() not in own)
+        base = urllib.parse.urlsplit(outgoing.address).path.rstrip("/")
+        request.relayed = replace(came, target=f"{base}{came.target}" or "/", headers=kept)
+        request.method, request.url = came.method, outgoing.address.rstrip("/") + came.target
+        request.span = route.span
+        request.body = outgoing.body
+        request.headers = CaseInsensitiveDict(headers)
+        if outgoing.body or came.method in _WITH_A_BODY:
+            request.headers["Content-Length"] = str(len(outgoing.body))
+        return request
 
     def _values_of(self, headers: Headers) -> dict[str, str]:
         found = self._resolved.get(headers)

@@ -15,7 +15,6 @@ from simulator.stage.connection import connect
 from simulator.stage.database_spans import DatabaseSpans
 from simulator.stage.http_wire import HttpWire, OutgoingRequest, addresses_of, resending
 from simulator.stage.lookups import Lookups
-from simulator.stage.message_headers import MESSAGE_ID
 from simulator.stage.signals import Signals
 from simulator.stage.transport import LeanAdapter
 from simulator.stage.travel import RunIdentity
@@ -93,7 +92,7 @@ def _on_resend(signals: Signals) -> Callable[[OutgoingRequest], None]:
         signals.logger.info(
             "attempt.resent",
             **trace_keys(current_trace()),
-            message_id=request.headers[MESSAGE_ID],
+            message_id=request.message_id,
             downstream=request.downstream,
             attempt=request.attempt,
             reason="the idle connection had been closed by the other side",

@@ -9,6 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 # A head, and what is between two pieces of a body, is kept in memory until it ends.
 _MAX_HEAD_BYTES = 2**16
+_MAX_KEPT_BYTES = 64 * 2**20
 _INFORMATIONAL = range(100, 200)
 _KEEP_ALIVE = b"keep-alive"
 _TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
@@ -109,3 +110,39 @@ class HttpReply:
             self._in_body = False
         else:
             self.complete = True
+
+
+class KeptReply(HttpReply):
+    """An answer whose body is kept, up to 64 MiB, and its reason phrase."""
+
+    def __init__(
+        self, on_interim: Callable[[list[tuple[bytes, bytes]]], None] | None = None, *, has_body: bool = True
+    ) -> None:
+        self.reason = b""
+        self._pieces: list[bytes] = []
+        self._kept_bytes = 0
+        super().__init__(on_interim, has_body=has_body)
+
+    def on_status(self, text: bytes) -> None:
+        """Called by the parser for the reason phrase, or a part of it."""
+        if not self.complete:
+            self.reason += text
+
+    def on_body(self, data: bytes) -> None:
+        """Called by the parser for each piece of the body."""
+        super().on_body(data)
+        self._kept_bytes += len(data)
+        if self._kept_bytes > _MAX_KEPT_BYTES:
+            raise BadReply(f"an answer that is relayed may have {_MAX_KEPT_BYTES} bytes")
+        self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser at the end of an answer, or of an interim response."""
+        super().on_message_complete()
+        if not self.complete:
+            self.reason = b""
+
+    @property
+    def whole(self) -> bytes:
+        """Return the body."""
+        return b"".join(self._pieces)

@@ -29,7 +29,17 @@ from simulator.net.problems import CONTENT_TYPE, problem
 from simulator.net.request_body import BLOCK_BYTES, RequestBody
 from simulator.net.request_line import MAX_LINE_BYTES, RequestLine, parse_request_line
 from simulator.stage.answers import farewell
-from simulator.stage.exchange import HANG_UP, INTERIM, LEFT_AT, RECEIVED_AT, RECEIVED_UNIX_NS, RESET, WAITED
+from simulator.stage.exchange import (
+    HANG_UP,
+    HEADER_TEXT,
+    INTERIM,
+    LEFT_AT,
+    RECEIVED_AT,
+    RECEIVED_UNIX_NS,
+    RESET,
+    TARGET,
+    WAITED,
+)
 from simulator.stage.waiting import ClientStream, ConnectionPhase, LingeringClose, Waiting
 
 # Beyond the messages inside a stage: for those that are rejected, for probes, and for idle connections.
@@ -192,6 +202,8 @@ class _Handler(WSGIHandler):
     def finalize_headers(self) -> None:
         # The last moment at which the end of the connection can be announced.
         super().finalize_headers()
+        if self.command == "HEAD":
+            self.response_use_chunked = False  # the header stays, but there are no chunks, not even a last one
         if not (self.close_connection or self.wsgi_input.is_whole):
             self.close_connection = not self._discard_body()
         if self.close_connection:
@@ -224,6 +236,7 @@ class _Handler(WSGIHandler):
         environ["SCRIPT_NAME"] = ""
         environ["PATH_INFO"], environ["QUERY_STRING"] = line.path, line.query
         environ["SERVER_PROTOCOL"] = line.version
+        environ[TARGET], environ[HEADER_TEXT] = line.target, headers.text
         environ["wsgi.input"] = self.wsgi_input
         environ[RECEIVED_AT], environ[RECEIVED_UNIX_NS] = self._received_at, self._received_unix_ns
         environ[WAITED] = self._waited_seconds

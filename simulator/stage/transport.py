@@ -23,9 +23,10 @@ from httptools import HttpParserError
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from simulator.engine.relay import RelayedAnswer, RelayedRequest
 from simulator.engine.runtime import TooSlow
 from simulator.stage.connection import Connect, Connection, EndedUnanswered, connect, secured
-from simulator.stage.reply import BadReply, HttpReply
+from simulator.stage.reply import BadReply, HttpReply, KeptReply
 
 # Connections that were not needed are closed after so long, so that a burst leaves nothing behind.
 _SPARE_SECONDS = 5.0
@@ -158,7 +159,8 @@ class LeanAdapter(BaseAdapter):
     ) -> HttpReply:
         on_interim = getattr(request, "on_interim", None)
         report = None if on_interim is None else lambda headers: on_interim(_readable(headers))
-        reply = HttpReply(report, has_body=request.method != "HEAD")
+        kind = KeptReply if getattr(request, "keeps_answer", False) else HttpReply
+        reply = kind(report, has_body=request.method != "HEAD")
         try:
             connection.exchange(message, reply, timeout_seconds)
         except TimeoutError as error:
@@ -214,8 +216,11 @@ def _usable_seconds(announced: float | None) -> float:
 
 
 def _head(request: requests.PreparedRequest, target: _Target) -> bytes:
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % ((request.method or "").encode(), target.path, target.host)]
-    for name, value in request.headers.items():
+    relayed: RelayedRequest | None = getattr(request, "relayed", None)
+    # As it came: reading a URL loses a question mark with nothing after it.
+    path = target.path if relayed is None else relayed.target.encode("latin-1")
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % ((request.method or "").encode(), path, target.host)]
+    for name, value in (*(() if relayed is None else relayed.headers), *request.headers.items()):
         text = f"{name}: {value}"
         if "\r" in text or "\n" in text:
             raise requests.exceptions.InvalidHeader(f"the header {name!r} has a line break in it")
@@ -242,6 +247,13 @@ def _response(reply: HttpReply, request: requests.PreparedRequest, adapter: Base
     response.request = request
     response.connection = adapter  # type: ignore[assignment]
     response.raw = _NoBody()
+    if isinstance(reply, KeptReply):
+        response.relayed = RelayedAnswer(  # type: ignore[attr-defined]
+            status=reply.status,
+            reason=reply.reason.decode("latin-1"),
+            headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in reply.headers),
+            body=reply.whole,
+        )
     return response
 
 

@@ -235,10 +235,12 @@ class Metrics(Sink):
         seconds: float,
         exemplar: dict[str, str] | None,
     ) -> None:
-        child = series.http_by_code.get(code)
+        key = (arrival.method, code)
+        child = series.http_by_code.get(key)
         if child is None:
-            child = self._request(arrival.method, arrival.route, "" if code is None else str(code), series.labels)
-            series.http_by_code[code] = child
+            method = arrival.method if arrival.method in METHODS else OTHER_METHOD
+            child = self._request(method, arrival.route, "" if code is None else str(code), series.labels)
+            series.http_by_code[key] = child
         child.observe(seconds, exemplar)
 
     def _request(self, method: str, route: str, code: str, labels: Mapping[str, str]) -> Any:
@@ -262,7 +264,7 @@ class _CountedSeries:
             outcome: families.series(catalogue.MESSAGES, operation=operation, outcome=outcome, **labels)
             for outcome in Outcome
         }
-        self.http_by_code: dict[int | None, Any] = {}
+        self.http_by_code: dict[tuple[str, int | None], Any] = {}
 
 
 class _OperationSeries:

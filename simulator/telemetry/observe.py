@@ -199,9 +199,9 @@ class Observation:
         """Record that the handling succeeded, but that a fault cuts the answer off."""
         self.outcome, self._error = Outcome.FAULTED, f"the fault {fault} was injected here"
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: Outcome, code: int = 200) -> None:
         """Record success; a delivered message is at the end of the pipeline."""
-        self.outcome, self._code = outcome, 200
+        self.outcome, self._code = outcome, code
         if outcome is Outcome.DELIVERED and self._arrival.due_at is not None:
             self._pipeline_seconds = self._clock.now() - self._arrival.due_at
 

@@ -20,6 +20,7 @@ _KINDS = ("stages", "calls")
 _OWN = ("calls", "input", "operations", "output", "port", "role", "url")
 # What only stages that are called can have.
 _OF_THE_CALLED = (
+    "answer",
     *("forward", "instances", "kind", "method", "most_instances", "namespace", "path"),
     *("response_bytes", "server_span", "slo", "system"),
 )

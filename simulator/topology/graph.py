@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 
 from simulator.behaviour.faults.base import Fault
+from simulator.behaviour.times import ONCE
 from simulator.nearest import unknown_among, unknown_name
 from simulator.topology.headers import Headers
 from simulator.topology.kinds import Kind
-from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
+from simulator.topology.model import DEFAULT_HOST, Answering, Forward, Role, Stage, Topology
 from simulator.topology.names import clashes
 from simulator.topology.paths import overlap
 from simulator.topology.places import Keys
@@ -157,6 +158,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
     for name, stage in stages.items():
         yield from _role_problems(name, stage)
         yield from _kind_problems(name, stage)
+        yield from _answer_problems(name, stage)
         yield from _instance_problems(name, stage)
         yield from _route_problems(name, stage)
         for place, call in calls_of(stage):
@@ -283,6 +285,25 @@ def _external_problems(keys: Keys, stage: Stage) -> Iterator[tuple[Keys, str]]:
             yield (*keys, key), f"a run does not start what is at a URL: leave out {key}"
     if stage.instances > 1:
         yield (*keys, "instances"), "a run does not start what is at a URL: leave out instances"
+
+
+def _answer_problems(name: str, stage: Stage) -> Iterator[tuple[Keys, str]]:
+    for operation, made in stage.all_operations.items():
+        if made.answer is Answering.OWN:
+            continue
+        place: Keys = ("stages", name, "operations", operation) if operation else ("stages", name)
+        step = made.calls[0] if len(made.calls) == 1 else None
+        if not isinstance(step, Call) or not _is_made_once(step):
+            yield (*place, "answer"), "answer: downstream needs exactly one call, which every message makes once"
+        if made.forward is Forward.ACCEPT or made.response_size is not None:
+            yield (*place, "answer"), "the answer is the downstream's: leave out forward and response_bytes"
+        if stage.role is Role.INJECTOR:
+            yield (*place, "answer"), "an injector answers nobody"
+
+
+def _is_made_once(call: Call) -> bool:
+    plain = call.probability_ratio >= 1 and call.when is None and call.times == ONCE
+    return plain and not call.optional and not call.fallback
 
 
 def _with_article(role: Role) -> str:

@@ -121,6 +121,13 @@ class LogLine:
     when: When | None = field(default=None, metadata=key("The decisions of the messages that it is for.", "not hit"))
 
 
+class Answering(StrEnum):
+    """Whose answer a client gets: the stage's own, or that of the stage or service that it calls."""
+
+    OWN = "own"
+    DOWNSTREAM = "downstream"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Slo:
     """A stage's objectives: a latency for a share of its requests, and the share of messages that may fail."""
@@ -213,6 +220,13 @@ class Operation:
             flag=True,
         ),
     )
+    answer: Answering = field(
+        default=Answering.OWN,
+        metadata=key(
+            "downstream: the client gets the answer of the only call, unchanged, and a service at a URL its request.",
+            "downstream",
+        ),
+    )
     response_size: Size | None = field(
         default=None, metadata=key("The size of the answer; by default a short receipt.", "10KB", live=True, flag=True)
     )
@@ -243,6 +257,11 @@ class Operation:
     calls: tuple[Step, ...] = field(
         default=(), metadata=key("The steps to take after the delay; without any the stage answers.", "[db]", live=True)
     )
+
+    @property
+    def route(self) -> str:
+        """Return the path of its requests, with {names}, for signals."""
+        return self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,6 +380,21 @@ class Stage(Operation):
         default_factory=dict,
         metadata=key("What the service does, by name.", "{read: {method: GET, path: '/carts/{id}'}}", live=True),
     )
+
+    @property
+    def takes_any_path(self) -> bool:
+        """Return whether it takes any method and each path below its own, as a proxy does."""
+        return not self.operations and self.answer is Answering.DOWNSTREAM
+
+    @property
+    def base(self) -> str:
+        """Return the path below which it takes any path, if it does: "" for all."""
+        return "" if self.path in (DEFAULT_PATH, "/") else self.path
+
+    @property
+    def route(self) -> str:
+        """Return the path of its requests, with {names} and the like, for signals."""
+        return f"{self.base}/*" if self.takes_any_path else self.path
 
     @property
     def has_server_span(self) -> bool:

@@ -189,7 +189,10 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_unstructure_hook(kind, str)
     converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
     converter.register_unstructure_hook(Headers, Headers.written)
-    choices = (model.Role, Kind, model.Method, model.Forward, model.LogLevel, model.OnBadLine, model.Processes)
+    choices = (
+        *(model.Role, Kind, model.Answering, model.Method, model.Forward, model.LogLevel, model.OnBadLine),
+        model.Processes,
+    )
     for choice in choices:
         converter.register_structure_hook(choice, _choice)
         converter.register_unstructure_hook(choice, str)

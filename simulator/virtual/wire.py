@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from simulator.engine.handling import Handling
 from simulator.engine.message import Answer, Message, slow_step_bytes
+from simulator.engine.relay import RelayedAnswer
 from simulator.engine.runtime import Event, Runtime, StageStopped
 from simulator.engine.tracing import Tracing
 from simulator.engine.wire import Reply, WireRequest
@@ -41,6 +42,8 @@ class MemoryWire:
     def send(self, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float) -> Reply:
         """Send a request and wait for the reply."""
         endpoint = self._endpoints[outgoing.address]
+        if outgoing.relay is not None:
+            outgoing.relay.answer = None
         exchange = MemoryExchange(outgoing, endpoint, self._runtime)
         self._runtime.spawn(lambda: self._arrive(outgoing, endpoint, exchange))
         try:
@@ -51,6 +54,9 @@ class MemoryWire:
         finally:
             exchange.hang_up()
         if exchange.reply is not None:
+            if outgoing.relay is not None:
+                code = exchange.reply.code
+                outgoing.relay.answer = None if code is None else RelayedAnswer(status=code)
             return exchange.reply
         error = f"no answer within {timeout_seconds:.3g} s"
         return Reply(CallOutcome.TIMEOUT, injected=exchange.withheld, error=error)

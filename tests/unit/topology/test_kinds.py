@@ -154,3 +154,31 @@ def test_an_external_service_can_t_be_started():
     topology = read(f"name: shop\nstages:\n  shop: {{calls: [pay.get]}}\n  pay: {EXTERNAL}\n")
     with pytest.raises(ConfigurationError, match="is called, and not started"):
         resolve_topology_stage(topology, "pay", {}, no_samples)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "{answer: downstream}",
+        "{answer: downstream, calls: [other, other]}",
+        "{answer: downstream, calls: [{to: other, optional: true}]}",
+        "{answer: downstream, calls: [{to: other, probability: 50%}]}",
+        "{answer: downstream, calls: [{parallel: [other, other]}]}",
+    ],
+)
+def test_the_answer_of_a_downstream_is_that_of_one_call(stage):
+    (message,) = mistakes(stage, other="{}")
+    assert "needs exactly one call" in message
+
+
+def test_a_stage_that_answers_as_its_downstream_takes_any_path():
+    """Unless it has operations; below its own path, if it has one."""
+    stages = read(
+        "name: shop\nstages:\n"
+        "  a: {answer: downstream, calls: [other]}\n"
+        "  b: {answer: downstream, path: /api, calls: [other]}\n"
+        "  c: {answer: downstream, calls: [other], operations: {get: {method: GET, path: /x}}}\n"
+        "  other: {}\n"
+    ).stages
+    found = {name: (stage.takes_any_path, stage.route) for name, stage in stages.items()}
+    assert found == {"a": (True, "/*"), "b": (True, "/api/*"), "c": (False, "/messages"), "other": (False, "/messages")}
