@@ -7,6 +7,7 @@ import re
 import urllib.parse
 from dataclasses import dataclass, field, replace
 
+from simulator.behaviour.values import Fixed
 from simulator.topology.kinds import DatabaseOperation
 from simulator.topology.model import DEFAULT_PATH, Method, Stage, Topology
 from simulator.topology.names import host_name
@@ -60,10 +61,22 @@ def routes_of(stage: Stage) -> dict[str, Route]:
 
 
 def database_operation(stage: Stage, operation: str) -> DatabaseOperation | None:
-    """Return what the callers of an operation see, None unless the stage is a database or a cache."""
+    """Return what the callers of an operation see, None unless the stage is a database or a cache.
+
+    Its constant attributes by the conventions' names beat what follows from its names.
+    """
     if not stage.kind.is_database or stage.system is None:
         return None
-    return DatabaseOperation(system=stage.system, operation=operation, namespace=stage.namespace or "")
+    known = {"db.operation.name": operation, "db.namespace": stage.namespace or ""}
+    for name, attribute in stage.all_operations[operation].attributes.items():
+        if isinstance(attribute, Fixed):
+            known[name] = str(attribute.fixed)
+    return DatabaseOperation(
+        system=stage.system,
+        operation=known["db.operation.name"],
+        namespace=known["db.namespace"],
+        collection=known.get("db.collection.name", ""),
+    )
 
 
 def base_path(stage: Stage) -> str:

@@ -182,3 +182,15 @@ def test_a_stage_that_answers_as_its_downstream_takes_any_path():
     ).stages
     found = {name: (stage.takes_any_path, stage.route) for name, stage in stages.items()}
     assert found == {"a": (True, "/*"), "b": (True, "/api/*"), "c": (False, "/messages"), "other": (False, "/messages")}
+
+
+def test_attributes_by_the_conventions_names_beat_what_follows_from_names():
+    """Two finds of one database differ in their collections, and both are finds."""
+    stages = read(
+        "name: shop\nstages:\n  shop: {calls: [db.find_number]}\n"
+        "  db:\n    kind: database\n    system: mongodb\n    namespace: hotel\n    operations:\n"
+        "      find_number: {attributes: {db.operation.name: find, db.collection.name: number}}\n"
+        "      insert: {attributes: {db.collection.name: reservation}}\n"
+    ).stages
+    found = {name: route.database.span_name for name, route in routes_of(stages["db"]).items()}
+    assert found == {"find_number": "find number", "insert": "insert reservation"}
