@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -20,6 +21,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _INT64_BITS = 2**64 - 1
 # opentelemetry.proto.trace.v1.SpanFlags: whether the parent is remote is known; it is.
 _KNOWN, _REMOTE = 0x100, 0x200
+# A span and its attributes.
+_Common = tuple[ReadableSpan, Mapping[str, Any]]
 _PLAIN = frozenset((str, bool, int, float))
 # Most attributes of a span are those of the span before it.
 _MAX_KEPT_ATTRIBUTES = 1024
@@ -69,11 +72,12 @@ class SpanEncoder:
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
         """Return an ExportTraceServiceRequest with all the spans."""
-        groups: dict[tuple[int, int], list[ReadableSpan]] = {}
+        groups: dict[tuple[int, int], list[_Common]] = {}
         uncommon: list[ReadableSpan] = []
         for span in spans:
-            if _is_common(span):
-                groups.setdefault((id(span.resource), id(span.instrumentation_scope)), []).append(span)
+            attributes = _attributes(span)
+            if _is_common(span, attributes):
+                groups.setdefault((id(span.resource), id(span.instrumentation_scope)), []).append((span, attributes))
             else:
                 uncommon.append(span)
         parts = [self._group(key, group) for key, group in groups.items()]
@@ -81,22 +85,22 @@ class SpanEncoder:
             parts.append(encode_spans(uncommon).SerializeToString())
         return b"".join(parts)
 
-    def _group(self, key: tuple[int, int], spans: list[ReadableSpan]) -> bytes:
+    def _group(self, key: tuple[int, int], spans: list[_Common]) -> bytes:
         if key not in self._surroundings:
-            request = encode_spans(spans[:1]).resource_spans[0]
+            first = spans[0][0]
+            request = encode_spans([first]).resource_spans[0]
             request.scope_spans[0].ClearField("spans")
             scope = request.scope_spans[0].SerializeToString()
             request.ClearField("scope_spans")
             # The objects are kept too, so that no others can ever have their ids.
-            owners = (spans[0].resource, spans[0].instrumentation_scope)
+            owners = (first.resource, first.instrumentation_scope)
             self._surroundings[key] = (owners, request.SerializeToString(), scope)
         _, resource, scope = self._surroundings[key]
-        written = b"".join([_sized(_SPANS, self._span(span)) for span in spans])
+        written = b"".join([_sized(_SPANS, self._span(span, attributes)) for span, attributes in spans])
         return _sized(_RESOURCE_SPANS, resource + _sized(_SCOPE_SPANS, scope + written))
 
-    def _span(self, span: ReadableSpan) -> bytes:
+    def _span(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> bytes:
         own, parent = _context(span), span.parent
-        attributes: Mapping[str, Any] = span.attributes or {}
         return b"".join(
             [
                 _IDS.pack(_TRACE_ID, own.trace_id.to_bytes(16, "big"), _SPAN_ID, own.span_id.to_bytes(8, "big")),
@@ -152,8 +156,13 @@ def _context(span: ReadableSpan) -> SpanContext:
     return span.get_span_context() or INVALID_SPAN_CONTEXT
 
 
-def _is_common(span: ReadableSpan) -> bool:
-    attributes: Mapping[str, Any] = span.attributes or {}
+def _attributes(span: ReadableSpan) -> Mapping[str, Any]:
+    """Return the attributes of a span that has ended; read one by one, each would take a lock."""
+    attributes = span.attributes
+    return attributes.copy() if isinstance(attributes, MappingProxyType) else attributes or {}
+
+
+def _is_common(span: ReadableSpan, attributes: Mapping[str, Any]) -> bool:
     return (
         not span.events
         and not span.links
