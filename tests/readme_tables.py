@@ -8,8 +8,11 @@ from pathlib import Path
 
 from simulator.telemetry.catalogue import events
 from simulator.telemetry.catalogue.attributes import ATTRIBUTES
+from simulator.telemetry.catalogue.convention import Convention
+from simulator.telemetry.catalogue.event_records import LogEvent
+from simulator.telemetry.catalogue.metric_records import Metric
 from simulator.telemetry.catalogue.metrics import METRICS
-from simulator.telemetry.catalogue.records import Attribute, Convention, LogEvent, Metric, Span
+from simulator.telemetry.catalogue.span_records import Attribute, Span
 from simulator.telemetry.catalogue.spans import SPANS
 from simulator.topology.catalogue import PLACES, Key, all_keys, keys_of
 from simulator.topology.model import Operation

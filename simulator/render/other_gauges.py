@@ -11,7 +11,7 @@ from simulator.render.panels_over_time import time_series
 from simulator.render.queries import Query
 from simulator.render.series import names_in
 from simulator.telemetry.catalogue import metrics
-from simulator.telemetry.catalogue.records import Metric
+from simulator.telemetry.catalogue.metric_records import Metric
 
 _UNITS = {"seconds": "s", "bytes": "bytes", "": "short"}
 _PANELS_OF_A_LINE = 3

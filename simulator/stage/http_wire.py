@@ -94,7 +94,7 @@ class HttpWire:
         time_limit: Callable[[float], AbstractContextManager[object]],
         variables: Mapping[str, str] | None = None,
         identity: RunIdentity = RunIdentity(),  # noqa: B008 - it is frozen
-        database_span: DatabaseSpan = lambda request: nullcontext(_ignore),
+        database_span: DatabaseSpan | None = None,
         in_baggage: frozenset[str] = frozenset(),
     ) -> None:
         self._in_baggage = in_baggage
@@ -151,7 +151,7 @@ class HttpWire:
         self._session.close()
 
     def _exchange(self, request: OutgoingRequest, timeouts: tuple[float, float]) -> requests.Response:
-        if request.database is None:
+        if request.database is None or self._database_span is None:
             return self._send(request, timeouts)
         with self._database_span(request) as answered:
             response = self._send(request, timeouts)
@@ -308,10 +308,6 @@ def _path_values(outgoing: WireRequest) -> Callable[[str], str]:
         return outgoing.message_id if found is None else shown(found)
 
     return value
-
-
-def _ignore(status: int) -> None:
-    """Do nothing."""
 
 
 def _root(error: BaseException) -> BaseException:

@@ -12,8 +12,7 @@ from opentelemetry import trace
 from simulator.engine.runtime import Runtime
 from simulator.engine.sender import Sender
 from simulator.stage.connection import connect
-from simulator.stage.database_spans import DatabaseSpans
-from simulator.stage.http_wire import HttpWire, OutgoingRequest, addresses_of, resending
+from simulator.stage.http_wire import DatabaseSpan, HttpWire, OutgoingRequest, addresses_of, resending
 from simulator.stage.lookups import Lookups
 from simulator.stage.signals import Signals
 from simulator.stage.transport import LeanAdapter
@@ -62,10 +61,20 @@ def make_sender(
         runtime.time_limit,
         variables,
         identity,
-        DatabaseSpans(signals.provider).around,
+        _database_span(settings, signals.provider),
         _in_baggage(settings.stage),
     )
     return Sender(addresses_of(settings.downstreams), wire, runtime.now, _on_ejection(signals))
+
+
+def _database_span(settings: StageSettings, provider: trace.TracerProvider) -> DatabaseSpan | None:
+    """Return what opens the spans of requests to databases, None if the stage calls none."""
+    routes = (route for downstream in settings.downstreams for route in downstream.routes.values())
+    if all(route.database is None for route in routes):
+        return None
+    from simulator.stage.database_spans import DatabaseSpans  # noqa: PLC0415 - few stages call one, and it takes memory
+
+    return DatabaseSpans(provider).around
 
 
 def _in_baggage(stage: Stage) -> frozenset[str]:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from simulator.behaviour.labels import label_name
 from simulator.telemetry.catalogue import metrics as catalogue
-from simulator.telemetry.catalogue.records import Metric, MetricKind, MoreLabels
+from simulator.telemetry.catalogue.metric_records import Metric, MetricKind, MoreLabels
 from simulator.telemetry.record import NO_DATABASES, DatabaseAttributes
 
 _CLASSES: dict[MetricKind, Any] = {

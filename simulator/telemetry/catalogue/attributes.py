@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.telemetry.catalogue.records import Attribute, AttributeType, Convention
+from simulator.telemetry.catalogue.convention import Convention
+from simulator.telemetry.catalogue.span_records import Attribute, AttributeType
 
 _own_text = partial(Attribute, type=AttributeType.STRING)
 _own_seconds = partial(Attribute, type=AttributeType.DOUBLE)

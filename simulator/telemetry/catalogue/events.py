@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.telemetry.catalogue.records import LogEvent, LogKey
+from simulator.telemetry.catalogue.event_records import LogEvent, LogKey
 
 # What logs in place of a stage's code.
 _LOGS, _EXPORTING = "simulator.telemetry.logs", "simulator.telemetry.exporting"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.telemetry.catalogue.records import Convention, Metric, MetricKind, MoreLabels
+from simulator.telemetry.catalogue.convention import Convention
+from simulator.telemetry.catalogue.metric_records import Metric, MetricKind, MoreLabels
 from simulator.telemetry.record import Outcome
 
 # OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.

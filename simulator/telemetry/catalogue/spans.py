@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from simulator.telemetry.catalogue import attributes as of
-from simulator.telemetry.catalogue.records import Convention, Span, SpanEvent, SpanKind
+from simulator.telemetry.catalogue.convention import Convention
+from simulator.telemetry.catalogue.span_records import Span, SpanEvent, SpanKind
 
 RESOURCE = (
     of.SERVICE_NAME,

@@ -15,8 +15,8 @@ import pytest
 
 from simulator.telemetry.catalogue.attributes import ATTRIBUTES
 from simulator.telemetry.catalogue.events import EVENTS, OF_A_MESSAGE
+from simulator.telemetry.catalogue.metric_records import MetricKind
 from simulator.telemetry.catalogue.metrics import METRICS
-from simulator.telemetry.catalogue.records import MetricKind
 from simulator.telemetry.catalogue.spans import RESOURCE, SPANS
 from simulator.telemetry.metrics import Metrics
 from tests.readme_tables import README, with_tables

@@ -12,8 +12,9 @@ import opentelemetry.semconv.metrics as stable_metrics
 import pytest
 
 from simulator.telemetry.catalogue.attributes import ATTRIBUTES
+from simulator.telemetry.catalogue.convention import Convention
 from simulator.telemetry.catalogue.metrics import DATABASE_DURATION, HTTP_DURATION, METRICS
-from simulator.telemetry.catalogue.records import Convention, SpanKind
+from simulator.telemetry.catalogue.span_records import SpanKind
 from simulator.telemetry.catalogue.spans import CLIENT, DATABASE_CLIENT, SERVER, SPANS
 
 # The types of the registry, github.com/open-telemetry/semantic-conventions, in model/*/registry.yaml; an enumeration of

@@ -8,8 +8,8 @@ import pytest
 
 from simulator.errors import ConfigurationError
 from simulator.telemetry.catalogue import spans
+from simulator.telemetry.catalogue.metric_records import MoreLabels
 from simulator.telemetry.catalogue.metrics import ALWAYS, HTTP_DURATION, METRICS
-from simulator.telemetry.catalogue.records import MoreLabels
 from simulator.telemetry.record import Outcome
 from simulator.topology.instance_values import resource_of
 from simulator.topology.labels import DURATION_SERIES, OUTCOME_SERIES, labelled_series

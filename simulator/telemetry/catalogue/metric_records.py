@@ -1,4 +1,4 @@
-"""What the catalogue says of a signal."""
+"""What the catalogue says of a metric."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-
-class Convention(StrEnum):
-    """Whose name it is."""
-
-    OWN = "own"
-    OPENTELEMETRY = "OpenTelemetry semantic conventions"
+from simulator.telemetry.catalogue.convention import Convention
 
 
 class MoreLabels(StrEnum):
@@ -68,82 +63,3 @@ class Metric:
     def count(self) -> str:
         """Return the name of a histogram's series of counts."""
         return f"{self.name}_count"
-
-
-class AttributeType(StrEnum):
-    """The type of an attribute's value, as the semantic conventions name it; `any` is a text, a number or a boolean."""
-
-    STRING = "string"
-    INT = "int"
-    DOUBLE = "double"
-    ANY = "any"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attribute:
-    """An attribute of a resource, a span or a span's event; what stands in braces in its name differs.
-
-    `help` is a sentence without its full stop.
-    """
-
-    name: str
-    type: AttributeType
-    help: str
-    convention: Convention = Convention.OWN
-
-
-class SpanKind(StrEnum):
-    """The kind of a span, as OpenTelemetry names it."""
-
-    SERVER = "server"
-    CLIENT = "client"
-    INTERNAL = "internal"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """A span; what stands in braces in its name differs from span to span.
-
-    `help` says around what it is, and `attributes` are those that it may have. `emitted` is the module that makes or
-    describes it.
-    """
-
-    name: str
-    kind: SpanKind
-    help: str
-    attributes: tuple[Attribute, ...] = ()
-    events: tuple[SpanEvent, ...] = ()
-    emitted: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpanEvent:
-    """An event of a span."""
-
-    name: str
-    help: str
-    attributes: tuple[Attribute, ...]
-    convention: Convention = Convention.OWN
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogKey:
-    """A key of a line of the log, and the types that its value may have in JSON; an optional one may be absent."""
-
-    name: str
-    types: tuple[str, ...]
-    is_optional: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogEvent:
-    """An event of the log: it comes at one of these levels, and has these keys beside those of every line.
-
-    `help` says when it is logged, `emitted` in which module.
-    """
-
-    name: str
-    levels: tuple[str, ...]
-    help: str
-    keys: tuple[LogKey, ...] = ()
-    emitted: str
