@@ -7,15 +7,20 @@ import http.server
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
+from simulator.behaviour.delays import parse_delay
+from simulator.behaviour.draws import FIRST_VISIT, draw
 from tests.support.processes import running_topology, wait_for
+from tests.support.statistics import binomial_range
 
 REQUESTS = 1000
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -197,6 +202,42 @@ def test_a_go_server_behind_a_stage_sees_and_sends_the_same(tmp_path):
             server.kill()
 
 
+def handled(running, count):
+    """Return the lines of all requests of the proxy, when so many are there."""
+
+    def found():
+        lines = [line for line in running.log("front") if line["event"] == "message.handled"]
+        return lines if len(lines) == count else None
+
+    return wait_for(found, "every line")
+
+
+def test_the_percentiles_of_the_delay_are_added(tmp_path):
+    """What is drawn has the configured percentiles; each request takes that long, and what the service takes."""
+    delay, percentiles = "percentiles(p50=5ms, p90=15ms, p99=40ms, max=60ms)", {0.5: 0.005, 0.9: 0.015, 0.99: 0.04}
+    with (
+        python_server() as (url, _),
+        running_topology(tmp_path, TOPOLOGY.format(url=url, more=f'delay: "{delay}",')) as running,
+        connection_to(running) as client,
+    ):
+        took = {}
+        for number in range(200):
+            start = time.perf_counter()
+            client.request("GET", "/x", headers={"X-Want": "200", "X-Message-Id": f"m{number}"})
+            client.getresponse().read()
+            took[f"m{number}"] = time.perf_counter() - start
+        drawn = {line["message_id"]: line["delay_drawn_seconds"] for line in handled(running, len(took))}
+    quantile = parse_delay(delay).quantile
+    expected = {message: quantile(draw(7, "front", message, FIRST_VISIT, "delay")) for message in took}
+    assert drawn == pytest.approx(expected, abs=1e-6)
+    for share, seconds in percentiles.items():
+        least, most = binomial_range(len(drawn), share, 1 - 1e-9)
+        assert least <= sum(value <= seconds for value in drawn.values()) <= most
+    added = [took[message] - drawn[message] for message in took]
+    assert min(added) >= -0.001  # a timer may end a millisecond early
+    assert statistics.median(added) < 0.1
+
+
 def test_delays_and_faults_are_in_front_of_the_service(tmp_path):
     """The stage adds its delay to each, and its faults are its own answers."""
     more = 'delay: "uniform(20ms, 60ms)", faults: ["error(503, 30%)"],'
@@ -211,11 +252,7 @@ def test_delays_and_faults_are_in_front_of_the_service(tmp_path):
             answer = client.getresponse()
             answer.read()
             statuses.append(answer.status)
-
-        def handled():
-            return [line for line in running.log("front") if line["event"] == "message.handled"]
-
-        lines = wait_for(lambda: found if len(found := handled()) == 100 else None, "every line")
+        lines = handled(running, 100)
     assert 10 < statuses.count(503) < 60
     assert len(echo.seen) == statuses.count(200) == 100 - statuses.count(503)
     delays = [line["delay_drawn_seconds"] for line in lines]
