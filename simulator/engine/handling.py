@@ -34,7 +34,7 @@ from simulator.errors import (
 from simulator.telemetry.observe import Observation, Observer
 from simulator.telemetry.record import Arrival, Outcome, StageRecord
 from simulator.topology.graph import calls_of
-from simulator.topology.model import Answering, Method, Operation
+from simulator.topology.model import Answering, Method
 from simulator.topology.steps import Step
 from simulator.units import MAX_DURATION_SECONDS
 
@@ -120,7 +120,7 @@ class Handling:
         operation = behaviour.operations[message.operation]
         decisions = operation.decisions(message)
         attributes = operation.attributes(message, self._next_number)
-        arrival = self._arrival(message, operation.model, decisions, attributes)
+        arrival = self._arrival(message, operation, decisions, attributes)
         with self._observer.observing(arrival) as seen, self._capacity.ticket() as ticket:
             injection = Injection(operation, message, decisions, seen, self._runtime, self._machine)
             case = _Case(
@@ -270,7 +270,7 @@ class Handling:
     def _arrival(
         self,
         message: Message,
-        operation: Operation,
+        operation: OperationBehaviour,
         decisions: Mapping[str, Value],
         attributes: Mapping[str, Value],
     ) -> Arrival:
@@ -289,7 +289,7 @@ class Handling:
             trace=self._tracing.ids(message.message_id, message.visit),
             deadline_seconds=message.deadline_seconds,
             operation=message.operation,
-            method=operation.method if message.request is None else message.request.method,
+            method=operation.model.method if message.request is None else message.request.method,
             route=operation.route,
             decisions=decisions,
             attributes=attributes,
@@ -346,7 +346,7 @@ class _Admission:
         self.answered = answered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # one is made per message, and making a frozen one takes twice as long
 class _Case:
     """One message being handled, and all that belongs to it; `admission` of None means that it is answered last."""
 

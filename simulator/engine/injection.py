@@ -61,6 +61,11 @@ class OperationBehaviour:
         return str(self.model.delay)
 
     @cached_property
+    def route(self) -> str:
+        """Return the path of its requests, with {names}, for signals."""
+        return self.model.route
+
+    @cached_property
     def faults(self) -> Mapping[Phase, tuple[tuple[str, Fault], ...]]:
         """Return the faults of this instance by the phase in which they act, each with the purpose of its draws."""
         mine = [

@@ -149,15 +149,23 @@ class _HandlingResponse(Response):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle the message and answer it."""
         front = self._front
-        message = _message(front, self._operation, environ, start_response)
-        if front.handling.behaviour.operations[self._operation].model.forward is Forward.ACCEPT:
+        model = front.handling.behaviour.operations[self._operation].model
+        relayed = None if model.answer is Answering.OWN else _to_relay(model, environ)
+        message = _message(front, self._operation, relayed, environ, start_response)
+        if model.forward is Forward.ACCEPT:
             front.handling.accept(message)
         else:
             front.handling.handle(message)
         return []
 
 
-def _message(front: Front, operation: str, environ: WSGIEnvironment, start_response: StartResponse) -> Message:
+def _message(
+    front: Front,
+    operation: str,
+    relayed: RelayedRequest | None,
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+) -> Message:
     """Return the message; what is wrong with its headers is raised when the body is read, inside the handling."""
     headers = request.headers
     complaint: InvalidMessage | None = None
@@ -196,15 +204,12 @@ def _message(front: Front, operation: str, environ: WSGIEnvironment, start_respo
         received_at=environ.get(RECEIVED_AT),
         received_unix_ns=environ.get(RECEIVED_UNIX_NS),
         operation=operation,
-        request=_to_relay(front, operation, environ),
+        request=relayed,
         decisions=decisions_from(headers) if believed and _DECISIONS_KEY in environ else NO_DECISIONS,
     )
 
 
-def _to_relay(front: Front, operation: str, environ: WSGIEnvironment) -> RelayedRequest | None:
-    model = front.handling.behaviour.operations[operation].model
-    if model.answer is Answering.OWN:
-        return None
+def _to_relay(model: Operation, environ: WSGIEnvironment) -> RelayedRequest:
     base = model.base if isinstance(model, Stage) else ""
     return relayed_request(environ["REQUEST_METHOD"], environ[TARGET], environ[HEADER_TEXT], base)
 

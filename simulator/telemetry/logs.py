@@ -60,7 +60,7 @@ class LogSink(Sink):
         self._logger.info(
             "message.received",
             **_identity(arrival),
-            **_operation(arrival.operation),
+            **({"operation": arrival.operation} if arrival.operation else {}),
             caller=arrival.caller,
             via=arrival.via,
             content_type=arrival.content_type[:_MAX_CONTENT_TYPE_CHARACTERS],
@@ -74,7 +74,12 @@ class LogSink(Sink):
     def logged(self, arrival: Arrival, level: str, text: str) -> None:
         """Log `service.log`, the service's own line."""
         log = getattr(self._logger, level)
-        log("service.log", **_identity(arrival), **_operation(arrival.operation), message=text)
+        log(
+            "service.log",
+            **_identity(arrival),
+            **({"operation": arrival.operation} if arrival.operation else {}),
+            message=text,
+        )
 
     def attempted(
         self,
@@ -129,7 +134,7 @@ class LogSink(Sink):
         log(
             "message.handled",
             **identity,
-            **_operation(record.arrival.operation),
+            **({"operation": record.arrival.operation} if record.arrival.operation else {}),
             outcome=record.outcome,
             code=record.code,
             queue_wait_seconds=_rounded(record.queue_wait_seconds),
@@ -149,10 +154,6 @@ class LogSink(Sink):
             **({"decisions": dict(record.arrival.decisions)} if record.arrival.decisions else {}),
             **({"attributes": dict(record.arrival.attributes)} if record.arrival.attributes else {}),
         )
-
-
-def _operation(operation: str) -> dict[str, str]:
-    return {"operation": operation} if operation else {}
 
 
 def _downstream_operation(operation: str) -> dict[str, str]:
