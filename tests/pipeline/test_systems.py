@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -86,6 +86,10 @@ def assert_accounted(report, messages):
         operations = [one for one in ledger["operations"] if one["stage"] == line["stage"]]
         if operations:
             assert sum(one["received"] for one in operations) == line["received"]
+    received = Counter()
+    for call in ledger["calls"]:
+        received[call["called"], call["operation"]] += call["received"]
+    assert all(one["received"] == received[one["stage"], one["operation"]] for one in ledger["operations"])
     assert all(line["failed"] == line["invalid"] == 0 for line in ledger["stages"])
 
 
@@ -185,6 +189,7 @@ def test_a_system_live(tmp_path, path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @SYSTEMS
 def test_a_system_for_long(tmp_path, path):
     """A hundred thousand messages in virtual time; that is up to four million visits."""
