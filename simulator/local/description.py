@@ -140,14 +140,21 @@ def entry_words(topology: Topology) -> Iterator[tuple[str, str]]:
     """Yield each stage where messages enter, and which these are."""
     for name in entries(topology):
         stage = topology.stages[name]
-        yield name, _load(stage) if stage.role is Role.INJECTOR else "POST"
+        yield name, _load(stage) if stage.role is Role.INJECTOR else _requests(stage)
+
+
+def _requests(stage: Stage) -> str:
+    """Return what requests a stage takes: its methods."""
+    if stage.takes_any_path:
+        return "any request"
+    return ", ".join(dict.fromkeys(str(operation.method) for operation in stage.all_operations.values()))
 
 
 def _load(stage: Stage) -> str:
     if stage.input is not None:
         return printable(f"from {stage.input}")
     if stage.load is None:
-        return "POST"
+        return _requests(stage)
     if stage.load.schedule is None:
         return f"{stage.load.concurrency} at a time"
     rate = stage.load.rate_per_second

@@ -18,6 +18,7 @@ README = (ROOT / "README.md").read_text()
 # Commands that are run elsewhere: by test_run_command, by whoever runs the tests, and by the benchmarks themselves.
 ELSEWHERE = {"make demo", "make stack", "make test", "make bench", "source .venv/bin/activate"}
 UNTIL_READY = "until curl -sf http://127.0.0.1:%s/readyz; do sleep 0.1; done"
+UNTIL_UP = "until curl -s http://127.0.0.1:%s/; do sleep 0.1; done"
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -33,7 +34,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "run_web_service.py", folder)
     sample = folder / "instance" / "config.py.sample"
     sample.write_text(sample.read_text().replace("PORT = 8080", f"PORT = {free_port()}"))
-    (folder / "orders.yaml").write_text(re.search(r"^# orders.yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[1])
+    for name, text in re.findall(r"^```yaml\n# (\w+\.yaml)\n(.*?)^```", README, re.MULTILINE | re.DOTALL):
+        (folder / name).write_text(text)
     (folder / "orders.jsonl").write_text('{"order": 1}\n{"order": 2}\n')
     return folder
 
@@ -52,7 +54,8 @@ def script(block: str, configured_port: int) -> str:
             continue
         lines.append(command)
         if command.endswith("&"):
-            lines.append(UNTIL_READY % re.search(r"--port (\d+)", command)[1])
+            port = re.search(r"(?:port[ =]|http\.server )(\d+)", command)[1]
+            lines.append((UNTIL_UP if "http.server" in command else UNTIL_READY) % port)
     text = "\n".join(lines).replace("kill %1 %2", "kill $(jobs -p); wait")
     for port in set(re.findall(r"\b808\d\b", text)):
         text = text.replace(port, str(free_port()))

@@ -252,6 +252,20 @@ def test_a_stage_that_nobody_calls_takes_messages():
     assert described(text)[-1] == "entries: front (POST), back (POST)"
 
 
+@pytest.mark.parametrize(
+    ("front", "words"),
+    [
+        ("operations: {a: {method: GET, path: /a}, b: {path: /a, calls: [end]}, c: {method: GET}}", "GET, POST"),
+        ("method: PUT, path: /a, calls: [end]", "PUT"),
+        ("answer: downstream, calls: [end]", "any request"),
+    ],
+)
+def test_an_entry_says_what_requests_it_takes(front, words):
+    """The methods of a stage's operations; a stage that stands as a proxy takes any request."""
+    text = f"stages:\n  front: {{{front}}}\n  end: {{kind: external, url: 'http://127.0.0.1:9'}}\n"
+    assert f"front ({words})" in described(text)[-1]
+
+
 OPERATIONS = """
 defaults: {calls: {timeout: 1s}}
 stages:
