@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -18,7 +19,10 @@ README = (ROOT / "README.md").read_text()
 # Commands that are run elsewhere: by test_run_command, by whoever runs the tests, and by the benchmarks themselves.
 ELSEWHERE = {"make demo", "make stack", "make test", "make bench", "source .venv/bin/activate"}
 UNTIL_READY = "until curl -sf http://127.0.0.1:%s/readyz; do sleep 0.1; done"
-UNTIL_UP = "until curl -s http://127.0.0.1:%s/; do sleep 0.1; done"
+UNTIL_ANSWERED = "until curl -s -o answer http://127.0.0.1:%s/; do sleep 0.1; done"
+# A file may have ports of its own, which the commands and other files name, too: each becomes a free one.
+PORTS = re.compile(r"\b808[3-9]\b")
+TOPOLOGIES = dict(re.findall(r"^```yaml\n# ([a-z]+\.yaml)\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -34,10 +38,26 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "run_web_service.py", folder)
     sample = folder / "instance" / "config.py.sample"
     sample.write_text(sample.read_text().replace("PORT = 8080", f"PORT = {free_port()}"))
-    for name, text in re.findall(r"^```yaml\n# (\w+\.yaml)\n(.*?)^```", README, re.MULTILINE | re.DOTALL):
-        (folder / name).write_text(text)
+    for name, text in TOPOLOGIES.items():
+        (folder / name).write_text(with_free_ports(text))
     (folder / "orders.jsonl").write_text('{"order": 1}\n{"order": 2}\n')
     return folder
+
+
+@functools.cache
+def free_port_for(_: str) -> str:
+    return str(free_port())
+
+
+def with_free_ports(text: str) -> str:
+    return PORTS.sub(lambda found: free_port_for(found[0]), text)
+
+
+def port_of(command: str) -> str:
+    """Return the port of a command that runs in the background: its own, or that of its topology."""
+    named = re.search(r"--port (\d+)", command)
+    topology = re.search(r"run (\S+\.yaml)", command)
+    return named[1] if named else re.search(r"port: (\d+)", TOPOLOGIES[topology[1]])[1]
 
 
 def script(block: str, configured_port: int) -> str:
@@ -53,10 +73,12 @@ def script(block: str, configured_port: int) -> str:
             lines += [f"{command} &", UNTIL_READY % configured_port, "kill -INT %1", "wait %1"]
             continue
         lines.append(command)
-        if command.endswith("&"):
-            port = re.search(r"(?:port[ =]|http\.server )(\d+)", command)[1]
-            lines.append((UNTIL_UP if "http.server" in command else UNTIL_READY) % port)
-    text = "\n".join(lines).replace("kill %1 %2", "kill $(jobs -p); wait")
+        if server := re.search(r"http\.server (\d+).*&$", command):
+            lines.append(UNTIL_ANSWERED % server[1])
+        elif command.endswith("&"):
+            lines.append(UNTIL_READY % port_of(command))
+    text = re.sub(r"^kill %1.*", "kill $(jobs -p); wait", "\n".join(lines), flags=re.MULTILINE)
+    text = with_free_ports(text)
     for port in set(re.findall(r"\b808\d\b", text)):
         text = text.replace(port, str(free_port()))
     return text
@@ -78,5 +100,5 @@ def test_the_commands_of_the_readme_work(checkout: Path, block: str):
     )
     assert finished.returncode == 0, finished.stdout.decode() + finished.stderr.decode()
     for line in block.splitlines():
-        if line.startswith("{") and "..." not in line:
+        if line.startswith(("{", "simulator_", "db_client_")) and "..." not in line:
             assert line in finished.stdout.decode()
