@@ -130,6 +130,30 @@ def test_the_share_of_a_fault(fault):
         assert low <= len(hit) <= high and seen.count("stage") == messages
 
 
+@pytest.mark.parametrize(("method", "slow_seconds"), [("GET", 20.0), ("HEAD", 0.0)])
+def test_faults_of_an_answer_without_a_body(method, slow_seconds):
+    """A truncated answer to HEAD is broken like any other, and one that is slow takes no time, as it has no body."""
+    operations = {
+        "cut": {"method": method, "path": "/cut", "faults": ["truncate(100%)"]},
+        "slow": {"method": method, "path": "/slow", "faults": ["slow_body(20B/s, 100%)"]},
+    }
+    stages = {
+        "source": {
+            "role": "injector",
+            "load": {"concurrency": 1, "messages": 1},
+            "calls": [{"to": "leaf.slow", "timeout": "1h"}, "leaf.cut"],
+        },
+        "leaf": {"role": "terminator", "response_bytes": "400B", "operations": operations},
+    }
+    seen = observe(stages)
+    slow, cut = seen.records["leaf"]
+    assert (str(slow.outcome), slow.duration_seconds) == ("delivered", pytest.approx(slow_seconds))
+    assert (str(cut.outcome), cut.duration_seconds) == ("faulted", 0.0)
+    [injected] = seen.records["source"]
+    assert [(str(call.outcome), call.injected) for call in injected.calls] == [("ok", False), ("broken", True)]
+    assert str(injected.outcome) == "faulted"
+
+
 def test_the_share_of_a_probability_and_of_a_choice():
     """At every share the messages that are sent on, and where to, are those of the seed, as many as the share says."""
     seed, messages = new_seed(), 1000

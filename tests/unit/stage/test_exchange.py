@@ -124,6 +124,19 @@ def test_a_body_that_is_slow_and_truncated():
     assert client.time.now() == pytest.approx(10.0)
 
 
+def test_a_truncated_answer_to_head():
+    """Of an answer that has only a head nothing is sent if it is truncated: the client sees the connection end."""
+    client = Client(REQUEST_METHOD="HEAD").answer(truncated=True, size_bytes=400)
+    assert (client.status, client.story, client.environ[HANG_UP]) == (None, [], True)
+
+
+def test_a_slow_answer_to_head():
+    """An answer without a body has nothing to send slowly; its head announces the whole body."""
+    client = Client(REQUEST_METHOD="HEAD").answer(bytes_per_second=20.0, size_bytes=400)
+    assert (client.status, client.headers["Content-Length"], client.sent) == ("200 OK", "400", b"")
+    assert (client.time.now(), HANG_UP in client.environ) == (0.0, False)
+
+
 def test_time_that_a_client_takes_is_not_waited_for_again():
     """A slow answer keeps to its rate as a whole: where a piece took long to send the next one comes sooner."""
     client = Client()
