@@ -6,6 +6,7 @@ rate per second. A number without its unit is refused, because 5 may mean five s
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -167,6 +168,7 @@ def format_byte_rate(per_second: float) -> str:
     return f"{_plain(Decimal(repr(per_second)))}B/s"
 
 
+@functools.lru_cache(maxsize=2**12)  # most durations of a topology are written many times
 def format_duration(seconds: float) -> str:
     """Return seconds as text from which `parse_duration` reads exactly the same number."""
     if seconds == 0:

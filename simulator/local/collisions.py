@@ -6,11 +6,13 @@ Files are compared by identity, not by name: links of both kinds and other spell
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from simulator.behaviour.empirical import Samples
 from simulator.errors import ConfigurationError, Problem
@@ -88,13 +90,23 @@ def _lies_in(name: str, folder: Path) -> bool:
     return name != STANDARD_INPUT and Path(os.path.realpath(name)).is_relative_to(os.path.realpath(folder))
 
 
-def _samples(value: object) -> Iterator[str]:
+def _samples(stage: Stage) -> Iterator[str]:
     """Yield the files of samples from which the delays in a stage were read."""
-    if isinstance(value, Samples):
-        yield value.path
-    elif isinstance(value, tuple):
-        for part in value:
-            yield from _samples(part)
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from _samples(getattr(value, field.name))
+    left: list[Any] = [stage]
+    while left:
+        value = left.pop()
+        if isinstance(value, Samples):
+            yield value.path
+        else:
+            left.extend(_parts_of(type(value))(value))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _parts_of(kind: type[Any]) -> Callable[[Any], Iterable[object]]:
+    """Return what gives the values within a value of this type."""
+    if issubclass(kind, tuple | list):
+        return iter
+    if issubclass(kind, Mapping):
+        return kind.values
+    names = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+    return lambda value: [getattr(value, name) for name in names]

@@ -76,6 +76,8 @@ def _changed(alternative: Alternative, changed: Callable[[Sequence[Step]], tuple
 
 def _with_inner(keys: Keys, step: Step) -> Iterator[tuple[Keys, Step]]:
     yield keys, step
+    if isinstance(step, Call) and not step.fallback:  # most steps are such
+        return
     for place, inner in steps_within(step):
         yield from _with_inner((*keys, *place), inner)
 

@@ -100,7 +100,13 @@ class _Walk:
 
 
 def _summed(counts: Sequence[Counts]) -> Counts:
-    return counts[0] if len(counts) == 1 else _largest(counts, len(counts))
+    if len(counts) == 1:
+        return counts[0]
+    sums: dict[Node, int] = {}
+    for each in counts:
+        for node, count in each.items():
+            sums[node] = min(MAX_COUNT, sums.get(node, 0) + count)
+    return sums
 
 
 def _times(number: int, counts: Counts) -> Counts:
@@ -109,6 +115,8 @@ def _times(number: int, counts: Counts) -> Counts:
 
 def _largest(counts: Sequence[Counts], number: int) -> Counts:
     """Return for each node the sum of the `number` largest of its counts."""
+    if number >= len(counts):
+        return _summed(counts)
     by_node: dict[Node, list[int]] = defaultdict(list)
     for each in counts:
         for node, count in each.items():

@@ -100,6 +100,24 @@ def test_the_topology_and_its_samples_are_not_written_to(tmp_path):
         check_files(stages(tmp_path, output=samples, delay=delay), [topology])
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        "operations: {read: {delay: samples(samples.txt)}}",
+        "calls: [{delay: samples(samples.txt)}, archive]",
+        "calls: [{parallel: [{delay: samples(samples.txt)}, archive]}]",
+    ],
+)
+def test_samples_are_not_written_to_wherever_they_are_named(tmp_path, work):
+    """The delay may be an operation's, or one between calls."""
+    samples = tmp_path / "samples.txt"
+    samples.write_text("1ms\n2ms\n")
+    text = f"name: a\nstages:\n  work: {{{work}}}\n  archive: {{role: terminator, output: {samples}}}\n"
+    read = parse_topology(text, "file.yaml", samples_beside(tmp_path), "default").stages
+    with pytest.raises(ConfigurationError, match=r"the output of archive .* and the samples of work"):
+        check_files(read, [])
+
+
 @pytest.mark.parametrize("use", ["input", "output", "configuration"])
 def test_nothing_of_the_user_s_lies_in_the_folder_of_the_run(tmp_path, use):
     """What a run clears away or writes must not be what it reads, nor what is to stay."""
