@@ -79,7 +79,8 @@ class RunningStage:
 
     @property
     def base(self) -> str:
-        return self.url.rsplit("/", 1)[0]
+        """Return the address without a path, which that of a stage with several paths has not."""
+        return "/".join(self.url.split("/", 3)[:3])
 
     @property
     def port(self) -> int:

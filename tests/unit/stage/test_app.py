@@ -226,7 +226,13 @@ def test_a_due_time_that_can_not_be_is_not_observed(make_web, given):
     assert web.rig.record.pipeline_seconds is None
 
 
-FORGED = {"Caller": "injector", "Due": "1699999990.25", "Visit": "00ff", "Deadline": "-1"}
+FORGED = {
+    "Caller": "injector",
+    "Due": "1699999990.25",
+    "Visit": "00ff",
+    "Deadline": "-1",
+    "Decisions": '{"hit": true}',
+}
 
 
 @pytest.mark.parametrize("secret", ["", "s3cret", "guessed"])
@@ -239,9 +245,11 @@ def test_strangers_are_not_believed_what_they_say_of_the_run(make_web, secret):
     if secret == "s3cret":
         assert (answer.status_code, arrival.caller, arrival.visit) == (504, "injector", "00ff")
         assert (arrival.due_unix_seconds, arrival.deadline_seconds) == (1_699_999_990.25, -1.0)
+        assert arrival.decisions == {"hit": True}
     else:
         assert (answer.status_code, arrival.caller, arrival.visit) == (200, "outside", "0")
         assert (arrival.due_unix_seconds, arrival.deadline_seconds) == (1_700_000_000.0, None)
+        assert arrival.decisions == {}
 
 
 def test_a_due_time_and_a_visit_are_taken_up(make_web):

@@ -10,9 +10,12 @@ import pytest
 import requests
 
 from simulator.engine.sender import CONNECT_SECONDS
+from simulator.stage import transport
 from simulator.stage.connection import connect
 from simulator.stage.transport import LeanAdapter
 from simulator.telemetry.record import CallOutcome
+from simulator.topology.addresses import Route
+from simulator.topology.model import Method
 from simulator.topology.settings import Downstream
 from tests.support.sending import (
     BRIEF_SECONDS,
@@ -45,6 +48,29 @@ def test_connections_are_used_again(serve):
         outcomes = {sender.attempt().outcome for _ in range(100)}
         assert outcomes == {CallOutcome.OK}
         assert len(server.accepted) == 1
+
+
+def test_each_message_may_have_a_path_of_its_own(serve, monkeypatch):
+    """Addresses are remembered within a bound, and however many there are, each request goes to its own."""
+    monkeypatch.setattr(transport, "_MAX_TARGETS", 8)
+    asked, adapter = [], LeanAdapter(4)
+
+    def behave(connection):
+        while text := read_request(connection):
+            asked.append(text.split(b" ", 2)[1].decode())
+            connection.sendall(OK)
+
+    with serve(behave) as server:
+        routes = {"read": Route(Method.PUT, "/carts/{id}")}
+        downstream = Downstream("enrich", (server.url.removesuffix("/messages"),), routes=routes)
+        with sending(downstream, adapter=adapter) as sender:
+            numbers = [*range(40), *range(5), *range(40)]
+            for number in numbers:
+                outgoing = replace(OUTGOING, operation="read", message_id=f"m/{number}")
+                assert sender.attempt(outgoing).outcome is CallOutcome.OK
+                assert len(adapter._targets) <= 8
+        assert len(server.accepted) == 1
+    assert asked == [f"/carts/m%2F{number}" for number in numbers]
 
 
 def test_a_connection_in_use_is_replaced_at_its_age(serve):
