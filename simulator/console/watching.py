@@ -24,7 +24,7 @@ from simulator.telemetry.clock import Clock
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.standing import RollingWindow, StageSnapshot
 from simulator.telemetry.tally import Tallies, TallyReader
-from simulator.topology.graph import entries
+from simulator.topology.graph import edges, entries
 from simulator.topology.model import Topology
 
 # Short, so that a change shows within a second or two; rates over a little longer, so that they are steady.
@@ -107,6 +107,9 @@ class Watching:
         }
         self._watched = {name: _WatchedTallies(Tallies(some)) for name, some in parts.items()}
         self._whole = _WatchedTallies(Tallies([part for name in entries(topology) for part in parts[name]]))
+        self._callers_of_urls = dict.fromkeys(
+            caller for caller, called in edges(topology.stages) if topology.stages[called].url is not None
+        )
         self._external: ExternalServices = NO_EXTERNAL_SERVICES
         self._external_at = -math.inf
         self.snapshot = Snapshot(0, picture(topology, {}), _NOTHING)
@@ -172,6 +175,8 @@ class Watching:
         self._external_at = monotonic
         known = frozenset(self.topology.started)
         external = [n for n in self.store.services() if n not in known and len(n) <= MAX_NAME_CHARACTERS]
+        # A service at a URL may have no spans of its own: how long it takes is known from those of its callers.
+        external += [name for name in self._callers_of_urls if name not in external]
         if not external:
             self._external = NO_EXTERNAL_SERVICES
             return self._external

@@ -45,9 +45,9 @@ class Shown:
 
 
 @contextlib.contextmanager
-def running_console(folder: Path, topology: Path, *flags: str) -> Iterator[Shown]:
+def running_console(folder: Path, topology: Path, *flags: str, **environment: str) -> Iterator[Shown]:
     """Run a topology with its console."""
-    with running_topology(folder, topology, *flags, environment=CONSOLE) as running:
+    with running_topology(folder, topology, *flags, environment={**CONSOLE, **environment}) as running:
         told = re.match(r"Console: (\S+)\n", running.errors.read_text())
         assert told, "the first thing that `run` prints is the address of its page"
         yield Shown(running, told[1])

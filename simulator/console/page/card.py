@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dash import dcc, html
@@ -13,8 +13,9 @@ from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.news import News
 from simulator.console.page.operations_panel import operations_text
 from simulator.console.page.paths import stage_path, traces_path
-from simulator.console.page.words import MAX_NAME, rate_text, share_text, short, time_text
+from simulator.console.page.words import MAX_NAME, counted, kind_class, rate_text, share_text, short, time_text
 from simulator.console.system.picture import Node, NodeState
+from simulator.topology.kinds import Kind
 
 _NUMBERS = ("rate", "p50", "p99", "errors")
 
@@ -38,7 +39,7 @@ def card(key: str, node: Node, called: Sequence[str], drawing: Drawing, news: Ne
 
 
 def _content(key: str, node: Node, news: News) -> list[Any]:
-    head = [html.Span(short(node.name, MAX_NAME), className="name"), html.Span(node.role, className="role")]
+    head = [html.Span(short(node.name, MAX_NAME), className="name"), html.Span(node.noun, className="role")]
     numbers = [
         html.Div([html.B(news.texts[f"{key}-{field}"], id=f"{key}-{field}"), html.Span(field)], className=field)
         for field in _NUMBERS
@@ -56,10 +57,8 @@ def _content(key: str, node: Node, news: News) -> list[Any]:
 def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
     """Set the figures on a node's card."""
     figures = node.figures
-    news.kind(
-        key, "card", str(node.state), "external" if node.is_external else "", "compact" if size.is_compact else ""
-    )
-    news.title(key, f"{short(node.name)}: {state_text(node) or 'well'}")
+    news.kind(key, *_card_classes(node, size))
+    news.title(key, f"{short(node.name)}{kind_text(node)}: {state_text(node) or 'well'}")
     news.text(f"{key}-state", state_text(node))
     news.text(f"{key}-rate", rate_text(figures.rate_per_second))
     news.text(f"{key}-p99", time_text(figures.p99_seconds))
@@ -75,13 +74,31 @@ def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
     news.width(f"{key}-busy-bar", _part(stage.workers_busy, stage.workers))
     news.text(f"{key}-queue", f"{stage.queue_depth:,.0f} of {stage.queue_capacity:,.0f}")
     news.width(f"{key}-queue-bar", _part(stage.queue_depth, stage.queue_capacity))
-    news.text(f"{key}-delay", stage.delay)
+    delays = counted(len(stage.operations), "operation") if stage.operations else stage.delay
+    news.text(f"{key}-delay", f"{node.product}, {delays}" if node.product else delays)
     news.title(key, f"{news.titles[key]}{operations_text(stage.operations)}")
+
+
+def kind_text(node: Node) -> str:
+    """Return what a node is, for whoever does not see its icon: " (postgresql database)"; "" of a service."""
+    if node.kind is Kind.SERVICE:
+        return ""
+    return f" ({' '.join(filter(None, (node.product, node.kind.value)))})"
 
 
 def state_text(node: Node) -> str:
     """Return what is wrong with a node; "" if nothing is."""
     return f"DEAD, {node.reason}" if node.state is NodeState.DEAD else node.reason
+
+
+def _card_classes(node: Node, size: CardSize) -> Iterator[str]:
+    """Yield the classes of a card; `kind-...` draws the icon and the shape."""
+    yield from ("card", str(node.state))
+    if node.is_external:
+        yield "external"
+    yield kind_class(node.kind)
+    if size.is_compact:
+        yield "compact"
 
 
 def _meter(key: str, field: str, text: str, news: News) -> html.Div:

@@ -55,7 +55,8 @@ class ControlAnswers:
         with ThreadPoolExecutor(_CONCURRENCY) as pool:
             asked = list(pool.map(self._ask, [node.name for _, node in shown]))
         numbered = [(number, stage) for (number, _), stage in zip(shown, asked, strict=True)]
-        return controls_view(self._names, self._chosen(search), numbered, self._may_change())
+        kinds = {name: stage.kind for name, stage in self._watching.topology.started.items()}
+        return controls_view(kinds, self._chosen(search), numbered, self._may_change())
 
     def shown(self, search: str) -> list[tuple[int, Node]]:
         """Return the stages whose controls are shown, each with its number in the topology."""

@@ -15,6 +15,7 @@ from simulator.console.page.stage_view import figures_text, stage_picker
 from simulator.console.system.picture import Node
 from simulator.topology.catalogue import keys_of, live_keys
 from simulator.topology.changes import OPERATIONS, patch_of, read_value, typed_value
+from simulator.topology.kinds import Kind
 from simulator.topology.model import Load, Operation, Role, Stage
 from simulator.topology.structure import in_order
 
@@ -59,14 +60,16 @@ def _plain_keys(record: type[Any]) -> tuple[str, ...]:
     return tuple(key for key in in_order(live_keys(record)) if keys_of(record)[key].is_plain)
 
 
-def controls_view(names: Sequence[str], chosen: str, shown: Sequence[tuple[int, Controlled]], may: bool) -> html.Div:
-    """Return the controls of the shown stages, each with its index in `names`."""
+def controls_view(
+    stages: Mapping[str, Kind], chosen: str, shown: Sequence[tuple[int, Controlled]], may: bool
+) -> html.Div:
+    """Return the controls of the shown stages, each with its index in `stages`."""
     notice = "Changing anything needs the token: open the address that `run` printed, which has it."
     return html.Div(
         [
             html.H1("Controls", className="visually-hidden"),
             *([] if may else [html.Div(notice, className="notice", role="alert")]),
-            stage_picker(names, chosen, controls_path),
+            stage_picker(stages, chosen, controls_path),
             html.Div([_control(number, stage, may) for number, stage in shown], className="controls"),
         ]
     )

@@ -28,7 +28,8 @@ class StageAnswers:
     def view(self, name: str) -> Any:
         """Return the view of a stage."""
         topology, node = self._watching.topology, self._watching.node(name)
-        return stage_view(list(topology.started), node, topology.stages[node.name].operations)
+        kinds = {name: stage.kind for name, stage in topology.started.items()}
+        return stage_view(kinds, node, topology.stages[node.name].operations)
 
     def charts(self, name: str) -> tuple[Any, ...]:
         """Return the charts of a stage, and how well configured and injected delays agree."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from dash import dcc, html
 
@@ -12,9 +12,10 @@ from simulator.console.page.charts import CHART_PIXELS, chart
 from simulator.console.page.news import News
 from simulator.console.page.operations_panel import NO_OPERATIONS, operations_panel, update_operations
 from simulator.console.page.paths import controls_path, stage_path, traces_path
-from simulator.console.page.words import aria, counted, rate_text, share_text, short, time_text
+from simulator.console.page.words import aria, counted, kind_class, rate_text, share_text, short, time_text
 from simulator.console.system.external import ExternalFigures
 from simulator.console.system.picture import Node, NodeState
+from simulator.topology.kinds import Kind
 from simulator.topology.model import Operation
 
 CHARTS = {
@@ -33,13 +34,21 @@ _FIGURES = {
 }
 
 
-def stage_picker(names: Sequence[str], chosen: str, path: Callable[[str], str]) -> html.Nav:
-    """Return the links to the stages; `path(name)` returns the address of one."""
-    links = [dcc.Link(name, href=path(name), className="here" if name == chosen else "") for name in names]
+def stage_picker(stages: Mapping[str, Kind], chosen: str, path: Callable[[str], str]) -> html.Nav:
+    """Return the links to the stages, with icons where they are no services; `path(name)` returns an address."""
+    links = [
+        dcc.Link(
+            name,
+            href=path(name),
+            className=" ".join(filter(None, ("here" if name == chosen else "", kind_class(kind)))),
+            title="" if kind is Kind.SERVICE else kind.value,
+        )
+        for name, kind in stages.items()
+    ]
     return html.Nav(links, className="picker", **aria(label="Stages"))
 
 
-def stage_view(names: Sequence[str], node: Node, operations: Mapping[str, Operation] = NO_OPERATIONS) -> html.Div:
+def stage_view(stages: Mapping[str, Kind], node: Node, operations: Mapping[str, Operation] = NO_OPERATIONS) -> html.Div:
     """Return the view of a stage with its present figures; later ones, charts and lines come as news."""
     news = News(None)
     update_stage(news, node)
@@ -49,10 +58,10 @@ def stage_view(names: Sequence[str], node: Node, operations: Mapping[str, Operat
     ]
     return html.Div(
         [
-            stage_picker(names, node.name, stage_path),
+            stage_picker(stages, node.name, stage_path),
             html.Div(
                 [
-                    html.Div([html.H1(node.name), html.Span(node.role, className="soft")]),
+                    html.Div([html.H1(node.name), html.Span(_what(node), className="soft")]),
                     *numbers,
                     html.Div(
                         news.texts["stage-state"], id="stage-state", className=news.kinds["stage-state"], role="status"
@@ -84,6 +93,10 @@ def stage_view(names: Sequence[str], node: Node, operations: Mapping[str, Operat
             *(dcc.Store(id=name) for name in ("charts-tick", "lines-tick", "lines-found")),
         ]
     )
+
+
+def _what(node: Node) -> str:
+    return f"{node.noun}: {node.product}" if node.product else node.noun
 
 
 def update_stage(news: News, node: Node) -> None:

@@ -13,12 +13,14 @@ from simulator.console.page.charts import chart
 from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.edges import drawn_edge, routed
 from simulator.console.page.news import News
-from simulator.console.page.words import aria, rate_text, short, time_text
+from simulator.console.page.words import aria, kind_class, rate_text, short, time_text
 from simulator.console.system.picture import NodeState, SystemPicture
 from simulator.telemetry.standing import StageSnapshot
+from simulator.topology.kinds import Kind
 
 CHARTS = {"whole-latency": "End to end", "whole-outcomes": "Outcomes of messages at the entries"}
 
+_KINDS = {Kind.DATABASE: "database", Kind.CACHE: "cache", Kind.EXTERNAL: "external service"}
 _MAX_VERDICT_CHARACTERS = 400
 
 
@@ -43,7 +45,7 @@ def system_view(picture: SystemPicture, whole: StageSnapshot, drawing: Drawing) 
             html.H1("System", className="visually-hidden"),
             _summary(news),
             _scene(html.Div([edges, *cards], id="canvas", className="canvas", style=canvas)),
-            html.Div([_legend(size), _zoom()], className="below"),
+            html.Div([_legend(picture, size), _zoom()], className="below"),
             html.Div(id="whole-charts", className="charts"),
             *(dcc.Store(id=name) for name in ("whole-shown", "whole-tick")),
         ]
@@ -127,7 +129,7 @@ def _update_summary(news: News, picture: SystemPicture, whole: StageSnapshot) ->
     news.kind("verdict", "verdict", worst if wrong else "ok")
 
 
-def _legend(size: CardSize) -> html.Div:
+def _legend(picture: SystemPicture, size: CardSize) -> html.Div:
     colours: Mapping[str, str] = {
         "healthy": "var(--good)",
         "something is wrong": "var(--warn)",
@@ -136,6 +138,8 @@ def _legend(size: CardSize) -> html.Div:
         "waiting": "var(--queue)",
     }
     parts: list[Any] = [html.Span([html.I(style={"background": c}), text]) for text, c in colours.items()]
+    shown = {node.kind for node in picture.nodes}
+    parts += [html.Span(text, className=kind_class(kind)) for kind, text in _KINDS.items() if kind in shown]
     cards = "On a card: messages a second, and p99. " if size.is_compact else ""
     hint = (
         f"{cards}A line is as thick as its traffic, and red where calls fail. Drag to move, Ctrl and wheel to scale."

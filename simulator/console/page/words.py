@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from simulator.topology.kinds import Kind
 from simulator.topology.names import MAX_CHARACTERS
 from simulator.units import human_duration
 
@@ -47,6 +48,11 @@ def clock_text(unix_ns: int) -> str:
         return datetime.fromtimestamp(unix_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
     except (ValueError, OverflowError, OSError):
         return "-"  # an external service may send a time that does not exist
+
+
+def kind_class(kind: Kind) -> str:
+    """Return the class that draws the icon of what is no service; "" for a service."""
+    return "" if kind is Kind.SERVICE else f"kind-{kind}"
 
 
 def aria(**texts: str) -> Any:

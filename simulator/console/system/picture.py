@@ -10,7 +10,8 @@ from enum import StrEnum
 from simulator.console.metrics.figures import CallFigures, StageFigures
 from simulator.console.system.external import NO_EXTERNAL_SERVICES, ExternalFigures, ExternalServices
 from simulator.topology.graph import edges
-from simulator.topology.model import Topology
+from simulator.topology.kinds import Kind
+from simulator.topology.model import Stage, Topology
 
 ERROR_RATIO_DEGRADED = 0.05
 QUEUE_RATIO_DEGRADED = 0.8
@@ -30,7 +31,10 @@ class NodeState(StrEnum):
 
 @dataclass(frozen=True)
 class Node:
-    """One stage or external service; `reason` says in words why it is not OK, "" if it is."""
+    """One stage or external service; `reason` says in words why it is not OK, "" if it is.
+
+    `is_external` says that the run did not start it; `product` is what a database or cache is, "" if that is unknown.
+    """
 
     name: str
     role: str
@@ -38,6 +42,13 @@ class Node:
     state: NodeState
     reason: str
     figures: StageFigures | ExternalFigures
+    kind: Kind = Kind.SERVICE
+    product: str = ""
+
+    @property
+    def noun(self) -> str:
+        """Return the word for what it is: database, cache, external, or the role of a service."""
+        return self.role if self.kind is Kind.SERVICE else self.kind.value
 
 
 @dataclass(frozen=True)
@@ -67,10 +78,11 @@ def picture(
     topology: Topology, figures: Mapping[str, StageFigures], external: ExternalServices = NO_EXTERNAL_SERVICES
 ) -> SystemPicture:
     """Return the picture; of a stage without figures nothing is known yet."""
-    nodes = [
-        _stage_node(name, stage.role, figures.get(name, _NOTHING_KNOWN)) for name, stage in topology.started.items()
-    ]
-    nodes += [_external_node(name, found) for name, found in sorted(external.services.items())]
+    nodes = [_stage_node(name, stage, figures.get(name, _NOTHING_KNOWN)) for name, stage in topology.started.items()]
+    services = dict(external.services)
+    for name in topology.stages.keys() - topology.started:
+        services[name] = _called_figures(name, figures, services.get(name))
+    nodes += [_external_node(name, found) for name, found in sorted(services.items())]
     return SystemPicture(tuple(nodes), tuple(_edges(topology, figures, external)))
 
 
@@ -111,9 +123,22 @@ def _errors(ratio: float) -> str:
     return f"{100 * ratio:.0f} % errors"
 
 
-def _stage_node(name: str, role: str, figures: StageFigures) -> Node:
+def _stage_node(name: str, stage: Stage, figures: StageFigures) -> Node:
     state, reason = state_of(figures)
-    return Node(name, role, False, state, reason, figures)
+    return Node(name, stage.role, False, state, reason, figures, stage.kind, stage.system or "")
+
+
+def _called_figures(name: str, figures: Mapping[str, StageFigures], traced: ExternalFigures | None) -> ExternalFigures:
+    """Return the figures of a service at a URL: its callers count the calls, and only traces have their durations."""
+    calls = [of.calls[name] for of in figures.values() if name in of.calls]
+    rate = sum(map(_traffic, calls)) if calls else math.nan
+    failed = sum(_traffic(call) * call.error_ratio for call in calls if _traffic(call))
+    return ExternalFigures(
+        rate_per_second=rate,
+        p50_seconds=traced.p50_seconds if traced else math.nan,
+        p99_seconds=traced.p99_seconds if traced else math.nan,
+        error_ratio=failed / rate if rate > 0 else math.nan,
+    )
 
 
 def _external_node(name: str, figures: ExternalFigures) -> Node:
@@ -123,7 +148,7 @@ def _external_node(name: str, figures: ExternalFigures) -> Node:
         state, reason = NodeState.DEGRADED, _errors(figures.error_ratio)
     else:
         state, reason = NodeState.OK, ""
-    return Node(name, EXTERNAL_ROLE, True, state, reason, figures)
+    return Node(name, EXTERNAL_ROLE, True, state, reason, figures, Kind.EXTERNAL)
 
 
 def _edges(topology: Topology, figures: Mapping[str, StageFigures], external: ExternalServices) -> Iterator[Edge]:
@@ -131,14 +156,15 @@ def _edges(topology: Topology, figures: Mapping[str, StageFigures], external: Ex
     calls = {
         (caller, called): figures.get(caller, _NOTHING_KNOWN).calls.get(called, _NO_CALLS)
         for caller, called in edges(topology.stages)
-        if called in started
+        if caller in started
     }
-    known = len(calls)
     calls |= {call: found for call, found in sorted(external.calls.items()) if call not in calls}
     busiest = max((_traffic(call) for call in calls.values()), default=0.0)
-    for number, ((caller, called), call) in enumerate(calls.items()):
+    for (caller, called), call in calls.items():
         weight = math.log1p(_traffic(call)) / math.log1p(busiest) if busiest else 0.0
-        yield Edge(caller, called, call.rate_per_second, call.error_ratio, weight, is_external=number >= known)
+        yield Edge(
+            caller, called, call.rate_per_second, call.error_ratio, weight, not {caller, called} <= started.keys()
+        )
 
 
 def _traffic(call: CallFigures) -> float:

@@ -9,6 +9,9 @@ import pytest
 from simulator.console.system.picture import NodeState
 from simulator.console.watching import RATE_WINDOW_SECONDS
 from simulator.telemetry.record import Outcome
+from simulator.topology.kinds import Kind
+from simulator.topology.model import Stage, Topology
+from simulator.topology.steps import Call
 from tests.support.fake_time import UNIX_START
 from tests.support.otlp import START, request, span
 from tests.support.watched import CALL, shipped, watched
@@ -177,6 +180,16 @@ def test_an_external_service_is_in_the_picture_while_its_traces_are_new(run):
     ]
     run.look(70)
     assert "web" not in [one.name for one in run.watching.snapshot.picture.nodes]
+
+
+def test_a_service_at_a_url_has_its_durations_from_its_callers_spans(tmp_path):
+    """It may send none itself, and is no reason for traces to be read in a run without such a service."""
+    stages = {"parse": Stage(calls=(Call(to="bank"),)), "bank": Stage(kind=Kind.EXTERNAL, url="http://127.0.0.1:9")}
+    run = watched(tmp_path, Topology(name="test", stages=stages))
+    own = {"kind": "client", "attributes": {"peer.service": "bank"}}
+    run.store.add(request(parse=[span(1, 1, at_ms=NOW_MS, ms=100), span(1, 2, 1, at_ms=NOW_MS, ms=50, **own)]))
+    run.look()
+    assert node(run, "bank").figures.p50_seconds == pytest.approx(0.05)
 
 
 def test_external_services_are_looked_for_now_and_then(run):

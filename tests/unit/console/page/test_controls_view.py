@@ -12,6 +12,7 @@ from simulator.console.page.controls_view import Controlled, controls_view, type
 from simulator.console.page.news import News
 from simulator.console.system.picture import Node, NodeState
 from simulator.errors import ConfigurationError
+from simulator.topology.kinds import Kind
 from simulator.topology.model import Role, Stage
 from simulator.topology.structure import structure
 from tests.support.components import addresses, assert_harmless, by_id, components, ids, of_class, text_of, texts
@@ -35,7 +36,7 @@ def injector(load):
 
 
 def view_of(*shown, may=True, chosen=""):
-    return controls_view(["injector", "parse"], chosen, list(enumerate(shown)), may)
+    return controls_view(dict.fromkeys(["injector", "parse"], Kind.SERVICE), chosen, list(enumerate(shown)), may)
 
 
 def typed(controlled, **changes):

@@ -21,10 +21,12 @@ from simulator.console.page.stage_view import (
 )
 from simulator.console.system.external import ExternalFigures
 from simulator.console.system.picture import Node, NodeState
+from simulator.topology.kinds import Kind
 from simulator.topology.model import Method, Operation
 from tests.support.components import addresses, assert_harmless, ids, of_class, text_of, texts
 
 NAMES = ["injector", "parse", "archive"]
+STAGES = dict.fromkeys(NAMES, Kind.SERVICE)
 WELL = StageFigures(
     rate_per_second=20.0,
     p50_seconds=0.0123,
@@ -50,7 +52,7 @@ def told(one):
 
 def test_the_view_leads_to_what_belongs_to_it():
     """To the other stages, to the stage's traces and to its controls; the stage that is shown is marked."""
-    view = stage_view(NAMES, node())
+    view = stage_view(STAGES, node())
     assert_harmless(view)
     assert addresses(view) == [*(f"/stages/{name}" for name in NAMES), "/traces?stage=parse", "/controls?stage=parse"]
     assert [text_of(link) for link in of_class(view, "here")] == ["parse"]
@@ -69,7 +71,7 @@ OF_CART = {
 def test_a_stage_with_operations_has_a_table_of_them():
     """Each has its request, its figures, which have elements for later updates, and a link to its own traces."""
     shown = node(figures=replace(WELL, operations=OF_CART), name="cart")
-    view = stage_view(["cart"], shown, CART)
+    view = stage_view({"cart": Kind.SERVICE}, shown, CART)
     assert_harmless(view)
     (table,) = of_class(view, "operations")
     heads = ["Operations", "operation", "request", "messages", "errors", "p50", "p99"]
@@ -85,12 +87,12 @@ def test_a_stage_with_operations_has_a_table_of_them():
 
 def test_a_stage_without_operations_has_no_table():
     """It looks as it always did."""
-    assert of_class(stage_view(NAMES, node()), "operations") == []
+    assert of_class(stage_view(STAGES, node()), "operations") == []
 
 
 def test_every_update_has_its_element():
     """Figures, charts and lines have places of their own."""
-    places = ids(stage_view(NAMES, node()))
+    places = ids(stage_view(STAGES, node()))
     assert len(set(places)) == len(places)
     news = told(node())
     assert {*news.texts, *news.kinds, *CHARTS, "delay-note", "stage-lines"} <= set(places)
@@ -141,10 +143,17 @@ def test_an_external_service_has_fewer_figures():
 @pytest.mark.parametrize(("path", "first"), [(stage_path, "/stages/a%2Fb"), (controls_path, "/controls?stage=a%2Fb")])
 def test_the_links_to_the_stages(path, first):
     """They lead where the view wants them to, names quoted, and none is marked where none is chosen."""
-    picker = stage_picker(["a/b", "c"], "", path)
+    picker = stage_picker({"a/b": Kind.SERVICE, "c": Kind.CACHE}, "", path)
     assert addresses(picker)[0] == first
     assert texts(picker) == ["a/b", "c"]
     assert of_class(picker, "here") == []
+    assert [(text_of(link), link.title) for link in of_class(picker, "kind-cache")] == [("c", "cache")]
+
+
+def test_a_database_is_called_one():
+    """With its product, beside its name."""
+    shown = Node("orders", "processor", False, NodeState.OK, "", WELL, Kind.DATABASE, "postgresql")
+    assert texts(stage_view({"orders": Kind.DATABASE}, shown))[:3] == ["orders", "orders", "database: postgresql"]
 
 
 @pytest.mark.parametrize(
@@ -185,11 +194,11 @@ def test_a_stage_without_a_delay():
 def test_known_figures_are_shown_immediately():
     """The view is opened with the known figures, and a dash only for unknown ones."""
     one = node(NodeState.DEGRADED, "queue full")
-    view, news = stage_view(NAMES, one), told(one)
+    view, news = stage_view(STAGES, one), told(one)
     shown = texts(view)
     assert all(text in shown for text in news.texts.values())
     assert "-" not in shown
-    assert "-" in texts(stage_view(NAMES, node(figures=StageFigures())))
+    assert "-" in texts(stage_view(STAGES, node(figures=StageFigures())))
 
 
 def test_a_tooltip_has_ten_operations():

@@ -189,7 +189,7 @@ def test_an_external_service_has_a_smaller_card():
     """An external service has neither a delay nor workers; its card links to its traces."""
     view, news = laid(shipped(), external=external_of("web", calls={("web", "parse"): CallFigures(1.0, 0.0)}))
     card = by_id(view, "n4")
-    assert (card.href, card.className) == ("/traces?stage=web", "card ok external")
+    assert (card.href, card.className) == ("/traces?stage=web", "card ok external kind-external")
     assert [part for part in ids(card) if part.endswith(("-busy", "-queue", "-delay"))] == []
     assert (news.texts["n4-p99"], news.edges[-1]["kind"]) == ("200ms", "external")
 

@@ -7,6 +7,7 @@ import pytest
 from simulator.console.metrics.figures import CallFigures, StageFigures
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import Edge, NodeState, picture, state_of
+from simulator.topology.kinds import Kind
 from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.steps import Call, Parallel
 
@@ -125,6 +126,47 @@ def test_external_services_and_calls_come_after_the_systems_own():
         ("parse", "archive", 20.0, False),
         ("web", "parse", 2.0, True),
     ]
+
+
+SHOP = Topology(
+    name="shop",
+    stages={
+        "cart": Stage(calls=(Call(to="orders"), Call(to="bank"))),
+        "till": Stage(calls=(Call(to="bank"),)),
+        "orders": Stage(kind=Kind.DATABASE, system="postgresql"),
+        "bank": Stage(kind=Kind.EXTERNAL, url="http://127.0.0.1:9000"),
+    },
+)
+
+
+def test_a_node_is_of_its_stage_s_kind():
+    """A service is called by its role, and anything else by its kind; a database has its product."""
+    nodes = picture(SHOP, {}).nodes
+    assert [(node.name, node.noun, node.kind, node.product, node.is_external) for node in nodes] == [
+        ("cart", "processor", Kind.SERVICE, "", False),
+        ("till", "processor", Kind.SERVICE, "", False),
+        ("orders", "database", Kind.DATABASE, "postgresql", False),
+        ("bank", "external", Kind.EXTERNAL, "", True),
+    ]
+
+
+def test_a_service_at_a_url_is_shown_by_what_its_callers_count():
+    """Without any spans: its rate and errors are those of the calls to it, and its durations are unknown."""
+    calling_it = {"cart": calling("bank", 3.0, 0.0), "till": calling("bank", 1.0, 0.4)}
+    found = picture(SHOP, calling_it)
+    bank = found.nodes[-1]
+    assert (bank.name, bank.state, bank.reason) == ("bank", NodeState.DEGRADED, "10 % errors")
+    assert bank.figures.rate_per_second == 4.0
+    assert math.isnan(bank.figures.p50_seconds)
+    assert [(edge.caller, edge.called, edge.is_external) for edge in found.edges] == [
+        ("cart", "orders", False),
+        ("cart", "bank", True),
+        ("till", "bank", True),
+    ]
+    traced = ExternalServices({"bank": ExternalFigures(9.0, 0.1, 0.2, 0.0)})
+    seen = picture(SHOP, calling_it, traced).nodes[-1].figures
+    assert seen == ExternalFigures(4.0, 0.1, 0.2, bank.figures.error_ratio)
+    assert picture(SHOP, {}).nodes[-1].state is NodeState.IDLE
 
 
 def test_a_stage_that_has_never_answered_is_awaited_and_not_dead():
