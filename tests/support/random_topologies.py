@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -77,11 +78,15 @@ LOADS = st.sampled_from(
 _GENUINE = {"deadline", "workers", "queue", "rate_limit"}
 
 
-@st.composite
-def options_of(draw, options, max_size):
+def options_of(options, max_size):
     """Draw some of these options."""
-    chosen = draw(st.sets(st.sampled_from(sorted(options)), max_size=max_size))
-    return {key: draw(options[key]) for key in sorted(chosen)}
+    keys = st.sets(st.sampled_from(sorted(options)), max_size=max_size)
+
+    @st.composite
+    def some(draw):
+        return {key: draw(options[key]) for key in sorted(draw(keys))}
+
+    return some()
 
 
 def _allowed(options, genuine):
@@ -91,22 +96,45 @@ def _allowed(options, genuine):
     return {**allowed, "timeout": st.just("25s")} if "timeout" in allowed else allowed
 
 
+# Hypothesis takes longer to make a strategy than to draw from it, so each is made once.
+_OF_STAGES = {genuine: options_of(_allowed(STAGE_OPTIONS, genuine), 3) for genuine in (True, False)}
+_OF_CALLS = {genuine: options_of(_allowed(CALL_OPTIONS, genuine), 3) for genuine in (True, False)}
+_OF_PARALLEL = options_of(GROUP_OPTIONS, 2)
+_OF_STEPS = options_of({key: values for key, values in GROUP_OPTIONS.items() if key not in ("limit", "pick")}, 2)
+_KINDS = st.sampled_from(["call", "call", "parallel", "steps", "choose", "delay"])
+_FEW_FAULTS = st.lists(FAULTS, max_size=2)
+_FEW_METHODS = st.lists(METHODS, min_size=1, max_size=3)
+
+
+@functools.cache
+def one_of(targets):
+    """Draw one of these targets."""
+    return st.sampled_from(targets)
+
+
+@functools.cache
+def fallbacks(targets):
+    """Draw one of these targets, or two."""
+    return one_of(targets) | st.lists(one_of(targets), min_size=2, max_size=2)
+
+
+@functools.cache
 @st.composite
 def single_call(draw, targets, genuine):
     """Draw one call to one of these stages."""
-    call = {"to": draw(st.sampled_from(targets)), **draw(options_of(_allowed(CALL_OPTIONS, genuine), 3))}
+    call = {"to": draw(one_of(targets)), **draw(_OF_CALLS[genuine])}
     if "." in call["to"].removeprefix("Mid.one").removeprefix("v1.5"):
         call.pop("request_bytes", None)  # its method may have no body
     if draw(st.integers(0, 4)) == 0:
-        target = st.sampled_from(targets)
-        call["fallback"] = draw(target | st.lists(target, min_size=2, max_size=2))
+        call["fallback"] = draw(fallbacks(targets))
     return call
 
 
+@functools.cache
 @st.composite
 def on_errors(draw, targets):
     """Draw what a group does after a failure, mostly nothing."""
-    return {"on_error": [draw(st.sampled_from(targets))]} if draw(st.integers(0, 3)) == 0 else {}
+    return {"on_error": [draw(one_of(targets))]} if draw(st.integers(0, 3)) == 0 else {}
 
 
 def with_operations(stage, operations):
@@ -116,25 +144,30 @@ def with_operations(stage, operations):
     return {**stage, "operations": {**made, "last": {"method": last, "calls": []}}}
 
 
+@functools.cache
+def groups_of(targets, genuine, depth):
+    """Draw the steps of up to three members of a group."""
+    return st.lists(calls_to(targets, genuine, depth), min_size=1, max_size=3)
+
+
+@functools.cache
 @st.composite
 def calls_to(draw, targets, genuine, depth=0):
     """Draw the steps of a stage that may call these stages."""
     steps = []
     for _ in range(draw(st.integers(1, 2))):
-        kinds = ["call", "call", "parallel", "steps", "choose", "delay"] if depth < 2 else ["call"]
-        kind = draw(st.sampled_from(kinds))
+        kind = draw(_KINDS) if depth < 2 else "call"
         if kind == "parallel":
-            inner = draw(st.lists(calls_to(targets, genuine, depth + 1), min_size=1, max_size=3))
+            inner = draw(groups_of(targets, genuine, depth + 1))
             group = {"parallel": [item if len(item) > 1 else item[0] for item in inner]}
-            steps.append({**group, **draw(options_of(GROUP_OPTIONS, 2)), **draw(on_errors(targets))})
+            steps.append({**group, **draw(_OF_PARALLEL), **draw(on_errors(targets))})
         elif kind == "steps":
-            options = {key: values for key, values in GROUP_OPTIONS.items() if key not in ("limit", "pick")}
             inner = draw(calls_to(targets, genuine, depth + 1))
-            steps.append({"steps": inner, **draw(options_of(options, 2)), **draw(on_errors(targets))})
+            steps.append({"steps": inner, **draw(_OF_STEPS), **draw(on_errors(targets))})
         elif kind == "delay":
             steps.append({"delay": draw(DELAYS), **draw(st.sampled_from([{}, {"when": "not hit"}]))})
         elif kind == "choose":
-            one, other = draw(st.sampled_from(targets)), draw(st.sampled_from(targets))
+            one, other = draw(one_of(targets)), draw(one_of(targets))
             steps.append({"choose": [{"to": one, "weight": "70%"}, {"to": other, "weight": "30%"}]})
         else:
             steps.append(draw(single_call(targets, genuine)))
@@ -151,8 +184,8 @@ def topologies(draw, messages, genuine=True):
     stages = {}
     targets = {}
     for number, name in reversed(list(enumerate(names))):
-        later = [target for after in names[number + 1 :] for target in targets[after]]
-        stage = {**draw(options_of(_allowed(STAGE_OPTIONS, genuine), 3)), "faults": draw(st.lists(FAULTS, max_size=2))}
+        later = tuple(target for after in names[number + 1 :] for target in targets[after])
+        stage = {**draw(_OF_STAGES[genuine]), "faults": draw(_FEW_FAULTS)}
         if stage.get("instances") is None:
             stage["faults"] = [fault for fault in stage["faults"] if "instance" not in fault]
         if not later:
@@ -162,7 +195,7 @@ def topologies(draw, messages, genuine=True):
             stage["forward"] = draw(st.sampled_from(["wait", "wait", "wait", "accept"]))
         targets[name] = [name]
         if draw(st.integers(0, 2)) == 0:
-            stage = with_operations(stage, draw(st.lists(METHODS, min_size=1, max_size=3)))
+            stage = with_operations(stage, draw(_FEW_METHODS))
             targets[name] = [f"{name}.{operation}" for operation in stage["operations"]]
         stages[name] = stage
     load = {**draw(LOADS), "messages": messages}
