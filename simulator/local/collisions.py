@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +21,8 @@ from simulator.local.plan import STANDARD_INPUT
 from simulator.topology.model import Stage
 
 _STDIN, _STDOUTS = 0, {1: "standard output", 2: "standard error"}
+# Most values in a stage are such, and hold no other.
+_PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def _samples(stage: Stage) -> Iterator[str]:
         if isinstance(value, Samples):
             yield value.path
         else:
-            left.extend(_parts_of(type(value))(value))  # type: ignore[arg-type]
+            parts = _parts_of(type(value))(value)  # type: ignore[arg-type]
+            left.extend([part for part in parts if type(part) not in _PLAIN])
 
 
 @functools.cache
@@ -109,4 +113,6 @@ def _parts_of(kind: type[Any]) -> Callable[[Any], Iterable[object]]:
     if issubclass(kind, Mapping):
         return kind.values
     names = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+    if len(names) > 1:
+        return operator.attrgetter(*names)
     return lambda value: [getattr(value, name) for name in names]

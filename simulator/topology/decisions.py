@@ -9,7 +9,7 @@ from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.times import Times
 from simulator.behaviour.values import Chance, Rule, Weighted, shown
 from simulator.nearest import unknown_name
-from simulator.topology.graph import Node, calls_place, operation_graph, operations_called_first
+from simulator.topology.graph import Node, called_first_in, calls_place, operation_graph
 from simulator.topology.model import Operation, Stage
 from simulator.topology.places import Keys
 from simulator.topology.walking import all_steps
@@ -24,9 +24,9 @@ def known_decisions(stages: Mapping[str, Stage]) -> dict[Node, Known]:
 
     Raise graphlib.CycleError if the operations form a cycle.
     """
-    found: dict[Node, Known] = {node: {} for node in operation_graph(stages)}
     following = operation_graph(stages)
-    for node in reversed(operations_called_first(stages)):
+    found: dict[Node, Known] = {node: {} for node in following}
+    for node in reversed(called_first_in(following)):
         own = stages[node[0]].all_operations[node[1]].decide
         found[node] |= {name: [rule] for name, rule in own.items()}
         for called in following[node]:

@@ -30,7 +30,8 @@ Node = tuple[str, str]  # a stage and one of its operations, "" if it has only i
 def calls_of(stage: Stage) -> Iterator[tuple[Keys, Call]]:
     """Yield every call of a stage, including those in groups and the fallbacks, with its place within the stage."""
     for name, operation in stage.all_operations.items():
-        yield from all_calls(operation.calls, calls_place(name))
+        if operation.calls:
+            yield from all_calls(operation.calls, calls_place(name))
 
 
 def calls_place(operation: str) -> Keys:
@@ -108,7 +109,12 @@ def called_first(topology: Topology) -> tuple[str, ...]:
 
 def operations_called_first(stages: Mapping[str, Stage]) -> tuple[Node, ...]:
     """Return the operations with each after all that it calls. Raise graphlib.CycleError if they form a cycle."""
-    return tuple(graphlib.TopologicalSorter(operation_graph(stages)).static_order())
+    return called_first_in(operation_graph(stages))
+
+
+def called_first_in(graph: Mapping[Node, Sequence[Node]]) -> tuple[Node, ...]:
+    """Return the nodes of what `operation_graph` returns, each after all that it calls. Raise graphlib.CycleError."""
+    return tuple(graphlib.TopologicalSorter(graph).static_order())
 
 
 def operation_graph(stages: Mapping[str, Stage]) -> dict[Node, list[Node]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from simulator.behaviour.means import mean_delay_seconds
-from simulator.topology.graph import Node, calls_place, entries, label
+from simulator.topology.graph import Node, calls_place, entries, label, operations_called_first
 from simulator.topology.model import Forward, Operation, Role, Stage, Topology
 from simulator.topology.steps import DEFAULT_TIMEOUT, Call
 from simulator.topology.traffic import Traffic
@@ -44,8 +44,9 @@ class Outlook:
     def __init__(self, topology: Topology) -> None:
         self._stages = topology.stages
         nodes = [(name, key) for name in entries(topology) for key in topology.stages[name].all_operations]
-        self._worst = worst_cases(self._stages, nodes)
-        traffic = Traffic(self._stages)
+        order = operations_called_first(self._stages)
+        self._worst = worst_cases(self._stages, order, nodes)
+        traffic = Traffic(self._stages, order)
         few = nodes[:_MAX_ENTRIES]
         self._entries = nodes
         self._means = {node: found for node in few if (found := traffic.calls(node)) is not None}

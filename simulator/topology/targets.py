@@ -22,21 +22,27 @@ def operation_names(stages: Mapping[str, Stage]) -> dict[str, tuple[str, ...]]:
 
 def resolved(stage: Stage, known: OperationNames) -> Stage:
     """Return a stage with every call's stage and operation told apart, as far as they are known."""
-    operations = {name: _resolved(operation, known) for name, operation in stage.operations.items()}
-    return replace(_resolved(stage, known), operations=operations)
+    own = _resolved(stage, known)
+    if not stage.operations:
+        return own
+    return replace(own, operations={name: _resolved(operation, known) for name, operation in stage.operations.items()})
 
 
 def _resolved(operation: _Record, known: OperationNames) -> _Record:
     if not operation.calls:
         return operation
-    return replace(operation, calls=with_calls_changed(operation.calls, lambda call: _target(call, known)))
+    calls = with_calls_changed(operation.calls, lambda call: _target(call, known))
+    return operation if calls is operation.calls else replace(operation, calls=calls)
 
 
 def _target(call: Call, known: OperationNames) -> Call:
     text = call.target
     if text in known:
         [*operations] = known[text]
-        return replace(call, to=Name(text), operation=operations[0] if len(operations) == 1 else "")
+        only = operations[0] if len(operations) == 1 else ""
+        if not only and not call.operation:  # most calls are such
+            return call
+        return replace(call, to=Name(text), operation=only)
     stage, _, operation = text.rpartition(".")
     if stage in known:
         return replace(call, to=Name(stage), operation=operation)

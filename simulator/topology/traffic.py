@@ -15,7 +15,7 @@ from simulator.behaviour.means import mean_delay_seconds
 from simulator.behaviour.outcomes import mean_times, outcomes
 from simulator.behaviour.times import MAX_TIMES, Times
 from simulator.behaviour.values import Value
-from simulator.topology.graph import Node, operations_called_first
+from simulator.topology.graph import Node
 from simulator.topology.model import Forward, Operation, Stage
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 from simulator.topology.walking import all_steps
@@ -28,20 +28,21 @@ MAX_WORK = 1_000_000
 
 
 class Traffic:
-    """The means of a topology; raise graphlib.CycleError if its operations form a cycle."""
+    """The means of a topology, of whose operations `order` has each after all that it calls."""
 
-    def __init__(self, stages: Mapping[str, Stage], max_work: int = MAX_WORK) -> None:
+    def __init__(self, stages: Mapping[str, Stage], order: Sequence[Node], max_work: int = MAX_WORK) -> None:
         self._operations = {
             (name, key): operation for name, stage in stages.items() for key, operation in stage.all_operations.items()
         }
-        self._order = {node: place for place, node in enumerate(reversed(operations_called_first(stages)))}
+        self._order = {node: place for place, node in enumerate(reversed(order))}
         self._asked = _asked_for(self._operations, list(self._order))
         self._seconds: dict[State, float] = {}
+        self._visited: dict[Node, dict[State, float] | None] = {}
         self._work = max_work
 
     def calls(self, entry: Node) -> Mapping[Node, float] | None:
         """Return how often a message at `entry` leads to a call of each operation; None if that takes too long."""
-        visits = self._visits(entry)
+        visits = self._visits_from(entry)
         if visits is None:
             return None
         means: dict[Node, float] = defaultdict(float)
@@ -52,7 +53,7 @@ class Traffic:
 
     def calls_seconds(self, entry: Node) -> Mapping[Node, float] | None:
         """Return for each operation that a message at `entry` leads to how long the steps after its delay take."""
-        visits = self._visits(entry)
+        visits = self._visits_from(entry)
         if visits is None:
             return None
         sums: dict[Node, float] = defaultdict(float)
@@ -67,6 +68,11 @@ class Traffic:
             sums[node] += mean * seconds
             weights[node] += mean
         return {node: sums[node] / weight if weight else 0.0 for node, weight in weights.items()}
+
+    def _visits_from(self, entry: Node) -> dict[State, float] | None:
+        if entry not in self._visited:
+            self._visited[entry] = self._visits(entry)
+        return self._visited[entry]
 
     def _visits(self, entry: Node) -> dict[State, float] | None:
         """Return the mean number of visits in each state, callers first."""

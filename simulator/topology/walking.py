@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -33,7 +34,9 @@ def steps_within(step: Step) -> Iterator[tuple[Keys, Step]]:
 def all_steps(steps: Sequence[Step], keys: Keys = ()) -> Iterator[tuple[Keys, Step]]:
     """Yield steps and all within them, each before those within it, with its place."""
     for index, step in enumerate(steps):
-        yield from _with_inner((*keys, index), step)
+        place = (*keys, index)
+        yield place, step
+        yield from () if _is_alone(step) else _within(place, step)
 
 
 def all_calls(steps: Sequence[Step], keys: Keys = ()) -> Iterator[tuple[Keys, Call]]:
@@ -44,8 +47,12 @@ def all_calls(steps: Sequence[Step], keys: Keys = ()) -> Iterator[tuple[Keys, Ca
 
 
 def with_steps_changed(steps: Sequence[Step], change: Callable[[Step], Step]) -> tuple[Step, ...]:
-    """Return the steps with each step replaced by `change(step)`, the steps within it first."""
-    return tuple(change(_with_inner_changed(step, change)) for step in steps)
+    """Return the steps with each step replaced by `change(step)`, the steps within it first.
+
+    What is not changed stays the same object.
+    """
+    changed = tuple(change(_with_inner_changed(step, change)) for step in steps)
+    return steps if isinstance(steps, tuple) and all(map(operator.is_, changed, steps)) else changed
 
 
 def with_calls_changed(steps: Sequence[Step], change: Callable[[Call], Call]) -> tuple[Step, ...]:
@@ -59,9 +66,13 @@ def _with_inner_changed(step: Step, change: Callable[[Step], Step]) -> Step:
 
     match step:
         case Parallel(parallel=inner, on_error=on_error):
-            return replace(step, parallel=changed(inner), on_error=changed(on_error))
+            inner_changed, after_errors = changed(inner), changed(on_error)
+            is_same = inner_changed is inner and after_errors is on_error
+            return step if is_same else replace(step, parallel=inner_changed, on_error=after_errors)
         case InOrder(steps=inner, on_error=on_error):
-            return replace(step, steps=changed(inner), on_error=changed(on_error))
+            inner_changed, after_errors = changed(inner), changed(on_error)
+            is_same = inner_changed is inner and after_errors is on_error
+            return step if is_same else replace(step, steps=inner_changed, on_error=after_errors)
         case Choose(choose=alternatives):
             return replace(step, choose=tuple(_changed(alternative, changed) for alternative in alternatives))
         case Call(fallback=fallback):
@@ -74,12 +85,16 @@ def _changed(alternative: Alternative, changed: Callable[[Sequence[Step]], tuple
     return replace(alternative, step=changed([alternative.step])[0])
 
 
-def _with_inner(keys: Keys, step: Step) -> Iterator[tuple[Keys, Step]]:
-    yield keys, step
-    if isinstance(step, Call) and not step.fallback:  # most steps are such
-        return
-    for place, inner in steps_within(step):
-        yield from _with_inner((*keys, *place), inner)
+def _is_alone(step: Step) -> bool:
+    """Return whether there is no step within a step, as in most."""
+    return isinstance(step, Call) and not step.fallback
+
+
+def _within(keys: Keys, step: Step) -> Iterator[tuple[Keys, Step]]:
+    for inner_keys, inner in steps_within(step):
+        place = (*keys, *inner_keys)
+        yield place, inner
+        yield from () if _is_alone(inner) else _within(place, inner)
 
 
 def _numbered(steps: Sequence[Step], key: str) -> Iterator[tuple[Keys, Step]]:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from simulator.behaviour.outcomes import max_times
 from simulator.behaviour.times import Times
 from simulator.topology.decisions import Known, known_decisions
-from simulator.topology.graph import Node, operations_called_first
+from simulator.topology.graph import Node
 from simulator.topology.model import Stage
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 from simulator.topology.walking import all_steps
@@ -34,12 +34,13 @@ MAX_COUNT = 10**18
 _NOTHING: Counts = {}
 
 
-def worst_cases(stages: Mapping[str, Stage], entries: Sequence[Node], max_work: int = MAX_WORK) -> dict[Node, Counts]:
+def worst_cases(
+    stages: Mapping[str, Stage], order: Sequence[Node], entries: Sequence[Node], max_work: int = MAX_WORK
+) -> dict[Node, Counts]:
     """Return for each entry how often one message there can lead to a call of each operation, at most.
 
-    No count exceeds `MAX_COUNT`. Return nothing if the stages are so many and deep that it would take more than
-    `max_work` additions.
-    Raise graphlib.CycleError if the operations form a cycle.
+    `order` has each operation after all that it calls. No count exceeds `MAX_COUNT`. Return nothing if the stages are
+    so many and deep that it would take more than `max_work` additions.
     """
     known = known_decisions(stages) if _count_by_decisions(stages) else {}
     found: dict[Node, Counts] = {}
@@ -52,7 +53,7 @@ def worst_cases(stages: Mapping[str, Stage], entries: Sequence[Node], max_work: 
         work += len(below) + 1
         return {**below, node: 1}
 
-    for node in operations_called_first(stages):
+    for node in order:
         walk = _Walk(known.get(node, {}), of)
         found[node] = walk.in_order(stages[node[0]].all_operations[node[1]].calls)
         if work > max_work:

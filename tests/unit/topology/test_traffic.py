@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulator.behaviour.delays import no_samples
-from simulator.topology.graph import label
+from simulator.topology.graph import label, operations_called_first
 from simulator.topology.reader import parse_topology
 from simulator.topology.traffic import Traffic
 
@@ -14,7 +14,8 @@ DECIDE = "decide: {hit: 90%, items: 'uniform(1, 8)', tenant: {gold: 1, silver: 9
 
 
 def traffic(text, **options):
-    return Traffic(parse_topology(text, "file.yaml", no_samples, "any").stages, **options)
+    stages = parse_topology(text, "file.yaml", no_samples, "any").stages
+    return Traffic(stages, operations_called_first(stages), **options)
 
 
 def injecting(calls):
