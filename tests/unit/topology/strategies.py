@@ -1,5 +1,7 @@
 """Anything that a stage may say of its calls and itself, for the tests of the topology."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from simulator.behaviour.attributes import parse_attribute
@@ -13,8 +15,11 @@ from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.retries import Retries
 from simulator.behaviour.templates import parse_template
 from simulator.behaviour.times import Times, parse_times
+from simulator.behaviour.values import Chance, Weighted, Whole
+from simulator.behaviour.work import parse_work
 from simulator.topology.headers import parse_headers
-from simulator.topology.model import LogLevel, LogLine
+from simulator.topology.model import Answering, Forward, LogLevel, LogLine, Method, Operation, Slo
+from simulator.topology.objectives import LatencyObjective
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause
 
 # Some look like numbers in a file, and none are the same as names of hosts.
@@ -120,3 +125,49 @@ def steps(names):
         ),
         max_leaves=5,
     )
+
+
+DECISIONS = {"hit": Chance(0.9), "tenant": Weighted(("gold", "silver"), (1.0, 9.0)), "items": Whole(1, 8)}
+# None is that of a stage, whose name may have a dot and up to three letters behind it.
+OPERATION_NAMES = st.from_regex(r"[a-zA-Z0-9]{4,5}|[A-Z][a-z]_[0-9]{2}|0[0-9]-[0-9]{2}", fullmatch=True)
+_SLOS = st.none() | st.builds(Slo, latency=st.none() | st.just(LatencyObjective(0.3, 0.99)), errors_ratio=RATIOS)
+_OF_OPERATIONS = {
+    "method": st.sampled_from(Method),
+    "delay": DELAYS,
+    "work": st.sampled_from([[], ["cpu(20ms)"], ["cpu(1ms)", "memory(50MB)"]]).map(parse_work),
+    "faults": st.lists(FAULTS, max_size=2).map(tuple),
+    "forward": st.sampled_from(Forward),
+    "response_size": st.none() | SIZES,
+    "slo": _SLOS,
+    "log": st.lists(LOG_LINES, max_size=2).map(tuple),
+    "span": st.none() | st.sampled_from(["shop.Cart/Get", "010", "{a: b}"]),
+}
+
+
+@st.composite
+def with_operations(draw, stage, calls, **more):
+    """Make a stage with one to three operations; each has some keys of its own, and all else is the stage's.
+
+    `more` are further keys that an operation may have of its own.
+    """
+    operations = {}
+    for number, name in enumerate(draw(st.lists(OPERATION_NAMES, min_size=1, max_size=3, unique=True))):
+        of = {**_OF_OPERATIONS, **more}
+        own = {key: draw(of[key]) for key in draw(st.lists(st.sampled_from(sorted(of)), max_size=4, unique=True))}
+        paths = [f"/{name}", f"/{number}/{{id}}"] if stage.path == "/messages" else [stage.path, f"/{number}"]
+        shared = {key: getattr(stage, key) for key in Operation.__dataclass_fields__}
+        operations[name] = Operation(
+            **shared
+            | own
+            | {
+                "path": draw(st.sampled_from(paths)),
+                "calls": draw(st.just(stage.calls) | calls),
+                # Those of the stage can be others, but not be taken away.
+                "decide": {**stage.decide, **draw(st.sampled_from([{}, {"hit": Chance(0.5)}, {"warm": Chance(0.1)}]))},
+                "attributes": {**stage.attributes, **draw(st.dictionaries(LABELS, ATTRIBUTES, max_size=2))},
+            }
+        )
+    return replace(stage, operations=operations)
+
+
+ANSWERS = {"answer": st.sampled_from(Answering)}

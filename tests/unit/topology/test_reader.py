@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import gc
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,26 @@ from simulator.behaviour.distributions import Constant, Exponential, Lognormal, 
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.schedules import PoissonArrivals
-from simulator.behaviour.values import Chance, Weighted, Whole
 from simulator.errors import ConfigurationError
 from simulator.topology.model import Forward, Load, Role, Slo, Stage, Topology
 from simulator.topology.objectives import LatencyObjective
 from simulator.topology.reader import parse_topology, read_topology, write_topology
 from simulator.topology.samples import samples_beside
 from simulator.topology.steps import Call
+from simulator.topology.walking import with_calls_changed
 from tests.support.examples import examples
 from tests.support.reading import read, refusal_of
-from tests.unit.topology.strategies import FAULTS, LIMITS, NAMES, SECONDS, SIZES, in_order, steps
+from tests.unit.topology.strategies import (
+    DECISIONS,
+    FAULTS,
+    LIMITS,
+    NAMES,
+    SECONDS,
+    SIZES,
+    in_order,
+    steps,
+    with_operations,
+)
 
 PIPELINE = Path(__file__).parents[3] / "topologies" / "pipeline.yaml"
 
@@ -63,9 +74,6 @@ def test_a_written_topology_reads_back_as_the_same():
 FILES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85\0"), min_size=1)
 
 
-DECISIONS = {"hit": Chance(0.9), "tenant": Weighted(("gold", "silver"), (1.0, 9.0)), "items": Whole(1, 8)}
-
-
 @st.composite
 def topologies(draw):
     """Return valid topologies: each processor may call the stages after it, the last stage is a terminator."""
@@ -88,8 +96,27 @@ def topologies(draw):
             port=draw(st.none() | st.just(8100 + 100 * index)),
             calls=(*calls, Call(to=names[-1])),
         )
+        if index and draw(st.booleans()):
+            more = in_order(steps(later)).map(lambda calls, last=names[-1]: (*calls, Call(to=last)))
+            stages[name] = draw(with_operations(stages[name], more))
     stages[names[-1]] = Stage(role=Role.TERMINATOR, output=draw(st.none() | FILES))
+    stages = {name: named(draw, stage, stages) for name, stage in stages.items()}
     return Topology(name=draw(NAMES), seed=draw(st.none() | st.integers(0, 2**63 - 1)), stages=stages)
+
+
+def named(draw, stage, stages):
+    """Return a stage whose calls to stages with operations name one of them, with no body where it takes none."""
+
+    def change(call):
+        known = stages[call.to].all_operations
+        operation = draw(st.sampled_from(sorted(known)))
+        size = call.request_size if known[operation].method.has_body else None
+        return replace(call, operation=operation, request_size=size)
+
+    def changed(operation):
+        return replace(operation, calls=with_calls_changed(operation.calls, change))
+
+    return replace(changed(stage), operations={name: changed(of) for name, of in stage.operations.items()})
 
 
 @examples(50)

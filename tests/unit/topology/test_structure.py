@@ -21,6 +21,7 @@ from simulator.topology.model import Forward, Load, OnBadLine, Role, Stage
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
 from simulator.topology.structure import structure, unstructure
 from tests.unit.topology.strategies import (
+    ANSWERS,
     ATTRIBUTES,
     CONSTANTS,
     FAULTS,
@@ -31,16 +32,18 @@ from tests.unit.topology.strategies import (
     SECONDS,
     SIZES,
     steps,
+    with_operations,
 )
 
 TEXT = st.text(string.digits + string.ascii_letters + string.punctuation + " ", min_size=1)
 DELAYS = st.builds(Constant, SECONDS) | st.builds(Exponential, SECONDS) | st.just(Growing(Constant(0.01), 2.5))
-STAGES = st.builds(
+ALONE = st.builds(
     Stage,
     role=st.sampled_from(Role),
     host=st.none() | st.sampled_from(["127.0.0.1", "::1", "parse.example"]),
     port=st.none() | st.integers(0, 65535),
-    path=st.from_regex(r"(/[A-Za-z0-9_~-]{1,6}){1,3}/?", fullmatch=True).filter(lambda path: path not in ("/metrics",)),
+    path=st.just("/messages")
+    | st.from_regex(r"(/[A-Za-z0-9_~-]{1,6}){1,3}/?", fullmatch=True).filter(lambda path: path not in ("/metrics",)),
     delay=DELAYS,
     faults=st.lists(FAULTS, max_size=3).map(tuple),
     workers=st.integers(1, 100_000),
@@ -68,17 +71,20 @@ STAGES = st.builds(
     on_bad_line=st.sampled_from(OnBadLine),
     output=st.none() | TEXT,
 )
+STAGES = ALONE | ALONE.flatmap(
+    lambda stage: with_operations(stage, st.lists(steps(NAMES), max_size=2).map(tuple), **ANSWERS)
+)
 
 
 @settings(deadline=None)
 @given(STAGES)
 def test_a_stage_comes_back_from_its_plain_values(stage):
-    """Unstructuring a stage and structuring it again gives an equal one, whatever its values."""
+    """Unstructuring a stage and structuring it again gives an equal one, whatever its values and its operations'."""
     assert structure(unstructure(stage), Stage) == (stage, [])
 
 
 @settings(deadline=None)
-@given(STAGES)
+@given(ALONE)
 def test_a_stage_comes_back_from_all_its_plain_values(stage):
     """With its defaults included it has every key, and reads back from those that have a value."""
     whole = unstructure(stage, whole=True)
