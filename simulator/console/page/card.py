@@ -80,7 +80,7 @@ def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
 
 
 def kind_text(node: Node) -> str:
-    """Return what a node is, for whoever does not see its icon: " (postgresql database)"; "" of a service."""
+    """Return what a node is, for readers who do not see its icon: " (postgresql database)"; "" of a service."""
     if node.kind is Kind.SERVICE:
         return ""
     return f" ({' '.join(filter(None, (node.product, node.kind.value)))})"

@@ -105,7 +105,7 @@ def test_any_text_is_itself_a_value_or_refused(text):
 
 
 def test_a_poisson_number_is_found_soon():
-    """A maximum beyond all that can be drawn costs no time: where the sum has ended, so has the search."""
+    """A maximum that is never drawn costs no time: the search ends where the sum ends."""
     rule = parse_rule("poisson(500, max=999999999)")
     assert 600 < rule.value(ALMOST_ONE) < 1500
 

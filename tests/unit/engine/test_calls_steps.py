@@ -136,7 +136,7 @@ def test_every_pair_is_picked_as_often(make_stage, make_message):
 
 
 def test_each_of_several_times_picks_for_itself(make_stage, make_message):
-    """A group with `pick` and `times` picks anew each time."""
+    """A group with `pick` and `times` picks again each time."""
     counts = made(make_stage, make_message, [{"parallel": ["a", "b"], "pick": 1, "times": 2}])
     assert {count.total() for count in counts} == {2}
     low, high = binomial_range(MESSAGES, 0.5, 0.9999)
