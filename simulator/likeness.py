@@ -23,6 +23,9 @@ _MEANT: Mapping[str, str] = {
     # stages
     "endpoints routes handlers methods apis": "operations",
     "endpoint route url_path": "path",
+    "verb http_method": "method",
+    "decisions decision draws": "decide",
+    "cpu memory": "work",
     "count replicas copies scale instance pods nodes number": "instances | times",
     "threads concurrency concurrent max_concurrency parallelism capacity pool worker": "workers | limit",
     "max": "limit | high",
@@ -46,6 +49,7 @@ _MEANT: Mapping[str, str] = {
     "probability": "calls: [{to: name, probability: 10%}] | rate",
     # calls and groups
     "url uri target service name stage host callee": "to | downstream",
+    "operation endpoint method": "to: cart.read",
     "retry attempts tries max_retries": "retries",
     "chance ratio prob share percent percentage weight p": "probability | weight | rate",
     "repeat loop iterations n": "times",
@@ -71,7 +75,13 @@ _MEANT: Mapping[str, str] = {
     "seeds random_seed": "seed",
     "nodes vertices microservices": "stages",
     "title": "name",
-    # roles and when to answer
+    # lines of the log
+    "text msg line template": "message",
+    # kinds, roles, and when and how to answer
+    "db sql postgres postgresql mysql mongodb datastore": "database",
+    "redis memcached": "cache",
+    "third_party remote": "external",
+    "proxy passthrough relay": "downstream",
     "source producer generator client clients load entry": "injector",
     "service server middle node worker": "processor",
     "sink consumer output last": "terminator",

@@ -43,8 +43,7 @@ def unknown_key(key: object, allowed: Iterable[str]) -> str:
         return f"unknown key; {hint}"
     if isinstance(key, str) and key.startswith(_EXTENSION):
         return "unknown key; keys that begin with x- are ignored only at the top of the file"
-    a_call = f"; a call of a stage of this name is {{to: {shortened(str(key))}}}" if "to" in known else ""
-    return f"unknown key; allowed are {', '.join(known)}{a_call}"
+    return f"unknown key; allowed are {', '.join(known)}"
 
 
 def unknown_among(names: Collection[str]) -> Callable[[str, str], str]:

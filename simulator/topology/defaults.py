@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
+from simulator.nearest import did_you_mean
 from simulator.quoting import listed, quoted
 from simulator.topology.model import Method, Role, Stage
 from simulator.topology.places import Keys
@@ -41,9 +42,7 @@ def with_defaults(value: dict[str, Any], read_samples: ReadSamples) -> tuple[dic
     if not isinstance(defaults, dict) or not all(isinstance(inner, dict) for inner in defaults.values()):
         return rest, [(("defaults",), f"must be mappings under {' and '.join(_KINDS)}, not {quoted(defaults)}")]
     problems: list[tuple[Keys, str]] = [
-        (("defaults", key), f"there are defaults for {' and '.join(_KINDS)} only")
-        for key in defaults
-        if key not in _KINDS
+        (("defaults", key), _unknown_kind(key)) for key in defaults if key not in _KINDS
     ]
     of_stages, of_calls = defaults.get("stages", {}), defaults.get("calls", {})
     problems += _stage_problems(of_stages, stages, read_samples) + _call_problems(of_calls)
@@ -55,6 +54,11 @@ def with_defaults(value: dict[str, Any], read_samples: ReadSamples) -> tuple[dic
         change = _default_keys(of_calls, whole)
         rest["stages"] = {name: _with_calls(stage, change) for name, stage in whole.items()} if of_calls else whole
     return rest, problems
+
+
+def _unknown_kind(key: Any) -> str:
+    hint = did_you_mean(key, _KINDS)
+    return f"there are defaults for {' and '.join(_KINDS)} only{hint and f'; {hint}'}"
 
 
 def _with_keys(stage: Any, of_stages: dict[str, Any]) -> Any:

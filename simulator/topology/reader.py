@@ -105,7 +105,8 @@ def _name_from(text: str) -> str:
 
 def _version_problems(version: Any) -> Iterator[tuple[Keys, str]]:
     if version != VERSION or isinstance(version, bool):
-        yield ("version",), f"this program reads version {VERSION}, not {quoted(version)}: a newer one may read it"
+        hint = "leave out the quotes" if version == str(VERSION) else "a newer one may read it"
+        yield ("version",), f"this program reads version {VERSION}, not {quoted(version)}: {hint}"
 
 
 def _read_stages(

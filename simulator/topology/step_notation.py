@@ -14,7 +14,13 @@ from simulator.topology.names import check_name
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause, Step
 
 _KINDS: dict[str, type[Any]] = {"to": Call, "delay": Pause, "parallel": Parallel, "steps": InOrder, "choose": Choose}
-_MEANT = {"sleep": "delay", "wait": "delay", "pause": "delay", "call": "to", "stage": "to", "sequence": "steps"}
+_MEANT = {
+    **dict.fromkeys(("sleep", "wait", "pause"), "delay"),
+    **dict.fromkeys(("call", "stage"), "to"),
+    **dict.fromkeys(("sequence", "sequential", "serial"), "steps"),
+    **dict.fromkeys(("concurrent", "concurrently", "fan_out"), "parallel"),
+    **dict.fromkeys(("choice", "one_of", "switch"), "choose"),
+}
 # Those whose key is their name, and no other step has.
 _CALL_FIELDS = frozenset({"retries", "timeout", "deadline", "hedge", "breaker", "fallback", "request_bytes", "headers"})
 _STEPS: Any = tuple[Step, ...]
@@ -115,7 +121,10 @@ def _kind_of(value: Any) -> type[Any]:
     """Return the record of a step. Raise ValueError for a mapping without the key of any."""
     if not isinstance(value, dict):
         return Call
-    kind = next((kind for key, kind in _KINDS.items() if key in value), None)
+    named = [key for key in _KINDS if key in value]
+    if len(named) > 1:
+        raise ValueError(f"{' and '.join(f'`{key}`' for key in named)} are steps of their own: write one for each")
+    kind = next((_KINDS[key] for key in named), None)
     if kind is not None or not value or _CALL_FIELDS & {str(key) for key in value}:
         return kind or Call  # without its `to`, which is told
     [first, *_] = value

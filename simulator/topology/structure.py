@@ -30,7 +30,7 @@ from simulator.behaviour.times import Times, parse_times
 from simulator.behaviour.values import Rule
 from simulator.behaviour.work import Work, parse_work
 from simulator.nearest import unknown_choice, unknown_key
-from simulator.quoting import quoted
+from simulator.quoting import quoted, shortened
 from simulator.topology import model, quantities
 from simulator.topology.addresses import parse_address
 from simulator.topology.headers import Headers, parse_headers
@@ -284,21 +284,35 @@ def _explain(error: BaseException, keys: Keys, record: Any) -> Any:
         with_notes, without = error.group_exceptions()
         for inner, note in with_notes:
             yield from _explain(inner, (*keys, key_of(note.name)), record)
+        lacks_a_key = any(isinstance(inner, KeyError) for inner, _ in with_notes)
         for inner in without:
-            yield from _explain(inner, keys, error.cl)
+            if isinstance(inner, ForbiddenExtraKeysError):
+                yield from _explain_extra(inner, keys, lacks_a_key)
+            else:
+                yield from _explain(inner, keys, error.cl)
     elif isinstance(error, IterableValidationError):
         with_index, without = error.group_exceptions()
         for inner, place in with_index:
             yield from _explain(inner, (*keys, place.index), record)
         for inner in without:
             yield from _explain(inner, keys, record)
-    elif isinstance(error, ForbiddenExtraKeysError):
-        for key in sorted(map(str, error.extra_fields)):
-            yield (*keys, key), unknown_key(key, [key_of(field.name) for field in fields(error.cl)])
     elif isinstance(error, KeyError):
         yield keys, f"the key {error.args[0]!r} is missing"
     else:
         yield keys, _reason(error)
+
+
+def _explain_extra(error: ForbiddenExtraKeysError, keys: Keys, lacks_a_key: bool) -> Iterable[tuple[Keys, str]]:
+    left_out = () if error.cl is model.Stage else _NO_KEYS.get(error.cl, ())
+    allowed = [key_of(field.name) for field in fields(error.cl) if field.name not in left_out]
+    for key in sorted(map(str, error.extra_fields)):
+        if error.cl is model.Operation and key in _STAGE_KEYS:
+            message = f"unknown key; `{key}` is the stage's, and all its operations share it"
+        else:
+            message = unknown_key(key, [*allowed, *_MORE_KEYS.get(error.cl, ())])
+        if error.cl is Call and lacks_a_key and "did you mean" not in message:
+            message += f"; a call of a stage of this name is {{to: {shortened(key)}}}"
+        yield (*keys, key), message
 
 
 def _reason(error: BaseException) -> str:
@@ -389,6 +403,8 @@ _NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {
     InOrder: ("is_named",),
     model.Stage: ("operations",),
 }
+# Those that are read before the rest.
+_MORE_KEYS: Mapping[type[Any], tuple[str, ...]] = {model.Topology: ("version", "defaults")}
 # What a text alone stands for.
 _SHORT: Mapping[type[Any], str] = {Call: "to", model.LogLine: "message"}
 OPERATION_KEYS = frozenset(key_of(field.name) for field in fields(model.Operation))

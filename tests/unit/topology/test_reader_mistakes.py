@@ -138,8 +138,8 @@ def test_a_mistake_is_shown_with_its_file_line_and_column():
         (
             "  a:\n    calls: [{parallel: [end], choose: {}}]\n",
             8,
-            31,
-            "choose: unknown key; allowed are parallel, limit,",
+            13,
+            "calls[0]: `parallel` and `choose` are steps of their own: write one for each",
         ),
         (
             "  a:\n    calls: []\n    instances: 2\n    faults:\n      - reset(1%)\n      - reset(1%, instance=3)\n",

@@ -79,6 +79,43 @@ def read(tmp_path):
             "slo: 99%",
             "stages.cart.slo: must be a mapping of keys to values, not '99%': write {latency: 300ms@99%, errors: 0.1%}",
         ),
+        ("endpoints: {read: {method: GET}}", "stages.cart.endpoints: unknown key; did you mean `operations`?"),
+        ("routes: {read: {method: GET}}", "stages.cart.routes: unknown key; did you mean `operations`?"),
+        (
+            "operations: [read, add]",
+            "stages.cart.operations: must be a mapping of names to operations, as in {read: {method: GET}}, "
+            "not ['read', 'add']",
+        ),
+        (
+            "operations: {read: {verb: GET}}",
+            "stages.cart.operations.read.verb: unknown key; did you mean `method`?",
+        ),
+        (
+            "operations: {read: {workers: 3}}",
+            "stages.cart.operations.read.workers: unknown key; `workers` is the stage's, and all its operations "
+            "share it",
+        ),
+        (
+            "operations: {read: {method: get}}",
+            "stages.cart.operations.read.method: 'get' is not one of GET, HEAD, POST, PUT, PATCH, DELETE; "
+            "did you mean `GET`?",
+        ),
+        (
+            "labels: {team: a}",
+            "stages.cart.labels: must be a list of decisions and attributes, as in [tenant], not {'team': 'a'}",
+        ),
+        (
+            "labels: [team]",
+            "stages.cart.labels[0]: no message has 'team' here, as a decision or attribute; there are none",
+        ),
+        ("tags: [team]", "stages.cart.tags: unknown key; did you mean `labels`?"),
+        ("decisions: {hit: 90%}", "stages.cart.decisions: unknown key; did you mean `decide`?"),
+        ("cpu: 20ms", "stages.cart.cpu: unknown key; did you mean `work`?"),
+        (
+            "kind: postgres",
+            "stages.cart.kind: 'postgres' is not one of service, database, cache, external; did you mean `database`?",
+        ),
+        ("answer: proxy", "stages.cart.answer: 'proxy' is not one of own, downstream; did you mean `downstream`?"),
         ("forward: async", "stages.cart.forward: 'async' is not one of wait, accept; did you mean `accept`?"),
     ],
 )
@@ -91,6 +128,26 @@ def test_a_slip_in_a_stage(read, stage, told):
     ("calls", "told"),
     [
         ("[{to: end, size: 1KB}]", "calls[0].size: unknown key; did you mean `request_bytes`?"),
+        ("[{to: end, operation: read}]", "calls[0].operation: unknown key; did you mean `to: cart.read`?"),
+        ("[{to: end, endpoint: read}]", "calls[0].endpoint: unknown key; did you mean `to: cart.read`?"),
+        (
+            "[{to: end, labels: a}]",
+            "calls[0].labels: unknown key; allowed are to, timeout, deadline, probability, when, times, retries, "
+            "hedge, breaker, optional, fallback, request_bytes, headers",
+        ),
+        ("[{delay: 1s, to: end}]", "calls[0]: `to` and `delay` are steps of their own: write one for each"),
+        (
+            "[{sleep: 10ms}, end]",
+            "calls[0]: a step has one of the keys to, delay, parallel, steps, choose; did you mean `delay`?",
+        ),
+        (
+            "[{choice: {end: 1}}]",
+            "calls[0]: a step has one of the keys to, delay, parallel, steps, choose; did you mean `choose`?",
+        ),
+        (
+            "[{concurrent: [end]}]",
+            "calls[0]: a step has one of the keys to, delay, parallel, steps, choose; did you mean `parallel`?",
+        ),
         ("[{to: end, url: x}]", "calls[0].url: unknown key; did you mean `to`?"),
         ("[{parallel: [end, end], max: 2}]", "calls[0].max: unknown key; did you mean `limit`?"),
         ("[{to: end, probability: 10}]", "calls[0].probability: 10 exceeds 100%: write 10%"),
@@ -145,6 +202,23 @@ def test_a_slip_in_a_load(read, written, told):
     """The same for an injector."""
     text = f"stages:\n  in: {{role: injector, {written}, calls: [end]}}\n  end: {{role: terminator}}\n"
     assert read(text) == [f"stages.in.{told}"]
+
+
+@pytest.mark.parametrize(
+    ("top", "told"),
+    [
+        ("version: '1'", "version: this program reads version 1, not '1': leave out the quotes"),
+        ("version: 2", "version: this program reads version 1, not 2: a newer one may read it"),
+        ("default: {stages: {workers: 2}}", "default: unknown key; did you mean `defaults`?"),
+        (
+            "defaults: {stage: {workers: 2}}",
+            "defaults.stage: there are defaults for stages and calls only; did you mean `stages`?",
+        ),
+    ],
+)
+def test_a_slip_at_the_top(read, top, told):
+    """The same beside the stages."""
+    assert read(f"{top}\n{HEAD}  cart: {{calls: [end]}}\n") == [told]
 
 
 @pytest.mark.parametrize(

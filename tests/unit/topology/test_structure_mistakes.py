@@ -130,8 +130,8 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         ({"calls": [{"to": "a", "fallback": "-up"}]}, ("calls", 0, "fallback", "to"), "'-up' begins with a dash"),
         (
             {"calls": [{"to": "a", "fallback": {"parallel": ["b"], "to": "c"}}]},
-            ("calls", 0, "fallback", "parallel"),
-            "unknown key; allowed are to, timeout, ",
+            ("calls", 0, "fallback"),
+            "`to` and `parallel` are steps of their own: write one for each",
         ),
         (
             {"calls": [{"to": "a", "request_bytes": "0.5B"}]},
@@ -156,11 +156,11 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
             ("calls", 0, "jump"),
             "unknown key; allowed are parallel, limit, pick, times, probability",
         ),
-        ({"calls": [{"parallel": [], "to": "a"}]}, ("calls", 0, "parallel"), "unknown key; allowed are to, timeout, "),
+        ({"calls": [{"parallel": [], "to": "a"}]}, ("calls", 0), "`to` and `parallel` are steps of their own"),
         (
             {"calls": [{"parallel": [], "choose": []}]},
-            ("calls", 0, "choose"),
-            "unknown key; allowed are parallel, limit, ",
+            ("calls", 0),
+            "`parallel` and `choose` are steps of their own",
         ),
         ({"calls": [{"choose": {"a": "x"}}]}, ("calls", 0, "choose", 0), "'x' is not a weight: write 5% or 3"),
         (
