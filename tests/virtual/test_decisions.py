@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from tests.support.accounts import run_to_its_end
 from tests.support.virtual import observe, topology_of
 
@@ -32,9 +34,14 @@ STAGES = {
 }
 
 
-def test_a_miss_is_followed_by_one_find_and_one_set():
+@pytest.fixture(scope="module")
+def seen():
+    """Return what all stages have told of a run."""
+    return observe(STAGES)
+
+
+def test_a_miss_is_followed_by_one_find_and_one_set(seen):
     """Every message that misses the cache finds once and sets once, and no other one does."""
-    seen = observe(STAGES)
     decided = {record.arrival.message_id: record.arrival.decisions for record in seen.records["source"]}
     visits = {
         (stage, operation): Counter(
@@ -52,9 +59,8 @@ def test_a_miss_is_followed_by_one_find_and_one_set():
     assert ledger.balanced, ledger.problems
 
 
-def test_gold_tenants_fail_everywhere():
+def test_gold_tenants_fail_everywhere(seen):
     """A fault for some tenants is injected into their messages in every service, and into no others."""
-    seen = observe(STAGES)
     gold = {
         record.arrival.message_id for record in seen.records["source"] if record.arrival.decisions["tenant"] == "gold"
     }
