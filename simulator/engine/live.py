@@ -14,13 +14,14 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import did_you_mean
 from simulator.topology.catalogue import live_keys
 from simulator.topology.changes import OPERATIONS, changed
-from simulator.topology.graph import Node, calls_of, headers_of, label, wiring_problems
+from simulator.topology.graph import Node, calls_of, headers_of, label
 from simulator.topology.headers import values_for, with_hidden_headers
 from simulator.topology.model import Load, Operation, Role, Stage
 from simulator.topology.places import Keys
 from simulator.topology.sizes import Limit, call_size_problems
 from simulator.topology.structure import in_order, unstructure
 from simulator.topology.targets import resolved
+from simulator.topology.wiring import wiring_problems
 
 CHANGEABLE = in_order(live_keys(Stage))
 OPERATION_CHANGEABLE = in_order(live_keys(Operation))

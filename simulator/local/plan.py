@@ -12,13 +12,13 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import unknown_name
 from simulator.topology.changes import Patch, changed, put, read_change
 from simulator.topology.decisions import decision_problems
-from simulator.topology.graph import wiring_problems
 from simulator.topology.model import Role, Topology
 from simulator.topology.names import split_place
 from simulator.topology.places import Keys
 from simulator.topology.quantities import Seed
 from simulator.topology.sizes import size_problems
 from simulator.topology.targets import operation_names, resolved
+from simulator.topology.wiring import wiring_problems
 
 STANDARD_INPUT = "-"
 _RULE = "must be STAGE.KEY=VALUE, as in enrich.delay='constant(1s)' or cart.read.delay=5ms"

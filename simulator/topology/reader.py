@@ -19,7 +19,6 @@ from simulator.quoting import quoted
 from simulator.topology.decisions import decision_problems, log_problems
 from simulator.topology.defaults import with_defaults
 from simulator.topology.document import parse_document
-from simulator.topology.graph import wiring_problems
 from simulator.topology.labels import label_problems
 from simulator.topology.model import Stage, Topology
 from simulator.topology.names import MAX_CHARACTERS, check_name
@@ -33,6 +32,7 @@ from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 from simulator.topology.targets import operation_names, resolved
 from simulator.topology.text_files import read_text
+from simulator.topology.wiring import wiring_problems
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 VERSION = 1

@@ -29,7 +29,7 @@ from simulator.topology.catalogue import flags
 from simulator.topology.changes import EVERY, Patch, applied, put, read_value
 from simulator.topology.decisions import decision_problems
 from simulator.topology.draining import stage_drain_seconds
-from simulator.topology.graph import Node, calls_of, wiring_problems
+from simulator.topology.graph import Node, calls_of
 from simulator.topology.layers import Given
 from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.names import check_name
@@ -40,6 +40,7 @@ from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 from simulator.topology.survey import Survey
 from simulator.topology.targets import resolved
+from simulator.topology.wiring import wiring_problems
 from simulator.units import parse_duration, whole_number_in
 
 LOG_LEVELS = ("debug", "info", "warning", "error")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
-from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError, ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from simulator import units
 from simulator.behaviour.breaker import BreakerRule, parse_breaker
 from simulator.behaviour.conditions import When, parse_when
 from simulator.behaviour.delays import no_samples, parse_delay
@@ -29,37 +26,24 @@ from simulator.behaviour.templates import Template, parse_template
 from simulator.behaviour.times import Times, parse_times
 from simulator.behaviour.values import Rule
 from simulator.behaviour.work import Work, parse_work
-from simulator.nearest import unknown_choice, unknown_key
+from simulator.nearest import unknown_key
 from simulator.quoting import quoted, shortened
-from simulator.topology import model, quantities
-from simulator.topology.addresses import parse_address
+from simulator.topology import model
 from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.instance_values import resource_problems
 from simulator.topology.keys import key_of
 from simulator.topology.kinds import Kind
-from simulator.topology.named_values import (
-    plain_resource,
-    plain_rules,
-    read_attributes,
-    read_decisions,
-    read_labels,
-    read_resource,
-)
-from simulator.topology.names import check_name, quotes_hint
+from simulator.topology.named_values import plain_rules, read_decisions
+from simulator.topology.names import quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
-from simulator.topology.paths import parse_path
 from simulator.topology.places import Keys
-from simulator.topology.slips import no_mapping, no_whole_number
+from simulator.topology.single_values import SCALARS, check_operation_name, read_choice
+from simulator.topology.slips import no_mapping
 from simulator.topology.step_notation import register_steps
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause
-from simulator.urls import redacted
 
 Record = TypeVar("Record")
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
-_HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
-_OPERATION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
-_MAX_TEXT = 4096  # the longest path of a file
-_MAX_LABEL = 200
 # Mappings by name: what an operation says of these is added to what its stage says.
 _ADDED = ("decide", "attributes")
 
@@ -173,7 +157,7 @@ def unstructure(record: Any, whole: bool = False) -> Any:
 @functools.lru_cache(maxsize=4)
 def _converter(read_samples: ReadSamples) -> Converter:
     converter = Converter(forbid_extra_keys=True)
-    for kind, read, write in _SCALARS:
+    for kind, read, write in SCALARS:
         converter.register_structure_hook(kind, _ignoring_type(read))
         if write is not None:
             converter.register_unstructure_hook(kind, write)
@@ -194,7 +178,7 @@ def _converter(read_samples: ReadSamples) -> Converter:
         model.Processes,
     )
     for choice in choices:
-        converter.register_structure_hook(choice, _choice)
+        converter.register_structure_hook(choice, read_choice)
         converter.register_unstructure_hook(choice, str)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')
     converter.register_structure_hook_func(lambda kind: kind == tuple[Fault, ...], faults)
@@ -323,80 +307,6 @@ def _ignoring_type(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda value, _: read(value)
 
 
-def _choice(value: Any, kind: type[StrEnum]) -> StrEnum:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ValueError(unknown_choice(value, kind)) from None
-
-
-def _whole(value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(no_whole_number(value))
-    if not low <= value <= high:
-        raise ValueError(f"{quoted(value)} is out of range: must be between {low} and {high}")
-    return value
-
-
-def _whole_in(low: int, high: int) -> Callable[[Any], int]:
-    return lambda value: _whole(value, low, high)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{quoted(value)} is not text")
-    try:
-        value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise ValueError(f"{quoted(value)} has an unpaired surrogate in it") from None
-    if len(value) > _MAX_TEXT or "\0" in value:
-        raise ValueError(f"{quoted(value)} must have at most {_MAX_TEXT} characters, and no NUL")
-    return value
-
-
-def _label(value: Any) -> str:
-    if len(text := _text(value)) > _MAX_LABEL or not text.isprintable():
-        raise ValueError(f"{quoted(value)} must be one line of at most {_MAX_LABEL} characters")
-    return text
-
-
-def _url(value: Any) -> str:
-    text = _text(value)
-    parts = urllib.parse.urlsplit(text)
-    if parts.query or parts.fragment:
-        raise ValueError(f"{quoted(redacted(text))} must end before its query")
-    parse_address(f"service={text}", "")
-    return text
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise ValueError(f"{quoted(value)} is neither true nor false")
-
-
-def _positive_duration(value: Any) -> float:
-    seconds = units.parse_duration(value)
-    if seconds <= 0:
-        raise ValueError(f"{quoted(value)} must be more than 0")
-    return seconds
-
-
-def _max_body(value: Any) -> int:
-    return _whole(units.parse_size(value), 1, 2**30)
-
-
-def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise ValueError(f"{quoted(value)} must be {rule}")
-        return value
-
-    return read
-
-
 # The fields that have no key of their own.
 _NO_KEYS: Mapping[type[Any], tuple[str, ...]] = {
     Call: ("operation",),
@@ -439,28 +349,3 @@ _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (When, parse_when),
     (Template, parse_template),
 )
-_SCALARS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any] | None], ...] = (
-    (str, _text, None),
-    (bool, _boolean, None),
-    (quantities.Ratio, units.parse_ratio, units.format_ratio),
-    (quantities.PositiveSeconds, _positive_duration, units.format_duration),
-    (quantities.Seconds, units.parse_duration, units.format_duration),
-    (quantities.PerSecond, units.parse_rate, units.format_rate),
-    (quantities.Bytes, _max_body, None),
-    *((kind, _whole_in(*bounds), None) for kind, bounds in quantities.WHOLE_NUMBERS.items()),
-    (quantities.Path, parse_path, None),
-    (quantities.Attributes, read_attributes, plain_rules),
-    (quantities.ResourceAttributes, read_resource, plain_resource),
-    (quantities.Labels, read_labels, list),
-    (quantities.Host, _matching(_HOST, "a host name or an address"), None),
-    (quantities.Name, check_name, None),
-    (quantities.Text, _label, None),
-    (quantities.Url, _url, None),
-)
-
-
-def check_operation_name(value: Any) -> str:
-    """Return the value if it is a valid name for an operation. Raise ValueError otherwise."""
-    return _matching(
-        _OPERATION_NAME, "letters, digits, - and _, beginning and ending with a letter or digit, at most 63"
-    )(value)

@@ -18,12 +18,13 @@ from simulator.local.ledger import make_ledger
 from simulator.render.compose import compose_files
 from simulator.render.kubernetes import kubernetes_files
 from simulator.topology.draining import run_drain_seconds, waits_for
-from simulator.topology.graph import called_first, callers_by_stage, entries, reached_from, wiring_problems
+from simulator.topology.graph import called_first, callers_by_stage, entries, reached_from
 from simulator.topology.outlook import Outlook
 from simulator.topology.reader import parse_topology, write_topology
 from simulator.topology.settings import resolve_topology_stage
 from simulator.topology.sizes import size_problems
 from simulator.topology.survey import Survey
+from simulator.topology.wiring import wiring_problems
 
 # In proportion it would be 4 times as long, and 16 times where each stage looks at all others.
 MAX_RATIO = 8.0

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.telemetry.record import OUTSIDE
-from simulator.topology.graph import called_first, callers, calls_of, edges, entries, reached_from, wiring_problems
+from simulator.topology.graph import called_first, callers, calls_of, edges, entries, reached_from
 from simulator.topology.model import Load, Role, Stage, Topology
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
+from simulator.topology.wiring import wiring_problems
 from tests.unit.topology.strategies import steps
 
 
