@@ -56,7 +56,7 @@ def _report(result: Result, topology: Topology, folder: RunFolder) -> Mapping[st
         "seed": topology.seed,
         "seconds": round(result.seconds, 3),
         "ledger": result.ledger.as_dict(),
-        "latency_seconds": {**result.latencies, "end to end": result.pipeline},
+        "latency_seconds": {**result.latencies, **result.operations, "end to end": result.pipeline},
         "log_lines_dropped": dict(result.log_lines_dropped),
         "log_lines_deleted": dict(result.log_lines_deleted),
         "spans_dropped": dict(result.spans_dropped),

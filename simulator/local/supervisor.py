@@ -29,7 +29,7 @@ from simulator.net.listening import listen_in_a_row
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import labels
-from simulator.telemetry.standing import RollingWindow, percentiles
+from simulator.telemetry.standing import RollingWindow, operation_percentiles, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import base_path, with_address
 from simulator.topology.draining import run_drain_seconds
@@ -48,7 +48,7 @@ _SECRET_BYTES = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The result of a run: the account, and percentiles in seconds by stage and from end to end.
+    """The result of a run: the account, and percentiles in seconds by stage, by operation and from end to end.
 
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
     `log_lines_deleted` gave way to later ones. `spans_dropped` did not reach the console, or the collector if there is
@@ -57,6 +57,7 @@ class Result:
 
     ledger: Ledger
     latencies: Mapping[str, Percentiles]
+    operations: Mapping[str, Percentiles] = field(default_factory=dict)
     pipeline: Percentiles
     seconds: float
     log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
@@ -179,6 +180,7 @@ class Supervisor:
         return Result(
             ledger=replace(ledger, problems=(*ledger.problems, *self._truncated(), *self._trouble())),
             latencies={n: percentiles(source.durations(tally.HANDLING)) for n, source in self._tallies.items()},
+            operations=operation_percentiles(self._tallies),
             pipeline=percentiles(Tallies(self._tallies.values()).durations(tally.PIPELINE)),
             seconds=time.monotonic() - self._began,
             log_lines_dropped={n: reader.counts()[tally.LOG_LINES_DROPPED] for n, reader in self._readers.items()},

@@ -22,7 +22,7 @@ from simulator.telemetry.logs import LogSink
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import StageRecord
 from simulator.telemetry.schedule import ScheduleWatcher
-from simulator.telemetry.standing import percentiles
+from simulator.telemetry.standing import operation_percentiles, percentiles
 from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
 from simulator.topology.graph import Node, operation_edges
 from simulator.topology.model import Topology
@@ -80,6 +80,7 @@ class Books:
         return Result(
             ledger=make_ledger(self._topology, counts, {}),
             latencies={name: percentiles(source.durations(tally.HANDLING)) for name, source in tallies.items()},
+            operations=operation_percentiles(tallies),
             pipeline=percentiles(Tallies(tallies.values()).durations(tally.PIPELINE)),
             # Not the time of the kernel, which may have advanced after the last message.
             seconds=max(ended_at, self._last.at),

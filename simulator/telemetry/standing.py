@@ -96,5 +96,14 @@ def percentiles(durations: dict[int, int]) -> dict[str, float | None]:
     return {name: tally.quantile(durations, q) for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1))}
 
 
+def operation_percentiles(sources: Mapping[str, Tallies]) -> dict[str, dict[str, float | None]]:
+    """Return the percentiles of every operation that is counted apart, by its name as a call has it: `cart.read`."""
+    return {
+        f"{stage}.{operation}": percentiles(source.durations(tally.handling_slot(operation)))
+        for stage, source in sources.items()
+        for operation in tally.operations_of(source.counts())
+    }
+
+
 def _difference(now: dict[int, int], then: dict[int, int]) -> dict[int, int]:
     return {bucket: count - then.get(bucket, 0) for bucket, count in now.items() if count > then.get(bucket, 0)}

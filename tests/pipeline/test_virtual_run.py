@@ -17,6 +17,13 @@ from tests.support.processes import PROGRAM, ROOT, clean_environment, read_log, 
 
 PIPELINE = str(ROOT / "topologies" / "pipeline.yaml")
 STORM = str(ROOT / "topologies" / "retry-storm.yaml")
+CARTS = """stages:
+  clients: {role: injector, load: {rate: 20/s, messages: 100}, calls: [cart.read, {to: cart.write, probability: 20%}]}
+  cart:
+    operations:
+      read: {method: GET, delay: 5ms, calls: []}
+      write: {delay: 50ms, calls: []}
+"""
 LINES = [b'{"order": 1}', b'{"order":  2, "name": "Zo\\u00eb"}', '{"order": 3, "name": "Zoë"}'.encode(), b"[1,2 , 3]"]
 
 
@@ -35,6 +42,19 @@ def test_lines_come_out_as_they_went_in(tmp_path):
     report = json.loads(finished.stdout)
     assert (report["ledger"]["lines_read"], report["ledger"]["balanced"]) == (4, True)
     assert finished.stdout == (tmp_path / "runs" / "pipeline" / "report.json").read_text()
+
+
+def test_the_report_has_percentiles_of_each_operation(tmp_path):
+    """Beside those of the stage as a whole, under the name that a call has, those of each of its operations."""
+    (tmp_path / "carts.yaml").write_text(CARTS)
+    finished = run("run", "carts.yaml", "--virtual", "--json", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    latencies = json.loads(finished.stdout)["latency_seconds"]
+    assert list(latencies) == ["clients", "cart", "cart.read", "cart.write", "end to end"]
+    assert latencies["cart.read"]["max"] == pytest.approx(0.005, rel=0.1)
+    assert latencies["cart.write"]["p50"] == pytest.approx(0.05, rel=0.1)
+    assert latencies["cart"]["p50"] == latencies["cart.read"]["p50"]
+    assert latencies["cart"]["max"] == latencies["cart.write"]["max"]
 
 
 def test_standard_input_is_read_and_a_bad_line_is_named(tmp_path):
