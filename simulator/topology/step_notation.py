@@ -82,7 +82,7 @@ class _Reading:
             return Alternative(step=self.step(value, None))
         weight = parse_weight(value.get("weight", 1))
         step = {key: inner for key, inner in value.items() if key != "weight"}
-        return Alternative(step=self._converter.structure(step, _kind_of(step)), weight=weight)
+        return Alternative(step=self._named(self._converter.structure(step, _kind_of(step))), weight=weight)
 
 
 class _Writing:

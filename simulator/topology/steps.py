@@ -105,7 +105,8 @@ class Parallel:
 class InOrder:
     """Steps that are taken in sequence, `times` times; in a group a list is short for one of these.
 
-    `is_named` tells one without options that a file has under its key, `{steps: [a, b]}`, from a list.
+    `is_named` tells one without options that a file has under its key, `{steps: [a, b]}`, from a list, which is the
+    same but for the places of its steps.
     """
 
     steps: tuple[Step, ...] = field(metadata=key("Steps to take one after the other.", "[db.find, cache.set]"))
@@ -114,12 +115,12 @@ class InOrder:
     when: When | None = field(default=None, metadata=key(_WHEN, "not hit"))
     optional: bool = field(default=False, metadata=key(_OPTIONAL, "true"))
     on_error: tuple[Step, ...] = field(default=(), metadata=key(_ON_ERROR, "[stock.release]"))
-    is_named: bool = False
+    is_named: bool = field(default=False, compare=False)
 
     @property
     def is_plain(self) -> bool:
         """Return whether it is a list of steps."""
-        return self == InOrder(steps=self.steps)
+        return not self.is_named and self == InOrder(steps=self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)

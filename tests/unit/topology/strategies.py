@@ -130,7 +130,8 @@ def steps(names):
 DECISIONS = {"hit": Chance(0.9), "tenant": Weighted(("gold", "silver"), (1.0, 9.0)), "items": Whole(1, 8)}
 # None is that of a stage, whose name may have a dot and up to three letters behind it.
 OPERATION_NAMES = st.from_regex(r"[a-zA-Z0-9]{4,5}|[A-Z][a-z]_[0-9]{2}|0[0-9]-[0-9]{2}", fullmatch=True)
-_SLOS = st.none() | st.builds(Slo, latency=st.none() | st.just(LatencyObjective(0.3, 0.99)), errors_ratio=RATIOS)
+_LATENCY = LatencyObjective(0.3, 0.99)
+_SLOS = st.sampled_from([None, Slo(latency=_LATENCY), Slo(errors_ratio=0.01), Slo(latency=_LATENCY, errors_ratio=0.05)])
 _OF_OPERATIONS = {
     "method": st.sampled_from(Method),
     "delay": DELAYS,

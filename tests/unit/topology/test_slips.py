@@ -164,6 +164,11 @@ def test_a_slip_in_a_stage(read, stage, told):
         ),
         ("[end, edn]", "calls[1]: there is no stage 'edn'; did you mean `end`?"),
         (
+            "[{choose: [{steps: [edn], weight: 1}]}]",
+            "calls[0].choose[0].steps[0]: there is no stage 'edn'; did you mean `end`?",
+        ),
+        ("[{choose: [[edn]]}]", "calls[0].choose[0][0]: there is no stage 'edn'; did you mean `end`?"),
+        (
             "[{choose: {end: 50%, [end, end]: 50%}}]",
             "calls[0].choose: a key must be plain text, not a list: write a list, as in "
             "choose: [{to: a, weight: 1}, {steps: [b, c], weight: 1}]",
