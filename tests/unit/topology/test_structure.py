@@ -21,7 +21,6 @@ from simulator.topology.model import Forward, Load, OnBadLine, Role, Stage
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
 from simulator.topology.structure import structure, unstructure
 from tests.unit.topology.strategies import (
-    ANSWERS,
     ATTRIBUTES,
     CONSTANTS,
     FAULTS,
@@ -31,6 +30,7 @@ from tests.unit.topology.strategies import (
     NAMES,
     SECONDS,
     SIZES,
+    UNCHECKED,
     steps,
     with_operations,
 )
@@ -72,7 +72,7 @@ ALONE = st.builds(
     output=st.none() | TEXT,
 )
 STAGES = ALONE | ALONE.flatmap(
-    lambda stage: with_operations(stage, st.lists(steps(NAMES), max_size=2).map(tuple), **ANSWERS)
+    lambda stage: with_operations(stage, st.lists(steps(NAMES), max_size=2).map(tuple), **UNCHECKED)
 )
 
 
