@@ -104,11 +104,11 @@ def _mapping(properties: Mapping[str, Any], required: Sequence[str] = ()) -> Sch
 
 
 def _properties(record: type[Any]) -> Schema:
-    return {name: _property(record, key) for name, key in keys_of(record).items()}
+    kinds = typing.get_type_hints(record)
+    return {name: _property(key, kinds[key.field]) for name, key in keys_of(record).items()}
 
 
-def _property(record: type[Any], key: Key) -> Schema:
-    kind = typing.get_type_hints(record)[key.field]
+def _property(key: Key, kind: Any) -> Schema:
     schema = _one_or_more() if key.name == "fallback" else _of_type(key)
     if type(None) in typing.get_args(kind) or key.name in ("fallback", "operations"):
         schema = _or_null(schema)

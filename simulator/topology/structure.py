@@ -130,8 +130,16 @@ def _differences(name: str, operation: model.Operation, stage: model.Stage) -> d
 
 def written_value(record: type[Any], field_name: str, value: Any) -> Any:
     """Return the plain value of a field, whether or not it is the default."""
-    kinds = get_type_hints(record)
-    return None if value is None else _converter(no_samples).unstructure(value, unstructure_as=kinds[field_name])
+    if value is None:
+        return None
+    kind = _kinds(record)[field_name]  # type: ignore[arg-type]  # mypy does not know that a class is hashable
+    return _converter(no_samples).unstructure(value, unstructure_as=kind)
+
+
+@functools.cache
+def _kinds(record: type[Any]) -> Mapping[str, Any]:
+    """Return the types of a record's fields. They are worked out once: it takes a millisecond."""
+    return get_type_hints(record)
 
 
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:

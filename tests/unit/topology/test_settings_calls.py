@@ -1,7 +1,7 @@
 """The keys that a stage's settings give to its calls: which calls they reach, and what is wrong with them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.behaviour.breaker import BreakerRule
@@ -14,7 +14,6 @@ from simulator.topology.model import Role, Stage
 from simulator.topology.plain_steps import with_call_keys
 from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
-from tests.support.examples import examples
 from tests.support.settling import URL, refusal_of, resolve, resolve_in_pipeline
 from tests.unit.topology.strategies import steps
 
@@ -104,7 +103,7 @@ def without_options(call, names):
     return {name: value for name, value in vars(call).items() if name not in {*names, "fallback"}}
 
 
-@examples(50)
+@settings(deadline=None)
 @given(st.lists(steps(NAMES), max_size=3), st.sampled_from(CHANGES), st.none() | NAMES)
 def test_only_the_calls_that_are_meant_are_changed(some, change, to):
     """However deep they are, the calls to one stage, or all, get the keys; nothing else of any call changes."""
@@ -125,7 +124,7 @@ def test_only_the_calls_that_are_meant_are_changed(some, change, to):
             assert without_options(new, ()) == without_options(old, ())
 
 
-@examples(50)
+@settings(deadline=None)
 @given(st.lists(steps(NAMES), max_size=3), st.sampled_from(["d", "parallel", "to"]))
 def test_a_stage_that_is_not_called_changes_nothing(some, to):
     """A change for a stage that nobody calls leaves all calls as they are."""
@@ -136,7 +135,7 @@ def test_a_stage_that_is_not_called_changes_nothing(some, to):
     )
 
 
-@examples(50)
+@settings(deadline=None)
 @given(st.lists(steps(NAMES), max_size=3), st.none() | NAMES)
 def test_none_removes_a_key(some, to):
     """A key is at its default again, and removing a key that is not there is not an error."""
