@@ -7,19 +7,30 @@ the same function as the live stage. To make one of your own: a frozen dataclass
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 from simulator.behaviour.notation import Arguments
 from simulator.units import format_duration
 
+if TYPE_CHECKING:
+    from statistics import NormalDist
+
 # From a path as written to the whole path and the seconds in the file.
 ReadSamples = Callable[[str], tuple[str, Sequence[float]]]
-_NORMAL = NormalDist()
+
+
+@functools.cache
+def _normal() -> NormalDist:
+    """Return the standard normal distribution."""
+    from statistics import NormalDist  # noqa: PLC0415 - many stages need none, and it takes memory
+
+    return NormalDist()
 
 
 @dataclass(frozen=True)
@@ -138,11 +149,11 @@ class Normal(Delay):
 
     def quantile(self, u: float) -> float:
         """Return mean + deviation z(u), but at least 0."""
-        return max(0.0, self.mean_seconds + self.deviation_seconds * _NORMAL.inv_cdf(u))
+        return max(0.0, self.mean_seconds + self.deviation_seconds * _normal().inv_cdf(u))
 
     def cdf(self, seconds: float) -> float:
         """Return the normal distribution's cdf, and 0 below 0 seconds."""
-        return 0.0 if seconds < 0 else _NORMAL.cdf((seconds - self.mean_seconds) / self.deviation_seconds)
+        return 0.0 if seconds < 0 else _normal().cdf((seconds - self.mean_seconds) / self.deviation_seconds)
 
     def __str__(self) -> str:
         return f"normal({format_duration(self.mean_seconds)}, {format_duration(self.deviation_seconds)})"
@@ -173,18 +184,18 @@ class Lognormal(Delay):
     @property
     def sigma(self) -> float:
         """Return the standard deviation of the logarithm."""
-        return math.log(self.p99_seconds / self.p50_seconds) / _NORMAL.inv_cdf(0.99)
+        return math.log(self.p99_seconds / self.p50_seconds) / _normal().inv_cdf(0.99)
 
     def quantile(self, u: float) -> float:
         """Return exp(m + sigma z(u)), but at most `max`."""
-        return _capped(self.p50_seconds * _exp(self.sigma * _NORMAL.inv_cdf(u)), self.max_seconds)
+        return _capped(self.p50_seconds * _exp(self.sigma * _normal().inv_cdf(u)), self.max_seconds)
 
     def cdf(self, seconds: float) -> float:
         """Return the standard normal cdf of (ln t - m) / sigma, and 1 from `max` on."""
         if self.max_seconds is not None and seconds >= self.max_seconds:
             return 1.0
         share = seconds / self.p50_seconds
-        return 0.0 if share <= 0 else _NORMAL.cdf(math.log(share) / self.sigma)
+        return 0.0 if share <= 0 else _normal().cdf(math.log(share) / self.sigma)
 
     def __str__(self) -> str:
         points = f"p50={format_duration(self.p50_seconds)}, p99={format_duration(self.p99_seconds)}"
