@@ -1,9 +1,7 @@
 """What holds for every test."""
 
 import gc
-import os
 import signal
-import sys
 
 import pytest
 from hypothesis import settings
@@ -20,14 +18,8 @@ BEARABLE_TIMES = 1.7
 
 
 def pytest_configure():
-    """Be told when the terminal is gone, as are all children; under nohup, none of them would be.
-
-    And have modules compiled only once, whatever the environment says.
-    """
+    """Be told when the terminal is gone, as are all children; under nohup, none of them would be."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    # Hundreds of programs are started: each would compile all modules again, which is a third of the time it takes.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser):
