@@ -6,9 +6,8 @@ import contextlib
 import itertools
 import json
 import re
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 import requests
@@ -18,6 +17,7 @@ from tests.support.browser import opened
 from tests.support.consoles import running_console, wait_for_figures
 from tests.support.pictures import measure
 from tests.support.processes import ROOT, eventually
+from tests.support.threaded import in_thread, listening
 from tests.support.wire import post
 
 PIPELINE = ROOT / "topologies" / "pipeline.yaml"
@@ -132,17 +132,9 @@ def page_from_elsewhere():
             self.end_headers()
             self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>elsewhere</title>")
 
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = listening(Handler)
+    with in_thread(server):
+        yield f"{server.origin}/"
 
 
 ATTACK = """async ([origin, url, body, spans]) => {

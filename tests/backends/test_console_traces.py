@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.support.backends import find, free_ports
 from tests.support.collector import collector
 from tests.support.otlp import START, add_attributes, request, span, trace_hex
 from tests.support.processes import ROOT, run, wait_for, with_collector
+from tests.support.threaded import in_thread
 
 CHECKOUT = ROOT / "topologies" / "checkout.yaml"
 MESSAGES = 25
@@ -150,14 +150,8 @@ class Silent(WSGIRequestHandler):
 @contextlib.contextmanager
 def serving(store: TraceStore) -> Iterator[TraceApi]:
     server = make_server("127.0.0.1", 0, make_api(store), request_handler=Silent)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with in_thread(server):
         yield TraceApi(f"http://127.0.0.1:{server.server_port}")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def told(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import http.server
 import os
 import random
 import shutil
 import statistics
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +20,7 @@ from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.draws import FIRST_VISIT, draw
 from tests.support.processes import running_topology, wait_for
 from tests.support.statistics import binomial_range
+from tests.support.threaded import in_thread, listening
 
 REQUESTS = 1000
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -88,7 +88,7 @@ class Echo:
 def python_server() -> Iterator[tuple[str, Echo]]:
     echo = Echo()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -107,21 +107,11 @@ def python_server() -> Iterator[tuple[str, Echo]]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, *_):
-            pass
-
     for method in METHODS:
         setattr(Handler, f"do_{method}", Handler.answer)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", echo
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    server = listening(Handler)
+    with in_thread(server):
+        yield server.origin, echo
 
 
 def generated(count):

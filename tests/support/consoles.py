@@ -6,11 +6,10 @@ import contextlib
 import json
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import yaml
@@ -20,6 +19,7 @@ from simulator.local.console import ConsoleProcess
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import RunFiles
 from tests.support.processes import PROGRAM, RunningTopology, clean_environment, running_topology, wait_for
+from tests.support.threaded import in_thread, listening
 
 CONSOLE = {"SIMULATOR_CONSOLE": "1", "OTEL_TRACES_EXPORTER": "otlp"}
 PER_SECOND = 1234.0
@@ -93,10 +93,6 @@ def console_of_a_made_up_run(folder: Path, text: str, mortal: str, struggling: s
         yield MadeUp(console.url, life.close)
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 100  # the console asks many at the same time
-
-
 @contextlib.contextmanager
 def _counting(stages: list[str], tallies: list[tally.Tally], is_full: bool) -> Iterator[str]:
     """Answer /metrics like a stage that handles messages all the time, for every stage."""
@@ -116,17 +112,9 @@ def _counting(stages: list[str], tallies: list[tally.Tally], is_full: bool) -> I
             self.end_headers()
             self.wfile.write(text)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/messages"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = listening(Handler)
+    with in_thread(server):
+        yield f"{server.origin}/messages"
 
 
 def _exposition(stages: list[str], handled: int, is_full: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -26,6 +25,7 @@ from simulator.telemetry.observe import Observer
 from simulator.topology.model import Stage
 from tests.support.fake_time import FakeTime
 from tests.support.stage_rig import FakeTracing, Kept
+from tests.support.threaded import in_thread
 
 
 class _Quiet(WSGIRequestHandler):
@@ -37,14 +37,8 @@ class _Quiet(WSGIRequestHandler):
 def served(application: WSGIApplication) -> Iterator[str]:
     """Serve an application on 127.0.0.1 until the end of the `with`; return the address for messages there."""
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
-    thread.start()
-    try:
+    with in_thread(server):
         yield f"http://127.0.0.1:{server.server_port}/messages"
-    finally:
-        server.shutdown()
-        thread.join(20)
-        server.server_close()
 
 
 def live_stage(name: str, model: Stage) -> LiveStage:

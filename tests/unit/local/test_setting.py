@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -17,6 +16,7 @@ from simulator.local.folder import open_run_folder
 from simulator.local.setting import change_stage
 from simulator.topology.model import Stage
 from tests.support.controlled import control_of, live_stage, served
+from tests.support.threaded import in_thread, listening
 
 STATE = {"stage": "enrich", "instance": 1, "delay": "constant(1s)"}
 
@@ -48,18 +48,10 @@ def answering(status=200, body=STATE):
 
         do_GET = do_PATCH = answer  # noqa: N815
 
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        answers.url = f"http://127.0.0.1:{server.server_address[1]}/messages"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield answers
-        finally:
-            server.shutdown()
-            thread.join()
+    server = listening(Handler)
+    answers.url = f"{server.origin}/messages"
+    with in_thread(server):
+        yield answers
 
 
 @contextlib.contextmanager

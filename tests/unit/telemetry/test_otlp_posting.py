@@ -6,13 +6,14 @@ import gzip
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_posting import PAUSE_SECONDS, CollectorAnswer, Poster, SpanBatch
+from tests.support.threaded import in_thread, listening
 
 LONG_SECONDS = 20.0
 BATCH = SpanBatch(b"spans", "application/x-protobuf", "identity", 5)
@@ -58,20 +59,10 @@ def running(collector):
             with suppress(ConnectionError):
                 self.wfile.write(answer)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    collector.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    server = listening(Handler)
+    collector.address = server.origin
+    with in_thread(server):
         yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager
