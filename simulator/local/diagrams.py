@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from simulator.behaviour.times import ONCE
 from simulator.topology.graph import Node
+from simulator.topology.kinds import Kind
 from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.steps import NO_RETRIES, Call, Choose, InOrder, Parallel, Pause, Step
 from simulator.units import format_ratio
@@ -20,7 +21,13 @@ _MERMAID_ESCAPES = str.maketrans(
     {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;", "\\": "#92;"}
 )
 _DOT_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
-_MERMAID_SHAPES = {"box": ('["', '"]'), "oval": ('(["', '"])'), "cylinder": ('[("', '")]')}
+# By their names for Graphviz.
+_MERMAID_SHAPES = {
+    "box": ('["', '"]'),
+    "oval": ('(["', '"])'),
+    "cylinder": ('[("', '")]'),
+    "component": ('[["', '"]]'),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +95,8 @@ def _labels(name: str, stage: Stage) -> Iterator[tuple[str, str]]:
 def _shape(stage: Stage) -> str:
     if stage.role is Role.INJECTOR:
         return "oval"
+    if stage.kind is Kind.EXTERNAL:
+        return "component"
     return "cylinder" if stage.kind.is_database else "box"
 
 

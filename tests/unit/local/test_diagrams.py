@@ -26,17 +26,17 @@ stages:
       read: {method: GET, path: "/carts/{id}", calls: [{steps: [db.find], when: not hit}]}
       end: {path: "/a-b/{id}", calls: [{choose: {db.find: 1, odd: 3}}]}
   odd: {calls: [{to: last, times: 3, retries: 2, optional: true, fallback: db.find}]}
-  last: {}
+  last: {kind: external}
   db: {kind: database, system: redis, operations: {find: {method: GET, path: /find}}}
 """
-NODE = re.compile(r'n\d+(\["[^"]*"\]|\(\["[^"]*"\]\)|\[\("[^"]*"\)\])')
+NODE = re.compile(r'n\d+(\["[^"]*"\]|\(\["[^"]*"\]\)|\[\("[^"]*"\)\]|\[\["[^"]*"\]\])')
 EDGE = re.compile(r'n\d+ (-->|-\.->)(\|"[^"]*"\|)? n\d+')
 SUBGRAPH = re.compile(r'subgraph s\d+\["[^"]*"\]|end')
 # A small grammar of what is written here; where Graphviz is installed, it reads the whole.
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 STATEMENTS = re.compile(
     rf"digraph {QUOTED} \{{|rankdir=LR;|node \[shape=box\];|subgraph cluster_\d+ \{{|label={QUOTED};|\}}"
-    rf"|n\d+ \[label={QUOTED}, shape=(box|oval|cylinder)\];"
+    rf"|n\d+ \[label={QUOTED}, shape=(box|oval|cylinder|component)\];"
     rf"|n\d+ -> n\d+( \[(label={QUOTED})?(, )?(style=dashed)?\])?;"
 )
 
@@ -55,7 +55,7 @@ def test_a_flowchart_in_full():
         '        n2["end: POST /a-b/{id}"]',
         "    end",
         '    n3["odd"]',
-        '    n4["last"]',
+        '    n4[["last"]]',
         '    subgraph s4["db"]',
         '        n5[("find: GET /find")]',
         "    end",
@@ -76,6 +76,7 @@ def test_a_graph_in_full():
     assert '        n1 [label="read: GET /carts/{id}", shape=box];' in lines
     assert '    n0 -> n3 [label="10%, when hit", style=dashed];' in lines
     assert "    n0 -> n1;" in lines
+    assert '    n4 [label="last", shape=component];' in lines
     assert lines[-1] == "}"
 
 
@@ -99,7 +100,7 @@ def assert_well_formed(topology):
         assert STATEMENTS.fullmatch(line.strip()), line
 
 
-@pytest.mark.parametrize("path", sorted(Path("topologies").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(Path("topologies").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_ready_made_topologies(path):
     """Each line is a statement of its language."""
     assert_well_formed(read_topology(path))
@@ -114,7 +115,7 @@ def test_any_topology(plain):
 
 @pytest.mark.processes
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
-@pytest.mark.parametrize("path", sorted(Path("topologies").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(Path("topologies").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_graphviz_reads_it(path):
     """Its own parser finds as many nodes and edges as there are statements of them."""
     text = dot(read_topology(path))
