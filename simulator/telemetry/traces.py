@@ -154,6 +154,7 @@ class SpanSink(Sink):
                 "simulator.delay.drawn_seconds": record.delay_drawn_seconds,
                 "simulator.delay.spec": record.delay_spec,
                 "simulator.processing_seconds": record.processing_seconds,
+                **({"simulator.operation": record.arrival.operation} if record.arrival.operation else {}),
             },
         ).end(max(working, _after(record, record.processed_seconds)))
         for time in record.fault_times:

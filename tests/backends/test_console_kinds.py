@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -15,6 +14,7 @@ from tests.support.browser import opened
 from tests.support.consoles import running_console
 from tests.support.contrast import faint_texts
 from tests.support.pictures import measure
+from tests.support.threaded import in_thread, listening
 
 pytestmark = pytest.mark.backend("chromium")
 
@@ -27,7 +27,7 @@ stages:
   store:
     operations:
       browse: {method: GET, path: "/products/{id}", calls: [sessions.GET]}
-      buy: {path: /orders, calls: [orders.INSERT, bank, mine]}
+      buy: {path: /orders, delay: exponential(5ms), calls: [orders.INSERT, bank, mine]}
   sessions: {kind: cache, system: redis, operations: {GET: {delay: exponential(1ms)}}}
   orders: {kind: database, system: postgresql, operations: {INSERT: {delay: exponential(2ms)}}}
   bank: {kind: external, delay: 10ms}
@@ -46,17 +46,9 @@ def real_service() -> Iterator[str]:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = listening(Handler)
+    with in_thread(server):
+        yield f"{server.origin}/"
 
 
 @pytest.fixture(scope="module", params=["always_on", "always_off"])
@@ -105,8 +97,8 @@ def test_a_service_at_a_url_is_in_the_picture(page):
     """With the rate of its callers' calls and a line from them, whether there are traces or not."""
     expect(card(page, "mine").locator(".rate b")).to_have_text(re.compile(r"^[1-9]"), timeout=PATIENCE_MS)
     expect(card(page, "mine")).to_have_class(re.compile(r"\bok\b"))
-    assert (["store"], ["mine"]) in measure(page).connected()
     expect(page.locator("#edges path.external:not(.quiet)")).to_have_count(1)
+    assert (["store"], ["mine"]) in measure(page).connected()
 
 
 def test_the_operations_of_a_stage_have_their_figures_and_traces(page, shown):
@@ -139,3 +131,32 @@ def test_the_field_for_an_operation_narrows_the_list(page, shown):
     page.get_by_label("Operation").fill("DELETE")
     page.keyboard.press("Enter")
     expect(page.locator("#trace-list .empty")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_the_traces_of_a_database_are_those_with_calls_of_it(page, shown):
+    """Though it makes no spans, its own page leads to them, and each of its operations to those with it."""
+    _, is_traced = shown
+    if not is_traced:
+        pytest.skip("there are no traces in this run")
+    card(page, "orders").click()
+    expect(page.locator("#delay-note")).to_contain_text("which a database has only with", timeout=PATIENCE_MS)
+    page.locator(".stage-head").get_by_role("link", name="Traces").click()
+    expect(page.locator("#search-stage")).to_contain_text("orders")
+    expect(page.locator("#trace-list a").first).to_be_visible(timeout=PATIENCE_MS)
+    page.go_back()
+    page.locator(".operations").get_by_role("link", name="Traces").click()
+    expect(page.get_by_label("Operation")).to_have_value("INSERT")
+    expect(page.locator("#trace-list a").first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_the_delay_of_each_operation_can_be_looked_at(page, shown):
+    """The first operation's at first; what was drawn is there where there are traces, and agrees."""
+    _, is_traced = shown
+    card(page, "store").click()
+    note, chosen = page.locator("#delay-note"), page.locator(".operations a.here")
+    expect(chosen).to_have_text("browse")
+    expect(note).to_contain_text("browse, constant(0s)", timeout=PATIENCE_MS)
+    page.locator(".operations").get_by_role("link", name="buy").click()
+    expect(chosen).to_have_text("buy")
+    seen = "within sampling error" if is_traced else "no messages yet"
+    expect(note).to_contain_text(re.compile(rf"^buy, exponential\(5ms\): .*{seen}"), timeout=PATIENCE_MS)

@@ -141,7 +141,8 @@ def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
         Output("delay-note", "children"),
         Input("charts-tick", "data"),
         State("place", "pathname"),
-    )(lambda _, path: answers.stages.charts(item_of(address_of(path))))
+        State("place", "search"),
+    )(lambda _, path, search: answers.stages.charts(item_of(address_of(path)), address_of(search)))
     app.callback(Output("whole-charts", "children"), Input("whole-shown", "data"), prevent_initial_call=True)(
         lambda _: whole_charts()
     )

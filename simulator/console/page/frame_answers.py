@@ -49,7 +49,7 @@ class FrameAnswers:
             case "traces":
                 view = self.traces.trace_view(item, search) if item else self.traces.list_view(search)
             case "stages":
-                view = self.stages.view(item)
+                view = self.stages.view(item, search)
             case "controls":
                 view = self.controls.view(search)
             case _:

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from dash import dcc, html
 
 from simulator.console.metrics.figures import OperationFigures
 from simulator.console.page.news import News
-from simulator.console.page.paths import traces_path
+from simulator.console.page.paths import stage_path, traces_path
 from simulator.console.page.words import rate_text, share_text, time_text
-from simulator.topology.model import Operation
+from simulator.topology.addresses import database_operation
+from simulator.topology.model import Stage
 
-NO_OPERATIONS: Mapping[str, Operation] = MappingProxyType({})
 _MAX_LINES = 10
 _COLUMNS = {"rate": "messages", "errors": "errors", "p50": "p50", "p99": "p99"}
 
 
-def operations_panel(stage: str, operations: Mapping[str, Operation], news: News) -> html.Section:
-    """Return the table of a stage's operations, with the texts that `update_operations` has set."""
+def operations_panel(name: str, stage: Stage, chosen: str, news: News) -> html.Section:
+    """Return the table of a stage's operations, with the texts that `update_operations` has set.
+
+    The delays of the `chosen` one are shown below it.
+    """
     heads = [html.Th("operation"), html.Th("request"), *map(html.Th, _COLUMNS.values()), html.Th()]
     rows = [
         html.Tr(
             [
-                html.Th(name),
+                html.Th(
+                    dcc.Link(
+                        each,
+                        href=stage_path(name, each),
+                        className="here" if each == chosen else "",
+                        title="Show its delay",
+                    )
+                ),
                 html.Td(f"{operation.method} {operation.path}", className="mono"),
-                *(html.Td(news.texts.get(_id(name, key), "-"), id=_id(name, key)) for key in _COLUMNS),
-                html.Td(dcc.Link("Traces", href=traces_path(stage, span_name(operation)))),
+                *(html.Td(news.texts.get(_id(each, key), "-"), id=_id(each, key)) for key in _COLUMNS),
+                html.Td(dcc.Link("Traces", href=traces_path(name, span_name(stage, each)))),
             ]
         )
-        for name, operation in operations.items()
+        for each, operation in stage.operations.items()
     ]
     table = html.Table([html.Thead(html.Tr(heads)), html.Tbody(rows)])
     return html.Section([html.H2("Operations"), html.Div(table, className="rows")], className="panel operations")
@@ -56,9 +65,11 @@ def operations_text(figures: Mapping[str, OperationFigures]) -> str:
     return "".join([*lines[:_MAX_LINES], f"\nand {left} more"] if left > 0 else lines)
 
 
-def span_name(operation: Operation) -> str:
-    """Return the name of an operation's spans."""
-    return operation.span or f"{operation.method} {operation.path}"
+def span_name(stage: Stage, name: str) -> str:
+    """Return the name of an operation's spans: its own or, if it makes none, those of its callers."""
+    operation = stage.all_operations[name]
+    database = None if stage.has_server_span else database_operation(stage, name)
+    return operation.span or (f"{operation.method} {operation.path}" if database is None else database.span_name)
 
 
 def _id(operation: str, key: str) -> str:

@@ -39,9 +39,9 @@ def parameter_of(search: str, name: str) -> str:
     return parse_qs(search.lstrip("?")).get(name, [""])[-1]
 
 
-def stage_path(name: str) -> str:
-    """Return the address of a stage."""
-    return f"/stages/{quote(name, safe='')}"
+def stage_path(name: str, operation: str = "") -> str:
+    """Return the address of a stage, where the delays of one of its operations are shown if it has several."""
+    return f"/stages/{quote(name, safe='')}" + (f"?operation={quote(operation, safe='')}" if operation else "")
 
 
 def controls_path(name: str) -> str:

@@ -12,8 +12,11 @@ from simulator.console.metrics.agreement import largest_gap, sampling_error
 from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.charts import delay_chart, latency_chart, outcomes_chart
 from simulator.console.page.log_lines import log_lines
-from simulator.console.page.stage_view import agreement_text, stage_view
+from simulator.console.page.paths import parameter_of
+from simulator.console.page.stage_view import agreement_text, no_spans_text, stage_view
+from simulator.console.system.picture import Node
 from simulator.console.watching import Watching
+from simulator.topology.model import Stage
 
 # Each line is about ten elements that a browser has to create again every two seconds.
 _MAX_LINES = 40
@@ -25,28 +28,38 @@ class StageAnswers:
     def __init__(self, watching: Watching) -> None:
         self._watching = watching
 
-    def view(self, name: str) -> Any:
-        """Return the view of a stage."""
+    def view(self, name: str, search: str) -> Any:
+        """Return the view of a stage, where `search` may choose one of its operations."""
         topology, node = self._watching.topology, self._watching.node(name)
         kinds = {name: stage.kind for name, stage in topology.started.items()}
-        return stage_view(kinds, node, topology.stages[node.name].operations)
+        stage = topology.stages[node.name]
+        return stage_view(kinds, node, stage, _operation(stage, search))
 
-    def charts(self, name: str) -> tuple[Any, ...]:
-        """Return the charts of a stage, and how well configured and injected delays agree."""
+    def charts(self, name: str, search: str) -> tuple[Any, ...]:
+        """Return the charts of a stage, and how well configured and injected delays agree.
+
+        The delays are those of the operation that `search` chooses.
+        """
         node = self._watching.node(name)
-        spec = node.figures.delay if isinstance(node.figures, StageFigures) else ""
-        configured = self._configured(node.name, spec)
-        samples = self._watching.store.delays.samples(node.name, spec)
+        stage = self._watching.topology.stages[node.name]
+        operation = _operation(stage, search)
+        spec = self._spec(node, stage, operation)
+        configured = _configured(stage.all_operations[operation].delay, spec)
+        samples = self._watching.store.delays.samples(node.name, spec, operation)
         drawn = [sample.drawn_seconds for sample in samples]
         # A delay that grows with the load has no single distribution to compare its draws with.
         is_fixed = configured is not None and not isinstance(configured, Growing)
         gap = largest_gap(drawn, configured) if configured is not None and is_fixed else math.nan
         timeline = self._watching.timeline(node.name)
+        if stage.has_server_span:
+            note = agreement_text(spec, gap, len(drawn), sampling_error(len(drawn)))
+        else:
+            note = no_spans_text(spec, node.noun)
         return (
             delay_chart(configured, drawn, [sample.took_seconds for sample in samples]),
             latency_chart(timeline.times, timeline.p50_seconds, timeline.p99_seconds),
             outcomes_chart(timeline.times, timeline.outcomes),
-            agreement_text(spec, gap, len(drawn), sampling_error(len(drawn))),
+            f"{operation}, {note}" if operation else note,
         )
 
     def whole_charts(self) -> tuple[Any, Any]:
@@ -64,12 +77,28 @@ class StageAnswers:
         lines.sort(key=lambda line: line.unix_seconds)
         return log_lines(lines[: -_MAX_LINES - 1 : -1], "No log lines yet.")
 
-    def _configured(self, name: str, spec: str) -> Delay | None:
-        """Return the delay of a notation; None if it needs a file that is not available here."""
-        written = self._watching.topology.stages[name].delay
-        if spec == str(written):
-            return written
-        try:
-            return parse_delay(spec, no_samples) if spec else None
-        except ValueError:
-            return None
+    def _spec(self, node: Node, stage: Stage, operation: str) -> str:
+        """Return the notation of the delay that a stage or its operation has now, "" for none.
+
+        A stage tells its own in its metrics; that of an operation is in its latest spans, and before them the file's.
+        """
+        if not operation:
+            return node.figures.delay if isinstance(node.figures, StageFigures) else ""
+        written = stage.operations[operation].delay
+        return self._watching.store.delays.latest_spec(node.name, operation) or str(written or "")
+
+
+def _operation(stage: Stage, search: str) -> str:
+    """Return the operation that a search chooses, by default the first; "" if the stage is its only one."""
+    chosen = parameter_of(search, "operation")
+    return chosen if chosen in stage.operations else next(iter(stage.operations), "")
+
+
+def _configured(written: Delay | None, spec: str) -> Delay | None:
+    """Return the delay of a notation; None if it needs a file that is not available here."""
+    if spec == str(written):
+        return written
+    try:
+        return parse_delay(spec, no_samples) if spec else None
+    except ValueError:
+        return None

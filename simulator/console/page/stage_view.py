@@ -10,13 +10,13 @@ from dash import dcc, html
 from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.charts import CHART_PIXELS, chart
 from simulator.console.page.news import News
-from simulator.console.page.operations_panel import NO_OPERATIONS, operations_panel, update_operations
+from simulator.console.page.operations_panel import operations_panel, update_operations
 from simulator.console.page.paths import controls_path, stage_path, traces_path
 from simulator.console.page.words import aria, counted, kind_class, rate_text, share_text, short, time_text
 from simulator.console.system.external import ExternalFigures
 from simulator.console.system.picture import Node, NodeState
 from simulator.topology.kinds import Kind
-from simulator.topology.model import Operation
+from simulator.topology.model import Stage
 
 CHARTS = {
     "chart-delay": "Delay: configured, injected, observed",
@@ -48,8 +48,11 @@ def stage_picker(stages: Mapping[str, Kind], chosen: str, path: Callable[[str], 
     return html.Nav(links, className="picker", **aria(label="Stages"))
 
 
-def stage_view(stages: Mapping[str, Kind], node: Node, operations: Mapping[str, Operation] = NO_OPERATIONS) -> html.Div:
-    """Return the view of a stage with its present figures; later ones, charts and lines come as news."""
+def stage_view(stages: Mapping[str, Kind], node: Node, stage: Stage, operation: str = "") -> html.Div:
+    """Return the view of a stage with its present figures; later ones, charts and lines come as news.
+
+    If it has operations, the delays of `operation` are shown.
+    """
     news = News(None)
     update_stage(news, node)
     numbers = [
@@ -76,7 +79,7 @@ def stage_view(stages: Mapping[str, Kind], node: Node, operations: Mapping[str, 
                 ],
                 className="stage-head",
             ),
-            *([operations_panel(node.name, operations, news)] if operations else []),
+            *([operations_panel(node.name, stage, operation, news)] if stage.operations else []),
             html.Div(
                 [
                     *(_chart(element, title) for element, title in CHARTS.items()),
@@ -114,6 +117,14 @@ def update_stage(news: News, node: Node) -> None:
     news.text("stage-busy", f"{figures.workers_busy:,.0f} of {figures.workers:,.0f}")
     news.text("stage-queue", f"{figures.queue_depth:,.0f} of {figures.queue_capacity:,.0f}")
     news.text("stage-inside", f"{figures.in_flight:,.0f}")
+
+
+def no_spans_text(spec: str, noun: str) -> str:
+    """Return why nothing is known of the delays of a stage that makes no spans."""
+    return (
+        f"{short(spec) or 'no delay'}: what was drawn is read from a stage's own spans, which a {noun} has only with "
+        "`server_span: true`"
+    )
 
 
 def agreement_text(spec: str, gap_ratio: float, count: int, sampling_error_ratio: float) -> str:

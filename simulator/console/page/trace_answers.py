@@ -31,15 +31,16 @@ class TraceAnswers:
     def list_view(self, search: str) -> Any:
         """Return the search of an address."""
         stages = self._watching.topology.stages.values()
-        spans = dict.fromkeys(span_name(each) for stage in stages for each in stage.operations.values())
-        return traces_view(Search.of(search), self._watching.store.services(), sorted(spans)[:_MAX_SUGGESTIONS])
+        spans = {span_name(stage, each) for stage in stages for each in stage.operations}
+        services = {*self._watching.store.services(), *self._spanless()}
+        return traces_view(Search.of(search), sorted(services), sorted(spans)[:_MAX_SUGGESTIONS])
 
     def rows(self, search: Search, asked: Any) -> Any:
         """Return the `rows` that match a search and what was `asked`, unless the same was asked before."""
         now = {"search": short(search.query_string, _MAX_QUERY), "found": "", "wrong": ""}
         found: list[TraceSummary] = []
         try:
-            found = self._watching.store.find(search.query(self._watching.unix_ns()))
+            found = self._watching.store.find(search.query(self._watching.unix_ns(), self._spanless()))
         except ValueError as error:
             now["wrong"] = str(error)
         now["found"] = " ".join(f"{summary.trace_id}:{summary.spans}" for summary in found)
@@ -62,6 +63,12 @@ class TraceAnswers:
             return no_update, no_update
         spans = self._watching.spans(trace_id)
         return self._box(trace_id, spans, search), len(spans)
+
+    def _spanless(self) -> frozenset[str]:
+        """Return the stages that have no spans of their own: databases, caches, most external services."""
+        stages = self._watching.topology.stages
+        spanless = (name for name, stage in stages.items() if not stage.has_server_span)
+        return frozenset(spanless) - frozenset(self._watching.store.services())
 
     def _box(self, trace_id: str, spans: list[Span], search: str) -> Any:
         every = parameter_of(search, "every") == "1"

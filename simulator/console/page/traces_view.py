@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -12,6 +12,7 @@ from dash import dcc, html
 from simulator.console.page.paths import trace_path
 from simulator.console.page.typed import MAX_SEARCH_CHARACTERS, check_length
 from simulator.console.page.words import MAX_NAME, aria, clock_text, counted, short, time_text
+from simulator.console.system.external import PEER
 from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.summary import TraceSummary
 from simulator.units import parse_duration
@@ -46,16 +47,18 @@ class Search:
         given = {key: value for key, value in vars(self).items() if value}
         return f"?{urlencode({**given, **({'errors': '1'} if self.errors else {})}, errors='replace')}" if given else ""
 
-    def query(self, now_unix_ns: int) -> TraceQuery:
+    def query(self, now_unix_ns: int, spanless: Collection[str] = ()) -> TraceQuery:
         """Return the query. Raise ValueError, which says what is allowed, for a wrong duration or too long a text.
 
+        The spans of a stage in `spanless`, which makes none, are those of the calls of it.
         Without an id the very latest traces are left out, because some of their spans are still on their way.
         """
         for text in (self.text, self.stage, self.longer, self.shorter, self.operation):
             check_length(text, MAX_SEARCH_CHARACTERS, "the search")
         settled = now_unix_ns - int(_SETTLED_SECONDS * 1e9)
         return TraceQuery(
-            service=self.stage,
+            service="" if self.stage in spanless else self.stage,
+            attributes={PEER: self.stage} if self.stage in spanless else {},
             operation=self.operation.strip(),
             text=self.text.strip(),
             min_duration_seconds=_seconds(self.longer),

@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 SPAN_NAME = "process"
 _DRAWN, _SPEC = "simulator.delay.drawn_seconds", "simulator.delay.spec"
 _TOOK = "simulator.processing_seconds"
+_OPERATION = "simulator.operation"
 _MAX_TEXT = 1000
 
 
@@ -26,7 +27,7 @@ class DelaySample:
 
 
 class DelaysSeen:
-    """The latest delays of each service under each configuration of its delay.
+    """The latest delays of each service, or of each of its operations, under each configuration of its delay.
 
     At most `max_samples` of each, and of the `max_series` most recently updated: 300 full ones take 15 MB.
     """
@@ -34,26 +35,34 @@ class DelaysSeen:
     def __init__(self, max_samples: int = 2000, max_series: int = 300) -> None:
         self._max_samples = max_samples
         self._max_series = max_series
-        self._series: OrderedDict[tuple[str, str], _Ring] = OrderedDict()
+        self._series: OrderedDict[tuple[str, str, str], _Ring] = OrderedDict()
 
     def take(self, span: Span, service: str) -> None:
         """Record the delay in a span named "process"; do nothing if it has none."""
-        drawn, spec, took = _delay_of(span)
-        if drawn is None or not 0 < len(spec) <= _MAX_TEXT or len(service) > _MAX_TEXT:
+        drawn, spec, took, operation = _delay_of(span)
+        if drawn is None or not 0 < len(spec) <= _MAX_TEXT or max(len(service), len(operation)) > _MAX_TEXT:
             return
-        ring = self._series.get((service, spec))
+        series = service, operation, spec
+        ring = self._series.get(series)
         if ring is None:
             if len(self._series) >= self._max_series:
                 self._series.popitem(last=False)
-            ring = self._series[service, spec] = _Ring(self._max_samples)
+            ring = self._series[series] = _Ring(self._max_samples)
         else:
-            self._series.move_to_end((service, spec))
+            self._series.move_to_end(series)
         ring.append(span.end_time_unix_nano / 1e9, drawn, took)
 
-    def samples(self, service: str, spec: str) -> list[DelaySample]:
-        """Return the delays of a service under the configuration `spec`, in the order of their arrival."""
-        ring = self._series.get((service, spec))
+    def samples(self, service: str, spec: str, operation: str = "") -> list[DelaySample]:
+        """Return the delays of a service's operation under the configuration `spec`, in the order of their arrival.
+
+        A service that does not name its operations has one, "".
+        """
+        ring = self._series.get((service, operation, spec))
         return [] if ring is None else [DelaySample(end, spec, drawn, took) for end, drawn, took in ring.rows()]
+
+    def latest_spec(self, service: str, operation: str) -> str:
+        """Return the configuration of an operation's delay that its latest span names; "" if there is none."""
+        return next((spec for one, other, spec in reversed(self._series) if (one, other) == (service, operation)), "")
 
 
 class _Ring:
@@ -81,12 +90,13 @@ class _Ring:
         return rows[self._next :] + rows[: self._next]
 
 
-def _delay_of(span: Span) -> tuple[float | None, str, float]:
-    """Return the drawn delay, None if it is not a duration, the delay's configuration, and what the processing took.
+def _delay_of(span: Span) -> tuple[float | None, str, float, str]:
+    """Return the drawn delay, its configuration, what the processing took, and the operation.
 
-    A span that does not say what the processing took has taken it.
+    The delay is None if it is not a duration, the operation "" if the span has none. A span that does not say what the
+    processing took has taken it.
     """
-    drawn, spec, took = math.nan, "", math.nan
+    drawn, spec, took, operation = math.nan, "", math.nan, ""
     for attribute in span.attributes:
         if attribute.key == _DRAWN:
             drawn = attribute.value.double_value
@@ -94,6 +104,8 @@ def _delay_of(span: Span) -> tuple[float | None, str, float]:
             spec = attribute.value.string_value
         elif attribute.key == _TOOK:
             took = attribute.value.double_value
+        elif attribute.key == _OPERATION:
+            operation = attribute.value.string_value
     if not 0 <= took < math.inf:
         took = max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
-    return (drawn if 0 <= drawn < math.inf else None), spec, took
+    return (drawn if 0 <= drawn < math.inf else None), spec, took, operation

@@ -75,7 +75,7 @@ QUEUE_WAIT = _inner(name="queue.wait", help="Waiting for a worker")
 PROCESS = _inner(
     name="process",
     help="The stage's own time until the delay is over",
-    attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC, of.PROCESSING_SECONDS),
+    attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC, of.PROCESSING_SECONDS, of.OPERATION),
 )
 FAULT = _inner(name="fault.{name}", help="The time that an injected fault takes", attributes=(of.FAULT,))
 DELAY = _inner(name="delay", help="A delay between calls", attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC))

@@ -30,7 +30,7 @@ def delayed(stage, text):
     return replace(system, stages={**system.stages, stage: changed})
 
 
-def process(run, stage, spec, drawn, took=None, first=1):
+def process(run, stage, spec, drawn, took=None, first=1, **attributes):
     """Send the spans of a stage with the delays that it drew, and how long it took for each."""
     spans = [
         span(
@@ -39,7 +39,7 @@ def process(run, stage, spec, drawn, took=None, first=1):
             name="process",
             kind="internal",
             ms=1000 * (took or seconds),
-            attributes={"simulator.delay.drawn_seconds": seconds, "simulator.delay.spec": spec},
+            attributes={"simulator.delay.drawn_seconds": seconds, "simulator.delay.spec": spec, **attributes},
         )
         for number, seconds in enumerate(drawn)
     ]
@@ -51,9 +51,9 @@ def quantiles(text, count=500):
     return [parse_delay(text).quantile(chance.random()) for _ in range(count)]
 
 
-def charts(run, stage):
+def charts(run, stage, search=""):
     """Return {curve: curve} of the stage's delays, and the note about them."""
-    delay, _, _, note = StageAnswers(run.watching).charts(stage)
+    delay, _, _, note = StageAnswers(run.watching).charts(stage, search)
     return {curve["name"]: curve for curve in delay["data"]}, note
 
 
@@ -125,6 +125,59 @@ def test_a_delay_that_grows_with_the_load_agrees_with_itself(tmp_path):
     assert "more than sampling error" not in charts(run, "parse")[1]
 
 
+SHOP = """
+stages:
+  web: {role: injector, load: {rate: 1/s}, calls: [cart.read, orders]}
+  cart:
+    operations:
+      read: {method: GET, path: "/carts/{id}", delay: constant(10ms)}
+      add: {path: /carts, delay: constant(20ms)}
+      drop: {path: /drop}
+  orders: {kind: database, system: postgresql, delay: constant(5ms)}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """Return a run of a stage with operations, and a database."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "t.yaml").write_text(SHOP)
+    return watched(tmp_path / "run", read_topology(tmp_path / "t.yaml"))
+
+
+def of_operation(name):
+    return {"simulator.operation": name}
+
+
+@pytest.mark.parametrize(("search", "name", "delay"), [("", "read", 0.01), ("?operation=add", "add", 0.02)])
+def test_each_operation_has_its_delay(shop, search, name, delay):
+    """The chosen operation's, by default the first's, and nothing of the others', whose delay may be the same."""
+    shop.look()
+    process(shop, "cart", f"constant({delay * 1000:.0f}ms)", [delay] * 3, **of_operation(name))
+    process(shop, "cart", f"constant({delay * 1000:.0f}ms)", [delay] * 9, first=11, **of_operation("drop"))
+    curves, note = charts(shop, "cart", search)
+    assert set(curves["configured"]["x"]) == {delay} == set(curves["injected"]["x"])
+    assert note.startswith(f"{name}, constant({delay * 1000:.0f}ms): over 3 messages ")
+
+
+def test_the_changed_delay_of_an_operation_is_shown(shop):
+    """Its latest span tells it; without one it is the file's, and one without a delay has none to draw."""
+    process(shop, "cart", "constant(10ms)", [0.01], **of_operation("read"))
+    process(shop, "cart", "constant(1s)", [1.0], first=2, **of_operation("read"))
+    assert set(charts(shop, "cart", "?operation=read")[0]["configured"]["x"]) == {1.0}
+    assert charts(shop, "cart", "?operation=add")[1] == "add, constant(20ms): no messages yet"
+    assert charts(shop, "cart", "?operation=drop")[1] == "drop, constant(0s): no messages yet"
+    assert charts(shop, "cart", "?operation=<b>")[1].startswith("read, ")
+
+
+def test_a_database_has_no_delays_to_compare(shop):
+    """It makes no spans, and the note says so instead of promising any."""
+    shop.look()
+    curves, note = charts(shop, "orders")
+    assert set(curves["configured"]["x"]) == {0.005}
+    assert "which a database has only with" in note
+
+
 def test_over_time(run):
     """Latency and outcomes are those of the stage's own tally, and the whole path has its own."""
     for _ in range(7):
@@ -132,7 +185,7 @@ def test_over_time(run):
         run.handle("parse", 10, 0.1)
         run.handle("injector", 5, 0.2)
     answers = StageAnswers(run.watching)
-    _, latency, outcomes, _ = answers.charts("parse")
+    _, latency, outcomes, _ = answers.charts("parse", "")
     whole_latency, whole_outcomes = answers.whole_charts()
     assert latency["data"][0]["y"][0] == pytest.approx(100, rel=0.01)
     assert whole_latency["data"][0]["y"][0] == pytest.approx(200, rel=0.01)
@@ -144,14 +197,14 @@ def test_over_time(run):
 def test_a_name_that_no_stage_has(run, name):
     """Whatever stands in the address, the first stage is shown."""
     answers = StageAnswers(run.watching)
-    assert texts(of_class(answers.view(name), "stage-head"))[0] == "injector"
-    assert len(answers.charts(name)) == 4
+    assert texts(of_class(answers.view(name, ""), "stage-head"))[0] == "injector"
+    assert len(answers.charts(name, "")) == 4
     assert text_of(answers.lines(name)) == "No log lines yet."
 
 
 def test_the_view_of_a_stage(run):
     """It has links to every stage."""
-    view = StageAnswers(run.watching).view("enrich")
+    view = StageAnswers(run.watching).view("enrich", "")
     assert_harmless(view)
     assert addresses(view)[:4] == [f"/stages/{name}" for name in run.topology.stages]
     assert texts(of_class(view, "stage-head"))[:2] == ["enrich", "processor"]

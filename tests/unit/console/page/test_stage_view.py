@@ -7,14 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.behaviour.values import Fixed
 from simulator.console.metrics.figures import OperationFigures, StageFigures
 from simulator.console.page.news import News
-from simulator.console.page.operations_panel import operations_text
+from simulator.console.page.operations_panel import operations_text, span_name
 from simulator.console.page.paths import controls_path, stage_path
 from simulator.console.page.stage_view import (
     CHARTS,
     agreement_text,
     figures_text,
+    no_spans_text,
     stage_picker,
     stage_view,
     update_stage,
@@ -22,11 +24,12 @@ from simulator.console.page.stage_view import (
 from simulator.console.system.external import ExternalFigures
 from simulator.console.system.picture import Node, NodeState
 from simulator.topology.kinds import Kind
-from simulator.topology.model import Method, Operation
+from simulator.topology.model import Method, Operation, Stage
 from tests.support.components import addresses, assert_harmless, ids, of_class, text_of, texts
 
 NAMES = ["injector", "parse", "archive"]
 STAGES = dict.fromkeys(NAMES, Kind.SERVICE)
+PLAIN = Stage()
 WELL = StageFigures(
     rate_per_second=20.0,
     p50_seconds=0.0123,
@@ -52,16 +55,18 @@ def told(one):
 
 def test_the_view_leads_to_what_belongs_to_it():
     """To the other stages, to the stage's traces and to its controls; the stage that is shown is marked."""
-    view = stage_view(STAGES, node())
+    view = stage_view(STAGES, node(), PLAIN)
     assert_harmless(view)
     assert addresses(view) == [*(f"/stages/{name}" for name in NAMES), "/traces?stage=parse", "/controls?stage=parse"]
     assert [text_of(link) for link in of_class(view, "here")] == ["parse"]
 
 
-CART = {
-    "read": Operation(method=Method.GET, path="/carts/{id}"),
-    "add": Operation(path="/carts", span="shop.Cart/Add"),
-}
+CART = Stage(
+    operations={
+        "read": Operation(method=Method.GET, path="/carts/{id}"),
+        "add": Operation(path="/carts", span="shop.Cart/Add"),
+    }
+)
 OF_CART = {
     "read": OperationFigures(rate_per_second=15.0, p50_seconds=0.01, p99_seconds=0.02, error_ratio=0.0),
     "add": OperationFigures(rate_per_second=5.0, error_ratio=0.25),
@@ -69,9 +74,9 @@ OF_CART = {
 
 
 def test_a_stage_with_operations_has_a_table_of_them():
-    """Each has its request, its figures, which have elements for later updates, and a link to its own traces."""
+    """Each has its request, its figures, which have elements for later updates, and links to its delay and traces."""
     shown = node(figures=replace(WELL, operations=OF_CART), name="cart")
-    view = stage_view({"cart": Kind.SERVICE}, shown, CART)
+    view = stage_view({"cart": Kind.SERVICE}, shown, CART, "add")
     assert_harmless(view)
     (table,) = of_class(view, "operations")
     heads = ["Operations", "operation", "request", "messages", "errors", "p50", "p99"]
@@ -79,20 +84,43 @@ def test_a_stage_with_operations_has_a_table_of_them():
     add = ["add", "POST /carts", "5.0/s", "25 %", "-", "-", "Traces"]
     assert texts(table) == [*heads, *read, *add]
     assert addresses(table) == [
+        "/stages/cart?operation=read",
         "/traces?stage=cart&operation=GET%20%2Fcarts%2F%7Bid%7D",
+        "/stages/cart?operation=add",
         "/traces?stage=cart&operation=shop.Cart%2FAdd",
     ]
+    assert [text_of(link) for link in of_class(table, "here")] == ["add"]
     assert set(told(shown).texts) <= set(ids(view))
+
+
+ORDERS = {"FIND": Operation(attributes={"db.collection.name": Fixed("orders")}), "PING": Operation(span="ping")}
+
+
+@pytest.mark.parametrize(
+    ("stage", "names"),
+    [
+        (CART, ["GET /carts/{id}", "shop.Cart/Add"]),
+        (Stage(kind=Kind.DATABASE, system="mongodb", operations=ORDERS), ["FIND orders", "ping"]),
+        (
+            Stage(kind=Kind.DATABASE, system="mongodb", operations=ORDERS, server_span=True),
+            ["POST /messages", "ping"],
+        ),
+        (Stage(kind=Kind.EXTERNAL, operations={"pay": Operation(path="/pay")}), ["POST /pay"]),
+    ],
+)
+def test_the_traces_of_an_operation_have_its_span(stage, names):
+    """By the name that it has in the stage's own spans; if the stage makes none, in those of its callers."""
+    assert [span_name(stage, each) for each in stage.operations] == names
 
 
 def test_a_stage_without_operations_has_no_table():
     """It looks as it always did."""
-    assert of_class(stage_view(STAGES, node()), "operations") == []
+    assert of_class(stage_view(STAGES, node(), PLAIN), "operations") == []
 
 
 def test_every_update_has_its_element():
     """Figures, charts and lines have places of their own."""
-    places = ids(stage_view(STAGES, node()))
+    places = ids(stage_view(STAGES, node(), PLAIN))
     assert len(set(places)) == len(places)
     news = told(node())
     assert {*news.texts, *news.kinds, *CHARTS, "delay-note", "stage-lines"} <= set(places)
@@ -153,7 +181,11 @@ def test_the_links_to_the_stages(path, first):
 def test_a_database_is_called_one():
     """With its product, beside its name."""
     shown = Node("orders", "processor", False, NodeState.OK, "", WELL, Kind.DATABASE, "postgresql")
-    assert texts(stage_view({"orders": Kind.DATABASE}, shown))[:3] == ["orders", "orders", "database: postgresql"]
+    assert texts(stage_view({"orders": Kind.DATABASE}, shown, PLAIN))[:3] == [
+        "orders",
+        "orders",
+        "database: postgresql",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -191,14 +223,21 @@ def test_a_stage_without_a_delay():
     assert agreement_text("", math.nan, 0, 1.0) == "no delay: no messages yet"
 
 
+def test_a_stage_without_spans():
+    """The note says where its delays would be read, and how they get there."""
+    text = no_spans_text("constant(1s)", "cache")
+    assert text.startswith("constant(1s): ") and "a cache has only with `server_span: true`" in text
+    assert no_spans_text("", "cache").startswith("no delay: ")
+
+
 def test_known_figures_are_shown_immediately():
     """The view is opened with the known figures, and a dash only for unknown ones."""
     one = node(NodeState.DEGRADED, "queue full")
-    view, news = stage_view(STAGES, one), told(one)
+    view, news = stage_view(STAGES, one, PLAIN), told(one)
     shown = texts(view)
     assert all(text in shown for text in news.texts.values())
     assert "-" not in shown
-    assert "-" in texts(stage_view(STAGES, node(figures=StageFigures())))
+    assert "-" in texts(stage_view(STAGES, node(figures=StageFigures()), PLAIN))
 
 
 def test_a_tooltip_has_ten_operations():

@@ -13,8 +13,8 @@ from tests.support.otlp import MS, START, span
 SPEC = "uniform(5ms, 40ms)"
 
 
-def process(drawn=0.02, spec=SPEC, at_ms=0.0, ms=25.0):
-    attributes = {"simulator.delay.drawn_seconds": drawn, "simulator.delay.spec": spec}
+def process(drawn=0.02, spec=SPEC, at_ms=0.0, ms=25.0, **others):
+    attributes = {"simulator.delay.drawn_seconds": drawn, "simulator.delay.spec": spec, **others}
     return span(name="process", kind="internal", at_ms=at_ms, ms=ms, attributes=attributes)
 
 
@@ -101,3 +101,15 @@ def test_memory_is_bounded():
         assert tracemalloc.get_traced_memory()[0] < 150_000
     finally:
         tracemalloc.stop()
+
+
+def test_operations_are_kept_apart():
+    """Each has its own samples, and the configuration of its latest span."""
+    delays = DelaysSeen()
+    for operation, drawn, spec in (("read", 0.01, SPEC), ("read", 1.0, "constant(1s)"), ("add", 0.02, SPEC)):
+        delays.take(process(drawn, spec, **{"simulator.operation": operation}), "cart")
+    assert [sample.drawn_seconds for sample in delays.samples("cart", SPEC, "read")] == [0.01]
+    assert [sample.drawn_seconds for sample in delays.samples("cart", SPEC, "add")] == [0.02]
+    assert delays.samples("cart", SPEC) == []
+    latest = [delays.latest_spec("cart", operation) for operation in ("read", "add", "drop", "")]
+    assert latest == ["constant(1s)", SPEC, "", ""]
