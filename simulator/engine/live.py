@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from simulator.engine.capacity import Capacity
@@ -14,6 +15,7 @@ from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import did_you_mean
 from simulator.topology.catalogue import live_keys
 from simulator.topology.changes import OPERATIONS, changed
+from simulator.topology.decisions import Known, stage_decision_problems
 from simulator.topology.graph import Node, calls_of, headers_of, label
 from simulator.topology.headers import values_for, with_hidden_headers
 from simulator.topology.model import Load, Operation, Role, Stage
@@ -34,7 +36,8 @@ class LiveStage:
 
     `variables` are the environment variables that headers may name, with their values: those that they named when the
     stage started.
-    `limits` are the largest bodies that the called stages take.
+    `limits` are the largest bodies that the called stages take, `decisions` those that a message may have at each
+    operation.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class LiveStage:
         on_change: Callable[[Stage], None],
         variables: Mapping[str, str] | None = None,
         limits: Mapping[Node, Limit] | None = None,
+        decisions: Mapping[str, Known] | None = None,
     ) -> None:
         self._handling = handling
         self._capacity = capacity
@@ -52,6 +56,7 @@ class LiveStage:
         self._on_change = on_change
         self._variables = variables or {}
         self._limits = limits or {}
+        self._decisions = decisions or {}
 
     def settings(self) -> dict[str, Any]:
         """Return what can be changed, as plain values that `change` accepts."""
@@ -134,7 +139,8 @@ class LiveStage:
                 callable_now = ", ".join(nodes) or "none"
                 yield _problem(keys, f"a running stage can only call those that it called before: {callable_now}")
         yield from self._header_problems(stage)
-        for keys, message in call_size_problems(stage, self._limits):
+        of_stage = (call_size_problems(stage, self._limits), stage_decision_problems(stage, self._decisions))
+        for keys, message in chain(*of_stage):
             yield _problem(keys, message)
         names = frozenset({behaviour.identity.stage, *known})
         called = {call.to for _, call in calls_of(stage)}

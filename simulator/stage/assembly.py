@@ -133,6 +133,7 @@ def assemble(
         lambda now: _show_change(signals, seed, now),
         variables,
         settings.limits,
+        settings.decisions,
     )
     token = environment.get(CONTROL_TOKEN_VARIABLE) or None
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)

@@ -39,21 +39,27 @@ def known_decisions(stages: Mapping[str, Stage]) -> dict[Node, Known]:
 def decision_problems(stages: Mapping[str, Stage]) -> Iterator[tuple[Keys, str]]:
     """Yield each condition, and each number of times, that no decision can fulfil."""
     asking = [
-        ((name, key), keys, conditions, times)
+        name
         for name, stage in stages.items()
-        for key, operation in stage.all_operations.items()
-        for keys, conditions, times in _asked(operation, key)
+        if any(True for key, operation in stage.all_operations.items() for _ in _asked(operation, key))
     ]
-    if not asking:
-        return
-    known = known_decisions(stages)
-    for node, keys, conditions, times in asking:
-        place: Keys = ("stages", node[0], *keys)
-        for condition in conditions:
-            if message := _objection(condition, known[node]):
-                yield place, message
-        if times.decision and (message := _not_a_number(times.decision, known[node])):
-            yield place, message
+    known = known_decisions(stages) if asking else {}
+    for name in asking:
+        of_operations = {key: known[name, key] for key in stages[name].all_operations}
+        for keys, message in stage_decision_problems(stages[name], of_operations):
+            yield ("stages", name, *keys), message
+
+
+def stage_decision_problems(stage: Stage, known: Mapping[str, Known]) -> Iterator[tuple[Keys, str]]:
+    """Yield the same of one stage; keys are those in the stage, and `known` is what is known at each operation."""
+    for name, operation in stage.all_operations.items():
+        here = known.get(name, {})
+        for keys, conditions, times in _asked(operation, name):
+            for condition in conditions:
+                if message := _objection(condition, here):
+                    yield keys, message
+            if times.decision and (message := _not_a_number(times.decision, here)):
+                yield keys, message
 
 
 def _asked(operation: Operation, name: str) -> Iterator[tuple[Keys, Sequence[Condition], Times]]:

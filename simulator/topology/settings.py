@@ -27,7 +27,7 @@ from simulator.topology.addresses import (
 )
 from simulator.topology.catalogue import flags
 from simulator.topology.changes import EVERY, Patch, applied, put, read_value
-from simulator.topology.decisions import decision_problems
+from simulator.topology.decisions import Known, stage_decision_problems
 from simulator.topology.draining import stage_drain_seconds
 from simulator.topology.graph import Node, calls_of
 from simulator.topology.layers import Given
@@ -71,6 +71,7 @@ class StageSettings:
 
     `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one; `ignored` are
     environment variables with our prefix that mean nothing. `limits` are those of the operations that it calls.
+    `decisions` are those that messages may have at each of its operations.
     """
 
     name: str
@@ -87,6 +88,7 @@ class StageSettings:
     shutdown_delay_seconds: float = 0.0
     ignored: tuple[str, ...] = ()
     limits: Mapping[Node, Limit] = field(default_factory=dict)
+    decisions: Mapping[str, Known] = field(default_factory=dict)
 
 
 def resolve_stage(
@@ -158,8 +160,7 @@ class _Resolution:
             names = survey.names if survey else frozenset([name, *(address.name for address in addresses)])
             stage = resolved(stage, survey.operations if survey else dict.fromkeys(names, ("",)))
             self._add([(keys[2:], message) for keys, message in wiring_problems({name: stage}, names)])
-            if topology is None:
-                self._add([(keys[2:], message) for keys, message in decision_problems({name: stage})])
+            self._add(stage_decision_problems(stage, _decisions(survey, name, stage)))
         if stage is not None and survey is not None:
             self._add(_size_problems(survey.with_stage(name, stage), name))
         settings = {
@@ -183,6 +184,7 @@ class _Resolution:
             downstreams=tuple(_downstreams(stage, topology, addresses)),
             callers=survey.callers[name] if survey else (),
             limits=_limits(survey, name) if survey else {},
+            decisions=_decisions(survey, name, stage),
             drain_seconds=_drain_seconds(survey, name, stage),
             ignored=ignored,
             **settings,
@@ -264,6 +266,13 @@ def _limits(survey: Survey, name: str) -> dict[Node, Limit]:
     found = survey.limits
     called = {(call.to, call.operation) for _, call in calls_of(survey.topology.stages[name])}
     return {node: found[node] for node in called if node in found}
+
+
+def _decisions(survey: Survey | None, name: str, stage: Stage) -> dict[str, Known]:
+    if survey is None:
+        return {key: {of: [rule] for of, rule in each.decide.items()} for key, each in stage.all_operations.items()}
+    found = survey.decisions
+    return {key: found[name, key] for key in stage.all_operations if found.get((name, key))}
 
 
 def _drain_seconds(survey: Survey | None, name: str, stage: Stage) -> float:

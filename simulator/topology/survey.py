@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
+from simulator.topology.decisions import Known, known_decisions
 from simulator.topology.draining import drain_seconds_by_stage
 from simulator.topology.graph import Node, callers_by_stage
 from simulator.topology.model import Stage, Topology
@@ -15,7 +16,7 @@ from simulator.topology.targets import operation_names
 
 
 class Survey:
-    """The callers, limits and drain times of all stages of a topology, each computed when first asked for."""
+    """Callers, limits, decisions and drain times of all stages of a topology, each computed when first asked for."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
@@ -39,6 +40,13 @@ class Survey:
     def limits(self) -> Mapping[Node, Limit]:
         """Return the largest body that each operation can pass on."""
         return limits(self.topology.stages)
+
+    @cached_property
+    def decisions(self) -> Mapping[Node, Known]:
+        """Return what is known of decisions at each operation; nothing if no stage draws any."""
+        stages = self.topology.stages
+        is_drawing = any(of.decide for stage in stages.values() for of in stage.all_operations.values())
+        return known_decisions(stages) if is_drawing else {}
 
     @cached_property
     def size_problems(self) -> tuple[tuple[Keys, str], ...]:

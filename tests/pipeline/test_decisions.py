@@ -79,6 +79,8 @@ def test_misses_finds_and_sets_are_equal_live(tmp_path, packing):
                 got = total(samples["cache"], "simulator_messages_total", operation="get")
                 return samples if not is_busy and got == sent >= MESSAGES else None
 
+            refused = running.control("cart", {"calls": [{"to": "carts.find", "when": "not hitt"}]})
+            assert refused.status_code == 400 and "'hitt'" in refused.text and "did you mean `hit`?" in refused.text
             wait_for(
                 lambda: total(scraped("shoppers"), "simulator_messages_total") >= MESSAGES or None, "enough messages"
             )

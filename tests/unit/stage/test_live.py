@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.schedules import SCHEDULES, ConstantArrivals, PoissonArrivals, Schedule
+from simulator.behaviour.values import Chance
 from simulator.engine.live import CHANGEABLE, LiveStage
 from simulator.errors import ConfigurationError, RateLimited, Rejected
 from simulator.topology.model import Load
@@ -34,9 +35,9 @@ class Pacing:
 class Live:
     """A stage that can be changed, and what was heard of its changes."""
 
-    def __init__(self, rig, injector=None, variables=None, limits=None):
+    def __init__(self, rig, injector=None, variables=None, limits=None, decisions=None):
         self.rig, self.injector, self.heard = rig, injector, []
-        self.stage = LiveStage(rig.handling, rig.capacity, injector, self.heard.append, variables, limits)
+        self.stage = LiveStage(rig.handling, rig.capacity, injector, self.heard.append, variables, limits, decisions)
 
     def refused(self, patch):
         """Try a change that must be refused and change nothing; return the mistakes."""
@@ -106,6 +107,22 @@ def test_a_change_makes_no_body_too_large(make_stage):
     mistake = live_refusal(live, {"calls": {"price": {"request_bytes": "2MB"}}})
     assert "calls[0].request_bytes: 2MB is more than price takes (max_body: 1048576B)" in str(mistake)
     live.stage.change({"calls": {"price": {"request_bytes": "1MB"}}})
+
+
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        ({"calls": [{"to": "price", "when": "hitt"}]}, "calls[0].when: no stage decides 'hitt' before a message gets "),
+        ({"calls": [{"to": "price", "when": "hit = 3"}]}, "calls[0].when: 'hit' is never 3"),
+        ({"calls": [{"to": "price", "times": "items"}]}, "calls[0].times: no stage decides 'items'"),
+        ({"faults": ["error(503, when=item)"]}, "faults[0]: no stage decides 'item'"),
+    ],
+)
+def test_a_change_waits_for_no_decision_that_nobody_draws(make_stage, patch, said):
+    """A condition that no message can fulfil is a slip here, too; with what is decided before it is not."""
+    live = Live(make_stage(calls=["price"]), decisions={"": {"hit": [Chance(0.9)]}})
+    assert said in str(live_refusal(live, patch))
+    live.stage.change({"calls": [{"to": "price", "when": "not hit"}], "faults": ["error(503, 5%, when=hit)"]})
 
 
 def test_the_settings(live):

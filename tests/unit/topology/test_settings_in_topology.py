@@ -165,6 +165,20 @@ def test_an_instance_that_does_not_exist_is_refused():
     assert refusal_of(resolve_in, SHOP, "front", INSTANCE="4") == ["flag --instance: INSTANCE: must be between 1 and 3"]
 
 
+def test_a_fault_waits_for_no_decision_that_nobody_draws():
+    """A flag's condition is checked against what is decided before a message gets there, as the file's own are."""
+    text = """
+    stages:
+      a: {role: injector, decide: {hit: 90%}, calls: [b]}
+      b: {operations: {x: {calls: []}}}
+    """
+    settings = resolve_in(text, "b", FAULTS="error(503, 5%, when=hit)")
+    assert list(settings.decisions["x"]) == ["hit"]
+    [problem] = refusal_of(resolve_in, text, "b", FAULTS="error(503, 5%, when=hitt)")
+    assert problem.startswith("flag --faults: FAULTS: no stage decides 'hitt' before a message gets here")
+    assert "did you mean `hit`?" in problem
+
+
 def test_a_fault_of_an_instance_that_does_not_exist_is_refused():
     """A flag's fault is checked against the file's instances as the file's own faults are."""
     assert refusal_of(resolve_in, SHOP, "front", FAULTS="reset(1%, instance=4)") == [
