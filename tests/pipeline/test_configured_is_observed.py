@@ -169,3 +169,24 @@ def test_reports_and_logs_are_json(tmp_path):
     assert report["ledger"]["balanced"] is True
     assert report["latency_seconds"]["end to end"]["p50"] > 0.01
     assert report == json.loads((tmp_path / "runs" / "pipeline" / "report.json").read_text())
+
+
+CARTS = """
+name: carts
+stages:
+  clients: {role: injector, load: {rate: 50/s, messages: 50}, calls: [{choose: {cart.read: 7, cart.write: 3}}]}
+  cart: {operations: {read: {method: GET, path: /carts, delay: 5ms}, write: {path: /carts, delay: 100ms}}}
+"""
+
+
+def test_the_report_has_percentiles_of_each_operation(tmp_path):
+    """Those of the stage lie between those of its operations, none of which is faster than its delay."""
+    (tmp_path / "carts.yaml").write_text(CARTS)
+    finished = run("run", "carts.yaml", "--json", "--no-console", "--seed", "7", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    latencies = json.loads(finished.stdout)["latency_seconds"]
+    assert list(latencies) == ["clients", "cart", "cart.read", "cart.write", "end to end"]
+    read, write, both = latencies["cart.read"], latencies["cart.write"], latencies["cart"]
+    assert 0.99 * 0.005 <= read["p50"] < write["p50"] and write["p50"] >= 0.99 * 0.1
+    assert read["p50"] <= both["p50"] <= write["p50"]
+    assert both["max"] == max(read["max"], write["max"])
