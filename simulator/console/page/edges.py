@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -25,17 +26,22 @@ Ends = tuple[str, str]
 
 
 def routed(edges: Sequence[Ends], placing: Placing, size: CardSize) -> dict[Ends, list[Point]]:
-    """Return the points of each line: from the right of one card, through the columns between, to the other."""
+    """Return the points of each line: from the right of one card, through the columns between, to the left of another.
+
+    A line to the left, as in a cycle of calls, passes below both cards.
+    """
     leaving = _places((caller for caller, _ in edges), edges, placing, size, first=True)
     reaching = _places((called for _, called in edges), edges, placing, size, first=False)
-    return {edge: _points(edge, leaving[edge], reaching[edge], placing, size) for edge in edges}
+    below = _below([edge for edge in edges if _is_back(edge, placing)], placing, size)
+    return {edge: _points(edge, leaving[edge], reaching[edge], below, placing, size) for edge in edges}
 
 
 def drawn_edge(key: str, edge: Edge, points: Sequence[Point], is_compact: bool) -> dict[str, Any]:
     """Return the description of a line for the script on the page."""
     is_bad = edge.error_ratio >= _BAD_FROM_RATIO
     kinds = {"quiet": not edge.rate_per_second > 0, "external": edge.is_external, "bad": is_bad}
-    (x, y), (to_x, to_y) = points[-2:]
+    # The stretch of a line to the left that is below its caller has the room.
+    (x, y), (to_x, to_y) = points[1:3] if points[1][0] <= points[0][0] else points[-2:]
     if is_bad:
         label = share_text(edge.error_ratio)
     else:
@@ -53,21 +59,45 @@ def drawn_edge(key: str, edge: Edge, points: Sequence[Point], is_compact: bool) 
 
 
 def path_of(points: Sequence[Point]) -> str:
-    """Return a line as an SVG path: curves from column to column, straight within a column."""
+    """Return a line as an SVG path: curves from column to column, straight within a column.
+
+    A line leaves to the right and arrives from the left; in between it goes where its next point is.
+    """
     written = [f"M{points[0][0]:.0f},{points[0][1]:.0f}"]
+    last = len(points) - 2
     for number, ((x, y), (to_x, to_y)) in enumerate(itertools.pairwise(points)):
         if number % 2:
             written.append(f"L{to_x:.0f},{to_y:.0f}")
         else:
             bend = max(_SHORTEST_BEND, abs(to_x - x) / 2)
-            written.append(f"C{x + bend:.0f},{y:.0f} {to_x - bend:.0f},{to_y:.0f} {to_x:.0f},{to_y:.0f}")
+            leaves = bend if number == 0 or to_x > x else -bend
+            arrives = -bend if number == last or to_x > x else bend
+            written.append(f"C{x + leaves:.0f},{y:.0f} {to_x + arrives:.0f},{to_y:.0f} {to_x:.0f},{to_y:.0f}")
     return "".join(written)
+
+
+def _is_back(edge: Ends, placing: Placing) -> bool:
+    caller, called = edge
+    return placing.positions[called][0] <= placing.positions[caller][0]
+
+
+def _below(edges: Sequence[Ends], placing: Placing, size: CardSize) -> Mapping[tuple[str, Ends], float]:
+    """Return the height at which each line to the left passes below each of its cards, within the gap to the next."""
+    at_card: dict[str, list[Ends]] = defaultdict(list)
+    for edge in edges:
+        for name in dict.fromkeys(edge):
+            at_card[name].append(edge)
+    return {
+        (name, edge): size.top(placing.positions[name][1]) + size.height + size.row_gap * number / (len(there) + 1)
+        for name, there in at_card.items()
+        for number, edge in enumerate(there, 1)
+    }
 
 
 def _places(
     at: Iterable[str], edges: Sequence[Ends], placing: Placing, size: CardSize, first: bool
 ) -> Mapping[Ends, float]:
-    """Return each line's height at one of its ends; lines to higher cards are above the others."""
+    """Return each line's height at one of its ends, from the top: those to higher cards, the last those to the left."""
     at_card: dict[str, list[Ends]] = defaultdict(list)
     for name, edge in zip(at, edges, strict=True):
         at_card[name].append(edge)
@@ -82,16 +112,30 @@ def _places(
 
 def _next_row(edge: Ends, placing: Placing, first: bool) -> float:
     """Return the row of the point next to one of a line's ends."""
+    if _is_back(edge, placing):
+        return math.inf
     route = placing.routes.get(edge, ())
     if route:
         return route[0 if first else -1][1]
     return placing.positions[edge[1 if first else 0]][1]
 
 
-def _points(edge: Ends, leaves: float, reaches: float, placing: Placing, size: CardSize) -> list[Point]:
-    from_column, to_column = placing.positions[edge[0]][0], placing.positions[edge[1]][0]
+def _points(
+    edge: Ends,
+    leaves: float,
+    reaches: float,
+    below: Mapping[tuple[str, Ends], float],
+    placing: Placing,
+    size: CardSize,
+) -> list[Point]:
+    caller, called = edge
+    from_column, to_column = placing.positions[caller][0], placing.positions[called][0]
+    passed = [(column, size.top(row) + size.height / 2) for column, row in placing.routes.get(edge, ())]
+    if is_back := _is_back(edge, placing):
+        under = (from_column, below[caller, edge])
+        passed = [under, *passed, (to_column, below[called, edge])] if caller != called else [under]
     points = [(size.left(from_column) + size.width, leaves)]
-    for column, row in placing.routes.get(edge, ()):
-        y = size.top(row) + size.height / 2
-        points += [(size.left(column), y), (size.left(column) + size.width, y)]
+    for column, y in passed:
+        sides = [(size.left(column), y), (size.left(column) + size.width, y)]
+        points += reversed(sides) if is_back else sides
     return [*points, (size.left(to_column), reaches)]

@@ -24,12 +24,16 @@ def edge(rate=20.0, error_ratio=0.0, weight=1.0, is_external=False):
     return Edge("a", "b", rate, error_ratio, weight, is_external)
 
 
+def leads_right(line, placing):
+    return placing.positions[line[0]][0] < placing.positions[line[1]][0]
+
+
 def lines_of(name):
     drawing = draw(picture(shipped(name), {}))
     return drawing, routed(drawing.edges, drawing.placing, drawing.size)
 
 
-@pytest.mark.parametrize("name", ["pipeline", "checkout", "retry-storm", "canary"])
+@pytest.mark.parametrize("name", ["pipeline", "checkout", "retry-storm", "canary", "shop"])
 def test_a_line_runs_from_one_card_s_right_to_the_other_s_left(name):
     """Every call has a line, which begins and ends at the sides of its cards, within their height."""
     drawing, lines = lines_of(name)
@@ -65,7 +69,8 @@ def test_every_line_can_be_drawn(edges, size):
         assert all(math.isfinite(number) for point in points for number in point)
         path = path_of(points)
         assert re.fullmatch(r"M-?\d+,-?\d+((L|C-?\d+,-?\d+ -?\d+,-?\d+ )-?\d+,-?\d+)+", path)
-        assert len(re.findall("[CL]", path)) == len(points) - 1 == 1 + 2 * len(placing.routes[line])
+        below = 0 if leads_right(line, placing) else len(set(line))
+        assert len(re.findall("[CL]", path)) == len(points) - 1 == 1 + 2 * (below + len(placing.routes[line]))
 
 
 @given(WIRING)
@@ -74,7 +79,9 @@ def test_lines_to_higher_cards_leave_above_the_others(edges):
     placing = place(NODES, edges)
     lines = routed(edges, placing, FULL)
     for caller in NODES:
-        direct = [line for line in edges if line[0] == caller and not placing.routes[line]]
+        direct = [
+            line for line in edges if line[0] == caller and not placing.routes[line] and leads_right(line, placing)
+        ]
         rows = [placing.positions[called][1] for _, called in sorted(direct, key=lambda line: lines[line][0][1])]
         assert rows == sorted(rows)
 
@@ -87,6 +94,35 @@ def test_a_line_past_a_column_passes_through_it_level():
     assert (left[0], right[0]) == (FULL.left(1), FULL.left(1) + FULL.width)
     assert left[1] == right[1]
     assert path_of([first, left, right, last]).count("L") == 1
+
+
+@given(WIRING, st.sampled_from([FULL, COMPACT]))
+def test_a_line_to_the_left_passes_below_its_cards(edges, size):
+    """In a cycle of calls it goes below its caller and below the called card, in the gaps between cards."""
+    placing = place(NODES, edges)
+    for line, points in routed(edges, placing, size).items():
+        if leads_right(line, placing):
+            continue
+        for name, (right, left) in ((line[0], points[1:3]), (line[1], points[-3:-1])):
+            column, row = placing.positions[name]
+            assert (left[0], right[0]) == (size.left(column), size.left(column) + size.width)
+            assert size.top(row) + size.height < left[1] == right[1] < size.top(row + 1)
+
+
+def test_lines_to_the_left_are_apart():
+    """Two of them below one card have their own heights; their labels stand there, too."""
+    edges = [("a", "b"), ("b", "a"), ("b", "c"), ("c", "a"), ("a", "a")]
+    lines = routed(edges, place("abc", edges), FULL)
+    back = [lines[edge] for edge in (("b", "a"), ("c", "a"), ("a", "a"))]
+    assert len({points[-2][1] for points in back}) == 3
+    drawn = drawn_edge("e0", edge(), back[0], False)
+    assert (drawn["x"], drawn["y"]) == (FULL.left(1) + FULL.width / 2, round(back[0][1][1]) - 6)
+
+
+def test_a_path_to_the_left():
+    """It leaves to the right and arrives from the left like any other, and goes to the left in between."""
+    points = [(100, 10), (100, 50), (60, 50), (40, 70), (0, 70), (0, 20)]
+    assert path_of(points) == "M100,10C130,10 130,50 100,50L60,50C30,50 70,70 40,70L0,70C-30,70 -30,20 0,20"
 
 
 def test_a_path():
