@@ -74,7 +74,7 @@ class Host:
             stage.hurry()
 
     def end_all(self, by_orchestrator: bool, on_end: OnEnd = _nothing) -> None:
-        """Stop every stage after those here that call it, and return when all have ended.
+        """Stop every stage after those here that call it, but for circles, and return when all have ended.
 
         With `by_orchestrator` others may still send here for a while, so that each stage waits for its shutdown delay.
         """
@@ -83,7 +83,7 @@ class Host:
             labels_of.setdefault(stage.settings.name, []).append(label)
 
         def wait_for_callers(label: str) -> None:
-            callers = self._stages[label].settings.callers
+            callers = self._stages[label].settings.callers_stopped_before
             gevent.joinall([self._ending[other] for caller in callers for other in labels_of.get(caller, ())])
             if self._siblings is not None:
                 self._siblings.wait_for(caller for caller in callers if caller not in labels_of)

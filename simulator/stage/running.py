@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 
 import gevent
@@ -55,7 +56,8 @@ class RunningStage:
 
         For `delay_seconds`, and until `wait_for_callers` returns, it takes what arrives, and each answer and /readyz
         say that it will stop. Then it stops listening, ends idle connections, finishes what was admitted within the
-        bound, breaks off the rest, and flushes logs and spans.
+        bound, breaks off the rest, and flushes logs and spans. A stage that is called back in a circle listens until it
+        has finished: what it has admitted may come back.
         """
         parts = self._parts
         parts.state.ready, parts.state.draining = False, True
@@ -66,8 +68,11 @@ class RunningStage:
             gevent.sleep(0)  # requests that have started get in before it stops listening
         self._hurry.wait(delay_seconds)
         wait_for_callers()
+        begin = time.monotonic()
+        if set(self.settings.callers) - set(self.settings.callers_stopped_before):
+            self._wait_until_idle(bound_seconds, self._hurry)
         parts.server.stop_listening()
-        self._wait_until_idle(bound_seconds, self._hurry)
+        self._wait_until_idle(max(0.0, begin + bound_seconds - time.monotonic()), self._hurry)
         parts.capacity.close()
         unfinished = parts.handling.break_off()
         self._wait_until_idle(BREAK_OFF_SECONDS)

@@ -89,9 +89,9 @@ def reached_from(topology: Topology, name: str) -> tuple[str, ...]:
 def called_first(topology: Topology) -> tuple[str, ...]:
     """Return the stages with each after all that it calls: the order to start them in.
 
-    Of services that call each other in a circle, one comes before what it calls.
+    Of services that call each other in a circle, the one where messages enter comes after what it calls.
     """
-    return tuple(_without_circles(_successors(topology.stages)).static_order())
+    return tuple(graphlib.TopologicalSorter(_without_circles(_successors(topology.stages))).static_order())
 
 
 def operations_called_first(stages: Mapping[str, Stage]) -> tuple[Node, ...]:
@@ -116,23 +116,38 @@ def operation_graph(stages: Mapping[str, Stage]) -> dict[Node, list[Node]]:
     }
 
 
-def _without_circles(successors: Mapping[str, Sequence[str]]) -> graphlib.TopologicalSorter[str]:
-    """Return a prepared sorter of stages, without as many calls as it takes for the rest to form no circle."""
-    left = {name: [to for to in called if to != name] for name, called in successors.items()}
-    while True:
-        sorter = graphlib.TopologicalSorter(left)
-        try:
-            sorter.prepare()
-        except graphlib.CycleError as error:
-            circle = error.args[1]  # each is called by the next
-            left[circle[1]].remove(circle[0])
-        else:
-            return graphlib.TopologicalSorter(left)
+def callers_stopped_before(topology: Topology) -> dict[str, list[str]]:
+    """Return for every stage its callers that stop before it: all but itself and those that call back in a circle."""
+    found: dict[str, list[str]] = {name: [] for name in topology.stages}
+    for caller, called in _without_circles(_successors(topology.stages)).items():
+        for name in called:
+            found[name].append(caller)
+    return found
+
+
+def _without_circles(successors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the same without the calls that lead back to a stage on the way from where messages enter."""
+    left: dict[str, list[str]] = {name: [] for name in successors}
+    called = {to for name, following in successors.items() for to in following if to != name}
+    ended: set[str] = set()
+    for entry in sorted(successors, key=lambda name: name in called):
+        way = {entry: iter(successors[entry])} if entry not in ended else {}
+        while way:
+            caller, rest = next(reversed(way.items()))
+            to = next(rest, None)
+            if to is None:
+                del way[caller]
+                ended.add(caller)
+            elif to not in way:
+                left[caller].append(to)
+                if to not in ended:
+                    way[to] = iter(successors[to])
+    return left
 
 
 def callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:
     """Yield the stages in groups so that each is called only by stages of the groups before, but for circles."""
-    sorter = _without_circles(callers_by_stage(topology))
+    sorter = graphlib.TopologicalSorter(callers_stopped_before(topology))
     sorter.prepare()
     while sorter.is_active():
         names = sorter.get_ready()

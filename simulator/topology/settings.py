@@ -69,9 +69,10 @@ class Downstream:
 class StageSettings:
     """The complete settings of one stage process.
 
-    `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one; `ignored` are
-    environment variables with our prefix that mean nothing. `limits` are those of the operations that it calls.
-    `decisions` are those that messages may have at each of its operations.
+    `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one, of which
+    `callers_stopped_before` stop before it: all but those that call back in a circle. `ignored` are environment
+    variables with our prefix that mean nothing. `limits` are those of the operations that it calls. `decisions` are
+    those that messages may have at each of its operations.
     """
 
     name: str
@@ -81,6 +82,7 @@ class StageSettings:
     port: int
     downstreams: tuple[Downstream, ...]
     callers: tuple[str, ...]
+    callers_stopped_before: tuple[str, ...]
     instance: int
     seed: int | None
     log_level: str
@@ -183,6 +185,7 @@ class _Resolution:
             port=_port(stage, settings["instance"] if topology else 1),
             downstreams=tuple(_downstreams(stage, topology, addresses)),
             callers=survey.callers[name] if survey else (),
+            callers_stopped_before=tuple(survey.callers_stopped_before[name]) if survey else (),
             limits=_limits(survey, name) if survey else {},
             decisions=_decisions(survey, name, stage),
             drain_seconds=_drain_seconds(survey, name, stage),

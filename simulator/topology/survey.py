@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from simulator.topology.decisions import Known, known_decisions
 from simulator.topology.draining import drain_seconds_by_stage
-from simulator.topology.graph import Node, callers_by_stage
+from simulator.topology.graph import Node, callers_by_stage, callers_stopped_before
 from simulator.topology.model import Stage, Topology
 from simulator.topology.places import Keys
 from simulator.topology.sizes import Limit, limits, size_problems
@@ -35,6 +35,11 @@ class Survey:
     def callers(self) -> Mapping[str, tuple[str, ...]]:
         """Return for each stage those that call it."""
         return callers_by_stage(self.topology)
+
+    @cached_property
+    def callers_stopped_before(self) -> Mapping[str, Sequence[str]]:
+        """Return for each stage those of its callers that stop before it."""
+        return callers_stopped_before(self.topology)
 
     @cached_property
     def limits(self) -> Mapping[Node, Limit]:

@@ -13,9 +13,8 @@ import sys
 import threading
 
 import pytest
-import requests
 
-from tests.support.backends import free_ports
+from tests.support.containers import running_container
 from tests.support.processes import PROGRAM, clean_environment, wait_for
 
 THREE = """
@@ -28,59 +27,16 @@ stages:
 NAMES = ("first", "second", "third")
 
 
-class Container:
-    """A container's first process, with `first` and `third` in one process and `second` in another."""
-
-    def __init__(self, folder, *, delay="constant(0s)", out=None):
-        self.ports = free_ports(3)
-        text = THREE.replace("DELAY", delay)
-        for number, port in enumerate(self.ports, 1):
-            text = text.replace(f"PORT{number}", str(port))
-        path, self.out, self.err = folder / "three.yaml", folder / "out", folder / "err"
-        path.write_text(text)
-        command = [sys.executable, str(PROGRAM), "stage", "--topology", str(path), "--processes", "2"]
-        with self.out.open("wb") as log, self.err.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [*command, *(word for name in NAMES for word in ("--stage", name))],
-                stdout=out or log,
-                stderr=errors,
-                env=clean_environment({"SIMULATOR_SHUTDOWN_DELAY": "0s"}),
-            )
-
-    def ready(self):
-        """Return whether every stage says that it is ready."""
-        with contextlib.suppress(requests.ConnectionError):
-            return all(requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).ok for port in self.ports)
-        assert self.process.poll() is None, self.err.read_text()
-        return False
-
-    def post(self):
-        return requests.post(f"http://127.0.0.1:{self.ports[0]}/messages", data=b"hi", timeout=60)
-
-    def lines(self, event):
-        found = [json.loads(line) for line in self.out.read_text().rpartition("\n")[0].splitlines()]
-        return [line for line in found if line["event"] == event]
-
-    def pids(self):
-        """Return the process of each stage."""
-        return {line["stage"]: line["pid"] for line in self.lines("stage.started")}
-
-
 @pytest.fixture
 def start(tmp_path):
-    """Return a function that starts the container and waits until it is ready; it is killed in the end."""
-    started = []
+    """Return a function that starts the container, with `first` and `third` in one process and `second` in another."""
+    with contextlib.ExitStack() as started:
 
-    def begin(**options):
-        container = Container(tmp_path, **options)
-        started.append(container)
-        wait_for(container.ready, "three stages", 60)
-        return container
+        def begin(delay="constant(0s)", out=None):
+            text = THREE.replace("DELAY", delay)
+            return started.enter_context(running_container(tmp_path, text, NAMES, "--processes", "2", out=out))
 
-    yield begin
-    for container in started:
-        container.process.kill()  # which ends the others, too
-        container.process.wait()
+        yield begin
 
 
 def alive(pid):

@@ -52,7 +52,9 @@ def host_of(**callers):
     """Return a host of stages, each with those that call it, and a shutdown delay of a second."""
     host = Host({})
     for name, names in callers.items():
-        host.add(name, SimpleNamespace(name=name, callers=tuple(names), shutdown_delay_seconds=1.0), None)
+        host.add(
+            name, SimpleNamespace(name=name, callers_stopped_before=tuple(names), shutdown_delay_seconds=1.0), None
+        )
     return host
 
 

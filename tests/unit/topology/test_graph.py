@@ -1,5 +1,6 @@
 """Which stage calls which, and what is wrong with the calls."""
 
+import graphlib
 import time
 
 import pytest
@@ -8,7 +9,16 @@ from hypothesis import strategies as st
 
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.telemetry.record import OUTSIDE
-from simulator.topology.graph import called_first, callers, calls_of, edges, entries, reached_from
+from simulator.topology.graph import (
+    called_first,
+    callers,
+    callers_first,
+    callers_stopped_before,
+    calls_of,
+    edges,
+    entries,
+    reached_from,
+)
 from simulator.topology.model import Load, Role, Stage, Topology
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
 from simulator.topology.wiring import wiring_problems
@@ -121,6 +131,31 @@ def test_stages_start_after_all_that_they_call(pairs):
     order = called_first(Topology(name="t", stages=stages))
     assert sorted(order) == sorted(stages)
     assert all(order.index(called) < order.index(caller) for caller, called in edges(stages))
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
+def test_callers_stop_first_as_far_as_they_can(pairs):
+    """Whatever the wiring, there is an order; without circles every caller stops before what it calls."""
+    stages = {f"s{number}": calling(*(f"s{to}" for one, to in pairs if one == number)) for number in range(10)}
+    topology = Topology(name="t", stages=stages)
+    found = callers_stopped_before(topology)
+    assert sorted(graphlib.TopologicalSorter(found).static_order()) == sorted(stages)
+    assert all(set(before) <= set(callers(topology, name)) - {name} for name, before in found.items())
+    assert [name for group in callers_first(topology) for name in group] == list(
+        graphlib.TopologicalSorter(found).static_order()
+    )
+    try:
+        graphlib.TopologicalSorter({name: callers(topology, name) for name in stages}).prepare()
+    except graphlib.CycleError:
+        return
+    assert {name: tuple(before) for name, before in found.items()} == {name: callers(topology, name) for name in stages}
+
+
+def test_a_circle_is_left_where_messages_enter_it():
+    """The stage nearest to where they come from stops first, though it is called back, and nobody waits for itself."""
+    stages = {"b": calling("c"), "c": calling("a", "c"), "a": calling("b"), "in": calling("a")}
+    found = callers_stopped_before(Topology(name="t", stages=stages))
+    assert found == {"b": ["a"], "c": ["b"], "a": ["in"], "in": []}
 
 
 def test_a_sound_wiring_has_no_problems():
