@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from simulator.behaviour.corrections import Correction
@@ -29,6 +29,7 @@ from simulator.errors import (
     InvalidMessage,
     MessageError,
     RateLimited,
+    ShuttingDown,
     Unforeseen,
 )
 from simulator.telemetry.observe import Observation, Observer
@@ -69,6 +70,7 @@ class Handling:
         self._correction = Correction()
         self.known_downstreams = frozenset((call.to, call.operation) for _, call in calls_of(behaviour.model))
         self._bucket = self._new_bucket()
+        self._only_from: frozenset[str] | None = None
 
     @property
     def behaviour(self) -> Behaviour:
@@ -82,6 +84,10 @@ class Handling:
         self._calls.forget_unused(call for _, call in calls_of(behaviour.model))
         if limit_changed:
             self._bucket = self._new_bucket()
+
+    def take_only_from(self, callers: Collection[str]) -> None:
+        """Refuse every message of another caller from now on: the stage is stopping, and these may call it back."""
+        self._only_from = frozenset(callers)
 
     @property
     def in_flight(self) -> int:
@@ -178,6 +184,8 @@ class Handling:
         self._check_rate_limit()
         deadline_at = None if message.deadline_seconds is None else seen.received_at + message.deadline_seconds
         self._check_deadline(deadline_at)
+        if self._only_from is not None and message.caller not in self._only_from:
+            raise ShuttingDown
         self._capacity.check_room()
         body = self._read(case)
         self._check_deadline(deadline_at)

@@ -62,6 +62,11 @@ class Child:
         if self.process is not None:
             self.process.end(self.label)
 
+    def close_to_others(self) -> None:
+        """Ask the stage to take messages only from the stages of its circle."""
+        if self.process is not None:
+            self.process.close_to_others(self.label)
+
     def break_off(self) -> None:
         """Ask the stage, which is stopping already, to stop waiting for what it has admitted."""
         if self.process is not None:

@@ -52,6 +52,10 @@ class StageProcess:
         """Ask a stage to finish what it has admitted and stop."""
         self._channel.send({"end": label})
 
+    def close_to_others(self, label: str) -> None:
+        """Ask a stage to take messages only from the stages of its circle."""
+        self._channel.send({"close": label})
+
     def hurry(self, label: str) -> None:
         """Ask a stage that is stopping to wait no longer for what it has admitted."""
         self._channel.send({"hurry": label})

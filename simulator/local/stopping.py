@@ -10,6 +10,7 @@ from simulator.topology.draining import waits_for
 from simulator.topology.model import Topology
 
 _POLL_SECONDS = 0.02
+_QUIET_LOOKS = 2
 _FIRST_WORD_SECONDS, _NEXT_WORD_SECONDS = 1.0, 5.0
 # What a stage may take after the limit: it breaks off what is not done, and flushes logs and spans.
 _AFTER_BOUND_SECONDS = 13.0
@@ -39,6 +40,23 @@ class Ending:
         self._deadline = time.monotonic() + bound_seconds
         self._next_word = time.monotonic() + _FIRST_WORD_SECONDS
 
+    def close_circles(self, children: Sequence[Child], in_flight: Callable[[Child], int]) -> None:
+        """Have stages that call each other take no more messages of others, and wait until they have none.
+
+        Each may be called by the others as long as one of these has a message, so that all have to finish before the
+        first one is stopped.
+        """
+        running = [child for child in children if child.returncode is None]
+        for child in running:
+            child.close_to_others()
+        quiet = 0
+        # Twice in a row: between two looks at different stages a message can get from one to the other.
+        while running and quiet < _QUIET_LOOKS and (now := time.monotonic()) < self._deadline:
+            is_busy = any(child.returncode is None and in_flight(child) for child in running)
+            quiet = 0 if is_busy else quiet + 1
+            self._say_at_times(now, self._deadline)
+            self._look(_POLL_SECONDS)
+
     def stop(self, children: Iterable[Child]) -> list[Child]:
         """Ask stages to stop and wait for them; return those whose processes had to be killed."""
         waited_for = [child for child in children if child.returncode is None]
@@ -63,13 +81,15 @@ class Ending:
             now = time.monotonic()
             if now >= deadline:
                 return False
-            if now >= self._next_word:
-                self._next_word = now + _NEXT_WORD_SECONDS
-                self._say(deadline - now)
+            self._say_at_times(now, deadline)
             self._look(_POLL_SECONDS)
         return True
 
-    def _say(self, left_seconds: float) -> None:
+    def _say_at_times(self, now: float, deadline: float) -> None:
+        if now < self._next_word:
+            return
+        self._next_word = now + _NEXT_WORD_SECONDS
+        left_seconds = deadline - now
         waited = waits_for(self._topology, self._in_flight())
         if waited:
             what = ", ".join(f"{n} message{'' if n == 1 else 's'} in {name}" for name, n in waited.items())

@@ -29,11 +29,11 @@ from simulator.net.listening import listen_in_a_row
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import labels
-from simulator.telemetry.standing import RollingWindow, operation_percentiles, percentiles
+from simulator.telemetry.standing import RollingWindow, inside, operation_percentiles, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import base_path, with_address
 from simulator.topology.draining import run_drain_seconds
-from simulator.topology.graph import called_first, callers_by_stage, callers_first, calls_of
+from simulator.topology.graph import called_first, callers_by_stage, calls_of, circles, stopping_order
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
 from simulator.topology.variables import SECRET_VARIABLE
@@ -171,7 +171,10 @@ class Supervisor:
         self._processes.look(0.0)
         self._record_gone()
         ending = Ending(self.topology, run_drain_seconds(self.topology), self._in_flight, tell, self._processes.look)
-        for names in callers_first(self.topology):
+        circle_of = circles(self.topology)
+        for names in stopping_order(self.topology):
+            called_back = self._everyone(name for name in names if name in circle_of)
+            ending.close_circles(called_back, lambda child: inside(self._readers[child.label].counts()))
             stuck = ending.stop(self._everyone(names))
             self._gone |= {child.label: "did not stop in time and was killed" for child in stuck}
             self._record_failed(names)

@@ -63,6 +63,11 @@ class Host:
         """
         self._begin_end(label, 0.0, lambda: None, on_end)
 
+    def close_to_others(self, label: str) -> None:
+        """Make a stage take messages only from the stages of its circle, before all of these are stopped."""
+        if label in self._stages:
+            self._stages[label].close_to_others()
+
     def hurry(self, label: str) -> None:
         """Make a stage that is stopping wait no longer for what it has admitted."""
         if label in self._stages:
@@ -74,7 +79,7 @@ class Host:
             stage.hurry()
 
     def end_all(self, by_orchestrator: bool, on_end: OnEnd = _nothing) -> None:
-        """Stop every stage after those here that call it, but for circles, and return when all have ended.
+        """Stop every stage after those here that call it, those in a circle together, and return when all have ended.
 
         With `by_orchestrator` others may still send here for a while, so that each stage waits for its shutdown delay.
         """
@@ -83,10 +88,11 @@ class Host:
             labels_of.setdefault(stage.settings.name, []).append(label)
 
         def wait_for_callers(label: str) -> None:
-            callers = self._stages[label].settings.callers_stopped_before
+            settings = self._stages[label].settings
+            callers = [caller for caller in settings.callers_stopped_before if caller not in settings.circle]
             gevent.joinall([self._ending[other] for caller in callers for other in labels_of.get(caller, ())])
             if self._siblings is not None:
-                self._siblings.wait_for(caller for caller in callers if caller not in labels_of)
+                self._siblings.wait_for(caller for caller in settings.callers_stopped_before if caller not in labels_of)
 
         for label, stage in self._stages.items():
             delay_seconds = stage.settings.shutdown_delay_seconds if by_orchestrator else 0.0
@@ -100,7 +106,10 @@ class Host:
     def _end(self, label: str, delay_seconds: float, wait_for_callers: Callable[[], None], on_end: OnEnd) -> None:
         code = 1
         try:
-            self._stages[label].shut_down(delay_seconds, wait_for_callers)
+            circle = self._circle_of(label)
+            self._stages[label].shut_down(
+                delay_seconds, wait_for_callers, lambda: any(stage.is_busy for stage in circle)
+            )
             code = 0
         except BaseException:
             self.has_failed = True
@@ -110,6 +119,11 @@ class Host:
             if self._siblings is not None:
                 self._siblings.has_ended(label)
             on_end(label, code)
+
+    def _circle_of(self, label: str) -> list[RunningStage]:
+        """Return the stages of this process in the same circle, the stage itself included."""
+        circle = self._stages[label].settings.circle
+        return [stage for stage in self._stages.values() if stage.settings.name in circle] if circle else []
 
 
 def _settle_memory() -> None:

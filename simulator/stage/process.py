@@ -53,8 +53,9 @@ def run_stages_for_runner(channel: Channel, folder: Path, resolve: Resolve, envi
     """Run the stages that a runner asks for over a channel until it has stopped them all, or is gone.
 
     The runner sends `{"begin": {"stage", "instance", "label", "log_limit_bytes"}}` with a listening socket, `{"end":
-    label}` and `{"hurry": label}`, and receives `{"ready": label}`, `{"ended": label, "code": exit code}`, or
-    `{"failed": label, "error": text}` if a stage could not start. `resolve(stage, instance)` returns its settings.
+    label}`, `{"close": label}` and `{"hurry": label}`, and receives `{"ready": label}`, `{"ended": label, "code": exit
+    code}`, or `{"failed": label, "error": text}` if a stage could not start. `resolve(stage, instance)` returns its
+    settings.
     """
     allow_many_files()
     host = Host(environment)
@@ -127,6 +128,8 @@ def _obey(channel: Channel, host: Host, stop: _StopRequest, files: RunFiles, res
             _begin(message["begin"], descriptors[0], channel, host, files, resolve)
         elif "end" in message:
             host.end(message["end"], tell_end)
+        elif "close" in message:
+            host.close_to_others(message["close"])
         elif "hurry" in message:
             host.hurry(message["hurry"])
 

@@ -51,13 +51,24 @@ class RunningStage:
         """Stop waiting for what was admitted, once the stage is shutting down."""
         self._hurry.set()
 
-    def shut_down(self, delay_seconds: float, wait_for_callers: Callable[[], None]) -> None:
+    @property
+    def is_busy(self) -> bool:
+        """Return whether it has messages, or answers that are still being sent."""
+        return bool(self._parts.handling.in_flight or self._parts.server.exchanges)
+
+    def close_to_others(self) -> None:
+        """Refuse the messages of all but the stages of its circle, which stop with it and may still call back."""
+        self._parts.handling.take_only_from(self.settings.circle)
+
+    def shut_down(
+        self, delay_seconds: float, wait_for_callers: Callable[[], None], is_circle_busy: Callable[[], bool]
+    ) -> None:
         """Shut the stage down so that nothing is lost.
 
         For `delay_seconds`, and until `wait_for_callers` returns, it takes what arrives, and each answer and /readyz
         say that it will stop. Then it stops listening, ends idle connections, finishes what was admitted within the
-        bound, breaks off the rest, and flushes logs and spans. A stage that is called back in a circle listens until it
-        has finished: what it has admitted may come back.
+        bound, breaks off the rest, and flushes logs and spans. A stage in a circle of calls listens to the others in it
+        until `is_circle_busy` says that they have finished: what any of them has admitted may come back.
         """
         parts = self._parts
         parts.state.ready, parts.state.draining = False, True
@@ -69,13 +80,15 @@ class RunningStage:
         self._hurry.wait(delay_seconds)
         wait_for_callers()
         begin = time.monotonic()
-        if set(self.settings.callers) - set(self.settings.callers_stopped_before):
-            self._wait_until_idle(bound_seconds, self._hurry)
+        if self.settings.circle:
+            self.close_to_others()
+            self._wait_while(is_circle_busy, bound_seconds, self._hurry)
         parts.server.stop_listening()
-        self._wait_until_idle(max(0.0, begin + bound_seconds - time.monotonic()), self._hurry)
+        left_seconds = max(0.0, begin + bound_seconds - time.monotonic())
+        self._wait_while(lambda: self.is_busy, left_seconds, self._hurry)
         parts.capacity.close()
         unfinished = parts.handling.break_off()
-        self._wait_until_idle(BREAK_OFF_SECONDS)
+        self._wait_while(lambda: self.is_busy, BREAK_OFF_SECONDS)
         parts.server.stop(timeout=0)
         parts.provider.shutdown()
         parts.logger.info(
@@ -87,14 +100,16 @@ class RunningStage:
         parts.writer.close(_wait_for_writer)
         parts.output.close()
 
-    def _wait_until_idle(self, bound_seconds: float, hurry: gevent.event.Event | None = None) -> None:
-        parts = self._parts
+    def _wait_while(
+        self, is_busy: Callable[[], bool], bound_seconds: float, hurry: gevent.event.Event | None = None
+    ) -> None:
+        server = self._parts.server
         with gevent.Timeout(bound_seconds, False):
             gevent.sleep(0)  # what has arrived starts to be read
-            parts.server.dismiss_idle()
-            while (parts.handling.in_flight or parts.server.exchanges) and not (hurry and hurry.is_set()):
+            server.dismiss_idle()
+            while is_busy() and not (hurry and hurry.is_set()):
                 gevent.sleep(_POLL_SECONDS)
-                parts.server.dismiss_idle()
+                server.dismiss_idle()
 
 
 def _wait_for_writer(is_done: Flag) -> bool:

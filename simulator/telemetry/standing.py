@@ -89,6 +89,11 @@ def received(counts: Mapping[str, int], operation: str = "") -> int:
     )
 
 
+def inside(counts: Mapping[str, int]) -> int:
+    """Return how many of the messages that a stage has received have not ended."""
+    return received(counts) - sum(counts[tally.outcome_slot(outcome)] for outcome in Outcome)
+
+
 def percentiles(durations: dict[int, int]) -> dict[str, float | None]:
     """Return p50, p95, p99 and the maximum of counted durations, in seconds; None if nothing was counted."""
     if not durations:

@@ -76,14 +76,18 @@ def entries(topology: Topology) -> tuple[str, ...]:
 
 def reached_from(topology: Topology, name: str) -> tuple[str, ...]:
     """Return the stages that a message from `name` can reach, by any number of calls, in the order of the file."""
-    following = _successors(topology.stages)
+    reached = _reached(_successors(topology.stages), name)
+    return tuple(other for other in topology.stages if other in reached)
+
+
+def _reached(following: Mapping[str, Sequence[str]], name: str) -> set[str]:
     reached: set[str] = set()
     waiting = [name]
     while waiting:
         found = set(following[waiting.pop()]) - reached
         reached |= found
         waiting += found
-    return tuple(other for other in topology.stages if other in reached)
+    return reached
 
 
 def called_first(topology: Topology) -> tuple[str, ...]:
@@ -143,6 +147,34 @@ def _without_circles(successors: Mapping[str, Sequence[str]]) -> dict[str, list[
                 if to not in ended:
                     way[to] = iter(successors[to])
     return left
+
+
+def circles(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """Return for each stage that its own calls can lead back to all the stages of which that is so, itself included."""
+    before = callers_stopped_before(topology)
+    callers_of, following = callers_by_stage(topology), _successors(topology.stages)
+    found: dict[str, tuple[str, ...]] = {}
+    for name, calling in callers_of.items():
+        if name not in found and set(calling) - set(before[name]):
+            members = _reached(following, name) & _reached(callers_of, name)
+            circle = tuple(other for other in topology.stages if other in members)
+            found |= dict.fromkeys(circle, circle)
+    return found
+
+
+def stopping_order(topology: Topology) -> Iterator[tuple[str, ...]]:
+    """Yield the stages in groups so that each is called only by stages of the groups before, or of its own circle."""
+    circle_of = circles(topology)
+    first = {name: circle_of.get(name, (name,))[0] for name in topology.stages}
+    before: dict[str, dict[str, None]] = {one: {} for one in first.values()}
+    for name, calling in callers_by_stage(topology).items():
+        before[first[name]] |= {first[caller]: None for caller in calling if first[caller] != first[name]}
+    sorter = graphlib.TopologicalSorter(before)
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        yield tuple(name for one in ready for name in circle_of.get(one, (one,)))
+        sorter.done(*ready)
 
 
 def callers_first(topology: Topology) -> Iterator[tuple[str, ...]]:

@@ -70,7 +70,8 @@ class StageSettings:
     """The complete settings of one stage process.
 
     `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one, of which
-    `callers_stopped_before` stop before it: all but those that call back in a circle. `ignored` are environment
+    `callers_stopped_before` stop before it: all but those that call back in a circle, whose stages are the `circle`,
+    this one included. `ignored` are environment
     variables with our prefix that mean nothing. `limits` are those of the operations that it calls. `decisions` are
     those that messages may have at each of its operations.
     """
@@ -83,6 +84,7 @@ class StageSettings:
     downstreams: tuple[Downstream, ...]
     callers: tuple[str, ...]
     callers_stopped_before: tuple[str, ...]
+    circle: tuple[str, ...]
     instance: int
     seed: int | None
     log_level: str
@@ -186,6 +188,7 @@ class _Resolution:
             downstreams=tuple(_downstreams(stage, topology, addresses)),
             callers=survey.callers[name] if survey else (),
             callers_stopped_before=tuple(survey.callers_stopped_before[name]) if survey else (),
+            circle=survey.circles.get(name, ()) if survey else (),
             limits=_limits(survey, name) if survey else {},
             decisions=_decisions(survey, name, stage),
             drain_seconds=_drain_seconds(survey, name, stage),

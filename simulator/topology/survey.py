@@ -8,7 +8,7 @@ from functools import cached_property
 
 from simulator.topology.decisions import Known, known_decisions
 from simulator.topology.draining import drain_seconds_by_stage
-from simulator.topology.graph import Node, callers_by_stage, callers_stopped_before
+from simulator.topology.graph import Node, callers_by_stage, callers_stopped_before, circles
 from simulator.topology.model import Stage, Topology
 from simulator.topology.places import Keys
 from simulator.topology.sizes import Limit, limits, size_problems
@@ -40,6 +40,11 @@ class Survey:
     def callers_stopped_before(self) -> Mapping[str, Sequence[str]]:
         """Return for each stage those of its callers that stop before it."""
         return callers_stopped_before(self.topology)
+
+    @cached_property
+    def circles(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the stages of each circle, by each of them."""
+        return circles(self.topology)
 
     @cached_property
     def limits(self) -> Mapping[Node, Limit]:

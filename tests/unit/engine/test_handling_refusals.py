@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.behaviour.distributions import Constant
-from simulator.errors import DeadlinePassed, InvalidMessage, OutputFailed, RateLimited, Rejected
+from simulator.errors import DeadlinePassed, InvalidMessage, OutputFailed, RateLimited, Rejected, ShuttingDown
 from simulator.telemetry.record import Outcome
 from tests.support.stage_rig import worker
 
@@ -43,6 +43,17 @@ def test_no_room_is_no_delay(make_stage, make_message):
         rig.handle(make_message())
     assert rig.sleeps == []
     assert (rig.record.outcome, rig.record.code, rig.record.delay_drawn_seconds) == (Outcome.REJECTED, 503, None)
+
+
+def test_a_stage_that_stops_may_be_called_back(make_stage, make_message):
+    """While the stages of its circle finish, it takes what they send, and nothing from others, whatever it is."""
+    rig = make_stage()
+    rig.handling.take_only_from(["stock"])
+    with pytest.raises(ShuttingDown):
+        rig.handle(make_message())
+    assert rig.record.outcome is Outcome.REJECTED
+    rig.handle(make_message(caller="stock"))
+    assert rig.record.outcome is Outcome.DELIVERED
 
 
 def test_a_message_that_can_t_be_kept_has_failed(make_stage, make_message):

@@ -28,7 +28,7 @@ class Running:
     def hurry(self):
         self.events.append(f"hurry {self.settings.name}")
 
-    def shut_down(self, delay_seconds, wait_for_callers):
+    def shut_down(self, delay_seconds, wait_for_callers, is_circle_busy):
         self.events.append(f"drain {self.settings.name} {delay_seconds:g}")
         wait_for_callers()
         for _ in range(3):
@@ -48,13 +48,17 @@ def events(monkeypatch):
     return noted
 
 
-def host_of(**callers):
+def host_of(circle=(), **callers):
     """Return a host of stages, each with those that call it, and a shutdown delay of a second."""
     host = Host({})
     for name, names in callers.items():
-        host.add(
-            name, SimpleNamespace(name=name, callers_stopped_before=tuple(names), shutdown_delay_seconds=1.0), None
+        settings = SimpleNamespace(
+            name=name,
+            callers_stopped_before=tuple(names),
+            circle=circle if name in circle else (),
+            shutdown_delay_seconds=1.0,
         )
+        host.add(name, settings, None)
     return host
 
 
@@ -83,6 +87,14 @@ def test_callers_end_first(events):
     assert events[3:] == ["ended first", "ended middle", "ended last"]
     assert told == [("first", 0), ("middle", 0), ("last", 0)]
     assert host.is_over
+
+
+def test_stages_in_a_circle_end_together(events):
+    """They don't wait for each other's end, but for their callers outside; what is after the circle waits for it."""
+    host = host_of(circle=("b", "c"), d=["c"], c=["b", "a"], b=["a"], a=[])
+    host.end_all(False)
+    assert events[:4] == ["drain d 0", "drain c 0", "drain b 0", "drain a 0"]
+    assert (events[4], sorted(events[5:7]), events[7]) == ("ended a", ["ended b", "ended c"], "ended d")
 
 
 def test_those_who_stop_a_container_may_still_send(events):

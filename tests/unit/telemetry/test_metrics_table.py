@@ -41,6 +41,7 @@ def whole_stage():
         downstreams=(Downstream("enrich", ("http://127.0.0.1:1/messages",), routes={"": Route(database=POSTGRESQL)}),),
         callers=(),
         callers_stopped_before=(),
+        circle=(),
         instance=1,
         seed=7,
         log_level="info",

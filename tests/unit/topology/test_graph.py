@@ -15,9 +15,11 @@ from simulator.topology.graph import (
     callers_first,
     callers_stopped_before,
     calls_of,
+    circles,
     edges,
     entries,
     reached_from,
+    stopping_order,
 )
 from simulator.topology.model import Load, Role, Stage, Topology
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
@@ -156,6 +158,25 @@ def test_a_circle_is_left_where_messages_enter_it():
     stages = {"b": calling("c"), "c": calling("a", "c"), "a": calling("b"), "in": calling("a")}
     found = callers_stopped_before(Topology(name="t", stages=stages))
     assert found == {"b": ["a"], "c": ["b"], "a": ["in"], "in": []}
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
+def test_a_circle_stops_together(pairs):
+    """Stages are in one circle exactly if each reaches the other, and a group is called by none after it."""
+    stages = {f"s{number}": calling(*(f"s{to}" for one, to in pairs if one == number)) for number in range(10)}
+    topology = Topology(name="t", stages=stages)
+    reached = {name: reached_from(topology, name) for name in stages}
+    found = circles(topology)
+    assert found == {
+        name: tuple(other for other in stages if other in reached[name] and name in reached[other])
+        for name in stages
+        if name in reached[name]
+    }
+    groups = list(stopping_order(topology))
+    place = {name: number for number, group in enumerate(groups) for name in group}
+    assert sorted(place) == sorted(stages) and sum(map(len, groups)) == len(stages)
+    for caller, called in edges(stages):
+        assert place[caller] < place[called] or called in found.get(caller, ())
 
 
 def test_a_sound_wiring_has_no_problems():
