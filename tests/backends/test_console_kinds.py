@@ -66,6 +66,8 @@ def page(browser, shown):
     run, _ = shown
     with opened(browser, run.origin) as tab:
         tab.page.goto(run.url)
+        # The cards move once more when the lines between them are drawn: a click in that moment would miss its card.
+        tab.page.wait_for_selector("#canvas[data-scale]:has(#edges path)", state="attached")
         yield tab.page
         tab.check()
 
