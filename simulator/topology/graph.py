@@ -130,8 +130,19 @@ def callers_stopped_before(topology: Topology) -> dict[str, list[str]]:
 
 
 def _without_circles(successors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Return the same without the calls that lead back to a stage on the way from where messages enter."""
+    """Return the successors of each stage without the calls that lead back to one on the way from an entry."""
     left: dict[str, list[str]] = {name: [] for name in successors}
+    for caller, called, leads_back in calls_from_entries(successors):
+        if not leads_back:
+            left[caller].append(called)
+    return left
+
+
+def calls_from_entries(successors: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str, bool]]:
+    """Yield every call, depth first from where messages enter, as (caller, called, whether it leads back).
+
+    A call leads back if it is one of a stage on the way to it, or of the caller itself.
+    """
     called = {to for name, following in successors.items() for to in following if to != name}
     ended: set[str] = set()
     for entry in sorted(successors, key=lambda name: name in called):
@@ -142,11 +153,10 @@ def _without_circles(successors: Mapping[str, Sequence[str]]) -> dict[str, list[
             if to is None:
                 del way[caller]
                 ended.add(caller)
-            elif to not in way:
-                left[caller].append(to)
-                if to not in ended:
-                    way[to] = iter(successors[to])
-    return left
+                continue
+            yield caller, to, to in way
+            if to not in way and to not in ended:
+                way[to] = iter(successors[to])
 
 
 def circles(topology: Topology) -> dict[str, tuple[str, ...]]:

@@ -71,9 +71,8 @@ class StageSettings:
 
     `seed` of None means that one is to be drawn; `callers` are the stages that may send to this one, of which
     `callers_stopped_before` stop before it: all but those that call back in a circle, whose stages are the `circle`,
-    this one included. `ignored` are environment
-    variables with our prefix that mean nothing. `limits` are those of the operations that it calls. `decisions` are
-    those that messages may have at each of its operations.
+    this one included. `ignored` are environment variables with our prefix that mean nothing. `limits` are those of the
+    operations that it calls. `decisions` are those that messages may have at each of its operations.
     """
 
     name: str

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import threading
-from contextlib import suppress
 
 import pytest
 
 from tests.support.containers import running_container
-from tests.support.processes import running_topology, wait_for
+from tests.support.processes import is_alive, running_topology, wait_for
 
 CIRCLE = """
 name: circle
@@ -53,13 +51,6 @@ stages:
       look: {path: /look}
   stock: {forward: FORWARD of stock, operations: {take: {path: /take, delay: 100ms, calls: [cart.read]}}}
 """
-
-
-def is_alive(pid):
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
 
 
 @pytest.mark.parametrize(

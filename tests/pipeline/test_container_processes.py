@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from tests.support.containers import running_container
-from tests.support.processes import PROGRAM, clean_environment, wait_for
+from tests.support.processes import PROGRAM, clean_environment, is_alive, wait_for
 
 THREE = """
 name: three
@@ -37,13 +37,6 @@ def start(tmp_path):
             return started.enter_context(running_container(tmp_path, text, NAMES, "--processes", "2", out=out))
 
         yield begin
-
-
-def alive(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
 
 
 def test_a_stop_finishes_what_is_on_its_way_between_processes(start):
@@ -90,7 +83,7 @@ def test_nothing_is_left_of_a_killed_container(start):
     container.process.kill()
     container.process.wait()
     pids = set(container.pids().values())
-    wait_for(lambda: not any(map(alive, pids)), "the end of the processes", 60)
+    wait_for(lambda: not any(map(is_alive, pids)), "the end of the processes", 60)
     assert {line["stage"] for line in container.lines("stage.stopped")} == set(NAMES)
 
 

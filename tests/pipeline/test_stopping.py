@@ -6,12 +6,11 @@ import contextlib
 import os
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.processes import running_stage, running_topology, wait_for
+from tests.support.processes import is_alive, running_stage, running_topology, wait_for
 from tests.support.wire import Answer, connect, post, post_bytes, read_answer
 
 # A bound that a machine that is busy with something else keeps, too.
@@ -205,7 +204,7 @@ def test_stages_end_with_their_runner(tmp_path):
         running.process.kill()
         running.process.wait()
         os.kill(pids[1], signal.SIGCONT)
-        wait_for(lambda: not [pid for pid in pids if alive(pid)], "the end of every stage")
+        wait_for(lambda: not [pid for pid in pids if is_alive(pid)], "the end of every stage")
 
 
 def test_a_second_ctrl_c_stops_a_run_at_once(tmp_path):
@@ -218,14 +217,7 @@ def test_a_second_ctrl_c_stops_a_run_at_once(tmp_path):
         wait_for(lambda: "Stopping" in running.errors.read_text(), "the beginning of the end")
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(10) == 130
-        assert not [pid for pid in pids if alive(pid)]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return (Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]) != "Z"
-    except OSError:
-        return False
+        assert not [pid for pid in pids if is_alive(pid)]
 
 
 @pytest.mark.alone

@@ -68,6 +68,14 @@ def eventually(check: Callable[[], object], timeout_seconds: float = START_SECON
             return
 
 
+def is_alive(pid: int) -> bool:
+    """Return whether there is such a process that has not ended; one that nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @dataclass
 class RunningStage:
     """One stage process, its address and its log."""

@@ -14,6 +14,7 @@ from itertools import pairwise
 import igraph
 
 from simulator.console.system.rows import straight_rows
+from simulator.topology.graph import calls_from_entries
 
 Edge = tuple[str, str]
 Point = tuple[int, float]
@@ -67,29 +68,10 @@ def _without_cycles(names: Sequence[str], edges: Sequence[Edge]) -> tuple[Edge, 
     for start, end in dict.fromkeys(edges):
         followers[start].append(end)
     forward: dict[Edge, None] = {}
-    ended: set[str] = set()
-    for entry in _entries_first(names, edges):
-        way = {entry: iter(followers[entry])} if entry not in ended else {}
-        while way:
-            caller, rest = next(reversed(way.items()))
-            called = next(rest, None)
-            if called is None:
-                del way[caller]
-                ended.add(caller)
-            elif called in way:
-                if called != caller:
-                    forward[called, caller] = None
-            else:
-                forward[caller, called] = None
-                if called not in ended:
-                    way[called] = iter(followers[called])
+    for caller, called, leads_back in calls_from_entries(followers):
+        if caller != called:
+            forward[(called, caller) if leads_back else (caller, called)] = None
     return tuple(forward)
-
-
-def _entries_first(names: Sequence[str], edges: Sequence[Edge]) -> list[str]:
-    """Return the names, those that no other calls first: a cycle is entered where its messages come from."""
-    called = {to for caller, to in edges if caller != to}
-    return sorted(names, key=lambda name: name in called)
 
 
 def _columns(names: Sequence[str], forward: Sequence[Edge]) -> dict[str, int]:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from dash import no_update
 
+from simulator.behaviour.delays import no_samples
 from simulator.console.page.trace_answers import TraceAnswers
 from simulator.console.page.traces_view import Search
-from simulator.topology.reader import read_topology
+from simulator.topology.reader import parse_topology
 from tests.support.components import assert_harmless, by_id, of_class, text_of, texts
 from tests.support.fake_time import UNIX_START
 from tests.support.otlp import START, request, span, trace_hex
@@ -97,15 +98,16 @@ def test_the_search_is_laid_out_as_its_address_says(run, answers):
     assert (by_id(view, "search-stage").value, by_id(view, "search-errors").value) == ("web", ["1"])
 
 
+def run_of_web_calling(call, stage, folder):
+    """Return a run of an injector `web` and of the stage that it calls."""
+    text = f"stages:\n  web: {{role: injector, load: {{rate: 1/s}}, calls: [{call}]}}\n  {stage}\n"
+    return watched(folder, parse_topology(text, "t.yaml", no_samples, "t"))
+
+
 def test_the_traces_of_a_database_are_those_with_calls_of_it(tmp_path):
     """It has no spans of its own: it can be chosen all the same, and the spans of its callers count, with its name."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "t.yaml").write_text(
-        "stages:\n"
-        "  web: {role: injector, load: {rate: 1/s}, calls: [orders.FIND]}\n"
-        "  orders: {kind: database, system: mongodb, operations: {FIND: {}, DROP: {path: /drop}}}\n"
-    )
-    run = watched(tmp_path / "run", read_topology(tmp_path / "t.yaml"))
+    orders = "orders: {kind: database, system: mongodb, operations: {FIND: {}, DROP: {path: /drop}}}"
+    run = run_of_web_calling("orders.FIND", orders, tmp_path)
     answers = TraceAnswers(run.watching)
     of_orders = {"name": "FIND", "kind": "client", "attributes": {"peer.service": "orders"}}
     send(run, 1, service="web", ms=10, ago_seconds=9, **of_orders)
@@ -121,13 +123,7 @@ def test_the_traces_of_a_database_are_those_with_calls_of_it(tmp_path):
 
 def test_a_service_with_spans_is_searched_by_them(tmp_path):
     """A service at a URL may send spans of its own, though it is not asked for them."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "t.yaml").write_text(
-        "stages:\n"
-        "  web: {role: injector, load: {rate: 1/s}, calls: [bank]}\n"
-        "  bank: {kind: external, url: 'http://127.0.0.1:1/'}\n"
-    )
-    run = watched(tmp_path / "run", read_topology(tmp_path / "t.yaml"))
+    run = run_of_web_calling("bank", "bank: {kind: external, url: 'http://127.0.0.1:1/'}", tmp_path)
     send(run, 1, service="web", attributes={"peer.service": "bank"}, kind="client")
     send(run, 2, service="bank")
     assert found(TraceAnswers(run.watching).rows(Search(stage="bank"), None)) == [trace_hex(2)]
