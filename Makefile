@@ -78,7 +78,7 @@ bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 mess
 pictures: $(VENV)/.tests ## take the pictures of the console in docs/ again
 	$(BIN)/python -m tests.pictures
 
-tables: $(VENV)/.tests ## write the README's tables, and the schema of a topology file, from the catalogues
+tables: $(VENV)/.tests ## write the tables of the documents, and the schema of a topology file, from the catalogues
 	$(BIN)/python -m tests.readme_tables
 	$(BIN)/python run_web_service.py schema > topologies/schema.json
 

@@ -1,4 +1,4 @@
-"""Write the README's tables of signals and keys from their catalogues: `make tables`."""
+"""Write the documents' tables of signals and keys from their catalogues: `make tables`."""
 
 from __future__ import annotations
 
@@ -17,22 +17,31 @@ from simulator.telemetry.catalogue.spans import SPANS
 from simulator.topology.catalogue import PLACES, Key, all_keys, keys_of
 from simulator.topology.model import Operation
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
     """Write the tables."""
-    README.write_text(with_tables(README.read_text()))
+    for page, text in pages_with_tables(pages()).items():
+        page.write_text(text)
 
 
-def with_tables(text: str) -> str:
-    """Return the README with every table as the catalogue says; raise LookupError if it has no place for one."""
+def pages() -> dict[Path, str]:
+    """Return the text of the README and of each page in docs/."""
+    return {page: page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+
+
+def pages_with_tables(texts: Mapping[Path, str]) -> dict[Path, str]:
+    """Return the pages with every table as the catalogue says; raise LookupError if none has a place for one."""
+    written = dict(texts)
     for name, table in TABLES.items():
         place = re.compile(rf"(<!-- the table of {name}, by `make tables` -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not place.search(text):
-            raise LookupError(f"the README has no place for the table of {name}")
-        text = place.sub(lambda found, table=table: f"{found[1]}{table()}{found[2]}", text)
-    return text
+        found = [page for page, text in written.items() if place.search(text)]
+        if not found:
+            raise LookupError(f"no page has a place for the table of {name}")
+        for page in found:
+            written[page] = place.sub(lambda match, table=table: f"{match[1]}{table()}{match[2]}", written[page])
+    return written
 
 
 def keys_table() -> str:

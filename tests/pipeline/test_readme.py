@@ -1,4 +1,4 @@
-"""Every command in the README does what the README says, in a copy of the checkout."""
+"""Every command in the README and in docs/ does what the text says, in a copy of the checkout."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ import pytest
 from tests.support.backends import free_port
 from tests.support.processes import ROOT, clean_environment
 
-README = (ROOT / "README.md").read_text()
+PAGES = [page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
 # Commands that are run elsewhere: by test_run_command, by whoever runs the tests, and by the benchmarks themselves.
 ELSEWHERE = {"make demo", "make stack", "make test", "make bench", "source .venv/bin/activate"}
 UNTIL_READY = "until curl -sf http://127.0.0.1:%s/readyz; do sleep 0.1; done"
 UNTIL_ANSWERED = "until curl -s -o answer http://127.0.0.1:%s/; do sleep 0.1; done"
 # A file may have ports of its own, which the commands and other files name, too: each becomes a free one.
 PORTS = re.compile(r"\b808[3-9]\b")
-TOPOLOGIES = dict(re.findall(r"^```yaml\n# ([a-z]+\.yaml)\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
-BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+TOPOLOGY, BLOCK = (
+    re.compile(f"^```{start}(.*?)^```", re.MULTILINE | re.DOTALL)
+    for start in (r"yaml\n# ([a-z]+\.yaml)\n", r"console\n")
+)
+TOPOLOGIES = dict(found for page in PAGES for found in TOPOLOGY.findall(page))
+BLOCKS = [block for page in PAGES for block in BLOCK.findall(page)]
 
 
 def commands(block: str) -> list[str]:

@@ -28,7 +28,7 @@ class MetricKind(StrEnum):
 class Metric:
     """A metric: its family, under `name`, has these labels beside `stage` and `role`.
 
-    `help` is a sentence without its full stop, and `note` adds to it in the README, beginning with its punctuation.
+    `help` is a sentence without its full stop, and `note` adds to it in the documents, beginning with its punctuation.
     `unit` is "seconds", "bytes" or "" for a number. `buckets` are a histogram's upper bounds, without the infinite one.
     `recorded` is the method of `Metrics` that records it, "" for a gauge with a `read`: that is called at each scrape
     with the stage's `StageState`, and for a gauge with the label `downstream` also with the name of each called stage.

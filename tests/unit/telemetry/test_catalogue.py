@@ -19,21 +19,20 @@ from simulator.telemetry.catalogue.metric_records import MetricKind
 from simulator.telemetry.catalogue.metrics import METRICS
 from simulator.telemetry.catalogue.spans import RESOURCE, SPANS
 from simulator.telemetry.metrics import Metrics
-from tests.readme_tables import README, with_tables
+from tests.readme_tables import pages, pages_with_tables
 from tests.support.processes import ROOT, running_stage
 
 LOG_EVENT = r"[a-z]+\.[a-z_]+"
 
 
-def test_the_readme_s_tables_are_the_catalogue_s():
+def test_the_tables_in_the_documents_are_the_catalogue_s():
     """`make tables` would change nothing."""
-    text = README.read_text()
-    assert with_tables(text) == text
+    assert pages_with_tables(pages()) == pages()
 
 
-def test_a_readme_without_a_place_for_a_table_is_an_error():
-    with pytest.raises(LookupError, match="no place for the table of"):
-        with_tables("# Web service simulator\n")
+def test_documents_without_a_place_for_a_table_are_an_error():
+    with pytest.raises(LookupError, match="no page has a place for the table of"):
+        pages_with_tables({Path("README.md"): "# Web service simulator\n"})
 
 
 def test_no_two_metrics_have_a_series_of_the_same_name():
@@ -103,7 +102,7 @@ GAUGE = """QUEUE_FREE = _gauge(
 @pytest.fixture
 def tree_with_a_gauge(tmp_path):
     """A copy of the tree whose catalogue has one more entry, and nothing else."""
-    for name in ("simulator", "tests"):
+    for name in ("simulator", "tests", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("run_web_service.py", "README.md"):
         shutil.copy(ROOT / name, tmp_path / name)
@@ -120,7 +119,7 @@ def python_in(tree: Path, *arguments: str) -> str:
 
 @pytest.mark.processes
 def test_a_new_gauge_is_one_entry(tree_with_a_gauge):
-    """With one entry a stage exports it, a dashboard shows it, rules may name it, and the README has it."""
+    """With one entry a stage exports it, a dashboard shows it, rules may name it, and the documents have it."""
     program = tree_with_a_gauge / "run_web_service.py"
     with running_stage(tree_with_a_gauge, "--workers", "1", "--queue", "7", program=program) as stage:
         assert stage.total("simulator_queue_free") == 7
@@ -130,4 +129,4 @@ def test_a_new_gauge_is_one_entry(tree_with_a_gauge):
     assert python_in(tree_with_a_gauge, "-c", rule).startswith("simulator_queue_free")
     python_in(tree_with_a_gauge, "-m", "tests.readme_tables")
     row = "| `simulator_queue_free` | gauge | | Messages for which there is room to wait |"
-    assert row in (tree_with_a_gauge / "README.md").read_text().splitlines()
+    assert row in (tree_with_a_gauge / "docs" / "signals.md").read_text().splitlines()

@@ -22,7 +22,7 @@ BEFORE = "calls: tuple[Step, ...] = field("
 @pytest.fixture
 def tree(tmp_path):
     """A copy of the tree whose model has one more field, of an operation, and nothing else."""
-    for name in ("simulator", "tests", "topologies"):
+    for name in ("simulator", "tests", "topologies", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("run_web_service.py", "README.md"):
         shutil.copy(ROOT / name, tmp_path / name)
@@ -47,7 +47,7 @@ def test_a_new_key_is_one_field(tree):
     assert {"type": "integer", "minimum": 1, "maximum": 100_000} in schema["anyOf"]
     python_in(tree, "-m", "tests.readme_tables")
     row = "| stage, operation | `burst` | How much it takes in a burst. | `12` | yes |"
-    assert row in (tree / "README.md").read_text().splitlines()
+    assert row in (tree / "docs" / "keys.md").read_text().splitlines()
     boxes = "from simulator.console.page import controls_view as of; print(of._plain_keys(of.Stage))"
     assert "'burst'" in python_in(tree, "-c", boxes)
     with running_stage(tree, "--burst", "5", program=tree / "run_web_service.py") as stage:
