@@ -11,6 +11,8 @@ import flask
 
 from simulator.console.front import HEALTH, by_path, health
 from simulator.console.guard import Guard
+from simulator.console.otlp.receiver import PREFIX as RECEIVER
+from simulator.console.otlp.receiver import make_receiver
 from simulator.console.page.application import make_page
 from simulator.console.page.control_answers import ControlAnswers
 from simulator.console.page.frame_answers import FrameAnswers
@@ -19,8 +21,6 @@ from simulator.console.page.trace_answers import TraceAnswers
 from simulator.console.traces.api import PREFIXES as API
 from simulator.console.traces.api import make_api
 from simulator.console.traces.forwarding import Forwarder
-from simulator.console.traces.receiver import PREFIX as RECEIVER
-from simulator.console.traces.receiver import make_receiver
 from simulator.console.watching import Watching
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE
 from simulator.topology.variables import CONTROL_TOKEN_VARIABLE

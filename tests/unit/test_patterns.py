@@ -49,7 +49,11 @@ SEARCHED = {
     ),
     *("simulator.topology.headers._REFERENCE", "simulator.topology.headers._NEXT_HEADER"),
     *("simulator.topology.reader._NOT_IN_A_NAME", "simulator.topology.keys._UNIT_SUFFIX"),
-    *("simulator.behaviour.payloads._A_DURATION", "simulator.console.logs._TIMESTAMP", "simulator.render.series._NAME"),
+    *(
+        "simulator.behaviour.payloads._A_DURATION",
+        "simulator.console.logs.files._TIMESTAMP",
+        "simulator.render.series._NAME",
+    ),
     *("simulator.telemetry.otlp._BLANK",),
 }
 

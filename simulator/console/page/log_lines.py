@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import html
 
-from simulator.console.logs import LogLine
+from simulator.console.logs.files import LogLine
 from simulator.console.page.words import short
 
 _FIELDS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.behaviour.delays import Growing, no_samples, parse_delay
 from simulator.behaviour.distributions import Delay
-from simulator.console.logs import last_lines
+from simulator.console.logs.files import last_lines
 from simulator.console.metrics.agreement import largest_gap, sampling_error
 from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.charts import delay_chart, latency_chart, outcomes_chart

@@ -6,7 +6,7 @@ from typing import Any
 
 from dash import html, no_update
 
-from simulator.console.logs import LogLine, lines_of_trace
+from simulator.console.logs.files import LogLine, lines_of_trace
 from simulator.console.page.operations_panel import span_name
 from simulator.console.page.paths import parameter_of
 from simulator.console.page.trace_view import trace_box, trace_view

@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from simulator.console.logs import LogLine
+from simulator.console.logs.files import LogLine
 from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import trace_path
 from simulator.console.page.span_details import MAX_FOLDED, about_folded, about_span

@@ -8,6 +8,7 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from simulator.console.otlp.json_form import as_json
 from simulator.console.traces.api_parameters import (
     BadParameter,
     read_boolean,
@@ -16,7 +17,6 @@ from simulator.console.traces.api_parameters import (
     read_time,
     read_trace_id,
 )
-from simulator.console.traces.otlp_json import as_json
 from simulator.console.traces.store import TraceSize, TraceStore
 
 _JSON = "application/json"

@@ -16,11 +16,11 @@ from typing import TypeVar
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
+from simulator.console.otlp.refusals import Refusals
 from simulator.console.traces import delays_seen
 from simulator.console.traces.delays_seen import DelaysSeen
 from simulator.console.traces.operations import Operations
 from simulator.console.traces.origins import Origin, Origins, grouped
-from simulator.console.traces.refusals import Refusals
 from simulator.console.traces.search import Matcher, TraceQuery
 from simulator.console.traces.summary import EMPTY_BYTES, RunningSummary, TraceSummary
 from simulator.console.turns import Turns

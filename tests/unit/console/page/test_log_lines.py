@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.logs import LogLine, read_line
+from simulator.console.logs.files import LogLine, read_line
 from simulator.console.page.log_lines import log_lines
 from tests.support.components import assert_harmless, classes, components, size_of, text_of, texts
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.logs import LogLine
+from simulator.console.logs.files import LogLine
 from simulator.console.page.trace_view import trace_box, trace_view
 from simulator.console.traces.spans import read_spans
 from simulator.console.traces.waterfall import waterfall

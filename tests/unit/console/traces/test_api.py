@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from simulator.console.otlp.json_form import as_json
 from simulator.console.traces.api import make_api
-from simulator.console.traces.otlp_json import as_json
 from simulator.console.traces.store import TraceStore
 from tests.support.examples import examples
 from tests.support.otlp import request, span, trace_hex

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.traces.refusals import Refusals
+from simulator.console.otlp.refusals import Refusals
 from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.spans import read_spans
 from simulator.console.traces.store import TraceStore

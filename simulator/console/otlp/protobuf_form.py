@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from simulator.console.traces.malformed import Malformed, TooManyParts
+from simulator.console.otlp.malformed import Malformed, TooManyParts
 from simulator.console.turns import Turns
 
 # Messages and repeated values in one body. Each takes at least two bytes, so smaller bodies need no counting.

@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
-from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.otlp_fields import codec_of, wrong
+from simulator.console.otlp.json_fields import codec_of, wrong
+from simulator.console.otlp.malformed import Malformed, TooManyParts
 from simulator.console.turns import Turns
 
 # Values and containers in one body: a Python object takes many times the memory of its two or three bytes.

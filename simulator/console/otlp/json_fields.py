@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from simulator.console.traces.malformed import Malformed
+from simulator.console.otlp.malformed import Malformed
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _IDS = ("trace_id", "span_id", "parent_span_id")

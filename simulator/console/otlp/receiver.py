@@ -13,13 +13,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from simulator.console.traces.bodies import BodyReader, Refused, unpacked
-from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.other_signals import OTHER_SIGNALS, checks_of
-from simulator.console.traces.otlp_http import JSON, PROTOBUF, content_type_of, encoding_of, make_otlp_application
-from simulator.console.traces.otlp_json import json_reader
-from simulator.console.traces.otlp_protobuf import MAX_SPANS, protobuf_reader, too_many_spans
-from simulator.console.traces.refusals import Refusals
+from simulator.console.otlp.application import JSON, PROTOBUF, content_type_of, encoding_of, make_otlp_application
+from simulator.console.otlp.bodies import BodyReader, Refused, unpacked
+from simulator.console.otlp.json_form import json_reader
+from simulator.console.otlp.malformed import Malformed, TooManyParts
+from simulator.console.otlp.other_signals import OTHER_SIGNALS, checks_of
+from simulator.console.otlp.protobuf_form import MAX_SPANS, protobuf_reader, too_many_spans
+from simulator.console.otlp.refusals import Refusals
 from simulator.console.turns import Turns
 from simulator.telemetry.otlp_posting import SpanBatch
 

@@ -11,10 +11,10 @@ from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from simulator.console.traces.malformed import Malformed
-from simulator.console.traces.otlp_http import JSON, PROTOBUF
-from simulator.console.traces.otlp_json import read_values
-from simulator.console.traces.otlp_protobuf import protobuf_reader
+from simulator.console.otlp.application import JSON, PROTOBUF
+from simulator.console.otlp.json_form import read_values
+from simulator.console.otlp.malformed import Malformed
+from simulator.console.otlp.protobuf_form import protobuf_reader
 from simulator.console.turns import Turns
 
 METRICS_PATH, LOGS_PATH = "/v1/metrics", "/v1/logs"

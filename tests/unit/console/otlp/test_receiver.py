@@ -23,12 +23,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 
-from simulator.console.traces.other_signals import LOGS_PATH, METRICS_PATH
-from simulator.console.traces.otlp_http import JSON, PROTOBUF
-from simulator.console.traces.otlp_json import as_json
-from simulator.console.traces.otlp_protobuf import MAX_SPANS
-from simulator.console.traces.receiver import PATH, make_receiver
-from simulator.console.traces.refusals import Refusals
+from simulator.console.otlp.application import JSON, PROTOBUF
+from simulator.console.otlp.json_form import as_json
+from simulator.console.otlp.other_signals import LOGS_PATH, METRICS_PATH
+from simulator.console.otlp.protobuf_form import MAX_SPANS
+from simulator.console.otlp.receiver import PATH, make_receiver
+from simulator.console.otlp.refusals import Refusals
 from simulator.console.turns import Turns
 from simulator.telemetry.otlp_posting import SpanBatch
 from tests.support.exports import export, exports

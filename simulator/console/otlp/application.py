@@ -9,7 +9,7 @@ from flask import Flask, Request, Response, request
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # the package is not typed
 from werkzeug.exceptions import HTTPException
 
-from simulator.console.traces.bodies import Refused
+from simulator.console.otlp.bodies import Refused
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _CONTENT_TYPES = (PROTOBUF, JSON)

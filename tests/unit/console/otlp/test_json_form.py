@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.otlp_json import MAX_PARTS, as_json, json_reader
+from simulator.console.otlp.json_form import MAX_PARTS, as_json, json_reader
+from simulator.console.otlp.malformed import Malformed, TooManyParts
 from simulator.console.turns import Turns
 from tests.support.exports import SPAN_ID, TRACE_ID, exports
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.traces import otlp_protobuf
-from simulator.console.traces.malformed import Malformed, TooManyParts
-from simulator.console.traces.otlp_protobuf import MAX_FIELDS, MAX_PARTS, protobuf_reader
+from simulator.console.otlp import protobuf_form
+from simulator.console.otlp.malformed import Malformed, TooManyParts
+from simulator.console.otlp.protobuf_form import MAX_FIELDS, MAX_PARTS, protobuf_reader
 from simulator.console.turns import Turns
 from tests.support.exports import export, exports
 
@@ -127,8 +127,8 @@ def test_deep_nesting_is_refused():
 def test_parts_are_messages_and_repeated_values(spans):
     """The spans of a resource, the resource, its attribute, the value, the scope's spans and each span count."""
     body = export(spans=spans).SerializeToString()
-    shape = otlp_protobuf._shape_of(type(export()))
-    assert otlp_protobuf._count_parts(body, shape, Turns()) == 5 + spans
+    shape = protobuf_form._shape_of(type(export()))
+    assert protobuf_form._count_parts(body, shape, Turns()) == 5 + spans
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.logs import last_lines, lines_of_trace, read_line
+from simulator.console.logs.files import last_lines, lines_of_trace, read_line
 
 BEGAN = 1_795_400_000.0
 

@@ -1,0 +1,1 @@
+"""Log lines: of the stages, from their files, and of any service, by OTLP."""
