@@ -9,7 +9,7 @@ from wsgiref.types import WSGIApplication
 
 import flask
 
-from simulator.console.front import HEALTH, by_path, health
+from simulator.console.front import HEALTH, OTHER_APIS, by_path, health, no_such_api
 from simulator.console.guard import Guard
 from simulator.console.otlp.receiver import PREFIX as RECEIVER
 from simulator.console.otlp.receiver import make_receiver
@@ -52,14 +52,19 @@ def assemble(
     answers = FrameAnswers(watching, forwarder, TraceAnswers(watching), StageAnswers(watching), controls)
     page = make_page(page_server, answers)
     policy = partial(_policy, " ".join(f"'{digest.strip(chr(39))}'" for digest in page.csp_hashes()))
-    api = make_api(watching.store)
+    api = make_api(watching.store, watching.unix_ns)
     receiver = make_receiver(
         watching.store.add,
         forwarder.offer if forwarder is not None else None,
         time_limit=time_limit,
         turns=watching.turns,
     )
-    others: dict[str, WSGIApplication] = {RECEIVER: receiver, **dict.fromkeys(API, api), HEALTH: health}
+    others: dict[str, WSGIApplication] = {
+        RECEIVER: receiver,
+        **dict.fromkeys(API, api),
+        HEALTH: health,
+        **dict.fromkeys(OTHER_APIS, no_such_api),
+    }
     guard = Guard(by_path(others, page_server), token, port, policy)
     return guard
 

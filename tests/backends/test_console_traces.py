@@ -272,6 +272,99 @@ def test_an_id_is_read_in_the_same_way(both, path):
         assert our_body["error"]["httpCode"] == their_body["error"]["httpCode"] == ours
 
 
+def plain_old(trace: dict[str, Any]) -> dict[str, Any]:
+    """Return a trace of the older API in one canonical form: processes in their spans, and tags as maps."""
+    processes = {
+        number: {"service": process["serviceName"], "tags": as_map(process["tags"])}
+        for number, process in trace["processes"].items()
+    }
+    spans = {
+        one["spanID"]: {
+            **{key: value for key, value in one.items() if key not in ("processID", "warnings")},
+            "tags": as_map(one["tags"]),
+            "process": processes[one["processID"]],
+        }
+        for one in trace["spans"]
+    }
+    return {"traceID": trace["traceID"], "spans": spans}
+
+
+def as_map(tags: list[dict[str, Any]]) -> dict[str, tuple[str, Any]]:
+    return {tag["key"]: (tag["type"], tag["value"]) for tag in tags if tag["key"] != JAEGER_NOTE}
+
+
+@pytest.mark.backend("jaeger")
+def test_the_older_api_has_the_same_traces(both):
+    """Span by span, with references, tags and their types, logs, times in microseconds, and processes."""
+    for trace_id in both.trace_ids:
+        answers = [api.get(f"/api/traces/{trace_id}") for api in (both.console, both.jaeger)]
+        assert [status for status, _ in answers] == [200, 200]
+        (ours, theirs) = (body for _, body in answers)
+        assert ours.keys() == theirs.keys()
+        assert [trace.keys() for trace in ours["data"]] == [trace.keys() for trace in theirs["data"]]
+        assert list(map(plain_old, ours["data"])) == list(map(plain_old, theirs["data"]))
+
+
+@pytest.mark.backend("jaeger")
+def test_the_older_api_has_the_same_lists(both):
+    """Services, operations by name and by kind, and the calls between services."""
+    for service in ("checkout", "payment", "richer", "nobody"):
+        for path, query in (
+            ("/api/services", {}),
+            (f"/api/services/{service}/operations", {}),
+            ("/api/operations", {"service": service}),
+            ("/api/operations", {"service": service, "spanKind": "client"}),
+            ("/api/operations", {}),
+            ("/api/dependencies", {"endTs": "4102444800000", "lookback": "4102444800000"}),
+            ("/api/dependencies", {"endTs": "x"}),
+        ):
+            (our_status, ours), (their_status, theirs) = (api.get(path, **query) for api in (both.console, both.jaeger))
+            assert our_status == their_status
+            assert ours.keys() == theirs.keys()
+            assert (ours["total"], in_order(ours)) == (theirs["total"], in_order(theirs)), (path, query)
+
+
+def in_order(body: dict[str, Any]) -> list[str]:
+    """Return what an answer lists, sorted; Jaeger answers null for an empty list."""
+    return sorted(map(str, body["data"] or []))
+
+
+@pytest.mark.backend("jaeger")
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"service": "checkout"},
+        {"service": "payment", "operation": "process"},
+        {"service": "payment", "minDuration": "40ms"},
+        {"service": "payment", "maxDuration": "20us", "operation": "process"},
+        {"service": "nobody"},
+        {"service": "richer", "tags": '{"text":"ü<b>","half":"0.5"}'},
+        {"service": "richer", "tags": '{"exception.message":"no"}'},
+        {"service": "richer", "tags": '{"text":"other"}'},
+        {"service": "richer", "tag": "host.cpus:4"},
+        {"service": "richer", "tag": "4"},
+        {"service": "richer", "tags": "{"},
+        {"service": "richer", "limit": "many"},
+        {"service": "richer", "start": "now"},
+        {"service": "richer", "minDuration": "2s", "maxDuration": "1s"},
+        {"traceID": trace_hex(7)},
+        {"traceID": "xyz"},
+        {},
+    ],
+    ids=lambda query: " ".join(f"{key}={value}" for key, value in query.items()) or "nothing",
+)
+def test_the_older_api_finds_the_same_traces(both, query):
+    """Grafana's search: the same traces, or the same status if a parameter is wrong."""
+    period = {"start": "0", "end": "4102444800000000", "limit": "1000"}
+    answers = [api.get("/api/traces", **{**period, **query}) for api in (both.console, both.jaeger)]
+    (our_status, ours), (their_status, theirs) = answers
+    assert our_status == their_status
+    assert ours.keys() == theirs.keys()
+    our_ids, their_ids = (sorted(trace["traceID"] for trace in body["data"] or []) for body in (ours, theirs))
+    assert our_ids == their_ids
+    assert our_status == 200 or ours["errors"][0]["code"] == theirs["errors"][0]["code"]
+
+
 @pytest.mark.backend("jaeger")
 def test_jaeger_s_page_accepts_a_download(both):
     """A downloaded file of one trace, or of all, is uploaded to Jaeger, and no span is lost."""

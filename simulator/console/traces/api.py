@@ -1,7 +1,11 @@
-"""Jaeger's trace API over the console's own store, so that Jaeger's clients can read it; and downloads of traces."""
+"""Jaeger's APIs over the console's own store, so that Jaeger's clients can read it; and downloads of traces.
+
+Here are version 3, whose bodies are OTLP's JSON, and the downloads; the older one is in `old_api`.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import orjson
@@ -9,6 +13,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from simulator.console.otlp.json_form import as_json
+from simulator.console.traces.api_answers import JSON, allow_headers, check_size, json_answer
 from simulator.console.traces.api_parameters import (
     BadParameter,
     read_boolean,
@@ -17,22 +22,18 @@ from simulator.console.traces.api_parameters import (
     read_time,
     read_trace_id,
 )
-from simulator.console.traces.store import TraceSize, TraceStore
+from simulator.console.traces.old_api import OldApi
+from simulator.console.traces.store import TraceStore
 
-_JSON = "application/json"
-
-
-# Of traces as they are stored. In JSON they are about twice as long.
-MAX_ANSWER_SPANS, MAX_ANSWER_BYTES = 20_000, 8 * 2**20
 PREFIXES = ("/api", "/download")
 
 
-def make_api(store: TraceStore) -> Flask:
-    """Return the application that answers under PREFIXES.
+def make_api(store: TraceStore, unix_ns: Callable[[], int] = time.time_ns) -> Flask:
+    """Return the application that answers under PREFIXES; `unix_ns()` returns the time.
 
-    It has /api/v3/services, operations, traces and traces/{id}, and /download/traces. Answers and errors are Jaeger's:
-    400 for an invalid parameter and for more than MAX_ANSWER_SPANS or MAX_ANSWER_BYTES, 404 for a missing trace and any
-    other path, 405 for another method. Bodies of traces are OTLP's JSON, encoded while they are sent.
+    It has /api/v3/services, operations, traces and traces/{id}, the older paths of Jaeger's API, and /download/traces.
+    Answers and errors are Jaeger's: 400 for an invalid parameter and for an answer that would be too large, 404 for a
+    missing trace and any other path, 405 for another method. Traces are encoded while they are sent.
     """
     api = Flask("simulator.console.api", static_folder=None)
     handlers = _Handlers(store)
@@ -43,6 +44,7 @@ def make_api(store: TraceStore) -> Flask:
         "/api/v3/traces/<trace_id>": handlers.trace,
         "/download/traces.json": handlers.download_all,
         "/download/traces/<trace_id>.json": handlers.download,
+        **OldApi(store, unix_ns).routes(),
     }
     for path, view in routes.items():
         api.add_url_rule(path, path, view, methods=["GET"], provide_automatic_options=False)
@@ -58,16 +60,17 @@ class _Handlers:
         self._store = store
 
     def services(self) -> Response:
-        return _json({"services": self._store.services()})
+        return json_answer({"services": self._store.services()})
 
     def operations(self) -> Response:
         found = self._store.operations(request.args.get("service", ""))
         wanted = request.args.get("span_kind") or request.args.get("spanKind")
-        return _json({"operations": [{"name": n, "spanKind": kind} for n, kind in found if wanted in (None, "", kind)]})
+        chosen = [{"name": name, "spanKind": kind} for name, kind in found if wanted in (None, "", kind)]
+        return json_answer({"operations": chosen})
 
     def find(self) -> Response:
         found = [summary.trace_id for summary in self._store.find(read_query(request.args))]
-        _check_size(self._store.size(found), f"{len(found):,} traces", "ask for fewer with query.num_traces")
+        check_size(self._store.size(found), f"{len(found):,} traces", "ask for fewer with query.num_traces")
         return self._result(found)
 
     def trace(self, trace_id: str) -> Response:
@@ -76,7 +79,7 @@ class _Handlers:
         read_optional(request.args, "start_time", read_time)
         read_optional(request.args, "end_time", read_time)
         read_optional(request.args, "raw_traces", read_boolean)
-        _check_size(self._store.size([full_id]), "this trace", f"it is whole at /download/traces/{full_id}.json")
+        check_size(self._store.size([full_id]), "this trace", f"it is whole at /download/traces/{full_id}.json")
         return self._result([full_id])
 
     def download(self, trace_id: str) -> Response:
@@ -89,11 +92,11 @@ class _Handlers:
     def _result(self, trace_ids: Sequence[str]) -> Response:
         if not any(map(self._store.has, trace_ids)):
             return _no_traces()
-        return Response(_wrapped(b'{"result":', self._written(trace_ids), b"}"), mimetype=_JSON)
+        return Response(_wrapped(b'{"result":', self._written(trace_ids), b"}"), mimetype=JSON)
 
     def _file(self, trace_ids: Sequence[str], name: str) -> Response:
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(self._written(trace_ids), mimetype=_JSON, headers=headers)
+        return Response(self._written(trace_ids), mimetype=JSON, headers=headers)
 
     def _written(self, trace_ids: Iterable[str]) -> Iterator[bytes]:
         """Yield traces as one OTLP document, piece by piece; those evicted meanwhile are left out."""
@@ -108,33 +111,20 @@ class _Handlers:
         yield b"]}"
 
 
-def _check_size(size: TraceSize, what: str, advice: str) -> None:
-    """Raise BadParameter if an answer would be too large."""
-    if size.spans > MAX_ANSWER_SPANS or size.bytes > MAX_ANSWER_BYTES:
-        raise BadParameter(
-            f"{what} with {size.spans:,} spans in {size.bytes:,} bytes: an answer has at most"
-            f" {MAX_ANSWER_SPANS:,} spans in {MAX_ANSWER_BYTES:,} bytes; {advice}"
-        )
-
-
 def _wrapped(before: bytes, pieces: Iterator[bytes], after: bytes) -> Iterator[bytes]:
     yield before
     yield from pieces
     yield after
 
 
-def _json(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status=status, mimetype=_JSON)
-
-
 def _error(status: int, message: str) -> Response:
-    return _json({"error": {"httpCode": status, "message": message}}, status)
+    return json_answer({"error": {"httpCode": status, "message": message}}, status)
 
 
 def _http_error(error: HTTPException) -> Response:
     """Return the answer to a request that Flask refuses; for a wrong method with the allowed ones."""
     answer = _error(error.code or 500, error.description or error.name)
-    answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    answer.headers.extend(allow_headers(error))
     return answer
 
 

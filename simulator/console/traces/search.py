@@ -8,7 +8,7 @@ errors are those of the whole trace.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -88,7 +88,7 @@ class Matcher:
             and _is_within(start, self._starts_ns)
             and _is_within(max(0, end - start), self._durations_ns)
             and all(
-                _has(span.attributes, *wanted) or _has(origin.attributes(), *wanted)
+                any(_has(attributes, *wanted) for attributes in _all_attributes(span, origin))
                 for wanted in query.attributes.items()
             )
         )
@@ -136,6 +136,14 @@ def as_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _all_attributes(span: Span, origin: Origin) -> Iterator[Iterable[KeyValue]]:
+    """Yield the attributes of a span, of its resource and scope, and of each of its events."""
+    yield span.attributes
+    yield origin.attributes()
+    for event in span.events:
+        yield event.attributes
 
 
 def _is_text(written: str) -> bool:

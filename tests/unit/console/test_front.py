@@ -3,7 +3,7 @@
 import pytest
 from werkzeug.test import Client
 
-from simulator.console.front import HEALTH, by_path, health
+from simulator.console.front import HEALTH, OTHER_APIS, by_path, health, no_such_api
 
 
 def named(name):
@@ -49,6 +49,24 @@ def test_a_request_without_a_path_is_the_page_s():
     found = []
     assert by_path({"/x": named("x")}, named("page"))({}, lambda *started: found.append(started)) == [b"page"]
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "BREW"])
+@pytest.mark.parametrize("path", [*OTHER_APIS, "/metrics/", "/jaeger/api/services", "/loki/api/v1/push"])
+def test_another_api_is_not_found(path, method):
+    """A client of another API learns in JSON that there is none, whatever it accepts."""
+    front = Client(by_path(dict.fromkeys(OTHER_APIS, no_such_api), named("page")))
+    answer = front.open(path, method=method, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert answer.get_json(force=True)["status"] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "BREW"])
+def test_a_health_check_only_reads(method):
+    """Another method is refused with the allowed ones."""
+    answer = FRONT.open("/healthz", method=method)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert answer.mimetype == "application/problem+json"
 
 
 def test_the_console_says_that_it_is_up():

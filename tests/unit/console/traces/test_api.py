@@ -198,7 +198,7 @@ def test_no_request_breaks_it(client, path, query):
     [
         "/api",
         "/api/",
-        "/api/services",
+        "/api/services/",
         "/api/v3",
         "/api/v3/nonsense",
         "/api/v3/services/",
