@@ -63,7 +63,7 @@ lint: $(VENV)/.tests ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests ## measure against the plainest program with the same function
+bench: $(VENV)/.tests ## measure against the plainest program with the same function, and compare with the last landing
 	$(BIN)/python -m benchmarks
 
 bench-time: $(VENV)/.tests ## measure how well a delay is a stage's own time, and how fast virtual time passes

@@ -1,17 +1,28 @@
-"""The figures: title, unit, which direction is better, and target."""
+"""The figures: title, unit, which direction is better, goal, and how they are compared with the last landing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from statistics import median
 
 Values = Mapping[str, Sequence[float]]  # {figure: a value per round}, in seconds, bytes and per second
 
 
+class Measure(Enum):
+    """What of a figure is compared between two measurements: the ratio to the plain program, or our value itself."""
+
+    RATIO = "ratio"
+    VALUE = "value"
+
+
 @dataclass(frozen=True)
 class Figure:
-    """One figure; a value times `scale` is in `unit`. `more_is_better` is False for a cost."""
+    """One figure; a value times `scale` is in `unit`. `more_is_better` is False for a cost.
+
+    `landed_by` says what of it is compared with the last landing, None if it is not.
+    """
 
     key: str
     title: str
@@ -19,11 +30,12 @@ class Figure:
     scale: float
     digits: int = 0
     more_is_better: bool = False
+    landed_by: Measure | None = Measure.RATIO
 
 
 @dataclass(frozen=True)
-class FigureTarget:
-    """A figure's target: our median below `below`, or the ratio at least `ratio_at_least`; None means no such bound.
+class Goal:
+    """A figure's goal: our median below `below`, or the ratio at least `ratio_at_least`; None means no such bound.
 
     `below` is in the unscaled unit, like the values.
     """
@@ -39,16 +51,16 @@ FIGURES = (
     Figure("pipeline_cpu", "CPU per message, three stages", "µs", 1e6),
     Figure("latency_p50", "added latency at 50/s, three stages, p50", "ms", 1e3, 1),
     Figure("latency_p99", "added latency at 50/s, three stages, p99", "ms", 1e3, 1),
-    Figure("latency_floor", "latency without a stage between (subtracted above)", "ms", 1e3, 1),
-    Figure("idle_memory", "resident memory, idle stage", "MB", 1e-6, 1),
+    Figure("latency_floor", "latency without a stage between (subtracted above)", "ms", 1e3, 1, landed_by=None),
+    Figure("idle_memory", "resident memory, idle stage", "MB", 1e-6, 1, landed_by=Measure.VALUE),
     Figure("start_up", "start-up, until /readyz says 200", "s", 1, 2),
 )
-TARGETS = (
-    FigureTarget("stage_cpu", ratio_at_least=2.0),
-    FigureTarget("latency_p50", ratio_at_least=2.0),
-    FigureTarget("latency_p99", ratio_at_least=2.0),
-    FigureTarget("idle_memory", below=60e6),
-    FigureTarget("start_up", below=1.5),
+GOALS = (
+    Goal("stage_cpu", ratio_at_least=2.0),
+    Goal("latency_p50", ratio_at_least=2.0),
+    Goal("latency_p99", ratio_at_least=2.0),
+    Goal("idle_memory", below=60e6),
+    Goal("start_up", below=1.5),
 )
 
 
@@ -58,21 +70,28 @@ def ratios(figure: Figure, ours: Values, plain: Values) -> list[float]:
     return [mine / other if figure.more_is_better else other / mine for mine, other in pairs]
 
 
-def missed_targets(ours: Values, plain: Values) -> list[str]:
-    """Return a line for each missed target."""
-    lines = []
-    for target in TARGETS:
-        figure = next(figure for figure in FIGURES if figure.key == target.figure)
+def measures(figure: Figure, ours: Values, plain: Values) -> list[float]:
+    """Return, round by round, what of a figure is compared with the last landing."""
+    return list(ours[figure.key]) if figure.landed_by is Measure.VALUE else ratios(figure, ours, plain)
+
+
+def goals_table(ours: Values, plain: Values) -> list[tuple[str, ...]]:
+    """Return the table of the goals: what is wanted, what was measured, and whether the goal is reached."""
+    rows = [("goal", "wanted", "measured", "")]
+    for goal in GOALS:
+        figure = next(figure for figure in FIGURES if figure.key == goal.figure)
         value, ratio = median(ours[figure.key]), median(ratios(figure, ours, plain))
-        if target.below is not None and value >= target.below:
-            lines.append(
-                f"{figure.title}: {_shown(figure, value)}; the target is less than {_shown(figure, target.below)}"
-            )
-        if target.ratio_at_least is not None and ratio < target.ratio_at_least:
-            lines.append(
-                f"{figure.title}: {ratio:.2f} times better than plain; the target is {target.ratio_at_least:g}"
-            )
-    return lines
+        if goal.below is not None:
+            wanted, shown, reached = f"below {_shown(figure, goal.below)}", _shown(figure, value), value < goal.below
+            rows.append((figure.title, wanted, shown, _word(reached)))
+        if goal.ratio_at_least is not None:
+            wanted, shown = f"{goal.ratio_at_least:g} times better than plain", f"{ratio:.2f} times"
+            rows.append((figure.title, wanted, shown, _word(ratio >= goal.ratio_at_least)))
+    return rows
+
+
+def _word(reached: bool) -> str:
+    return "reached" if reached else "not yet"
 
 
 def _shown(figure: Figure, value: float) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.figures import FIGURES, Figure, Values, ratios
+from benchmarks.figures import FIGURES, Figure, Values, goals_table, ratios
+from benchmarks.landing import Landing, comparison, landing_of
 
 _PACKAGES = (
     "flask",
@@ -30,21 +31,33 @@ _LEGEND = "Medians [min - max] of the rounds. Ratio: how many times better the f
 
 def table(ours: Values, plain: Values, packed: Values) -> str:
     """Return the tables: ours beside the plain program, and our pipeline in one process beside one in three."""
-    first = _columns("ours", "plain", [_row(figure, ours, plain) for figure in FIGURES])
+    first = _columns([("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)])
     shared = [figure for figure in FIGURES if figure.key in packed]
-    second = _columns("packed", "apart", [_row(figure, packed, ours) for figure in shared])
+    second = _columns([("figure", "packed", "apart", "ratio"), *(_row(figure, packed, ours) for figure in shared)])
+    goals = _columns(goals_table(ours, plain))
     notes = [*_lost_spans("ours", ours), *_lost_spans("plain", plain), *_lost_spans("packed", packed)]
-    return "\n".join([*first, "", *second, "", _LEGEND, *notes])
+    return "\n".join([*first, "", *second, "", *goals, "", _LEGEND, *notes])
 
 
-def _columns(one: str, other: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
-    table = [("figure", one, other, "ratio"), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+def landing_table(now: Landing, last: Landing) -> str:
+    """Return the table of the figures at the last landing and now."""
+    return "\n".join(_columns(comparison(now, last)))
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the rows as lines, the first one underlined."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
-def write_results(path: Path, ours: Values, plain: Values, packed: Values, missed: Sequence[str]) -> None:
+def measured_landing(ours: Values, plain: Values) -> Landing:
+    """Return what was measured, as a landing of the commit that is checked out."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return landing_of(ours, plain, commit=_commit(Path(__file__).parent), date=now, processor=_processor())
+
+
+def write_results(path: Path, ours: Values, plain: Values, packed: Values) -> None:
     """Write all values with the machine and packages. Durations are in seconds, memory in bytes."""
     results: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -52,7 +65,6 @@ def write_results(path: Path, ours: Values, plain: Values, packed: Values, misse
         "machine": {"cores": os.cpu_count(), "system": platform.platform(), "processor": _processor()},
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
-        "missed_targets": list(missed),
         "ours": ours,
         "plain": plain,
         "packed": packed,
