@@ -60,6 +60,8 @@ def _report(result: Result, topology: Topology, folder: RunFolder) -> Mapping[st
         "log_lines_dropped": dict(result.log_lines_dropped),
         "log_lines_deleted": dict(result.log_lines_deleted),
         "spans_dropped": dict(result.spans_dropped),
+        "log_records_dropped": dict(result.log_records_dropped),
+        "data_points_dropped": dict(result.data_points_dropped),
         "spans_not_passed_on": spans_not_forwarded(folder),
     }
 

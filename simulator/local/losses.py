@@ -22,6 +22,10 @@ def reported_losses(result: Result, files: RunFiles) -> Iterator[str]:
     if total := sum(result.spans_dropped.values()):
         shares = _shares(result.spans_dropped)
         yield f"{_counted(total, 'span')} did not arrive where spans go ({shares}): the logs in {files.logs} say why"
+    for noun, counts in (("log record", result.log_records_dropped), ("data point", result.data_points_dropped)):
+        if total := sum(counts.values()):
+            where = f"did not arrive where they are exported to ({_shares(counts)})"
+            yield f"{_counted(total, noun)} {where}: the logs in {files.logs} say why"
     if count := spans_not_forwarded(files):
         yield f"{_counted(count, 'span')} reached the console, but not your collector: see {files.console_log}"
 

@@ -28,6 +28,7 @@ from simulator.local.view import Percentiles, RunSnapshot, View
 from simulator.net.listening import listen_in_a_row
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import labels
 from simulator.telemetry.standing import RollingWindow, inside, operation_percentiles, percentiles
 from simulator.telemetry.tally import Tallies, Tally, TallyReader
@@ -52,7 +53,7 @@ class Result:
 
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
     `log_lines_deleted` gave way to later ones. `spans_dropped` did not reach the console, or the collector if there is
-    no console.
+    no console; neither did log records and data points of metrics that were to be exported.
     """
 
     ledger: Ledger
@@ -63,6 +64,8 @@ class Result:
     log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
     spans_dropped: Mapping[str, int] = field(default_factory=dict)
     log_lines_deleted: Mapping[str, int] = field(default_factory=dict)
+    log_records_dropped: Mapping[str, int] = field(default_factory=dict)
+    data_points_dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -186,10 +189,16 @@ class Supervisor:
             operations=operation_percentiles(self._tallies),
             pipeline=percentiles(Tallies(self._tallies.values()).durations(tally.PIPELINE)),
             seconds=time.monotonic() - self._began,
-            log_lines_dropped={n: reader.counts()[tally.LOG_LINES_DROPPED] for n, reader in self._readers.items()},
-            spans_dropped={n: reader.counts()[tally.SPANS_DROPPED] for n, reader in self._readers.items()},
-            log_lines_deleted={n: reader.counts()[tally.LOG_LINES_DELETED] for n, reader in self._readers.items()},
+            log_lines_dropped=self._lost(tally.LOG_LINES_DROPPED),
+            log_lines_deleted=self._lost(tally.LOG_LINES_DELETED),
+            spans_dropped=self._lost(tally.dropped_slot(Signal.TRACES)),
+            log_records_dropped=self._lost(tally.dropped_slot(Signal.LOGS)),
+            data_points_dropped=self._lost(tally.dropped_slot(Signal.METRICS)),
         )
+
+    def _lost(self, slot: str) -> dict[str, int]:
+        """Return a count of losses by process."""
+        return {label: reader.counts()[slot] for label, reader in self._readers.items()}
 
     def _truncated(self) -> Iterator[str]:
         """Yield which tallies were truncated: what was counted after that is not known."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from simulator.render.expressions import (
     CHOSEN,
     END_TO_END,
@@ -20,6 +22,7 @@ from simulator.render.panel_parts import Panel
 from simulator.render.panels_over_time import Look, scatter, stat, time_series
 from simulator.render.queries import Column, Query, quantile_queries
 from simulator.telemetry.catalogue import metrics
+from simulator.telemetry.otlp_signal import Signal
 
 _LAG = metrics.INJECTOR_LAG.exposed
 _DUE, _MISSED = metrics.INJECTOR_DUE.exposed, metrics.INJECTOR_MISSED.exposed
@@ -75,6 +78,12 @@ def _load_numbers() -> tuple[Panel, ...]:
             (1, 1000),
         ),
     )
+
+
+def _others_dropped() -> Iterator[Query]:
+    for signal in (Signal.LOGS, Signal.METRICS):
+        dropped = rate(metrics.DROPPED[signal].exposed, CHOSEN, "stage")
+        yield Query(top(10, "stage", dropped), f"{{{{stage}}}}, {signal.words}")
 
 
 def _schedule() -> tuple[Panel, ...]:
@@ -140,11 +149,13 @@ def _trust() -> tuple[Panel, ...]:
         ),
         time_series(
             "Spans dropped",
-            "Spans per second that no collector accepted, and messages with an impossible due time, whose duration "
-            "is in no figure. With many stages, the 10 with the most of either.",
+            "Spans, log records and data points per second that were exported and that no collector accepted, and "
+            "messages with an impossible due time, whose duration is in no figure. With many stages, the 10 with "
+            "the most of each.",
             "cps",
             [
                 Query(top(10, "stage", rate(metrics.SPANS_DROPPED.exposed, CHOSEN, "stage")), "{{stage}}"),
+                *_others_dropped(),
                 Query(
                     top(10, "stage", rate(metrics.IMPLAUSIBLE.exposed, CHOSEN, "stage")),
                     "{{stage}}, impossible due time",

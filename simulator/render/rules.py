@@ -53,8 +53,9 @@ RUNBOOK = {
         "figures of this test are too good. Give it more workers, or a queue, or a lower rate."
     ),
     "TelemetryDropped": (
-        "Spans were lost, so traces are incomplete: no collector accepts them, or not fast enough. The log of the "
-        "stage (telemetry.export_failed) names the address."
+        "Spans, or log records or data points where they are exported, were lost, so what a collector shows is "
+        "incomplete: it does not accept them, or not fast enough. The log of the stage (telemetry.export_failed) names "
+        "the address."
     ),
 }
 
@@ -91,8 +92,8 @@ def _symptoms(scale: float) -> Iterator[dict[str, Any]]:
     yield _alert("BreakerOpen", opened, 120.0, "ticket", summary, scale)
     missed = f"sum by (stage) (increase({metrics.INJECTOR_MISSED.exposed}[{five}])) > 0"
     yield _alert("ScheduleMissed", missed, 0.0, "ticket", "{{ $labels.stage }} does not keep its schedule", scale)
-    dropped = f"sum by (stage) (increase({metrics.SPANS_DROPPED.exposed}[{five}])) > 0"
-    yield _alert("TelemetryDropped", dropped, 0.0, "ticket", "{{ $labels.stage }} loses spans", scale)
+    dropped = " or ".join(f"sum by (stage) (increase({of.exposed}[{five}])) > 0" for of in metrics.DROPPED.values())
+    yield _alert("TelemetryDropped", dropped, 0.0, "ticket", "{{ $labels.stage }} loses telemetry", scale)
 
 
 def _alert(name: str, expression: str, for_seconds: float, severity: str, summary: str, scale: float) -> dict[str, Any]:

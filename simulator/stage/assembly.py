@@ -42,7 +42,7 @@ from simulator.stage.shared import Shared
 from simulator.stage.signals import Signals, continue_traces, expect_faults, info_labels, instrument, make_signals
 from simulator.stage.travel import RunIdentity, clock_id
 from simulator.telemetry import traces
-from simulator.telemetry.exporting import SpanAccount
+from simulator.telemetry.export_routes import StageExports
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.log_file import LogBound
 from simulator.telemetry.observe import Observer
@@ -87,7 +87,7 @@ class Parts:
     logger: FilteringBoundLogger
     writer: LineWriter
     provider: TracerProvider
-    account: SpanAccount
+    exports: StageExports
     capacity: Capacity
     handling: Handling
     output: Output
@@ -153,7 +153,7 @@ def assemble(
         signals.logger,
         signals.writer,
         signals.provider,
-        signals.account,
+        signals.exports,
         capacity,
         handling,
         output,

@@ -15,6 +15,7 @@ from simulator.stage.shared import Shared
 from simulator.telemetry.lines import Flag
 from simulator.telemetry.otel_ignored import ignored_variables
 from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
+from simulator.telemetry.otlp_signal import Signal
 from simulator.topology.addresses import base_path, url_of
 from simulator.topology.instance_values import resource_of
 from simulator.topology.layers import variable_hint
@@ -94,7 +95,7 @@ class RunningStage:
         parts.logger.info(
             "stage.stopped",
             unfinished=unfinished,
-            spans_dropped=parts.account.dropped,
+            spans_dropped=parts.exports.dropped(Signal.TRACES),
             log_lines_dropped=parts.writer.dropped,
         )
         parts.writer.close(_wait_for_writer)

@@ -1,4 +1,4 @@
-"""What the stages of a process share: its runtime, one thread for logs, one exporter for spans, the libraries.
+"""What the stages of a process share: its runtime, one thread for logs, the ways to collectors, the libraries.
 
 None of it depends on the number of stages, so that a thousand of them are not a thousand threads and timers.
 """
@@ -6,25 +6,25 @@ None of it depends on the number of stages, so that a thousand of them are not a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from gevent import monkey
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
-from opentelemetry.sdk.trace import TracerProvider
 
 from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.http_wire import OutgoingRequest
 from simulator.telemetry.at_work import AtWork, LoggerAtWork, ProviderAtWork, Shown
 from simulator.telemetry.batching import read_batching
-from simulator.telemetry.exporting import PatientExporter, SpanAccount, SpanQueue
+from simulator.telemetry.encoding import SpanEncoder
+from simulator.telemetry.export_routes import ExportRoute, collector_route
 from simulator.telemetry.lines import WriterThread
 from simulator.telemetry.logs import forward_library_warnings
 from simulator.telemetry.otlp import exports_spans
 from simulator.telemetry.otlp_destination import read_destination
-from simulator.telemetry.otlp_sending import OtlpSender
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.process_metrics import ProcessMetrics
 from simulator.telemetry.propagation import install_propagation
 
@@ -34,7 +34,7 @@ Turn = Callable[[], AbstractContextManager[None]]
 class Shared:
     """What exists once in a process, made before its first stage.
 
-    `endpoint` is where spans go, "" if none leave the process. `turn()` is held while lines are written.
+    `routes` are where each signal goes. `turn()` is held while lines are written.
     """
 
     def __init__(self, environment: Mapping[str, str], turn: Turn = nullcontext) -> None:
@@ -47,13 +47,7 @@ class Shared:
         )
         self.runtime = GeventRuntime()
         self.at_work = AtWork()
-        self.endpoint = ""
-        self._queue: SpanQueue | None = None
-        if exports_spans(environment):
-            destination = read_destination(environment)
-            exporter = PatientExporter(OtlpSender(destination, time.monotonic), time.monotonic)
-            self._queue = SpanQueue(exporter, read_batching(environment))
-            self.endpoint = destination.endpoint
+        self.routes = {Signal.TRACES: list(_span_routes(environment))}
         install_propagation(environment)
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
         _instrument_requests(self.at_work)
@@ -63,10 +57,11 @@ class Shared:
         """Add the telemetry of a stage, for the libraries."""
         self.at_work.add(shown)
 
-    def export(self, provider: TracerProvider, account: SpanAccount) -> None:
-        """Export the spans of a stage."""
-        if self._queue is not None:
-            provider.add_span_processor(self._queue.processor(provider.resource, account))
+
+def _span_routes(environment: Mapping[str, str]) -> Iterator[ExportRoute]:
+    if exports_spans(environment):
+        destination, batching = read_destination(environment), read_batching(environment)
+        yield collector_route(Signal.TRACES, destination, SpanEncoder().encode, batching, time.monotonic)
 
 
 def _instrument_requests(at_work: AtWork) -> None:

@@ -29,16 +29,18 @@ from simulator.stage.shared import Shared
 from simulator.telemetry import traces
 from simulator.telemetry.at_work import Shown
 from simulator.telemetry.clock import Clock
-from simulator.telemetry.exporting import SpanAccount
+from simulator.telemetry.export_routes import StageExports
 from simulator.telemetry.families import Measured
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.log_file import LogBound, LogFile
 from simulator.telemetry.logs import LogSink, make_logger
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.observe import Sink
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import create_file
 from simulator.telemetry.service import Service, as_the_environment_says, described
-from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, SPANS_DROPPED, Tally, TallySink
+from simulator.telemetry.span_export import StageSpans
+from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, Tally, TallySink, dropped_slot
 from simulator.topology.graph import calls_of
 from simulator.topology.instance_values import resource_of
 from simulator.topology.model import Stage
@@ -51,7 +53,7 @@ _SPAN_START = "opentelemetry-flask.starttime_key"
 class Signals:
     """The log, the metrics and the spans of a stage; `sinks` record its messages.
 
-    `account` counts what becomes of the spans, `shown` is the telemetry that libraries use.
+    `exports` counts what of them did not arrive, `shown` is the telemetry that libraries use.
     """
 
     logger: FilteringBoundLogger
@@ -59,7 +61,7 @@ class Signals:
     registry: CollectorRegistry
     metrics: Metrics
     provider: TracerProvider
-    account: SpanAccount
+    exports: StageExports
     shown: Shown
     spans: traces.SpanSink
     sinks: tuple[Sink, ...]
@@ -89,15 +91,16 @@ def make_signals(
     provider = traces.make_provider(service, environment)
     shown = Shown(provider, logger)
     shared.add(shown)
-    account = SpanAccount(logger, _on_dropped_spans(metrics, tally), shared.endpoint)
-    shared.export(provider, account)
+    exports = StageExports(logger, _on_dropped(metrics, tally))
+    for route in shared.routes[Signal.TRACES]:
+        provider.add_span_processor(StageSpans(route.queue, provider.resource, exports.account(route)))
     spans = traces.SpanSink(
         provider, settings.name, str(stage.role), root_name=stage.span or traces.ROOT, databases=_databases(settings)
     )
     sinks: list[Sink] = [LogSink(logger), metrics, spans]
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
-    return Signals(logger, writer, registry, metrics, provider, account, shown, spans, tuple(sinks))
+    return Signals(logger, writer, registry, metrics, provider, exports, shown, spans, tuple(sinks))
 
 
 def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service:
@@ -224,10 +227,10 @@ def expect_faults(metrics: Metrics, stage: Stage) -> None:
         metrics.expect_faults((fault.name for fault in operation.faults), name)
 
 
-def _on_dropped_spans(metrics: Metrics, tally: Tally | None) -> Callable[[int], None]:
-    def record(count: int) -> None:
-        metrics.record_dropped_spans(count)
+def _on_dropped(metrics: Metrics, tally: Tally | None) -> Callable[[Signal, int], None]:
+    def record(signal: Signal, count: int) -> None:
+        metrics.record_dropped(signal, count)
         if tally is not None:
-            tally.add(SPANS_DROPPED, count)
+            tally.add(dropped_slot(signal), count)
 
     return record

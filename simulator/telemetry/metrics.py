@@ -20,6 +20,7 @@ from simulator.telemetry.catalogue.state import StageState
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.families import Families, Measured
 from simulator.telemetry.observe import Sink
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.record import (
     Arrival,
     Attempt,
@@ -151,9 +152,9 @@ class Metrics(Sink):
         """Record that a client hung up before its answer."""
         self._families.series(catalogue.CLIENT_DISCONNECTS).inc()
 
-    def record_dropped_spans(self, count: int) -> None:
-        """Record that spans were lost."""
-        self._families.series(catalogue.SPANS_DROPPED).inc(count)
+    def record_dropped(self, signal: Signal, count: int) -> None:
+        """Record that spans, log records or data points were lost."""
+        self._families.series(catalogue.DROPPED[signal]).inc(count)
 
     def record_ejection(self, downstream: str) -> None:
         """Record that an instance of a downstream could not be reached and is ejected for a while."""

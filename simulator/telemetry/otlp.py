@@ -1,4 +1,4 @@
-"""Where spans go, by OpenTelemetry's own variables of the environment."""
+"""Where spans, log records and metrics go, by OpenTelemetry's own variables of the environment."""
 
 from __future__ import annotations
 
@@ -6,26 +6,55 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from simulator.telemetry.otlp_signal import Signal
 from simulator.urls import redacted
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 # The prefix of all the settings of the OTLP exporter: endpoint, headers, certificate, timeout, compression.
 OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
-TRACES_PREFIX = f"{OTLP_PREFIX}TRACES_"
-ENDPOINT_VARIABLES = (f"{OTLP_PREFIX}ENDPOINT", f"{TRACES_PREFIX}ENDPOINT")
+ENDPOINT_VARIABLES = (f"{OTLP_PREFIX}ENDPOINT", f"{OTLP_PREFIX}TRACES_ENDPOINT")
 TIMEOUT_VARIABLE = f"{OTLP_PREFIX}TIMEOUT"
 # The specification knows these; only the first is supported here.
 PROTOCOLS = ("http/protobuf", "http/json", "grpc")
 MAX_TIMEOUT_MILLIS = 600_000
 # How long a stage that stops waits for its spans to arrive.
 FLUSH_SECONDS = 4.0
+# What each of the variables OTEL_*_EXPORTER may name.
+EXPORTERS: Mapping[Signal, tuple[str, ...]] = {
+    Signal.TRACES: ("otlp", "console", "none"),
+    Signal.LOGS: ("otlp", "console", "none"),
+    Signal.METRICS: ("otlp", "console", "prometheus", "none"),
+}
+_DEFAULT_EXPORTERS: Mapping[Signal, str] = {Signal.TRACES: "otlp", Signal.LOGS: "none", Signal.METRICS: "none"}
 _MILLIS = re.compile(r"[0-9]{1,9}")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
+def exporters(environment: Mapping[str, str], signal: Signal) -> tuple[str, ...]:
+    """Return where a signal is to go, as OTEL_TRACES_EXPORTER, OTEL_LOGS_EXPORTER or OTEL_METRICS_EXPORTER say.
+
+    Each is `otlp`, `console` or what EXPORTERS has beside them. Where the specification's default for logs and metrics
+    is otlp, it is none here: they are on standard output and /metrics already.
+    """
+    if not makes_spans(environment):
+        return ()
+    text = environment.get(exporter_variable(signal), "").strip().lower() or _DEFAULT_EXPORTERS[signal]
+    return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip()) not in ("", "none")))
+
+
+def exporter_variable(signal: Signal) -> str:
+    """Return the variable that says where a signal goes."""
+    return f"OTEL_{signal.upper()}_EXPORTER"
+
+
+def exports(environment: Mapping[str, str], signal: Signal) -> bool:
+    """Return whether a signal is to go to a collector."""
+    return "otlp" in exporters(environment, signal)
+
+
 def exports_spans(environment: Mapping[str, str]) -> bool:
-    """Return whether spans are to leave the process, as OTEL_TRACES_EXPORTER and OTEL_SDK_DISABLED say."""
-    return makes_spans(environment) and environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() != "none"
+    """Return whether spans are to go to a collector, as OTEL_TRACES_EXPORTER and OTEL_SDK_DISABLED say."""
+    return exports(environment, Signal.TRACES)
 
 
 def makes_spans(environment: Mapping[str, str]) -> bool:
@@ -35,30 +64,39 @@ def makes_spans(environment: Mapping[str, str]) -> bool:
 
 def traces_endpoint(environment: Mapping[str, str]) -> str:
     """Return the URL that spans go to, by OpenTelemetry's own variables."""
-    base, traces = ENDPOINT_VARIABLES
-    if endpoint := environment.get(traces):
+    return endpoint_of(environment, Signal.TRACES)
+
+
+def endpoint_of(environment: Mapping[str, str], signal: Signal) -> str:
+    """Return the URL that a signal goes to: its own variable has the whole of it, the general one the beginning."""
+    if endpoint := environment.get(f"{otlp_prefix(signal)}ENDPOINT"):
         return endpoint
-    return (environment.get(base) or DEFAULT_ENDPOINT).rstrip("/") + "/v1/traces"
+    return (environment.get(f"{OTLP_PREFIX}ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/") + signal.path
 
 
-def otlp_variable(environment: Mapping[str, str], name: str) -> str:
-    """Return which variable has a setting of the OTLP exporter: the one for traces if it is set."""
-    traces = TRACES_PREFIX + name
-    return traces if environment.get(traces) else OTLP_PREFIX + name
+def otlp_prefix(signal: Signal) -> str:
+    """Return the prefix of the settings of the OTLP exporter for one signal."""
+    return f"{OTLP_PREFIX}{signal.upper()}_"
 
 
-def otlp_setting(environment: Mapping[str, str], name: str) -> str:
-    """Return a setting of the OTLP exporter for traces, "" if it is not set."""
-    return environment.get(otlp_variable(environment, name), "")
+def otlp_variable(environment: Mapping[str, str], name: str, signal: Signal = Signal.TRACES) -> str:
+    """Return which variable has a setting of the OTLP exporter: the one for the signal if it is set."""
+    own = otlp_prefix(signal) + name
+    return own if environment.get(own) else OTLP_PREFIX + name
 
 
-def timeout_seconds(environment: Mapping[str, str]) -> float | None:
-    """Return OTEL_EXPORTER_OTLP_TIMEOUT or its _TRACES_ form, which are in milliseconds, in seconds.
+def otlp_setting(environment: Mapping[str, str], name: str, signal: Signal = Signal.TRACES) -> str:
+    """Return a setting of the OTLP exporter for a signal, "" if it is not set."""
+    return environment.get(otlp_variable(environment, name, signal), "")
+
+
+def timeout_seconds(environment: Mapping[str, str], signal: Signal = Signal.TRACES) -> float | None:
+    """Return OTEL_EXPORTER_OTLP_TIMEOUT or its form for the signal, which are in milliseconds, in seconds.
 
     None if neither is set. 0, which stands for no limit, means the longest that is allowed. Raise ValueError if the
     value is not such a time.
     """
-    text = otlp_setting(environment, "TIMEOUT").strip()
+    text = otlp_setting(environment, "TIMEOUT", signal).strip()
     return millis(text) / 1000 if text else None
 
 
@@ -69,10 +107,10 @@ def millis(text: str) -> int:
     return int(text) or MAX_TIMEOUT_MILLIS
 
 
-def endpoint_problem(environment: Mapping[str, str]) -> str:
-    """Return what is wrong with the URL that spans go to, in a text that names its variable; "" if it is valid."""
-    variable = next((name for name in reversed(ENDPOINT_VARIABLES) if environment.get(name)), "")
-    if not variable:
+def endpoint_problem(environment: Mapping[str, str], signal: Signal = Signal.TRACES) -> str:
+    """Return what is wrong with the URL that a signal goes to, in a text that names its variable; "" if it is valid."""
+    variable = otlp_variable(environment, "ENDPOINT", signal)
+    if not environment.get(variable):
         return ""
     url = environment[variable]
     try:

@@ -1,4 +1,4 @@
-"""The collector that spans go to, read from the environment once: its URL, headers, proxies and authorities."""
+"""The collector that a signal goes to, read from the environment once: its URL, headers, proxies and authorities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from opentelemetry.util.re import parse_env_headers
 
-from simulator.telemetry.otlp import otlp_setting, timeout_seconds, traces_endpoint
+from simulator.telemetry.otlp import endpoint_of, otlp_setting, timeout_seconds
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.proxies import proxies_for
 from simulator.urls import redacted
 
@@ -43,10 +44,14 @@ class Destination:
         return redacted(self.endpoint)
 
 
-def read_destination(environment: Mapping[str, str]) -> Destination:
-    """Return the collector by OTEL_EXPORTER_OTLP_* and their _TRACES_ forms, which take precedence."""
-    endpoint, authorization = _without_user(traces_endpoint(environment))
-    headers = dict(parse_env_headers(otlp_setting(environment, "HEADERS"), liberal=True))
+def read_destination(environment: Mapping[str, str], signal: Signal = Signal.TRACES) -> Destination:
+    """Return the collector by OTEL_EXPORTER_OTLP_* and their forms for the signal, which take precedence."""
+
+    def setting(name: str) -> str:
+        return otlp_setting(environment, name, signal)
+
+    endpoint, authorization = _without_user(endpoint_of(environment, signal))
+    headers = dict(parse_env_headers(setting("HEADERS"), liberal=True))
     if authorization:
         headers.setdefault("authorization", authorization)
     authorities = next((environment[name] for name in _AUTHORITIES if environment.get(name)), "")
@@ -54,11 +59,11 @@ def read_destination(environment: Mapping[str, str]) -> Destination:
     return Destination(
         endpoint=endpoint,
         headers=headers,
-        timeout_seconds=timeout_seconds(environment) or DEFAULT_TIMEOUT_SECONDS,
-        compression=otlp_setting(environment, "COMPRESSION").strip().lower() or "none",
-        certificate=otlp_setting(environment, "CERTIFICATE") or authorities,
-        client_certificate=otlp_setting(environment, "CLIENT_CERTIFICATE"),
-        client_key=otlp_setting(environment, "CLIENT_KEY"),
+        timeout_seconds=timeout_seconds(environment, signal) or DEFAULT_TIMEOUT_SECONDS,
+        compression=setting("COMPRESSION").strip().lower() or "none",
+        certificate=setting("CERTIFICATE") or authorities,
+        client_certificate=setting("CLIENT_CERTIFICATE"),
+        client_key=setting("CLIENT_KEY"),
         proxies=proxies_for(endpoint, environment),
     )
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from simulator.telemetry.otlp import otlp_setting, otlp_variable
+from simulator.telemetry.otlp_signal import Signal
 
 
-def file_problems(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the files, as (variable, text)."""
-    authorities = otlp_setting(environment, "CERTIFICATE")
+def file_problems(environment: Mapping[str, str], signal: Signal = Signal.TRACES) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the files for a signal, as (variable, text)."""
+    authorities = otlp_setting(environment, "CERTIFICATE", signal)
     if authorities and (problem := _authorities_problem(authorities)):
-        yield otlp_variable(environment, "CERTIFICATE"), problem
-    certificate, key = (otlp_setting(environment, name) for name in ("CLIENT_CERTIFICATE", "CLIENT_KEY"))
+        yield otlp_variable(environment, "CERTIFICATE", signal), problem
+    certificate, key = (otlp_setting(environment, name, signal) for name in ("CLIENT_CERTIFICATE", "CLIENT_KEY"))
     if not certificate:
         return
     unreadable = [
@@ -23,9 +24,9 @@ def file_problems(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if path and (text := _unreadable(path))
     ]
     for name, text in unreadable:
-        yield otlp_variable(environment, name), text
+        yield otlp_variable(environment, name, signal), text
     if not unreadable and (problem := _pair_problem(certificate, key)):
-        yield otlp_variable(environment, "CLIENT_CERTIFICATE"), problem
+        yield otlp_variable(environment, "CLIENT_CERTIFICATE", signal), problem
 
 
 def _authorities_problem(path: str) -> str:

@@ -1,11 +1,10 @@
-"""One attempt to send spans to a collector, and its answer."""
+"""One attempt to send a batch to a collector over HTTP, and its answer."""
 
 from __future__ import annotations
 
 import http.client
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
@@ -14,9 +13,12 @@ import urllib3
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_session import make_session
+from simulator.telemetry.otlp_signal import Signal
 
+PROTOBUF = "application/x-protobuf"
 PAUSE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 30.0
 _MIN_PAUSE_SECONDS = 1.0
@@ -33,38 +35,13 @@ NO_CONNECTION = "no connection to the collector"
 _GRPC = "; a gRPC port, as 4317 often is, does not accept http/protobuf"
 # What OTLP lets a client retry; anything else would end the same way.
 _RETRYABLE = (429, 502, 503, 504)
+_REJECTED_IN_JSON = {
+    Signal.TRACES: "rejectedSpans",
+    Signal.LOGS: "rejectedLogRecords",
+    Signal.METRICS: "rejectedDataPoints",
+}
 # These are about one body; the next one may succeed at once.
 _ABOUT_THE_BODY = (400, 413, 415, 422)
-
-
-@dataclass(frozen=True)
-class SpanBatch:
-    """A request to a collector: its body, compressed or not, and what its headers must say.
-
-    `spans` is how many are in it, `via` the header of that name: who has forwarded it before.
-    """
-
-    body: bytes
-    content_type: str
-    content_encoding: str
-    spans: int
-    via: str = ""
-
-
-@dataclass(frozen=True)
-class CollectorAnswer:
-    """How an attempt ended.
-
-    `pause_seconds` is how long to wait before the next attempt; `problem` is a text, "" for none. `status` is that of a
-    refusal, None if the spans were accepted or there was no answer.
-    """
-
-    is_taken: bool
-    is_worth_retrying: bool = False
-    pause_seconds: float = 0.0
-    spans_rejected: int = 0
-    problem: str = ""
-    status: int | None = None
 
 
 class Poster:
@@ -81,7 +58,7 @@ class Poster:
         self._monotonic = monotonic
         self._session = make_session(destination)
 
-    def __call__(self, batch: SpanBatch, timeout_seconds: float) -> CollectorAnswer:
+    def __call__(self, batch: OtlpBatch, timeout_seconds: float) -> CollectorAnswer:
         """Make one attempt, for at most `timeout_seconds` without a byte from the collector."""
         end = self._monotonic() + timeout_seconds
         try:
@@ -92,7 +69,7 @@ class Poster:
                 if not _was_connected(error) or self._monotonic() >= end:
                     raise
                 return self._post(batch, end)
-        except Exception as error:  # noqa: BLE001 - a failure costs spans, which are counted, and nothing else
+        except Exception as error:  # noqa: BLE001 - a failure costs items, which are counted, and nothing else
             problem = _explained(error, timeout_seconds)
             return CollectorAnswer(False, is_worth_retrying=True, pause_seconds=PAUSE_SECONDS, problem=problem)
 
@@ -100,7 +77,7 @@ class Poster:
         """Close the connections."""
         self._session.close()
 
-    def _post(self, batch: SpanBatch, end: float) -> CollectorAnswer:
+    def _post(self, batch: OtlpBatch, end: float) -> CollectorAnswer:
         with self._session.post(
             self._destination.endpoint,
             data=batch.body,
@@ -109,9 +86,9 @@ class Poster:
             allow_redirects=False,
             stream=True,
         ) as response:
-            return _answer(response, lambda: self._monotonic() < end)
+            return _answer(response, batch.signal, lambda: self._monotonic() < end)
 
-    def _headers(self, batch: SpanBatch) -> dict[str, str]:
+    def _headers(self, batch: OtlpBatch) -> dict[str, str]:
         headers = {**self._destination.headers, **self._headers_always, "content-type": batch.content_type}
         if batch.via:
             headers["via"] = ", ".join(filter(None, (batch.via, headers.get("via"))))
@@ -120,13 +97,13 @@ class Poster:
         return headers
 
 
-def _answer(response: requests.Response, in_time: Callable[[], bool]) -> CollectorAnswer:
+def _answer(response: requests.Response, signal: Signal, in_time: Callable[[], bool]) -> CollectorAnswer:
     body = _start_of(response, in_time)
     status = response.status_code
     if 200 <= status < 300:
-        rejected, reason = _partial_success(body, response.headers.get("Content-Type", ""))
-        problem = f"the collector rejected {rejected} spans: {_printable(reason)}" if rejected else ""
-        return CollectorAnswer(True, spans_rejected=rejected, problem=problem)
+        rejected, reason = _partial_success(body, response.headers.get("Content-Type", ""), signal)
+        problem = f"the collector rejected {rejected} {signal.words}: {_printable(reason)}" if rejected else ""
+        return CollectorAnswer(True, rejected=rejected, problem=problem)
     problem = f"the collector answered {status} {_phrase(status)}".rstrip()
     if status in _ABOUT_THE_BODY:
         return CollectorAnswer(False, problem=problem, status=status)
@@ -149,12 +126,13 @@ def _start_of(response: requests.Response, in_time: Callable[[], bool]) -> bytes
     return body
 
 
-def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
-    """Return how many spans were rejected, and why, as far as the answer says so readably."""
+def _partial_success(body: bytes, content_type: str, signal: Signal) -> tuple[int, str]:
+    """Return how many items were rejected, and why, as far as the answer says so readably."""
     try:
         if content_type.startswith("application/json"):
             partial = orjson.loads(body)["partialSuccess"]
-            return max(0, int(partial["rejectedSpans"])), str(partial.get("errorMessage", ""))
+            return max(0, int(partial[_REJECTED_IN_JSON[signal]])), str(partial.get("errorMessage", ""))
+        # In protobuf the answers of the three services are the same but for the names of their fields.
         success = ExportTraceServiceResponse.FromString(body).partial_success
     except (DecodeError, ValueError, LookupError, TypeError, AttributeError):
         return 0, ""

@@ -1,4 +1,4 @@
-"""Sending batches of spans to a collector over HTTP: encoded, compressed, and retried where OTLP says so."""
+"""Sending batches to a collector: encoded, compressed, and retried where OTLP says so."""
 
 from __future__ import annotations
 
@@ -7,35 +7,52 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Generic, TypeVar
 
 import simulator
-from simulator.telemetry.encoding import SpanEncoder
+from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch, Transport
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import CollectorAnswer, Poster, SpanBatch
+from simulator.telemetry.otlp_posting import PROTOBUF, Poster
+from simulator.telemetry.otlp_signal import Signal
 
 _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+Encoded = TypeVar("Encoded")
 
 
-class OtlpSender:
-    """Send batches to one collector; a temporary refusal is retried, as far as the time for a batch allows."""
+def http_transport(destination: Destination) -> Poster:
+    """Return the way to a collector over HTTP."""
+    return Poster(destination, {"user-agent": f"web-service-simulator/{simulator.__version__}"})
 
-    def __init__(self, destination: Destination, monotonic: Callable[[], float] = time.monotonic) -> None:
+
+class OtlpSender(Generic[Encoded]):
+    """Send batches to one collector; a temporary refusal is retried, as far as the time for a batch allows.
+
+    `encode(items)` returns the request of the signal's service in protobuf, `transport` takes it to the collector.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        encode: Callable[[Sequence[Encoded]], bytes],
+        transport: Transport,
+        signal: Signal = Signal.TRACES,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._destination = destination
+        self._encode = encode
+        self._transport = transport
+        self._signal = signal
         self._monotonic = monotonic
-        self._encoder = SpanEncoder()
-        self._post = Poster(destination, {"user-agent": f"web-service-simulator/{simulator.__version__}"})
         self._closed = threading.Event()
 
-    def send(self, spans: Sequence[ReadableSpan], timeout_seconds: float | None = None) -> CollectorAnswer:
+    def send(self, items: Sequence[Encoded], timeout_seconds: float | None = None) -> CollectorAnswer:
         """Send a batch, within `timeout_seconds` or the destination's own timeout, whichever is shorter."""
         own = self._destination.timeout_seconds
         end = self._monotonic() + (own if timeout_seconds is None else min(own, timeout_seconds))
-        batch = self._batch(spans)
+        batch = self._batch(items)
         while True:
-            answer = self._post(batch, end - self._monotonic())
-            # Without an answer it is unknown whether the spans arrived.
+            answer = self._transport(batch, end - self._monotonic())
+            # Without an answer it is unknown whether the items arrived.
             is_temporary = answer.is_worth_retrying and answer.status is not None
             if not is_temporary or self._monotonic() + answer.pause_seconds >= end:
                 return answer
@@ -45,11 +62,11 @@ class OtlpSender:
     def close(self) -> None:
         """Close the connections, and end a wait between two attempts."""
         self._closed.set()
-        self._post.close()
+        self._transport.close()
 
-    def _batch(self, spans: Sequence[ReadableSpan]) -> SpanBatch:
-        body = self._encoder.encode(spans)
+    def _batch(self, items: Sequence[Encoded]) -> OtlpBatch:
+        body = self._encode(items)
         compression = self._destination.compression
         if compression in _COMPRESSORS:
-            return SpanBatch(_COMPRESSORS[compression](body), "application/x-protobuf", compression, len(spans))
-        return SpanBatch(body, "application/x-protobuf", "identity", len(spans))
+            return OtlpBatch(_COMPRESSORS[compression](body), PROTOBUF, compression, len(items), signal=self._signal)
+        return OtlpBatch(body, PROTOBUF, "identity", len(items), signal=self._signal)

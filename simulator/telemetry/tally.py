@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from simulator.telemetry.observe import Sink
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.record import OUTSIDE, Arrival, Attempt, CallOutcome, Outcome, StageRecord
 from simulator.telemetry.run_files import create_file
 
@@ -33,13 +34,13 @@ PIPELINE = "pipeline_seconds"
 DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
 LOG_LINES_DROPPED, LOG_LINES_DELETED = "log_lines_dropped", "log_lines_deleted"
 LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
-SPANS_DROPPED = "spans_dropped"
+_DROPPED = tuple(f"{signal.items}_dropped" for signal in Signal)
 # Of the console: spans that were to be forwarded to the user's collector, and those that it accepted.
 SPANS_OFFERED, SPANS_FORWARDED = "spans_offered", "spans_forwarded"
 # How an attempt, and not only a whole call, can end.
 ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
 _LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED)
-_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, *_LOG_COUNTS, SPANS_DROPPED)
+_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, *_LOG_COUNTS, *_DROPPED)
 
 
 def bucket_of(seconds: float) -> int:
@@ -83,6 +84,11 @@ def operations_of(names: Iterable[str]) -> list[str]:
     """Return the operations that are counted apart, by the names of all counts."""
     prefix = outcome_slot(Outcome.DELIVERED) + "/"
     return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
+
+def dropped_slot(signal: Signal) -> str:
+    """Return the name of the count of spans, log records or data points that did not arrive where they were sent."""
+    return f"{signal.items}_dropped"
 
 
 def sent_slot(downstream: str, operation: str = "") -> str:

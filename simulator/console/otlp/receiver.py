@@ -21,7 +21,7 @@ from simulator.console.otlp.other_signals import OTHER_SIGNALS, checks_of
 from simulator.console.otlp.protobuf_form import MAX_SPANS, protobuf_reader, too_many_spans
 from simulator.console.otlp.refusals import Refusals
 from simulator.console.turns import Turns
-from simulator.telemetry.otlp_posting import SpanBatch
+from simulator.telemetry.otlp_batch import OtlpBatch
 
 PREFIX = "/v1"
 PATH = "/v1/traces"
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 def make_receiver(
     take: Callable[[ExportTraceServiceRequest], Refusals],
-    forward: Callable[[SpanBatch], object] | None = None,
+    forward: Callable[[OtlpBatch], object] | None = None,
     max_bytes: int = MAX_BYTES,
     max_held_bytes: int | None = None,
     time_limit: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -58,7 +58,7 @@ def make_receiver(
         refusals = take(exported)
         if forward is not None:
             via = request.headers.get("Via", "")
-            forward(SpanBatch(packed, request.mimetype, encoding_of(request), spans, via))
+            forward(OtlpBatch(packed, request.mimetype, encoding_of(request), spans, via))
         return _success(request.mimetype, refusals)
 
     def dropper(readers: Mapping[str, Callable[[bytes], object]]) -> Callable[[], Response]:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulator.console.traces.destination import destination_from, forwarding_url
+from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import CollectorAnswer, Poster, SpanBatch
+from simulator.telemetry.otlp_posting import Poster
 from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED
 
-__all__ = ["Destination", "Forwarder", "ForwarderStatus", "SpanBatch", "destination_from", "forwarding_url"]
+__all__ = ["Destination", "Forwarder", "ForwarderStatus", "OtlpBatch", "destination_from", "forwarding_url"]
 
 MAX_BYTES = 8 * 2**20
 # A batch's memory beside its body, so that very many small ones are bounded too.
@@ -50,7 +51,7 @@ class Forwarder:
         self,
         destination: Destination,
         max_bytes: int = MAX_BYTES,
-        post: Callable[[SpanBatch, float], CollectorAnswer] | None = None,
+        post: Callable[[OtlpBatch, float], CollectorAnswer] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         count: Callable[[str, int], None] = lambda name, spans: None,
     ) -> None:
@@ -61,24 +62,24 @@ class Forwarder:
         self._monotonic = monotonic
         self._count = count
         self._changed = threading.Condition()
-        self._waiting: deque[SpanBatch] = deque()
-        self._in_flight: SpanBatch | None = None
+        self._waiting: deque[OtlpBatch] = deque()
+        self._in_flight: OtlpBatch | None = None
         self._held_bytes = 0  # waiting and in flight
         self._forwarded = self._dropped = 0
         self._problem = ""
         self._is_closed = False
 
-    def offer(self, batch: SpanBatch) -> None:
+    def offer(self, batch: OtlpBatch) -> None:
         """Queue a batch for forwarding, or drop and count it. Never blocks."""
-        if not batch.spans:
+        if not batch.items:
             return
         with self._changed:
-            self._count(SPANS_OFFERED, batch.spans)
+            self._count(SPANS_OFFERED, batch.items)
             if self._name in batch.via:
                 self._problem = _OWN
-                self._dropped += batch.spans
+                self._dropped += batch.items
             elif self._is_closed:
-                self._dropped += batch.spans
+                self._dropped += batch.items
             else:
                 self._waiting.append(batch)
                 self._held_bytes += _bytes_of(batch)
@@ -99,13 +100,13 @@ class Forwarder:
     def status(self) -> ForwarderStatus:
         """Return the present state."""
         with self._changed:
-            waiting = sum(batch.spans for batch in self._waiting)
-            waiting += self._in_flight.spans if self._in_flight is not None else 0
+            waiting = sum(batch.items for batch in self._waiting)
+            waiting += self._in_flight.items if self._in_flight is not None else 0
             return ForwarderStatus(
                 self._destination.shown_endpoint, self._forwarded, self._dropped, waiting, self._problem
             )
 
-    def _next(self, wait_seconds: float = _IDLE_SECONDS) -> SpanBatch | None:
+    def _next(self, wait_seconds: float = _IDLE_SECONDS) -> OtlpBatch | None:
         with self._changed:
             if not self._waiting:
                 self._changed.wait(wait_seconds)
@@ -114,7 +115,7 @@ class Forwarder:
             self._in_flight = self._waiting.popleft()
             return self._in_flight
 
-    def _attempt(self, batch: SpanBatch, timeout_seconds: float) -> CollectorAnswer:
+    def _attempt(self, batch: OtlpBatch, timeout_seconds: float) -> CollectorAnswer:
         answer = self._post(batch, timeout_seconds)
         with self._changed:
             self._in_flight = None
@@ -123,10 +124,10 @@ class Forwarder:
                 self._waiting.appendleft(batch)
                 return answer
             self._held_bytes -= _bytes_of(batch)
-            lost = min(answer.spans_rejected, batch.spans) if answer.is_taken else batch.spans
+            lost = min(answer.rejected, batch.items) if answer.is_taken else batch.items
             self._dropped += lost
-            self._forwarded += batch.spans - lost
-            self._count(SPANS_FORWARDED, batch.spans - lost)
+            self._forwarded += batch.items - lost
+            self._count(SPANS_FORWARDED, batch.items - lost)
         return answer
 
     def _make_room(self) -> None:
@@ -145,10 +146,10 @@ class Forwarder:
             while self._waiting:
                 self._drop(self._waiting.popleft())
 
-    def _drop(self, batch: SpanBatch) -> None:
+    def _drop(self, batch: OtlpBatch) -> None:
         self._held_bytes -= _bytes_of(batch)
-        self._dropped += batch.spans
+        self._dropped += batch.items
 
 
-def _bytes_of(batch: SpanBatch) -> int:
+def _bytes_of(batch: OtlpBatch) -> int:
     return len(batch.body) + BATCH_OVERHEAD_BYTES

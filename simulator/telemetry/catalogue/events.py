@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulator.telemetry.catalogue.event_records import LogEvent, LogKey
 
 # What logs in place of a stage's code.
-_LOGS, _EXPORTING = "simulator.telemetry.logs", "simulator.telemetry.exporting"
+_LOGS, _EXPORTING = "simulator.telemetry.logs", "simulator.telemetry.export_account"
 _RUNNING, _OUTGOING = "simulator.stage.running", "simulator.stage.outgoing"
 _CONTROL, _SCHEDULE = "simulator.stage.control", "simulator.telemetry.schedule"
 
@@ -209,21 +209,24 @@ LOGS_DROPPED = LogEvent(
 EXPORT_FAILED = LogEvent(
     name="telemetry.export_failed",
     levels=("warning",),
-    help="The collector can't be reached or refuses spans; later failures are only counted",
+    help="The collector can't be reached or refuses a signal; later failures are only counted",
     keys=(*_keys(endpoint="string", reason="string"), *_optional(hint="string")),
     emitted=_EXPORTING,
 )
 EXPORT_RECOVERED = LogEvent(
     name="telemetry.export_recovered",
     levels=("info",),
-    help="Spans get through again",
-    keys=_keys(endpoint="string", spans_dropped="integer"),
+    help="A signal gets through again; what was lost",
+    keys=(
+        *_keys(endpoint="string"),
+        *_optional(spans_dropped="integer", log_records_dropped="integer", data_points_dropped="integer"),
+    ),
     emitted=_EXPORTING,
 )
 QUEUE_FULL = LogEvent(
     name="telemetry.queue_full",
     levels=("warning",),
-    help="Spans are made faster than the collector takes them",
+    help="Spans, log records or data points are made faster than the collector takes them",
     keys=_keys(endpoint="string", reason="string"),
     emitted=_EXPORTING,
 )
@@ -239,6 +242,34 @@ SPANS_DROPPED = LogEvent(
     levels=("warning",),
     help="Spans did not arrive, at the end",
     keys=_keys(endpoint="string", spans_dropped="integer"),
+    emitted=_EXPORTING,
+)
+LOG_RECORDS_REJECTED = LogEvent(
+    name="telemetry.log_records_rejected",
+    levels=("warning",),
+    help="The collector took a batch, but not all of its log records",
+    keys=_keys(endpoint="string", reason="string"),
+    emitted=_EXPORTING,
+)
+LOG_RECORDS_DROPPED = LogEvent(
+    name="telemetry.log_records_dropped",
+    levels=("warning",),
+    help="Log records did not arrive, at the end",
+    keys=_keys(endpoint="string", log_records_dropped="integer"),
+    emitted=_EXPORTING,
+)
+DATA_POINTS_REJECTED = LogEvent(
+    name="telemetry.data_points_rejected",
+    levels=("warning",),
+    help="The collector took a batch, but not all of its data points",
+    keys=_keys(endpoint="string", reason="string"),
+    emitted=_EXPORTING,
+)
+DATA_POINTS_DROPPED = LogEvent(
+    name="telemetry.data_points_dropped",
+    levels=("warning",),
+    help="Data points did not arrive, at the end",
+    keys=_keys(endpoint="string", data_points_dropped="integer"),
     emitted=_EXPORTING,
 )
 ENDPOINT_UNUSABLE = LogEvent(

@@ -6,6 +6,7 @@ from functools import partial
 
 from simulator.telemetry.catalogue.convention import Convention
 from simulator.telemetry.catalogue.metric_records import Metric, MetricKind, MoreLabels
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.record import Outcome
 
 # OpenTelemetry's advised buckets for the duration of HTTP requests, in seconds.
@@ -207,8 +208,23 @@ CLIENT_DISCONNECTS = _counter(
 SPANS_DROPPED = _counter(
     name="simulator_spans_dropped",
     help="Spans that reached no collector",
-    recorded="record_dropped_spans",
+    recorded="record_dropped",
 )
+LOG_RECORDS_DROPPED = _counter(
+    name="simulator_log_records_dropped",
+    help="Log records that reached no collector",
+    recorded="record_dropped",
+)
+DATA_POINTS_DROPPED = _counter(
+    name="simulator_data_points_dropped",
+    help="Data points of metrics that reached no collector",
+    recorded="record_dropped",
+)
+DROPPED = {
+    Signal.TRACES: SPANS_DROPPED,
+    Signal.LOGS: LOG_RECORDS_DROPPED,
+    Signal.METRICS: DATA_POINTS_DROPPED,
+}
 INFO = _gauge(
     name="simulator_info",
     help="The configuration",

@@ -43,6 +43,14 @@ def test_spans_that_stages_lost_are_told_in_a_line(files):
     assert line.startswith("1 span did not")
 
 
+def test_other_signals_that_stages_lost_are_told_in_a_line_each(files):
+    """Log records and data points that did not arrive are told like spans, and of nothing lost nothing is said."""
+    records, points = told(files, log_records_dropped={"parse": 2, "price": 0}, data_points_dropped={"price": 1})
+    assert records.startswith("2 log records did not arrive where they are exported to (parse 2): the logs in")
+    assert points.startswith("1 data point did not arrive where they are exported to (price 1)")
+    assert told(files, log_records_dropped={"parse": 0}) == []
+
+
 def test_spans_that_the_console_did_not_pass_on(files):
     """What reached the console and not the collector behind it is told, also of a console that was killed."""
     passing(files, 1500, 300)

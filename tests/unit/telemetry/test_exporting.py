@@ -9,15 +9,18 @@ from types import SimpleNamespace
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from simulator.telemetry.batching import Batching
-from simulator.telemetry.exporting import PAUSE_SECONDS, PatientExporter, SpanAccount, SpanQueue
+from simulator.telemetry.export_account import ExportAccount
+from simulator.telemetry.exporting import PAUSE_SECONDS, ExportQueue, PatientExporter
 from simulator.telemetry.logs import make_logger
-from simulator.telemetry.otlp_posting import NO_CONNECTION, CollectorAnswer
+from simulator.telemetry.otlp_batch import CollectorAnswer
+from simulator.telemetry.otlp_posting import NO_CONNECTION
+from simulator.telemetry.otlp_signal import Signal
+from simulator.telemetry.span_export import StageSpans
 
-GOOD, BAD = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
+GOOD, BAD = True, False
 TAKEN = CollectorAnswer(True)
 AWAY = CollectorAnswer(False, True, 5.0, problem=NO_CONNECTION)
 ENDPOINT = "http://127.0.0.1:4318/v1/traces"
@@ -32,8 +35,8 @@ class Sender:
         self.batches, self.timeouts = [], []
         self.closed = 0
 
-    def send(self, spans, timeout_seconds=None):
-        self.batches.append(len(spans))
+    def send(self, items, timeout_seconds=None):
+        self.batches.append(len(items))
         self.timeouts.append(timeout_seconds)
         return self.answer
 
@@ -44,11 +47,11 @@ class Sender:
 class Stage:
     """One whose spans are exported, its log, and what it lost."""
 
-    def __init__(self, endpoint=ENDPOINT):
+    def __init__(self, endpoint=ENDPOINT, signal=Signal.TRACES):
         self.resource = Resource({})
         self.dropped = []
         self.raw = []
-        self.account = SpanAccount(make_logger(self.raw.append, "info"), self.dropped.append, endpoint)
+        self.account = ExportAccount(make_logger(self.raw.append, "info"), self.dropped.append, endpoint, signal)
 
     def spans(self, count):
         """Return spans that have been waiting."""
@@ -58,7 +61,7 @@ class Stage:
 
     def provider(self, queue, sampler=ALWAYS_ON):
         provider = TracerProvider(sampler=sampler, resource=self.resource, shutdown_on_exit=False)
-        provider.add_span_processor(queue.processor(self.resource, self.account))
+        provider.add_span_processor(StageSpans(queue, self.resource, self.account))
         return provider
 
     @property
@@ -73,8 +76,8 @@ class Stage:
 class Rig(Stage):
     """A patient exporter with a stage."""
 
-    def __init__(self, endpoint=ENDPOINT, sender=None):
-        super().__init__(endpoint)
+    def __init__(self, endpoint=ENDPOINT, sender=None, signal=Signal.TRACES):
+        super().__init__(endpoint, signal)
         self.sender = sender or Sender()
         self.now = 1000.0
         self.exporter = PatientExporter(self.sender, lambda: self.now)
@@ -165,12 +168,12 @@ def test_a_failure_is_told_with_its_reason():
 def test_what_the_collector_rejects_of_a_batch_is_counted():
     """A partial success counts the spans that were rejected, is told once, and calls for no pause."""
     rig = Rig()
-    rig.sender.answer = CollectorAnswer(True, spans_rejected=3, problem="the collector rejected 3 spans: too old")
+    rig.sender.answer = CollectorAnswer(True, rejected=3, problem="the collector rejected 3 spans: too old")
     assert [rig.export(10) for _ in range(4)] == [GOOD] * 4
     assert (rig.dropped, rig.account.dropped) == ([3] * 4, 12)
     assert rig.events == [("warning", "telemetry.spans_rejected")]
     assert rig.lines[0]["reason"] == "the collector rejected 3 spans: too old"
-    rig.sender.answer = CollectorAnswer(True, spans_rejected=99)
+    rig.sender.answer = CollectorAnswer(True, rejected=99)
     rig.export(2)
     assert rig.dropped[-1] == 2
 
@@ -226,17 +229,17 @@ class Stuck(Sender):
         super().__init__()
         self.entered, self.released = threading.Event(), threading.Event()
 
-    def send(self, spans, timeout_seconds=None):
+    def send(self, items, timeout_seconds=None):
         self.entered.set()
         assert self.released.wait(LONG_SECONDS)
-        return super().send(spans)
+        return super().send(items)
 
 
 @pytest.fixture
 def stuck():
     """A provider whose exporter is stuck, and the counts of the spans that were dropped."""
     rig = Rig(sender=Stuck())
-    rig.queue = SpanQueue(rig.exporter, Batching())
+    rig.queue = ExportQueue(rig.exporter, Batching())
     rig.provider = rig.provider(rig.queue)
     yield rig
     rig.sender.released.set()
@@ -263,7 +266,7 @@ def test_what_exceeds_the_queue_is_counted(stuck):
 def test_what_a_shutdown_abandons_is_counted(stuck):
     """With a collector that never answers, the batch in flight and all that wait are counted and logged at the end."""
     stage = Stage()
-    provider = stage.provider(SpanQueue(stuck.exporter, Batching(), flush_seconds=0.05))
+    provider = stage.provider(ExportQueue(stuck.exporter, Batching(), flush_seconds=0.05))
     end_spans(provider, 1)
     assert stuck.sender.entered.wait(LONG_SECONDS)
     end_spans(provider, 500)
@@ -306,7 +309,7 @@ def test_every_span_is_exported_or_counted(stuck):
 def test_spans_that_are_not_sampled_take_no_room():
     """A span that is not to be exported is neither passed on nor counted as dropped."""
     rig = Rig()
-    provider = rig.provider(SpanQueue(rig.exporter, Batching()), ALWAYS_OFF)
+    provider = rig.provider(ExportQueue(rig.exporter, Batching()), ALWAYS_OFF)
     end_spans(provider, 9000)
     provider.shutdown()
     assert (rig.sender.batches, rig.dropped, rig.exporter.taken) == ([], [], 0)
@@ -339,7 +342,7 @@ def test_a_batch_of_several_that_fails_is_told_by_each():
     assert (rig.dropped, other.dropped) == ([3], [3])
     assert rig.events == other.events == [("warning", "telemetry.export_failed")]
     rig.now += PAUSE_SECONDS
-    rig.sender.answer = CollectorAnswer(True, spans_rejected=4)
+    rig.sender.answer = CollectorAnswer(True, rejected=4)
     rig.exporter.export([*rig.spans(3), *other.spans(3)])
     assert sum(rig.dropped) + sum(other.dropped) == 3 + 3 + 4
 
@@ -347,7 +350,7 @@ def test_a_batch_of_several_that_fails_is_told_by_each():
 def test_a_stage_that_ends_has_its_spans_exported_while_others_go_on():
     """The end of one stage exports what it has left at once, and the way stays open for the others."""
     rig, other = Rig(), Stage()
-    queue = SpanQueue(rig.exporter, Batching(every_millis=600_000))
+    queue = ExportQueue(rig.exporter, Batching(every_millis=600_000))
     first, second = rig.provider(queue), other.provider(queue)
     end_spans(first, 3)
     first.shutdown()
@@ -355,3 +358,44 @@ def test_a_stage_that_ends_has_its_spans_exported_while_others_go_on():
     end_spans(second, 2)
     second.shutdown()
     assert (rig.sender.batches, other.account.dropped, rig.sender.closed) == ([3, 2], 0, 1)
+
+
+@pytest.mark.parametrize(("signal", "items"), [(Signal.LOGS, "log_records"), (Signal.METRICS, "data_points")])
+def test_other_signals_tell_their_losses_in_their_own_words(signal, items):
+    """Log records and data points are counted and told like spans, by the names that OTLP has for them."""
+    rig = Rig(signal=signal)
+    rig.sender.answer = CollectorAnswer(True, rejected=2, problem="the collector rejected 2 of them")
+    rig.export(3)
+    rig.sender.answer = AWAY
+    rig.export(4)
+    rig.now += PAUSE_SECONDS
+    rig.sender.answer = TAKEN
+    rig.export(1)
+    rig.spans(5)
+    rig.account.conclude()
+    assert [event for _, event in rig.events] == [
+        f"telemetry.{items}_rejected",
+        "telemetry.export_failed",
+        "telemetry.export_recovered",
+        f"telemetry.{items}_dropped",
+    ]
+    assert (rig.lines[2][f"{items}_dropped"], rig.lines[3][f"{items}_dropped"]) == (6, 5)
+    assert rig.dropped == [2, 4, 5]
+
+
+def test_what_happens_because_of_an_export_is_known():
+    """Whoever is called by an export can see that it is, as a line of the log about its failure must."""
+    rig = Rig()
+    queue = ExportQueue(rig.exporter, Batching())
+    seen = []
+    send = rig.sender.send
+
+    def look(items, timeout_seconds):
+        seen.append(queue.is_exporting)
+        return send(items, timeout_seconds)
+
+    rig.sender.send = look
+    provider = rig.provider(queue)
+    end_spans(provider, 1)
+    provider.shutdown()
+    assert (seen, queue.is_exporting) == ([True], False)

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.record import CallOutcome, Outcome, TraceIds, Via
 from tests.support.measuring import Rig, State, tell
 from tests.support.records import arrival, record
@@ -171,8 +172,8 @@ def test_the_schedule_and_the_losses():
     rig.metrics.record_missed()
     for _ in range(3):
         rig.metrics.record_disconnect()
-    rig.metrics.record_dropped_spans(40)
-    rig.metrics.record_dropped_spans(2)
+    rig.metrics.record_dropped(Signal.TRACES, 40)
+    rig.metrics.record_dropped(Signal.TRACES, 2)
     assert rig.sample("simulator_injector_due_total") == 2
     assert rig.sample("simulator_injector_lag_seconds_sum") == 0.75
     assert rig.sample("simulator_injector_missed_total") == 1

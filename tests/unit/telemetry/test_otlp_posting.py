@@ -12,11 +12,11 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import PAUSE_SECONDS, CollectorAnswer, Poster, SpanBatch
+from simulator.telemetry.otlp_posting import PAUSE_SECONDS, CollectorAnswer, OtlpBatch, Poster
 from tests.support.threaded import in_thread, listening
 
 LONG_SECONDS = 20.0
-BATCH = SpanBatch(b"spans", "application/x-protobuf", "identity", 5)
+BATCH = OtlpBatch(b"spans", "application/x-protobuf", "identity", 5)
 
 
 class Collector:
@@ -88,7 +88,7 @@ def partial(spans, reason=""):
 def test_a_parcel_is_sent_as_it_came(collector):
     """The body, its type and packing, the user's own headers and who passed it on are what the collector gets."""
     packed = gzip.compress(b"spans")
-    batch = SpanBatch(packed, "application/json", "gzip", 5, via="1.1 elsewhere")
+    batch = OtlpBatch(packed, "application/json", "gzip", 5, via="1.1 elsewhere")
     assert post(collector, batch, headers={"authorization": "Bearer x"}) == CollectorAnswer(True)
     ((path, headers, body),) = collector.requests
     assert (path, body) == ("/v1/traces", packed)
@@ -141,7 +141,7 @@ def test_a_success_may_be_a_partial_one(collector, content_type, body, rejected,
     """What the collector rejected of a batch is told; an answer that can't be read is a success all the same."""
     collector.headers, collector.body = {"Content-Type": content_type}, body
     answer = post(collector)
-    assert (answer.is_taken, answer.spans_rejected, answer.pause_seconds) == (True, rejected, 0)
+    assert (answer.is_taken, answer.rejected, answer.pause_seconds) == (True, rejected, 0)
     assert problem in answer.problem
     assert bool(answer.problem) == bool(problem)
 

@@ -14,8 +14,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 import simulator
+from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.otlp_destination import Destination, read_destination
-from simulator.telemetry.otlp_sending import OtlpSender
+from simulator.telemetry.otlp_sending import OtlpSender, http_transport
 from tests.support.answering import answering
 from tests.support.authority import make_authority
 
@@ -33,9 +34,13 @@ def spans():
     return ended.get_finished_spans()
 
 
+def span_sender(destination):
+    return OtlpSender(destination, SpanEncoder().encode, http_transport(destination))
+
+
 @contextmanager
 def sender_to(server, **options):
-    sender = OtlpSender(Destination(endpoint=f"{server.address}/v1/traces", **options))
+    sender = span_sender(Destination(endpoint=f"{server.address}/v1/traces", **options))
     try:
         yield sender
     finally:
@@ -117,7 +122,7 @@ def test_an_authority_of_one_s_own_is_trusted(spans, authority, variable):
     """A collector whose certificate is in the file that one of the two variables names gets its spans."""
     with answering(tls=authority.context) as server:
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": server.address, variable: str(authority.certificate)}
-        sender = OtlpSender(read_destination(environment))
+        sender = span_sender(read_destination(environment))
         assert sender.send(spans).is_taken
         sender.close()
 

@@ -11,8 +11,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.otlp_destination import read_destination
-from simulator.telemetry.otlp_sending import OtlpSender
+from simulator.telemetry.otlp_sending import OtlpSender, http_transport
 from simulator.telemetry.record import NO_TRACE, CallOutcome, FaultTime, Outcome, TraceIds
 from simulator.telemetry.service import Service
 from simulator.telemetry.traces import (
@@ -370,7 +371,9 @@ def test_the_exporter_finds_the_collector():
     """The exporter brings spans to the collector that the environment names, parents and times unharmed."""
     rig = Rig()
     with collector() as received:
-        sender = OtlpSender(read_destination(received.environment))
+        sender = OtlpSender(
+            destination := read_destination(received.environment), SpanEncoder().encode, http_transport(destination)
+        )
         rig.handle(record())
         assert sender.send(rig.ended.get_finished_spans()).is_taken
         sender.close()

@@ -30,7 +30,7 @@ from simulator.console.otlp.protobuf_form import MAX_SPANS
 from simulator.console.otlp.receiver import PATH, make_receiver
 from simulator.console.otlp.refusals import Refusals
 from simulator.console.turns import Turns
-from simulator.telemetry.otlp_posting import SpanBatch
+from simulator.telemetry.otlp_posting import OtlpBatch
 from tests.support.exports import export, exports
 from tests.support.serving import answers_of, say, serving
 
@@ -96,7 +96,7 @@ def test_protobuf_is_taken(content_type):
     answer = receiver.post(content_type=content_type)
     assert (answer.status_code, answer.content_type, answer.data) == (200, PROTOBUF, b"")
     assert receiver.taken == [GOOD]
-    assert receiver.batches == [SpanBatch(GOOD_PROTOBUF, PROTOBUF, "identity", 3)]
+    assert receiver.batches == [OtlpBatch(GOOD_PROTOBUF, PROTOBUF, "identity", 3)]
 
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8"])
@@ -106,7 +106,7 @@ def test_json_is_taken(content_type):
     answer = receiver.post(GOOD_JSON, content_type)
     assert (answer.status_code, answer.content_type, answer.data) == (200, JSON, b"{}")
     assert receiver.taken == [GOOD]
-    assert receiver.batches == [SpanBatch(GOOD_JSON, JSON, "identity", 3)]
+    assert receiver.batches == [OtlpBatch(GOOD_JSON, JSON, "identity", 3)]
 
 
 @pytest.mark.parametrize(("body", "content_type"), [(GOOD_PROTOBUF, PROTOBUF), (GOOD_JSON, JSON)])
@@ -116,7 +116,7 @@ def test_gzip_is_unpacked_and_forwarded_packed(body, content_type, encoding):
     receiver, packed = Receiver(), gzip.compress(body, mtime=0)
     assert receiver.post(packed, content_type, encoding).status_code == 200
     assert receiver.taken == [GOOD]
-    assert receiver.batches == [SpanBatch(packed, content_type, "gzip", 3)]
+    assert receiver.batches == [OtlpBatch(packed, content_type, "gzip", 3)]
 
 
 @pytest.mark.parametrize("encoding", ["identity", ""])

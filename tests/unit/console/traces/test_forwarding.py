@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.traces.forwarding import BATCH_OVERHEAD_BYTES, Forwarder, ForwarderStatus, SpanBatch
+from simulator.console.traces.forwarding import BATCH_OVERHEAD_BYTES, Forwarder, ForwarderStatus, OtlpBatch
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_posting import PAUSE_SECONDS, CollectorAnswer, Poster
 from tests.support.collector import collector
@@ -23,7 +23,7 @@ LONG_SECONDS = 20.0
 
 
 def batch(number=0, spans=1, size=100, via=""):
-    return SpanBatch(bytes([number]) * size, "application/x-protobuf", "identity", spans, via)
+    return OtlpBatch(bytes([number]) * size, "application/x-protobuf", "identity", spans, via)
 
 
 class Stop(threading.Event):
@@ -119,7 +119,7 @@ def test_a_refused_batch_is_dropped_and_reported():
 @pytest.mark.parametrize(("rejected", "counts"), [(1, (3, 1, 0)), (4, (0, 4, 0)), (99, (0, 4, 0))])
 def test_what_is_rejected_of_a_batch_is_counted_as_dropped(rejected, counts):
     """Spans that the collector says it rejected do not count as forwarded, however many it says."""
-    rig = Rig([CollectorAnswer(True, spans_rejected=rejected, problem="too old")])
+    rig = Rig([CollectorAnswer(True, rejected=rejected, problem="too old")])
     rig.offer(batch(spans=4))
     rig.run()
     assert (rig.counts, rig.forwarder.status().problem) == (counts, "too old")
@@ -247,7 +247,7 @@ def test_a_span_that_comes_back_is_not_forwarded_again():
 
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(0, 3000)), max_size=20),
-    st.lists(st.sampled_from([TAKEN, AWAY, UNWANTED, CollectorAnswer(True, spans_rejected=2)]), max_size=20),
+    st.lists(st.sampled_from([TAKEN, AWAY, UNWANTED, CollectorAnswer(True, rejected=2)]), max_size=20),
     st.integers(1000, 20_000),
 )
 def test_every_span_is_accounted_for(offers, answers, max_bytes):
@@ -271,7 +271,7 @@ def test_a_real_collector_gets_the_spans():
         thread.start()
         body = export(spans=3).SerializeToString()
         for _ in range(20):
-            forwarder.offer(SpanBatch(body, "application/x-protobuf", "identity", 3))
+            forwarder.offer(OtlpBatch(body, "application/x-protobuf", "identity", 3))
         stop.set()
         thread.join()
         assert received.bodies == [body] * 20
@@ -282,7 +282,7 @@ def test_a_count_is_kept_outside():
     """Offered and forwarded spans are counted as it happens, so that a console that is killed leaves the count."""
     counts = Counter()
     rig = Rig(
-        [TAKEN, CollectorAnswer(True, spans_rejected=1), UNWANTED],
+        [TAKEN, CollectorAnswer(True, rejected=1), UNWANTED],
         count=lambda name, spans: counts.update({name: spans}),
     )
     rig.offer(batch(spans=5), batch(spans=3), batch(spans=7), batch(spans=0))
