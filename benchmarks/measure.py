@@ -18,9 +18,9 @@ _PIPELINE = ("first", "middle", "last")
 _STAGE_CONNECTIONS = 8
 _PIPELINE_CONNECTIONS = 32
 _IDLE_SECONDS = 0.5
-# Server, queue.wait and process in every stage, and a client span in all but the last.
-_STAGE_SPANS = 4
-_PIPELINE_SPANS = 4 + 4 + 3
+# The server's in every stage, and a client span in all but the last; with a delay of 0 there is nothing to process.
+STAGE_SPANS = 2
+PIPELINE_SPANS = 2 + 2 + 1
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Bench:
         with running(program, ["middle"], sink, self._collector.url, self._folder) as stages:
             time.sleep(_IDLE_SECONDS)
             resident_bytes = stages[0].resident_bytes()
-            self._cost(stages, _STAGE_CONNECTIONS, effort.warm_up_seconds, _STAGE_SPANS)
+            self._cost(stages, _STAGE_CONNECTIONS, effort.warm_up_seconds, STAGE_SPANS)
             taken_before = self._sink.count()
-            cost = self._cost(stages, _STAGE_CONNECTIONS, effort.stage_seconds, _STAGE_SPANS)
+            cost = self._cost(stages, _STAGE_CONNECTIONS, effort.stage_seconds, STAGE_SPANS)
             taken = self._sink.count() - taken_before
         if taken != cost.load.messages:
             raise BenchmarkFailed(f"{cost.load.messages} messages were sent through a stage and {taken} arrived")
@@ -97,14 +97,14 @@ class Bench:
 
     def _measure_pipeline(self, stages: Sequence[BenchmarkStage]) -> dict[str, float]:
         effort = self._effort
-        self._cost(stages, _PIPELINE_CONNECTIONS, effort.warm_up_seconds, _PIPELINE_SPANS)
+        self._cost(stages, _PIPELINE_CONNECTIONS, effort.warm_up_seconds, PIPELINE_SPANS)
         # The latency of the load and a server alone, without a stage between them, is not added by the stages.
         direct = open_schedule(f"{self._sink.url}/messages", RATE_PER_SECOND, effort.latency_seconds / 4)
         floor_seconds = quantile(direct.latencies_seconds, 0.5)
         spans_before = self._collector.count()
         paced = open_schedule(stages[0].url, RATE_PER_SECOND, effort.latency_seconds)
-        self._collector.wait_for(spans_before + _PIPELINE_SPANS * paced.messages, effort.flush_seconds)
-        cost = self._cost(stages, _PIPELINE_CONNECTIONS, effort.rate_seconds, _PIPELINE_SPANS)
+        self._collector.wait_for(spans_before + PIPELINE_SPANS * paced.messages, effort.flush_seconds)
+        cost = self._cost(stages, _PIPELINE_CONNECTIONS, effort.rate_seconds, PIPELINE_SPANS)
         return {
             "pipeline_rate": cost.load.messages / cost.load.seconds,
             "pipeline_cpu": cost.cpu_seconds / cost.load.messages,

@@ -28,7 +28,9 @@ NAME = os.environ.get("STAGE_NAME", "plain")
 ROLE = os.environ.get("STAGE_ROLE", "terminator")
 DOWNSTREAM_URL = os.environ.get("DOWNSTREAM_URL")  # None: the last stage
 DELAY_SECONDS = float(os.environ.get("DELAY_SECONDS", "0"))
+DELAY_SPEC = f"constant({DELAY_SECONDS}s)"
 TIMEOUT_SECONDS = 30
+MIN_WAIT_SPAN_SECONDS = 0.001
 
 provider = TracerProvider(resource=Resource.create({"service.name": NAME}))
 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -92,9 +94,11 @@ def take_message():
     log = logger.bind(message_id=message_id)
     caller = request.headers.get("X-Simulator-Caller", "outside")
     log.info("message.received", caller=caller, via="http", content_type=request.content_type, body_bytes=len(body))
-    with tracer.start_as_current_span("queue.wait"):
-        workers.acquire()
-        queue_wait_seconds = time.perf_counter() - begin
+    begin_wait, begin_wait_unix_ns = time.perf_counter(), time.time_ns()
+    workers.acquire()
+    queue_wait_seconds = time.perf_counter() - begin_wait
+    if queue_wait_seconds >= MIN_WAIT_SPAN_SECONDS:
+        tracer.start_span("queue.wait", start_time=begin_wait_unix_ns).end()
     try:
         processing_seconds = process()
         outcome, code, downstream_seconds = forward(body, message_id, log) if DOWNSTREAM_URL else ("delivered", 200, 0)
@@ -106,6 +110,10 @@ def take_message():
     span.set_attribute("simulator.role", ROLE)
     span.set_attribute("simulator.message_id", message_id)
     span.set_attribute("simulator.outcome", outcome)
+    span.set_attribute("simulator.queue_wait_seconds", queue_wait_seconds)
+    span.set_attribute("simulator.delay.drawn_seconds", DELAY_SECONDS)
+    span.set_attribute("simulator.delay.spec", DELAY_SPEC)
+    span.set_attribute("simulator.processing_seconds", processing_seconds)
     MESSAGES.labels(**STAGE, outcome=outcome).inc()
     BYTES.labels(**STAGE).observe(len(body))
     QUEUE_WAIT.labels(**STAGE).observe(queue_wait_seconds)
@@ -133,10 +141,10 @@ def take_message():
 def process() -> float:
     """Return how many seconds the delay took."""
     begin = time.perf_counter()
-    with tracer.start_as_current_span("process") as span:
-        span.set_attribute("simulator.delay.drawn_seconds", DELAY_SECONDS)
-        span.set_attribute("simulator.delay.spec", f"constant({DELAY_SECONDS}s)")
-        if DELAY_SECONDS > 0:
+    if DELAY_SECONDS > 0:
+        with tracer.start_as_current_span("process") as span:
+            span.set_attribute("simulator.delay.drawn_seconds", DELAY_SECONDS)
+            span.set_attribute("simulator.delay.spec", DELAY_SPEC)
             time.sleep(DELAY_SECONDS)
     return time.perf_counter() - begin
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.figures import FIGURES, Figure, Values, goals_table, ratios
 from benchmarks.landing import Landing, comparison, landing_of
+from benchmarks.measure import PIPELINE_SPANS, STAGE_SPANS
 
 _PACKAGES = (
     "flask",
@@ -90,7 +91,7 @@ def spread(values: Sequence[float], digits: int) -> str:
 def _lost_spans(name: str, values: Values) -> list[str]:
     """Return a note for each load whose spans did not all reach the collector, so that their cost is missing."""
     lines = []
-    for what, wanted in (("stage", 4), ("pipeline", 11)):
+    for what, wanted in (("stage", STAGE_SPANS), ("pipeline", PIPELINE_SPANS)):
         if f"{what}_spans_per_message" not in values:
             continue
         arrived = median(values[f"{what}_spans_per_message"])

@@ -12,7 +12,7 @@ from simulator.telemetry.catalogue.convention import Convention
 from simulator.telemetry.catalogue.event_records import LogEvent
 from simulator.telemetry.catalogue.metric_records import Metric
 from simulator.telemetry.catalogue.metrics import METRICS
-from simulator.telemetry.catalogue.span_records import Attribute, Span
+from simulator.telemetry.catalogue.span_records import Attribute, Span, SpanKind
 from simulator.telemetry.catalogue.spans import SPANS
 from simulator.topology.catalogue import PLACES, Key, all_keys, keys_of
 from simulator.topology.model import Operation
@@ -81,11 +81,16 @@ def _span_row(span: Span) -> tuple[str, ...]:
 def attributes_table() -> str:
     """Return the table of the attributes that are not in OpenTelemetry's conventions."""
     own = (attribute for attribute in ATTRIBUTES if attribute.convention is Convention.OWN)
-    return _table(("attribute", "type", "meaning"), map(_attribute_row, own))
+    return _table(("attribute", "type", "meaning", "on the spans"), map(_attribute_row, own))
 
 
 def _attribute_row(attribute: Attribute) -> tuple[str, ...]:
-    return f"`{attribute.name}`", str(attribute.type), attribute.help
+    spans = dict.fromkeys(_span_name(span) for span in SPANS if attribute in span.attributes)
+    return f"`{attribute.name}`", str(attribute.type), attribute.help, ", ".join(spans)
+
+
+def _span_name(span: Span) -> str:
+    return f"`{span.name}`" if span.kind is SpanKind.INTERNAL else str(span.kind)
 
 
 def events_table() -> str:

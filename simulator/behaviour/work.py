@@ -31,7 +31,10 @@ NO_WORK = Work()
 
 
 def parse_work(value: object) -> Work:
-    """Return the work that a text or a list of texts describes; several of a kind add up. Raise ValueError."""
+    """Return the work that a text or a list of texts describes, NO_WORK for none; several of a kind add up.
+
+    Raise ValueError for any other text.
+    """
     cpu_seconds, size_bytes = 0.0, 0
     for text in value if isinstance(value, list) else [value]:
         if not isinstance(text, str) or text.partition("(")[0].strip() not in ("cpu", "memory"):
@@ -43,4 +46,4 @@ def parse_work(value: object) -> Work:
             cpu_seconds += used.duration_seconds
         elif isinstance(used, Memory):
             size_bytes += used.bytes
-    return Work(cpu_seconds=cpu_seconds, size_bytes=size_bytes)
+    return Work(cpu_seconds=cpu_seconds, size_bytes=size_bytes) if cpu_seconds or size_bytes else NO_WORK

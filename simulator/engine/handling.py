@@ -325,13 +325,14 @@ class Handling:
         delay, utilisation = case.operation.model.delay, self._capacity.utilisation
         # A heavy tail may draw more than can be slept.
         drawn = min(delay.under_load(case.draw("delay"), utilisation), MAX_DURATION_SECONDS)
-        if case.operation.model.work is not NO_WORK:
-            case.injection.work(case.operation.model.work)
+        work = case.operation.model.work
+        if work is not NO_WORK:
+            case.injection.work(work)
         if drawn > 0:
             end = case.seen.own_time_over_at(drawn) - self._correction.seconds
             case.seen.has_waited = end > self._runtime.now()
             sleep_until(self._runtime, end)
-        case.seen.processed(drawn, case.operation.delay_spec, utilisation)
+        case.seen.processed(drawn, case.operation.delay_spec, utilisation, has_worked=work is not NO_WORK)
 
     def _log(self, case: _Case) -> None:
         """Log the lines of the service itself."""

@@ -76,7 +76,7 @@ class Observation:
         self._reading_seconds = 0.0
         self._queue_wait_seconds: float | None = None
         self._delay_drawn_seconds: float | None = None
-        self._delay_spec, self._utilisation = "", 0.0
+        self._delay_spec, self._utilisation, self._has_worked = "", 0.0, False
         self._processed_seconds = 0.0
         self._pipeline_seconds: float | None = None
         self._calls: list[CallRecord] = []
@@ -143,10 +143,10 @@ class Observation:
         """Record that the client has its answer before the message is processed, and when it left; None for now."""
         self._accepted_seconds = self.duration_seconds(left_at)
 
-    def processed(self, drawn_seconds: float, spec: str, utilisation: float) -> None:
-        """Record that the delay is over, what was drawn for it, and the share of busy workers at that time."""
+    def processed(self, drawn_seconds: float, spec: str, utilisation: float, has_worked: bool = False) -> None:
+        """Record that the delay is over, what was drawn for it, the share of busy workers, and if `work` was done."""
         self._delay_drawn_seconds = drawn_seconds
-        self._delay_spec, self._utilisation = spec, utilisation
+        self._delay_spec, self._utilisation, self._has_worked = spec, utilisation, has_worked
         self._processed_seconds = self.duration_seconds()
 
     def injected(self, fault: str) -> None:
@@ -239,6 +239,7 @@ class Observation:
             calls=tuple(self._calls),
             step_delays=tuple(self._step_delays),
             step_delay_seconds=self._away.pause_seconds,
+            has_worked=self._has_worked,
         )
         return record
 

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from simulator.behaviour.values import Value
 
 OUTSIDE = "outside"  # the caller of a message that no stage of the topology sent
+# A wait for a worker has a span from here on. Timers here are no finer, and in a trace of any length it would not show.
+MIN_WAIT_SPAN_SECONDS = 0.001
 
 
 class Outcome(StrEnum):
@@ -165,7 +167,8 @@ class StageRecord:
 
     `pipeline_seconds` of None means that the message was not delivered here, or that its start is not credible. `code`
     of None means that no answer was sent; `answer_seconds` is when one was sent before the processing, else None.
-    `utilisation` is the share of workers that were busy when the processing started.
+    `utilisation` is the share of workers that were busy when the processing started, and `has_worked` whether it used
+    the processor or memory (`work`).
     """
 
     arrival: Arrival
@@ -187,6 +190,7 @@ class StageRecord:
     calls: tuple[CallRecord, ...]
     step_delays: tuple[StepDelay, ...] = ()
     step_delay_seconds: float = 0.0
+    has_worked: bool = False
 
     fault_seconds: float = field(init=False)
     own_seconds: float = field(init=False)

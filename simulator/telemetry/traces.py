@@ -1,7 +1,8 @@
 """Spans: opentelemetry-sdk, one tracer provider per stage.
 
 The server and client spans come from the Flask and requests instrumentations; the spans of what a stage does in
-between, `queue.wait` and `process`, are made from the record, after the fact and exact to the microsecond.
+between, `queue.wait` and `process`, are made from the record, after the fact and exact to the microsecond. They are
+made only where there was something to wait for or to process; the server's span says all of it in any case.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.trace import Span, StatusCode
+from opentelemetry.util.types import AttributeValue
 
 from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import (
+    MIN_WAIT_SPAN_SECONDS,
     NO_DATABASES,
     NO_TRACE,
     CallOutcome,
@@ -113,26 +116,11 @@ class SpanSink(Sink):
             yield span
 
     def handled(self, record: StageRecord) -> None:
-        """Add the inner spans and describe the current one."""
+        """Describe the current span, and add those of what took time inside."""
         span = trace.get_current_span()
         if not span.is_recording():
             return
-        span.set_attributes(
-            {
-                **self._always,
-                "simulator.message_id": record.arrival.message_id,
-                "simulator.outcome": str(record.outcome),
-                "simulator.overhead_seconds": record.overhead_seconds,
-            }
-        )
-        if record.arrival.operation:
-            span.set_attribute("simulator.operation", record.arrival.operation)
-        if record.arrival.attributes:
-            span.set_attributes(record.arrival.attributes)
-        for name, value in record.arrival.decisions.items():
-            span.set_attribute(f"simulator.decision.{name}", value)
-        if record.faults:
-            span.set_attribute("simulator.fault", ",".join(record.faults))
+        span.set_attributes({**self._always, **_facts(record), **_times(record)})
         if record.outcome in (Outcome.FAILED, Outcome.FAULTED, Outcome.BROKEN_OFF):
             span.set_status(StatusCode.ERROR, record.error[:MAX_TEXT_CHARACTERS])
         if record.queue_wait_seconds is not None:
@@ -141,36 +129,64 @@ class SpanSink(Sink):
         span.end = partial(span.end, _after(record, record.duration_seconds))  # type: ignore[method-assign]
 
     def _inner_spans(self, record: StageRecord, queue_wait_seconds: float) -> None:
-        """Add the spans of waiting and processing; the latter includes the stage's own time before, except waiting."""
-        waiting = _after(record, record.reading_seconds)
+        """Add a span for what there was of waiting, processing, faults and delays between calls.
+
+        The processing includes the stage's own time before, except waiting.
+        """
         working = _after(record, record.reading_seconds + queue_wait_seconds)
-        self._tracer.start_span("queue.wait", start_time=waiting).end(working)
+        if queue_wait_seconds >= MIN_WAIT_SPAN_SECONDS:
+            self._add("queue.wait", _after(record, record.reading_seconds), working, {})
         if record.delay_drawn_seconds is None:
             return
-        self._tracer.start_span(
-            "process",
-            start_time=working,
-            attributes={
-                "simulator.delay.drawn_seconds": record.delay_drawn_seconds,
-                "simulator.delay.spec": record.delay_spec,
-                "simulator.processing_seconds": record.processing_seconds,
-                **({"simulator.operation": record.arrival.operation} if record.arrival.operation else {}),
-            },
-        ).end(max(working, _after(record, record.processed_seconds)))
+        if record.delay_drawn_seconds > 0 or record.has_worked:
+            end = max(working, _after(record, record.processed_seconds))
+            self._add("process", working, end, _delay(record.delay_drawn_seconds, record.delay_spec))
         for time in record.fault_times:
             start = _after(record, time.after_seconds)
-            span = self._tracer.start_span(
-                f"fault.{time.fault}", start_time=start, attributes={"simulator.fault": time.fault}
-            )
-            span.end(start + int(time.duration_seconds * 1e9))
+            end = start + int(time.duration_seconds * 1e9)
+            self._add(f"fault.{time.fault}", start, end, {"simulator.fault": time.fault})
         for delay in record.step_delays:
             start = _after(record, delay.after_seconds)
-            span = self._tracer.start_span(
-                "delay",
-                start_time=start,
-                attributes={"simulator.delay.drawn_seconds": delay.drawn_seconds, "simulator.delay.spec": delay.spec},
-            )
-            span.end(start + int(delay.duration_seconds * 1e9))
+            end = start + int(delay.duration_seconds * 1e9)
+            self._add("delay", start, end, _delay(delay.drawn_seconds, delay.spec))
+
+    def _add(self, name: str, start_unix_ns: int, end_unix_ns: int, attributes: Mapping[str, AttributeValue]) -> None:
+        self._tracer.start_span(name, start_time=start_unix_ns, attributes=attributes).end(end_unix_ns)
+
+
+def _facts(record: StageRecord) -> dict[str, AttributeValue]:
+    """Return what the span of a message says of it."""
+    arrival = record.arrival
+    facts: dict[str, AttributeValue] = {
+        "simulator.message_id": arrival.message_id,
+        "simulator.outcome": str(record.outcome),
+    }
+    if arrival.operation:
+        facts["simulator.operation"] = arrival.operation
+    if arrival.attributes:
+        facts.update(arrival.attributes)
+    for name, value in arrival.decisions.items():
+        facts[f"simulator.decision.{name}"] = value
+    if record.faults:
+        facts["simulator.fault"] = ",".join(record.faults)
+    return facts
+
+
+def _times(record: StageRecord) -> dict[str, AttributeValue]:
+    """Return what the span of a message says of its times, whether or not they have spans of their own."""
+    times: dict[str, AttributeValue] = {"simulator.overhead_seconds": record.overhead_seconds}
+    if round(record.reading_seconds, 6):
+        times["simulator.reading_seconds"] = record.reading_seconds
+    if record.queue_wait_seconds is not None:
+        times["simulator.queue_wait_seconds"] = record.queue_wait_seconds
+    if record.delay_drawn_seconds is not None:
+        times.update(_delay(record.delay_drawn_seconds, record.delay_spec))
+        times["simulator.processing_seconds"] = record.processing_seconds
+    return times
+
+
+def _delay(drawn_seconds: float, spec: str) -> dict[str, AttributeValue]:
+    return {"simulator.delay.drawn_seconds": drawn_seconds, "simulator.delay.spec": spec}
 
 
 def _after(record: StageRecord, seconds: float) -> int:

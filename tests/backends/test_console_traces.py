@@ -211,7 +211,7 @@ def test_services_and_operations_are_the_same(both):
         WHOLE_TIME | ALL | {"query.service_name": "payment", "query.operation_name": "process"},
         WHOLE_TIME | ALL | {"query.service_name": "payment", "query.operation_name": "inject"},
         WHOLE_TIME | ALL | {"query.service_name": "payment", "query.duration_min": "40ms"},
-        WHOLE_TIME | ALL | {"query.service_name": "payment", "query.duration_max": "20us"},
+        WHOLE_TIME | ALL | {"query.service_name": "payment", "query.duration_max": "50ms"},
         WHOLE_TIME
         | ALL
         | {"query.service_name": "payment", "query.operation_name": "process", "query.duration_max": "30ms"},

@@ -52,7 +52,7 @@ stages:
   middle: {delay: constant(5ms), workers: 32, queue: 300, calls: [last]}
   last: {role: terminator}
 """
-SPANS_A_MESSAGE = 7  # server, queue.wait and process of both stages, and the call between them
+SPANS_A_MESSAGE = 3  # the servers of both stages, and the call between them
 MAX_BYTES = 16 * 2**20
 PROTOBUF = "application/x-protobuf"
 SECRET = "Bearer s3cret"

@@ -53,7 +53,7 @@ stages:
       - {to: slow, hedge: 5ms, optional: true, breaker: "breaker(failures=3, reset=1s)"}
   store: {faults: ["error(503, 30%)", "slow_body(100KB/s, 5%)"], instances: 2, calls: []}
   other: {delay: exponential(3ms), faults: ["reset(20%)", "truncate(5%)"], calls: []}
-  slow: {delay: exponential(30ms), workers: 4, calls: []}
+  slow: {delay: exponential(30ms), workers: 1, calls: []}
 """
 # What a value of JSON is, and of OTLP.
 JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}

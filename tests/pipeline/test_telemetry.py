@@ -15,9 +15,10 @@ import simulator
 from tests.support.answering import answering
 from tests.support.processes import eventually, run, running_stage
 
-MESSAGES, SPANS_EACH = 300, 3  # of a stage that calls nobody: the server's, queue.wait and process
+MESSAGES, SPANS_EACH = 400, 2  # of a stage that has a delay and calls nobody: the server's and process
+WITH_A_DELAY = ("--delay", "constant(1ms)")
 BATCH_SPANS = 128
-SPANS_OF_A_MESSAGE = 7  # through both stages of the topology, with the call between them
+SPANS_OF_A_MESSAGE = 3  # the servers of both stages of the topology, and the call between them
 TOPOLOGY = "name: two\nstages:\n  start: {role: injector, load: {rate: 5/s}, calls: [page]}\n  page: {calls: []}\n"
 
 
@@ -51,7 +52,7 @@ def test_with_a_slow_collector_every_span_arrives_or_is_counted(tmp_path):
 
     with answering(before=take_a_second) as collector:
         environment = exporting(collector, OTEL_EXPORTER_OTLP_TIMEOUT="60000")
-        with running_stage(tmp_path, environment=environment) as stage:
+        with running_stage(tmp_path, *WITH_A_DELAY, environment=environment) as stage:
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda _: post(stage.url, MESSAGES // 4), range(4)))
             posted.set()
@@ -105,7 +106,7 @@ def test_what_can_t_be_heeded_is_told_at_the_start(tmp_path):
         "OTEL_EXPORTER_OTLP_ENDPOINT": "ann:s3cret@127.0.0.1:4318",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
     }
-    with running_stage(tmp_path, environment=environment) as stage:
+    with running_stage(tmp_path, *WITH_A_DELAY, environment=environment) as stage:
         post(stage.url)
         assert stage.stop() == 0
         warnings = {line["event"]: line for line in stage.log() if line["level"] == "warning"}

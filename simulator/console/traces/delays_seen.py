@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-SPAN_NAME = "process"
 _DRAWN, _SPEC = "simulator.delay.drawn_seconds", "simulator.delay.spec"
+# Only the span in which a message is handled has it, and not those inside for the same delay.
 _TOOK = "simulator.processing_seconds"
+_TOOK_SERIALIZED = _TOOK.encode()
 _OPERATION = "simulator.operation"
 _MAX_TEXT = 1000
 
@@ -38,9 +39,11 @@ class DelaysSeen:
         self._series: OrderedDict[tuple[str, str, str], _Ring] = OrderedDict()
 
     def take(self, span: Span, service: str) -> None:
-        """Record the delay in a span named "process"; do nothing if it has none."""
+        """Record the delay of the message that is handled in a span; do nothing if it is none of those, or invalid."""
         drawn, spec, took, operation = _delay_of(span)
-        if drawn is None or not 0 < len(spec) <= _MAX_TEXT or max(len(service), len(operation)) > _MAX_TEXT:
+        if not (0 <= drawn < math.inf and 0 <= took < math.inf):
+            return
+        if not 0 < len(spec) <= _MAX_TEXT or max(len(service), len(operation)) > _MAX_TEXT:
             return
         series = service, operation, spec
         ring = self._series.get(series)
@@ -90,11 +93,15 @@ class _Ring:
         return rows[self._next :] + rows[: self._next]
 
 
-def _delay_of(span: Span) -> tuple[float | None, str, float, str]:
+def may_have_delay(serialized: bytes) -> bool:
+    """Return whether a span may be one in which a message is handled, from its bytes: reading attributes is slow."""
+    return _TOOK_SERIALIZED in serialized
+
+
+def _delay_of(span: Span) -> tuple[float, str, float, str]:
     """Return the drawn delay, its configuration, what the processing took, and the operation.
 
-    The delay is None if it is not a duration, the operation "" if the span has none. A span that does not say what the
-    processing took has taken it.
+    A number that is missing is NaN, a missing text "".
     """
     drawn, spec, took, operation = math.nan, "", math.nan, ""
     for attribute in span.attributes:
@@ -106,6 +113,4 @@ def _delay_of(span: Span) -> tuple[float | None, str, float, str]:
             took = attribute.value.double_value
         elif attribute.key == _OPERATION:
             operation = attribute.value.string_value
-    if not 0 <= took < math.inf:
-        took = max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
-    return (drawn if 0 <= drawn < math.inf else None), spec, took, operation
+    return drawn, spec, took, operation

@@ -17,8 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from simulator.console.otlp.refusals import Refusals
-from simulator.console.traces import delays_seen
-from simulator.console.traces.delays_seen import DelaysSeen
+from simulator.console.traces.delays_seen import DelaysSeen, may_have_delay
 from simulator.console.traces.operations import Operations
 from simulator.console.traces.origins import Origin, Origins, grouped
 from simulator.console.traces.search import Matcher, TraceQuery
@@ -191,7 +190,10 @@ class TraceStore:
         trace.spans[span_id] = serialized
         trace.origins.append(origin)
         origin.uses += 1
-        self._record(span, origin.service)
+        self._spans_taken += 1
+        self._operations.take(origin.service, span.name, span.kind)
+        if may_have_delay(serialized):
+            self.delays.take(span, origin.service)
         self._make_room()
         return True
 
@@ -201,13 +203,6 @@ class TraceStore:
             self._traces_bytes += trace.bytes
         trace.bytes += grown
         self._traces_bytes += grown
-
-    def _record(self, span: Span, service: str) -> None:
-        name = span.name
-        self._spans_taken += 1
-        self._operations.take(service, name, span.kind)
-        if name == delays_seen.SPAN_NAME:
-            self.delays.take(span, service)
 
     def _make_room(self) -> None:
         while self._traces and (self._bytes > self._max_bytes or len(self._traces) > self._max_traces):

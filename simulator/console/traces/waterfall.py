@@ -1,7 +1,7 @@
 """The rows of a trace, one below the other, as a person reads them: the calls, their times, and what took the time.
 
-What a stage does internally (waiting for a worker, processing, its calls) has its own spans. They are folded into
-segments of the stage's row, so that a trace of 4 stages has 4 rows and not 15.
+What takes a stage's time (waiting for a worker, processing, its calls) has its own spans. They are folded into segments
+of the stage's row, so that a trace of 4 stages has 4 rows and not 15. A row without a segment spent no time on it.
 """
 
 from __future__ import annotations

@@ -33,6 +33,12 @@ OUTCOME = _own_text(name="simulator.outcome", help="How its handling ended")
 OVERHEAD_SECONDS = _own_seconds(
     name="simulator.overhead_seconds", help="The part of the stage's own time that did not fit into the delay"
 )
+READING_SECONDS = _own_seconds(
+    name="simulator.reading_seconds", help="Waiting for the client's bytes, if there was any"
+)
+QUEUE_WAIT_SECONDS = _own_seconds(
+    name="simulator.queue_wait_seconds", help="Waiting for a worker, if one was reached; 0 if one was free"
+)
 FAULT = _own_text(name="simulator.fault", help="The injected faults, if there are any")
 INJECTOR_LAG_SECONDS = _own_seconds(name="simulator.injector.lag_seconds", help="How late the message started")
 DELAY_DRAWN_SECONDS = _own_seconds(name="simulator.delay.drawn_seconds", help="The delay drawn from the distribution")

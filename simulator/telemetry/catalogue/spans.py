@@ -7,6 +7,8 @@ from functools import partial
 from simulator.telemetry.catalogue import attributes as of
 from simulator.telemetry.catalogue.convention import Convention
 from simulator.telemetry.catalogue.span_records import Span, SpanEvent, SpanKind
+from simulator.telemetry.record import MIN_WAIT_SPAN_SECONDS
+from simulator.units import format_duration
 
 RESOURCE = (
     of.SERVICE_NAME,
@@ -32,8 +34,13 @@ _OF_A_MESSAGE = (
     of.MESSAGE_ID,
     of.DECISION,
     of.OUTCOME,
-    of.OVERHEAD_SECONDS,
     of.FAULT,
+    of.READING_SECONDS,
+    of.QUEUE_WAIT_SECONDS,
+    of.DELAY_DRAWN_SECONDS,
+    of.DELAY_SPEC,
+    of.PROCESSING_SECONDS,
+    of.OVERHEAD_SECONDS,
 )
 _OF_A_DATABASE = (of.DB_SYSTEM_NAME, of.DB_NAMESPACE, of.DB_OPERATION_NAME, of.DB_COLLECTION_NAME)
 _inner = partial(Span, kind=SpanKind.INTERNAL, emitted="simulator.telemetry.traces")
@@ -71,11 +78,14 @@ ACCEPTED = _inner(
     help="The processing of a message that was answered before (`forward: accept`)",
     attributes=_OF_A_MESSAGE,
 )
-QUEUE_WAIT = _inner(name="queue.wait", help="Waiting for a worker")
+QUEUE_WAIT = _inner(
+    name="queue.wait",
+    help=f"Waiting for a worker, if it took {format_duration(MIN_WAIT_SPAN_SECONDS)} or more",
+)
 PROCESS = _inner(
     name="process",
-    help="The stage's own time until the delay is over",
-    attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC, of.PROCESSING_SECONDS, of.OPERATION),
+    help="The stage's own time until the delay is over, if there is a delay or work",
+    attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC),
 )
 FAULT = _inner(name="fault.{name}", help="The time that an injected fault takes", attributes=(of.FAULT,))
 DELAY = _inner(name="delay", help="A delay between calls", attributes=(of.DELAY_DRAWN_SECONDS, of.DELAY_SPEC))

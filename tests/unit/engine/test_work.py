@@ -41,3 +41,9 @@ def test_a_message_without_room_for_its_work_is_rejected(make_stage, make_messag
     with pytest.raises(Rejected, match="there was no memory for 1KB"):
         rig.handle(make_message())
     assert (rig.record.outcome, rig.record.code) == (Outcome.REJECTED, 503)
+
+
+@pytest.mark.parametrize(("work", "has_worked"), [("cpu(200ms)", True), ("memory(1KB)", True), ([], False)])
+def test_whether_a_message_was_worked_for_is_in_its_record(make_stage, make_message, work, has_worked):
+    """Its span of processing is there for it, even if there was no delay."""
+    assert make_stage(work=work).handle(make_message()).has_worked is has_worked

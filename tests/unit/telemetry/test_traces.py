@@ -6,6 +6,8 @@ import os
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -14,7 +16,7 @@ from opentelemetry.trace import StatusCode
 from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_sending import OtlpSender, http_transport
-from simulator.telemetry.record import NO_TRACE, CallOutcome, FaultTime, Outcome, TraceIds
+from simulator.telemetry.record import NO_TRACE, CallOutcome, FaultTime, Outcome, StepDelay, TraceIds
 from simulator.telemetry.service import Service
 from simulator.telemetry.traces import (
     SpanSink,
@@ -102,12 +104,68 @@ def test_the_server_s_span_says_what_the_stage_cost():
 
 def test_processing_is_all_that_the_stage_does_itself():
     """The processing starts when the waiting is over, for the client as for a worker, and ends with the delay."""
-    spans = Rig().handle(record(reading_seconds=0.25, queue_wait_seconds=0.0, processed_seconds=0.75))
-    assert (spans["queue.wait"].start_time, spans["queue.wait"].end_time) == (RECEIVED_NS + SECOND // 4,) * 2
+    spans = Rig().handle(record(reading_seconds=0.25, queue_wait_seconds=0.25, processed_seconds=0.75))
     assert (spans["process"].start_time, spans["process"].end_time) == (
-        RECEIVED_NS + SECOND // 4,
+        RECEIVED_NS + SECOND // 2,
         RECEIVED_NS + SECOND * 3 // 4,
     )
+
+
+@pytest.mark.parametrize(("seconds", "has_span"), [(0.0, False), (0.000999, False), (0.001, True), (0.25, True)])
+def test_a_wait_has_a_span_from_a_millisecond_on(seconds, has_span):
+    """A shorter one is told by the server's span alone, as is a longer one; the processing starts after it anyway."""
+    spans = Rig().handle(record(reading_seconds=0.0, queue_wait_seconds=seconds))
+    assert ("queue.wait" in spans) is has_span
+    assert spans["POST /messages"].attributes["simulator.queue_wait_seconds"] == seconds
+    assert spans["process"].start_time == RECEIVED_NS + round(seconds * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("drawn_seconds", "has_worked", "has_span"),
+    [(0.0, False, False), (0.0, True, True), (1e-6, False, True), (0.25, False, True), (0.25, True, True)],
+)
+def test_processing_has_a_span_where_there_is_something_to_process(drawn_seconds, has_worked, has_span):
+    """A delay or work; without a span what was drawn and what it took are on the server's span, as always."""
+    spans = Rig().handle(record(delay_drawn_seconds=drawn_seconds, delay_spec="x", has_worked=has_worked))
+    assert ("process" in spans) is has_span
+    told = spans["POST /messages"].attributes
+    assert (told["simulator.delay.drawn_seconds"], told["simulator.delay.spec"]) == (drawn_seconds, "x")
+    assert told["simulator.processing_seconds"] == 0.375
+
+
+def test_a_stage_with_nothing_to_wait_for_or_to_process_has_one_span():
+    """All that is to be known of such a message is on the server's."""
+    spans = Rig().handle(record(queue_wait_seconds=0.0, delay_drawn_seconds=0.0, delay_spec="constant(0s)"))
+    assert set(spans) == {"POST /messages"}
+
+
+part_seconds = st.integers(0, 2**12).map(lambda count: count / 2**10)
+
+
+@given(st.tuples(*[part_seconds] * 7))
+def test_no_time_is_unattributed(parts):
+    """Spans inside and attributes of the server's span add up to its duration, whatever has no span for being short."""
+    reading, wait, drawn, _, fault, downstream, pause = parts  # the fourth is the overhead
+    spans = Rig().handle(
+        record(
+            reading_seconds=reading,
+            queue_wait_seconds=wait,
+            delay_drawn_seconds=drawn,
+            processed_seconds=reading + wait + drawn,
+            fault_times=(FaultTime("hang", reading + wait + drawn, fault),),
+            step_delays=(StepDelay("x", pause, reading + wait + drawn + fault, pause),),
+            step_delay_seconds=pause,
+            downstream_seconds=downstream,
+            duration_seconds=sum(parts),
+        )
+    )
+    server = spans.pop("POST /messages")
+    inside = sum(span.end_time - span.start_time for span in spans.values()) / SECOND
+    told = server.attributes
+    if "queue.wait" not in spans:
+        inside += told["simulator.queue_wait_seconds"]
+    inside += told.get("simulator.reading_seconds", 0.0) + told["simulator.overhead_seconds"] + downstream
+    assert (server.end_time - RECEIVED_NS) / SECOND == pytest.approx(inside, abs=1e-8)
 
 
 def test_no_span_ends_before_it_begins():
@@ -131,18 +189,22 @@ def test_processing_says_what_was_drawn():
     assert dict(spans["process"].attributes) == {
         "simulator.delay.drawn_seconds": 0.0234,
         "simulator.delay.spec": "uniform(5ms, 50ms)",
-        "simulator.processing_seconds": 0.375,
     }
 
 
 def test_the_server_s_span_says_whose_message_it_was():
-    """The span that a message is handled in has stage, role, message id and outcome."""
+    """The span that a message is handled in has stage, role, message id, outcome, and where the time went."""
     spans = Rig().handle(record(Outcome.DELIVERED))
     assert dict(spans["POST /messages"].attributes) == {
         "simulator.stage": "parse",
         "simulator.role": "processor",
         "simulator.message_id": "m-1",
         "simulator.outcome": "delivered",
+        "simulator.reading_seconds": 0.125,
+        "simulator.queue_wait_seconds": 0.5,
+        "simulator.delay.drawn_seconds": 0.0234,
+        "simulator.delay.spec": "uniform(5ms, 50ms)",
+        "simulator.processing_seconds": 0.375,
         "simulator.overhead_seconds": 0.3516,
     }
 
@@ -295,7 +357,9 @@ def test_what_is_told_during_the_handling_leaves_no_span():
 def test_what_was_not_reached_has_no_span():
     """A message turned away has no inner span, one that got a worker but was not processed only that of its wait."""
     turned_away = record(Outcome.REJECTED, queue_wait_seconds=None, delay_drawn_seconds=None)
-    assert set(Rig().handle(turned_away)) == {"POST /messages"}
+    spans = Rig().handle(turned_away)
+    assert set(spans) == {"POST /messages"}
+    assert not {name for name in spans["POST /messages"].attributes if "queue_wait" in name or "delay" in name}
     broken_off = record(Outcome.FAILED, delay_drawn_seconds=None)
     assert set(Rig().handle(broken_off)) == {"POST /messages", "queue.wait"}
 

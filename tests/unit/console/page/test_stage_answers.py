@@ -30,16 +30,18 @@ def delayed(stage, text):
     return replace(system, stages={**system.stages, stage: changed})
 
 
-def process(run, stage, spec, drawn, took=None, first=1, **attributes):
+def handle(run, stage, spec, drawn, took=None, first=1, **attributes):
     """Send the spans of a stage with the delays that it drew, and how long it took for each."""
     spans = [
         span(
             first + number,
             1,
-            name="process",
-            kind="internal",
-            ms=1000 * (took or seconds),
-            attributes={"simulator.delay.drawn_seconds": seconds, "simulator.delay.spec": spec, **attributes},
+            attributes={
+                "simulator.delay.drawn_seconds": seconds,
+                "simulator.delay.spec": spec,
+                "simulator.processing_seconds": took or seconds,
+                **attributes,
+            },
         )
         for number, seconds in enumerate(drawn)
     ]
@@ -60,7 +62,7 @@ def charts(run, stage, search=""):
 def test_configured_injected_and_observed(run):
     """The curves are the notation's own, what the spans say was drawn, and how long they took."""
     run.look()
-    process(run, "parse", PARSE, [0.01, 0.02], took=0.5)
+    handle(run, "parse", PARSE, [0.01, 0.02], took=0.5)
     curves, note = charts(run, "parse")
     assert curves["configured"]["x"][0] == run.topology.stages["parse"].delay.quantile(curves["configured"]["y"][0])
     assert (curves["injected"]["x"], curves["observed"]["x"]) == ([0.01, 0.02], [0.5, 0.5])
@@ -73,7 +75,7 @@ def test_configured_injected_and_observed(run):
 def test_whether_they_agree(run, drawn, verdict):
     """What was drawn from the delay agrees with it, and what was drawn from another does not."""
     run.look()
-    process(run, "parse", PARSE, quantiles(drawn))
+    handle(run, "parse", PARSE, quantiles(drawn))
     assert verdict in charts(run, "parse")[1]
 
 
@@ -86,10 +88,10 @@ def test_before_anything_is_known(run):
 
 def test_a_delay_that_was_changed_is_the_one_that_is_shown(run):
     """After a change the curves are those of the new delay, without what was drawn from the old one."""
-    process(run, "parse", PARSE, [0.01] * 10)
+    handle(run, "parse", PARSE, [0.01] * 10)
     run.delays["parse"] = "constant(1s)"
     run.look()
-    process(run, "parse", "constant(1s)", [1.0], first=11)
+    handle(run, "parse", "constant(1s)", [1.0], first=11)
     curves, note = charts(run, "parse")
     assert set(curves["configured"]["x"]) == {1.0}
     assert (curves["injected"]["x"], note.partition(",")[0]) == (
@@ -109,7 +111,7 @@ def test_a_delay_of_measured_ones(tmp_path):
     assert set(charts(run, "parse")[0]["configured"]["x"]) == {0.01, 0.02}
     run.delays["parse"] = "samples(elsewhere.txt)"
     run.look()
-    process(run, "parse", "samples(elsewhere.txt)", [0.01])
+    handle(run, "parse", "samples(elsewhere.txt)", [0.01])
     curves, note = charts(run, "parse")
     assert (list(curves), curves["injected"]["x"]) == (["injected", "observed"], [0.01])
     assert note == "samples(elsewhere.txt): it can't be compared here"
@@ -121,7 +123,7 @@ def test_a_delay_that_grows_with_the_load_agrees_with_itself(tmp_path):
     run = watched(tmp_path, delayed("parse", text))
     run.look()
     delay, chance = parse_delay(text), random.Random(1)
-    process(run, "parse", text, [delay.under_load(chance.random(), 0.9) for _ in range(500)])
+    handle(run, "parse", text, [delay.under_load(chance.random(), 0.9) for _ in range(500)])
     assert "more than sampling error" not in charts(run, "parse")[1]
 
 
@@ -153,8 +155,8 @@ def of_operation(name):
 def test_each_operation_has_its_delay(shop, search, name, delay):
     """The chosen operation's, by default the first's, and nothing of the others', whose delay may be the same."""
     shop.look()
-    process(shop, "cart", f"constant({delay * 1000:.0f}ms)", [delay] * 3, **of_operation(name))
-    process(shop, "cart", f"constant({delay * 1000:.0f}ms)", [delay] * 9, first=11, **of_operation("drop"))
+    handle(shop, "cart", f"constant({delay * 1000:.0f}ms)", [delay] * 3, **of_operation(name))
+    handle(shop, "cart", f"constant({delay * 1000:.0f}ms)", [delay] * 9, first=11, **of_operation("drop"))
     curves, note = charts(shop, "cart", search)
     assert set(curves["configured"]["x"]) == {delay} == set(curves["injected"]["x"])
     assert note.startswith(f"{name}, constant({delay * 1000:.0f}ms): over 3 messages ")
@@ -162,8 +164,8 @@ def test_each_operation_has_its_delay(shop, search, name, delay):
 
 def test_the_changed_delay_of_an_operation_is_shown(shop):
     """Its latest span tells it; without one it is the file's, and one without a delay has none to draw."""
-    process(shop, "cart", "constant(10ms)", [0.01], **of_operation("read"))
-    process(shop, "cart", "constant(1s)", [1.0], first=2, **of_operation("read"))
+    handle(shop, "cart", "constant(10ms)", [0.01], **of_operation("read"))
+    handle(shop, "cart", "constant(1s)", [1.0], first=2, **of_operation("read"))
     assert set(charts(shop, "cart", "?operation=read")[0]["configured"]["x"]) == {1.0}
     assert charts(shop, "cart", "?operation=add")[1] == "add, constant(20ms): no messages yet"
     assert charts(shop, "cart", "?operation=drop")[1] == "drop, constant(0s): no messages yet"

@@ -181,9 +181,13 @@ def test_services_and_operations_are_those_of_the_spans():
 
 
 def test_the_delays_of_stored_spans_are_recorded():
-    """A span named process has the delay of its service, which is recorded once."""
-    attributes = {"simulator.delay.drawn_seconds": 0.02, "simulator.delay.spec": "constant(20ms)"}
-    sent = request(enrich=[span(name="process", kind="internal", ms=21, attributes=attributes)])
+    """The span in which a message is handled has the delay of its service, which is recorded once."""
+    attributes = {
+        "simulator.delay.drawn_seconds": 0.02,
+        "simulator.delay.spec": "constant(20ms)",
+        "simulator.processing_seconds": 0.021,
+    }
+    sent = request(enrich=[span(attributes=attributes)])
     (sample,) = stored(sent, sent).delays.samples("enrich", "constant(20ms)")
     assert (sample.drawn_seconds, sample.took_seconds) == (0.02, 0.021)
 

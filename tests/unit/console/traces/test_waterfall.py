@@ -81,6 +81,13 @@ def test_a_stage_is_a_row_with_what_took_its_time():
     assert (second.start_ratio, second.length_ratio) == (0.1, 0.8)
 
 
+def test_a_stage_that_neither_waited_nor_processed_is_a_row_like_any_other():
+    """Its spans for these are missing; its calls are segments all the same, and where it has none the row is bare."""
+    laid = waterfall([made(1), client(2, 1, at=5, ms=90), made(3, 2, service="b", at=10, ms=80)])
+    assert shape(laid) == [(0, 1), (1, 3)]
+    assert [segments(row) for row in laid.rows] == [[(DOWNSTREAM, 5, 95)], []]
+
+
 def test_every_span_can_have_a_row():
     """Unfolded, each span is below its parent, and the stages still have their segments."""
     laid = waterfall(PIPELINE, every_span=True)
