@@ -16,6 +16,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider
 
 from simulator.net.status import is_success
 from simulator.stage.http_wire import OutgoingRequest
+from simulator.telemetry.traces import peer
 
 
 class DatabaseSpans:
@@ -30,7 +31,7 @@ class DatabaseSpans:
         database = request.database
         if database is None:
             raise ValueError("this request does not go to a database")
-        attributes = {**database.attributes, "peer.service": request.downstream, **_server(_origin(request.url or ""))}
+        attributes = {**database.attributes, **peer(request.downstream), **_server(_origin(request.url or ""))}
         with self._tracer.start_as_current_span(
             request.span or database.span_name,
             kind=SpanKind.CLIENT,

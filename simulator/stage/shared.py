@@ -27,6 +27,7 @@ from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.process_metrics import ProcessMetrics
 from simulator.telemetry.propagation import install_propagation
+from simulator.telemetry.traces import peer
 
 Turn = Callable[[], AbstractContextManager[None]]
 
@@ -72,7 +73,7 @@ def _instrument_requests(at_work: AtWork) -> None:
 
     def describe(span: Any, request: Any) -> None:
         if isinstance(request, OutgoingRequest):
-            span.set_attribute("peer.service", request.downstream)
+            span.set_attributes(peer(request.downstream))
             if request.template:
                 span.set_attribute("url.template", request.template)
                 span.update_name(f"{request.method} {request.template}")

@@ -189,6 +189,11 @@ def _delay(drawn_seconds: float, spec: str) -> dict[str, AttributeValue]:
     return {"simulator.delay.drawn_seconds": drawn_seconds, "simulator.delay.spec": spec}
 
 
+def peer(downstream: str) -> dict[str, str]:
+    """Return how a call's span names the called stage or service: by the conventions, and as it was called before."""
+    return {"service.peer.name": downstream, "peer.service": downstream}
+
+
 def _after(record: StageRecord, seconds: float) -> int:
     """Return the time of day so many seconds after the message arrived, in nanoseconds."""
     return record.arrival.received_unix_ns + round(seconds * 1e9)
@@ -198,7 +203,7 @@ def describe_call(span: Span, call: CallRecord, databases: DatabaseAttributes = 
     """Set on the span around a call's attempts how it ended."""
     span.set_attributes(
         {
-            "peer.service": call.downstream,
+            **peer(call.downstream),
             **databases.get((call.downstream, call.operation), {}),
             **({"simulator.downstream.operation": call.operation} if call.operation else {}),
             "simulator.call.outcome": str(call.outcome),

@@ -69,6 +69,7 @@ def test_a_call_of_a_database_is_an_operation_of_it(shown):
                 "db.namespace": "orders",
                 "db.operation.name": "INSERT",
                 "server.address": "127.0.0.1",
+                "service.peer.name": "db",
                 "peer.service": "db",
                 **({"db.response.status_code": "503", "error.type": "503"} if span.status == ERROR else {}),
             }

@@ -12,7 +12,6 @@ from dash import dcc, html
 from simulator.console.page.paths import trace_path
 from simulator.console.page.typed import MAX_SEARCH_CHARACTERS, check_length
 from simulator.console.page.words import MAX_NAME, aria, clock_text, counted, short, time_text
-from simulator.console.system.external import PEER
 from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.summary import TraceSummary
 from simulator.units import parse_duration
@@ -58,7 +57,7 @@ class Search:
         settled = now_unix_ns - int(_SETTLED_SECONDS * 1e9)
         return TraceQuery(
             service="" if self.stage in spanless else self.stage,
-            attributes={PEER: self.stage} if self.stage in spanless else {},
+            peer=self.stage if self.stage in spanless else "",
             operation=self.operation.strip(),
             text=self.text.strip(),
             min_duration_seconds=_seconds(self.longer),

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.console.metrics.figures import CallFigures
-from simulator.console.traces.spans import CLIENT, CONSUMER, PRODUCER, SERVER, Span
+from simulator.console.traces.spans import CLIENT, CONSUMER, PEER_ATTRIBUTES, PRODUCER, SERVER, Span
 
-PEER = "peer.service"
 # A client may send any names; a picture with more services would be unreadable.
 MAX_SERVICES = 50
 # A longer name is unreadable, and would be sent to every open page.
@@ -48,7 +47,7 @@ def external_services(
     """Return the services and calls that `known` does not name, limited to the `max_services` busiest.
 
     A service's requests are its spans without a parent, or with a parent of another service; the requests to a service
-    without spans are the client spans that name it as their `peer.service`. A service with a name of more than
+    without spans are the client spans that name it as their peer. A service with a name of more than
     MAX_NAME_CHARACTERS is left out with all its spans. Each rate is over the time from the service's own first request
     to `until_unix_seconds`, at least a second, because the traces of a busy service may reach back less far.
     """
@@ -91,8 +90,10 @@ def _requests(trace: Sequence[Span]) -> Iterator[tuple[str, str, Span]]:
 
 def _peer(span: Span) -> str:
     """Return a client's name for the other side; "" if it has none that can be shown."""
-    peer = span.attributes.get(PEER) if span.kind in (CLIENT, PRODUCER) else None
-    return peer if isinstance(peer, str) and len(peer) <= MAX_NAME_CHARACTERS else ""
+    if span.kind not in (CLIENT, PRODUCER):
+        return ""
+    names = [span.attributes.get(attribute) for attribute in PEER_ATTRIBUTES]
+    return next((name for name in names if isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARACTERS), "")
 
 
 def _service_figures(spans: Sequence[Span], until_unix_seconds: float) -> ExternalFigures:

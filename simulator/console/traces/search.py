@@ -1,8 +1,8 @@
 """The search for traces.
 
-A trace matches, as in Jaeger, if a single one of its spans matches everything in the query: service, operation,
-attributes, error, start and duration. If the query has neither service, operation nor attributes, start, duration and
-errors are those of the whole trace.
+A trace matches, as in Jaeger, if a single one of its spans matches everything in the query: service, operation, peer,
+attributes, error, start and duration. If the query has none of the first four, start, duration and errors are those of
+the whole trace.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from simulator.console.traces.origins import Origin
-from simulator.console.traces.spans import ERROR_STATUS, read_value
+from simulator.console.traces.spans import ERROR_STATUS, PEER_ATTRIBUTES, read_value
 from simulator.console.traces.summary import RunningSummary
 
 _SHORTEST_PREFIX = 4
@@ -26,8 +26,9 @@ _NON_TEXT = re.compile(r"true|false|None|-?inf|nan|[0-9a-f]*|[-+.0-9e]+|[\[{].*"
 class TraceQuery:
     """A search for traces; "" and None match everything.
 
-    `text` is a trace id or a message id, or at least the first 4 characters of one. `attributes` are compared as text:
-    "200" matches the number 200. Durations and starts include both bounds. At most `limit` traces are returned.
+    `peer` is the service that a client's span calls. `text` is a trace id or a message id, or at least the first 4
+    characters of one. `attributes` are compared as text: "200" matches the number 200. Durations and starts include
+    both bounds. At most `limit` traces are returned.
     """
 
     service: str = ""
@@ -40,11 +41,12 @@ class TraceQuery:
     start_min_unix_ns: int | None = None
     start_max_unix_ns: int | None = None
     limit: int = 20
+    peer: str = ""
 
     @property
     def asks_for_spans(self) -> bool:
         """Return whether a single span must match the query."""
-        return bool(self.service or self.operation or self.attributes)
+        return bool(self.service or self.operation or self.peer or self.attributes)
 
 
 class Matcher:
@@ -87,6 +89,7 @@ class Matcher:
             and (not query.errors_only or span.status.code == ERROR_STATUS)
             and _is_within(start, self._starts_ns)
             and _is_within(max(0, end - start), self._durations_ns)
+            and (not query.peer or any(_has(span.attributes, name, query.peer) for name in PEER_ATTRIBUTES))
             and all(
                 any(_has(attributes, *wanted) for attributes in _all_attributes(span, origin))
                 for wanted in query.attributes.items()
@@ -104,8 +107,8 @@ class Matcher:
         wanted = self._query.attributes
         texts = [*wanted, *(value for value in wanted.values() if _is_text(value))]
         needles = [text.encode(errors="replace") for text in texts]
-        operation = self._query.operation.encode(errors="replace")
-        return (operation, *(needle for needle in needles if needle not in around))
+        of_the_span = (text.encode(errors="replace") for text in (self._query.operation, self._query.peer))
+        return (*of_the_span, *(needle for needle in needles if needle not in around))
 
     def _is_named(self, summary: RunningSummary, trace_id: bytes) -> bool:
         hex_id = trace_id.hex()

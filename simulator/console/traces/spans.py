@@ -18,6 +18,8 @@ SERVER, CLIENT, INTERNAL, PRODUCER, CONSUMER = "server", "client", "internal", "
 # OpenTelemetry's own name for a service without a name.
 UNKNOWN_SERVICE = "unknown_service"
 ERROR_STATUS = Status.STATUS_CODE_ERROR
+# How a client names the service that it calls; the second one is the first one's former name.
+PEER_ATTRIBUTES = ("service.peer.name", "peer.service")
 _KINDS = (INTERNAL, INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER)
 
 

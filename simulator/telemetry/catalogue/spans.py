@@ -42,6 +42,7 @@ _OF_A_MESSAGE = (
     of.PROCESSING_SECONDS,
     of.OVERHEAD_SECONDS,
 )
+_PEER = (of.SERVICE_PEER_NAME, of.PEER_SERVICE)
 _OF_A_DATABASE = (of.DB_SYSTEM_NAME, of.DB_NAMESPACE, of.DB_OPERATION_NAME, of.DB_COLLECTION_NAME)
 _inner = partial(Span, kind=SpanKind.INTERNAL, emitted="simulator.telemetry.traces")
 
@@ -92,14 +93,14 @@ DELAY = _inner(name="delay", help="A delay between calls", attributes=(of.DELAY_
 CALL = _inner(
     name="call {stage}",
     help="A call with its attempts, if it has retries or the like",
-    attributes=(of.PEER_SERVICE, of.DOWNSTREAM_OPERATION, *_OF_A_DATABASE, of.CALL_OUTCOME, of.CALL_ATTEMPTS),
+    attributes=(*_PEER, of.DOWNSTREAM_OPERATION, *_OF_A_DATABASE, of.CALL_OUTCOME, of.CALL_ATTEMPTS),
 )
 CLIENT = Span(
     name="{method} {path}",
     kind=SpanKind.CLIENT,
     help="An attempt at a call; its name has the path only if the called stage has operations",
     attributes=(
-        of.PEER_SERVICE,
+        *_PEER,
         of.HTTP_REQUEST_METHOD,
         of.HTTP_REQUEST_RESEND_COUNT,
         of.HTTP_RESPONSE_STATUS_CODE,
@@ -122,7 +123,7 @@ DATABASE_CLIENT = Span(
     kind=SpanKind.CLIENT,
     help="An attempt at an operation of a database or cache, with what is known of them in its name",
     attributes=(
-        of.PEER_SERVICE,
+        *_PEER,
         *_OF_A_DATABASE,
         of.DB_RESPONSE_STATUS_CODE,
         of.ERROR_TYPE,

@@ -57,6 +57,7 @@ TYPES = {
         "service.instance.id": "string",
         "service.name": "string",
         "service.namespace": "string",
+        "service.peer.name": "string",
         "service.version": "string",
     },
     "telemetry/registry.yaml": {

@@ -323,6 +323,7 @@ def test_the_span_around_a_call_that_went_well():
     attempts = (attempt(CallOutcome.BROKEN, None), attempt(number=2))
     span = described(called("enrich", *attempts))
     assert dict(span.attributes) == {
+        "service.peer.name": "enrich",
         "peer.service": "enrich",
         "simulator.call.outcome": "ok",
         "simulator.call.attempts": 2,

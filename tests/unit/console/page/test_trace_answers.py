@@ -104,12 +104,13 @@ def run_of_web_calling(call, stage, folder):
     return watched(folder, parse_topology(text, "t.yaml", no_samples, "t"))
 
 
-def test_the_traces_of_a_database_are_those_with_calls_of_it(tmp_path):
+@pytest.mark.parametrize("peer", ["service.peer.name", "peer.service"])
+def test_the_traces_of_a_database_are_those_with_calls_of_it(tmp_path, peer):
     """It has no spans of its own: it can be chosen all the same, and the spans of its callers count, with its name."""
     orders = "orders: {kind: database, system: mongodb, operations: {FIND: {}, DROP: {path: /drop}}}"
     run = run_of_web_calling("orders.FIND", orders, tmp_path)
     answers = TraceAnswers(run.watching)
-    of_orders = {"name": "FIND", "kind": "client", "attributes": {"peer.service": "orders"}}
+    of_orders = {"name": "FIND", "kind": "client", "attributes": {peer: "orders"}}
     send(run, 1, service="web", ms=10, ago_seconds=9, **of_orders)
     send(run, 2, service="web", ms=30, ago_seconds=8, error="", **of_orders)
     send(run, 3, service="web", ago_seconds=7)

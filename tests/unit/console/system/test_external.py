@@ -66,10 +66,21 @@ def test_a_service_that_calls_a_stage():
     assert found.calls == {("web", "parse"): CallFigures(2.0, 0.2)}
 
 
-def test_a_service_without_spans_is_known_from_its_callers():
-    """A client's span without a server's names the other side as its peer."""
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"peer_service": "bank"},
+        {"service_peer_name": "bank"},
+        {"service_peer_name": "bank", "peer_service": "bank"},
+        {"service_peer_name": "bank", "peer_service": "formerly"},
+        {"service_peer_name": "", "peer_service": "bank"},
+        {"service_peer_name": 7, "peer_service": "bank"},
+    ],
+)
+def test_a_service_without_spans_is_known_from_its_callers(names):
+    """A client's span without a server's names the other side as its peer, under the present name or the former."""
     trace = Trace()
-    trace.add("parse", "client", trace.add("parse", "server"), seconds=0.3, is_error=True, peer_service="bank")
+    trace.add("parse", "client", trace.add("parse", "server"), seconds=0.3, is_error=True, **names)
     found = external_services([trace.spans], KNOWN, until_unix_seconds=1.0)
     assert (found.services["bank"].rate_per_second, found.services["bank"].error_ratio) == (1.0, 1.0)
     assert found.services["bank"].p50_seconds == pytest.approx(0.3)

@@ -218,3 +218,14 @@ def test_every_value_is_found_by_its_own_text(value, where):
     store = TraceStore()
     store.add(sent)
     assert len(store.find(TraceQuery(attributes={"key": as_text(value)}))) == 1
+
+
+@pytest.mark.parametrize("name", ["service.peer.name", "peer.service"])
+def test_a_peer_is_found_under_both_names(name):
+    """Those that name the service as the one that they call, and not those that it names so itself, or nobody."""
+    store = TraceStore()
+    store.add(request(web=[span(1, 1, kind="client", attributes={name: "bank"})]))
+    store.add(request(web=[span(2, 1, kind="client", attributes={name: "banks", "note": "bank"})], bank=[span(2, 2)]))
+    assert numbers(store, peer="bank") == [1]
+    assert numbers(store, peer="bank", service="bank") == []
+    assert numbers(store, peer="bank", service="web", errors_only=True) == []
