@@ -20,6 +20,9 @@ const method = __ENV.METHOD || 'POST';
 const hasBody = ['POST', 'PUT', 'PATCH'].includes(method);
 const rate = Number(__ENV.RATE || 20);
 
+// By W3C Trace Context level 2: sampled, and the id is random, so that samplers downstream may draw by the id.
+const traceFlags = '03';
+
 const failed = new Rate('messages_failed');
 const injected = new Counter('messages_with_injected_fault');
 
@@ -56,7 +59,7 @@ export default function () {
   const content = JSON.stringify({ order: exec.scenario.iterationInTest, sent_at: new Date().toISOString() });
   const [body, type] = hasBody ? [content, { 'Content-Type': 'application/json' }] : [null, {}];
   const answer = http.request(method, target.replace(/\{\w+\}/g, messageId), body, {
-    headers: { ...type, 'X-Message-Id': messageId, traceparent: `00-${traceId}-${hex(8)}-01` },
+    headers: { ...type, 'X-Message-Id': messageId, traceparent: `00-${traceId}-${hex(8)}-${traceFlags}` },
     tags: { name: target }, // or each id would make series of its own
     timeout: '60s',
   });

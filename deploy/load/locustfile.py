@@ -25,6 +25,8 @@ RATE_PER_SECOND = float(os.environ.get("RATE", "1"))
 MAX_FAILED_RATIO = float(os.environ.get("MAX_FAILED", "0.01"))
 INJECTED = "an injected fault"
 LAST_ANSWERS_SECONDS = 10
+# By W3C Trace Context level 2: sampled, and the id is random, so that samplers downstream may draw by the id.
+TRACE_FLAGS = "03"
 
 logger = logging.getLogger("messages")
 
@@ -56,7 +58,7 @@ class Sender(FastHttpUser):
     def send(self) -> None:
         """Send a message and judge its answer."""
         trace_id, message_id = secrets.token_hex(16), f"locust-{secrets.token_hex(8)}"
-        headers = {"X-Message-Id": message_id, "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
+        headers = {"X-Message-Id": message_id, "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-{TRACE_FLAGS}"}
         body = json.dumps({"order": message_id, "sent_at": time.time()}) if HAS_BODY else None
         if HAS_BODY:
             headers["Content-Type"] = "application/json"

@@ -48,7 +48,10 @@ def running(tmp_path_factory):
     ],
 )
 def test_a_script_asks_for_an_operation(running, tmp_path, generator, operation, method, path):
-    """METHOD and TARGET choose the operation, all answers are good, and the path has the message's id."""
+    """METHOD and TARGET choose the operation, all answers are good, and the path has the message's id.
+
+    Its trace is sampled and says that its id is random, as W3C Trace Context level 2 has it.
+    """
     program = find(generator)
     environment = {**clean_environment(), "METHOD": method, "TARGET": f"{running.stage_base('cart')}{path}"}
     environment |= {"RATE": "20", "DURATION": "3s"}
@@ -70,3 +73,4 @@ def test_a_script_asks_for_an_operation(running, tmp_path, generator, operation,
     lines = wait_for(handled, "its messages")
     assert len(lines) >= 30
     assert {line["outcome"] for line in lines} == {"delivered"}
+    assert {line["trace_flags"] for line in lines} == {"03"}
