@@ -58,6 +58,7 @@ def assemble(
         forwarder.offer if forwarder is not None else None,
         time_limit=time_limit,
         turns=watching.turns,
+        take_logs=lambda exported: watching.logs.add(exported, watching.unix_ns()),
     )
     others: dict[str, WSGIApplication] = {
         RECEIVER: receiver,

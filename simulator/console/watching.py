@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from simulator.console.logs.store import LogStore
 from simulator.console.metrics.figures import stage_figures
 from simulator.console.metrics.scraper import Scraper, ScrapeTarget, one_by_one
 from simulator.console.metrics.timeline import Timeline, Track
@@ -80,8 +81,8 @@ class _WatchedTallies:
 class Watching:
     """The figures of the run that has these files.
 
-    `scraper` fetches from its processes, `store` receives its traces, and `nudge()` makes the next look happen
-    immediately. Long work takes `turns`.
+    `scraper` fetches from its processes, `store` and `logs` receive traces and log records, and `nudge()` makes the
+    next look happen immediately. Long work takes `turns`.
     """
 
     def __init__(
@@ -93,10 +94,12 @@ class Watching:
         clock: Clock,
         nudge: Callable[[], None],
         turns: Turns | None = None,
+        logs: LogStore | None = None,
     ) -> None:
         self.topology = topology
         self.files = files
         self.store = store
+        self.logs = logs or LogStore(turns=turns)
         self.nudge = nudge
         self.turns = turns or Turns()
         self._scraper = scraper

@@ -67,7 +67,7 @@ def both(tmp_path_factory):
     bodies = [*bodies_of_a_run(folder), rich_request().SerializeToString()]
     store = TraceStore()
     for body in bodies:
-        assert store.add(ExportTraceServiceRequest.FromString(body)).spans == 0
+        assert store.add(ExportTraceServiceRequest.FromString(body)).items == 0
     with running_jaeger(folder) as (jaeger, otlp), serving(store) as console:
         for body in bodies:
             headers = {"Content-Type": "application/x-protobuf"}

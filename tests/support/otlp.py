@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 START = 1_795_400_000_000_000_000
@@ -50,6 +52,41 @@ def span(
     )
     if error is not None:
         made.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR, message=error))
+    add_attributes(made, attributes or {})
+    return made
+
+
+def logs_request(**records_by_service: list[LogRecord]) -> ExportLogsServiceRequest:
+    """Return a request of {service: log records}."""
+    made = ExportLogsServiceRequest()
+    for service, records in records_by_service.items():
+        group = made.resource_logs.add()
+        add_attributes(group.resource, {"service.name": service, "service.instance.id": f"{service}-1"})
+        scope = group.scope_logs.add()
+        scope.scope.name = "tests"
+        scope.log_records.extend(records)
+    return made
+
+
+def log_record(
+    body: Any = "",
+    unix_ns: int = START,
+    trace: int | bytes = b"",
+    span: int | bytes = b"",
+    severity: int = 9,
+    event: str = "",
+    attributes: Mapping[str, Any] | None = None,
+) -> LogRecord:
+    """Return a log record; ids may be numbers, and an empty body is none."""
+    made = LogRecord(
+        time_unix_nano=unix_ns,
+        severity_number=severity,  # type: ignore[arg-type]  # any number may come
+        event_name=event,
+        trace_id=trace if isinstance(trace, bytes) else trace_bytes(trace),
+        span_id=span if isinstance(span, bytes) else span.to_bytes(8, "big"),
+    )
+    if body != "":
+        made.body.CopyFrom(any_value(body))
     add_attributes(made, attributes or {})
     return made
 

@@ -11,12 +11,12 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
+from simulator.console.logs.line import LogLine
 from simulator.console.turns import Turns
 from simulator.telemetry.run_files import older_log
 
@@ -36,18 +36,6 @@ _CLOSE_BYTES = 16 * 1024
 _LATEST_UNIX_SECONDS = 253_402_300_799.0  # the end of the year 9999
 # The stages write the time first and in one format, so that its text sorts like the time.
 _TIMESTAMP = re.compile(rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT[\d:.]+Z)"')
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line: its writer (a stage's name, or NAME.N of several instances), its time, and its other fields."""
-
-    timestamp: str
-    unix_seconds: float
-    level: str
-    event: str
-    label: str
-    fields: Mapping[str, object]
 
 
 def lines_of_trace(

@@ -16,8 +16,14 @@ from simulator.console.otlp.malformed import Malformed
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _IDS = ("trace_id", "span_id", "parent_span_id")
-_INT64 = (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED64)
-_INT32 = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_FIXED32)
+_INT64 = (
+    *(FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED64),
+    FieldDescriptor.TYPE_SFIXED64,
+)
+_INT32 = (
+    *(FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_FIXED32),
+    FieldDescriptor.TYPE_SINT32,
+)
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ messages' descriptors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
+from simulator.console.otlp.accepted import LOGS, METRICS, TRACES, AcceptedSignal
 from simulator.console.otlp.json_fields import codec_of, wrong
 from simulator.console.otlp.malformed import Malformed, TooManyParts
 from simulator.console.turns import Turns
@@ -40,16 +40,16 @@ class _Field:
     write: Callable[[Any], Any]
 
 
-def json_reader(turns: Turns) -> Callable[[bytes], ExportTraceServiceRequest]:
-    """Return the function that reads a request of traces in OTLP's JSON, taking `turns`.
+def json_reader(signal: AcceptedSignal, turns: Turns) -> Callable[[bytes], Any]:
+    """Return the function that reads a request of a signal in OTLP's JSON, taking `turns`.
 
     Unknown fields are ignored, and null means no value. It raises Malformed, with the place of the mistake, or
     TooManyParts for more than MAX_PARTS values.
     """
 
-    def read(body: bytes) -> ExportTraceServiceRequest:
-        root = read_values(body)
-        request = ExportTraceServiceRequest()
+    def read(body: bytes) -> Any:
+        root = _read_values(body)
+        request = signal.request()
         try:
             _fill(request, root, _MAX_NESTING, turns)
         except Malformed as error:
@@ -59,8 +59,7 @@ def json_reader(turns: Turns) -> Callable[[bytes], ExportTraceServiceRequest]:
     return read
 
 
-def read_values(body: bytes) -> Any:
-    """Return the values in a body. Raise Malformed if it is not JSON, TooManyParts for more than MAX_PARTS values."""
+def _read_values(body: bytes) -> Any:
     if body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_PARTS:
         raise TooManyParts(f"more than {MAX_PARTS} values in one request; send smaller ones")
     try:
@@ -161,9 +160,10 @@ def _field(descriptor: FieldDescriptor) -> _Field:
     )
 
 
-def _messages_below(root: Descriptor) -> Mapping[str, Descriptor]:
-    """Return every type of message that can occur in one of type `root`, by its full name."""
-    found, left = {root.full_name: root}, [root]
+def _messages_below(roots: Sequence[Any]) -> Mapping[str, Descriptor]:
+    """Return every type of message that can occur in these, and themselves, by its full name."""
+    found: dict[str, Descriptor] = {root.full_name: root for root in roots}
+    left = list(found.values())
     while left:
         for field in left.pop().fields:
             if field.message_type is not None and field.message_type.full_name not in found:
@@ -172,7 +172,7 @@ def _messages_below(root: Descriptor) -> Mapping[str, Descriptor]:
     return found
 
 
-_MESSAGES = _messages_below(ExportTraceServiceRequest.DESCRIPTOR)
+_MESSAGES = _messages_below([signal.request.DESCRIPTOR for signal in (TRACES, LOGS, METRICS)])
 _BY_DESCRIPTOR = {field: _field(field) for message in _MESSAGES.values() for field in message.fields}
 _BY_JSON_NAME = {
     name: {field.camelcase_name: _BY_DESCRIPTOR[field] for field in message.fields}

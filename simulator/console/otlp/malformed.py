@@ -1,10 +1,10 @@
-"""The errors of a malformed request to export traces."""
+"""The errors of a malformed request of OTLP."""
 
 from __future__ import annotations
 
 
 class Malformed(ValueError):
-    """Raised when a body is not a request to export traces, with the reason."""
+    """Raised when a body is not a request of its signal, with the reason."""
 
 
 class TooManyParts(Malformed):

@@ -7,12 +7,12 @@ parts, which are counted first in a body that is large enough for it to matter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
+from simulator.console.otlp.accepted import AcceptedSignal
 from simulator.console.otlp.malformed import Malformed, TooManyParts
 from simulator.console.turns import Turns
 
@@ -21,27 +21,26 @@ MAX_PARTS = 2**19
 # Fields of any kind on the way to them, which take time to skip though they take no memory.
 MAX_FIELDS = 2**21
 _FIELDS_A_STEP = 50
-# A batch processor sends 512, a collector about 8,000.
-MAX_SPANS = 50_000
-_SPAN = "opentelemetry.proto.trace.v1.Span"
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
-# The fields of a message that count as parts, by number, each with those of its own message type.
-Parts = dict[int, "Parts"]
-M = TypeVar("M", bound=Message)
+
+class Parts(dict[int, "Parts"]):
+    """The fields of a message that count as parts, by number, each with those of its own type of message."""
+
+    is_item = False  # a span, a log record or a data point
 
 
-def protobuf_reader(message: type[M], turns: Turns) -> Callable[[bytes], M]:
-    """Return the function that reads a message of this type, taking `turns`.
+def protobuf_reader(signal: AcceptedSignal, turns: Turns) -> Callable[[bytes], Any]:
+    """Return the function that reads a request of a signal, taking `turns`.
 
     It raises Malformed, or TooManyParts for more than MAX_PARTS, MAX_FIELDS or, in a body that is large enough to be
-    counted, MAX_SPANS.
+    counted, more items than the signal allows.
     """
-    shape = _shape_of(message)
+    message, shape = signal.request, shape_of(signal)
 
-    def read(body: bytes) -> M:
+    def read(body: bytes) -> Any:
         if len(body) > 2 * MAX_PARTS:
-            _count_parts(body, shape, turns)
+            count_parts(body, signal, shape, turns)
         try:
             return message.FromString(body)
         except DecodeError:
@@ -50,28 +49,19 @@ def protobuf_reader(message: type[M], turns: Turns) -> Callable[[bytes], M]:
     return read
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """The parts of a request, and of a span in it; None if it has no spans."""
-
-    request: Parts
-    span: Parts | None
-
-
-def _shape_of(message: type[Message]) -> _Shape:
+def shape_of(signal: AcceptedSignal) -> Parts:
+    """Return the parts of a signal's request."""
     known: dict[str, Parts] = {}
-    return _Shape(_parts_of(message.DESCRIPTOR, known), known.get(_SPAN))
+    shape = _parts_of(signal.request.DESCRIPTOR, known)
+    for name in signal.item_types:
+        known[name].is_item = True
+    return shape
 
 
-def too_many_spans() -> TooManyParts:
-    """Return the error for a request of more than MAX_SPANS."""
-    return TooManyParts(f"more than {MAX_SPANS} spans in one request; send smaller ones")
-
-
-def _count_parts(body: bytes, shape: _Shape, turns: Turns) -> int:
-    """Return the number of parts in a body. Raise TooManyParts as soon as there are more than MAX_PARTS."""
-    counted = fields = spans = 0
-    left = [(0, len(body), shape.request)]
+def count_parts(body: bytes, signal: AcceptedSignal, shape: Parts, turns: Turns) -> int:
+    """Return the number of parts in a body. Raise TooManyParts as soon as there are too many."""
+    counted = fields = items = 0
+    left = [(0, len(body), shape)]
     try:
         while left:
             at, end, parts = left.pop()
@@ -87,10 +77,9 @@ def _count_parts(body: bytes, shape: _Shape, turns: Turns) -> int:
                     counted += 1
                     if counted > MAX_PARTS:
                         raise TooManyParts(f"more than {MAX_PARTS} messages in one request; send smaller ones")
-                    if below is shape.span:
-                        spans += 1
-                        if spans > MAX_SPANS:
-                            raise too_many_spans()
+                    if below.is_item:
+                        items += 1
+                        signal.check_count(items)
                     if below:
                         left.append((at, at + length, below))
                 at += length

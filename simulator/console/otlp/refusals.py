@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Refusals:
-    """The number of refused spans of a request, and the reason, in words for their sender; 0 and "" for none."""
+    """The number of refused spans, log records or data points of a request, and the reason, in words for their sender.
 
-    spans: int = 0
+    0 and "" for none.
+    """
+
+    items: int = 0
     reason: str = ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import html
 
-from simulator.console.logs.files import LogLine
+from simulator.console.logs.line import LogLine
 from simulator.console.page.words import short
 
 _FIELDS = (
@@ -20,11 +20,15 @@ _FIELDS = (
     "key",
     "code",
     "error",
+    "exception.type",
+    "exception.message",
     "reason",
     "duration_seconds",
     "delay_drawn_seconds",
 )
 _MAX_LINE = 4000
+_WORDS = {"warning": "warn"}
+_CLASSES = {"warning": "warning", "error": "error", "fatal": "error"}
 
 
 def log_lines(lines: Sequence[LogLine], empty: str) -> list[Any]:
@@ -40,7 +44,8 @@ def _line(line: LogLine) -> html.Details:
             html.Summary(
                 [
                     html.Span(line.timestamp[11:23], className="mono soft"),
-                    html.B(short(line.label, 100)),
+                    html.Span(short(_WORDS.get(line.level, line.level), 10), className="level"),
+                    html.B(short(line.label, 100), title=short(line.label, 100)),
                     html.Span(
                         [
                             html.Span(short(line.event, 60)),
@@ -53,5 +58,10 @@ def _line(line: LogLine) -> html.Details:
             ),
             html.Pre(short(whole, _MAX_LINE)),
         ],
-        className=f"line {line.level if line.level in ('warning', 'error') else ''}".strip(),
+        className=f"line {severity_class(line.level)}".strip(),
     )
+
+
+def severity_class(level: str) -> str:
+    """Return the class that colours what has a level: warning, error, or "" for all others."""
+    return _CLASSES.get(level, "")

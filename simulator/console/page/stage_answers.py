@@ -8,6 +8,7 @@ from typing import Any
 from simulator.behaviour.delays import Growing, no_samples, parse_delay
 from simulator.behaviour.distributions import Delay
 from simulator.console.logs.files import last_lines
+from simulator.console.logs.merging import merged
 from simulator.console.metrics.agreement import largest_gap, sampling_error
 from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.charts import delay_chart, latency_chart, outcomes_chart
@@ -71,10 +72,11 @@ class StageAnswers:
         )
 
     def lines(self, name: str) -> list[Any]:
-        """Return the last log lines of a stage, newest first."""
-        files = [self._watching.files.log(label) for label in self._watching.labels(self._watching.node(name).name)]
-        lines = [line for file in files for line in last_lines(file, _MAX_LINES)]
-        lines.sort(key=lambda line: line.unix_seconds)
+        """Return the last log lines of a stage, newest first: of its files, and what it sent by OTLP besides."""
+        stage = self._watching.node(name).name
+        stages = dict.fromkeys(self._watching.labels(stage), stage)
+        written = [line for label in stages for line in last_lines(self._watching.files.log(label), _MAX_LINES)]
+        lines = merged(written, self._watching.logs.last(stage, _MAX_LINES), stages)
         return log_lines(lines[: -_MAX_LINES - 1 : -1], "No log lines yet.")
 
     def _spec(self, node: Node, stage: Stage, operation: str) -> str:

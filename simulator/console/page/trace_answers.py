@@ -6,7 +6,9 @@ from typing import Any
 
 from dash import html, no_update
 
-from simulator.console.logs.files import LogLine, lines_of_trace
+from simulator.console.logs.files import lines_of_trace
+from simulator.console.logs.line import LogLine
+from simulator.console.logs.merging import merged
 from simulator.console.page.operations_panel import span_name
 from simulator.console.page.paths import parameter_of
 from simulator.console.page.trace_view import trace_box, trace_view
@@ -53,16 +55,20 @@ class TraceAnswers:
     def trace_view(self, trace_id: str, search: str) -> Any:
         """Return the view of a trace."""
         trace_id = _as_written(trace_id)
-        spans = self._watching.spans(trace_id)
-        return trace_view(self._box(trace_id, spans, search), len(spans))
+        spans, shown = self._watching.spans(trace_id), self._parts(trace_id)
+        return trace_view(self._box(trace_id, spans, search), shown)
 
-    def trace_again(self, trace_id: str, search: str, spans_shown: Any) -> tuple[Any, Any]:
-        """Return a trace again if it has more spans than are shown."""
+    def trace_again(self, trace_id: str, search: str, shown: Any) -> tuple[Any, Any]:
+        """Return a trace again if it has more spans or received log records than are shown."""
         trace_id = _as_written(trace_id)
-        if not trace_id or self._watching.store.size([trace_id]).spans == spans_shown:
+        present = self._parts(trace_id)
+        if not trace_id or present == shown:
             return no_update, no_update
-        spans = self._watching.spans(trace_id)
-        return self._box(trace_id, spans, search), len(spans)
+        return self._box(trace_id, self._watching.spans(trace_id), search), present
+
+    def _parts(self, trace_id: str) -> list[int]:
+        """Return the numbers of spans and of received log records of a trace."""
+        return [self._watching.store.size([trace_id]).spans, self._watching.logs.count_of_trace(trace_id)]
 
     def _spanless(self) -> frozenset[str]:
         """Return the stages that have no spans of their own: databases, caches, most external services."""
@@ -76,13 +82,17 @@ class TraceAnswers:
         return trace_box(trace_id, fall, self._lines(trace_id, spans), every, len(spans))
 
     def _lines(self, trace_id: str, spans: list[Span]) -> list[LogLine]:
+        """Return the lines with a trace's id: of the stages in it, from their files, and of any service, by OTLP."""
+        received = self._watching.logs.of_trace(trace_id, _MAX_LINES)
         if not spans:
-            return []
+            return received
         ours = dict.fromkeys(span.service for span in spans if span.service in self._watching.topology.stages)
-        files = {label: self._watching.files.log(label) for name in ours for label in self._watching.labels(name)}
+        stages = {label: name for name in ours for label in self._watching.labels(name)}
+        files = {label: self._watching.files.log(label) for label in stages}
         start = min(span.start_unix_ns for span in spans) / 1e9
         end = max(span.end_unix_ns for span in spans) / 1e9
-        return lines_of_trace(files, trace_id, start, end, _MAX_LINES, self._watching.turns)
+        written = lines_of_trace(files, trace_id, start, end, _MAX_LINES, self._watching.turns)
+        return merged(written, received, stages)[:_MAX_LINES]
 
 
 def _as_written(trace_id: str) -> str:

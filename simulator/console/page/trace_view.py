@@ -8,7 +8,8 @@ from typing import Any
 
 from dash import dcc, html
 
-from simulator.console.logs.files import LogLine
+from simulator.console.logs.line import LogLine
+from simulator.console.page.line_marks import LineMarks
 from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import trace_path
 from simulator.console.page.span_details import MAX_FOLDED, about_folded, about_span
@@ -30,10 +31,13 @@ _KIND_NAMES = {
 }
 
 
-def trace_view(box: Any, spans: int) -> html.Div:
-    """Return the view of a trace around `trace_box`, which is replaced when more spans arrive."""
+def trace_view(box: Any, shown: Sequence[int]) -> html.Div:
+    """Return the view of a trace around `trace_box`, which is replaced when more parts arrive.
+
+    `shown` are the numbers of spans and of received log records in it.
+    """
     return html.Div(
-        [html.Div(box, id="trace-box"), dcc.Store(id="trace-tick"), dcc.Store(id="trace-shown", data=spans)]
+        [html.Div(box, id="trace-box"), dcc.Store(id="trace-tick"), dcc.Store(id="trace-shown", data=list(shown))]
     )
 
 
@@ -43,13 +47,22 @@ def trace_box(
     """Return a trace; `waterfall` of None means that it is not stored, or no longer."""
     if waterfall is None:
         gone = "This trace is not here. It may still be on its way, or have been dropped to make room for newer ones."
-        return [html.Div(gone, className="empty"), html.Div(dcc.Link("To the list", href="/traces"), className="empty")]
-    rows = html.Section([_axis(waterfall), *_rows(waterfall), _legend()], className="panel", id="waterfall")
-    log = [html.H2("Log lines"), html.Div(log_lines(lines, "No log line has this trace's id."), className="lines")]
+        about = [
+            html.Div(gone, className="empty"),
+            html.Div(dcc.Link("To the list", href="/traces"), className="empty"),
+        ]
+        return [*about, _log(lines)] if lines else about
+    marks = LineMarks(lines, waterfall)
+    rows = html.Section([_axis(waterfall), *_rows(waterfall, marks), _legend(lines)], className="panel", id="waterfall")
     return [
         _head(trace_id, waterfall, every_span, spans),
-        html.Div([rows, html.Section(log, className="panel", id="trace-lines")], className="trace"),
+        html.Div([rows, _log(lines)], className="trace"),
     ]
+
+
+def _log(lines: Sequence[LogLine]) -> html.Section:
+    shown = log_lines(lines, "No log line has this trace's id.")
+    return html.Section([html.H2("Log lines"), html.Div(shown, className="lines")], className="panel", id="trace-lines")
 
 
 def _head(trace_id: str, waterfall: Waterfall, every_span: bool, spans: int) -> html.Div:
@@ -96,16 +109,16 @@ def _axis(waterfall: Waterfall) -> html.Div:
     )
 
 
-def _rows(waterfall: Waterfall) -> list[Any]:
+def _rows(waterfall: Waterfall, line_marks: LineMarks) -> list[Any]:
     """Return as many rows as a page can show, counted by the spans in them."""
     totals = list(itertools.accumulate(1 + len(row.folded[:MAX_FOLDED]) for row in waterfall.rows))
-    shown = [_row(row) for row, spans in zip(waterfall.rows, totals, strict=True) if spans <= _MAX_SPANS]
+    shown = [_row(row, line_marks) for row, spans in zip(waterfall.rows, totals, strict=True) if spans <= _MAX_SPANS]
     left = len(waterfall.rows) - len(shown)
     more = f"and {left:,} more rows: download the trace to see them"
     return [*shown, html.Div(more, className="empty")] if left else [*shown]
 
 
-def _row(row: WaterfallRow) -> html.Details:
+def _row(row: WaterfallRow, line_marks: LineMarks) -> html.Details:
     span = row.span
     indent = {"paddingLeft": f"{_INDENT_PIXELS * min(row.depth, _DEEPEST) + 6}px"}
     marks = [html.Span("error", className="badge bad")] if span.is_error else []
@@ -118,7 +131,7 @@ def _row(row: WaterfallRow) -> html.Details:
     )
     return html.Details(
         [
-            html.Summary([name, _lane(row), _took(span)]),
+            html.Summary([name, _lane(row, line_marks), _took(span)]),
             about_span(span),
             *about_folded(row.folded),
         ],
@@ -136,12 +149,13 @@ def _took(span: Span) -> html.Span:
     return html.Span([took, html.Small(f"+{time_text(overhead)}", title=title)], className="took")
 
 
-def _lane(row: WaterfallRow) -> html.Div:
+def _lane(row: WaterfallRow, line_marks: LineMarks) -> html.Div:
     whole = html.Div(
         className=f"whole {'error' if row.span.is_error else ''}".strip(),
         style={"left": _percent(row.start_ratio), "width": _percent(row.length_ratio)},
     )
-    return html.Div([whole, *(_segment(segment) for segment in row.segments[:_MAX_SEGMENTS])], className="lane")
+    segments = (_segment(segment) for segment in row.segments[:_MAX_SEGMENTS])
+    return html.Div([whole, *segments, *line_marks.of(row)], className="lane")
 
 
 def _segment(segment: Segment) -> html.Div:
@@ -157,13 +171,14 @@ def _percent(ratio: float) -> str:
     return f"{100 * ratio:.3f}%"
 
 
-def _legend() -> html.Div:
+def _legend(lines: Sequence[LogLine]) -> html.Div:
     kinds = {
         "queue": "waiting for a worker",
         "processing": "processing",
         "downstream": "waiting for downstream",
         "fault": "injected fault",
     }
-    return html.Div(
-        [html.Span([html.I(className=f"segment {kind}"), text]) for kind, text in kinds.items()], className="legend"
-    )
+    entries = [html.Span([html.I(className=f"segment {kind}"), text]) for kind, text in kinds.items()]
+    if any(line.span_id for line in lines):
+        entries.append(html.Span([html.I(className="mark"), "log line"]))
+    return html.Div(entries, className="legend")

@@ -1,23 +1,26 @@
-"""The origin of spans: resource and scope, which thousands of spans share and which are stored once."""
+"""The origin of spans and log records: resource and scope, which thousands of them share and which are stored once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from sys import getsizeof
+from typing import TypeVar
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from simulator.console.traces.spans import service_of
 
+Scoped = TypeVar("Scoped", ScopeSpans, ScopeLogs)
 _Resource = tuple[bytes, str]  # serialized, and the URL of its schema
 _Scope = tuple[bytes, str]
 _OVERHEAD_BYTES = 450  # Python's memory for an Origin, its two tuples and its dict entry
 
 
 class Origin:
-    """A resource and a scope, both serialized; `uses` is the number of stored spans that have it."""
+    """A resource and a scope, both serialized; `uses` is the number of stored spans or records that have it."""
 
     __slots__ = ("bytes", "resource", "scope", "service", "uses")
 
@@ -35,7 +38,7 @@ class Origin:
 
 
 class Origins:
-    """The origins of the stored spans. An origin is dropped with its last span, so the spans bound them."""
+    """The origins of what a store holds. An origin is dropped with its last use, so what is stored bounds them."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[_Resource, _Scope], Origin] = {}
@@ -43,19 +46,25 @@ class Origins:
 
     def of(self, resource_spans: ResourceSpans) -> Iterator[tuple[Origin, ScopeSpans]]:
         """Yield each scope that has spans with their origin, which is held while the caller works on it."""
-        filled = [scope_spans for scope_spans in resource_spans.scope_spans if scope_spans.spans]
+        yield from self._of(resource_spans, [scope for scope in resource_spans.scope_spans if scope.spans])
+
+    def of_logs(self, resource_logs: ResourceLogs) -> Iterator[tuple[Origin, ScopeLogs]]:
+        """Yield each scope that has log records with their origin, which is held while the caller works on it."""
+        yield from self._of(resource_logs, [scope for scope in resource_logs.scope_logs if scope.log_records])
+
+    def _of(self, group: ResourceSpans | ResourceLogs, filled: Sequence[Scoped]) -> Iterator[tuple[Origin, Scoped]]:
         if not filled:
             return
-        resource = (resource_spans.resource.SerializeToString(), resource_spans.schema_url)
-        for scope_spans in filled:
-            scope = (scope_spans.scope.SerializeToString(), scope_spans.schema_url)
+        resource = (group.resource.SerializeToString(), group.schema_url)
+        for scoped in filled:
+            scope = (scoped.scope.SerializeToString(), scoped.schema_url)
             origin = self._known.get((resource, scope))
             if origin is None:
                 origin = self._known[resource, scope] = Origin(resource, scope)
                 self.bytes += origin.bytes
             origin.uses += 1
             try:
-                yield origin, scope_spans
+                yield origin, scoped
             finally:
                 self.release(origin)
 

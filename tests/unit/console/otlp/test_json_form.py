@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from simulator.console.otlp.accepted import TRACES
 from simulator.console.otlp.json_form import MAX_PARTS, as_json, json_reader
 from simulator.console.otlp.malformed import Malformed, TooManyParts
 from simulator.console.turns import Turns
@@ -21,7 +22,7 @@ JSON = st.recursive(
     max_leaves=10,
 )
 
-read_request = json_reader(Turns())
+read_request = json_reader(TRACES, Turns())
 
 
 def body_of(span):

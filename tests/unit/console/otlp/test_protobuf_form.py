@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.otlp import protobuf_form
+from simulator.console.otlp.accepted import TRACES
 from simulator.console.otlp.malformed import Malformed, TooManyParts
-from simulator.console.otlp.protobuf_form import MAX_FIELDS, MAX_PARTS, protobuf_reader
+from simulator.console.otlp.protobuf_form import MAX_FIELDS, MAX_PARTS, count_parts, protobuf_reader, shape_of
 from simulator.console.turns import Turns
 from tests.support.exports import export, exports
 
-read_request = protobuf_reader(type(export()), Turns())
+read_request = protobuf_reader(TRACES, Turns())
 
 
 def field(number, content):
@@ -127,8 +127,7 @@ def test_deep_nesting_is_refused():
 def test_parts_are_messages_and_repeated_values(spans):
     """The spans of a resource, the resource, its attribute, the value, the scope's spans and each span count."""
     body = export(spans=spans).SerializeToString()
-    shape = protobuf_form._shape_of(type(export()))
-    assert protobuf_form._count_parts(body, shape, Turns()) == 5 + spans
+    assert count_parts(body, TRACES, shape_of(TRACES), Turns()) == 5 + spans
 
 
 @pytest.mark.long
@@ -141,6 +140,6 @@ def test_a_body_of_too_many_fields_is_refused():
 def test_a_large_body_is_counted_in_turns():
     """While many fields are counted other greenlets get their turn."""
     given = []
-    read = protobuf_reader(type(export()), Turns(lambda: given.append(None)))
+    read = protobuf_reader(TRACES, Turns(lambda: given.append(None)))
     read(b"\x78\x01" * (MAX_FIELDS // 2))
     assert len(given) > 50

@@ -23,11 +23,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 
+from simulator.console.otlp import accepted
 from simulator.console.otlp.application import JSON, PROTOBUF
 from simulator.console.otlp.json_form import as_json
-from simulator.console.otlp.other_signals import LOGS_PATH, METRICS_PATH
-from simulator.console.otlp.protobuf_form import MAX_SPANS
-from simulator.console.otlp.receiver import PATH, make_receiver
+from simulator.console.otlp.receiver import make_receiver
 from simulator.console.otlp.refusals import Refusals
 from simulator.console.turns import Turns
 from simulator.telemetry.otlp_posting import OtlpBatch
@@ -37,6 +36,8 @@ from tests.support.serving import answers_of, say, serving
 GOOD = export(spans=3)
 GOOD_PROTOBUF = GOOD.SerializeToString()
 GOOD_JSON = orjson.dumps(as_json(GOOD.resource_spans))
+PATH, LOGS_PATH, METRICS_PATH = (signal.path for signal in (accepted.TRACES, accepted.LOGS, accepted.METRICS))
+MAX_SPANS = accepted.TRACES.max_items
 PRESCRIBED = {200, 400, 413, 415}
 SMALL = 4096
 
@@ -259,8 +260,8 @@ LOGS = ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLog
     ],
 )
 @pytest.mark.parametrize("encoding", [None, "gzip"])
-def test_metrics_and_logs_are_taken_and_dropped(path, message, response, encoding):
-    """An SDK that sends all of its signals here gets the expected answer for each."""
+def test_metrics_and_logs_are_accepted(path, message, response, encoding):
+    """An SDK that sends all of its signals here gets the expected answer for each, whatever is done with them."""
     receiver, pack = Receiver(), (lambda body: body) if encoding is None else gzip.compress
     body = message.SerializeToString()
     answer = receiver.post(pack(body), encoding=encoding, path=path)
@@ -270,6 +271,32 @@ def test_metrics_and_logs_are_taken_and_dropped(path, message, response, encodin
     assert (answer.status_code, answer.content_type, answer.data) == (200, JSON, b"{}")
     assert [receiver.post(b"", path=path).status_code, receiver.post(b"{}", JSON, path=path).status_code] == [200, 200]
     assert (receiver.taken, receiver.batches) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("option", "path", "message", "response", "field"),
+    [
+        ("take_metrics", METRICS_PATH, METRICS, ExportMetricsServiceResponse, "rejected_data_points"),
+        ("take_logs", LOGS_PATH, LOGS, ExportLogsServiceResponse, "rejected_log_records"),
+    ],
+)
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_metrics_and_logs_are_taken_like_spans(option, path, message, response, field, encoding):
+    """The request is handed over as it is, in both formats, and what was refused of it is told by its own name."""
+    taken, pack = [], (lambda body: body) if encoding is None else gzip.compress
+
+    def take(request):
+        taken.append(request)
+        return Refusals(3, "too many")
+
+    receiver = Receiver(**{option: take})
+    answer = receiver.post(pack(message.SerializeToString()), encoding=encoding, path=path)
+    partial = response.FromString(answer.data).partial_success
+    assert (answer.status_code, getattr(partial, field), partial.error_message) == (200, 3, "too many")
+    answer = receiver.post(pack(MessageToJson(message).encode()), JSON, encoding, path=path)
+    in_json = {"rejected_data_points": "rejectedDataPoints", "rejected_log_records": "rejectedLogRecords"}[field]
+    assert answer.json == {"partialSuccess": {in_json: "3", "errorMessage": "too many"}}
+    assert (taken, receiver.taken, receiver.batches) == ([message, message], [], [])
 
 
 @pytest.mark.parametrize("path", [METRICS_PATH, LOGS_PATH])
@@ -305,6 +332,23 @@ def test_metrics_and_logs_have_the_bounds_of_spans(path, body, content_type, enc
 def test_metrics_and_logs_that_would_be_large_in_memory_are_refused(path, body, content_type):
     """A body of empty parts is 413 here too."""
     assert Receiver().post(body, content_type, path=path).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("signal", "body"),
+    [
+        (accepted.LOGS, b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[%b]}]}]}'),
+        (accepted.METRICS, b'{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[%b]}}]}]}]}'),
+    ],
+)
+@pytest.mark.long
+def test_too_many_records_or_points_are_refused(signal, body):
+    """In one request, so that a million of them take many requests, which others come between."""
+    taken = []
+    receiver = Receiver(take_logs=taken.append, take_metrics=taken.append)
+    answer = receiver.post(body % b",".join([b"{}"] * (signal.max_items + 1)), JSON, path=signal.path)
+    assert (answer.status_code, taken) == (413, [])
+    assert reason_of(answer) == (8, f"more than {signal.max_items} {signal.noun} in one request; send smaller ones")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/traces/", "/v1/metrics/x", "/v1/profiles", "/v1/traces/x"])

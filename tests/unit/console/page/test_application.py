@@ -164,11 +164,11 @@ def test_the_list_is_searched(run, page):
 
 def test_an_open_trace_is_updated(run, page):
     """The view of a trace asks with its address for newer spans."""
-    values = {"trace_shown.data": 0, "place.pathname": f"/traces/{trace_hex(1)}", "place.search": ""}
+    values = {"trace_shown.data": [0, 0], "place.pathname": f"/traces/{trace_hex(1)}", "place.search": ""}
     assert said_nothing(page.ask("trace-box.children", "trace-tick.data", **values))
     run.store.add(request(parse=[span(1, 1)]))
     answer = page.ask("trace-box.children", "trace-tick.data", **values).get_json()["response"]
-    assert answer["trace-shown"]["data"] == 1
+    assert answer["trace-shown"]["data"] == [1, 0]
 
 
 def test_a_stage_s_charts_and_lines(run, page):

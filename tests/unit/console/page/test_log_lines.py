@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.logs.files import LogLine, read_line
+from simulator.console.logs.files import read_line
+from simulator.console.logs.line import LogLine
 from simulator.console.page.log_lines import log_lines
 from tests.support.components import assert_harmless, classes, components, size_of, text_of, texts
 
@@ -35,10 +36,11 @@ def summary_of(shown):
 
 
 def test_a_line_in_short():
-    """It begins with the time to the millisecond, the writer, the event, and the important fields, in one order."""
+    """It begins with the time to the millisecond, the level, the writer and the event; the important fields follow."""
     [shown] = log_lines([line(code=200, outcome="forwarded", duration_seconds=0.5, body_bytes=12)], "nothing")
     assert summary_of(shown) == [
         "12:34:56.789",
+        "info",
         "parse",
         "message.handled",
         " ",
@@ -63,18 +65,22 @@ def test_values_of_zero_are_shown_too(value):
 
 @pytest.mark.parametrize(
     ("level", "kind"),
-    [("info", "line"), ("warning", "line warning"), ("error", "line error"), ("x y", "line"), ("", "line")],
+    [
+        *(("info", "line"), ("debug", "line"), ("x y", "line"), ("", "line")),
+        *(("warning", "line warning"), ("error", "line error"), ("fatal", "line error")),
+    ],
 )
 def test_what_is_wrong_stands_out(level, kind):
     """A warning and an error have a class of their own, and no other word of a log becomes one."""
     [shown] = log_lines([line(level=level)], "nothing")
     assert shown.className == kind
+    assert summary_of(shown)[1] == ("warn" if level == "warning" else level), "colour alone says nothing to some people"
 
 
 def test_lines_keep_their_order():
     """They are shown as they are given."""
     shown = log_lines([line(label="b"), line(label="a")], "nothing")
-    assert [summary_of(part)[1] for part in shown] == ["b", "a"]
+    assert [summary_of(part)[2] for part in shown] == ["b", "a"]
 
 
 def test_no_lines_are_a_text():

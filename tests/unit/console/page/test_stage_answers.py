@@ -225,7 +225,7 @@ def test_the_last_lines(run):
         )
     lines = StageAnswers(run.watching).lines("parse")
     assert len(lines) == 40
-    assert [texts(one)[2] for one in lines[:2]] == ["e299", "e298"]
+    assert [texts(one)[3] for one in lines[:2]] == ["e299", "e298"]
 
 
 def test_the_lines_of_all_instances_are_merged(tmp_path):
@@ -235,4 +235,4 @@ def test_the_lines_of_all_instances_are_merged(tmp_path):
     for second, number in ((1, 1), (2, 2), (3, 1)):
         run.log(f"{name}.{number}", **line(second, f"e{second}"))
     lines = StageAnswers(run.watching).lines(name)
-    assert [texts(one)[1:3] for one in lines] == [[f"{name}.1", "e3"], [f"{name}.2", "e2"], [f"{name}.1", "e1"]]
+    assert [texts(one)[2:4] for one in lines] == [[f"{name}.1", "e3"], [f"{name}.2", "e2"], [f"{name}.1", "e1"]]

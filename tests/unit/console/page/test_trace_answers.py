@@ -13,7 +13,7 @@ from simulator.console.page.traces_view import Search
 from simulator.topology.reader import parse_topology
 from tests.support.components import assert_harmless, by_id, of_class, text_of, texts
 from tests.support.fake_time import UNIX_START
-from tests.support.otlp import START, request, span, trace_hex
+from tests.support.otlp import START, log_record, logs_request, request, span, trace_hex
 from tests.support.watched import shipped, watched
 
 NOW_MS = (UNIX_START * 10**9 - START) / 1e6
@@ -135,7 +135,7 @@ def test_a_trace_is_laid_out(run, answers):
     send(run)
     send(run, number=2, parent=1, name="process", kind="internal")
     view = answers.trace_view(ID, "")
-    assert by_id(view, "trace-shown").data == 2
+    assert by_id(view, "trace-shown").data == [2, 0]
     assert len(of_class(view, "span")) == 1
     assert len(of_class(answers.trace_view(ID, "?every=1"), "span")) == 2
 
@@ -146,29 +146,29 @@ def test_a_trace_that_is_not_here(answers, trace_id):
     view = answers.trace_view(trace_id, "")
     assert_harmless(view)
     assert "This trace is not here." in text_of(view)
-    assert by_id(view, "trace-shown").data == 0
+    assert by_id(view, "trace-shown").data == [0, 0]
 
 
 def test_a_trace_is_replaced_when_spans_arrive(run, answers):
     """And only then, so that opened rows stay open."""
     send(run)
-    assert answers.trace_again(ID, "", 1) == (no_update, no_update)
+    assert answers.trace_again(ID, "", [1, 0]) == (no_update, no_update)
     send(run, number=2, service="archive", parent=1)
-    box, shown = answers.trace_again(ID, "", 1)
-    assert (len(of_class(box, "span")), shown) == (2, 2)
-    assert answers.trace_again(ID, "?every=1", 2) == (no_update, no_update)
+    box, shown = answers.trace_again(ID, "", [1, 0])
+    assert (len(of_class(box, "span")), shown) == (2, [2, 0])
+    assert answers.trace_again(ID, "?every=1", [2, 0]) == (no_update, no_update)
 
 
 def test_a_trace_that_was_awaited_comes(run, answers):
     """An address opened before the first span shows the trace when it is here."""
-    assert answers.trace_again(ID, "", 0) == (no_update, no_update)
+    assert answers.trace_again(ID, "", [0, 0]) == (no_update, no_update)
     send(run)
-    assert answers.trace_again(ID, "", 0)[1] == 1
+    assert answers.trace_again(ID, "", None)[1] == [1, 0]
 
 
 def test_the_list_has_no_trace_to_update(answers):
     """The list is not a trace."""
-    assert answers.trace_again("", "", 7) == (no_update, no_update)
+    assert answers.trace_again("", "", [7, 0]) == (no_update, no_update)
 
 
 def test_its_log_lines_stand_beside_it(run, answers):
@@ -180,7 +180,7 @@ def test_its_log_lines_stand_beside_it(run, answers):
     send(run, number=2, parent=1, service="archive")
     send(run, number=3, parent=1, service="../../secret")
     lines = of_class(answers.trace_view(ID, ""), "line")
-    assert [texts(line)[2] for line in lines] == ["archive.0.1", "parse.0.2"]
+    assert [texts(line)[3] for line in lines] == ["archive.0.1", "parse.0.2"]
 
 
 def test_of_every_instance_the_lines_are_there(tmp_path):
@@ -191,7 +191,31 @@ def test_of_every_instance_the_lines_are_there(tmp_path):
         run.log(label, timestamp=written_at(UNIX_START - 5), level="info", event=label, trace_id=ID)
     send(run, service=name)
     lines = of_class(TraceAnswers(run.watching).trace_view(ID, ""), "line")
-    assert sorted(texts(line)[2] for line in lines) == sorted(run.watching.labels(name))
+    assert sorted(texts(line)[3] for line in lines) == sorted(run.watching.labels(name))
+
+
+def test_lines_of_any_service_stand_beside_it(run, answers):
+    """Those that were sent by OTLP among those of the files, in the order of their times, each once."""
+    at, number = UNIX_START - 5, int((UNIX_START - 5) * 10**9)
+    twice = {"event": "message.handled", "trace_id": ID, "span_id": f"{1:016x}"}
+    run.log("parse", timestamp=written_at(at + 0.3), level="info", **twice)
+    send(run)
+    records = [
+        log_record("bank says no", number + 10**8, trace=1, span=9, severity=17),
+        log_record("of another trace", number + 10**8, trace=2),
+    ]
+    run.watching.logs.add(logs_request(bank=records), number)
+    double = log_record("", number + 3 * 10**8 + 999, trace=1, span=1, event="message.handled")
+    run.watching.logs.add(logs_request(parse=[double]), number)
+    lines = of_class(answers.trace_view(ID, ""), "line")
+    assert [texts(line)[1:4] for line in lines] == [
+        ["error", "bank", "bank says no"],
+        ["info", "parse", "message.handled"],
+    ]
+    assert answers.trace_again(ID, "", [1, 2]) == (no_update, no_update)
+    run.watching.logs.add(logs_request(bank=[log_record("late", number, trace=1)]), number)
+    box, shown = answers.trace_again(ID, "", [1, 2])
+    assert (len(of_class(box, "line")), shown) == (3, [1, 3])
 
 
 def test_an_id_in_capitals_is_the_same_one(run, answers):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.logs.files import LogLine
+from simulator.console.logs.line import LogLine
 from simulator.console.page.trace_view import trace_box, trace_view
 from simulator.console.traces.spans import read_spans
 from simulator.console.traces.waterfall import waterfall
@@ -199,6 +199,50 @@ def test_log_lines_stand_beside_it():
     assert "No log line has this trace's id." in texts(by_id(box_of(), "trace-lines"))
 
 
+def line(span_id, at_ms, level="info", event="said"):
+    fields = {"span_id": span_id} if span_id else {}
+    return LogLine("2026-01-01T00:00:00.000000Z", START / 1e9 + at_ms / 1000, level, event, "parse", fields)
+
+
+def marks_of(shown):
+    marks = [mark for lane in of_class(shown, "lane") for mark in of_class(lane, "mark")]
+    return [(mark.className, round(float(mark.style["left"].rstrip("%")), 1)) for mark in marks]
+
+
+def test_a_log_line_is_marked_on_its_span():
+    """At its time, on the row of its span or of the span that its own is folded into, in the colour of its level."""
+    spans = {"parse": [span(1, 1, ms=100), span(1, 2, parent=1, name="process", kind="internal", at_ms=10, ms=50)]}
+    lines = [line(f"{1:016x}", 20), line(f"{2:016x}", 50, "warning"), line(f"{2:016x}", 60, "fatal"), line("", 5)]
+    lines += [line("f" * 16, 70)]
+    shown = box_of(spans, lines=lines)
+    [row] = of_class(shown, "lane")
+    assert marks_of(shown) == [("mark", 20.0), ("mark warning", 50.0), ("mark error", 60.0)]
+    assert [mark.title for mark in of_class(row, "mark")][1:] == ["warning said", "fatal said"]
+    assert "log line" in texts(of_class(shown, "legend"))
+    assert "log line" not in texts(of_class(box_of(spans, lines=[line("", 5)]), "legend"))
+
+
+@pytest.mark.parametrize(("at_ms", "left"), [(-3_600_000, 20.0), (3_600_000, 60.0), (99, 99.0)])
+def test_a_line_of_a_wrong_clock_stays_within_its_span(at_ms, left):
+    """A service whose clock is an hour off wrote it during its span all the same."""
+    caller = [span(1, 1, ms=100), span(1, 2, parent=1, kind="client", at_ms=20, ms=40)]
+    spans = {"web": caller, "parse": [span(1, 3, parent=2, at_ms=20, ms=40)]}
+    shown = box_of(spans, lines=[line(f"{3:016x}", at_ms)])
+    assert marks_of(shown) == [("mark", left)]
+
+
+def test_many_lines_of_a_span_are_not_all_marked():
+    """A row has a bound, because a page has one."""
+    assert len(marks_of(box_of({"parse": [span(1, 1)]}, lines=[line(f"{1:016x}", 1)] * 200))) == 50
+
+
+def test_lines_without_a_trace_are_shown_all_the_same():
+    """A trace that is sampled away, or not here yet, may have lines."""
+    shown = trace_box("ab" * 16, None, [line("", 5)], False, 0)
+    assert "said" in texts(shown)
+    assert "This trace is not here." in text_of(shown)
+
+
 def test_text_from_outside_is_text():
     """Names, ids, attributes, events and messages are shown as they are, and lead nowhere."""
     evil = span(1, 1, name=SCRIPT, error=SCRIPT, attributes={SCRIPT: SCRIPT, "simulator.message_id": "javascript:x"})
@@ -269,6 +313,6 @@ def test_no_trace_hurts(spans, every):
 
 def test_the_view_holds_the_box():
     """The box can be replaced, and the number of its spans is stored beside it."""
-    view = trace_view(box_of(), 5)
-    assert by_id(view, "trace-shown").data == 5
+    view = trace_view(box_of(), (5, 2))
+    assert by_id(view, "trace-shown").data == [5, 2]
     assert len(rows_of(by_id(view, "trace-box"))) == 2

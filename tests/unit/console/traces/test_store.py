@@ -117,11 +117,11 @@ def test_one_trace_cannot_evict_all_others():
     """A trace may have a quarter of the memory; the rest of it is refused, and so is a single span that is larger."""
     store = stored(request(parse=[span(trace=1)]), max_bytes=MIB)
     endless = [span(trace=2, number=n, attributes={"a": "x" * 50_000}) for n in range(1, 11)]
-    assert store.add(request(parse=endless)).spans == 5
-    assert store.add(request(parse=[span(trace=3, attributes={"a": "x" * 300_000})])).spans == 1
+    assert store.add(request(parse=endless)).items == 5
+    assert store.add(request(parse=[span(trace=3, attributes={"a": "x" * 300_000})])).items == 1
     huge = request(parse=[span(trace=4)])
     add_attributes(huge.resource_spans[0].resource, {"a": "x" * 300_000})
-    assert store.add(huge).spans == 1
+    assert store.add(huge).items == 1
     assert kept(store) == [1, 2]
     assert store.status().traces_evicted == 0
 
@@ -214,7 +214,7 @@ def test_the_accounts_are_right_whatever_is_sent(requests, max_traces, max_bytes
     store = TraceStore(max_traces, max_bytes, max_spans_a_trace=3)
     refused = 0
     for sent in requests:
-        refused += store.add(request(**{f"s{n}{service}": [one] for n, (service, one) in enumerate(sent)})).spans
+        refused += store.add(request(**{f"s{n}{service}": [one] for n, (service, one) in enumerate(sent)})).items
         standing = store.status()
         assert standing.traces <= max_traces and standing.bytes <= max_bytes
     assert standing_total(store) <= sum(map(len, requests))
