@@ -12,7 +12,17 @@ from pathlib import Path
 from simulator.errors import StartError
 from simulator.local.child_process import ChildProcess
 from simulator.net.listening import listen
-from simulator.telemetry.otlp import ENDPOINT_VARIABLES, OTLP_PREFIX, TIMEOUT_VARIABLE, exports_spans
+from simulator.telemetry.otlp import (
+    ENDPOINT_VARIABLES,
+    OTLP_PREFIX,
+    OTLP_SETTINGS,
+    TIMEOUT_VARIABLE,
+    endpoint_of,
+    exports,
+    otlp_prefix,
+    otlp_setting,
+)
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
 
 DEFAULT_PORT = 8090
@@ -59,13 +69,16 @@ class ConsoleProcess:
         return self._files.console_log
 
     def stage_environment(self) -> dict[str, str]:
-        """Return the environment for the stages: their spans go to the console, which has the user's own settings."""
-        environment = dict(self._environment)
-        if exports_spans(environment):
-            environment = {name: text for name, text in environment.items() if not name.startswith(OTLP_PREFIX)}
-            environment[ENDPOINT_VARIABLES[0]] = self._base
-            environment[TIMEOUT_VARIABLE] = _PATIENCE_MILLIS
-        return environment
+        """Return the environment for the stages: their spans go to the console, which has the user's own settings.
+
+        Log records and data points, which the console does not forward, go to the user's collector if there is one.
+        """
+        if not any(exports(self._environment, signal) for signal in Signal):
+            return dict(self._environment)
+        environment = {name: text for name, text in self._environment.items() if not name.startswith(OTLP_PREFIX)}
+        for signal in (Signal.LOGS, Signal.METRICS):
+            environment |= _to_own_collector(self._environment, signal)
+        return {**environment, ENDPOINT_VARIABLES[0]: self._base, TIMEOUT_VARIABLE: _PATIENCE_MILLIS}
 
     def start(self, parent_fd: int) -> None:
         """Start the process; it gets the listening socket."""
@@ -95,6 +108,18 @@ class ConsoleProcess:
             return False
         finally:
             connection.close()
+
+
+def _to_own_collector(environment: Mapping[str, str], signal: Signal) -> dict[str, str]:
+    """Return the user's settings for a signal as those of that signal alone; none without a collector of the user's."""
+    if not exports(environment, signal):
+        return {}
+    own = otlp_prefix(signal)
+    kept = {name: text for name, text in environment.items() if name.startswith(own)}
+    if not otlp_setting(environment, "ENDPOINT", signal):
+        return kept
+    general = {own + name: text for name in OTLP_SETTINGS if (text := otlp_setting(environment, name, signal))}
+    return {**kept, **general, f"{own}ENDPOINT": endpoint_of(environment, signal)}
 
 
 def _listen(port: int | None) -> socket.socket:

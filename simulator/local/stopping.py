@@ -12,8 +12,8 @@ from simulator.topology.model import Topology
 _POLL_SECONDS = 0.02
 _QUIET_LOOKS = 2
 _FIRST_WORD_SECONDS, _NEXT_WORD_SECONDS = 1.0, 5.0
-# What a stage may take after the limit: it breaks off what is not done, and flushes logs and spans.
-_AFTER_BOUND_SECONDS = 13.0
+# What a stage may take after the limit: it breaks off what is not done, and flushes telemetry and logs.
+_AFTER_BOUND_SECONDS = 14.0
 _KILL_SECONDS = 5.0
 
 

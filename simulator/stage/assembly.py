@@ -42,11 +42,11 @@ from simulator.stage.shared import Shared
 from simulator.stage.signals import Signals, continue_traces, expect_faults, info_labels, instrument, make_signals
 from simulator.stage.travel import RunIdentity, clock_id
 from simulator.telemetry import traces
-from simulator.telemetry.export_routes import StageExports
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.log_file import LogBound
 from simulator.telemetry.observe import Observer
 from simulator.telemetry.schedule import ScheduleWatcher
+from simulator.telemetry.stage_exports import StageExports
 from simulator.telemetry.tally import DISCONNECTS, Tally
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for

@@ -14,8 +14,9 @@ from simulator.stage.assembly import Parts, Surroundings, assemble
 from simulator.stage.shared import Shared
 from simulator.telemetry.lines import Flag
 from simulator.telemetry.otel_ignored import ignored_variables
-from simulator.telemetry.otlp import endpoint_problem, exports_spans, traces_endpoint
+from simulator.telemetry.otlp import endpoint_problem, exports, exports_spans, traces_endpoint
 from simulator.telemetry.otlp_signal import Signal
+from simulator.telemetry.tally import dropped_slot
 from simulator.topology.addresses import base_path, url_of
 from simulator.topology.instance_values import resource_of
 from simulator.topology.layers import variable_hint
@@ -91,13 +92,15 @@ class RunningStage:
         unfinished = parts.handling.break_off()
         self._wait_while(lambda: self.is_busy, BREAK_OFF_SECONDS)
         parts.server.stop(timeout=0)
-        parts.provider.shutdown()
+        parts.exports.finish(Signal.TRACES, Signal.METRICS)
         parts.logger.info(
             "stage.stopped",
             unfinished=unfinished,
             spans_dropped=parts.exports.dropped(Signal.TRACES),
             log_lines_dropped=parts.writer.dropped,
+            **_also_dropped(parts),
         )
+        parts.exports.finish(Signal.LOGS)
         parts.writer.close(_wait_for_writer)
         parts.output.close()
 
@@ -111,6 +114,12 @@ class RunningStage:
             while is_busy() and not (hurry and hurry.is_set()):
                 gevent.sleep(_POLL_SECONDS)
                 server.dismiss_idle()
+
+
+def _also_dropped(parts: Parts) -> dict[str, int]:
+    """Return what was lost of the signals that are exported beside spans; of the log only what is known so far."""
+    others = (signal for signal in parts.exports.exported() if signal is not Signal.TRACES)
+    return {dropped_slot(signal): parts.exports.dropped(signal) for signal in others}
 
 
 def _wait_for_writer(is_done: Flag) -> bool:
@@ -143,5 +152,7 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
         parts.logger.warning("configuration.ignored", variable=variable, hint=variable_hint(variable))
     for variable, hint in ignored_variables(environment):
         parts.logger.warning("configuration.ignored", variable=variable, hint=hint)
-    if exports_spans(environment) and (problem := endpoint_problem(environment)):
-        parts.logger.warning("telemetry.endpoint_unusable", hint=f"{problem}; until then spans are dropped")
+    for signal in Signal:
+        if exports(environment, signal) and (problem := endpoint_problem(environment, signal)):
+            hint = f"{problem}; until then {signal.words} are dropped"
+            parts.logger.warning("telemetry.endpoint_unusable", hint=hint)

@@ -6,7 +6,7 @@ None of it depends on the number of stages, so that a thousand of them are not a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -17,14 +17,9 @@ from opentelemetry.metrics import NoOpMeterProvider
 from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.http_wire import OutgoingRequest
 from simulator.telemetry.at_work import AtWork, LoggerAtWork, ProviderAtWork, Shown
-from simulator.telemetry.batching import read_batching
-from simulator.telemetry.encoding import SpanEncoder
-from simulator.telemetry.export_routes import ExportRoute, collector_route
+from simulator.telemetry.export_routes import export_routes
 from simulator.telemetry.lines import WriterThread
 from simulator.telemetry.logs import forward_library_warnings
-from simulator.telemetry.otlp import exports_spans
-from simulator.telemetry.otlp_destination import read_destination
-from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.process_metrics import ProcessMetrics
 from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.traces import peer
@@ -48,7 +43,7 @@ class Shared:
         )
         self.runtime = GeventRuntime()
         self.at_work = AtWork()
-        self.routes = {Signal.TRACES: list(_span_routes(environment))}
+        self.routes = export_routes(environment, time.monotonic)
         install_propagation(environment)
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
         _instrument_requests(self.at_work)
@@ -57,12 +52,6 @@ class Shared:
     def add(self, shown: Shown) -> None:
         """Add the telemetry of a stage, for the libraries."""
         self.at_work.add(shown)
-
-
-def _span_routes(environment: Mapping[str, str]) -> Iterator[ExportRoute]:
-    if exports_spans(environment):
-        destination, batching = read_destination(environment), read_batching(environment)
-        yield collector_route(Signal.TRACES, destination, SpanEncoder().encode, batching, time.monotonic)
 
 
 def _instrument_requests(at_work: AtWork) -> None:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
@@ -29,7 +29,6 @@ from simulator.stage.shared import Shared
 from simulator.telemetry import traces
 from simulator.telemetry.at_work import Shown
 from simulator.telemetry.clock import Clock
-from simulator.telemetry.export_routes import StageExports
 from simulator.telemetry.families import Measured
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.log_file import LogBound, LogFile
@@ -40,11 +39,15 @@ from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import create_file
 from simulator.telemetry.service import Service, as_the_environment_says, described
 from simulator.telemetry.span_export import StageSpans
+from simulator.telemetry.stage_exports import StageExports
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, Tally, TallySink, dropped_slot
 from simulator.topology.graph import calls_of
 from simulator.topology.instance_values import resource_of
 from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
+
+if TYPE_CHECKING:
+    from simulator.telemetry.log_records import LogTee
 
 _SPAN_START = "opentelemetry-flask.starttime_key"
 
@@ -84,16 +87,18 @@ def make_signals(
     if stage.instances > 1:
         identity["instance"] = str(settings.instance)
     writer = _line_writer(identity, tally, shared.writer_thread, log_bound)
-    logger = make_logger(writer.write, settings.log_level, **identity)
+    provider = traces.make_provider(service, environment)
+    tee = _log_tee(writer, shared)
+    logger = make_logger(writer.write if tee is None else tee, settings.log_level, **identity)
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, clock, seed, service.version)
     shared.process_metrics.add_to(registry)
-    provider = traces.make_provider(service, environment)
     shown = Shown(provider, logger)
     shared.add(shown)
-    exports = StageExports(logger, _on_dropped(metrics, tally))
-    for route in shared.routes[Signal.TRACES]:
-        provider.add_span_processor(StageSpans(route.queue, provider.resource, exports.account(route)))
+    exports = StageExports(logger, _on_dropped(metrics, tally), clock.now)
+    _export_spans(provider, exports, shared)
+    if tee is not None:
+        _export_log(tee, provider, exports, shared)
     spans = traces.SpanSink(
         provider, settings.name, str(stage.role), root_name=stage.span or traces.ROOT, databases=_databases(settings)
     )
@@ -101,6 +106,31 @@ def make_signals(
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
     return Signals(logger, writer, registry, metrics, provider, exports, shown, spans, tuple(sinks))
+
+
+def _export_spans(provider: TracerProvider, exports: StageExports, shared: Shared) -> None:
+    for route in shared.routes[Signal.TRACES]:
+        spans = StageSpans(route.queue, provider.resource, exports.account(route))
+        provider.add_span_processor(spans)
+        exports.at_end(Signal.TRACES, spans.finish)
+
+
+def _log_tee(writer: LineWriter, shared: Shared) -> LogTee | None:
+    """Return what takes the lines of the log if they are exported, None if they are only written."""
+    if not shared.routes[Signal.LOGS]:
+        return None
+    from simulator.telemetry.log_records import LogTee  # noqa: PLC0415 - only if needed
+
+    return LogTee(writer.write)
+
+
+def _export_log(tee: LogTee, provider: TracerProvider, exports: StageExports, shared: Shared) -> None:
+    from simulator.telemetry.log_records import StageLog  # noqa: PLC0415 - only if needed
+
+    for route in shared.routes[Signal.LOGS]:
+        log = StageLog(route.queue, provider.resource, exports.account(route))
+        tee.add(log)
+        exports.at_end(Signal.LOGS, log.close)
 
 
 def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service:

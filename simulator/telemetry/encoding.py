@@ -17,49 +17,26 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_INT64_BITS = 2**64 - 1
+from simulator.telemetry.wire_format import BYTES, FIXED32, FIXED64, ONE_BYTE, VARINT, KeptAttributes, sized, tag, utf8
+
 # opentelemetry.proto.trace.v1.SpanFlags: whether the parent is remote is known; it is.
 _KNOWN, _REMOTE = 0x100, 0x200
 # A span and its attributes.
 _Common = tuple[ReadableSpan, Mapping[str, Any]]
 _PLAIN = frozenset((str, bool, int, float))
-# Most attributes of a span are those of the span before it.
-_MAX_KEPT_ATTRIBUTES = 1024
 
 
-def _tag(field: int, wire_type: int) -> bytes:
-    return _varint(field << 3 | wire_type)
-
-
-def _varint(number: int) -> bytes:
-    written = bytearray()
-    while number > 0x7F:
-        written.append(number & 0x7F | 0x80)
-        number >>= 7
-    written.append(number)
-    return bytes(written)
-
-
-def _sized(tag: bytes, content: bytes) -> bytes:
-    size = len(content)
-    return tag + (_ONE_BYTE[size] if size < 0x80 else _varint(size)) + content
-
-
-_ONE_BYTE = [bytes([number]) for number in range(0x80)]
 # The fields of the messages, by the names that opentelemetry.proto gives them.
-_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = _tag(1, _BYTES), _tag(2, _BYTES), _tag(2, _BYTES)
+_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = tag(1, BYTES), tag(2, BYTES), tag(2, BYTES)
 # The tags of the ids stand together with their lengths.
-_TRACE_ID, _SPAN_ID, _PARENT_ID = _tag(1, _BYTES) + b"\x10", _tag(2, _BYTES) + b"\x08", _tag(4, _BYTES) + b"\x08"
-_NAME = _tag(5, _BYTES)
+_TRACE_ID, _SPAN_ID, _PARENT_ID = tag(1, BYTES) + b"\x10", tag(2, BYTES) + b"\x08", tag(4, BYTES) + b"\x08"
+_NAME = tag(5, BYTES)
 # A span's two ids, and its kind, start and end, each behind its tag.
 _IDS, _TIMES = struct.Struct("<2s16s2s8s"), struct.Struct("<sBsQsQ")
-_KIND, _START, _END, _ATTRIBUTE = _tag(6, _VARINT), _tag(7, _FIXED64), _tag(8, _FIXED64), _tag(9, _BYTES)
-_STATUS, _FLAGS = _tag(15, _BYTES), _tag(16, _FIXED32)
-_STATUS_MESSAGE, _STATUS_CODE = _tag(2, _BYTES), _tag(3, _VARINT)
-_KEY, _VALUE = _tag(1, _BYTES), _tag(2, _BYTES)
+_KIND, _START, _END, _ATTRIBUTE = tag(6, VARINT), tag(7, FIXED64), tag(8, FIXED64), tag(9, BYTES)
+_STATUS, _FLAGS = tag(15, BYTES), tag(16, FIXED32)
+_STATUS_MESSAGE, _STATUS_CODE = tag(2, BYTES), tag(3, VARINT)
 _LOCAL_PARENT, _REMOTE_PARENT = (_FLAGS + struct.pack("<I", flags) for flags in (_KNOWN, _KNOWN | _REMOTE))
-_STRING, _BOOL, _INT, _DOUBLE = _tag(1, _BYTES), _tag(2, _VARINT), _tag(3, _VARINT), _tag(4, _FIXED64)
 
 
 class SpanEncoder:
@@ -67,8 +44,7 @@ class SpanEncoder:
 
     def __init__(self) -> None:
         self._surroundings: dict[tuple[int, int], tuple[Any, bytes, bytes]] = {}
-        # Keyed by the value's type too: 1 and True are equal.
-        self._attributes: dict[tuple[str, type, Any], bytes] = {}
+        self._attribute = KeptAttributes(_ATTRIBUTE)
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
         """Return an ExportTraceServiceRequest with all the spans."""
@@ -96,8 +72,8 @@ class SpanEncoder:
             owners = (first.resource, first.instrumentation_scope)
             self._surroundings[key] = (owners, request.SerializeToString(), scope)
         _, resource, scope = self._surroundings[key]
-        written = b"".join([_sized(_SPANS, self._span(span, attributes)) for span, attributes in spans])
-        return _sized(_RESOURCE_SPANS, resource + _sized(_SCOPE_SPANS, scope + written))
+        written = b"".join([sized(_SPANS, self._span(span, attributes)) for span, attributes in spans])
+        return sized(_RESOURCE_SPANS, resource + sized(_SCOPE_SPANS, scope + written))
 
     def _span(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> bytes:
         own, parent = _context(span), span.parent
@@ -105,7 +81,7 @@ class SpanEncoder:
             [
                 _IDS.pack(_TRACE_ID, own.trace_id.to_bytes(16, "big"), _SPAN_ID, own.span_id.to_bytes(8, "big")),
                 b"" if parent is None else _PARENT_ID + parent.span_id.to_bytes(8, "big"),
-                _sized(_NAME, _utf8(span.name)),
+                sized(_NAME, utf8(span.name)),
                 # A kind of 0 is "unspecified" in the protocol.
                 _TIMES.pack(_KIND, span.kind.value + 1, _START, span.start_time or 0, _END, span.end_time or 0),
                 *[self._attribute(key, value) for key, value in attributes.items()],
@@ -114,42 +90,12 @@ class SpanEncoder:
             ]
         )
 
-    def _attribute(self, key: str, value: Any) -> bytes:
-        kind = type(value)
-        if kind is float:  # hardly ever the same twice, and 0.0 equals -0.0
-            return _attribute(key, value)
-        found = self._attributes.get((key, kind, value))
-        if found is None:
-            if len(self._attributes) >= _MAX_KEPT_ATTRIBUTES:
-                self._attributes.clear()
-            found = self._attributes[key, kind, value] = _attribute(key, value)
-        return found
-
-
-def _attribute(key: str, value: Any) -> bytes:
-    return _sized(_ATTRIBUTE, _sized(_KEY, _utf8(key)) + _sized(_VALUE, _any_value(value)))
-
 
 def _status(span: ReadableSpan) -> bytes:
     status = span.status
-    description = _sized(_STATUS_MESSAGE, _utf8(status.description)) if status.description else b""
-    code = _STATUS_CODE + _ONE_BYTE[status.status_code.value] if status.status_code.value else b""
-    return _sized(_STATUS, description + code)
-
-
-def _utf8(text: str) -> bytes:
-    # Half a surrogate pair, as in a file name that is not UTF-8, costs itself and not the whole batch.
-    return text.encode(errors="replace")
-
-
-def _any_value(value: Any) -> bytes:
-    if isinstance(value, str):
-        return _sized(_STRING, _utf8(value))
-    if isinstance(value, bool):
-        return _BOOL + _ONE_BYTE[value]
-    if isinstance(value, int):
-        return _INT + _varint(value & _INT64_BITS)
-    return _DOUBLE + struct.pack("<d", value)
+    description = sized(_STATUS_MESSAGE, utf8(status.description)) if status.description else b""
+    code = _STATUS_CODE + ONE_BYTE[status.status_code.value] if status.status_code.value else b""
+    return sized(_STATUS, description + code)
 
 
 def _context(span: ReadableSpan) -> SpanContext:

@@ -1,19 +1,20 @@
-"""The destinations of a process's telemetry, each with its own queue, and what one stage has lost on the way there."""
+"""The destinations of a process's telemetry, each with a queue of its own, so that none waits for another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from structlog.typing import FilteringBoundLogger
-
-from simulator.telemetry.batching import Batching
-from simulator.telemetry.export_account import ExportAccount
+from simulator.telemetry.batching import LOGS_PREFIX, Batching, read_batching
+from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.exporting import ExportQueue, PatientExporter
-from simulator.telemetry.otlp_destination import Destination
+from simulator.telemetry.otlp import exports
+from simulator.telemetry.otlp_destination import Destination, read_destination
 from simulator.telemetry.otlp_sending import OtlpSender, http_transport
 from simulator.telemetry.otlp_signal import Signal
+
+Routes = Mapping[Signal, Sequence["ExportRoute"]]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,29 @@ class ExportRoute:
     signal: Signal
     endpoint: str
     queue: ExportQueue[Any]
+
+
+def export_routes(environment: Mapping[str, str], monotonic: Callable[[], float]) -> Routes:
+    """Return where each signal goes. What only logs or metrics need is imported only if they go anywhere."""
+    return {signal: list(_collector_routes(environment, signal, monotonic)) for signal in Signal}
+
+
+def _collector_routes(
+    environment: Mapping[str, str], signal: Signal, monotonic: Callable[[], float]
+) -> Iterator[ExportRoute]:
+    if not exports(environment, signal):
+        return
+    destination = read_destination(environment, signal)
+    if signal is Signal.TRACES:
+        encode: Callable[[Sequence[Any]], bytes] = SpanEncoder().encode
+        batching = read_batching(environment)
+    elif signal is Signal.LOGS:
+        from simulator.telemetry.log_encoding import LogEncoder  # noqa: PLC0415 - only if needed
+
+        encode, batching = LogEncoder().encode, read_batching(environment, LOGS_PREFIX)
+    else:
+        return
+    yield collector_route(signal, destination, encode, batching, monotonic)
 
 
 def collector_route(
@@ -35,26 +59,3 @@ def collector_route(
     """Return the way of a signal to a collector; `encode(items)` returns a request in protobuf."""
     sender = OtlpSender(destination, encode, http_transport(destination), signal, monotonic)
     return ExportRoute(signal, destination.endpoint, ExportQueue(PatientExporter(sender, monotonic), batching))
-
-
-class StageExports:
-    """What becomes of the telemetry of one stage; `record_dropped(signal, count)` is called for what is lost."""
-
-    def __init__(self, logger: FilteringBoundLogger, record_dropped: Callable[[Signal, int], None]) -> None:
-        self._logger = logger
-        self._record_dropped = record_dropped
-        self._accounts: dict[Signal, list[ExportAccount]] = {signal: [] for signal in Signal}
-
-    def account(self, route: ExportRoute) -> ExportAccount:
-        """Return a new account of what the stage sends on a route."""
-
-        def record(count: int) -> None:
-            self._record_dropped(route.signal, count)
-
-        account = ExportAccount(self._logger, record, route.endpoint, route.signal)
-        self._accounts[route.signal].append(account)
-        return account
-
-    def dropped(self, signal: Signal) -> int:
-        """Return how many items of a signal did not arrive, those of each destination counted."""
-        return sum(account.dropped for account in self._accounts[signal])

@@ -157,19 +157,20 @@ class ExportQueue(Generic[Item]):
         if len(self._items) >= self._batching.batch_items and not self._wake.is_set():
             self._wake.set()
 
-    def leave(self, account: ExportAccount) -> None:
+    def leave(self, account: ExportAccount, flush_seconds: float | None = None) -> None:
         """Export what is left of a stage, within the time for it; with the last stage, shut the exporter down."""
+        seconds = self._flush_seconds if flush_seconds is None else flush_seconds
         self._stages -= 1
         account.begin_end()
         if self._stages:
             # In the background: the items of other stages may take longer than this stage may wait.
             threading.Thread(target=self._export_all, daemon=True).start()
-            account.settled.wait(self._flush_seconds)
+            account.settled.wait(seconds)
         else:
-            self._exporter.begin_flush(self._flush_seconds)
+            self._exporter.begin_flush(seconds)
             self._is_closing = True
             self._wake.set()
-            self._worker.join(self._flush_seconds)
+            self._worker.join(seconds)
             self._is_over = True
             self._exporter.shutdown()
         account.conclude()

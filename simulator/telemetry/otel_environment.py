@@ -12,15 +12,18 @@ from importlib.metadata import entry_points
 from urllib.parse import unquote
 
 from simulator.errors import ConfigurationError, Problem
-from simulator.telemetry.batching import read_batching
+from simulator.telemetry.batching import LOGS_PREFIX, SPANS_PREFIX, read_batching
 from simulator.telemetry.otlp import (
+    EXPORTERS,
     PROTOCOLS,
-    exports_spans,
+    exporter_variable,
+    exports,
     otlp_setting,
     otlp_variable,
     timeout_seconds,
 )
 from simulator.telemetry.otlp_files import file_problems
+from simulator.telemetry.otlp_signal import Signal
 
 SAMPLERS = ("always_on", "always_off", "traceidratio")
 _RATIO = "traceidratio"
@@ -120,9 +123,14 @@ def _switches(environment: Mapping[str, str]) -> Iterator[Wrong]:
     disabled = environment.get("OTEL_SDK_DISABLED", "")
     if disabled.strip().lower() not in ("", "true", "false"):
         yield "OTEL_SDK_DISABLED", f"{_shown(disabled)} must be true or false"
-    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
-    if exporter.strip().lower() not in ("", "otlp", "none"):
-        yield "OTEL_TRACES_EXPORTER", f"{_shown(exporter)} must be otlp or none"
+    for signal, allowed in EXPORTERS.items():
+        variable = exporter_variable(signal)
+        text = environment.get(variable, "")
+        names = [name.strip() for name in text.lower().split(",")] if text.strip() else []
+        if not set(names) <= set(allowed):
+            yield variable, f"{_shown(text)} must be one of {_list(allowed)}, or several with commas between them"
+        elif "none" in names and len(set(names)) > 1:
+            yield variable, f"{_shown(text)}: none can't be combined with others"
 
 
 def _resource_attributes(environment: Mapping[str, str]) -> Iterator[Wrong]:
@@ -136,31 +144,39 @@ def _resource_attributes(environment: Mapping[str, str]) -> Iterator[Wrong]:
 
 
 def _batches(environment: Mapping[str, str]) -> Iterator[Wrong]:
-    try:
-        read_batching(environment)
-    except ValueError as error:
-        variable, _, text = str(error).partition("=")
-        yield variable, text
+    for prefix in (SPANS_PREFIX, LOGS_PREFIX):
+        try:
+            read_batching(environment, prefix)
+        except ValueError as error:
+            variable, _, text = str(error).partition("=")
+            yield variable, text
 
 
 def _exporter(environment: Mapping[str, str]) -> Iterator[Wrong]:
-    if not exports_spans(environment):
-        return
+    """Check the settings of the signals that go to collectors; a general one that several share is told once."""
+    yield from dict.fromkeys(
+        wrong for signal in Signal if exports(environment, signal) for wrong in _settings(environment, signal)
+    )
+
+
+def _settings(environment: Mapping[str, str], signal: Signal) -> Iterator[Wrong]:
+    def variable(name: str) -> str:
+        return otlp_variable(environment, name, signal)
+
     try:
-        timeout_seconds(environment)
+        timeout_seconds(environment, signal)
     except ValueError as error:
-        yield otlp_variable(environment, "TIMEOUT"), f"{_shown(otlp_setting(environment, 'TIMEOUT'))} {error}"
+        yield variable("TIMEOUT"), f"{_shown(otlp_setting(environment, 'TIMEOUT', signal))} {error}"
     for name, allowed in (("COMPRESSION", _COMPRESSIONS), ("PROTOCOL", PROTOCOLS)):
-        text = otlp_setting(environment, name)
+        text = otlp_setting(environment, name, signal)
         if text and text.strip().lower() not in allowed:
-            yield otlp_variable(environment, name), f"{_shown(text)} must be one of {_list(allowed)}"
-    yield from _headers(environment)
-    yield from file_problems(environment)
+            yield variable(name), f"{_shown(text)} must be one of {_list(allowed)}"
+    yield from _headers(environment, variable("HEADERS"))
+    yield from file_problems(environment, signal)
 
 
-def _headers(environment: Mapping[str, str]) -> Iterator[Wrong]:
+def _headers(environment: Mapping[str, str], variable: str) -> Iterator[Wrong]:
     """Check the headers; their values are secret, so that no part of them is shown."""
-    variable = otlp_variable(environment, "HEADERS")
     for number, item in enumerate(environment.get(variable, "").split(","), start=1):
         name, separator, value = item.strip().partition("=")
         if not item.strip():

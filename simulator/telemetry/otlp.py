@@ -14,6 +14,16 @@ DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 ENDPOINT_VARIABLES = (f"{OTLP_PREFIX}ENDPOINT", f"{OTLP_PREFIX}TRACES_ENDPOINT")
 TIMEOUT_VARIABLE = f"{OTLP_PREFIX}TIMEOUT"
+# What can be set beside the endpoint, for all signals or for one.
+OTLP_SETTINGS = (
+    "HEADERS",
+    "TIMEOUT",
+    "COMPRESSION",
+    "PROTOCOL",
+    "CERTIFICATE",
+    "CLIENT_CERTIFICATE",
+    "CLIENT_KEY",
+)
 # The specification knows these; only the first is supported here.
 PROTOCOLS = ("http/protobuf", "http/json", "grpc")
 MAX_TIMEOUT_MILLIS = 600_000
@@ -21,9 +31,9 @@ MAX_TIMEOUT_MILLIS = 600_000
 FLUSH_SECONDS = 4.0
 # What each of the variables OTEL_*_EXPORTER may name.
 EXPORTERS: Mapping[Signal, tuple[str, ...]] = {
-    Signal.TRACES: ("otlp", "console", "none"),
+    Signal.TRACES: ("otlp", "none"),
     Signal.LOGS: ("otlp", "console", "none"),
-    Signal.METRICS: ("otlp", "console", "prometheus", "none"),
+    Signal.METRICS: ("prometheus", "none"),
 }
 _DEFAULT_EXPORTERS: Mapping[Signal, str] = {Signal.TRACES: "otlp", Signal.LOGS: "none", Signal.METRICS: "none"}
 _MILLIS = re.compile(r"[0-9]{1,9}")

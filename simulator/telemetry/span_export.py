@@ -34,12 +34,16 @@ class StageSpans(SpanProcessor):
             self._queue.put(span, self._account)
 
     def shutdown(self) -> None:
-        """Export what is left within the time for it; what has not arrived by then is counted and logged as lost."""
+        """Export what is left within the usual time for it."""
+        self.finish(None)
+
+    def finish(self, flush_seconds: float | None) -> None:
+        """Export what is left within a time; what has not arrived by then is counted and logged as lost."""
         with self._closing:
             if self._is_closed:
                 return
             self._is_closed = True
-        self._queue.leave(self._account)
+        self._queue.leave(self._account, flush_seconds)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Return True: spans are sent when their batch is full, or its time is up."""

@@ -186,7 +186,10 @@ STAGE_STOPPED = LogEvent(
     name="stage.stopped",
     levels=("info",),
     help="The stage has stopped; what was lost",
-    keys=_keys(unfinished="integer", spans_dropped="integer", log_lines_dropped="integer"),
+    keys=(
+        *_keys(unfinished="integer", spans_dropped="integer", log_lines_dropped="integer"),
+        *_optional(log_records_dropped="integer", data_points_dropped="integer"),
+    ),
     emitted=_RUNNING,
 )
 LOAD_FINISHED = LogEvent(
@@ -275,7 +278,7 @@ DATA_POINTS_DROPPED = LogEvent(
 ENDPOINT_UNUSABLE = LogEvent(
     name="telemetry.endpoint_unusable",
     levels=("warning",),
-    help="No spans can be sent to the configured endpoint",
+    help="A signal can't be sent to the configured endpoint",
     keys=_keys(hint="string"),
     emitted=_RUNNING,
 )

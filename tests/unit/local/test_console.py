@@ -12,6 +12,8 @@ import pytest
 from simulator.errors import StartError
 from simulator.local import console
 from simulator.local.console import ConsoleProcess
+from simulator.telemetry.otlp_destination import read_destination
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import RunFiles
 
 PROGRAM = Path("run_web_service.py")
@@ -126,3 +128,21 @@ def test_a_program_that_ends_at_once_hurts_no_run(tmp_path):
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_logs_go_to_the_user_s_own_collector(tmp_path):
+    """Spans go to the console, which forwards them; log records go where the user's settings say, with all of these."""
+    own = {
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "x=y",
+        "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": "5000",
+    }
+    with beside(tmp_path, own) as there:
+        given = there.stage_environment()
+    assert read_destination(given).endpoint.startswith("http://127.0.0.1:")
+    assert read_destination(given).headers == {}
+    logs = read_destination(given, Signal.LOGS)
+    assert (logs.endpoint, logs.headers, logs.timeout_seconds) == ("https://collector:4318/v1/logs", {"x": "y"}, 5.0)
+    with beside(tmp_path, {"OTEL_LOGS_EXPORTER": "otlp"}) as there:
+        assert read_destination(there.stage_environment(), Signal.LOGS).endpoint.startswith("http://127.0.0.1:")

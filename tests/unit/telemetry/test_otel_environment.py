@@ -43,6 +43,9 @@ def mistakes(**environment):
         {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1e-3"},
         {"OTEL_SDK_DISABLED": "TRUE", "OTEL_TRACES_EXPORTER": " otlp"},
         {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "junk"},
+        {"OTEL_LOGS_EXPORTER": "OTLP, console", "OTEL_METRICS_EXPORTER": "Prometheus"},
+        {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": " "},
+        {"OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": "junk"},
         {"OTEL_RESOURCE_ATTRIBUTES": "a=1,b=%2C,c="},
         {"OTEL_EXPORTER_OTLP_TIMEOUT": "10000", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"},
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
@@ -93,8 +96,13 @@ def test_limits(limit, text):
         ("OTEL_TRACES_SAMPLER", "jaeger_remote", "traceidratio"),
         ("OTEL_TRACES_SAMPLER", " always_on", "always_on"),
         ("OTEL_SDK_DISABLED", "yes", "must be true or false"),
-        ("OTEL_TRACES_EXPORTER", "console", "must be otlp or none"),
-        ("OTEL_TRACES_EXPORTER", "otlp,console", "must be otlp or none"),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "must be one of otlp"),
+        ("OTEL_TRACES_EXPORTER", "otlp,jaeger", "must be one of otlp"),
+        ("OTEL_LOGS_EXPORTER", "prometheus", "must be one of otlp, console and none, or several with commas"),
+        ("OTEL_LOGS_EXPORTER", "otlp,none", "none can't be combined with others"),
+        ("OTEL_LOGS_EXPORTER", "otlp,", "must be one of otlp"),
+        ("OTEL_METRICS_EXPORTER", "statsd", "must be one of"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "0", "must be a whole number from 1"),
         ("OTEL_RESOURCE_ATTRIBUTES", "junk", "item 1, 'junk', must be NAME=VALUE"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=1,b", "item 2, 'b', must be NAME=VALUE"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=1,=2", "item 2, '=2', must be NAME=VALUE"),
@@ -188,3 +196,21 @@ def test_what_has_no_effect_is_told(environment, variables):
     found = list(ignored_variables(environment))
     assert [variable for variable, _ in found] == variables
     assert all(why for _, why in found)
+
+
+def test_each_signal_has_settings_of_its_own():
+    """A setting for log records is checked where they are exported, and a general one that several share told once."""
+    logs = {"OTEL_LOGS_EXPORTER": "otlp"}
+    (mistake,) = mistakes(**logs, OTEL_EXPORTER_OTLP_LOGS_COMPRESSION="zip")
+    assert mistake.startswith("environment OTEL_EXPORTER_OTLP_LOGS_COMPRESSION: 'zip' must be one of")
+    (mistake,) = mistakes(**logs, OTEL_EXPORTER_OTLP_TIMEOUT="soon")
+    assert mistake.startswith("environment OTEL_EXPORTER_OTLP_TIMEOUT: 'soon'")
+    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/json"}
+    assert [name for name, _ in ignored_variables({**logs, **grpc, "OTEL_BLRP_EXPORT_TIMEOUT": "1"})] == [
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+        "OTEL_BLRP_EXPORT_TIMEOUT",
+    ]
+    assert [name for name, _ in ignored_variables({**logs, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})] == [
+        "OTEL_EXPORTER_OTLP_PROTOCOL"
+    ]
