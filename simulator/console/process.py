@@ -24,14 +24,22 @@ from gevent.pool import Pool
 from simulator.console.assembly import assemble
 from simulator.console.metrics.fetching import fetch
 from simulator.console.metrics.scraper import Scraper, targets_of
+from simulator.console.otlp.accepted import TRACES
+from simulator.console.otlp.json_form import json_reader
+from simulator.console.otlp.plain_bodies import PlainBodies
+from simulator.console.otlp.receiver import MAX_BYTES
 from simulator.console.traces.destination import destination_from
 from simulator.console.traces.forwarding import Forwarder, ForwarderStatus
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
 from simulator.console.watching import Watching
 from simulator.stage.server import StageServer
+from simulator.stage.threads import in_thread
 from simulator.telemetry.clock import SystemClock
+from simulator.telemetry.otlp import GRPC
+from simulator.telemetry.otlp_batch import Transport
 from simulator.telemetry.otlp_destination import Destination
+from simulator.telemetry.otlp_transport import transport_to
 from simulator.telemetry.run_files import RunFiles
 from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED, Tally
 from simulator.topology.reader import read_topology
@@ -80,7 +88,15 @@ def run_console(folder: Path, listen_fd: int, parent_fd: int, environment: Mappi
 
 def _make_forwarder(destination: Destination, files: RunFiles) -> Forwarder:
     tally = Tally.create(files.console_tally, [SPANS_OFFERED, SPANS_FORWARDED])
-    return Forwarder(destination, count=tally.add)
+    return Forwarder(destination, count=tally.add, connect=partial(_connect, destination))
+
+
+def _connect(destination: Destination, headers: Mapping[str, str]) -> Transport:
+    """Return the transport to the user's own collector."""
+    transport = transport_to(destination, headers, in_thread)
+    if destination.protocol != GRPC:
+        return transport
+    return PlainBodies(transport, json_reader(TRACES, Turns(partial(gevent.sleep, 0))), MAX_BYTES)
 
 
 def _body_time_limit() -> gevent.Timeout:

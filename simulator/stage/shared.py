@@ -16,6 +16,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.http_wire import OutgoingRequest
+from simulator.stage.threads import in_thread
 from simulator.telemetry.at_work import AtWork, LoggerAtWork, ProviderAtWork, Shown
 from simulator.telemetry.export_routes import export_routes
 from simulator.telemetry.lines import WriterThread
@@ -43,7 +44,7 @@ class Shared:
         )
         self.runtime = GeventRuntime()
         self.at_work = AtWork()
-        self.routes = export_routes(environment, time.monotonic)
+        self.routes = export_routes(environment, time.monotonic, in_thread)
         install_propagation(environment)
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
         _instrument_requests(self.at_work)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
+from simulator.telemetry.otlp_answers import NO_CONNECTION
 from simulator.telemetry.otlp_batch import CollectorAnswer
-from simulator.telemetry.otlp_posting import NO_CONNECTION
 from simulator.telemetry.otlp_signal import Signal
 from simulator.urls import redacted
 

@@ -11,8 +11,9 @@ from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.exporting import ExportQueue, PatientExporter
 from simulator.telemetry.otlp import exports
 from simulator.telemetry.otlp_destination import Destination, read_destination
-from simulator.telemetry.otlp_sending import OtlpSender, http_transport
+from simulator.telemetry.otlp_sending import OtlpSender
 from simulator.telemetry.otlp_signal import Signal
+from simulator.telemetry.otlp_transport import InThread, exporter_transport
 
 Routes = Mapping[Signal, Sequence["ExportRoute"]]
 
@@ -26,13 +27,16 @@ class ExportRoute:
     queue: ExportQueue[Any]
 
 
-def export_routes(environment: Mapping[str, str], monotonic: Callable[[], float]) -> Routes:
-    """Return where each signal goes. What only logs or metrics need is imported only if they go anywhere."""
-    return {signal: list(_collector_routes(environment, signal, monotonic)) for signal in Signal}
+def export_routes(environment: Mapping[str, str], monotonic: Callable[[], float], in_thread: InThread) -> Routes:
+    """Return where each signal goes. What only logs or metrics need is imported only if they go anywhere.
+
+    `in_thread` is as `transport_to` has it.
+    """
+    return {signal: list(_collector_routes(environment, signal, monotonic, in_thread)) for signal in Signal}
 
 
 def _collector_routes(
-    environment: Mapping[str, str], signal: Signal, monotonic: Callable[[], float]
+    environment: Mapping[str, str], signal: Signal, monotonic: Callable[[], float], in_thread: InThread
 ) -> Iterator[ExportRoute]:
     if not exports(environment, signal):
         return
@@ -46,7 +50,7 @@ def _collector_routes(
         encode, batching = LogEncoder().encode, read_batching(environment, LOGS_PREFIX)
     else:
         return
-    yield collector_route(signal, destination, encode, batching, monotonic)
+    yield collector_route(signal, destination, encode, batching, monotonic, in_thread)
 
 
 def collector_route(
@@ -55,7 +59,8 @@ def collector_route(
     encode: Callable[[Sequence[Any]], bytes],
     batching: Batching,
     monotonic: Callable[[], float],
+    in_thread: InThread,
 ) -> ExportRoute:
     """Return the way of a signal to a collector; `encode(items)` returns a request in protobuf."""
-    sender = OtlpSender(destination, encode, http_transport(destination), signal, monotonic)
+    sender = OtlpSender(destination, encode, exporter_transport(destination, in_thread), signal, monotonic)
     return ExportRoute(signal, destination.endpoint, ExportQueue(PatientExporter(sender, monotonic), batching))

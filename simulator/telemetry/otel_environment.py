@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from urllib.parse import unquote
 
 from simulator.errors import ConfigurationError, Problem
 from simulator.telemetry.batching import LOGS_PREFIX, SPANS_PREFIX, read_batching
 from simulator.telemetry.otlp import (
     EXPORTERS,
+    GRPC,
     PROTOCOLS,
     exporter_variable,
     exports,
     otlp_setting,
     otlp_variable,
+    protocol_of,
     timeout_seconds,
 )
 from simulator.telemetry.otlp_files import file_problems
@@ -171,6 +174,12 @@ def _settings(environment: Mapping[str, str], signal: Signal) -> Iterator[Wrong]
         text = otlp_setting(environment, name, signal)
         if text and text.strip().lower() not in allowed:
             yield variable(name), f"{_shown(text)} must be one of {_list(allowed)}"
+    if protocol_of(environment, signal) == GRPC and find_spec("grpc") is None:
+        hint = "'grpc' needs grpcio, which is not installed; pip install 'web-service-simulator[grpc]'"
+        yield variable("PROTOCOL"), hint
+    insecure = otlp_setting(environment, "INSECURE", signal)
+    if insecure.strip().lower() not in ("", "true", "false"):
+        yield variable("INSECURE"), f"{_shown(insecure)} must be true or false"
     yield from _headers(environment, variable("HEADERS"))
     yield from file_problems(environment, signal)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from simulator.telemetry.otel_environment import samples_a_ratio
-from simulator.telemetry.otlp import PROTOCOLS, exports, otlp_setting, otlp_variable
+from simulator.telemetry.otlp import exports, otlp_setting, otlp_variable
 from simulator.telemetry.otlp_signal import Signal
 
 _CREDENTIAL_PROVIDERS = (
@@ -35,10 +35,5 @@ def ignored_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str
 
 
 def _ignored_settings(environment: Mapping[str, str], signal: Signal) -> Iterator[tuple[str, str]]:
-    protocol = otlp_setting(environment, "PROTOCOL", signal).strip().lower()
-    if protocol and protocol != PROTOCOLS[0]:
-        sent = f"{signal.words} are sent as http/protobuf, not as {protocol}"
-        hint = f"{sent}; the endpoint must be the port for it, usually 4318"
-        yield otlp_variable(environment, "PROTOCOL", signal), hint
     if otlp_setting(environment, "CLIENT_KEY", signal) and not otlp_setting(environment, "CLIENT_CERTIFICATE", signal):
         yield otlp_variable(environment, "CLIENT_KEY", signal), "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is not set"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from simulator.telemetry.otlp_signal import Signal
 from simulator.urls import redacted
 
-DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT = "http://127.0.0.1:4318", "http://127.0.0.1:4317"
 # The prefix of all the settings of the OTLP exporter: endpoint, headers, certificate, timeout, compression.
 OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 ENDPOINT_VARIABLES = (f"{OTLP_PREFIX}ENDPOINT", f"{OTLP_PREFIX}TRACES_ENDPOINT")
@@ -20,12 +20,14 @@ OTLP_SETTINGS = (
     "TIMEOUT",
     "COMPRESSION",
     "PROTOCOL",
+    "INSECURE",
     "CERTIFICATE",
     "CLIENT_CERTIFICATE",
     "CLIENT_KEY",
 )
-# The specification knows these; only the first is supported here.
-PROTOCOLS = ("http/protobuf", "http/json", "grpc")
+HTTP_PROTOBUF, GRPC = "http/protobuf", "grpc"
+# The specification has http/json as well, which no exporter of OpenTelemetry for Python supports either.
+PROTOCOLS = (HTTP_PROTOBUF, GRPC)
 MAX_TIMEOUT_MILLIS = 600_000
 # How long a stage that stops waits for its spans to arrive.
 FLUSH_SECONDS = 4.0
@@ -78,10 +80,24 @@ def traces_endpoint(environment: Mapping[str, str]) -> str:
 
 
 def endpoint_of(environment: Mapping[str, str], signal: Signal) -> str:
-    """Return the URL that a signal goes to: its own variable has the whole of it, the general one the beginning."""
-    if endpoint := environment.get(f"{otlp_prefix(signal)}ENDPOINT"):
-        return endpoint
+    """Return the URL that a signal goes to: its own variable has the whole of it, the general one the beginning.
+
+    Over gRPC neither has a path. There a URL without a scheme is as good as one with http:// if
+    OTEL_EXPORTER_OTLP_INSECURE is true.
+    """
+    own = environment.get(f"{otlp_prefix(signal)}ENDPOINT", "")
+    if protocol_of(environment, signal) == GRPC:
+        endpoint = own or environment.get(f"{OTLP_PREFIX}ENDPOINT") or DEFAULT_GRPC_ENDPOINT
+        is_insecure = otlp_setting(environment, "INSECURE", signal).strip().lower() == "true"
+        return f"http://{endpoint}" if is_insecure and "://" not in endpoint else endpoint
+    if own:
+        return own
     return (environment.get(f"{OTLP_PREFIX}ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/") + signal.path
+
+
+def protocol_of(environment: Mapping[str, str], signal: Signal = Signal.TRACES) -> str:
+    """Return the protocol by which a signal is sent, one of PROTOCOLS."""
+    return otlp_setting(environment, "PROTOCOL", signal).strip().lower() or HTTP_PROTOBUF
 
 
 def otlp_prefix(signal: Signal) -> str:
@@ -123,6 +139,8 @@ def endpoint_problem(environment: Mapping[str, str], signal: Signal = Signal.TRA
     if not environment.get(variable):
         return ""
     url = environment[variable]
+    if protocol_of(environment, signal) == GRPC:
+        url = endpoint_of(environment, signal)
     try:
         parts = urlsplit(url)
         port = parts.port

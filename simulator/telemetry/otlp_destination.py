@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from opentelemetry.util.re import parse_env_headers
 
-from simulator.telemetry.otlp import endpoint_of, otlp_setting, timeout_seconds
+from simulator.telemetry.otlp import GRPC, HTTP_PROTOBUF, endpoint_of, otlp_setting, protocol_of, timeout_seconds
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.proxies import proxies_for
 from simulator.urls import redacted
@@ -25,11 +25,13 @@ _AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CE
 class Destination:
     """A collector: its URL without a user, what is sent with each request, how it is reached and trusted.
 
-    `proxies` are by scheme, as requests has them; `compression` is gzip, deflate or none. `certificate` is a file of
-    the authorities to trust, "" for the usual ones; `client_certificate` and `client_key` are files too, "" for none.
+    `protocol` is http/protobuf or grpc; with the latter the URL has no path. `proxies` are by scheme, as requests has
+    them; `compression` is gzip, deflate or none. `certificate` is a file of the authorities to trust, "" for the usual
+    ones; `client_certificate` and `client_key` are files too, "" for none.
     """
 
     endpoint: str
+    protocol: str = HTTP_PROTOBUF
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # where the secrets are
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     compression: str = "none"
@@ -37,6 +39,11 @@ class Destination:
     client_certificate: str = ""
     client_key: str = ""
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def body_compression(self) -> str:
+        """Return how a body is compressed before it is handed to the transport: gRPC compresses by itself."""
+        return "none" if self.protocol == GRPC else self.compression
 
     @property
     def shown_endpoint(self) -> str:
@@ -58,6 +65,7 @@ def read_destination(environment: Mapping[str, str], signal: Signal = Signal.TRA
     authorities = authorities.partition(os.pathsep)[0]  # SSL_CERT_DIR may name several folders; requests knows one
     return Destination(
         endpoint=endpoint,
+        protocol=protocol_of(environment, signal),
         headers=headers,
         timeout_seconds=timeout_seconds(environment, signal) or DEFAULT_TIMEOUT_SECONDS,
         compression=setting("COMPRESSION").strip().lower() or "none",

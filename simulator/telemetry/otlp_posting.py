@@ -10,28 +10,31 @@ from http import HTTPStatus
 import orjson
 import requests
 import urllib3
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from simulator.telemetry.otlp_answers import (
+    NO_CONNECTION,
+    NOT_TRUSTED,
+    PAUSE_SECONDS,
+    no_answer,
+    not_callable,
+    pause_within_bounds,
+    rejected_in,
+    taken,
+)
 from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_session import make_session
 from simulator.telemetry.otlp_signal import Signal
 
 PROTOBUF = "application/x-protobuf"
-PAUSE_SECONDS = 5.0
-MAX_PAUSE_SECONDS = 30.0
-_MIN_PAUSE_SECONDS = 1.0
 _MIN_TIMEOUT_SECONDS = 0.001
 _MAX_ANSWER_BYTES = 64 * 1024
-_MAX_TEXT_CHARACTERS = 200
 _NO_URL = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
     requests.exceptions.InvalidSchema,
     urllib3.exceptions.LocationParseError,
 )
-NO_CONNECTION = "no connection to the collector"
 _GRPC = "; a gRPC port, as 4317 often is, does not accept http/protobuf"
 # What OTLP lets a client retry; anything else would end the same way.
 _RETRYABLE = (429, 502, 503, 504)
@@ -102,8 +105,7 @@ def _answer(response: requests.Response, signal: Signal, in_time: Callable[[], b
     status = response.status_code
     if 200 <= status < 300:
         rejected, reason = _partial_success(body, response.headers.get("Content-Type", ""), signal)
-        problem = f"the collector rejected {rejected} {signal.words}: {_printable(reason)}" if rejected else ""
-        return CollectorAnswer(True, rejected=rejected, problem=problem)
+        return taken(rejected, reason, signal)
     problem = f"the collector answered {status} {_phrase(status)}".rstrip()
     if status in _ABOUT_THE_BODY:
         return CollectorAnswer(False, problem=problem, status=status)
@@ -132,23 +134,16 @@ def _partial_success(body: bytes, content_type: str, signal: Signal) -> tuple[in
         if content_type.startswith("application/json"):
             partial = orjson.loads(body)["partialSuccess"]
             return max(0, int(partial[_REJECTED_IN_JSON[signal]])), str(partial.get("errorMessage", ""))
-        # In protobuf the answers of the three services are the same but for the names of their fields.
-        success = ExportTraceServiceResponse.FromString(body).partial_success
-    except (DecodeError, ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return 0, ""
-    return max(0, success.rejected_spans), success.error_message
-
-
-def _printable(text: str) -> str:
-    """Return the beginning of a text from the collector, without control characters."""
-    return "".join(character if character.isprintable() else " " for character in text[:_MAX_TEXT_CHARACTERS])
+    return rejected_in(body)
 
 
 def _retry_after_seconds(response: requests.Response) -> float:
     text = response.headers.get("Retry-After", "")
     if not (text.isascii() and text.isdecimal()):
         return PAUSE_SECONDS
-    return max(_MIN_PAUSE_SECONDS, min(float(text), MAX_PAUSE_SECONDS))
+    return pause_within_bounds(float(text))
 
 
 def _phrase(status: int) -> str:
@@ -161,16 +156,16 @@ def _phrase(status: int) -> str:
 def _explained(error: Exception, timeout_seconds: float) -> str:
     """Return what happened, without the library's text, which may have the query of the URL in it."""
     if isinstance(error, requests.exceptions.SSLError):
-        return "the collector's certificate is not trusted; set OTEL_EXPORTER_OTLP_CERTIFICATE to its authority"
+        return NOT_TRUSTED
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names does not lead to the collector"
     if isinstance(error, requests.exceptions.Timeout):
-        return f"the collector did not answer within {timeout_seconds:.3g} s"
+        return no_answer(timeout_seconds)
     if isinstance(error, requests.exceptions.ConnectionError):
         return _connection_explained(error)
     if isinstance(error, _NO_URL):
         return "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL that can be called; it must begin with http:// or https://"
-    return f"the collector can't be called: {type(error).__name__}; see OTEL_EXPORTER_OTLP_ENDPOINT and its like"
+    return not_callable(error)
 
 
 def _connection_explained(error: requests.exceptions.ConnectionError) -> str:

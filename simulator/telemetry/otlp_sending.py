@@ -9,19 +9,13 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-import simulator
 from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch, Transport
 from simulator.telemetry.otlp_destination import Destination
-from simulator.telemetry.otlp_posting import PROTOBUF, Poster
+from simulator.telemetry.otlp_posting import PROTOBUF
 from simulator.telemetry.otlp_signal import Signal
 
 _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 Encoded = TypeVar("Encoded")
-
-
-def http_transport(destination: Destination) -> Poster:
-    """Return the way to a collector over HTTP."""
-    return Poster(destination, {"user-agent": f"web-service-simulator/{simulator.__version__}"})
 
 
 class OtlpSender(Generic[Encoded]):
@@ -66,7 +60,7 @@ class OtlpSender(Generic[Encoded]):
 
     def _batch(self, items: Sequence[Encoded]) -> OtlpBatch:
         body = self._encode(items)
-        compression = self._destination.compression
+        compression = self._destination.body_compression
         if compression in _COMPRESSORS:
             return OtlpBatch(_COMPRESSORS[compression](body), PROTOBUF, compression, len(items), signal=self._signal)
         return OtlpBatch(body, PROTOBUF, "identity", len(items), signal=self._signal)

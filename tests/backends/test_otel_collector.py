@@ -1,14 +1,44 @@
 """The real OpenTelemetry Collector takes what a stage sends, and has the same figures."""
 
+import gzip
+import json
 from collections import Counter
 
 import pytest
 import requests
 
+from tests.support.consoles import running_console
 from tests.support.otel_collector import attributes_of, built_otel_collector, running_otel_collector
 from tests.support.processes import eventually, running_stage
 
 MESSAGES = 40
+TOPOLOGY = """
+name: two
+stages:
+  source: {role: injector, load: {rate: 50/s}, calls: [page]}
+  page: {delay: 1ms}
+"""
+FOREIGN = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "foreign"}}]},
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {
+                            "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                            "spanId": "00f067aa0ba902b7",
+                            "name": "GET /",
+                            "kind": 2,
+                            "startTimeUnixNano": "1700000000000000000",
+                            "endTimeUnixNano": "1700000000001000000",
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}
 pytestmark = [pytest.mark.backend("go"), pytest.mark.timeout(960)]
 
 
@@ -29,15 +59,24 @@ def send_messages(stage):
         assert answer.status_code in (200, 503), answer.text
 
 
-def test_every_span_arrives_with_its_times_and_attributes(collector, tmp_path):
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_every_span_arrives_with_its_times_and_attributes(collector, tmp_path, protocol, compression):
     """The Collector's spans are those of the log: the same ids, outcomes and durations."""
-    environment = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.http}
+    environment = {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.grpc if protocol == "grpc" else collector.http,
+    }
     flags = ("--delay", "exponential(2ms)", "--faults", "error(503, 30%)", "--seed", "7")
     with running_stage(tmp_path, *flags, environment=environment) as stage:
         send_messages(stage)
         assert stage.stop() == 0
+        (stopped,) = stage.events("stage.stopped")
         handled = {line["span_id"]: line for line in stage.events("message.handled")}
     assert len(handled) == MESSAGES
+    assert stopped["spans_dropped"] == 0
 
     def all_arrived():
         servers = [(resource, span) for resource, span in collector.items("traces") if span["kind"] == 2]
@@ -55,3 +94,21 @@ def test_every_span_arrives_with_its_times_and_attributes(collector, tmp_path):
         assert set(outcomes) == {"delivered", "faulted"}
 
     eventually(all_arrived)
+
+
+def test_a_console_forwards_to_it_over_grpc(collector, tmp_path):
+    """Spans of a run, and those of another service that sends JSON in gzip, which is nothing for gRPC."""
+    (tmp_path / "two.yaml").write_text(TOPOLOGY)
+    environment = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.grpc}
+    with running_console(tmp_path, tmp_path / "two.yaml", "--messages", "20", **environment) as shown:
+        body = gzip.compress(json.dumps(FOREIGN).encode())
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        answer = requests.post(f"{shown.origin}/v1/traces", data=body, headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        assert shown.running.process.wait(60) == 0, shown.running.errors.read_text()
+        lines = [line for name in ("source", "page") for line in shown.running.log(name)]
+    handled = {line["span_id"] for line in lines if line["event"] == "message.handled"}
+    assert len(handled) == 40
+    services = {span["spanId"]: resource["service.name"] for resource, span in collector.items("traces")}
+    assert handled <= set(services)
+    assert services["00f067aa0ba902b7"] == "foreign"

@@ -100,11 +100,11 @@ def test_a_stage_is_the_service_that_the_environment_names(tmp_path):
 
 
 def test_what_can_t_be_heeded_is_told_at_the_start(tmp_path):
-    """An endpoint without a scheme and a protocol that is not spoken are named in warnings, and the stage works."""
+    """An endpoint without a scheme and a variable without effect are named in warnings, and the stage works."""
     environment = {
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "ann:s3cret@127.0.0.1:4318",
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_TRACES_SAMPLER_ARG": "0.5",
     }
     with running_stage(tmp_path, *WITH_A_DELAY, environment=environment) as stage:
         post(stage.url)
@@ -112,7 +112,7 @@ def test_what_can_t_be_heeded_is_told_at_the_start(tmp_path):
         warnings = {line["event"]: line for line in stage.log() if line["level"] == "warning"}
         (stopped,) = stage.events("stage.stopped")
         log = stage.log_path.read_text()
-    assert "http/protobuf" in warnings["configuration.ignored"]["hint"]
+    assert warnings["configuration.ignored"]["variable"] == "OTEL_TRACES_SAMPLER_ARG"
     assert "must begin with a scheme" in warnings["telemetry.endpoint_unusable"]["hint"]
     assert stopped["spans_dropped"] == SPANS_EACH
     assert "s3cret" not in log

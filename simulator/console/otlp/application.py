@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import orjson
 from flask import Flask, Request, Response, request
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # the package is not typed
+from google.rpc.status_pb2 import Status
 from werkzeug.exceptions import HTTPException
 
 from simulator.console.otlp.bodies import Refused

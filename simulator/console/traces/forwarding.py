@@ -6,11 +6,11 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulator.console.traces.destination import destination_from, forwarding_url
-from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch
+from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch, Transport
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_posting import Poster
 from simulator.telemetry.tally import SPANS_FORWARDED, SPANS_OFFERED
@@ -45,20 +45,23 @@ class Forwarder:
     If the collector can't be reached, the forwarder retries after a pause while new batches wait; if there is no more
     room, the oldest are dropped and counted. A batch that the collector refuses is dropped immediately.
     `count(name, spans)` is called for spans offered and forwarded, so that a console that is killed leaves a count.
+    `connect(headers)` returns the transport, which sends these with each batch: the name of this console, so that it
+    knows a batch that comes back.
     """
 
     def __init__(
         self,
         destination: Destination,
         max_bytes: int = MAX_BYTES,
-        post: Callable[[OtlpBatch, float], CollectorAnswer] | None = None,
+        connect: Callable[[Mapping[str, str]], Transport] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         count: Callable[[str, int], None] = lambda name, spans: None,
     ) -> None:
         self._destination = destination
         self._max_bytes = max_bytes
         self._name = f"console-{uuid.uuid4().hex}"
-        self._post = post or Poster(destination, {"via": f"1.1 {self._name}"})
+        headers = {"via": f"1.1 {self._name}"}
+        self._post = Poster(destination, headers) if connect is None else connect(headers)
         self._monotonic = monotonic
         self._count = count
         self._changed = threading.Condition()

@@ -15,8 +15,8 @@ from simulator.telemetry.batching import Batching
 from simulator.telemetry.export_account import ExportAccount
 from simulator.telemetry.exporting import PAUSE_SECONDS, ExportQueue, PatientExporter
 from simulator.telemetry.logs import make_logger
+from simulator.telemetry.otlp_answers import NO_CONNECTION
 from simulator.telemetry.otlp_batch import CollectorAnswer
-from simulator.telemetry.otlp_posting import NO_CONNECTION
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.span_export import StageSpans
 

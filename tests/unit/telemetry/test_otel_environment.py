@@ -49,7 +49,7 @@ def mistakes(**environment):
         {"OTEL_RESOURCE_ATTRIBUTES": "a=1,b=%2C,c="},
         {"OTEL_EXPORTER_OTLP_TIMEOUT": "10000", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"},
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-        {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"},
+        {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "GRPC", "OTEL_EXPORTER_OTLP_INSECURE": "True"},
         {HEADERS: "Authorization=Bearer%20x, x-tenant = a b ,,api-key=abc=="},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "junk"},
         {"OTEL_BSP_MAX_QUEUE_SIZE": "2048"},
@@ -111,7 +111,9 @@ def test_limits(limit, text):
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", "milliseconds from 0 to 600000"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none, gzip and deflate"),
         ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzp", "none, gzip and deflate"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http", "http/protobuf, http/json and grpc"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http", "http/protobuf and grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "http/protobuf and grpc"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "yes", "true or false"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "must be a whole number from 1"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "9000000", "must be a whole number from 1"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s", "must be a whole number from 1"),
@@ -181,10 +183,7 @@ def test_good_files_for_tls(tmp_path):
     [
         ({}, []),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, []),
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, ["OTEL_EXPORTER_OTLP_PROTOCOL"]),
-        ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]),
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}, []),
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_TRACES_EXPORTER": "none"}, []),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, []),
         ({"OTEL_TRACES_SAMPLER_ARG": "0.1"}, ["OTEL_TRACES_SAMPLER_ARG"]),
         ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}, []),
         ({"OTEL_BSP_EXPORT_TIMEOUT": "30000"}, ["OTEL_BSP_EXPORT_TIMEOUT"]),
@@ -205,12 +204,19 @@ def test_each_signal_has_settings_of_its_own():
     assert mistake.startswith("environment OTEL_EXPORTER_OTLP_LOGS_COMPRESSION: 'zip' must be one of")
     (mistake,) = mistakes(**logs, OTEL_EXPORTER_OTLP_TIMEOUT="soon")
     assert mistake.startswith("environment OTEL_EXPORTER_OTLP_TIMEOUT: 'soon'")
-    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/json"}
-    assert [name for name, _ in ignored_variables({**logs, **grpc, "OTEL_BLRP_EXPORT_TIMEOUT": "1"})] == [
-        "OTEL_EXPORTER_OTLP_PROTOCOL",
-        "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
-        "OTEL_BLRP_EXPORT_TIMEOUT",
+    (mistake,) = mistakes(**logs, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL="http/json")
+    assert mistake.startswith("environment OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/json' must be one of")
+    assert [name for name, _ in ignored_variables({**logs, "OTEL_BLRP_EXPORT_TIMEOUT": "1"})] == [
+        "OTEL_BLRP_EXPORT_TIMEOUT"
     ]
-    assert [name for name, _ in ignored_variables({**logs, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})] == [
-        "OTEL_EXPORTER_OTLP_PROTOCOL"
+
+
+def test_grpc_without_its_library_says_how_to_install_it(monkeypatch):
+    """One line that names the variable, before anything starts."""
+    monkeypatch.setattr("simulator.telemetry.otel_environment.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError) as caught:
+        check_environment({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "environment OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' needs grpcio, which is not installed; "
+        "pip install 'web-service-simulator[grpc]'"
     ]

@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 import simulator
 from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.otlp_destination import Destination, read_destination
-from simulator.telemetry.otlp_sending import OtlpSender, http_transport
+from simulator.telemetry.otlp_sending import OtlpSender
+from simulator.telemetry.otlp_transport import exporter_transport
 from tests.support.answering import answering
 from tests.support.authority import make_authority
 
@@ -35,7 +36,7 @@ def spans():
 
 
 def span_sender(destination):
-    return OtlpSender(destination, SpanEncoder().encode, http_transport(destination))
+    return OtlpSender(destination, SpanEncoder().encode, exporter_transport(destination, lambda function: function()))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from opentelemetry.trace import StatusCode
 
 from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.otlp_destination import read_destination
-from simulator.telemetry.otlp_sending import OtlpSender, http_transport
+from simulator.telemetry.otlp_sending import OtlpSender
+from simulator.telemetry.otlp_transport import exporter_transport
 from simulator.telemetry.record import NO_TRACE, CallOutcome, FaultTime, Outcome, StepDelay, TraceIds
 from simulator.telemetry.service import Service
 from simulator.telemetry.traces import (
@@ -437,7 +438,9 @@ def test_the_exporter_finds_the_collector():
     rig = Rig()
     with collector() as received:
         sender = OtlpSender(
-            destination := read_destination(received.environment), SpanEncoder().encode, http_transport(destination)
+            destination := read_destination(received.environment),
+            SpanEncoder().encode,
+            exporter_transport(destination, lambda function: function()),
         )
         rig.handle(record())
         assert sender.send(rig.ended.get_finished_spans()).is_taken

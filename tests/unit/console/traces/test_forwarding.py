@@ -50,8 +50,10 @@ class Rig:
     def __init__(self, answers=(), **options):
         self.answers, self.posted, self.timeouts = list(answers), [], []
         self.now = 100.0
-        options.setdefault("post", self._post)
-        self.forwarder = Forwarder(Destination(endpoint=ENDPOINT), monotonic=lambda: self.now, **options)
+        post = options.pop("post", self._post)
+        self.forwarder = Forwarder(
+            Destination(endpoint=ENDPOINT), connect=lambda _: post, monotonic=lambda: self.now, **options
+        )
 
     def _post(self, batch, timeout_seconds):
         self.posted.append(batch.body[0] if batch.body else None)
