@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-console pictures tables lock clean
+.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-console pictures tables dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -82,8 +82,12 @@ tables: $(VENV)/.tests ## write the tables of the documents, and the schema of a
 	$(BIN)/python -m tests.readme_tables
 	$(BIN)/python run_web_service.py schema > topologies/schema.json
 
-lock: ## write requirements.txt, and those of deploy/ and tests/, from pyproject.toml
-	$(PYTHON) tests/lock.py
+dist: $(VENV)/.tests ## build the wheel and the source distribution into dist/
+	$(BIN)/uv build --quiet --clear --out-dir dist
+	@ls dist/*.whl dist/*.tar.gz
+
+lock: $(VENV)/.tests ## write requirements.txt, and those of deploy/ and tests/, from pyproject.toml: LOCK_ARGS=--upgrade
+	$(BIN)/python tests/lock.py $(LOCK_ARGS)
 
 clean: ## remove everything that the commands created
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis runs
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis runs dist

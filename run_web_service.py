@@ -1,17 +1,10 @@
-"""The program to start: pass the command line to `simulator.cli`."""
+"""The front door of a checkout, which need not be installed: the same program as `web-service-simulator`."""
 
 import sys
 
 if __name__ == "__main__":
     try:
-        import os
-        import signal
-
-        # Until a command handles signals itself, Ctrl-C ends the program without a traceback of its imports.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-        from pathlib import Path
-
-        from simulator.cli import main
+        from simulator.__main__ import main
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(main(sys.argv[1:], Path(__file__).resolve()))
+    sys.exit(main())

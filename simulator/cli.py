@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 import click
 
 from simulator import __version__
+from simulator.commands.help_text import HelpfulCommand
 from simulator.commands.program import CONFIG, PIPELINE, Program
 from simulator.errors import ConfigurationError, StartError
 from simulator.grants import complain_of_machine, open_standard_streams
@@ -21,7 +21,7 @@ from simulator.grants import complain_of_machine, open_standard_streams
 COMMANDS = ("check", "console", "fork-server", "generate", "render", "run", "schema", "set", "stage")
 
 
-def main(arguments: Sequence[str], program: Path) -> int:
+def main(arguments: Sequence[str], program: Program) -> int:
     """Run a command and return its exit code."""
     try:
         open_standard_streams()
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str], program: Path) -> int:
     return code
 
 
-def _run_command(arguments: Sequence[str], program: Path) -> int:
+def _run_command(arguments: Sequence[str], program: Program) -> int:
     try:
-        result = cli.main(list(arguments), prog_name=program.name, standalone_mode=False, obj=Program(program))
+        result = cli.main(list(arguments), prog_name=program.name, standalone_mode=False, obj=program)
         return int(result or 0)
     except click.ClickException as error:
         error.show()
@@ -48,7 +48,7 @@ def _run_command(arguments: Sequence[str], program: Path) -> int:
     return 2
 
 
-class Commands(click.Group):
+class Commands(HelpfulCommand, click.Group):
     """The commands, imported when they are called: a stage's process has no use for the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -78,17 +78,17 @@ def cli(context: click.Context) -> int | None:
     Without a command: run one stage from instance/config.py; if that file is missing, run the default pipeline.
 
     \b
-    Try:  run_web_service.py run                         the default pipeline, live
-          run_web_service.py run --set enrich.delay='constant(1s)'
-          run_web_service.py check topologies/pipeline.yaml
+    Try:  PROGRAM run
+          PROGRAM run checkout --set payment.delay='constant(1s)'
+          PROGRAM check checkout
     """
     if context.invoked_subcommand is not None:
         return None
-    root: Path = context.obj.root
-    if (root / CONFIG).exists():
+    program: Program = context.obj
+    if program.config.exists():
         return _invoke("stage", context)
     click.echo(f"There is no {CONFIG}, so this runs the default pipeline, {PIPELINE}.", err=True)
-    click.echo(f"For a stage of your own: cp {CONFIG}.sample {CONFIG}, edit it, and start again.\n", err=True)
+    click.echo(f"For a stage of your own: {program.how_to_configure}, edit it, and start again.\n", err=True)
     return _invoke("run", context)
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import click
 
+from simulator.commands.help_text import TopologyCommand
+from simulator.commands.program import Program
+from simulator.commands.ready_made import topology_file
+
 _MAX_WARNINGS = 50
 
 
-@click.command()
+@click.command(cls=TopologyCommand)
 @click.argument("topology", type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -21,8 +25,14 @@ _MAX_WARNINGS = 50
     show_default=True,
     help="As text, as a Mermaid flowchart, as a graph for Graphviz, or all that the text says as JSON.",
 )
-def check(topology: Path, form: str) -> int:
-    """Report what is wrong with a topology file, or describe it."""
+@click.pass_obj
+def check(program: Program, /, topology: Path, form: str) -> int:
+    """Report what is wrong with a topology, or describe it.
+
+    \b
+    Try:  PROGRAM check checkout
+          PROGRAM check orders.yaml --format mermaid
+    """
     from simulator.local.check_json import check_json
     from simulator.local.collisions import check_files
     from simulator.local.description import describe
@@ -35,6 +45,7 @@ def check(topology: Path, form: str) -> int:
     from simulator.topology.outlook import Outlook
     from simulator.topology.reader import read_topology
 
+    topology = topology_file(topology, program.root)
     read = read_topology(topology)
     check_files(read.stages, [topology])
     machine = this_machine()

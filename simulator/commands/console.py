@@ -25,6 +25,6 @@ def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
     try:
         from simulator.console.process import run_console
     except ModuleNotFoundError as missing:
-        raise StartError(f"the console needs {missing.name}, which is not installed: see requirements.txt") from None
+        raise StartError(f"the console needs {missing.name}, which is not installed") from None
 
     return run_console(folder, listen_fd, parent_fd, os.environ)

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from simulator.commands.help_text import HelpfulCommand
 
-@click.command()
+
+@click.command(cls=HelpfulCommand)
 @click.option(
     "--stages",
     type=click.IntRange(1, 10_000),
@@ -54,9 +56,9 @@ def generate(output: Path | None, overwrite: bool, seed: int | None, **given: An
     70% of its workers busy. The same options and seed give the same file, byte for byte.
 
     \b
-    Try:  run_web_service.py generate --stages 30 --seed 7 --output shop.yaml
-          run_web_service.py check shop.yaml
-          run_web_service.py generate --stages 1000 --visits 40 --rate 50/s --faults 5% --options 30%
+    Try:  PROGRAM generate --stages 30 --seed 7 --output shop.yaml
+          PROGRAM check shop.yaml
+          PROGRAM generate --stages 1000 --visits 40 --rate 50/s --faults 5% --options 30%
     """
     import secrets
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import click
 
+from simulator.commands.help_text import HelpfulCommand
 
-class KeyedCommand(click.Command):
+
+class KeyedCommand(HelpfulCommand):
     """A command with an option for each key, made from the catalogue once it is called."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:

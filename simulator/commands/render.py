@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from simulator.commands.help_text import TopologyCommand
 from simulator.commands.program import Program
+from simulator.commands.ready_made import topology_file
 
 
-@click.command()
+@click.command(cls=TopologyCommand)
 @click.argument("engine", type=click.Choice(["compose", "kubernetes", "grafana"]))
 @click.argument("topology", type=click.Path(path_type=Path), required=False)
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the files.")
@@ -24,15 +26,18 @@ def render(program: Program, /, engine: str, topology: Path | None, output: Path
     """Write a topology as files for Docker Compose or Kubernetes, with Jaeger, Prometheus and Grafana.
 
     A stage in a container or pod reads the same topology as on this machine. The Grafana dashboards fit every topology.
+    Where there is no checkout, DIR also gets what the image is built of.
 
     \b
-    Try:  run_web_service.py render compose topologies/checkout.yaml --output checkout
-          run_web_service.py render kubernetes topologies/checkout.yaml --output checkout-kubernetes
-          run_web_service.py render compose large.yaml --processes 4 --output large
-          run_web_service.py render grafana --output grafana
+    Try:  PROGRAM render compose checkout --output checkout
+          PROGRAM render kubernetes checkout --output checkout-kubernetes
+          PROGRAM render compose large.yaml --processes 4 --output large
+          PROGRAM render grafana --output grafana
     """
     from simulator.render.command import render as render_files
 
-    for path in render_files(engine, topology, output, program.root, processes):
+    chosen = topology_file(topology, program.root) if topology else None
+    paths = render_files(engine, chosen, output, program.root, processes, is_installed=program.is_installed)
+    for path in paths:
         click.echo(str(path))
     return 0

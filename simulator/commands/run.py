@@ -10,7 +10,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from simulator.commands.help_text import TopologyCommand
 from simulator.commands.program import PIPELINE, Program
+from simulator.commands.ready_made import topology_file
 from simulator.commands.variables import CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, PROCESSES_VARIABLE
 
 # What only a run in real time has, and what it lacks in virtual time.
@@ -23,7 +25,7 @@ _REAL_FLAGS = {
 }
 
 
-@click.command()
+@click.command(cls=TopologyCommand)
 @click.argument("topology", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--input", metavar="FILE", help="Send the lines of this JSON Lines file (- for standard input), then stop."
@@ -119,10 +121,10 @@ def run(
     code 1 means that a message was lost or failed, or that a stage died.
 
     \b
-    Try:  run_web_service.py run --duration 30s
-          run_web_service.py run --rate 100/s --set parse.workers=1
-          run_web_service.py run --input orders.jsonl --output archived.jsonl
-          run_web_service.py run --virtual --duration 1h --seed 7
+    Try:  PROGRAM run checkout --duration 30s
+          PROGRAM run --rate 100/s --set parse.workers=1
+          PROGRAM run --input orders.jsonl --output archived.jsonl
+          PROGRAM run --virtual --duration 1h --seed 7
     """
     if not virtual and (start is not None or overhead is not None):
         raise click.UsageError("--start and --overhead need --virtual")
@@ -135,7 +137,7 @@ def run(
     from simulator.local.plan import Overrides
 
     request = RunRequest(
-        topology=topology or program.root / PIPELINE,
+        topology=topology_file(topology, program.root) if topology else program.root / PIPELINE,
         overrides=Overrides(**overrides),
         duration=duration,
         report=report,
@@ -152,7 +154,7 @@ def run(
         from simulator.local.virtual_run import VirtualTime, run_virtually
 
         return run_virtually(request, VirtualTime(start=start, overhead=overhead), os.environ)
-    return run_topology(request, program.file, os.environ)
+    return run_topology(request, program.command, os.environ)
 
 
 def _refuse_flags(flags: Mapping[str, tuple[str, str]]) -> None:

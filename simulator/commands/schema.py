@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import click
 
+from simulator.commands.help_text import HelpfulCommand
 
-@click.command()
+
+@click.command(cls=HelpfulCommand)
 @click.option("--version", type=int, default=1, metavar="N", help="The version of the notation.  [default: 1]")
 def schema(version: int) -> int:
     """Print the JSON Schema of a topology file, by which editors complete, explain and check one.
 
     \b
-    Try:  run_web_service.py schema > schema.json
+    Try:  PROGRAM schema > schema.json
           and as the first line of a topology:  # yaml-language-server: $schema=schema.json
     """
     from simulator.topology.schema import schema_text

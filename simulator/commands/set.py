@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from simulator.commands.help_text import HelpfulCommand
 from simulator.topology.variables import CONTROL_TOKEN_VARIABLE
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.argument("stage")
 @click.argument("changes", metavar="KEY=VALUE", nargs=-1)
 @click.option("--url", metavar="URL", help="The URL of a stage that no run here has started.")
@@ -28,11 +29,11 @@ def set(  # noqa: A001 - a command's function has its name
     machine, set SIMULATOR_CONTROL_TOKEN to it here, too.
 
     \b
-    Try:  run_web_service.py set enrich
-          run_web_service.py set enrich delay='constant(1s)' faults='error(503, 5%); hang(2s, 1%)'
-          run_web_service.py set cart.read delay=5ms
-          run_web_service.py set injector load.rate=100/s
-          run_web_service.py set enrich calls.archive.timeout=200ms calls.archive.retries=2
+    Try:  PROGRAM set enrich
+          PROGRAM set enrich delay='constant(1s)' faults='error(503, 5%); hang(2s, 1%)'
+          PROGRAM set cart.read delay=5ms
+          PROGRAM set injector load.rate=100/s
+          PROGRAM set enrich calls.archive.timeout=200ms calls.archive.retries=2
     """
     import json
 

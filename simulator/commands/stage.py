@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from simulator.commands.key_options import KeyedCommand
-from simulator.commands.program import Program
+from simulator.commands.program import CONFIG, Program
+from simulator.commands.ready_made import topology_file
 from simulator.commands.stage_process import prepare_stage_process
 
 
 @click.command(cls=KeyedCommand)
-@click.option("--topology", type=click.Path(path_type=Path), help="Run a stage of this topology file.")
+@click.option("--topology", type=click.Path(path_type=Path), help="Run a stage of this topology, a file or a name.")
 @click.option("--stage", "stage_names", multiple=True, help="The stage of the topology to run; may be repeated.")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="The configuration file.  [default: instance/config.py]"
@@ -42,10 +43,10 @@ def stage(
     Flags beat SIMULATOR_* variables, which beat instance/config.py, which beats the defaults.
 
     \b
-    Try:  run_web_service.py stage --port 8081 --delay 'exponential(20ms)'
-          run_web_service.py stage --downstream http://127.0.0.1:8081/messages
-          run_web_service.py stage --topology topologies/pipeline.yaml --stage parse
-          run_web_service.py stage --topology orders.yaml --stage parse --stage enrich --processes 2
+    Try:  PROGRAM stage --port 8081 --delay 'exponential(20ms)'
+          PROGRAM stage --downstream http://127.0.0.1:8081/messages
+          PROGRAM stage --topology pipeline --stage parse
+          PROGRAM stage --topology orders.yaml --stage parse --stage enrich --processes 2
     """
     if (topology is None) == bool(stage_names):
         raise click.UsageError("--topology and --stage must be given together")
@@ -55,15 +56,19 @@ def stage(
     from simulator.telemetry.otel_environment import check_environment
 
     check_environment(os.environ)  # before importing the SDK, which fails with a traceback on some wrong values
-    from simulator.commands.stage_settings import single_stage, topology_stages
+    from simulator.commands.stage_settings import is_unconfigured, single_stage, topology_stages
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stages
     from simulator.stage.siblings import Siblings, run_in_processes
     from simulator.topology.packing import shares_of
 
     if topology is not None:
-        resolved = topology_stages(topology, stage_names, flags, os.environ)
+        resolved = topology_stages(topology_file(topology, program.root), stage_names, flags, os.environ)
     else:
+        if config is None and is_unconfigured(program, flags, os.environ):
+            click.echo(f"There is no {CONFIG}, so this stage has the default settings.", err=True)
+            click.echo(f"To give it others: {program.how_to_configure}, edit it, and start again;", err=True)
+            click.echo(f"or with flags: {program.name} stage --help", err=True)
         resolved = [single_stage(program, config, flags, os.environ)]
 
     def run_share(share: list[Any], siblings: Siblings | None = None) -> int:

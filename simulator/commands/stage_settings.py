@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulator.commands.program import CONFIG, Program
+from simulator.commands.program import Program
 from simulator.commands.variables import OTHER_VARIABLES
 from simulator.local.collisions import check_files
 from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables
@@ -36,6 +36,11 @@ def topology_stages(
     return resolved
 
 
+def is_unconfigured(program: Program, flags: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
+    """Return whether nothing says what a stage of its own is: no flag, no variable and no configuration file."""
+    return not (program.config.exists() or from_flags(flags) or from_environment(environment))
+
+
 def single_stage(
     program: Program, config: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]
 ) -> StageSettings:
@@ -45,7 +50,7 @@ def single_stage(
     """
     given = from_environment(environment) | from_flags(flags)
     ignored = unknown_variables(environment, OTHER_VARIABLES)
-    path = config or program.root / CONFIG
+    path = config or program.config
     if config is not None or path.exists():
         given = from_config_file(path) | given
     settings = resolve_stage(given, samples_beside(path.parent), ignored)

@@ -21,6 +21,8 @@ from simulator.units import format_rate, format_ratio, parse_positive_rate, pars
 
 Value = TypeVar("Value")
 _COMMENT_WIDTH = 118
+# The same in every file, however the program was started: the same options give the same file, byte for byte.
+_PROGRAM = "web-service-simulator"
 # Each option of the command, and the field of the plan that it sets.
 _OPTIONS = {
     "--stages": "stages",
@@ -109,7 +111,7 @@ def _counted(count: int, what: str) -> str:
 def _command_line(plan: Plan) -> str:
     """Return the command that makes the topology: with the seed, and with what differs from the defaults."""
     defaults = {field.name: field.default for field in fields(Plan)}
-    words = ["run_web_service.py", "generate"]
+    words = [_PROGRAM, "generate"]
     for option, name in _OPTIONS.items():
         value = getattr(plan, name)
         if value != defaults[name]:

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from simulator.errors import ConfigurationError
 from simulator.local.children import stage_environment
 from simulator.local.collisions import check_files
 from simulator.local.conclusion import conclude
-from simulator.local.console import ConsoleProcess
+from simulator.local.console import ConsoleProcess, console_missing
 from simulator.local.control_token import control_token
 from simulator.local.external import absent_services
 from simulator.local.folder import RunFolder, open_run_folder
@@ -68,7 +68,7 @@ class RunRequest:
     processes: int | None = None
 
 
-def run_topology(request: RunRequest, program: Path, environment: Mapping[str, str]) -> int:
+def run_topology(request: RunRequest, program: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a topology to its end and return the exit code."""
     topology = topology_to_run(request, environment)
     duration = seconds_of(request.duration, "flag --duration")
@@ -97,11 +97,10 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
             err.print("Starting the backends ...", style="dim")
             environment = stack.start_jaeger()
         environment = open_things.enter_context(control_token(folder, environment))
-        console, stage_environment = None, environment
-        if request.with_console:
-            console = ConsoleProcess(folder, program, environment, request.console_port)
+        stage_environment = environment
+        console = _console(request, folder, program, environment, err)
+        if console is not None:
             open_things.enter_context(console)
-            err.print(f"Console: {console.url}", style="bold", soft_wrap=True)
             stage_environment = console.stage_environment()
         supervisor = open_things.enter_context(
             Supervisor(topology, folder, program, stage_environment, stop, log_limit_bytes, processes)
@@ -129,6 +128,20 @@ def run_topology(request: RunRequest, program: Path, environment: Mapping[str, s
     code = conclude(result, topology, folder, request.as_json, outlet, out, err)
     folder.release()
     return code
+
+
+def _console(
+    request: RunRequest, folder: RunFolder, program: Sequence[str], environment: Mapping[str, str], err: Console
+) -> ConsoleProcess | None:
+    """Return the console, and print its address; None if it is not wanted or not installed."""
+    if not request.with_console:
+        return None
+    if missing := console_missing():
+        err.print(f"No console: {missing}", style="yellow", soft_wrap=True, markup=False)
+        return None
+    console = ConsoleProcess(folder, program, environment, request.console_port)
+    err.print(f"Console: {console.url}", style="bold", soft_wrap=True)
+    return console
 
 
 def topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topology:

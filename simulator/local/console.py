@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import secrets
 import socket
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from simulator.errors import StartError
@@ -34,6 +34,8 @@ _TOKEN_BYTES = 16
 # A console that is busy with a large request answers late, but it does answer.
 _PATIENCE_MILLIS = "10000"
 _MAX_LAST_WORDS = 500
+# What only the console needs, so that it is not installed with everything else.
+_OWN_PACKAGES = ("dash", "igraph")
 
 
 class ConsoleProcess:
@@ -42,7 +44,9 @@ class ConsoleProcess:
     It listens from the start, on `port`; None means the default one, or any if that is taken.
     """
 
-    def __init__(self, files: RunFiles, program: Path, environment: Mapping[str, str], port: int | None) -> None:
+    def __init__(
+        self, files: RunFiles, program: Sequence[str], environment: Mapping[str, str], port: int | None
+    ) -> None:
         self._files = files
         self._program = program
         self._environment = environment
@@ -82,7 +86,7 @@ class ConsoleProcess:
 
     def start(self, parent_fd: int) -> None:
         """Start the process; it gets the listening socket."""
-        command = [sys.executable, str(self._program), "console", str(self._files.path)]
+        command = [*self._program, "console", str(self._files.path)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
         self._process.start(
             command,
@@ -120,6 +124,17 @@ def _to_own_collector(environment: Mapping[str, str], signal: Signal) -> dict[st
         return kept
     general = {own + name: text for name in OTLP_SETTINGS if (text := otlp_setting(environment, name, signal))}
     return {**kept, **general, f"{own}ENDPOINT": endpoint_of(environment, signal)}
+
+
+def console_missing(find: Callable[[str], object] = importlib.util.find_spec) -> str:
+    """Return what the console needs and is not installed, and how to get it; "" if nothing is missing."""
+    missing = [package for package in _OWN_PACKAGES if not find(package)]
+    if not missing:
+        return ""
+    return (
+        f"not installed: {' and '.join(missing)}; pip install 'web-service-simulator[console]', "
+        "or in a checkout pip install -r requirements.txt"
+    )
 
 
 def _listen(port: int | None) -> socket.socket:

@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -114,7 +113,7 @@ class StageProcesses:
     and how they end is not known. Use it as a context manager: no process is ever left behind.
     """
 
-    def __init__(self, folder: RunFolder, program: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: RunFolder, program: Sequence[str], environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._program = program
         self._environment = environment
@@ -130,7 +129,7 @@ class StageProcesses:
     def start(self) -> None:
         """Start the fork server; do not wait the second that it takes until it can fork."""
         with self._theirs:
-            command = [sys.executable, str(self._program), "fork-server", str(self._folder.path)]
+            command = [*self._program, "fork-server", str(self._folder.path)]
             command += ["--socket", str(self._theirs.fileno()), " " * _ROOM_CHARACTERS]
             self._server.start(command, self._environment, descriptors=[self._theirs.fileno()])
         self._poll.register(self._channel, select.POLLIN)
@@ -156,7 +155,7 @@ class StageProcesses:
 
         `ps` shows it under `name`, as the process of these stages, as far as the system lets it.
         """
-        command = [sys.executable, str(self._program), "stage", "--topology", str(RunFiles(self._folder.path).topology)]
+        command = [*self._program, "stage", "--topology", str(RunFiles(self._folder.path).topology)]
         command += [word for stage in stages for word in ("--stage", stage)]
         ours, theirs = socket.socketpair()
         with theirs, create(errors) as output, contextlib.ExitStack() as open_files:

@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
@@ -75,7 +74,7 @@ class Supervisor:
         self,
         topology: Topology,
         folder: RunFolder,
-        program: Path,
+        program: Sequence[str],
         environment: Mapping[str, str],
         stop: StopRequest,
         log_limit_bytes: int = DEFAULT_LOG_LIMIT_BYTES,

@@ -9,17 +9,28 @@ from pathlib import Path
 from simulator.errors import ConfigurationError, StartError
 from simulator.render.compose import compose_files
 from simulator.render.grafana import grafana_files
+from simulator.render.image_source import FOLDER, image_source_files
 from simulator.render.kubernetes import kubernetes_files
 from simulator.topology.reader import read_topology
 
 ENGINES = ("compose", "kubernetes", "grafana")
 
 
-def render(engine: str, topology: Path | None, output: Path, root: Path, processes: int | None = None) -> list[Path]:
+def render(
+    engine: str,
+    topology: Path | None,
+    output: Path,
+    root: Path,
+    processes: int | None = None,
+    *,
+    is_installed: bool = False,
+) -> list[Path]:
     """Write the files for an engine into a folder, and return their paths; `root` is the project's folder.
 
-    The stages that can share a container are in `processes` of them; None means a container for each. Other files in
-    the folder stay. Raise ConfigurationError for an invalid topology, StartError if a file can't be written.
+    An installed package has no checkout to build the image in: then what it is built of is written, too, into a folder
+    that stands for it in the result. The stages that can share a container are in `processes` of them; None means a
+    container for each. Other files in the folder stay. Raise ConfigurationError for an invalid topology, StartError if
+    a file can't be written.
     """
     if engine == "grafana":
         if processes is not None:
@@ -28,10 +39,16 @@ def render(engine: str, topology: Path | None, output: Path, root: Path, process
     if topology is None:
         raise ConfigurationError.of(f"which topology? render {engine} TOPOLOGY --output DIR")
     read = read_topology(topology)
+    if is_installed:
+        repository, source = f"./{FOLDER}", image_source_files(root)
+    else:
+        repository, source = Path(os.path.relpath(root.resolve(), output.resolve())).as_posix(), {}
     if engine == "kubernetes":
-        return write_files(kubernetes_files(read, grafana_files(), processes), output)
-    repository = os.path.relpath(root.resolve(), output.resolve())
-    return write_files(compose_files(read, Path(repository).as_posix(), processes), output)
+        files = kubernetes_files(read, grafana_files(), processes, repository=repository)
+    else:
+        files = compose_files(read, repository, processes)
+    written = write_files(files, output)
+    return [*written, output / FOLDER] if write_files(source, output / FOLDER) else written
 
 
 def write_files(files: Mapping[str, str], output: Path) -> list[Path]:

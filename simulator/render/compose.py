@@ -51,7 +51,7 @@ _READY = (
     "assert b' 200 ' in c.recv(32)"
 )
 _HEAD = """\
-# Rendered from a topology by `run_web_service.py render compose`: change the topology, and render again.
+# Rendered from a topology by `web-service-simulator render compose`: change the topology, and render again.
 #
 #   docker compose up --build --wait          start it; then Grafana is at http://127.0.0.1:3000
 #   docker compose run --rm k6                put it under load: RATE=50 messages a second for DURATION=1m

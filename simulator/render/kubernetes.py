@@ -11,6 +11,7 @@ Stages that share a pod have a Service each, at the stage's own port.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -42,9 +43,9 @@ from simulator.topology.reader import write_topology
 
 _BUSY_PERCENT = 70  # of a pod's CPU request
 _HEAD = """\
-# Rendered from a topology by `run_web_service.py render kubernetes`: change the topology, and render again.
+# Rendered from a topology by `web-service-simulator render kubernetes`: change the topology, and render again.
 #
-#   docker build --file deploy/Dockerfile --tag {image} .      from the project's folder; then load or push it
+#   docker build --file {dockerfile} --tag {image} {repository}      then load or push it
 #   kubectl apply --server-side -k .          the stages, Jaeger, Prometheus and Grafana; `-k base` the stages alone
 #   kubectl -n {namespace} port-forward service/grafana 3000
 #
@@ -58,18 +59,27 @@ _NEEDS_METRICS = """\
 
 
 def kubernetes_files(
-    topology: Topology, grafana: Mapping[str, str] | None = None, processes: int | None = None
+    topology: Topology,
+    grafana: Mapping[str, str] | None = None,
+    processes: int | None = None,
+    *,
+    repository: str = "..",
 ) -> dict[str, str]:
     """Return the files of the base, its overlay and the observability stack, {path: text}.
 
     `grafana` are the files of the folder of that name, {path in it: text}; without them Grafana starts empty. The
-    stages that can share a pod are in `processes` of them; None means a pod for each. Raise ConfigurationError for a
-    topology that can't run in pods.
+    stages that can share a pod are in `processes` of them; None means a pod for each. `repository` is the relative path
+    from the files to the project's folder. Raise ConfigurationError for a topology that can't run in pods.
     """
     addressed, packed = pack(in_containers(topology, OBSERVERS), processes)
     contained, ranges = _without_ranges(addressed)
     _check_services(contained, ranges)
-    head = _HEAD.format(image=IMAGE, namespace=dns_label(topology.name))
+    head = _HEAD.format(
+        image=IMAGE,
+        namespace=dns_label(topology.name),
+        dockerfile=shlex.quote(f"{repository}/deploy/Dockerfile"),
+        repository=shlex.quote(repository),
+    )
     return {
         "kustomization.yaml": head + as_yaml(kustomization_of(["base", "observability"])),
         **_base(contained, packed, ranges),

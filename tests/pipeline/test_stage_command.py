@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from simulator.topology.layers import KEYS
-from tests.support.processes import ROOT, clean_environment, read_log, run, running_stage, wait_for
+from tests.support.processes import PROGRAM, ROOT, clean_environment, read_log, run, running_stage, wait_for
 from tests.support.wire import nobody, post
 
 SAMPLE = ROOT / "instance" / "config.py.sample"
@@ -227,7 +227,7 @@ def test_help_teaches(tmp_path, arguments):
     """--help says what a command does, plainly, on a pipe."""
     finished = run(*arguments, "--help", cwd=tmp_path)
     assert finished.returncode == 0
-    assert "Usage: run_web_service.py" in finished.stdout and "\x1b" not in finished.stdout
+    assert f"Usage: python {PROGRAM}" in finished.stdout and "\x1b" not in finished.stdout
 
 
 def test_bad_usage_is_exit_code_2(tmp_path):

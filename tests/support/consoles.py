@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 from simulator.local.console import ConsoleProcess
 from simulator.telemetry import tally
 from simulator.telemetry.run_files import RunFiles
-from tests.support.processes import PROGRAM, RunningTopology, clean_environment, running_topology, wait_for
+from tests.support.processes import COMMAND, RunningTopology, clean_environment, running_topology, wait_for
 from tests.support.threaded import in_thread, listening
 
 CONSOLE = {"SIMULATOR_CONSOLE": "1", "OTEL_TRACES_EXPORTER": "otlp"}
@@ -87,7 +87,7 @@ def console_of_a_made_up_run(folder: Path, text: str, mortal: str, struggling: s
         read_end, write_end = os.pipe()
         open_things.callback(os.close, write_end)
         open_things.callback(os.close, read_end)
-        console = open_things.enter_context(ConsoleProcess(files, PROGRAM, clean_environment(), 0))
+        console = open_things.enter_context(ConsoleProcess(files, COMMAND, clean_environment(), 0))
         console.start(read_end)
         wait_for(lambda: console.wait_until_ready() is None, "a console that is up")
         yield MadeUp(console.url, life.close)

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "run_web_service.py"
+COMMAND = (sys.executable, str(PROGRAM))
 START_SECONDS = 90.0
 _QUIET = {"OTEL_TRACES_EXPORTER": "none", "SIMULATOR_CONSOLE": "0", "SIMULATOR_SHUTDOWN_DELAY": "0"}
 

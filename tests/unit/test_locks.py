@@ -1,6 +1,7 @@
 """The locks: what is installed where."""
 
 import re
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -32,6 +33,27 @@ def test_a_lock_has_all_that_its_packages_require(path):
     assert not locked(TESTS).keys() & locked(EVERYTHING).keys()
 
 
+def test_a_lock_is_within_the_ranges_of_the_project():
+    """What a checkout installs is one of those that the package allows, and all that is asked for is locked."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for path, wanted in (
+        (STAGE, project["dependencies"]),
+        (EVERYTHING, project["dependencies"] + extras["console"]),
+        (TESTS, extras["tests"]),
+    ):
+        lock = locked(path)
+        for one in map(Requirement, wanted):
+            assert one.specifier.contains(lock[canonicalize_name(one.name)]), f"{path}: {one}"
+
+
+def test_a_range_begins_where_it_is_tested():
+    """Each dependency has a lower end, which an environment of the lowest versions has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for one in map(Requirement, project["dependencies"] + project["optional-dependencies"]["console"]):
+        assert any(bound.operator in (">=", "==") for bound in one.specifier), one
+
+
 def test_a_stage_is_installed_without_the_console():
     """Its image has what every stage imports, and no page, no charts and no layout of a picture."""
     assert not locked(STAGE).keys() & {"dash", "plotly", "igraph", "setuptools"}
@@ -44,4 +66,6 @@ def test_a_stage_is_installed_without_the_console():
     assert {"flask", "gevent", "rich"} <= outside
     # opentelemetry and google are shared by many packages, of which a stage has its own.
     known = {name for name in outside if not name.startswith(("opentelemetry", "google"))}
-    assert known <= locked(STAGE).keys()
+    # What an extra brings is imported only where it is asked for.
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert known - {canonicalize_name(Requirement(one).name) for one in extras["grpc"]} <= locked(STAGE).keys()

@@ -24,7 +24,7 @@ def test_the_text_goes_to_standard_output_and_a_sentence_about_it_to_the_other(t
         finished.stderr,
     )
     assert finished.stdout == run(*arguments, cwd=tmp_path).stdout
-    [made_by] = re.findall(r"^# Made by: run_web_service.py (.*)$", finished.stdout, re.MULTILINE)
+    [made_by] = re.findall(r"^# Made by: web-service-simulator (.*)$", finished.stdout, re.MULTILINE)
     assert finished.stdout == run(*shlex.split(made_by), cwd=tmp_path).stdout
 
 
@@ -32,7 +32,7 @@ def test_without_a_seed_one_is_drawn_and_written_down(tmp_path):
     """Two calls give two topologies, and each can be made again."""
     first, second = (run("generate", "--stages", "5", cwd=tmp_path).stdout for _ in range(2))
     assert first != second
-    [made_by] = re.findall(r"^# Made by: run_web_service.py (.*)$", first, re.MULTILINE)
+    [made_by] = re.findall(r"^# Made by: web-service-simulator (.*)$", first, re.MULTILINE)
     assert run(*shlex.split(made_by), cwd=tmp_path).stdout == first
 
 

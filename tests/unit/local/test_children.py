@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 
 import pytest
 
@@ -29,7 +30,7 @@ class Rig:
     def __init__(self, folder, program, environment, source):
         self.folder = folder
         program.write_text(source)
-        self.processes = StageProcesses(folder, program, environment)
+        self.processes = StageProcesses(folder, [sys.executable, str(program)], environment)
         self.processes.start()
 
     def child(self, label="parse", instance=1):

@@ -16,6 +16,6 @@ def test_headers_whose_variables_are_missing(tmp_path, name, environment):
     file.write_text(f"stages: {{a: {{calls: [{{to: b, headers: {{X: '${{{name}}}'}}}}]}}, b: {{calls: []}}}}")
     request = RunRequest(topology=file, overrides=Overrides(), duration=None, report=tmp_path / "report", as_json=False)
     with pytest.raises(ConfigurationError) as raised:
-        run_topology(request, tmp_path / "program.py", environment)
+        run_topology(request, ["no-such-program"], environment)
     assert str(raised.value) == f"stages.a.calls[0].headers: the variable {name} of the environment is not set"
     assert not (tmp_path / "report").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
+import sys
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,7 +16,7 @@ from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import RunFiles
 
-PROGRAM = Path("run_web_service.py")
+PROGRAM = (sys.executable, "run_web_service.py")
 
 
 def beside(folder, environment=None, port=0):
@@ -122,7 +122,7 @@ def test_a_program_that_ends_at_once_hurts_no_run(tmp_path):
     )
     reading, writing = os.pipe()
     try:
-        with ConsoleProcess(RunFiles(tmp_path), program, {}, 0) as there:
+        with ConsoleProcess(RunFiles(tmp_path), [sys.executable, str(program)], {}, 0) as there:
             there.start(reading)
             assert there.wait_until_ready() == "it ended: no console for True"
     finally:

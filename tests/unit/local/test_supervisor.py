@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import urllib.parse
 
 import pytest
@@ -51,7 +52,7 @@ class Rig:
         program.write_text(source)
         self.stop = StopRequest()
         self.topology = parse_topology(text, "file.yaml", no_samples, "default")
-        self.supervisor = Supervisor(self.topology, folder, program, environment, self.stop)
+        self.supervisor = Supervisor(self.topology, folder, [sys.executable, str(program)], environment, self.stop)
 
     def said(self, label):
         return json.loads(self.folder.log(label).read_text())

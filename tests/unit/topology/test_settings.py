@@ -11,7 +11,7 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
 from simulator.behaviour.schedules import ConstantArrivals
-from simulator.commands.program import Program
+from simulator.commands.program import this_program
 from simulator.commands.stage_settings import single_stage
 from simulator.errors import ConfigurationError
 from simulator.topology.model import Forward, Load, OnBadLine, Role
@@ -31,7 +31,7 @@ def settle(monkeypatch, tmp_path):
             monkeypatch.setenv(f"SIMULATOR_{key}", value)
         path = tmp_path / "config.py"
         path.write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
-        return single_stage(Program(tmp_path / "program.py"), path, given_flags, os.environ)
+        return single_stage(this_program("run_web_service.py"), path, given_flags, os.environ)
 
     return from_all
 
