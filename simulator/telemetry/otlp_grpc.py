@@ -6,6 +6,7 @@ its end lets the others work.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,15 @@ _RETRYABLE = frozenset(
 _ABOUT_THE_BATCH = frozenset((grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED))
 _DETAILS = "grpc-status-details-bin"
 _HTTP = "a port for OTLP over HTTP, as 4318 often is, does not accept gRPC"
+_CLOSED = f"the collector closed the connection without an answer; {_HTTP}"
 # What grpcio says of a connection that broke, in lower case, and what that means to the user; the first that fits.
 _CONNECTION_PROBLEMS = (
     ("certificate_verify_failed", NOT_TRUSTED),
     ("handshake failed", "the collector does not speak TLS there; its URL may have to begin with http://"),
     ("failed parsing http/2", f"the answer is not gRPC; {_HTTP}"),
-    ("socket closed", f"the collector closed the connection without an answer; {_HTTP}"),
-    ("reset by peer", f"the collector closed the connection without an answer; {_HTTP}"),
+    ("goaway received", _CLOSED),
+    ("socket closed", _CLOSED),
+    ("reset by peer", _CLOSED),
     ("failed to connect", NO_CONNECTION),
     ("errors resolving", NO_CONNECTION),
 )
@@ -78,9 +81,11 @@ class GrpcTransport:
         destination: Destination,
         headers: Mapping[str, str],
         in_thread: Callable[[Callable[[], CollectorAnswer]], CollectorAnswer],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._destination = destination
         self._in_thread = in_thread
+        self._monotonic = monotonic
         self._metadata = {name.lower(): value for name, value in {**destination.headers, **headers}.items()}
         self._user_agent = self._metadata.pop("user-agent", "")
         self._compression = _COMPRESSIONS.get(destination.compression)
@@ -97,18 +102,25 @@ class GrpcTransport:
             self._channel.close()
 
     def _attempt(self, batch: OtlpBatch, timeout_seconds: float) -> CollectorAnswer:
+        end = self._monotonic() + timeout_seconds
         try:
-            answer = self._call(batch.signal)(
-                batch.body,
-                timeout=timeout_seconds,
-                metadata=self._metadata_of(batch),
-                compression=self._compression,
-            )
+            try:
+                answer = self._export(batch, timeout_seconds)
+            except grpc.RpcError as error:
+                # A kept connection may have been closed at the moment of its use; a new one is opened at once.
+                if not _was_closed(error) or self._monotonic() >= end:
+                    raise
+                answer = self._export(batch, end - self._monotonic())
         except grpc.RpcError as error:
             return _refused(error, timeout_seconds)
         except Exception as error:  # noqa: BLE001 - a failure costs items, which are counted, and nothing else
             return _unreachable(not_callable(error))
         return taken(*rejected_in(answer), batch.signal)
+
+    def _export(self, batch: OtlpBatch, timeout_seconds: float) -> bytes:
+        return self._call(batch.signal)(
+            batch.body, timeout=timeout_seconds, metadata=self._metadata_of(batch), compression=self._compression
+        )
 
     def _metadata_of(self, batch: OtlpBatch) -> list[tuple[str, str]]:
         via = ", ".join(filter(None, (batch.via, self._metadata.get("via"))))
@@ -131,6 +143,8 @@ def _channel(destination: Destination, user_agent: str) -> Any:
     proxy = destination.proxies.get(parts.scheme.lower()) or destination.proxies.get("all", "")
     options: list[tuple[str, Any]] = [
         ("grpc.primary_user_agent", user_agent),
+        # grpcio would try a connection that ends at once again and again, and say at last that there was no answer.
+        ("grpc.enable_retries", 0),
         # grpcio would read proxies from the environment by its own rules.
         ("grpc.enable_http_proxy", 1 if proxy else 0),
         *([("grpc.http_proxy", proxy)] if proxy else []),
@@ -180,6 +194,10 @@ def _refused(error: Any, timeout_seconds: float) -> CollectorAnswer:
 
 def _unreachable(problem: str) -> CollectorAnswer:
     return CollectorAnswer(False, is_worth_retrying=True, pause_seconds=PAUSE_SECONDS, problem=problem)
+
+
+def _was_closed(error: Any) -> bool:
+    return error.code() is grpc.StatusCode.UNAVAILABLE and _connection_problem(str(error.details())) == _CLOSED
 
 
 def _connection_problem(details: str) -> str:

@@ -53,10 +53,10 @@ class Collector(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def running(credentials=None):
+def running(credentials=None, port=0):
     collector, server = Collector(), grpc.server(ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers((collector,))
-    address = "127.0.0.1:0"
+    address = f"127.0.0.1:{port}"
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     collector.address = f"{'https' if credentials else 'http'}://127.0.0.1:{port}"
     server.start()
@@ -203,6 +203,34 @@ def test_a_port_for_http_is_named(said, problem):
         answer = attempt(f"http://127.0.0.1:{port}")
     assert answer.problem == f"{problem}; a port for OTLP over HTTP, as 4318 often is, does not accept gRPC"
     assert (answer.is_taken, answer.is_worth_retrying, answer.status) == (False, True, None)
+
+
+def test_a_server_that_goes_away_at_once_is_told_at_once():
+    """As a proxy that is shutting down does, by the frames SETTINGS and GOAWAY; and not when the time is up."""
+
+    def behave(connection):
+        connection.recv(65536)
+        connection.sendall(b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x08\7\0\0\0\0\0" + b"\0\0\0\0\0\0\0\1")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with misbehaving(behave) as port:
+        answer = attempt(f"http://127.0.0.1:{port}")
+    assert answer.problem.startswith("the collector closed the connection without an answer")
+
+
+def test_a_collector_that_restarts_loses_nothing():
+    """The kept connection is gone at the moment of its use; the batch arrives over a new one."""
+    with running() as first:
+        port = int(first.address.rpartition(":")[2])
+        destination = Destination(endpoint=first.address, protocol="grpc")
+        transport = transport_to(destination, {}, lambda function: function())
+        assert transport(batch_of(), LONG_SECONDS).is_taken
+    try:
+        with running(port=port) as second:
+            assert transport(batch_of(), LONG_SECONDS).is_taken
+            assert len(second.calls) == 1
+    finally:
+        transport.close()
 
 
 def test_a_silent_collector_costs_the_timeout():
