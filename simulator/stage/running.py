@@ -14,7 +14,7 @@ from simulator.stage.assembly import Parts, Surroundings, assemble
 from simulator.stage.shared import Shared
 from simulator.telemetry.lines import Flag
 from simulator.telemetry.otel_ignored import ignored_variables
-from simulator.telemetry.otlp import endpoint_problem, exports, exports_spans, traces_endpoint
+from simulator.telemetry.otlp import endpoint_of, endpoint_problem, exports, exports_spans, traces_endpoint
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.tally import dropped_slot
 from simulator.topology.addresses import base_path, url_of
@@ -116,6 +116,12 @@ class RunningStage:
                 server.dismiss_idle()
 
 
+def _other_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return where log records and metrics go, if they are exported."""
+    signals = (signal for signal in (Signal.LOGS, Signal.METRICS) if exports(environment, signal))
+    return {f"{signal}_endpoint": redacted(endpoint_of(environment, signal)) for signal in signals}
+
+
 def _also_dropped(parts: Parts) -> dict[str, int]:
     """Return what was lost of the signals that are exported beside spans; of the log only what is known so far."""
     others = (signal for signal in parts.exports.exported() if signal is not Signal.TRACES)
@@ -145,6 +151,7 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
         calls={downstream.name: ", ".join(map(redacted, downstream.urls)) for downstream in settings.downstreams},
         sampler=parts.provider.sampler.get_description(),
         traces_endpoint=redacted(traces_endpoint(environment)) if exports_spans(environment) else None,
+        **_other_endpoints(environment),
         pid=os.getpid(),
         **({"resource": resource} if (resource := resource_of(stage, settings.instance)) else {}),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent import monkey
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
@@ -21,9 +21,14 @@ from simulator.telemetry.at_work import AtWork, LoggerAtWork, ProviderAtWork, Sh
 from simulator.telemetry.export_routes import export_routes
 from simulator.telemetry.lines import WriterThread
 from simulator.telemetry.logs import forward_library_warnings
+from simulator.telemetry.metric_settings import MetricSettings, read_metric_settings
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.process_metrics import ProcessMetrics
 from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.traces import peer
+
+if TYPE_CHECKING:
+    from simulator.telemetry.metric_export import MetricSchedule
 
 Turn = Callable[[], AbstractContextManager[None]]
 
@@ -31,7 +36,8 @@ Turn = Callable[[], AbstractContextManager[None]]
 class Shared:
     """What exists once in a process, made before its first stage.
 
-    `routes` are where each signal goes. `turn()` is held while lines are written.
+    `routes` are where each signal goes, `metric_schedule` says when metrics do, None if they go nowhere. `turn()` is
+    held while lines are written.
     """
 
     def __init__(self, environment: Mapping[str, str], turn: Turn = nullcontext) -> None:
@@ -44,7 +50,9 @@ class Shared:
         )
         self.runtime = GeventRuntime()
         self.at_work = AtWork()
+        self.metric_settings = read_metric_settings(environment)
         self.routes = export_routes(environment, time.monotonic, in_thread)
+        self.metric_schedule = _metric_schedule(self.metric_settings) if self.routes[Signal.METRICS] else None
         install_propagation(environment)
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
         _instrument_requests(self.at_work)
@@ -53,6 +61,12 @@ class Shared:
     def add(self, shown: Shown) -> None:
         """Add the telemetry of a stage, for the libraries."""
         self.at_work.add(shown)
+
+
+def _metric_schedule(settings: MetricSettings) -> MetricSchedule:
+    from simulator.telemetry.metric_export import MetricSchedule  # noqa: PLC0415 - only if they are exported
+
+    return MetricSchedule(settings.interval_seconds)
 
 
 def _instrument_requests(at_work: AtWork) -> None:

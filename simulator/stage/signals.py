@@ -33,7 +33,8 @@ from simulator.telemetry.families import Measured
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.log_file import LogBound, LogFile
 from simulator.telemetry.logs import LogSink, make_logger
-from simulator.telemetry.metrics import Metrics
+from simulator.telemetry.metric_settings import HistogramAggregation, MetricSettings
+from simulator.telemetry.metrics import Metrics, exemplar_of
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import create_file
@@ -48,6 +49,7 @@ from simulator.topology.settings import StageSettings
 
 if TYPE_CHECKING:
     from simulator.telemetry.log_records import LogTee
+    from simulator.telemetry.metric_export import MetricSchedule
 
 _SPAN_START = "opentelemetry-flask.starttime_key"
 
@@ -91,7 +93,7 @@ def make_signals(
     tee = _log_tee(writer, shared)
     logger = make_logger(writer.write if tee is None else tee, settings.log_level, **identity)
     registry = CollectorRegistry()
-    metrics = _metrics(registry, settings, clock, seed, service.version)
+    metrics = _metrics(registry, settings, clock, seed, service.version, shared.metric_settings)
     shared.process_metrics.add_to(registry)
     shown = Shown(provider, logger)
     shared.add(shown)
@@ -99,6 +101,8 @@ def make_signals(
     _export_spans(provider, exports, shared)
     if tee is not None:
         _export_log(tee, provider, exports, shared)
+    if shared.metric_schedule is not None:
+        _export_metrics(metrics, registry, provider, exports, shared, shared.metric_schedule)
     spans = traces.SpanSink(
         provider, settings.name, str(stage.role), root_name=stage.span or traces.ROOT, databases=_databases(settings)
     )
@@ -131,6 +135,25 @@ def _export_log(tee: LogTee, provider: TracerProvider, exports: StageExports, sh
         log = StageLog(route.queue, provider.resource, exports.account(route))
         tee.add(log)
         exports.at_end(Signal.LOGS, log.close)
+
+
+def _export_metrics(
+    metrics: Metrics,
+    registry: CollectorRegistry,
+    provider: TracerProvider,
+    exports: StageExports,
+    shared: Shared,
+    schedule: MetricSchedule,
+) -> None:
+    from simulator.telemetry.data_points import MetricsReader  # noqa: PLC0415 - only if needed
+    from simulator.telemetry.metric_export import StageMetrics  # noqa: PLC0415 - only if needed
+
+    for route in shared.routes[Signal.METRICS]:
+        resource, is_delta = provider.resource, shared.metric_settings.is_delta
+        reader = MetricsReader(registry, resource, metrics.exponentials, is_delta)
+        exported = StageMetrics(route.queue, resource, exports.account(route), reader, metrics.roll)
+        schedule.add(exported)
+        exports.at_end(Signal.METRICS, exported.close)
 
 
 def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service:
@@ -219,7 +242,12 @@ def _log_descriptor(log_bound: LogBound | None) -> int:
 
 
 def _metrics(
-    registry: CollectorRegistry, settings: StageSettings, clock: Clock, seed: int, version: str = ""
+    registry: CollectorRegistry,
+    settings: StageSettings,
+    clock: Clock,
+    seed: int,
+    version: str = "",
+    form: MetricSettings | None = None,
 ) -> Metrics:
     stage = settings.stage
     operations = stage.all_operations
@@ -235,10 +263,19 @@ def _metrics(
         latency_objectives=tuple(objective.seconds for objective in objectives if objective is not None),
         databases=_databases(settings),
     )
-    metrics = Metrics(registry, measured, clock)
+    form = form or MetricSettings()
+    metrics = Metrics(registry, measured, clock, exemplar_of(form.exemplars), _exponential(form))
     metrics.set_info(**info_labels(seed, stage.delay))
     expect_faults(metrics, stage)
     return metrics
+
+
+def _exponential(form: MetricSettings) -> Callable[[], Any] | None:
+    if form.histograms is HistogramAggregation.EXPLICIT:
+        return None
+    from simulator.telemetry.exponential import ExponentialHistogram  # noqa: PLC0415 - only if needed
+
+    return ExponentialHistogram
 
 
 def _databases(settings: StageSettings) -> dict[tuple[str, str], Mapping[str, str]]:

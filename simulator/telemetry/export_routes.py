@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.telemetry.batching import LOGS_PREFIX, Batching, read_batching
 from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.exporting import ExportQueue, PatientExporter
+from simulator.telemetry.metric_settings import read_metric_settings
 from simulator.telemetry.otlp import exports
 from simulator.telemetry.otlp_destination import Destination, read_destination
 from simulator.telemetry.otlp_sending import OtlpSender
@@ -49,7 +50,12 @@ def _collector_routes(
 
         encode, batching = LogEncoder().encode, read_batching(environment, LOGS_PREFIX)
     else:
-        return
+        from simulator.telemetry.metric_encoding import encode_data_points  # noqa: PLC0415 - only if needed
+        from simulator.telemetry.metric_export import METRIC_BATCHING  # noqa: PLC0415 - only if needed
+
+        encode, batching = encode_data_points, METRIC_BATCHING
+        longest = read_metric_settings(environment).timeout_seconds
+        destination = replace(destination, timeout_seconds=min(destination.timeout_seconds, longest))
     yield collector_route(signal, destination, encode, batching, monotonic, in_thread)
 
 

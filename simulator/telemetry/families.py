@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,13 +47,25 @@ class Measured:
         return tuple(dict.fromkeys(downstream for downstream, _ in self.calls))
 
 
+Exponentials = dict[tuple[str, frozenset[tuple[str, str]]], Any]
+
+
 class Families:
     """All families of a stage, each with its labels in the catalogue and `stage` and `role`.
 
-    A label that would be empty in every series is left out, which is the same to Prometheus.
+    A label that would be empty in every series is left out, which is the same to Prometheus. With
+    `make_exponential`, each series of a histogram also counts in an exponential one, found in `exponentials` by its
+    name and labels.
     """
 
-    def __init__(self, registry: CollectorRegistry, measured: Measured) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        measured: Measured,
+        make_exponential: Callable[[], Any] | None = None,
+    ) -> None:
+        self._make_exponential = make_exponential
+        self.exponentials: Exponentials = {}
         self._always = {"stage": measured.stage, "role": measured.role}
         self._left_out = _left_out(measured)
         more: dict[MoreLabels | None, tuple[str, ...]] = {
@@ -72,11 +85,30 @@ class Families:
         """Return a metric's series with these labels, which is created if it is new."""
         for label in self._left_out.intersection(labels):
             del labels[label]
-        return self._families[metric.name].labels(**self._always, **labels)
+        series = self._families[metric.name].labels(**self._always, **labels)
+        if self._make_exponential is None or metric.kind is not MetricKind.HISTOGRAM:
+            return series
+        key = metric.name, frozenset({**self._always, **labels}.items())
+        exponential = self.exponentials.setdefault(key, self._make_exponential())
+        return _BothHistograms(series, exponential)
 
     def clear(self, metric: Metric) -> None:
         """Remove all series of a metric."""
         self._families[metric.name].clear()
+
+
+class _BothHistograms:
+    """A series of a histogram that counts in an exponential one, too."""
+
+    __slots__ = ("_exponential", "_series")
+
+    def __init__(self, series: Histogram, exponential: Any) -> None:
+        self._series = series
+        self._exponential = exponential
+
+    def observe(self, value: float, exemplar: dict[str, str] | None = None) -> None:
+        self._series.observe(value, exemplar)
+        self._exponential.record(value)
 
 
 def _left_out(measured: Measured) -> frozenset[str]:

@@ -6,7 +6,7 @@ topology. Never a URL, an id or a client's text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -18,7 +18,8 @@ from simulator.behaviour.values import shown
 from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.catalogue.state import StageState
 from simulator.telemetry.clock import Clock
-from simulator.telemetry.families import Families, Measured
+from simulator.telemetry.families import Exponentials, Families, Measured
+from simulator.telemetry.metric_settings import ExemplarFilter
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.record import (
@@ -42,11 +43,36 @@ OTHER_VALUE = "_OTHER"
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 
 
+ExemplarOf = Callable[[TraceIds], dict[str, str] | None]
+
+
+def sampled_exemplar(trace: TraceIds) -> dict[str, str] | None:
+    """Return the labels of an exemplar if the trace is kept."""
+    return {"trace_id": trace.trace_id, "span_id": trace.span_id} if trace.sampled else None
+
+
+def exemplar_of(wanted: ExemplarFilter) -> ExemplarOf:
+    """Return the function that makes the exemplars of a filter; they are those of /metrics, and of OTLP."""
+    if wanted is ExemplarFilter.TRACE_BASED:
+        return sampled_exemplar
+    if wanted is ExemplarFilter.ALWAYS_OFF:
+        return lambda trace: None
+    return lambda trace: {"trace_id": trace.trace_id, "span_id": trace.span_id} if trace.trace_id else None
+
+
 class Metrics(Sink):
     """The metrics of one stage, each behind a verb, and the sink that records messages in them."""
 
-    def __init__(self, registry: CollectorRegistry, measured: Measured, clock: Clock) -> None:
-        self._families = Families(registry, measured)
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        measured: Measured,
+        clock: Clock,
+        exemplar: ExemplarOf = sampled_exemplar,
+        make_exponential: Callable[[], Any] | None = None,
+    ) -> None:
+        self._families = Families(registry, measured, make_exponential)
+        self._exemplar = exemplar
         self._downstreams = measured.downstreams
         self._labels = tuple((name, label_name(name)) for name in measured.labels)
         self._no_labels = {label: "" for _, label in self._labels}
@@ -102,7 +128,7 @@ class Metrics(Sink):
             child = self._attempts[key] = self._families.series(
                 catalogue.ATTEMPT_DURATION, downstream=downstream, downstream_operation=operation, code=key[2]
             )
-        child.observe(attempt.duration_seconds, _exemplar(arrival.trace))
+        child.observe(attempt.duration_seconds, self._exemplar(arrival.trace))
         if (downstream, operation) in self._databases:
             self._database_operation(downstream, operation, attempt).observe(attempt.duration_seconds)
 
@@ -115,7 +141,7 @@ class Metrics(Sink):
 
     def handled(self, record: StageRecord) -> None:
         """Record a handled message."""
-        arrival, exemplar = record.arrival, _exemplar(record.arrival.trace)
+        arrival, exemplar = record.arrival, self._exemplar(record.arrival.trace)
         series = self._operations.get(arrival.operation) or self._operation(arrival.operation)
         counted = series.counted or self._counted(series, arrival)
         counted.messages[record.outcome].inc()
@@ -167,6 +193,11 @@ class Metrics(Sink):
     def record_control(self, result: str) -> None:
         """Record a request to the control: `read`, `changed`, `invalid` or `refused`."""
         self._families.series(catalogue.CONTROL_REQUESTS, result=result).inc()
+
+    @property
+    def exponentials(self) -> Exponentials:
+        """Return the exponential histograms, by name and labels; none if they are not made."""
+        return self._families.exponentials
 
     def roll(self) -> None:
         """Update what depends on time alone; to be called before the registry is read."""
@@ -292,7 +323,3 @@ def code_label(code: int | None, outcome: CallOutcome) -> str:
     if code is None:
         return str(outcome)
     return str(code) if code in _STATUSES else "other"
-
-
-def _exemplar(trace: TraceIds) -> dict[str, str] | None:
-    return {"trace_id": trace.trace_id, "span_id": trace.span_id} if trace.sampled else None

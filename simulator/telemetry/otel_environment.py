@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from urllib.parse import unquote
 
 from simulator.errors import ConfigurationError, Problem
-from simulator.telemetry.batching import LOGS_PREFIX, SPANS_PREFIX, read_batching
+from simulator.telemetry.batching import LOGS_PREFIX, read_batching
+from simulator.telemetry.metric_settings import read_metric_settings
 from simulator.telemetry.otlp import (
     EXPORTERS,
     GRPC,
@@ -147,9 +149,13 @@ def _resource_attributes(environment: Mapping[str, str]) -> Iterator[Wrong]:
 
 
 def _batches(environment: Mapping[str, str]) -> Iterator[Wrong]:
-    for prefix in (SPANS_PREFIX, LOGS_PREFIX):
+    for read in (
+        read_batching,
+        partial(read_batching, prefix=LOGS_PREFIX),
+        read_metric_settings,
+    ):
         try:
-            read_batching(environment, prefix)
+            read(environment)
         except ValueError as error:
             variable, _, text = str(error).partition("=")
             yield variable, text

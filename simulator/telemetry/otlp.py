@@ -35,7 +35,7 @@ FLUSH_SECONDS = 4.0
 EXPORTERS: Mapping[Signal, tuple[str, ...]] = {
     Signal.TRACES: ("otlp", "none"),
     Signal.LOGS: ("otlp", "console", "none"),
-    Signal.METRICS: ("prometheus", "none"),
+    Signal.METRICS: ("otlp", "prometheus", "none"),
 }
 _DEFAULT_EXPORTERS: Mapping[Signal, str] = {Signal.TRACES: "otlp", Signal.LOGS: "none", Signal.METRICS: "none"}
 _MILLIS = re.compile(r"[0-9]{1,9}")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import requests
 
 from tests.support.collector import Collector, collector
-from tests.support.processes import RunningTopology, running_topology, wait_for
+from tests.support.processes import RunningTopology, read_samples, running_topology, wait_for
+from tests.support.prometheus_names import samples_of
 
+OURS = ("simulator_", "http_", "db_")
 MESSAGES = 5000  # each is handled by two stages
 TOPOLOGY = f"""
 name: two
@@ -21,9 +24,10 @@ stages:
     workers: 50
     decide: {{tier: {{gold: 20%, silver: 80%}}}}
     calls: [page]
+  idle: {{role: injector, load: {{rate: 0.001/s}}, calls: [page]}}  # as long as it has messages the run goes on
   page: {{faults: ["error(503, 5%)"], queue: {MESSAGES}, workers: 50, calls: []}}
 """
-EXPORTERS = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp"}
+EXPORTERS = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp"}
 LONG = {
     "OTEL_EXPORTER_OTLP_TIMEOUT": "60000",
     "OTEL_BSP_MAX_QUEUE_SIZE": "100000",
@@ -34,9 +38,28 @@ LONG = {
 class Shown:
     """What a run has shown, in its own files and to a collector."""
 
-    def __init__(self, received: Collector, running: RunningTopology) -> None:
+    def __init__(self, running: RunningTopology, received: Collector) -> None:
         self.received = received
+        self.samples = {name: stage_samples(running, name) for name in ("start", "page")}
+        assert running.interrupt(60) == 0
+        self.ledger = running.errors.read_text()
         self.lines = {name: running.log(name) for name in ("start", "page")}
+
+
+def stage_samples(running, name):
+    """Return what /metrics of a stage has, except what goes on without messages."""
+    samples = read_samples(requests.get(f"{running.stage_base(name)}/metrics", timeout=30).text)
+    return {
+        (sample, frozenset((label, text) for label, text in labels if text)): value
+        for (sample, labels), value in samples.items()
+        if sample.startswith(OURS) and not sample.endswith("_created") and "_per_second" not in sample
+    }
+
+
+def has_handled_all(running):
+    text = requests.get(f"{running.stage_base('start')}/metrics", timeout=30).text
+    handled = [v for (name, _), v in read_samples(text).items() if name == "simulator_messages_total"]
+    return sum(handled) == MESSAGES
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +68,10 @@ def shown(tmp_path_factory) -> Shown:
     with collector() as received:
         environment = {**EXPORTERS, **LONG, **received.environment}
         with running_topology(folder, TOPOLOGY, "--processes", "1", environment=environment) as running:
-            wait_for(lambda: running.process.poll() is not None, "the end of the run", 240)
-            assert "The ledger balances" in running.errors.read_text()
-            return Shown(received, running)
-
-
-def handled(lines):
-    return [line for line in lines if line["event"] == "message.handled"]
+            wait_for(lambda: has_handled_all(running), "the last message", 240)
+            found = Shown(running, received)
+    assert "The ledger balances" in found.ledger
+    return found
 
 
 def test_every_line_is_a_record(shown):
@@ -72,3 +92,17 @@ def test_every_message_has_its_spans(shown):
     """Each message has the span that the injector makes, the call and the server's: no more and no less of these."""
     names = Counter((span.service, span.name) for span in shown.received.spans())
     assert names["start", "inject"] == names["start", "POST"] == names["page", "POST /messages"] == MESSAGES
+
+
+def test_the_last_figures_are_those_of_metrics(shown):
+    """The last export of each stage has every series of /metrics, with its labels and to the unit."""
+    last = {}
+    for request in shown.received.metrics():
+        for service, samples in samples_of(request).items():
+            last.setdefault(service, {}).update(samples)
+    for name, samples in shown.samples.items():
+        exported = {key: value for key, value in last[name].items() if key in samples}
+        assert exported == pytest.approx(samples)
+        assert {key for key in last[name] if key[0].startswith(OURS) and "_per_second" not in key[0]} == set(samples)
+    handled = {key: value for key, value in last["page"].items() if key[0] == "simulator_messages_total"}
+    assert sum(handled.values()) == MESSAGES

@@ -40,12 +40,13 @@ ALWAYS = {"stage": "parse", "role": "processor"}
 class Rig:
     """The metrics of a stage `parse`, which calls `enrich` unless told otherwise, and their samples."""
 
-    def __init__(self, downstreams=("enrich",), **measured):
+    def __init__(self, downstreams=("enrich",), make_exponential=None, **measured):
         self.registry = CollectorRegistry()
         self.time = FakeTime()
         self.time.advance(50.0)
         calls = tuple((downstream, "") for downstream in downstreams)
-        self.metrics = Metrics(self.registry, Measured(**{**ALWAYS, "calls": calls, **measured}), self.time)
+        of = Measured(**{**ALWAYS, "calls": calls, **measured})
+        self.metrics = Metrics(self.registry, of, self.time, make_exponential=make_exponential)
 
     def sample(self, name, **labels):
         return self.registry.get_sample_value(name, {**ALWAYS, **labels})

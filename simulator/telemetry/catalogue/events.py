@@ -172,7 +172,7 @@ STAGE_STARTED = LogEvent(
         traces_endpoint="string|null",
         pid="integer",
     )
-    + _optional(resource="object"),
+    + _optional(logs_endpoint="string", metrics_endpoint="string", resource="object"),
     emitted=_RUNNING,
 )
 STAGE_DRAINING = LogEvent(

@@ -24,12 +24,16 @@ class MetricKind(StrEnum):
     HISTOGRAM = "histogram"
 
 
+_UCUM = {"seconds": "s", "bytes": "By"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A metric: its family, under `name`, has these labels beside `stage` and `role`.
 
     `help` is a sentence without its full stop, and `note` adds to it in the documents, beginning with its punctuation.
     `unit` is "seconds", "bytes" or "" for a number. `buckets` are a histogram's upper bounds, without the infinite one.
+    `counts` is what a number without a unit counts, in the singular, and `per_second` means that it is a rate.
     `recorded` is the method of `Metrics` that records it, "" for a gauge with a `read`: that is called at each scrape
     with the stage's `StageState`, and for a gauge with the label `downstream` also with the name of each called stage.
     """
@@ -39,6 +43,8 @@ class Metric:
     help: str
     note: str = ""
     unit: str = ""
+    counts: str = ""
+    per_second: bool = False
     labels: tuple[str, ...] = ()
     more_labels: MoreLabels | None = None
     buckets: tuple[float, ...] = ()
@@ -51,6 +57,18 @@ class Metric:
     def exposed(self) -> str:
         """Return its name on /metrics, which for a histogram is what the names of its series begin with."""
         return f"{self.name}_total" if self.kind is MetricKind.COUNTER else self.name
+
+    @property
+    def otel_name(self) -> str:
+        """Return its name by OpenTelemetry: that on /metrics without its unit, with dots between namespaces."""
+        name = self.name.removesuffix(f"_{self.unit}") if self.unit else self.name
+        return name.replace("_", ".") if self.convention is Convention.OPENTELEMETRY else name.replace("_", ".", 1)
+
+    @property
+    def otel_unit(self) -> str:
+        """Return its unit in the notation of OpenTelemetry (UCUM), "" for none."""
+        unit = _UCUM[self.unit] if self.unit else f"{{{self.counts}}}" if self.counts else ""
+        return f"{unit}/s" if self.per_second else unit
 
     @property
     def series(self) -> tuple[str, ...]:

@@ -33,6 +33,15 @@ DATABASE_LABELS = {
     "db.collection.name": "db_collection_name",
 }
 
+# The attributes whose labels have another name.
+ATTRIBUTES = {
+    **{label: name for name, label in DATABASE_LABELS.items()},
+    "error_type": "error.type",
+    "http_request_method": "http.request.method",
+    "http_response_status_code": "http.response.status_code",
+    "http_route": "http.route",
+}
+
 _counter = partial(Metric, kind=MetricKind.COUNTER)
 _gauge = partial(Metric, kind=MetricKind.GAUGE)
 _histogram = partial(Metric, kind=MetricKind.HISTOGRAM)
@@ -57,6 +66,7 @@ HTTP_DURATION = _histogram(
 )
 MESSAGES = _counter(
     name="simulator_messages",
+    counts="message",
     help="Messages handled",
     note=f": {_quoted(tuple(Outcome))} (not done when the stage had to stop); with the stage's `labels`",
     labels=(OPERATION, "outcome"),
@@ -65,6 +75,8 @@ MESSAGES = _counter(
 )
 MESSAGES_PER_SECOND = _histogram(
     name="simulator_messages_per_second",
+    counts="message",
+    per_second=True,
     help="Messages handled in each second",
     note=", idle seconds included",
     buckets=THROUGHPUT_BUCKETS,
@@ -137,51 +149,74 @@ PIPELINE_DURATION = _duration(
 )
 IMPLAUSIBLE = _counter(
     name="simulator_implausible_durations",
+    counts="message",
     help="Delivered messages whose due time can't be true",
     note=": counted, not observed",
     recorded="handled",
 )
 IN_FLIGHT = _gauge(
-    name="simulator_in_flight", help="Messages inside the stage", read=lambda state: state.capacity.inside
+    name="simulator_in_flight",
+    counts="message",
+    help="Messages inside the stage",
+    read=lambda state: state.capacity.inside,
 )
 WORKERS = _gauge(
     name="simulator_workers",
+    counts="worker",
     help="Messages that can be processed concurrently",
     read=lambda state: state.capacity.workers,
 )
 WORKERS_BUSY = _gauge(
-    name="simulator_workers_busy", help="Workers that hold a message", read=lambda state: state.capacity.busy
+    name="simulator_workers_busy",
+    counts="worker",
+    help="Workers that hold a message",
+    read=lambda state: state.capacity.busy,
 )
 QUEUE_DEPTH = _gauge(
-    name="simulator_queue_depth", help="Messages waiting for a worker", read=lambda state: state.capacity.waiting
+    name="simulator_queue_depth",
+    counts="message",
+    help="Messages waiting for a worker",
+    read=lambda state: state.capacity.waiting,
 )
 QUEUE_CAPACITY = _gauge(
-    name="simulator_queue_capacity", help="Messages that may wait", read=lambda state: state.capacity.queue
+    name="simulator_queue_capacity",
+    counts="message",
+    help="Messages that may wait",
+    read=lambda state: state.capacity.queue,
 )
 FAULTS_INJECTED = _counter(
     name="simulator_faults_injected",
+    counts="fault",
     help="Injected faults",
     note=", never counted as genuine failures",
     labels=(OPERATION, "fault"),
     recorded="injected",
 )
 INJECTOR_DUE = _counter(
-    name="simulator_injector_due", help="Messages that were due by the schedule", recorded="record_due"
+    name="simulator_injector_due",
+    counts="message",
+    help="Messages that were due by the schedule",
+    recorded="record_due",
 )
 INJECTOR_MISSED = _counter(
-    name="simulator_injector_missed", help="Due messages that were rejected", recorded="record_missed"
+    name="simulator_injector_missed",
+    counts="message",
+    help="Due messages that were rejected",
+    recorded="record_missed",
 )
 INJECTOR_LAG = _duration(
     name="simulator_injector_lag_seconds", help="How late a due message started", recorded="record_due"
 )
 BREAKERS_OPEN = _gauge(
     name="simulator_breakers_open",
+    counts="breaker",
     help="Circuit breakers that are not closed",
     labels=("downstream",),
     read=lambda state, downstream: state.open_breakers(downstream),
 )
 EJECTIONS = _counter(
     name="simulator_downstream_ejections",
+    counts="ejection",
     help="Ejections of an instance",
     note=": it could not be reached, and is left out for a while",
     labels=("downstream",),
@@ -189,12 +224,14 @@ EJECTIONS = _counter(
 )
 RESENDS = _counter(
     name="simulator_downstream_resends",
+    counts="request",
     help="Requests sent again after an idle connection ended",
     labels=("downstream",),
     recorded="record_resend",
 )
 CONTROL_REQUESTS = _counter(
     name="simulator_control_requests",
+    counts="request",
     help="Requests to the live control",
     note=f": {_quoted(CONTROL_RESULTS)}",
     labels=("result",),
@@ -202,21 +239,25 @@ CONTROL_REQUESTS = _counter(
 )
 CLIENT_DISCONNECTS = _counter(
     name="simulator_client_disconnects",
+    counts="client",
     help="Clients that hung up before their answer",
     recorded="record_disconnect",
 )
 SPANS_DROPPED = _counter(
     name="simulator_spans_dropped",
+    counts="span",
     help="Spans that reached no collector",
     recorded="record_dropped",
 )
 LOG_RECORDS_DROPPED = _counter(
     name="simulator_log_records_dropped",
+    counts="log_record",
     help="Log records that reached no collector",
     recorded="record_dropped",
 )
 DATA_POINTS_DROPPED = _counter(
     name="simulator_data_points_dropped",
+    counts="data_point",
     help="Data points of metrics that reached no collector",
     recorded="record_dropped",
 )

@@ -102,6 +102,8 @@ def test_limits(limit, text):
         ("OTEL_LOGS_EXPORTER", "otlp,none", "none can't be combined with others"),
         ("OTEL_LOGS_EXPORTER", "otlp,", "must be one of otlp"),
         ("OTEL_METRICS_EXPORTER", "statsd", "must be one of"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "60s", "must be milliseconds from 1"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "all", "must be one of trace_based, always_on, always_off"),
         ("OTEL_BLRP_MAX_QUEUE_SIZE", "0", "must be a whole number from 1"),
         ("OTEL_RESOURCE_ATTRIBUTES", "junk", "item 1, 'junk', must be NAME=VALUE"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=1,b", "item 2, 'b', must be NAME=VALUE"),
