@@ -22,11 +22,13 @@ from simulator.console.traces.spans import Span, read_spans
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
 from simulator.telemetry.clock import Clock
+from simulator.telemetry.end_to_end import Durations, end_to_end_durations
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.standing import RollingWindow, StageSnapshot
 from simulator.telemetry.tally import Tallies, TallyReader
 from simulator.topology.graph import edges, entries
 from simulator.topology.model import Topology
+from simulator.topology.requests import request_kinds
 
 # Short, so that a change shows within a second or two; rates over a little longer, so that they are steady.
 LATENCY_WINDOW_SECONDS = 1.5
@@ -50,7 +52,10 @@ _NOTHING = StageSnapshot(
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of the whole run; `number` identifies a snapshot. `whole` is the path from an entry and back."""
+    """The state of the whole run; `number` identifies a snapshot.
+
+    `whole` has the messages at the entries, with the percentiles of what requests took from end to end.
+    """
 
     number: int
     picture: SystemPicture
@@ -58,12 +63,15 @@ class Snapshot:
 
 
 class _WatchedTallies:
-    """One source of counts: its present figures, and those of the last minutes."""
+    """One source of counts: its present figures, and those of the last minutes.
 
-    def __init__(self, source: Tallies) -> None:
-        self.track = Track(source)
-        self._watch = RollingWindow(source, LATENCY_WINDOW_SECONDS)
-        self._patient = RollingWindow(source, PATIENT_WINDOW_SECONDS)
+    `durations()` returns those whose percentiles are taken, by default the durations of handling messages.
+    """
+
+    def __init__(self, source: Tallies, durations: Callable[[], Durations] | None = None) -> None:
+        self.track = Track(source, durations)
+        self._watch = RollingWindow(source, LATENCY_WINDOW_SECONDS, durations)
+        self._patient = RollingWindow(source, PATIENT_WINDOW_SECONDS, durations)
 
     def look(self, monotonic: float, unix_seconds: float) -> StageSnapshot:
         """Return the present figures; percentiles reach further back if nothing was handled lately."""
@@ -108,8 +116,12 @@ class Watching:
             name: [TallyReader(files.tally(label)) for label in labels(name, stage.instances)]
             for name, stage in topology.started.items()
         }
-        self._watched = {name: _WatchedTallies(Tallies(some)) for name, some in parts.items()}
-        self._whole = _WatchedTallies(Tallies([part for name in entries(topology) for part in parts[name]]))
+        self._tallies = {name: Tallies(some) for name, some in parts.items()}
+        self._watched = {name: _WatchedTallies(source) for name, source in self._tallies.items()}
+        self._kinds = request_kinds(topology)
+        self._requests: Durations = {}  # of the last look: a thousand tallies are not read for each page
+        at_entries = Tallies([part for name in entries(topology) for part in parts[name]])
+        self._whole = _WatchedTallies(at_entries, lambda: self._requests)
         self._callers_of_urls = dict.fromkeys(
             caller for caller, called in edges(topology.stages) if topology.stages[called].url is not None
         )
@@ -129,11 +141,12 @@ class Watching:
             )
             for name, watched in self._watched.items()
         }
+        self._requests = end_to_end_durations(self._tallies, self._kinds).every
         drawn = picture(self.topology, figures, self._current_external(monotonic))
         self.snapshot = Snapshot(self.snapshot.number + 1, drawn, self._whole.look(monotonic, unix_seconds))
 
     def timeline(self, stage: str | None = None) -> Timeline:
-        """Return a stage's figures over the last minutes; None means the whole path, from an entry and back."""
+        """Return a stage's figures over the last minutes; None means those of the whole, as in `Snapshot`."""
         watched = self._whole if stage is None else self._watched[stage]
         return watched.track.timeline(self._clock.unix_ns() / 1e9)
 

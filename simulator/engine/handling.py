@@ -296,6 +296,7 @@ class Handling:
             received_at=self._runtime.now() if received_at is None else received_at,
             trace=self._tracing.ids(message.message_id, message.visit),
             deadline_seconds=message.deadline_seconds,
+            request=operation.request(message) if message.begins_here else "",
             operation=message.operation,
             method=operation.model.method if message.request is None else message.request.method,
             route=operation.route,

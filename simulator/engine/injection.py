@@ -10,6 +10,7 @@ from typing import Protocol
 from simulator.behaviour.attributes import Attribute, Sequence
 from simulator.behaviour.faults.base import Fault, Phase
 from simulator.behaviour.values import Fixed, Value
+from simulator.behaviour.weights import chosen
 from simulator.behaviour.work import Work
 from simulator.engine.identity import Identity
 from simulator.engine.message import Message
@@ -17,7 +18,9 @@ from simulator.engine.runtime import Runtime, StageStopped
 from simulator.errors import BrokenOff, InjectedFault, Rejected
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import NO_DECISIONS
-from simulator.topology.model import Operation, Stage
+from simulator.topology.graph import label
+from simulator.topology.model import Operation, Role, Stage
+from simulator.topology.requests import Requests, injected_requests
 from simulator.units import format_size
 
 
@@ -74,6 +77,20 @@ class OperationBehaviour:
             if fault.instance in (None, self.identity.instance)
         ]
         return {phase: tuple(each for each in mine if each[1].phase is phase) for phase in Phase}
+
+    @cached_property
+    def _injected(self) -> Requests:
+        return injected_requests(self.model.calls)
+
+    def request(self, message: Message) -> str:
+        """Return what a message asks for that begins here, as a call has it: of an injector what it calls."""
+        if not (isinstance(self.model, Stage) and self.model.role is Role.INJECTOR and self.model.calls):
+            return label((self.identity.stage, self.name))
+        injected = self._injected
+        if not injected.weights:
+            return injected.names[0]
+        u = self.identity.draw(message.message_id, message.visit, f"choose {injected.position}")
+        return injected.names[chosen(injected.weights, u)]
 
     def decisions(self, message: Message) -> Mapping[str, Value]:
         """Return the decisions of a message: those that it came with, and those that are drawn here."""

@@ -119,6 +119,7 @@ class Injector:
     def _message(self, draft: Draft, due_at: float, due_ns: int) -> Message:
         ident = message_id(self._identity.seed, self._identity.stage, draft.number)
         body = draft.body or payload(draft.number, ident, _rfc3339(due_ns))
+        received_at = self._runtime.now()
         return Message(
             message_id=ident,
             visit=FIRST_VISIT,
@@ -128,6 +129,10 @@ class Injector:
             body_bytes=len(body),
             due=Due(due_ns / 1e9, due_at),
             exchange=NoClient(body),
+            received_at=received_at,
+            # Not the time of day: the root span, which begins at the due time, lasts as long as the clock says.
+            received_unix_ns=due_ns + round((received_at - due_at) * 1e9),
+            begins_here=True,
         )
 
     def _wait_for_turn(self, number: int, running: RunningSchedule) -> RunningSchedule | None:

@@ -100,8 +100,8 @@ class Message:
     `body_bytes` is None if the size is unknown before the body is read.
     `caller` is a stage of the topology or `outside`; `due` is when the message was due to start, `deadline_seconds` how
     long the caller still waits for the answer (None: as long as it takes). `received_at`, monotonic, is when its first
-    byte arrived; None means now. `request` is the request as it came, for a stage that relays it. `decisions` are those
-    drawn for it on its way here.
+    byte arrived; None means now. `begins_here` means that no stage has sent it: a client has, or it is an injector's.
+    `request` is the request as it came, for a stage that relays it. `decisions` are those drawn for it on its way here.
     """
 
     message_id: str
@@ -117,5 +117,6 @@ class Message:
     received_at: float | None = None
     received_unix_ns: int | None = None
     operation: str = ""
+    begins_here: bool = False
     request: RelayedRequest | None = None
     decisions: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)

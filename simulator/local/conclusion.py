@@ -37,7 +37,7 @@ def conclude(
         outlet.flush()
     else:
         out.print()
-        out.print(ledger_tables(result.ledger, result.latencies, result.pipeline))
+        out.print(ledger_tables(result.ledger, result.latencies, result.whole))
     _report_lost_output(outlet, folder, as_json, problems, err)
     if result.ledger.bad_lines:
         _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
@@ -56,7 +56,9 @@ def _report(result: Result, topology: Topology, folder: RunFolder) -> Mapping[st
         "seed": topology.seed,
         "seconds": round(result.seconds, 3),
         "ledger": result.ledger.as_dict(),
-        "latency_seconds": {**result.latencies, **result.operations, "end to end": result.pipeline},
+        "latency_seconds": {**result.latencies, **result.operations, "end to end": result.whole.every},
+        "request_latency_seconds": result.whole.requests,
+        "accepted_work_seconds": result.whole.accepted,
         "log_lines_dropped": dict(result.log_lines_dropped),
         "log_lines_deleted": dict(result.log_lines_deleted),
         "spans_dropped": dict(result.spans_dropped),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
+from simulator.local.counted import counts_of
 from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.machine import this_machine
@@ -23,10 +24,11 @@ from simulator.local.stage_processes import StageProcess, StageProcesses, how_it
 from simulator.local.starting import StartPace, start_stages
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.stopping import Ending
-from simulator.local.view import Percentiles, RunSnapshot, View
+from simulator.local.view import RunSnapshot, View
 from simulator.net.listening import listen_in_a_row
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
+from simulator.telemetry.end_to_end import EndToEnd, Percentiles, WholeWindow, end_to_end
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import labels
 from simulator.telemetry.standing import RollingWindow, inside, operation_percentiles, percentiles
@@ -36,6 +38,7 @@ from simulator.topology.draining import run_drain_seconds
 from simulator.topology.graph import called_first, callers_by_stage, calls_of, circles, stopping_order
 from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
 from simulator.topology.reader import write_topology
+from simulator.topology.requests import request_kinds
 from simulator.topology.variables import SECRET_VARIABLE
 
 DEFAULT_LOG_LIMIT_BYTES = 2**30
@@ -48,7 +51,7 @@ _SECRET_BYTES = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The result of a run: the account, and percentiles in seconds by stage, by operation and from end to end.
+    """The result of a run: the account, and percentiles in seconds by stage, by operation and of the whole.
 
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
     `log_lines_deleted` gave way to later ones. `spans_dropped` did not reach the console, or the collector if there is
@@ -58,7 +61,7 @@ class Result:
     ledger: Ledger
     latencies: Mapping[str, Percentiles]
     operations: Mapping[str, Percentiles] = field(default_factory=dict)
-    pipeline: Percentiles
+    whole: EndToEnd
     seconds: float
     log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
     spans_dropped: Mapping[str, int] = field(default_factory=dict)
@@ -151,6 +154,7 @@ class Supervisor:
     def run(self, view: View, duration_seconds: float | None) -> None:
         """Watch until a stop is requested, the time is up, or every load has finished."""
         watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
+        whole = WholeWindow(self._tallies, request_kinds(self.topology))
         next_show = self._began
         while not self._stop.wait(_TICK_SECONDS):
             now = time.monotonic()
@@ -158,12 +162,12 @@ class Supervisor:
             self._record_gone()
             if now >= next_show:
                 next_show = now + max(_SHOW_SECONDS, _SHOW_SECONDS_A_STAGE * self.count)
-                view.show(self._snapshot(watches, now))
+                view.show(self._snapshot(watches, whole, now))
             if duration_seconds is not None and now - self._began >= duration_seconds:
                 break
             if self._finished():
                 break
-        view.show(self._snapshot(watches, time.monotonic()))
+        view.show(self._snapshot(watches, whole, time.monotonic()))
 
     def finish(self, tell: Callable[[str], None]) -> Result:
         """Stop every stage, callers before the stages that they call, and return the account.
@@ -186,7 +190,7 @@ class Supervisor:
             ledger=replace(ledger, problems=(*ledger.problems, *self._truncated(), *self._trouble())),
             latencies={n: percentiles(source.durations(tally.HANDLING)) for n, source in self._tallies.items()},
             operations=operation_percentiles(self._tallies),
-            pipeline=percentiles(Tallies(self._tallies.values()).durations(tally.PIPELINE)),
+            whole=end_to_end(self._tallies, request_kinds(self.topology)),
             seconds=time.monotonic() - self._began,
             log_lines_dropped=self._lost(tally.LOG_LINES_DROPPED),
             log_lines_deleted=self._lost(tally.LOG_LINES_DELETED),
@@ -249,7 +253,7 @@ class Supervisor:
     def _make_tallies(self, name: str, callers: Sequence[str]) -> Tallies:
         stage = self.topology.stages[name]
         called = [(call.to, call.operation) for _, call in calls_of(stage)]
-        slots = tally.slots(callers, called, stage.operations)
+        slots = counts_of(name, stage, callers, called)
         return Tallies([self._make_tally(child.label, slots) for child in self._children[name]])
 
     def _make_tally(self, label: str, slots: list[str]) -> TallyReader:
@@ -311,7 +315,7 @@ class Supervisor:
                 said[name] = ", ".join(f"instance {child.instance} {self._gone[child.label]}" for child in gone)
         return said
 
-    def _snapshot(self, watches: Mapping[str, RollingWindow], now: float) -> RunSnapshot:
+    def _snapshot(self, watches: Mapping[str, RollingWindow], whole: WholeWindow, now: float) -> RunSnapshot:
         standings = {name: watch.snapshot(now) for name, watch in watches.items()}
         said = self._gone_stages()
         dead = {
@@ -320,7 +324,8 @@ class Supervisor:
             if children and all(c.label in self._gone for c in children)
         }
         gone = {name: how for name, how in said.items() if name in dead}
-        return RunSnapshot(now - self._began, standings, gone, {n: how for n, how in said.items() if n not in dead})
+        hurt = {name: how for name, how in said.items() if name not in dead}
+        return RunSnapshot(now - self._began, standings, gone, hurt, whole=whole.snapshot(now))
 
     def _finished(self) -> bool:
         """Return whether there are finite loads, and all of them have finished."""

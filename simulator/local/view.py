@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simulator.local.ledger import Ledger
-from simulator.telemetry.record import Outcome
+from simulator.telemetry.end_to_end import EndToEnd, Figures, Percentiles, Whole, WholeFigures, WholeSnapshot
+from simulator.telemetry.record import SUCCESSES, Outcome
 from simulator.telemetry.standing import OperationSnapshot, StageSnapshot
 from simulator.units import human_duration
 
@@ -21,7 +22,6 @@ _PLAIN_EVERY_SECONDS = 5.0
 _MAX_LINE_WIDTH = 320
 _BETWEEN = " | "
 _FRAME_LINES = 2  # of the live table: its headings and the hint
-_GOOD = (Outcome.DELIVERED, Outcome.FORWARDED)
 _COLOURS = {
     Outcome.REJECTED: "yellow",
     Outcome.FAULTED: "magenta",
@@ -29,7 +29,7 @@ _COLOURS = {
     Outcome.FAILED: "red",
     Outcome.BROKEN_OFF: "red",
 }
-Percentiles = Mapping[str, float | None]
+_WHOLE = "end to end"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RunSnapshot:
     """A moment of a run: a snapshot of each stage, and how those ended that should still run.
 
     `hurt` says which instances are gone of stages that have others left. `speed` is how many times faster than real
-    time virtual time passes, None if time is real.
+    time virtual time passes, None if time is real. `whole` is what requests took from end to end.
     """
 
     elapsed_seconds: float
@@ -45,6 +45,7 @@ class RunSnapshot:
     gone: Mapping[str, str]
     hurt: Mapping[str, str] = field(default_factory=dict)
     speed: float | None = None
+    whole: WholeSnapshot | None = None
 
 
 class View(Protocol):
@@ -141,7 +142,15 @@ def plain_line(snapshot: RunSnapshot, max_width: int = _MAX_LINE_WIDTH) -> str:
 
 def _line(snapshot: RunSnapshot, parts: list[str], left_out: int) -> str:
     more = [f"and {left_out} more"] if left_out else []
-    return f"{snapshot.elapsed_seconds:5.0f}s  {_faster(snapshot)}{_BETWEEN.join([*parts, *more])}"
+    return f"{snapshot.elapsed_seconds:5.0f}s  {_faster(snapshot)}{_BETWEEN.join([*_whole(snapshot), *parts, *more])}"
+
+
+def _whole(snapshot: RunSnapshot) -> list[str]:
+    """Return what requests took for the line; nothing if none has been answered."""
+    if snapshot.whole is None or math.isnan(snapshot.whole.every.p50_seconds):
+        return []
+    every = snapshot.whole.every
+    return [f"{_WHOLE} p50 {human_duration(every.p50_seconds)}, p99 {human_duration(every.p99_seconds)}"]
 
 
 def _elapsed(snapshot: RunSnapshot) -> str:
@@ -181,24 +190,25 @@ def _operations(snapshot: RunSnapshot, name: str) -> str:
 
 
 def _bad(standing: OperationSnapshot) -> list[str]:
-    return [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in _GOOD]
+    return [f"{outcome} {n}" for outcome, n in standing.outcomes.items() if n and outcome not in SUCCESSES]
 
 
 def _weight(snapshot: RunSnapshot, name: str) -> tuple[bool, int, int, float]:
     """Return the importance of a stage for a line that shows a few of many; greater is more important."""
     standing = snapshot.stages[name]
-    bad = sum(count for outcome, count in standing.outcomes.items() if outcome not in _GOOD)
+    bad = sum(count for outcome, count in standing.outcomes.items() if outcome not in SUCCESSES)
     rate = standing.rate_per_second
     return name in snapshot.gone or name in snapshot.hurt, bad, standing.in_flight, 0.0 if math.isnan(rate) else rate
 
 
 def live_table(snapshot: RunSnapshot, max_rows: int | None = None) -> Table:
-    """Return a snapshot as a table: stage, rate, p50, p95, p99, in flight, queue, outcomes.
+    """Return a snapshot as a table: stage, rate, p50, p95, p99, in flight, queue, outcomes; and what requests took.
 
-    Each stage has its operations below it, unless there would be more than `max_rows` rows.
+    Each stage has its operations below it, and the requests their kinds, unless there would be more than `max_rows`.
     """
     table = _table("stage", ">rate", ">p50", ">p95", ">p99", ">in flight", ">queue", "outcomes")
     rows = sum(1 + len(standing.operations) for standing in snapshot.stages.values())
+    rows += 0 if snapshot.whole is None else len(list(whole_rows(snapshot.whole)))
     for name, standing in snapshot.stages.items():
         if name in snapshot.gone:
             outcome = Text(snapshot.gone[name].upper(), style="bold red")
@@ -210,13 +220,29 @@ def live_table(snapshot: RunSnapshot, max_rows: int | None = None) -> Table:
         if max_rows is None or rows <= max_rows:
             for operation, one in standing.operations.items():
                 table.add_row(Text(f"  {operation}"), *_numbers(one), "", _outcomes(one.outcomes))
+    if snapshot.whole is not None:
+        for title, whole in whole_rows(snapshot.whole):
+            if max_rows is None or rows <= max_rows or title.plain == _WHOLE:
+                table.add_row(title, *_times(whole))
     return table
 
 
 def _numbers(standing: OperationSnapshot) -> list[str]:
     """Return the cells of a row of the live table that stages and operations have in common."""
-    times = (standing.p50_seconds, standing.p95_seconds, standing.p99_seconds)
-    return [_rate(standing.rate_per_second), *map(human_duration, times), str(standing.in_flight)]
+    return [*_times(standing), str(standing.in_flight)]
+
+
+def _times(figures: OperationSnapshot | WholeFigures) -> list[str]:
+    times = (figures.p50_seconds, figures.p95_seconds, figures.p99_seconds)
+    return [_rate(figures.rate_per_second), *map(human_duration, times)]
+
+
+def whole_rows(whole: Whole[Figures]) -> Iterator[tuple[Text, Figures]]:
+    """Yield the name and the figures of all requests, of their kinds if there are several, and of accepted work."""
+    yield Text(_WHOLE, style="bold"), whole.every
+    if len(whole.requests) > 1:
+        yield from ((Text(f"  {name}"), figures) for name, figures in whole.requests.items())
+    yield from ((Text(f"accepted by {name}", style="bold"), figures) for name, figures in whole.accepted.items())
 
 
 def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:
@@ -227,7 +253,7 @@ def stages_table(rows: Iterable[tuple[str, str, str, str]]) -> Table:
     return table
 
 
-def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], pipeline: Percentiles) -> Group:
+def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], whole: EndToEnd) -> Group:
     """Return the tables of the account at the end of a run."""
     # Most runs end without broken-off messages, and need the width.
     shown = [o for o in Outcome if o is not Outcome.BROKEN_OFF or any(line.broken_off for line in ledger.stages)]
@@ -247,14 +273,15 @@ def ledger_tables(ledger: Ledger, latencies: Mapping[str, Percentiles], pipeline
         counts = (call.sent, call.answered, call.answered_with_error, call.unreachable, call.in_doubt, call.received)
         mark = Text("balanced", style="green") if call.balanced else Text("DOES NOT BALANCE", style="bold red")
         calls.add_row(Text(f"{call.caller} -> {call.target}", style="bold"), *map(_number, counts), mark)
-    return Group(stages, Text(), calls, Text(), _latency_table(latencies, pipeline))
+    return Group(stages, Text(), calls, Text(), _latency_table(latencies, whole))
 
 
-def _latency_table(latencies: Mapping[str, Percentiles], pipeline: Percentiles) -> Table:
+def _latency_table(latencies: Mapping[str, Percentiles], whole: EndToEnd) -> Table:
     table = _table("latency", ">p50", ">p95", ">p99", ">max")
-    for name, found in (*latencies.items(), ("end to end", pipeline)):
+    of_stages = ((Text(name, style="bold"), found) for name, found in latencies.items())
+    for name, found in (*of_stages, *whole_rows(whole)):
         cells = (human_duration(math.nan if seconds is None else seconds) for seconds in found.values())
-        table.add_row(Text(name, style="bold"), *cells)
+        table.add_row(name, *cells)
     return table
 
 

@@ -12,12 +12,14 @@ from structlog.typing import FilteringBoundLogger
 from simulator.engine.capacity import Capacity
 from simulator.engine.drafts import bounded_lines
 from simulator.engine.output import Discarding, Output
+from simulator.local.counted import counts_of
 from simulator.local.ledger import make_ledger
 from simulator.local.supervisor import Result
 from simulator.stage.input_file import open_lines
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
 from simulator.telemetry.clock import Clock
+from simulator.telemetry.end_to_end import end_to_end
 from simulator.telemetry.logs import LogSink
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import StageRecord
@@ -26,6 +28,7 @@ from simulator.telemetry.standing import operation_percentiles, percentiles
 from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
 from simulator.topology.graph import Node, operation_edges
 from simulator.topology.model import Topology
+from simulator.topology.requests import request_kinds
 from simulator.virtual.system import InstanceSetup
 
 
@@ -56,7 +59,7 @@ class Books:
         """Return what an instance is connected to. Raise StartError if a file can't be used."""
         stage = self._topology.stages[name]
         callers = dict.fromkeys(self._callers[name])
-        counts = MemoryTally(tally.slots(callers, self._called[name], stage.operations))
+        counts = MemoryTally(counts_of(name, stage, callers, self._called[name]))
         self._tallies[name].append(counts)
         logger = None if self._logs is None else self._logs.logger(name, instance, self._clock, counts)
         output: Output = JsonLinesOutput(Path(stage.output)) if stage.output else Discarding()
@@ -81,7 +84,7 @@ class Books:
             ledger=make_ledger(self._topology, counts, {}),
             latencies={name: percentiles(source.durations(tally.HANDLING)) for name, source in tallies.items()},
             operations=operation_percentiles(tallies),
-            pipeline=percentiles(Tallies(tallies.values()).durations(tally.PIPELINE)),
+            whole=end_to_end(tallies, request_kinds(self._topology)),
             # Not the time of the kernel, which may have advanced after the last message.
             seconds=max(ended_at, self._last.at),
             log_lines_dropped={name: count[tally.LOG_LINES_DROPPED] for name, count in counts.items()},

@@ -25,10 +25,12 @@ from simulator.local.view import LiveView, PlainView, RunSnapshot, Silence, View
 from simulator.local.virtual_books import Books
 from simulator.local.virtual_logs import VirtualLogs
 from simulator.quoting import quoted
+from simulator.telemetry.end_to_end import WholeWindow
 from simulator.telemetry.standing import RollingWindow
 from simulator.topology.draining import run_drain_seconds
 from simulator.topology.model import Role, Topology
 from simulator.topology.reader import write_topology
+from simulator.topology.requests import request_kinds
 from simulator.topology.settings import LOG_LEVELS
 from simulator.topology.variables import ENVIRONMENT_PREFIX
 from simulator.virtual.kernel import Kernel
@@ -107,6 +109,7 @@ class _VirtualRun:
         self._stop = stop
         self._tallies = books.tallies()
         self._watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
+        self._whole = WholeWindow(self._tallies, request_kinds(topology))
         self._began = self._shown = time.monotonic()
         self._step_seconds = _FIRST_STEP_SECONDS
         self._ended_at = 0.0
@@ -150,7 +153,7 @@ class _VirtualRun:
         now = self._kernel.now()
         standings = {name: watch.snapshot(now) for name, watch in self._watches.items()}
         real_seconds = max(1e-3, time.monotonic() - self._began)
-        return RunSnapshot(now, standings, {}, speed=now / real_seconds)
+        return RunSnapshot(now, standings, {}, speed=now / real_seconds, whole=self._whole.snapshot(now))
 
 
 def _announce(topology: Topology, folder: RunFolder, err: Console) -> None:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from simulator.render.queries import QUANTILES, Query
 from simulator.telemetry.catalogue import metrics
+from simulator.telemetry.record import SUCCESSES
 
 WINDOW = "[$__rate_interval]"
 CHOSEN = 'stage=~"$stage", instance=~"$instance"'
-INJECTOR, TERMINATOR = 'role="injector"', 'role="terminator"'
+INJECTOR = 'role="injector"'
+SUCCESS = "|".join(SUCCESSES)
+SUCCEEDED = f'outcome=~"{SUCCESS}"'
 ERROR_LIMITS, BUSY_LIMITS = (0.01, 0.05), (0.7, 0.9)
 OUTCOME_COLOURS = {
     "delivered": "green",
@@ -23,7 +26,7 @@ OUTCOME_COLOURS = {
 }
 MESSAGES = metrics.MESSAGES.exposed
 HTTP = metrics.HTTP_DURATION.exposed
-END_TO_END = metrics.PIPELINE_DURATION.exposed
+END_TO_END, ACCEPTED_WORK = metrics.PIPELINE_DURATION.exposed, metrics.ACCEPTED_WORK.exposed
 QUEUE_WAIT, PROCESSING = metrics.QUEUE_WAIT.exposed, metrics.PROCESSING.exposed
 CALL = metrics.CALL_DURATION.exposed
 INFO = metrics.INFO.exposed
@@ -42,9 +45,8 @@ def outcome_rate(outcome: str, by: str = "") -> str:
 
 
 def whole_system(outcome: str = "", by: str = "") -> str:
-    """Return the rate of messages as the injector observes it; without an injector, as the terminators do."""
-    matcher = f', outcome=~"{outcome}"' if outcome else ""
-    return " or ".join(rate(MESSAGES, f"{role}{matcher}", by) for role in (INJECTOR, TERMINATOR))
+    """Return the rate of requests, as they are observed where they began: at injectors, and where clients call."""
+    return rate(metrics.PIPELINE_DURATION.count, f'outcome=~"{outcome}"' if outcome else "", by)
 
 
 def quantile(ratio: float | str, name: str, matchers: str, by: str = "") -> str:

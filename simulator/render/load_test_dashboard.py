@@ -8,7 +8,8 @@ from simulator.render.expressions import (
     CHOSEN,
     END_TO_END,
     INJECTOR,
-    TERMINATOR,
+    SUCCEEDED,
+    SUCCESS,
     cpu,
     quantile,
     quantiles,
@@ -26,7 +27,6 @@ from simulator.telemetry.otlp_signal import Signal
 
 _LAG = metrics.INJECTOR_LAG.exposed
 _DUE, _MISSED = metrics.INJECTOR_DUE.exposed, metrics.INJECTOR_MISSED.exposed
-_SUCCESS = "forwarded|delivered"
 
 
 def load_test() -> Dashboard:
@@ -48,7 +48,7 @@ def _load_numbers() -> tuple[Panel, ...]:
     due, missed = rate(_DUE, INJECTOR), rate(_MISSED, INJECTOR)
     return (
         stat("Offered", "Messages due per second by the schedule.", "mps", due),
-        stat("Achieved", "Messages per second that succeeded.", "mps", whole_system(_SUCCESS)),
+        stat("Achieved", "Messages per second that succeeded.", "mps", whole_system(SUCCESS)),
         stat(
             "Missed",
             "Share of the due messages that found no room in the injector.",
@@ -95,7 +95,7 @@ def _schedule() -> tuple[Panel, ...]:
             "Messages due by the schedule, and messages that succeeded. They diverge where the system can't keep up, "
             "or where faults are injected.",
             "mps",
-            [Query(due, "offered"), Query(whole_system(_SUCCESS), "achieved")],
+            [Query(due, "offered"), Query(whole_system(SUCCESS), "achieved")],
             Look(empty=no_schedule),
         ),
         time_series(
@@ -117,13 +117,13 @@ def _schedule() -> tuple[Panel, ...]:
 
 
 def _latency_against_rate() -> tuple[Panel, ...]:
-    p99 = quantile(0.99, END_TO_END, TERMINATOR)
+    p99 = quantile(0.99, END_TO_END, SUCCEEDED)
     return (
         scatter(
             "p99 against rate",
             "A point for each moment of the time shown: end-to-end p99 over the achieved rate. The rate at which the "
             "points turn upwards is the system's capacity.",
-            Column("rate achieved", whole_system(_SUCCESS), "mps"),
+            Column("rate achieved", whole_system(SUCCESS), "mps"),
             Column("p99 end to end", p99, "s"),
         ),
         time_series(
@@ -131,7 +131,7 @@ def _latency_against_rate() -> tuple[Panel, ...]:
             "End-to-end quantiles, and the rate offered on the right.",
             "s",
             [
-                *quantile_queries(quantile("{ratio}", END_TO_END, TERMINATOR)),
+                *quantile_queries(quantile("{ratio}", END_TO_END, SUCCEEDED)),
                 Query(rate(_DUE, INJECTOR), "offered"),
             ],
             Look(right="offered", right_unit="mps"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulator.render.expressions import (
+    ACCEPTED_WORK,
     BUSY_LIMITS,
     CALL,
     CHOSEN,
@@ -10,16 +11,14 @@ from simulator.render.expressions import (
     ERROR_LIMITS,
     HTTP,
     INFO,
-    INJECTOR,
     MESSAGES,
     OUTCOME_COLOURS,
     PROCESSING,
     QUEUE_WAIT,
-    TERMINATOR,
+    SUCCEEDED,
     buckets,
     outcome_rate,
     quantile,
-    quantiles,
     rate,
     top,
     utilisation,
@@ -32,6 +31,8 @@ from simulator.render.panels_by_label import stacked_bars, table
 from simulator.render.panels_over_time import Look, heatmap, history, stat, time_series
 from simulator.render.queries import Column, Query, quantile_queries
 from simulator.telemetry.catalogue import metrics
+
+_REQUEST, _REQUEST_LEGEND = f"stage, {metrics.OPERATION}", "{{stage}} {{operation}}"
 
 
 def pipeline() -> Dashboard:
@@ -52,7 +53,7 @@ def pipeline() -> Dashboard:
 
 def _pipeline_numbers() -> tuple[Panel, ...]:
     return (
-        stat("Messages", "Messages that the system handles per second.", "mps", whole_system()),
+        stat("Messages", "Requests that the system answers per second.", "mps", whole_system()),
         stat(
             "Failed",
             "Share of genuine failures: neither injected faults nor rejected messages.",
@@ -68,9 +69,9 @@ def _pipeline_numbers() -> tuple[Panel, ...]:
         ),
         stat(
             "p99 end to end",
-            "99 of 100 messages reach a terminator within this time after they were due.",
+            "99 of 100 requests that succeed are answered within this time after they were due.",
             "s",
-            quantile(0.99, END_TO_END, TERMINATOR),
+            quantile(0.99, END_TO_END, SUCCEEDED),
         ),
         stat(
             "In the system",
@@ -86,7 +87,7 @@ def _end_to_end() -> tuple[Panel, ...]:
     return (
         time_series(
             "Outcomes",
-            "Messages per second by outcome, as the injector observes it (without one, as the terminators do): "
+            "Requests per second by outcome, where they began: at an injector, or at the stage that a client calls. "
             "`faulted` is injected, `failed` is genuine, `rejected` found no room.",
             "mps",
             [Query(whole_system(by="outcome"), "{{outcome}}")],
@@ -94,10 +95,10 @@ def _end_to_end() -> tuple[Panel, ...]:
         ),
         time_series(
             "End-to-end latency",
-            "From a message's due time to its end at a terminator. Waiting for the injector is part of it, so a late "
-            "schedule can't hide. Each dot is a message and opens its trace.",
+            "What requests that succeed take, from when they are due until they are answered. Waiting for the injector "
+            "is part of it, so a late schedule can't hide. Each dot is a message and opens its trace.",
             "s",
-            quantile_queries(quantile("{ratio}", END_TO_END, TERMINATOR)),
+            quantile_queries(quantile("{ratio}", END_TO_END, SUCCEEDED)),
         ),
     )
 
@@ -106,18 +107,25 @@ def _end_to_end_in_depth() -> tuple[Panel, ...]:
     return (
         heatmap(
             "End-to-end latency, distribution",
-            "The distribution of the time to a terminator: two bands are two populations, which no quantile shows.",
+            "What requests that succeed take: two bands are two populations, which no quantile shows.",
             "s",
-            buckets(END_TO_END, TERMINATOR),
+            buckets(END_TO_END, SUCCEEDED),
             exemplars=True,
         ),
         time_series(
-            "Round trip",
-            "How long the injector waited for its calls, retries included: what a client of the system experiences. "
-            "Longer than the end-to-end latency if answers take time on the way back.",
+            "End-to-end latency by request",
+            "p99 of each kind of requests that succeed: by what an injector calls, or by the operation that a client "
+            "calls. With many, the 10 slowest.",
             "s",
-            quantiles(CALL, INJECTOR),
-            Look(empty="no injector makes calls"),
+            [Query(top(10, _REQUEST, quantile(0.99, END_TO_END, SUCCEEDED, _REQUEST)), _REQUEST_LEGEND, True)],
+        ),
+        time_series(
+            "Accepted work",
+            "p99 from when a message was due until the work was done for which a stage had accepted it (`forward: "
+            "accept`): the request was answered before. With many, the 10 slowest.",
+            "s",
+            [Query(top(10, _REQUEST, quantile(0.99, ACCEPTED_WORK, SUCCEEDED, _REQUEST)), _REQUEST_LEGEND, True)],
+            Look(empty="no stage accepts messages before their work is done"),
         ),
     )
 

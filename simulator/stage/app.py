@@ -176,9 +176,12 @@ def _message(
     message_id = message_id or front.new_message_id()
     # The request itself: `request` is a proxy of the request that is being handled.
     current = request._get_current_object()  # type: ignore[attr-defined]
-    now, now_unix_seconds = front.runtime.now(), front.runtime.unix_ns() / 1e9
+    received_at, received_unix_ns = environ.get(RECEIVED_AT), environ.get(RECEIVED_UNIX_NS)
+    now = front.runtime.now() if received_at is None else received_at
+    now_unix_seconds = (front.runtime.unix_ns() if received_unix_ns is None else received_unix_ns) / 1e9
     # Anybody may send these headers, but only a stage of the run is believed.
     believed = is_of_the_run(headers, front.identity.secret)
+    by_stage = believed and CALLER in headers
     exchange = HttpExchange(
         environ,
         start_response,
@@ -187,7 +190,7 @@ def _message(
         stage=front.stage,
         message_id=message_id,
         trace_id=front.current_trace().trace_id,
-        by_stage=believed and CALLER in headers,
+        by_stage=by_stage,
         is_draining=front.draining,
     )
     return Message(
@@ -201,9 +204,10 @@ def _message(
         exchange=exchange,
         deadline_seconds=deadline_from(headers) if believed else None,
         content_encoding=headers.get("Content-Encoding", ""),
-        received_at=environ.get(RECEIVED_AT),
-        received_unix_ns=environ.get(RECEIVED_UNIX_NS),
+        received_at=received_at,
+        received_unix_ns=received_unix_ns,
         operation=operation,
+        begins_here=not by_stage,
         request=relayed,
         decisions=decisions_from(headers) if believed and _DECISIONS_KEY in environ else NO_DECISIONS,
     )

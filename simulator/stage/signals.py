@@ -37,6 +37,7 @@ from simulator.telemetry.metric_settings import HistogramAggregation, MetricSett
 from simulator.telemetry.metrics import Metrics, exemplar_of
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.otlp_signal import Signal
+from simulator.telemetry.record import Outcome
 from simulator.telemetry.run_files import create_file
 from simulator.telemetry.service import Service, as_the_environment_says, described
 from simulator.telemetry.span_export import StageSpans
@@ -44,7 +45,8 @@ from simulator.telemetry.stage_exports import StageExports
 from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, Tally, TallySink, dropped_slot
 from simulator.topology.graph import calls_of
 from simulator.topology.instance_values import resource_of
-from simulator.topology.model import Stage
+from simulator.topology.model import Forward, Operation, Role, Stage
+from simulator.topology.requests import requests_of
 from simulator.topology.settings import StageSettings
 
 if TYPE_CHECKING:
@@ -262,6 +264,11 @@ def _metrics(
         service_version=version,
         latency_objectives=tuple(objective.seconds for objective in objectives if objective is not None),
         databases=_databases(settings),
+        injects=stage.role is Role.INJECTOR,
+        requests=_requests(settings),
+        accepting={
+            name: _success(operation) for name, operation in operations.items() if operation.forward is Forward.ACCEPT
+        },
     )
     form = form or MetricSettings()
     metrics = Metrics(registry, measured, clock, exemplar_of(form.exemplars), _exponential(form))
@@ -276,6 +283,20 @@ def _exponential(form: MetricSettings) -> Callable[[], Any] | None:
     from simulator.telemetry.exponential import ExponentialHistogram  # noqa: PLC0415 - only if needed
 
     return ExponentialHistogram
+
+
+def _requests(settings: StageSettings) -> dict[str, Outcome]:
+    """Return what the requests ask for that are expected to begin at a stage, with the outcome of one that succeeds."""
+    stage = settings.stage
+    if stage.role is Role.INJECTOR:
+        return dict.fromkeys(requests_of(settings.name, stage), Outcome.FORWARDED)
+    if settings.callers:
+        return {}
+    return {name: _success(operation) for name, operation in stage.all_operations.items()}
+
+
+def _success(operation: Operation) -> Outcome:
+    return Outcome.FORWARDED if operation.calls else Outcome.DELIVERED
 
 
 def _databases(settings: StageSettings) -> dict[tuple[str, str], Mapping[str, str]]:

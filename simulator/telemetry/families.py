@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from simulator.behaviour.labels import label_name
 from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.catalogue.metric_records import Metric, MetricKind, MoreLabels
-from simulator.telemetry.record import NO_DATABASES, DatabaseAttributes
+from simulator.telemetry.record import NO_DATABASES, DatabaseAttributes, Outcome
 
 _CLASSES: dict[MetricKind, Any] = {
     MetricKind.COUNTER: Counter,
@@ -24,6 +24,9 @@ _CLASSES: dict[MetricKind, Any] = {
 class Measured:
     """The stage whose metrics they are.
 
+    `requests` are the operations that requests ask for which are expected to begin at it, each with the outcome of one
+    that succeeds; if it `injects` them, they are what it calls. `accepting` are its operations that answer before their
+    work is done, with that outcome.
     `operations` are its own, and `calls` those that it calls at the start, as (stage, operation); "" is the operation
     of a stage that has only itself. `names_called` means that some stage that it may call has operations. A bucket of
     the requests' histogram ends at each of `latency_objectives`, in seconds. `databases` are the operations of
@@ -40,6 +43,9 @@ class Measured:
     databases: DatabaseAttributes = field(default_factory=lambda: NO_DATABASES)
     labels: tuple[str, ...] = ()
     service_version: str = ""
+    injects: bool = False
+    requests: Mapping[str, Outcome] = field(default_factory=dict)
+    accepting: Mapping[str, Outcome] = field(default_factory=dict)
 
     @property
     def downstreams(self) -> tuple[str, ...]:
@@ -67,7 +73,9 @@ class Families:
         self._make_exponential = make_exponential
         self.exponentials: Exponentials = {}
         self._always = {"stage": measured.stage, "role": measured.role}
-        self._left_out = _left_out(measured)
+        self._left_out = _left_out(measured, any(measured.operations))
+        # What an injector's requests ask for is named, although it has no operations.
+        self._left_out_of_requests = _left_out(measured, measured.injects or any(measured.operations))
         more: dict[MoreLabels | None, tuple[str, ...]] = {
             MoreLabels.ASKED: tuple(map(label_name, measured.labels)),
             MoreLabels.VERSION: (catalogue.SERVICE_VERSION,) if measured.service_version else (),
@@ -76,14 +84,15 @@ class Families:
         for metric in catalogue.METRICS:
             more_buckets = measured.latency_objectives if metric is catalogue.HTTP_DURATION else ()
             buckets = {"buckets": sorted({*metric.buckets, *more_buckets})} if metric.buckets else {}
-            labels = [label for label in (*catalogue.ALWAYS, *metric.labels) if label not in self._left_out]
+            left_out = self._left_out_of(metric)
+            labels = [label for label in (*catalogue.ALWAYS, *metric.labels) if label not in left_out]
             labels += more.get(metric.more_labels, ())
             kind = _CLASSES[metric.kind]
             self._families[metric.name] = kind(metric.name, f"{metric.help}.", labels, registry=registry, **buckets)
 
     def series(self, metric: Metric, **labels: str) -> Any:
         """Return a metric's series with these labels, which is created if it is new."""
-        for label in self._left_out.intersection(labels):
+        for label in self._left_out_of(metric).intersection(labels):
             del labels[label]
         series = self._families[metric.name].labels(**self._always, **labels)
         if self._make_exponential is None or metric.kind is not MetricKind.HISTOGRAM:
@@ -95,6 +104,9 @@ class Families:
     def clear(self, metric: Metric) -> None:
         """Remove all series of a metric."""
         self._families[metric.name].clear()
+
+    def _left_out_of(self, metric: Metric) -> frozenset[str]:
+        return self._left_out_of_requests if metric is catalogue.PIPELINE_DURATION else self._left_out
 
 
 class _BothHistograms:
@@ -111,6 +123,6 @@ class _BothHistograms:
         self._exponential.record(value)
 
 
-def _left_out(measured: Measured) -> frozenset[str]:
-    own = () if any(measured.operations) else (catalogue.OPERATION,)
+def _left_out(measured: Measured, has_operations: bool) -> frozenset[str]:
+    own = () if has_operations else (catalogue.OPERATION,)
     return frozenset((*own, *(() if measured.names_called else (catalogue.DOWNSTREAM_OPERATION,))))

@@ -74,15 +74,17 @@ class Metrics(Sink):
         self._families = Families(registry, measured, make_exponential)
         self._exemplar = exemplar
         self._downstreams = measured.downstreams
+        self._injects = measured.injects
         self._labels = tuple((name, label_name(name)) for name in measured.labels)
         self._no_labels = {label: "" for _, label in self._labels}
         self._version = {catalogue.SERVICE_VERSION: measured.service_version} if measured.service_version else {}
         # The series of every message are looked up once.
         self._operations: dict[str, _OperationSeries] = {}
         self._throughput = Throughput(self._families.series(catalogue.MESSAGES_PER_SECOND).observe, clock.now)
-        self._pipeline = self._families.series(catalogue.PIPELINE_DURATION)
         self._due = self._families.series(catalogue.INJECTOR_DUE)
         self._lag = self._families.series(catalogue.INJECTOR_LAG)
+        self._requests: dict[tuple[str, Outcome], Any] = {}
+        self._accepted: dict[tuple[str, Outcome], Any] = {}
         self._attempts: dict[tuple[str, str, str], Any] = {}
         self._calls: dict[tuple[str, str, CallOutcome], Any] = {}
         self._databases = measured.databases
@@ -93,6 +95,10 @@ class Metrics(Sink):
         """Create series before they count: one that appears with its first event hides that event from a rate."""
         for operation in measured.operations:
             self._operation(operation)
+        for name, outcome in measured.requests.items():
+            self._request_of(name, outcome)
+        for operation, outcome in measured.accepting.items():
+            self._accepted_work(operation, outcome)
         for metric in catalogue.METRICS:
             if not metric.labels and metric.read is None:
                 self._families.series(metric)
@@ -153,10 +159,8 @@ class Metrics(Sink):
             series.delay_drawn.observe(record.delay_drawn_seconds, exemplar)
             series.processing.observe(record.processing_seconds, exemplar)
         series.overhead.observe(max(0.0, record.overhead_seconds))
-        if record.pipeline_seconds is not None:
-            self._pipeline.observe(record.pipeline_seconds, exemplar)
-        elif arrival.due_at is None and record.outcome is Outcome.DELIVERED:
-            self._families.series(catalogue.IMPLAUSIBLE).inc()
+        if arrival.request or record.answer_seconds is not None:
+            self._observe_whole(record, exemplar)
         if arrival.via is Via.HTTP:
             seconds = record.duration_seconds if record.answer_seconds is None else record.answer_seconds
             self._observe_http(counted, arrival, record.code, seconds, exemplar)
@@ -257,6 +261,29 @@ class Metrics(Sink):
             catalogue.CALL_DURATION, downstream=downstream, downstream_operation=operation, outcome=outcome
         )
         self._calls[downstream, operation, outcome] = child
+        return child
+
+    def _observe_whole(self, record: StageRecord, exemplar: dict[str, str] | None) -> None:
+        """Observe what is counted from the due time, if that is credible: a request, and work that was accepted."""
+        arrival, outcome = record.arrival, record.outcome
+        if arrival.due_at is None:
+            self._families.series(catalogue.IMPLAUSIBLE).inc()
+        if (seconds := record.pipeline_seconds) is not None:
+            operation = arrival.request if self._injects else arrival.operation
+            child = self._requests.get((operation, outcome)) or self._request_of(operation, outcome)
+            child.observe(seconds, exemplar)
+        if (seconds := record.accepted_work_seconds) is not None:
+            child = self._accepted.get((arrival.operation, outcome)) or self._accepted_work(arrival.operation, outcome)
+            child.observe(seconds, exemplar)
+
+    def _request_of(self, operation: str, outcome: Outcome) -> Any:
+        child = self._families.series(catalogue.PIPELINE_DURATION, operation=operation, outcome=outcome)
+        self._requests[operation, outcome] = child
+        return child
+
+    def _accepted_work(self, operation: str, outcome: Outcome) -> Any:
+        child = self._families.series(catalogue.ACCEPTED_WORK, operation=operation, outcome=outcome)
+        self._accepted[operation, outcome] = child
         return child
 
     def _observe_http(

@@ -78,7 +78,6 @@ class Observation:
         self._delay_drawn_seconds: float | None = None
         self._delay_spec, self._utilisation, self._has_worked = "", 0.0, False
         self._processed_seconds = 0.0
-        self._pipeline_seconds: float | None = None
         self._calls: list[CallRecord] = []
         self._step_delays: list[StepDelay] = []
         self._away = Away(clock)
@@ -200,10 +199,8 @@ class Observation:
         self.outcome, self._error = Outcome.FAULTED, f"the fault {fault} was injected here"
 
     def ended(self, outcome: Outcome, code: int = 200) -> None:
-        """Record success; a delivered message is at the end of the pipeline."""
+        """Record success."""
         self.outcome, self._code = outcome, code
-        if outcome is Outcome.DELIVERED and self._arrival.due_at is not None:
-            self._pipeline_seconds = self._clock.now() - self._arrival.due_at
 
     def failed(self, error: MessageError) -> None:
         """Record that the handling ended with a known error."""
@@ -235,7 +232,6 @@ class Observation:
             downstream_seconds=self._away.seconds,
             duration_seconds=self.duration_seconds(left_at),
             answer_seconds=self._accepted_seconds,
-            pipeline_seconds=self._pipeline_seconds,
             calls=tuple(self._calls),
             step_delays=tuple(self._step_delays),
             step_delay_seconds=self._away.pause_seconds,

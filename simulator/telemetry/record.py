@@ -30,6 +30,9 @@ class Outcome(StrEnum):
     BROKEN_OFF = "broken_off"  # not done when the stage was stopped
 
 
+SUCCESSES = (Outcome.DELIVERED, Outcome.FORWARDED)
+
+
 class CallOutcome(StrEnum):
     """How one attempt at a call ended, or a whole call: like its last attempt, or without any."""
 
@@ -75,6 +78,8 @@ class Arrival:
     `body_bytes` is what the client announced. It is None for a body in chunks until that has been read, if it ever is.
 
     `due_at` is when the message was due to start, monotonic too; None if the time that it was sent with can't be true.
+    `request` is what a message asks for that begins here, as a call has it, `cart.read`: of an injector what it calls,
+    else an operation of the stage. It is "" for a message that another stage has sent.
     `operation` is the stage's that handles it, "" if the stage has only itself, `route` its path as a template.
     `decisions` are those of the message, including what is drawn here, and `attributes` are the stage's own.
     """
@@ -91,6 +96,7 @@ class Arrival:
     received_at: float
     trace: TraceIds
     deadline_seconds: float | None = None
+    request: str = ""
     operation: str = ""
     method: str = "POST"
     route: str = ""
@@ -165,10 +171,9 @@ class StageRecord:
     the rest is the stage's `overhead_seconds`. `processed_seconds` is when the delay was over, counted from the
     arrival.
 
-    `pipeline_seconds` of None means that the message was not delivered here, or that its start is not credible. `code`
-    of None means that no answer was sent; `answer_seconds` is when one was sent before the processing, else None.
-    `utilisation` is the share of workers that were busy when the processing started, and `has_worked` whether it used
-    the processor or memory (`work`).
+    `code` of None means that no answer was sent; `answer_seconds` is when one was sent before the processing, else
+    None. `utilisation` is the share of workers that were busy when the processing started, and `has_worked` whether it
+    used the processor or memory (`work`).
     """
 
     arrival: Arrival
@@ -186,7 +191,6 @@ class StageRecord:
     downstream_seconds: float
     duration_seconds: float
     answer_seconds: float | None
-    pipeline_seconds: float | None
     calls: tuple[CallRecord, ...]
     step_delays: tuple[StepDelay, ...] = ()
     step_delay_seconds: float = 0.0
@@ -202,6 +206,29 @@ class StageRecord:
         others += self.step_delay_seconds
         object.__setattr__(self, "fault_seconds", faults)
         object.__setattr__(self, "own_seconds", self.duration_seconds - others)
+
+    @property
+    def pipeline_seconds(self) -> float | None:
+        """Return what a request that began here took from end to end: from when it was due until it was answered.
+
+        None means that it did not begin here, or that its due time is not credible.
+        """
+        due_at = self.arrival.due_at
+        if not self.arrival.request or due_at is None:
+            return None
+        taken = self.duration_seconds if self.answer_seconds is None else self.answer_seconds
+        return self.arrival.received_at - due_at + taken
+
+    @property
+    def accepted_work_seconds(self) -> float | None:
+        """Return the time from when a message was due until the work was done for which it had been accepted here.
+
+        None means that it was answered when all was done, or that its due time is not credible.
+        """
+        due_at = self.arrival.due_at
+        if self.answer_seconds is None or due_at is None:
+            return None
+        return self.arrival.received_at - due_at + self.duration_seconds
 
     @property
     def overhead_seconds(self) -> float:

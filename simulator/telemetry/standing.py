@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from simulator.telemetry import tally
@@ -43,16 +43,49 @@ class StageSnapshot(OperationSnapshot):
 class _Moment:
     at: float
     handled: int
-    durations: dict[int, int]
+    durations: Mapping[int, int]
+
+
+class RollingDurations:
+    """Follow durations that are counted over the last `window_seconds`."""
+
+    def __init__(self, window_seconds: float) -> None:
+        self._window_seconds = window_seconds
+        self._moments: deque[_Moment] = deque()
+
+    def figures(self, now: float, handled: int, durations: Mapping[int, int]) -> dict[str, float]:
+        """Return the rate of what was `handled`, and percentiles of `durations`, over the window; NaN if unknown."""
+        moments = self._moments
+        moments.append(_Moment(now, handled, durations))
+        while len(moments) > 2 and moments[1].at <= now - self._window_seconds:
+            moments.popleft()
+        first = moments[0]
+        elapsed = now - first.at
+        recent = _difference(durations, first.durations)
+        return {
+            "rate_per_second": (handled - first.handled) / elapsed if elapsed else math.nan,
+            "p50_seconds": tally.quantile(recent, 0.5),
+            "p95_seconds": tally.quantile(recent, 0.95),
+            "p99_seconds": tally.quantile(recent, 0.99),
+        }
 
 
 class RollingWindow:
-    """Follow one stage's tallies over the last `window_seconds`."""
+    """Follow one stage's tallies over the last `window_seconds`.
 
-    def __init__(self, source: Tallies, window_seconds: float = WINDOW_SECONDS) -> None:
+    `durations()` returns those whose percentiles are taken, by default the durations of handling messages.
+    """
+
+    def __init__(
+        self,
+        source: Tallies,
+        window_seconds: float = WINDOW_SECONDS,
+        durations: Callable[[], Mapping[int, int]] | None = None,
+    ) -> None:
         self._source = source
+        self._durations = durations or (lambda: source.durations(tally.HANDLING))
         self._window_seconds = window_seconds
-        self._moments: dict[str, deque[_Moment]] = {}
+        self._moments: dict[str, RollingDurations] = {}
 
     def snapshot(self, now: float) -> StageSnapshot:
         """Read the tallies; `now` is monotonic, and the end of the window."""
@@ -64,22 +97,12 @@ class RollingWindow:
     def _operation(self, name: str, counts: Mapping[str, int], now: float) -> OperationSnapshot:
         """Return an operation's snapshot; that of all of them if the name is ""."""
         outcomes = {str(outcome): counts[tally.outcome_slot(outcome, name)] for outcome in Outcome}
-        durations = self._source.durations(tally.handling_slot(name))
-        moments = self._moments.setdefault(name, deque())
-        moments.append(_Moment(now, sum(outcomes.values()), durations))
-        while len(moments) > 2 and moments[1].at <= now - self._window_seconds:
-            moments.popleft()
-        first, last = moments[0], moments[-1]
-        elapsed = last.at - first.at
-        recent = _difference(durations, first.durations)
-        return OperationSnapshot(
-            rate_per_second=(last.handled - first.handled) / elapsed if elapsed else math.nan,
-            p50_seconds=tally.quantile(recent, 0.5),
-            p95_seconds=tally.quantile(recent, 0.95),
-            p99_seconds=tally.quantile(recent, 0.99),
-            in_flight=received(counts, name) - last.handled,
-            outcomes=outcomes,
-        )
+        handled = sum(outcomes.values())
+        if name not in self._moments:
+            self._moments[name] = RollingDurations(self._window_seconds)
+        durations = self._source.durations(tally.handling_slot(name)) if name else self._durations()
+        figures = self._moments[name].figures(now, handled, durations)
+        return OperationSnapshot(**figures, in_flight=received(counts, name) - handled, outcomes=outcomes)
 
 
 def received(counts: Mapping[str, int], operation: str = "") -> int:
@@ -94,7 +117,7 @@ def inside(counts: Mapping[str, int]) -> int:
     return received(counts) - sum(counts[tally.outcome_slot(outcome)] for outcome in Outcome)
 
 
-def percentiles(durations: dict[int, int]) -> dict[str, float | None]:
+def percentiles(durations: Mapping[int, int]) -> dict[str, float | None]:
     """Return p50, p95, p99 and the maximum of counted durations, in seconds; None if nothing was counted."""
     if not durations:
         return dict.fromkeys(("p50", "p95", "p99", "max"))
@@ -110,5 +133,5 @@ def operation_percentiles(sources: Mapping[str, Tallies]) -> dict[str, dict[str,
     }
 
 
-def _difference(now: dict[int, int], then: dict[int, int]) -> dict[int, int]:
+def _difference(now: Mapping[int, int], then: Mapping[int, int]) -> dict[int, int]:
     return {bucket: count - then.get(bucket, 0) for bucket, count in now.items() if count > then.get(bucket, 0)}

@@ -12,13 +12,13 @@ import json
 import math
 import mmap
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.otlp_signal import Signal
-from simulator.telemetry.record import OUTSIDE, Arrival, Attempt, CallOutcome, Outcome, StageRecord
+from simulator.telemetry.record import OUTSIDE, SUCCESSES, Arrival, Attempt, CallOutcome, Outcome, StageRecord
 from simulator.telemetry.run_files import create_file
 
 Key = TypeVar("Key")
@@ -30,17 +30,23 @@ _BUCKETS = 1200  # from 10 microseconds to more than two days
 _WORD = 8
 
 HANDLING = "handling_seconds"
-PIPELINE = "pipeline_seconds"
+# Of requests that succeeded, where they began, and of work that succeeded, where it had been accepted.
+PIPELINE, ACCEPTED_WORK = "pipeline_seconds", "accepted_work_seconds"
+_DURATIONS = (HANDLING, PIPELINE, ACCEPTED_WORK)
 DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
 LOG_LINES_DROPPED, LOG_LINES_DELETED = "log_lines_dropped", "log_lines_deleted"
 LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
+ACCEPTED = "accepted"  # messages that were answered before their work was done, which succeeded
 _DROPPED = tuple(f"{signal.items}_dropped" for signal in Signal)
 # Of the console: spans that were to be forwarded to the user's collector, and those that it accepted.
 SPANS_OFFERED, SPANS_FORWARDED = "spans_offered", "spans_forwarded"
 # How an attempt, and not only a whole call, can end.
 ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
 _LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED)
-_COUNTS = (DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, *_LOG_COUNTS, *_DROPPED)
+_COUNTS = (
+    *(DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, ACCEPTED),
+    *(*_LOG_COUNTS, *_DROPPED),
+)
 
 
 def bucket_of(seconds: float) -> int:
@@ -80,6 +86,16 @@ def handling_slot(operation: str) -> str:
     return f"{HANDLING}{_of(operation)}"
 
 
+def pipeline_slot(request: str) -> str:
+    """Return the name of the durations of one kind of requests."""
+    return f"{PIPELINE}{_of(request)}"
+
+
+def accepted_slot(operation: str) -> str:
+    """Return the name of the durations of accepted work at one operation."""
+    return f"{ACCEPTED_WORK}{_of(operation)}"
+
+
 def operations_of(names: Iterable[str]) -> list[str]:
     """Return the operations that are counted apart, by the names of all counts."""
     prefix = outcome_slot(Outcome.DELIVERED) + "/"
@@ -106,11 +122,17 @@ def _of(operation: str) -> str:
 
 
 def slots(
-    callers: Iterable[str], downstreams: Iterable[tuple[str, str]], operations: Iterable[str] = ("",)
+    callers: Iterable[str],
+    downstreams: Iterable[tuple[str, str]],
+    operations: Iterable[str] = ("",),
+    requests: Iterable[str] = (),
+    accepting: Iterable[str] = (),
 ) -> list[str]:
     """Return the names of all counts of a stage with these callers and operations, and (stage, operation) downstream.
 
-    What is counted for an operation is also counted for the whole stage.
+    What is counted for an operation is also counted for the whole stage. With them are the names of durations that are
+    counted apart: of its operations, of those that are `accepting` messages before their work is done, and of each kind
+    of `requests` that begin there.
     """
     own = dict.fromkeys(["", *operations])
     called = dict.fromkeys(node for stage, operation in downstreams for node in ((stage, ""), (stage, operation)))
@@ -120,7 +142,9 @@ def slots(
     for stage, operation in called:
         names.append(sent_slot(stage, operation))
         names += [attempt_slot(stage, outcome, operation) for outcome in ATTEMPT_OUTCOMES]
-    return names
+    names += [handling_slot(operation) for operation in own if operation]
+    names += [accepted_slot(operation) for operation in accepting if operation]
+    return [*names, *map(pipeline_slot, requests)]
 
 
 class Counted(Protocol):
@@ -130,7 +154,7 @@ class Counted(Protocol):
         """Return all counts by name."""
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        """Return {bucket: count} of durations by their name; empty if they are not counted."""
 
 
 class Tally:
@@ -139,16 +163,15 @@ class Tally:
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
-        self._index, start = read_header(self._map[:])
+        self._index, self._starts, start = read_header(self._map[:])
         self._words = memoryview(self._map)[start:].cast("q")
-        self._starts = _starts(self._index)
-        self._handling, self._pipeline = self._starts[HANDLING], self._starts[PIPELINE]
 
     @classmethod
     def create(cls, path: Path, names: list[str]) -> Tally:
         """Create the file, all counts at 0. Raise OSError if there is no room for it."""
         header = json.dumps(names).encode() + b"\n"
-        words = len(names) + len(_starts(names)) * _BUCKETS
+        index, starts = _places(names)
+        words = len(index) + len(starts) * _BUCKETS
         with create_file(path) as file:
             file.write(header.ljust(_aligned(len(header)), b"\0"))
             file.flush()
@@ -163,23 +186,20 @@ class Tally:
         """Set a count that is a level."""
         self._words[self._index[name]] = value
 
-    def observe_handling(self, seconds: float, operation: str = "") -> None:
-        """Count the duration of a handling, also at its operation if it has one."""
+    def observe(self, which: str, seconds: float, of: str = "") -> None:
+        """Count one of the durations of that name, also apart for one operation or kind, if these are counted apart."""
         bucket = bucket_of(seconds)
-        self._words[self._handling + bucket] += 1
-        if operation:
-            self._words[self._starts[handling_slot(operation)] + bucket] += 1
-
-    def observe_pipeline(self, seconds: float) -> None:
-        """Count the duration of a message from its start to its delivery."""
-        self._words[self._pipeline + bucket_of(seconds)] += 1
+        self._words[self._starts[which] + bucket] += 1
+        start = self._starts.get(f"{which}{_of(of)}") if of else None
+        if start is not None:
+            self._words[start + bucket] += 1
 
     def counts(self) -> dict[str, int]:
         """Return all counts by name."""
         return {name: self._words[number] for name, number in self._index.items()}
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        """Return {bucket: count} of durations by their name; empty if they are not counted."""
         start = self._starts.get(which)
         if start is None:
             return {}
@@ -190,8 +210,9 @@ class MemoryTally:
     """The same counts for a single process that reads and writes them, when nothing needs to outlive it."""
 
     def __init__(self, names: list[str]) -> None:
-        self._counts = dict.fromkeys(names, 0)
-        self._durations: dict[str, dict[int, int]] = {which: {} for which in _starts(names)}
+        index, starts = _places(names)
+        self._counts = dict.fromkeys(index, 0)
+        self._durations: dict[str, dict[int, int]] = {which: {} for which in starts}
 
     def add(self, name: str, count: int = 1) -> None:
         """Count."""
@@ -201,26 +222,24 @@ class MemoryTally:
         """Set a count that is a level."""
         self._counts[name] = value
 
-    def observe_handling(self, seconds: float, operation: str = "") -> None:
-        """Count the duration of a handling, also at its operation if it has one."""
-        self._observe(HANDLING, seconds)
-        if operation:
-            self._observe(handling_slot(operation), seconds)
-
-    def observe_pipeline(self, seconds: float) -> None:
-        """Count the duration of a message from its start to its delivery."""
-        self._observe(PIPELINE, seconds)
+    def observe(self, which: str, seconds: float, of: str = "") -> None:
+        """Count one of the durations of that name, also apart for one operation or kind, if these are counted apart."""
+        bucket = bucket_of(seconds)
+        self._count(self._durations[which], bucket)
+        apart = self._durations.get(f"{which}{_of(of)}") if of else None
+        if apart is not None:
+            self._count(apart, bucket)
 
     def counts(self) -> dict[str, int]:
         """Return all counts by name."""
         return dict(self._counts)
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        """Return {bucket: count} of durations by their name; empty if they are not counted."""
         return dict(self._durations.get(which, {}))
 
-    def _observe(self, which: str, seconds: float) -> None:
-        counts, bucket = self._durations[which], bucket_of(seconds)
+    @staticmethod
+    def _count(counts: dict[int, int], bucket: int) -> None:
         counts[bucket] = counts.get(bucket, 0) + 1
 
 
@@ -233,8 +252,7 @@ class TallyReader:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
         size = os.fstat(self._descriptor).st_size
-        self._index, self._start = read_header(os.pread(self._descriptor, size, 0))
-        self._starts = _starts(self._index)
+        self._index, self._starts, self._start = read_header(os.pread(self._descriptor, size, 0))
         self._seen: dict[int, memoryview] = {}
         self.truncated = False
 
@@ -247,7 +265,7 @@ class TallyReader:
         return dict(zip(self._index, self._read(0, len(self._index)), strict=True))
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        """Return {bucket: count} of durations by their name; empty if they are not counted."""
         start = self._starts.get(which)
         if start is None:
             return {}
@@ -263,16 +281,21 @@ class TallyReader:
         return self._seen.get(first, memoryview(bytes(size)).cast("q"))
 
 
-def read_header(content: bytes) -> tuple[dict[str, int], int]:
-    """Return the index of each count by its name, and the offset in the file at which the counts start."""
+def read_header(content: bytes) -> tuple[dict[str, int], dict[str, int], int]:
+    """Return the places of counts and durations by their names, in words, and the offset in the file of the first."""
     header, _, _ = content.partition(b"\n")
-    return {name: number for number, name in enumerate(json.loads(header))}, _aligned(len(header) + 1)
+    return *_places(json.loads(header)), _aligned(len(header) + 1)
 
 
-def _starts(names: Collection[str]) -> dict[str, int]:
-    """Return where the durations of each kind start, in words: after the counts of these names."""
-    kinds = (HANDLING, PIPELINE, *map(handling_slot, operations_of(names)))
-    return {which: len(names) + number * _BUCKETS for number, which in enumerate(kinds)}
+def _places(names: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return where each count is, and where the durations of each name start: after the counts, each in its buckets."""
+    apart: list[str] = []
+    counts: list[str] = []
+    for name in names:
+        (apart if name.partition("/")[0] in _DURATIONS else counts).append(name)
+    index = {name: number for number, name in enumerate(counts)}
+    kinds = dict.fromkeys((*_DURATIONS, *apart))
+    return index, {which: len(index) + number * _BUCKETS for number, which in enumerate(kinds)}
 
 
 class Tallies:
@@ -286,7 +309,7 @@ class Tallies:
         return _added(part.counts() for part in self._parts)
 
     def durations(self, which: str) -> dict[int, int]:
-        """Return {bucket: count} of HANDLING, PIPELINE or a `handling_slot`; empty if they are not counted."""
+        """Return {bucket: count} of durations by their name; empty if they are not counted."""
         return _added(part.durations(which) for part in self._parts)
 
 
@@ -336,10 +359,14 @@ class TallySink(Sink):
         self._tally.add(outcome_slot(record.outcome))
         if record.arrival.operation:
             self._tally.add(outcome_slot(record.outcome, record.arrival.operation))
-        self._tally.observe_handling(record.duration_seconds, record.arrival.operation)
+        self._tally.observe(HANDLING, record.duration_seconds, record.arrival.operation)
         self._tally.set(QUEUE_DEPTH, self._queue_depth())
-        if record.pipeline_seconds is not None:
-            self._tally.observe_pipeline(record.pipeline_seconds)
+        if record.outcome in SUCCESSES:
+            if (seconds := record.pipeline_seconds) is not None:
+                self._tally.observe(PIPELINE, seconds, record.arrival.request)
+            if (seconds := record.accepted_work_seconds) is not None:
+                self._tally.add(ACCEPTED)
+                self._tally.observe(ACCEPTED_WORK, seconds, record.arrival.operation)
 
 
 def _aligned(size: int) -> int:

@@ -38,7 +38,7 @@ HISTOGRAMS = {
     "simulator_overhead_seconds": "parse",
     "simulator_downstream_attempt_duration_seconds": "parse",
     "simulator_downstream_call_duration_seconds": "parse",
-    "simulator_pipeline_duration_seconds": "archive",
+    "simulator_pipeline_duration_seconds": "injector",
     "simulator_injector_lag_seconds": "injector",
 }
 WITH_EXEMPLARS = [

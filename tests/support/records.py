@@ -44,7 +44,6 @@ def record(outcome=Outcome.FORWARDED, code=200, came=None, **changes):
         "downstream_seconds": 0.185546875,
         "duration_seconds": 0.25,
         "answer_seconds": None,
-        "pipeline_seconds": None,
         "calls": (),
     }
     return StageRecord(arrival=came or arrival(), outcome=outcome, code=code, **{**values, **changes})

@@ -15,7 +15,7 @@ from simulator.console.watching import Watching
 from simulator.telemetry.record import Outcome
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.tally import Tally, received_slot, slots
-from simulator.topology.graph import callers, operation_edges
+from simulator.topology.graph import callers, entries, operation_edges
 from simulator.topology.model import Topology
 from simulator.topology.reader import read_topology
 from tests.support.fake_time import FakeTime
@@ -56,13 +56,17 @@ class Watched:
     down: set[str] = field(default_factory=set)
     nudges: list[float] = field(default_factory=list)
 
-    def handle(self, stage: str, count: int, seconds: float = 0.05, outcome: Outcome = Outcome.FORWARDED) -> None:
-        """Have a stage handle messages."""
+    def handle(
+        self, stage: str, count: int, seconds: float = 0.05, outcome: Outcome = Outcome.FORWARDED, late: float = 0.0
+    ) -> None:
+        """Have a stage handle messages; those of an entry begin there, so many seconds after they were due."""
         tally = self.tallies[labels(stage, self.topology.stages[stage].instances)[0]]
         tally.add(received_slot("outside"), count)
         tally.add(f"outcome.{outcome}", count)
         for _ in range(count):
-            tally.observe_handling(seconds)
+            tally.observe("handling_seconds", seconds)
+            if stage in entries(self.topology):
+                tally.observe("pipeline_seconds", late + seconds)
         series = f'simulator_messages_total{{outcome="{outcome}"'
         self.metrics[stage][series] = self.metrics[stage].get(series, 0.0) + count
 

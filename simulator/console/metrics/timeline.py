@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulator.telemetry import tally
@@ -43,10 +43,14 @@ class _Point:
 
 
 class Track:
-    """The history of a stage's tallies. All times are seconds since 1970."""
+    """The history of a stage's tallies. All times are seconds since 1970.
 
-    def __init__(self, source: Tallies) -> None:
+    `durations()` returns those whose percentiles are taken, by default the durations of handling messages.
+    """
+
+    def __init__(self, source: Tallies, durations: Callable[[], Mapping[int, int]] | None = None) -> None:
         self._source = source
+        self._durations = durations or (lambda: source.durations(tally.HANDLING))
         self._last: _Reading | None = None
         self._points: deque[_Point] = deque(maxlen=POINTS)
 
@@ -79,7 +83,7 @@ class Track:
     def _read(self, now: float) -> _Reading:
         counts = self._source.counts()
         outcomes = tuple(counts[f"outcome.{outcome}"] for outcome in Outcome)
-        return _Reading(now, outcomes, self._source.durations(tally.HANDLING))
+        return _Reading(now, outcomes, self._durations())
 
 
 def _between(before: _Reading, after: _Reading) -> _Point:

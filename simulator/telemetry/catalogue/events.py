@@ -107,6 +107,7 @@ MESSAGE_HANDLED = LogEvent(
         *_optional(
             operation="string",
             pipeline_seconds="number",
+            accepted_work_seconds="number",
             reading_seconds="number",
             fault="string",
             fault_seconds="number",

@@ -143,14 +143,24 @@ DATABASE_DURATION = _histogram(
 )
 PIPELINE_DURATION = _duration(
     name="simulator_pipeline_duration_seconds",
-    help="From when the message was due to start to its end here",
+    help="What a request took from end to end, observed where it began",
+    note=": from when it was due until it was answered; an injector's `operation` is what it calls",
+    labels=(OPERATION, "outcome"),
+    has_exemplars=True,
+    recorded="handled",
+)
+ACCEPTED_WORK = _duration(
+    name="simulator_accepted_work_duration_seconds",
+    help="From when a message was due until the work was done for which it had been accepted here",
+    note=", with `forward: accept`",
+    labels=(OPERATION, "outcome"),
     has_exemplars=True,
     recorded="handled",
 )
 IMPLAUSIBLE = _counter(
     name="simulator_implausible_durations",
     counts="message",
-    help="Delivered messages whose due time can't be true",
+    help="Messages whose due time can't be true, where they began or were accepted",
     note=": counted, not observed",
     recorded="handled",
 )

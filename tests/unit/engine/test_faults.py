@@ -180,9 +180,8 @@ def test_memory_is_held_until_the_answer_has_left(make_stage, make_message):
 def test_a_truncated_answer_is_a_message_that_arrived(make_stage, make_message):
     """A message whose answer is cut has ended all the same, and is kept."""
     rig = make_stage(faults=["truncate(100%)"])
-    record = rig.handle(make_message())
+    assert rig.handle(make_message()).outcome is Outcome.FAULTED
     assert len(rig.kept.messages) == 1
-    assert record.pipeline_seconds == pytest.approx(0.5, abs=1e-6)
 
 
 def test_the_answer_to_a_failure_is_not_spoiled(make_stage, make_message):

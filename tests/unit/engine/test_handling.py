@@ -41,8 +41,19 @@ def test_a_message_that_ends_here(make_stage, make_message):
     assert rig.sleeps == [0.25]
     assert (record.outcome, record.code) == (Outcome.DELIVERED, 200)
     assert (record.queue_wait_seconds, record.processing_seconds, record.duration_seconds) == (0.0, 0.25, 0.25)
-    assert record.pipeline_seconds == pytest.approx(0.75, abs=1e-6)  # due half a second before it came
+    assert record.pipeline_seconds is None  # which is measured where it began
     assert rig.sink.records == [record]
+
+
+def test_a_message_that_begins_here_is_a_request(make_stage, make_message):
+    """It asks for the stage, or for one of its operations, and took from its due time until it was answered."""
+    rig = make_stage(delay=Constant(0.25))
+    record = rig.handle(make_message(begins_here=True))
+    assert record.arrival.request == "parse"
+    assert record.pipeline_seconds == pytest.approx(0.75, abs=1e-6)  # due half a second before it came
+    rig = make_stage(operations={"read": {}, "add": {"path": "/add"}})
+    assert rig.handle(make_message(begins_here=True, operation="add")).arrival.request == "parse.add"
+    assert rig.handle(make_message(operation="add")).arrival.request == ""
 
 
 def test_the_arrival_is_what_came(make_stage, make_message):

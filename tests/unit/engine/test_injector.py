@@ -99,7 +99,9 @@ def test_a_made_up_message():
     for number, message in enumerate(rig.messages, 1):
         assert message.message_id == message_id(7, "injector", number)
         assert (message.visit, message.caller, message.via) == ("0", "outside", "schedule")
-        assert message.received_at is None
+        assert message.begins_here
+        assert message.received_at == message.due.at
+        assert message.received_unix_ns == START_NS + round(number / 256 * 1e9)
         body = message.exchange.read()
         assert (message.content_type, message.body_bytes) == ("application/json", len(body))
         assert json.loads(body) == {

@@ -16,7 +16,7 @@ def files(tmp_path):
 
 
 def told(files, **losses):
-    return list(reported_losses(Result(ledger=None, latencies={}, pipeline=None, seconds=1.0, **losses), files))
+    return list(reported_losses(Result(ledger=None, latencies={}, whole=None, seconds=1.0, **losses), files))
 
 
 def passing(files, offered, passed_on):

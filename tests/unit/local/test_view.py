@@ -20,6 +20,7 @@ from simulator.local.view import (
     plain_line,
     stages_table,
 )
+from simulator.telemetry.end_to_end import Whole, WholeFigures
 from simulator.telemetry.standing import OperationSnapshot, StageSnapshot
 from tests.support.tables import cells
 
@@ -270,7 +271,7 @@ def account(**call):
 
 
 TIMES = {"p50": 0.0123, "p95": 0.05, "p99": 1.25, "max": 2.0}
-NOTHING = dict.fromkeys(TIMES)
+NOTHING = Whole(every=dict.fromkeys(TIMES))
 
 
 def test_the_ledger_is_drawn_in_full():
@@ -297,6 +298,41 @@ def test_the_ledger_is_drawn_in_full():
         ["archive", "12.3ms", "50.0ms", "1.25s", "2.00s"],
         ["end to end", "-", "-", "-", "-"],
     ]
+
+
+def test_the_latencies_of_the_whole():
+    """Of all requests; of each kind if there are several; and of accepted work, where it was accepted."""
+    of_requests = {"cart.read": TIMES, "cart.pay": TIMES}
+    whole = Whole(every=TIMES, requests=of_requests, accepted={"mail": TIMES})
+    lines = drawn(ledger_tables(account(), {}, whole))
+    names = [cells(line)[0] for line in lines[lines.index("") + 1 :] if line]
+    assert names[-4:] == ["end to end", "cart.read", "cart.pay", "accepted by mail"]
+    lines = drawn(ledger_tables(account(), {}, Whole(every=TIMES, requests={"cart.read": TIMES})))
+    assert cells(lines[-1])[0] == "end to end"
+
+
+def figures(p50_seconds=1.1):
+    return WholeFigures(rate_per_second=4.0, p50_seconds=p50_seconds, p95_seconds=1.2, p99_seconds=1.3)
+
+
+def test_what_requests_took_is_below_the_stages():
+    """With a rate and percentiles, of all requests and, if there is room, of each kind and of accepted work."""
+    whole = Whole(
+        every=figures(), requests={"cart.read": figures(), "cart.pay": figures()}, accepted={"mail": figures()}
+    )
+    shown = RunSnapshot(1.0, {"parse": standing()}, {}, whole=whole)
+    rows = [cells(line) for line in drawn(live_table(shown))][2:]
+    assert [row[0] for row in rows] == ["end to end", "cart.read", "cart.pay", "accepted by mail"]
+    assert rows[0] == ["end to end", "4.0/s", "1.10s", "1.20s", "1.30s"]
+    assert [cells(line)[0] for line in drawn(live_table(shown, 4))] == ["stage", "parse", "end to end"]
+
+
+def test_a_plain_line_begins_with_what_requests_took():
+    """As soon as one has been answered."""
+    shown = RunSnapshot(12.3, {"parse": standing()}, {}, whole=Whole(every=figures()))
+    assert plain_line(shown).startswith("   12s  end to end p50 1.10s, p99 1.30s | parse 19.8/s")
+    none = RunSnapshot(12.3, {"parse": standing()}, {}, whole=Whole(every=figures(math.nan)))
+    assert plain_line(none).startswith("   12s  parse 19.8/s")
 
 
 def test_an_imbalance_is_told_aloud():

@@ -13,7 +13,7 @@ from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.draws import draw, next_visit
 from simulator.errors import OutputFailed
-from simulator.stage.exchange import INTERIM, RECEIVED_AT, RESET, WAITED
+from simulator.stage.exchange import INTERIM, RECEIVED_AT, RECEIVED_UNIX_NS, RESET, WAITED
 from simulator.stage.travel import RunIdentity
 from simulator.telemetry.record import NO_TRACE, OUTSIDE, Outcome, Via
 from simulator.topology.model import Forward
@@ -250,6 +250,26 @@ def test_strangers_are_not_believed_what_they_say_of_the_run(make_web, secret):
         assert (answer.status_code, arrival.caller, arrival.visit) == (200, "outside", "0")
         assert (arrival.due_unix_seconds, arrival.deadline_seconds) == (1_700_000_000.0, None)
         assert arrival.decisions == {}
+
+
+def test_a_request_of_a_client_begins_with_its_first_byte(make_web):
+    """What it takes from end to end is counted from there, as its span and its other durations are."""
+    web = make_web()
+    web.rig.time.advance(8.0)
+    begin = {RECEIVED_AT: 7.75, RECEIVED_UNIX_NS: 1_700_000_007_750_000_000}
+    web.client.post("/messages", data=b'{"n": 1}', content_type="application/json", environ_overrides=begin)
+    record = web.rig.record
+    assert record.arrival.request == "parse"
+    assert record.arrival.due_unix_seconds == pytest.approx(1_700_000_007.75, abs=1e-6)
+    assert record.pipeline_seconds == record.duration_seconds >= 0.25
+
+
+@pytest.mark.parametrize("caller", ["injector", "somebody"])
+def test_what_a_stage_has_sent_does_not_begin_here(make_web, caller):
+    """Whether its name is known or not, as in a pipeline of stages that were started one by one."""
+    web = make_web()
+    post(web, X_Simulator_Caller=caller, X_Simulator_Due="1699999990.25")
+    assert (web.rig.record.arrival.request, web.rig.record.pipeline_seconds) == ("", None)
 
 
 def test_a_due_time_and_a_visit_are_taken_up(make_web):

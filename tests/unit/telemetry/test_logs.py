@@ -74,15 +74,16 @@ def test_message_handled():
 
 
 def test_message_handled_says_more_where_there_is_more():
-    """The way through the pipeline, the fault and the error stand in the line where they are known, and only there."""
+    """The time from end to end, the fault and the error stand in the line where they are known, and only there."""
     log = Log()
-    log.sink.handled(record(Outcome.DELIVERED, pipeline_seconds=1.5))
+    log.sink.handled(record(Outcome.DELIVERED, came=arrival(due_at=-1.25, request="parse")))
     log.sink.handled(record(Outcome.FAILED, 502, error="enrich: it answered 500"))
     log.sink.handled(
         record(Outcome.INVALID, 400, queue_wait_seconds=None, delay_drawn_seconds=None, error="the body is empty")
     )
     delivered, failed, invalid = log.lines
-    assert delivered["pipeline_seconds"] == 1.5
+    assert delivered["pipeline_seconds"] == 2.015432
+    assert "accepted_work_seconds" not in delivered
     assert "error" not in delivered and "fault" not in delivered
     assert failed["error"] == "enrich: it answered 500"
     assert "pipeline_seconds" not in failed

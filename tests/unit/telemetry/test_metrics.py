@@ -32,7 +32,7 @@ def test_a_handled_message():
     }
     assert rig.sample("http_server_request_duration_seconds_sum", **http) == 0.25
     assert rig.sample("http_server_request_duration_seconds_count", **http) == 1
-    assert rig.sample("simulator_pipeline_duration_seconds_count") == 0
+    assert rig.series("simulator_pipeline_duration_seconds_count") == []
 
 
 def test_the_overhead_is_what_did_not_fit_into_the_delay():
@@ -83,19 +83,54 @@ def test_a_message_that_was_turned_away_has_no_delay():
         assert rig.sample(f"simulator_{name}_seconds_count") == 0
 
 
-def test_the_end_of_the_way():
-    """A delivered message adds its whole way, and only such a one does."""
-    rig = Rig()
-    rig.metrics.handled(record(Outcome.DELIVERED, pipeline_seconds=1.5))
-    rig.metrics.handled(record(Outcome.FORWARDED))
-    assert rig.sample("simulator_pipeline_duration_seconds_sum") == 1.5
-    assert rig.buckets("simulator_pipeline_duration_seconds") == {"2.5": 1}
-    rig.metrics.handled(record(Outcome.DELIVERED, pipeline_seconds=0.0))
-    assert rig.sample("simulator_pipeline_duration_seconds_count") == 2
+def began(due_at=-1.25, request="parse", **changes):
+    return arrival(due_at=due_at, request=request, **changes)
+
+
+def test_a_request_from_end_to_end():
+    """A message that began here adds what it took since it was due, by its outcome; one that a stage sent does not."""
+    rig = Rig(requests={"": Outcome.FORWARDED})
+    name = "simulator_pipeline_duration_seconds"
+    assert rig.sample(f"{name}_count", outcome="forwarded") == 0
+    rig.metrics.handled(record(came=began()))
+    rig.metrics.handled(record(Outcome.FAILED, 502, came=began(due_at=-0.75)))
+    rig.metrics.handled(record(came=arrival(due_at=-1.25)))
+    assert rig.sample(f"{name}_sum", outcome="forwarded") == 1.5
+    assert rig.sample(f"{name}_sum", outcome="failed") == 1.0
+    assert [rig.sample(f"{name}_count", outcome=outcome) for outcome in ("forwarded", "failed")] == [1, 1]
     assert rig.sample("simulator_implausible_durations_total") == 0
-    rig.metrics.handled(record(Outcome.DELIVERED, came=arrival(due_at=None), pipeline_seconds=None))
-    rig.metrics.handled(record(Outcome.FAILED, came=arrival(due_at=None), pipeline_seconds=None))
-    assert rig.sample("simulator_pipeline_duration_seconds_count") == 2
+
+
+def test_a_request_whose_due_time_is_not_credible_is_counted():
+    """It is observed nowhere; of a message that a stage sent nobody asks when it was due."""
+    rig = Rig()
+    rig.metrics.handled(record(came=began(due_at=None)))
+    rig.metrics.handled(record(came=arrival(due_at=None)))
+    assert rig.series("simulator_pipeline_duration_seconds_count") == []
+    assert rig.sample("simulator_implausible_durations_total") == 1
+
+
+def test_a_request_is_of_an_operation():
+    """Of the stage's own or, at an injector, of what it calls, which it has no operations for itself."""
+    name = "simulator_pipeline_duration_seconds_count"
+    rig = Rig(operations=("read", "add"), requests={"read": Outcome.DELIVERED, "add": Outcome.DELIVERED})
+    rig.metrics.handled(record(Outcome.DELIVERED, came=began(request="parse.read", operation="read")))
+    assert rig.sample(name, operation="read", outcome="delivered") == 1
+    assert rig.sample(name, operation="add", outcome="delivered") == 0
+    rig = Rig(injects=True, requests={"cart.read": Outcome.FORWARDED})
+    rig.metrics.handled(record(came=began(request="cart.read")))
+    assert rig.sample(name, operation="cart.read", outcome="forwarded") == 1
+
+
+def test_accepted_work():
+    """A request took until its answer; the work that went on is told apart, whoever sent the message."""
+    rig = Rig(accepting={"": Outcome.FORWARDED})
+    assert rig.sample("simulator_accepted_work_duration_seconds_count", outcome="forwarded") == 0
+    rig.metrics.handled(record(code=202, came=began(), answer_seconds=0.125))
+    rig.metrics.handled(record(code=202, came=arrival(due_at=-1.25), answer_seconds=0.125))
+    rig.metrics.handled(record(code=202, came=arrival(due_at=None), answer_seconds=0.125))
+    assert rig.sample("simulator_pipeline_duration_seconds_sum", outcome="forwarded") == 1.375
+    assert rig.sample("simulator_accepted_work_duration_seconds_sum", outcome="forwarded") == 3.0
     assert rig.sample("simulator_implausible_durations_total") == 1
 
 
@@ -276,7 +311,7 @@ def test_exemplars_lead_to_the_trace():
 def test_no_exemplar_without_a_trace_to_lead_to():
     """A message that was not sampled has no exemplar, because there is no trace to be found under its id."""
     rig = Rig()
-    rig.metrics.handled(record(Outcome.DELIVERED, came=arrival(trace=UNSAMPLED), pipeline_seconds=1.0))
+    rig.metrics.handled(record(Outcome.DELIVERED, came=began(trace=UNSAMPLED)))
     tell(rig.metrics, (CallOutcome.OK, 200), came=arrival(trace=UNSAMPLED))
     assert " # {" not in generate_openmetrics(rig.registry).decode()
 

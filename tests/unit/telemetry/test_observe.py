@@ -71,8 +71,8 @@ class RecordingSink:
         return [told[1] for told in self.heard if told[0] == "handled"]
 
 
-def arrival(due_at=0.0):
-    return records.arrival(due_at=due_at, body_bytes=7)
+def arrival(due_at=0.0, **changes):
+    return records.arrival(due_at=due_at, body_bytes=7, **changes)
 
 
 def observe(*sinks, time=None):
@@ -237,22 +237,38 @@ def test_a_record_is_there_when_the_answer_has_left():
     assert [record.duration_seconds for record in sink.records] == [1.0]
 
 
-def test_the_whole_way_is_measured_where_a_message_is_delivered():
-    """A delivered message's way is counted from its due time; one that goes on, or fails, has not come to its end,
-    and one of which nothing credible is known has no duration.
+def test_a_request_is_measured_where_it_began():
+    """From its due time until its answer has left, however it ended; one that a stage has sent is not, nor one of
+    which nothing credible is known.
     """
     time, sink = FakeTime(), RecordingSink()
     observer = observe(sink, time=time)
-    time.advance(2.5)
+    with observer.observing(arrival(due_at=-1.0, request="parse")) as seen:
+        time.advance(2.5)
+        seen.ended(Outcome.FORWARDED)
+        time.advance(1.0)
+    with observer.observing(arrival(due_at=None, request="parse")) as seen:
+        seen.ended(Outcome.FORWARDED)
     with observer.observing(arrival(due_at=-1.0)) as seen:
         seen.ended(Outcome.DELIVERED)
-    with observer.observing(arrival(due_at=None)) as seen:
-        seen.ended(Outcome.DELIVERED)
-    with observer.observing(arrival()) as seen:
-        seen.ended(Outcome.FORWARDED)
-    with observer.observing(arrival()) as seen:
+    with observer.observing(arrival(due_at=3.0, received_at=3.5, request="parse")) as seen:
         seen.failed(Rejected("no room"))
-    assert [record.pipeline_seconds for record in sink.records] == [3.5, None, None, None]
+    assert [record.pipeline_seconds for record in sink.records] == [4.5, None, None, 0.5]
+    assert {record.accepted_work_seconds for record in sink.records} == {None}
+
+
+def test_accepted_work_is_measured_where_it_was_accepted():
+    """From the due time until all is done, also of a message that a stage has sent; a request took until its answer."""
+    sink = RecordingSink()
+    for came in (arrival(due_at=-1.0, request="parse"), arrival(due_at=-1.0), arrival(due_at=None)):
+        time = FakeTime()
+        with observe(sink, time=time).observing(came) as seen:
+            time.advance(0.25)
+            seen.accepted()
+            time.advance(2.0)
+            seen.ended(Outcome.FORWARDED)
+    told = [(record.pipeline_seconds, record.accepted_work_seconds) for record in sink.records]
+    assert told == [(1.25, 3.25), (None, 3.25), (None, None)]
 
 
 def test_what_was_not_reached_is_not_there():
@@ -435,7 +451,6 @@ def test_an_answer_that_is_truncated_is_a_fault():
     (record,) = sink.records
     assert (record.outcome, record.code, record.faults) == (Outcome.FAULTED, 200, ("truncate",))
     assert record.error == "the fault truncate was injected here"
-    assert record.pipeline_seconds == 0.0
 
 
 def test_a_call_s_number_of_tries_begins_at_one():

@@ -22,7 +22,7 @@ class Rig:
         for _ in range(count):
             self.tally.add("received.injector")
             self.tally.add(f"outcome.{outcome}")
-            self.tally.observe_handling(seconds)
+            self.tally.observe("handling_seconds", seconds)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_several_instances_stand_as_one_stage(tmp_path):
         part.add("outcome.forwarded", count)
         part.set("queue_depth", count)
         for _ in range(count):
-            part.observe_handling(seconds)
+            part.observe("handling_seconds", seconds)
     standing = watch.snapshot(102.0)
     assert (standing.rate_per_second, standing.handled, standing.outcomes["forwarded"]) == (20.0, 40, 40)
     assert (standing.in_flight, standing.queue_depth) == (2, 40)
@@ -128,7 +128,7 @@ def test_each_operation_stands_apart(tmp_path):
         for name in (f"outcome.{outcome}", f"outcome.{outcome}/{operation}"):
             counts.add(name, count)
         for _ in range(count):
-            counts.observe_handling(seconds, operation)
+            counts.observe("handling_seconds", seconds, operation)
     standing = watch.snapshot(2.0)
     read, add = standing.operations["read"], standing.operations["add"]
     assert (standing.rate_per_second, read.rate_per_second, add.rate_per_second) == (20.0, 15.0, 5.0)

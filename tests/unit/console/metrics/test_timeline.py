@@ -22,7 +22,7 @@ class Rig:
         for _ in range(seconds):
             for _ in range(a_second):
                 self.tally.add(f"outcome.{outcome}")
-                self.tally.observe_handling(duration_seconds)
+                self.tally.observe("handling_seconds", duration_seconds)
             self.now += 1
             self.track.record(self.now)
 
