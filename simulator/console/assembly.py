@@ -58,7 +58,8 @@ def assemble(
         forwarder.offer if forwarder is not None else None,
         time_limit=time_limit,
         turns=watching.turns,
-        take_logs=lambda exported: watching.logs.add(exported, watching.unix_ns()),
+        take_logs=watching.take_logs,
+        take_metrics=watching.take_metrics,
     )
     others: dict[str, WSGIApplication] = {
         RECEIVER: receiver,

@@ -6,17 +6,23 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
 from simulator.console.logs.store import LogStore
 from simulator.console.metrics.figures import stage_figures
 from simulator.console.metrics.scraper import Scraper, ScrapeTarget, one_by_one
 from simulator.console.metrics.timeline import Timeline, Track
+from simulator.console.otlp.refusals import Refusals
+from simulator.console.reported.figures import MetricRow, OwnFigures, metric_rows, own_figures
+from simulator.console.reported.store import ReportedMetrics
 from simulator.console.system.external import (
     MAX_NAME_CHARACTERS,
     NO_EXTERNAL_SERVICES,
     ExternalServices,
     external_services,
 )
-from simulator.console.system.picture import Node, SystemPicture, picture
+from simulator.console.system.picture import Node, SystemPicture, picture, silent_node
 from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.spans import Span, read_spans
 from simulator.console.traces.store import TraceStore
@@ -89,8 +95,8 @@ class _WatchedTallies:
 class Watching:
     """The figures of the run that has these files.
 
-    `scraper` fetches from its processes, `store` and `logs` receive traces and log records, and `nudge()` makes the
-    next look happen immediately. Long work takes `turns`.
+    `scraper` fetches from its processes, `store` and `logs` receive traces and log records, `reported` the metrics of
+    services that are not its stages, and `nudge()` makes the next look happen immediately. Long work takes `turns`.
     """
 
     def __init__(
@@ -103,11 +109,13 @@ class Watching:
         nudge: Callable[[], None],
         turns: Turns | None = None,
         logs: LogStore | None = None,
+        reported: ReportedMetrics | None = None,
     ) -> None:
         self.topology = topology
         self.files = files
         self.store = store
         self.logs = logs or LogStore(turns=turns)
+        self.reported = reported or ReportedMetrics(topology.started.__contains__, turns=turns)
         self.nudge = nudge
         self.turns = turns or Turns()
         self._scraper = scraper
@@ -142,7 +150,7 @@ class Watching:
             for name, watched in self._watched.items()
         }
         self._requests = end_to_end_durations(self._tallies, self._kinds).every
-        drawn = picture(self.topology, figures, self._current_external(monotonic))
+        drawn = picture(self.topology, figures, self._current_external(monotonic), self._reporting(monotonic))
         self.snapshot = Snapshot(self.snapshot.number + 1, drawn, self._whole.look(monotonic, unix_seconds))
 
     def timeline(self, stage: str | None = None) -> Timeline:
@@ -177,6 +185,28 @@ class Watching:
         nodes = {node.name: node for node in self.snapshot.picture.nodes if not node.is_external}
         return nodes.get(name) or next(iter(nodes.values()))
 
+    def external(self, name: str) -> Node | None:
+        """Return a service that the run did not start, with its figures; None if there is none of that name.
+
+        One that was heard of, but not lately, is in no picture and has no figures.
+        """
+        found = next((node for node in self.snapshot.picture.nodes if node.name == name), None)
+        if found is not None:
+            return found if found.is_external else None
+        return silent_node(name) if name in self.store.services() or name in self.logs.services() else None
+
+    def take_logs(self, request: ExportLogsServiceRequest) -> Refusals:
+        """Store received log records."""
+        return self.logs.add(request, self._clock.unix_ns())
+
+    def take_metrics(self, request: ExportMetricsServiceRequest) -> Refusals:
+        """Store received metrics."""
+        return self.reported.add(request, self._clock.now())
+
+    def metric_rows(self, service: str) -> list[MetricRow]:
+        """Return the metrics that a service reports about itself, by name."""
+        return metric_rows(self.reported, service, self._clock.now())
+
     def spans(self, trace_id: str) -> list[Span]:
         """Return the spans of a trace; none if it is not stored."""
         return [span for piece in self.store.pieces(trace_id) for span in read_spans(piece)]
@@ -184,6 +214,15 @@ class Watching:
     def labels(self, stage: str) -> list[str]:
         """Return the labels of a stage's processes."""
         return labels(stage, self.topology.stages[stage].instances)
+
+    def _reporting(self, monotonic: float) -> dict[str, OwnFigures | None]:
+        """Return the services that send metrics or log records, with the figures of their requests, or None."""
+        names = {*self.reported.services(monotonic), *self.logs.services()}
+        return {
+            name: own_figures(self.reported, name, monotonic)
+            for name in sorted(names)
+            if name not in self._watched and len(name) <= MAX_NAME_CHARACTERS
+        }
 
     def _current_external(self, monotonic: float) -> ExternalServices:
         if monotonic - self._external_at < _EXTERNAL_EVERY_SECONDS:

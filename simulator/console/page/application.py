@@ -79,6 +79,10 @@ def _script_callbacks(app: Dash) -> None:
         Input("rows-found", "data"),
         State("search-asked", "data"),
     )
+    by_script(
+        "reported_tick", Output("reported-tick", "data"), Input("timer", "n_intervals"), State("reported-tick", "data")
+    )
+    by_script("show_lines", Output("reported", "children"), Input("reported-found", "data"), State("reported", "id"))
     by_script("show_lines", Output("stage-lines", "children"), Input("lines-found", "data"))
     by_script("trace_tick", Output("trace-tick", "data"), Input("timer", "n_intervals"), State("trace-tick", "data"))
     by_script("charts_tick", Output("charts-tick", "data"), Input("timer", "n_intervals"), State("charts-tick", "data"))
@@ -151,6 +155,9 @@ def _stage_callbacks(app: Dash, answers: FrameAnswers) -> None:
     )
     app.callback(Output("lines-found", "data"), Input("lines-tick", "data"), State("place", "pathname"))(
         lambda _, path: answers.stages.lines(item_of(address_of(path)))
+    )
+    app.callback(Output("reported-found", "data"), Input("reported-tick", "data"), State("place", "pathname"))(
+        lambda _, path: answers.stages.reported(item_of(address_of(path)))
     )
 
 

@@ -12,7 +12,7 @@ from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.news import News
 from simulator.console.page.operations_panel import operations_text
-from simulator.console.page.paths import stage_path, traces_path
+from simulator.console.page.paths import stage_path
 from simulator.console.page.words import MAX_NAME, counted, kind_class, rate_text, share_text, short, time_text
 from simulator.console.system.picture import Node, NodeState
 from simulator.topology.kinds import Kind
@@ -34,8 +34,9 @@ def card(key: str, node: Node, called: Sequence[str], drawing: Drawing, news: Ne
     if called and not size.is_brief:  # for screen readers: the lines show it to everybody else
         names = ", ".join(short(name, MAX_NAME) for name in called)
         content.append(html.Span(f"calls {names}", className="visually-hidden"))
-    href = traces_path(node.name) if node.is_external else stage_path(node.name)
-    return dcc.Link(content, href=href, id=key, className=news.kinds[key], title=news.titles[key], style=style)
+    return dcc.Link(
+        content, href=stage_path(node.name), id=key, className=news.kinds[key], title=news.titles[key], style=style
+    )
 
 
 def _content(key: str, node: Node, news: News) -> list[Any]:
@@ -48,7 +49,9 @@ def _content(key: str, node: Node, news: News) -> list[Any]:
     if not node.is_external:
         content.append(html.Div(news.texts[f"{key}-delay"], id=f"{key}-delay", className="delay"))
     content.append(html.Div(numbers, className="numbers"))
-    if not node.is_external:
+    if node.is_external:
+        content.append(html.Div(news.texts[f"{key}-own"], id=f"{key}-own", className="own"))
+    else:
         content += [_meter(key, "busy", "workers", news), _meter(key, "queue", "queue", news)]
     content.append(html.Div(news.texts[f"{key}-state"], id=f"{key}-state", className="state"))
     return content
@@ -68,6 +71,7 @@ def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
     news.text(f"{key}-p50", time_text(figures.p50_seconds))
     news.text(f"{key}-errors", share_text(figures.error_ratio))
     if node.is_external:
+        news.text(f"{key}-own", own_text(node))
         return
     stage = figures if isinstance(figures, StageFigures) else StageFigures()
     news.text(f"{key}-busy", f"{stage.workers_busy:,.0f} of {stage.workers:,.0f}")
@@ -77,6 +81,17 @@ def update_card(news: News, key: str, node: Node, size: CardSize) -> None:
     delays = counted(len(stage.operations), "operation") if stage.operations else stage.delay
     news.text(f"{key}-delay", f"{node.product}, {delays}" if node.product else delays)
     news.title(key, f"{news.titles[key]}{operations_text(stage.operations)}")
+
+
+def own_text(node: Node) -> str:
+    """Return an external service's own figures of its requests, "" if it reports none."""
+    own = node.own
+    if own is None or math.isnan(own.rate_per_second):
+        return ""
+    if not node.has_spans:
+        return "by its own metrics: it sends no spans"
+    share = f", {share_text(own.error_ratio)} errors" if own.error_ratio > 0 else ""
+    return f"itself: {rate_text(own.rate_per_second)}, p99 {time_text(own.p99_seconds)}{share}"
 
 
 def kind_text(node: Node) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from dash import no_update
@@ -17,6 +17,7 @@ from simulator.console.page.stage_answers import StageAnswers
 from simulator.console.page.stage_view import update_stage
 from simulator.console.page.system_view import system_view, update_system
 from simulator.console.page.trace_answers import TraceAnswers
+from simulator.console.page.words import counted
 from simulator.console.traces.forwarding import Forwarder
 from simulator.console.watching import Watching
 
@@ -75,7 +76,7 @@ class FrameAnswers:
                     update_system(news, snapshot.picture, snapshot.whole, drawing)
                 stale = drawing.name if laid.get("drawing") != drawing.name else no_update
             case "stages":
-                update_stage(news, self._watching.node(item_of(path)))
+                update_stage(news, self.stages.node(item_of(path)))
             case "controls":
                 for number, node in self.controls.shown(search):
                     update_control(news, number, node)
@@ -95,4 +96,15 @@ class FrameAnswers:
             spans_refused=store.spans_refused,
             traces_evicted=store.traces_evicted,
             forwarding=self._forwarder.status() if self._forwarder is not None else None,
+            other_losses=tuple(self._other_losses()),
         )
+
+    def _other_losses(self) -> Iterator[str]:
+        """Yield what became of log records and data points for which there was no room."""
+        logs, metrics = self._watching.logs.status(), self._watching.reported.status()
+        if logs.records_dropped:
+            yield f"made room: {counted(logs.records_dropped, 'older log record')}"
+        if logs.records_refused:
+            yield f"refused: {counted(logs.records_refused, 'log record')}"
+        if metrics.points_refused:
+            yield f"refused: {counted(metrics.points_refused, 'data point')} of series for which there is no room"

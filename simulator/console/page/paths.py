@@ -20,7 +20,8 @@ def is_page(path: str) -> bool:
     first, *items = path.strip("/").split("/")
     if not items:
         return first == "" or VIEWS.get(first, ("", ""))[1] == f"/{first}"
-    return first in _WITH_ITEMS and len(items) == 1
+    # An external service chooses its own name, which may have slashes.
+    return first == "stages" or (first in _WITH_ITEMS and len(items) == 1)
 
 
 def view_of(path: str) -> str:

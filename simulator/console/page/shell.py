@@ -16,13 +16,17 @@ TICK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ConsoleStatus:
-    """The console's own status: what it holds, what it had to drop, and the forwarder, if there is one."""
+    """The console's own status: what it holds, what it had to drop, and the forwarder, if there is one.
+
+    `other_losses` say what was dropped or refused of logs and metrics.
+    """
 
     traces: int
     spans: int
     spans_refused: int
     traces_evicted: int
     forwarding: ForwarderStatus | None
+    other_losses: tuple[str, ...] = ()
 
 
 def shell(run_name: str) -> html.Div:
@@ -66,6 +70,7 @@ def update_status(news: News, status: ConsoleStatus, path: str) -> None:
     losses = [
         f"made room: {counted(status.traces_evicted, 'older trace')}" if status.traces_evicted else "",
         f"refused: {counted(status.spans_refused, 'span')}" if status.spans_refused else "",
+        *status.other_losses,
     ]
     news.title("status-traces", "; ".join(filter(None, losses)) or "all received spans are here")
     news.text("status-forwarding", "" if status.forwarding is None else _forwarding_text(status.forwarding))

@@ -14,6 +14,8 @@ from simulator.console.metrics.figures import StageFigures
 from simulator.console.page.charts import delay_chart, latency_chart, outcomes_chart
 from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import parameter_of
+from simulator.console.page.reported_panel import reported_metrics
+from simulator.console.page.service_view import service_view
 from simulator.console.page.stage_view import agreement_text, no_spans_text, stage_view
 from simulator.console.system.picture import Node
 from simulator.console.watching import Watching
@@ -30,9 +32,12 @@ class StageAnswers:
         self._watching = watching
 
     def view(self, name: str, search: str) -> Any:
-        """Return the view of a stage, where `search` may choose one of its operations."""
-        topology, node = self._watching.topology, self._watching.node(name)
+        """Return the view of a stage, where `search` may choose one of its operations, or of an external service."""
+        topology, external = self._watching.topology, self._watching.external(name)
         kinds = {name: stage.kind for name, stage in topology.started.items()}
+        if external is not None:
+            return service_view(kinds, external)
+        node = self._watching.node(name)
         stage = topology.stages[node.name]
         return stage_view(kinds, node, stage, _operation(stage, search))
 
@@ -73,11 +78,22 @@ class StageAnswers:
 
     def lines(self, name: str) -> list[Any]:
         """Return the last log lines of a stage, newest first: of its files, and what it sent by OTLP besides."""
+        if self._watching.external(name) is not None:
+            lines = self._watching.logs.last(name, _MAX_LINES)
+            return log_lines(lines[::-1], "It has sent no log records to /v1/logs of this console.")
         stage = self._watching.node(name).name
         stages = dict.fromkeys(self._watching.labels(stage), stage)
         written = [line for label in stages for line in last_lines(self._watching.files.log(label), _MAX_LINES)]
         lines = merged(written, self._watching.logs.last(stage, _MAX_LINES), stages)
         return log_lines(lines[: -_MAX_LINES - 1 : -1], "No log lines yet.")
+
+    def reported(self, name: str) -> list[Any]:
+        """Return the metrics that an external service reports about itself."""
+        return reported_metrics(self._watching.metric_rows(name))
+
+    def node(self, name: str) -> Node:
+        """Return what the view of a name shows: an external service, a stage, or the first stage."""
+        return self._watching.external(name) or self._watching.node(name)
 
     def _spec(self, node: Node, stage: Stage, operation: str) -> str:
         """Return the notation of the delay that a stage or its operation has now, "" for none.

@@ -13,6 +13,7 @@ from simulator.console.page.news import News
 from simulator.console.page.operations_panel import operations_panel, update_operations
 from simulator.console.page.paths import controls_path, stage_path, traces_path
 from simulator.console.page.words import aria, counted, kind_class, rate_text, share_text, short, time_text
+from simulator.console.reported.figures import OwnFigures
 from simulator.console.system.external import ExternalFigures
 from simulator.console.system.picture import Node, NodeState
 from simulator.topology.kinds import Kind
@@ -112,11 +113,26 @@ def update_stage(news: News, node: Node) -> None:
     news.text("stage-p99", time_text(figures.p99_seconds))
     news.text("stage-errors", share_text(figures.error_ratio))
     if not isinstance(figures, StageFigures):
+        news.text("stage-own", own_figures_text(node.own))
         return
     update_operations(news, figures.operations)
     news.text("stage-busy", f"{figures.workers_busy:,.0f} of {figures.workers:,.0f}")
     news.text("stage-queue", f"{figures.queue_depth:,.0f} of {figures.queue_capacity:,.0f}")
     news.text("stage-inside", f"{figures.in_flight:,.0f}")
+
+
+def own_figures_text(own: OwnFigures | None) -> str:
+    """Return the figures of its requests that an external service reports itself, "" if it reports none."""
+    if own is None:
+        return ""
+    names = " and ".join(own.metrics)
+    if math.isnan(own.rate_per_second):
+        return f"Its requests: {names}, not known yet over which time."
+    return (
+        f"Its requests: {rate_text(own.rate_per_second)}, p50 {time_text(own.p50_seconds)}, p99"
+        f" {time_text(own.p99_seconds)}, {share_text(own.error_ratio)} errors, over the last"
+        f" {time_text(own.over_seconds)} (by the buckets of {names})."
+    )
 
 
 def no_spans_text(spec: str, noun: str) -> str:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from simulator.console.metrics.figures import CallFigures, StageFigures
-from simulator.console.system.external import NO_EXTERNAL_SERVICES, ExternalFigures, ExternalServices
+from simulator.console.reported.figures import OwnFigures
+from simulator.console.system.external import (
+    MAX_SERVICES,
+    NO_EXTERNAL_SERVICES,
+    ExternalFigures,
+    ExternalServices,
+)
 from simulator.topology.graph import edges
 from simulator.topology.kinds import Kind
 from simulator.topology.model import Stage, Topology
@@ -18,6 +24,8 @@ QUEUE_RATIO_DEGRADED = 0.8
 EXTERNAL_ROLE = "external"
 _NOTHING_KNOWN = StageFigures()
 _NO_CALLS = CallFigures()
+_NO_FIGURES = ExternalFigures(math.nan, math.nan, math.nan, math.nan)
+NOBODY_REPORTS: Mapping[str, OwnFigures | None] = {}
 
 
 class NodeState(StrEnum):
@@ -34,6 +42,8 @@ class Node:
     """One stage or external service; `reason` says in words why it is not OK, "" if it is.
 
     `is_external` says that the run did not start it; `product` is what a database or cache is, "" if that is unknown.
+    `own` are the figures that an external service reports about itself, None if it reports none. If there are no spans
+    to count its requests, `figures` are its own.
     """
 
     name: str
@@ -44,6 +54,8 @@ class Node:
     figures: StageFigures | ExternalFigures
     kind: Kind = Kind.SERVICE
     product: str = ""
+    own: OwnFigures | None = None
+    has_spans: bool = True
 
     @property
     def noun(self) -> str:
@@ -75,15 +87,30 @@ class SystemPicture:
 
 
 def picture(
-    topology: Topology, figures: Mapping[str, StageFigures], external: ExternalServices = NO_EXTERNAL_SERVICES
+    topology: Topology,
+    figures: Mapping[str, StageFigures],
+    external: ExternalServices = NO_EXTERNAL_SERVICES,
+    reporting: Mapping[str, OwnFigures | None] = NOBODY_REPORTS,
 ) -> SystemPicture:
-    """Return the picture; of a stage without figures nothing is known yet."""
+    """Return the picture; of a stage without figures nothing is known yet.
+
+    `reporting` are external services that send metrics or log records, with the figures of their requests.
+    """
     nodes = [_stage_node(name, stage, figures.get(name, _NOTHING_KNOWN)) for name, stage in topology.started.items()]
     services = dict(external.services)
     for name in topology.stages.keys() - topology.started:
         services[name] = _called_figures(name, figures, services.get(name))
-    nodes += [_external_node(name, found) for name, found in sorted(services.items())]
+    others = [name for name in reporting if name not in services]
+    services |= dict.fromkeys(others[: max(0, MAX_SERVICES - len(services))], _NO_FIGURES)
+    nodes += [
+        _external_node(name, found, reporting.get(name), name not in others) for name, found in sorted(services.items())
+    ]
     return SystemPicture(tuple(nodes), tuple(_edges(topology, figures, external)))
+
+
+def silent_node(name: str) -> Node:
+    """Return an external service of which nothing was heard lately."""
+    return _external_node(name, _NO_FIGURES, None, has_spans=True)
 
 
 def state_of(figures: StageFigures) -> tuple[NodeState, str]:
@@ -141,14 +168,16 @@ def _called_figures(name: str, figures: Mapping[str, StageFigures], traced: Exte
     )
 
 
-def _external_node(name: str, figures: ExternalFigures) -> Node:
+def _external_node(name: str, figures: ExternalFigures, own: OwnFigures | None, has_spans: bool) -> Node:
+    if own is not None and not has_spans:
+        figures = ExternalFigures(own.rate_per_second, own.p50_seconds, own.p99_seconds, own.error_ratio)
     if not figures.rate_per_second > 0:
-        state, reason = NodeState.IDLE, "no messages"
+        state, reason = NodeState.IDLE, "no messages" if has_spans or own is not None else "no spans"
     elif figures.error_ratio >= ERROR_RATIO_DEGRADED:
         state, reason = NodeState.DEGRADED, _errors(figures.error_ratio)
     else:
         state, reason = NodeState.OK, ""
-    return Node(name, EXTERNAL_ROLE, True, state, reason, figures, Kind.EXTERNAL)
+    return Node(name, EXTERNAL_ROLE, True, state, reason, figures, Kind.EXTERNAL, own=own, has_spans=has_spans)
 
 
 def _edges(topology: Topology, figures: Mapping[str, StageFigures], external: ExternalServices) -> Iterator[Edge]:

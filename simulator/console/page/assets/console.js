@@ -125,6 +125,7 @@
       tick: (count, before, answered) => ask(before, answered),
       list_tick: (count, before) => every(2, count, before, "trace-list"),
       lines_tick: (count, before) => every(4, count, before, "stage-lines"),
+      reported_tick: (count, before) => every(4, count, before, "reported"),
       trace_tick: (count, before) => every(2, count, before),
       once: (shown, before) => (shown && !before ? true : nothing()),
       charts_tick: (count, before) => every(4, count, before),
@@ -132,7 +133,7 @@
         const same = found && asked && found.asked.search === asked.search;
         return !found || (same && held("trace-list")) ? [nothing(), nothing()] : [found.rows, found.asked];
       },
-      show_lines: (lines) => (!lines || held("stage-lines") ? nothing() : lines),
+      show_lines: (lines, list) => (!lines || held(list || "stage-lines") ? nothing() : lines),
       // The address of a search can be saved and shared; the view stays as it is.
       note_search: (asked) => {
         if (asked && location.pathname === "/traces") history.replaceState(history.state, "", `/traces${asked.search}`);

@@ -117,8 +117,8 @@ def test_the_policy_can_name_the_inline_scripts(page):
 
 def test_whatever_a_callback_needs_is_laid_out_somewhere(run, page):
     """No callback asks for or fills an element that neither the frame nor any view has."""
-    run.store.add(request(parse=[span(1, 1)]))
-    views = ["/", "/traces", f"/traces/{trace_hex(1)}", "/stages/parse", "/controls"]
+    run.store.add(request(parse=[span(1, 1)], bank=[span(1, 2)]))
+    views = ["/", "/traces", f"/traces/{trace_hex(1)}", "/stages/parse", "/stages/bank", "/controls"]
     there = {place for place in ids(page.app.layout) if isinstance(place, str)}
     there |= {place for path in views for place in ids(page.answers.view(path, "")[0]) if isinstance(place, str)}
     there |= {place for part in whole_charts() for place in ids(part)}

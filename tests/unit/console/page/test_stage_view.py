@@ -164,6 +164,7 @@ def test_an_external_service_has_fewer_figures():
         "stage-p50",
         "stage-p99",
         "stage-errors",
+        "stage-own",
     }
     assert figures_text(figures) == {"rate": "1.0/s", "p50": "100ms", "p99": "-", "errors": "0 %"}
 

@@ -9,6 +9,7 @@ import pytest
 from simulator.console.metrics.figures import CallFigures, StageFigures
 from simulator.console.page.drawing import draw
 from simulator.console.page.news import News
+from simulator.console.page.paths import stage_path
 from simulator.console.page.system_view import CHARTS, system_view, update_system, whole_charts
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import picture
@@ -186,21 +187,21 @@ def test_the_canvas_holds_all_cards():
 
 
 def test_an_external_service_has_a_smaller_card():
-    """An external service has neither a delay nor workers; its card links to its traces."""
+    """An external service has neither a delay nor workers; its card leads to what is known of it."""
     view, news = laid(shipped(), external=external_of("web", calls={("web", "parse"): CallFigures(1.0, 0.0)}))
     card = by_id(view, "n4")
-    assert (card.href, card.className) == ("/traces?stage=web", "card ok external kind-external")
+    assert (card.href, card.className) == ("/stages/web", "card ok external kind-external")
     assert [part for part in ids(card) if part.endswith(("-busy", "-queue", "-delay"))] == []
     assert (news.texts["n4-p99"], news.edges[-1]["kind"]) == ("200ms", "external")
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_an_external_name_is_text(name):
-    """Whatever a service calls itself stands there as its name, and leads to its traces."""
+    """Whatever a service calls itself stands there as its name, and leads to its own view."""
     view, news = laid(shipped(), external=external_of(name))
     assert_harmless(view)
     assert name in texts(view)
-    assert [address for address in addresses(view) if address.startswith("/traces?stage=")]
+    assert stage_path(name) in addresses(view)
     assert not {"<", '"'} & set("".join([*news.texts, *news.kinds, *news.kinds.values(), news.drawing]))
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from simulator.console.metrics.figures import CallFigures, StageFigures
+from simulator.console.reported.figures import OwnFigures
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import Edge, NodeState, picture, state_of
 from simulator.topology.kinds import Kind
@@ -33,6 +34,35 @@ def topology(**calls):
 
 def calling(called, rate, error_ratio=0.0):
     return figures(calls={called: CallFigures(rate, error_ratio)})
+
+
+def test_services_that_report_about_themselves_are_there_too():
+    """With their own figures where there are no spans to count their requests, and in words what is known of them."""
+    traced = ExternalServices(services={"bank": ExternalFigures(2.0, 0.1, 0.2, 0.0)})
+    own = OwnFigures(rate_per_second=3.0, p50_seconds=0.3, p99_seconds=0.4, error_ratio=0.5, over_seconds=60.0)
+    found = picture(topology(), {}, traced, {"bank": own, "shop": own, "logger": None, "idle": OwnFigures()})
+    nodes = {node.name: node for node in found.nodes if node.is_external}
+    assert list(nodes) == ["bank", "idle", "logger", "shop"]
+    assert (nodes["bank"].figures, nodes["bank"].own, nodes["bank"].has_spans) == (traced.services["bank"], own, True)
+    assert nodes["shop"].figures == ExternalFigures(3.0, 0.3, 0.4, 0.5)
+    assert (nodes["shop"].has_spans, nodes["shop"].state, nodes["shop"].reason) == (
+        False,
+        NodeState.DEGRADED,
+        "50 % errors",
+    )
+    assert [(nodes[name].state, nodes[name].reason) for name in ("idle", "logger")] == [
+        (NodeState.IDLE, "no messages"),
+        (NodeState.IDLE, "no spans"),
+    ]
+
+
+def test_the_number_of_external_services_has_a_bound():
+    """Those with spans first; a picture with more would be unreadable."""
+    traced = ExternalServices(services={f"t{n}": ExternalFigures(2.0, 0.1, 0.2, 0.0) for n in range(48)})
+    found = picture(topology(), {}, traced, {f"r{n}": None for n in range(20)})
+    names = [node.name for node in found.nodes if node.is_external]
+    assert len(names) == 50
+    assert {f"t{n}" for n in range(48)} < set(names)
 
 
 def test_every_stage_is_there_in_the_order_of_the_topology():
