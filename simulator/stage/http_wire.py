@@ -42,6 +42,8 @@ from simulator.topology.settings import Downstream
 
 # Opens the client's span of a request to a database; the function that it yields takes the status of the answer.
 DatabaseSpan = Callable[["OutgoingRequest"], AbstractContextManager[Callable[[int], None]]]
+# Called with a request that has ended, the address of the instance, its error.type ("" for none) and its duration.
+OnRequest = Callable[["OutgoingRequest", str, str, float], None]
 _CLIENT_ERROR = 400
 # Servers ask for the length of these even if it is 0.
 _WITH_A_BODY = ("POST", "PUT", "PATCH")
@@ -54,7 +56,8 @@ class OutgoingRequest(requests.PreparedRequest):
     `template` is its path with {names} in it, "" if the called stage has only one path, and `span` the name of the
     operation's spans, "" for method and path. `database` is the operation if it is a database's. `is_stage` means that
     it goes to a stage of the same topology. `withheld` is set when that stage announces that an injected fault may
-    withhold its answer. `relayed` is the request of a client that it relays; the answer is kept if `keeps_answer`.
+    withhold its answer, and `status` when the answer has come. `relayed` is the request of a client that it
+    relays; the answer is kept if `keeps_answer`.
     """
 
     downstream = ""
@@ -67,6 +70,7 @@ class OutgoingRequest(requests.PreparedRequest):
     relayed: RelayedRequest | None = None
     keeps_answer = False
     withheld = False
+    status: int | None = None
     on_withheld: Callable[[], None] | None = None
 
     def on_interim(self, headers: CaseInsensitiveDict[str]) -> None:
@@ -82,7 +86,7 @@ class HttpWire:
 
     `time_limit(seconds)` bounds each request, whatever the transport waits for. `variables` are the values of the
     environment variables that headers name. The secret in `identity` is sent only to stages. The decisions named in
-    `in_baggage` are sent as W3C baggage too.
+    `in_baggage` are sent as W3C baggage too. `on_request` is called when a request has ended that goes to no database.
     """
 
     def __init__(
@@ -96,8 +100,10 @@ class HttpWire:
         identity: RunIdentity = RunIdentity(),  # noqa: B008 - it is frozen
         database_span: DatabaseSpan | None = None,
         in_baggage: frozenset[str] = frozenset(),
+        on_request: OnRequest | None = None,
     ) -> None:
         self._in_baggage = in_baggage
+        self._on_request = on_request
         self._session = make_session(adapter)
         self._now = now
         self._time_limit = time_limit
@@ -121,6 +127,20 @@ class HttpWire:
     def send(self, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float) -> Reply:
         """Send a request and wait for the reply."""
         request = self._request(outgoing)
+        if self._on_request is None or request.database is not None:
+            return self._answer_to(request, outgoing, timeout_seconds, connect_seconds)
+        begin, outcome = self._now(), CallOutcome.ABANDONED
+        try:
+            reply = self._answer_to(request, outgoing, timeout_seconds, connect_seconds)
+            outcome = reply.outcome
+            return reply
+        finally:
+            error = _error_type(request.status, outcome)
+            self._on_request(request, outgoing.address, error, self._now() - begin)
+
+    def _answer_to(
+        self, request: OutgoingRequest, outgoing: WireRequest, timeout_seconds: float, connect_seconds: float
+    ) -> Reply:
         if outgoing.relay is not None:
             outgoing.relay.answer = None
         relays = request.relayed is not None
@@ -159,9 +179,11 @@ class HttpWire:
             return response
 
     def _send(self, request: OutgoingRequest, timeouts: tuple[float, float]) -> requests.Response:
-        return self._session.send(
+        response = self._session.send(
             request, timeout=timeouts, allow_redirects=False, stream=True, verify=True, cert=None, proxies={}
         )
+        request.status = response.status_code
+        return response
 
     def _reply(self, request: OutgoingRequest, response: requests.Response) -> Reply:
         status = response.status_code
@@ -247,6 +269,13 @@ class HttpWire:
         if found is None:
             found = self._resolved[headers] = headers.resolved(self._variables)
         return found
+
+
+def _error_type(status: int | None, outcome: CallOutcome) -> str:
+    """Return error.type by OpenTelemetry's conventions: the status of a refusal, or how it ended without one."""
+    if status is not None and status >= _CLIENT_ERROR:
+        return str(status)
+    return "" if outcome is CallOutcome.OK else str(outcome)
 
 
 def addresses_of(downstreams: Sequence[Downstream]) -> dict[str, tuple[str, ...]]:

@@ -12,13 +12,14 @@ from opentelemetry import trace
 from simulator.engine.runtime import Runtime
 from simulator.engine.sender import Sender
 from simulator.stage.connection import connect
-from simulator.stage.http_wire import DatabaseSpan, HttpWire, OutgoingRequest, addresses_of, resending
+from simulator.stage.http_wire import DatabaseSpan, HttpWire, OnRequest, OutgoingRequest, addresses_of, resending
 from simulator.stage.lookups import Lookups
 from simulator.stage.signals import Signals
 from simulator.stage.transport import LeanAdapter
 from simulator.stage.travel import RunIdentity
 from simulator.stage.trust import make_tls
 from simulator.telemetry.logs import trace_keys
+from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.traces import current_trace
 from simulator.topology.model import Stage
 from simulator.topology.settings import Downstream, StageSettings
@@ -63,6 +64,7 @@ def make_sender(
         identity,
         _database_span(settings, signals.provider),
         _in_baggage(settings.stage),
+        _on_request(signals.metrics),
     )
     return Sender(addresses_of(settings.downstreams), wire, runtime.now, _on_ejection(signals))
 
@@ -92,6 +94,13 @@ def _on_ejection(signals: Signals) -> Callable[[str, str, bool], None]:
             signals.logger.info("instance.restored", downstream=downstream, url=redacted(url))
 
     return tell
+
+
+def _on_request(metrics: Metrics) -> OnRequest:
+    def record(request: OutgoingRequest, address: str, error: str, seconds: float) -> None:
+        metrics.record_request(request.method or "", address, request.status, error, seconds)
+
+    return record
 
 
 def _on_resend(signals: Signals) -> Callable[[OutgoingRequest], None]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
@@ -40,6 +41,8 @@ OTHER_METHOD = "_OTHER"  # OpenTelemetry's value for an unknown method
 # send decisions, and what is beyond this counts under one value.
 MAX_COMBINATIONS = 5000
 OTHER_VALUE = "_OTHER"
+OTHER_STATUS = "other"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 
 
@@ -86,6 +89,7 @@ class Metrics(Sink):
         self._requests: dict[tuple[str, Outcome], Any] = {}
         self._accepted: dict[tuple[str, Outcome], Any] = {}
         self._attempts: dict[tuple[str, str, str], Any] = {}
+        self._client_requests: dict[tuple[str, str, int | None, str], Any] = {}
         self._calls: dict[tuple[str, str, CallOutcome], Any] = {}
         self._databases = measured.databases
         self._database_operations: dict[tuple[str, str, str], Any] = {}
@@ -169,6 +173,14 @@ class Metrics(Sink):
         """Record a request that was not a message: a wrong path or method. An unknown method becomes _OTHER."""
         self._request(method if method in METHODS else OTHER_METHOD, route, str(code), self._no_labels).observe(seconds)
 
+    def record_request(self, method: str, address: str, status: int | None, error: str, seconds: float) -> None:
+        """Record a request of this stage that has ended; `address` is the called instance's, of the topology."""
+        key = (method, address, status, error)
+        child = self._client_requests.get(key)
+        if child is None:
+            child = self._client_requests[key] = self._client_series(method, address, status, error)
+        child.observe(seconds)
+
     def record_due(self, lag_seconds: float) -> None:
         """Record that a message was due, and how late it started."""
         self._due.inc()
@@ -234,6 +246,18 @@ class Metrics(Sink):
             child = self._families.series(catalogue.DATABASE_DURATION, **labels, error_type=error)
             self._database_operations[downstream, operation, error] = child
         return child
+
+    def _client_series(self, method: str, address: str, status: int | None, error: str) -> Any:
+        parts = urlsplit(address)
+        is_known = status is None or status in _STATUSES
+        return self._families.series(
+            catalogue.HTTP_CLIENT_DURATION,
+            http_request_method=method if method in METHODS else OTHER_METHOD,
+            server_address=parts.hostname or "",
+            server_port=str(parts.port or _DEFAULT_PORTS.get(parts.scheme) or ""),
+            http_response_status_code="" if status is None else str(status) if is_known else OTHER_STATUS,
+            error_type=error if is_known or not error.isdecimal() else OTHER_VALUE,
+        )
 
     def _operation(self, operation: str) -> _OperationSeries:
         series = self._operations[operation] = _OperationSeries(self._families, operation, bool(self._labels))
@@ -349,4 +373,4 @@ def code_label(code: int | None, outcome: CallOutcome) -> str:
     """Return an attempt's label `code`: its status, `other` for one unknown to HTTP, or its outcome without one."""
     if code is None:
         return str(outcome)
-    return str(code) if code in _STATUSES else "other"
+    return str(code) if code in _STATUSES else OTHER_STATUS

@@ -106,3 +106,16 @@ def test_the_last_figures_are_those_of_metrics(shown):
         assert {key for key in last[name] if key[0].startswith(OURS) and "_per_second" not in key[0]} == set(samples)
     handled = {key: value for key, value in last["page"].items() if key[0] == "simulator_messages_total"}
     assert sum(handled.values()) == MESSAGES
+
+
+def test_each_attempt_is_also_under_opentelemetry_s_name(shown):
+    """The requests of the client are as many as the attempts, and as many as failed have the status as error.type."""
+
+    def total(name, **labels):
+        found = ((dict(have), value) for (sample, have), value in shown.samples["start"].items() if sample == name)
+        return sum(value for have, value in found if labels.items() <= have.items())
+
+    attempts, sent = "simulator_downstream_attempt_duration_seconds_count", "http_client_request_duration_seconds_count"
+    assert total(attempts) == total(sent) == MESSAGES
+    assert total(attempts, code="503") == total(sent, error_type="503", http_response_status_code="503") > 0
+    assert total(sent, server_address="127.0.0.1", http_request_method="POST") == MESSAGES

@@ -40,6 +40,8 @@ ATTRIBUTES = {
     "http_request_method": "http.request.method",
     "http_response_status_code": "http.response.status_code",
     "http_route": "http.route",
+    "server_address": "server.address",
+    "server_port": "server.port",
 }
 
 _counter = partial(Metric, kind=MetricKind.COUNTER)
@@ -140,6 +142,16 @@ DATABASE_DURATION = _histogram(
     buckets=DATABASE_BUCKETS,
     convention=Convention.OPENTELEMETRY,
     recorded="attempted",
+)
+HTTP_CLIENT_DURATION = _histogram(
+    name="http_client_request_duration_seconds",
+    help="Duration of HTTP client requests",
+    note=": each attempt at a call that goes to no database",
+    unit="seconds",
+    labels=("http_request_method", "server_address", "server_port", "http_response_status_code", "error_type"),
+    buckets=HTTP_BUCKETS,
+    convention=Convention.OPENTELEMETRY,
+    recorded="record_request",
 )
 PIPELINE_DURATION = _duration(
     name="simulator_pipeline_duration_seconds",

@@ -17,7 +17,7 @@ def test_the_series_are_those_of_a_live_stage(tmp_path):
     """A live stage exports the known series, and no others, with the known labels but those of operations."""
     with running_stage(tmp_path, "--downstream", "http://127.0.0.1:9/", "--faults", "hang(1ms, 100%)") as stage:
         post(stage.port, b"hi")
-        kinds = re.findall(r"^# TYPE ((?:simulator|http_server|db_client)_\w+) (\w+)$", stage.metrics(), re.MULTILINE)
+        kinds = re.findall(r"^# TYPE ((?:simulator|http|db_client)_\w+) (\w+)$", stage.metrics(), re.MULTILINE)
         samples = stage.samples()
     exported = {
         f"{name}{suffix}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import pytest
@@ -225,3 +226,41 @@ def test_the_secret_of_the_run_is_told_to_stages_alone(serve, is_stage, told):
         sender.attempt()
     lines = heads[0].decode().lower().split("\r\n")
     assert [line for line in lines if "s3cret" in line] == ([] if told is None else ["x-simulator-secret: s3cret"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "error"),
+    [
+        (OK, 200, ""),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 503, "503"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", None, "broken"),
+        (b"", None, "broken"),
+    ],
+)
+def test_each_request_is_told_when_it_has_ended(serve, answer, status, error):
+    """Its method, the instance's address, the status of a whole answer, and error.type by the conventions."""
+    seen = []
+
+    def behave(connection):
+        read_request(connection)
+        connection.sendall(answer)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    def on_request(request, address, error, seconds):
+        seen.append((request.method, address, request.status, error))
+        assert seconds > 0
+
+    with serve(behave) as server, sending(server.downstream(), on_request=on_request) as sender:
+        sender.attempt()
+        (url,) = server.downstream().urls
+    assert seen == [("POST", url, status, error)]
+
+
+def test_a_request_that_nobody_takes_is_told(serve):
+    """Where nothing listens there is no status, and the error is what became of the attempt."""
+    seen = []
+    with serve(answering(OK)) as server:
+        downstream = server.downstream()
+    with sending(downstream, on_request=lambda request, *told: seen.append((request.status, told[1]))) as sender:
+        sender.attempt()
+    assert seen == [(None, "unreachable")]

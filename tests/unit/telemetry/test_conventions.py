@@ -80,7 +80,11 @@ TYPES = {
 OF_THE_SDK = {"exception.escaped"}
 # The metrics of model/http/metrics.yaml and model/db/metrics.yaml, with their units, which Prometheus writes out at the
 # end of a name.
-METRIC_UNITS = {"db.client.operation.duration": "s", "http.server.request.duration": "s"}
+METRIC_UNITS = {
+    "db.client.operation.duration": "s",
+    "http.client.request.duration": "s",
+    "http.server.request.duration": "s",
+}
 PROMETHEUS_UNITS = {"s": "seconds"}
 
 

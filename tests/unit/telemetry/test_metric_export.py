@@ -244,8 +244,8 @@ class Collector:
         pass
 
 
-def exported_stage(rig, collector, **batching):
-    queue = ExportQueue(PatientExporter(collector, lambda: 0.0), Batching(every_millis=1, **batching))
+def exported_stage(rig, collector, every_millis=1, **batching):
+    queue = ExportQueue(PatientExporter(collector, lambda: 0.0), Batching(every_millis=every_millis, **batching))
     account = ExportAccount(make_logger([].append, "info"), lambda count: None, "", Signal.METRICS)
     return StageMetrics(queue, RESOURCE, account, rig.reader, rig.metrics.roll), account
 
@@ -253,7 +253,7 @@ def exported_stage(rig, collector, **batching):
 def test_the_last_state_is_exported_at_the_end():
     """The end of a stage exports what it has counted by then, in batches of the size that is asked for."""
     rig, collector = Exported(), Collector()
-    stage, account = exported_stage(rig, collector, batch_items=16)
+    stage, account = exported_stage(rig, collector, every_millis=600_000, batch_items=16)
     rig.metrics.handled(record())
     stage.close(20.0)
     points = [point for batch in collector.batches for point in batch]

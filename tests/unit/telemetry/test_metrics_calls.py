@@ -84,3 +84,24 @@ def test_whatever_is_answered_the_codes_are_a_closed_set(codes):
     known = {str(code) for code in (*range(100, 104), *range(200, 209), 226, *range(300, 309), *range(400, 512))}
     assert {code_label(code, CallOutcome.ERROR_STATUS) for code in codes} <= known | {"other"}
     assert [code_label(code, CallOutcome.OK) for code in (204, 404, 503)] == ["204", "404", "503"]
+
+
+CLIENT = "http_client_request_duration_seconds_count"
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status", "error", "labels"),
+    [
+        ("POST", "http://127.0.0.1:8081/messages", 200, "", ("POST", "127.0.0.1", "8081", "200", "")),
+        ("GET", "https://shop.example", 404, "404", ("GET", "shop.example", "443", "404", "404")),
+        ("BREW", "http://[::1]/pot", None, "timeout", ("_OTHER", "::1", "80", "", "timeout")),
+        ("PUT", "http://a:1", 799, "799", ("PUT", "a", "1", "other", "_OTHER")),
+    ],
+)
+def test_requests_under_opentelemetry_s_name(method, address, status, error, labels):
+    """Every label is of a closed set: an unknown method or status counts under one value, and a port is told."""
+    rig = Rig()
+    for _ in range(2):
+        rig.metrics.record_request(method, address, status, error, 0.25)
+    names = ("http_request_method", "server_address", "server_port", "http_response_status_code", "error_type")
+    assert rig.sample(CLIENT, **dict(zip(names, labels, strict=True))) == 2

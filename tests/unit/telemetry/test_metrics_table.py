@@ -55,6 +55,7 @@ def whole_stage():
     metrics.record_ejection("enrich")
     metrics.record_resend("enrich")
     metrics.record_control("read")
+    metrics.record_request("POST", "http://127.0.0.1:1", 200, "", 0.5)
     metrics.handled(record(Outcome.DELIVERED, came=arrival(request="parse"), faults=("error",), answer_seconds=0.125))
     metrics.record_due(0.0)
     time.advance(1.0)
