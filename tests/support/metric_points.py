@@ -57,7 +57,7 @@ def histogram(
     counts: Sequence[int],
     at: float,
     start: float | None = 0.0,
-    bounds: Sequence[float] = (0.1, 1.0),
+    bounds: Sequence[float] = (0.1, 0.3),
     name: str = REQUESTS,
     unit: str = "s",
     temporality: Any = CUMULATIVE,

@@ -91,7 +91,9 @@ def own_text(node: Node) -> str:
     if not node.has_spans:
         return "by its own metrics: it sends no spans"
     share = f", {share_text(own.error_ratio)} errors" if own.error_ratio > 0 else ""
-    return f"itself: {rate_text(own.rate_per_second)}, p99 {time_text(own.p99_seconds)}{share}"
+    # A bound says little in so few words.
+    took = f"mean {time_text(own.mean_seconds)}" if own.p99.is_bound else f"p99 {time_text(own.p99.value)}"
+    return f"itself: {rate_text(own.rate_per_second)}, {took}{share}"
 
 
 def kind_text(node: Node) -> str:

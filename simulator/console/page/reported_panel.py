@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import html
 
-from simulator.console.page.amounts import amount_text
+from simulator.console.page.amounts import amount_text, percentile_text
 from simulator.console.page.words import counted, rate_text, short
 from simulator.console.reported.figures import MetricFigures, MetricRow
 from simulator.console.reported.points import MetricKind
@@ -52,8 +52,9 @@ def figures_text(kind: MetricKind, unit: str, figures: MetricFigures) -> str:
     if kind is MetricKind.HISTOGRAM:
         if not figures.rate_per_second > 0:
             return f"{_count(figures.value)} so far, none lately"
-        spread = f"p50 {amount_text(figures.p50, unit)}, p99 {amount_text(figures.p99, unit)}"
-        return f"{rate_text(figures.rate_per_second)}, {spread}"
+        mean = "" if math.isnan(figures.mean) else f"mean {amount_text(figures.mean, unit)}, "
+        spread = f"p50 {percentile_text(figures.p50, unit)}, p99 {percentile_text(figures.p99, unit)}"
+        return f"{rate_text(figures.rate_per_second)}, {mean}{spread}"
     if kind is MetricKind.COUNTER:
         rate = "" if math.isnan(figures.rate_per_second) else f", {rate_text(figures.rate_per_second)}"
         return f"{amount_text(figures.value, unit)}{rate}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dash import dcc, html
 
 from simulator.console.metrics.figures import StageFigures
+from simulator.console.page.amounts import percentile_text
 from simulator.console.page.charts import CHART_PIXELS, chart
 from simulator.console.page.news import News
 from simulator.console.page.operations_panel import operations_panel, update_operations
@@ -129,9 +130,10 @@ def own_figures_text(own: OwnFigures | None) -> str:
     if math.isnan(own.rate_per_second):
         return f"Its requests: {names}, not known yet over which time."
     return (
-        f"Its requests: {rate_text(own.rate_per_second)}, p50 {time_text(own.p50_seconds)}, p99"
-        f" {time_text(own.p99_seconds)}, {share_text(own.error_ratio)} errors, over the last"
-        f" {time_text(own.over_seconds)} (by the buckets of {names})."
+        f"Its requests: {rate_text(own.rate_per_second)}, mean {time_text(own.mean_seconds)},"
+        f" p50 {percentile_text(own.p50, 's')}, p99 {percentile_text(own.p99, 's')},"
+        f" {share_text(own.error_ratio)} errors, over the last {time_text(own.over_seconds)}"
+        f" (by the buckets of {names})."
     )
 
 

@@ -11,6 +11,8 @@ from typing import Protocol
 # A bucket of this scale is 9 % wide: as good as a percentile on a page has to be, and at most a few hundred buckets.
 MAX_SCALE = 3
 MAX_BUCKETS = 1024
+# Upper by lower bound. The bounds that OpenTelemetry advises for durations are 2.5 apart at most.
+_MAX_WIDTH = 4.0
 
 
 @dataclass(frozen=True)
@@ -128,15 +130,27 @@ class ExponentialBuckets:
         return math.inf if exponent >= 1024 else 2.0**exponent
 
 
-def percentile(ranges: Iterable[Range], q: float) -> float:
+@dataclass(frozen=True)
+class Percentile:
+    """A percentile from ranges; `is_bound` says that it is not known any better than to be at most that value."""
+
+    value: float = math.nan
+    is_bound: bool = False
+
+
+UNKNOWN = Percentile()
+
+
+def percentile(ranges: Iterable[Range], q: float) -> Percentile:
     """Return the value below which the share `q` lies, taken as evenly distributed within each range; NaN without any.
 
-    A range without an end counts as its other bound, as in Prometheus.
+    A range without an end counts as its other bound, as in Prometheus. In a range as wide as from 0 to 5 seconds, which
+    is the first one of an instrument that nobody gave better bounds, any value within would be made up.
     """
     finite = [_finite(one) for one in ranges if one.weight > 0]
     total = math.fsum(one.weight for one in finite)
     if not total > 0:
-        return math.nan
+        return UNKNOWN
     wanted = q * total
     bounds = sorted({bound for one in finite for bound in (one.lower, one.upper)})
     low, high = 0, len(bounds) - 1
@@ -147,12 +161,14 @@ def percentile(ranges: Iterable[Range], q: float) -> float:
         else:
             low = middle + 1
     if not low:
-        return bounds[0]
+        return Percentile(bounds[0])
     before, after = bounds[low - 1], bounds[low]
     under, over = _below(finite, before), _below(finite, after, is_open=True)
     if over <= under or wanted >= over:  # all of it lies at the bound itself
-        return after
-    return before + (after - before) * (wanted - under) / (over - under)
+        return Percentile(after)
+    if after > 0 and before < after / _MAX_WIDTH:
+        return Percentile(after, is_bound=True)
+    return Percentile(before + (after - before) * (wanted - under) / (over - under))
 
 
 def _finite(one: Range) -> Range:

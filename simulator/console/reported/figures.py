@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from simulator.console.reported.buckets import Range, percentile
+from simulator.console.reported.buckets import UNKNOWN, Percentile, Range, percentile
 from simulator.console.reported.points import MetricKind
 from simulator.console.reported.series import Interval, Series
 from simulator.console.reported.store import ReportedMetric, ReportedMetrics
@@ -31,13 +31,14 @@ _MAX_SERIES_SHOWN = 20
 class OwnFigures:
     """The requests of a service by its own metrics; NaN for unknown figures.
 
-    Requests per second, percentiles in seconds (from buckets), the share that failed, and over how many seconds.
-    `metrics` are the names of the metrics that they come from.
+    Requests per second, their mean and percentiles in seconds (from buckets), the share that failed, and over how many
+    seconds. `metrics` are the names of the metrics that they come from.
     """
 
     rate_per_second: float = math.nan
-    p50_seconds: float = math.nan
-    p99_seconds: float = math.nan
+    mean_seconds: float = math.nan
+    p50: Percentile = UNKNOWN
+    p99: Percentile = UNKNOWN
     error_ratio: float = math.nan
     over_seconds: float = math.nan
     metrics: tuple[str, ...] = ()
@@ -56,8 +57,8 @@ class MetricFigures:
     high: float = math.nan
     rate_per_second: float = math.nan
     mean: float = math.nan
-    p50: float = math.nan
-    p99: float = math.nan
+    p50: Percentile = UNKNOWN
+    p99: Percentile = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,9 @@ def own_figures(store: ReportedMetrics, service: str, now_seconds: float) -> Own
     ranges = [one for rate in rates for one in rate.ranges]
     return OwnFigures(
         rate_per_second=total,
-        p50_seconds=percentile(ranges, 0.5),
-        p99_seconds=percentile(ranges, 0.99),
+        mean_seconds=math.fsum(rate.seconds for rate in rates) / total if total else math.nan,
+        p50=percentile(ranges, 0.5),
+        p99=percentile(ranges, 0.99),
         error_ratio=math.fsum(rate.per_second for rate in rates if rate.is_error) / total if total else math.nan,
         over_seconds=max(rate.over_seconds for rate in rates),
         metrics=tuple(name for name, _, _ in found),
@@ -108,9 +110,10 @@ def own_figures(store: ReportedMetrics, service: str, now_seconds: float) -> Own
 
 @dataclass(frozen=True)
 class _Rate:
-    """The requests of one series per second, by where their durations lie in seconds."""
+    """The requests of one series per second, the sum of their durations, and where these lie, in seconds."""
 
     per_second: float
+    seconds: float
     ranges: tuple[Range, ...]
     is_error: bool
     over_seconds: float
@@ -122,6 +125,7 @@ def _rates(metric: ReportedMetric, series: Iterable[Series]) -> list[_Rate]:
     return [
         _Rate(
             per_second=interval.count / interval.seconds,
+            seconds=interval.total * factor / interval.seconds,
             ranges=_per_second(interval, factor),
             is_error=_is_error(dict(one.attributes)),
             over_seconds=interval.seconds,

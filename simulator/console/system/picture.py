@@ -170,7 +170,8 @@ def _called_figures(name: str, figures: Mapping[str, StageFigures], traced: Exte
 
 def _external_node(name: str, figures: ExternalFigures, own: OwnFigures | None, has_spans: bool) -> Node:
     if own is not None and not has_spans:
-        figures = ExternalFigures(own.rate_per_second, own.p50_seconds, own.p99_seconds, own.error_ratio)
+        p50, p99 = (math.nan if one.is_bound else one.value for one in (own.p50, own.p99))
+        figures = ExternalFigures(own.rate_per_second, p50, p99, own.error_ratio)
     if not figures.rate_per_second > 0:
         state, reason = NodeState.IDLE, "no messages" if has_spans or own is not None else "no spans"
     elif figures.error_ratio >= ERROR_RATIO_DEGRADED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def run(tmp_path):
     run = watched(tmp_path)
     run.store.add(request(bank=[span(1, 1, at_ms=NOW_MS, ms=20)]))
     for service in ("bank", "shop"):
-        metrics = histogram((60, 0, 0), 60), counter("orders", 120, 60), gauge("cpu", 0.5)
+        metrics = histogram((0, 60, 0), 60, total=12.0), counter("orders", 120, 60), gauge("cpu", 0.5)
         run.watching.take_metrics(metrics_request(service, *metrics))
         records = [log_record(f"{service} {n}", UNIX_START * 10**9 + n, severity=13) for n in range(50)]
         run.watching.take_logs(logs_request(**{service: records}))
@@ -46,11 +48,11 @@ def test_its_view_has_figures_metrics_and_lines(run):
     assert "external service; these figures are by the spans of its requests" in texts(view)
     assert by_id(view, "stage-p50").children == "20.0ms"
     assert by_id(view, "stage-own").children == (
-        "Its requests: 1.0/s, p50 50.0ms, p99 99.0ms, 0 % errors, over the last 60.0s"
+        "Its requests: 1.0/s, mean 200ms, p50 200ms, p99 298ms, 0 % errors, over the last 60.0s"
         " (by the buckets of http.server.request.duration)."
     )
     rows = {texts(row)[0]: texts(row)[1] for row in answers.reported("bank")}
-    assert rows == {"cpu": "0.5", REQUESTS: "1.0/s, p50 50.0ms, p99 99.0ms", "orders": "120 orders, 2.0/s"}
+    assert rows == {"cpu": "0.5", REQUESTS: "1.0/s, mean 200ms, p50 200ms, p99 298ms", "orders": "120 orders, 2.0/s"}
     lines = answers.lines("bank")
     assert [texts(line)[1:4] for line in lines[:2]] == [["warn", "bank", "bank 49"], ["warn", "bank", "bank 48"]]
     assert len(lines) == 40
@@ -62,7 +64,7 @@ def test_a_service_without_spans_has_its_own_figures(run):
     assert "external service; these figures are by its own metrics, because it sends no spans" in texts(view)
     assert (by_id(view, "stage-rate").children, by_id(view, "stage-state").children) == ("1.0/s", "well")
     assert own_text(run.watching.external("shop")) == "by its own metrics: it sends no spans"
-    assert own_text(run.watching.external("bank")) == "itself: 1.0/s, p99 99.0ms"
+    assert own_text(run.watching.external("bank")) == "itself: 1.0/s, p99 298ms"
 
 
 def test_its_news_are_its_own(run):
@@ -100,6 +102,18 @@ def test_what_was_dropped_is_told(run):
     news, _ = frame.news("/", "", {"path": "/", "search": ""}, None)
     title = news["titles"]["status-traces"]
     assert title == "made room: 3 older log records; refused: 100 data points of series for which there is no room"
+
+
+def test_percentiles_that_buckets_do_not_tell_are_only_bounds(run):
+    """An instrument that nobody adjusted has all requests in its first bucket, to 5 seconds: the mean says more."""
+    run.watching.take_metrics(metrics_request("web", histogram((60, 0), 60, bounds=(5.0,), total=0.9)))
+    run.look()
+    assert own_text(replace(run.watching.external("web"), has_spans=True)) == "itself: 1.0/s, mean 15.0ms"
+    answers = StageAnswers(run.watching)
+    assert "mean 15.0ms, p50 < 5.00s, p99 < 5.00s" in by_id(answers.view("web", ""), "stage-own").children
+    assert by_id(answers.view("web", ""), "stage-p99").children == "-"
+    [row] = answers.reported("web")
+    assert texts(row)[1] == "1.0/s, mean 15.0ms, p50 < 5.00s, p99 < 5.00s"
 
 
 def rows_of(*metrics):

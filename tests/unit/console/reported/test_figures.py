@@ -24,12 +24,13 @@ def own(*metrics, now=0.0):
 
 def test_requests_are_those_of_the_server_s_duration():
     """Rate, percentiles from the buckets, errors by their attributes, and over how long."""
-    good = histogram((50, 40, 0), 60, attributes={"http.response.status_code": 200})
-    bad = histogram((0, 10, 0), 60, attributes={"http.response.status_code": 503, "error.type": "503"})
+    good = histogram((50, 40, 0), 60, total=9.0, attributes={"http.response.status_code": 200})
+    bad = histogram((0, 10, 0), 60, total=3.0, attributes={"http.response.status_code": 503, "error.type": "503"})
     figures = own(good, bad)
     assert figures.rate_per_second == pytest.approx(100 / 60)
-    assert (figures.p50_seconds, figures.error_ratio) == (pytest.approx(0.1), pytest.approx(0.1))
-    assert figures.p99_seconds == pytest.approx(0.1 + 0.9 * 49 / 50)
+    assert (figures.p50.value, figures.error_ratio) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert figures.p99.value == pytest.approx(0.1 + 0.2 * 49 / 50)
+    assert figures.mean_seconds == pytest.approx(0.12)
     assert (figures.over_seconds, figures.metrics) == (60, (REQUESTS,))
 
 
@@ -55,13 +56,13 @@ def test_what_counts_as_an_error(attributes, ratio):
 def test_an_older_name_counts_in_milliseconds_unless_the_newer_one_is_there():
     """A service that changes from one convention to the other sends both, and its requests count once."""
     old = histogram((0, 60, 0), 60, bounds=(100.0, 300.0), name="http.server.duration", unit="ms")
-    assert own(old).p50_seconds == pytest.approx(0.2)
+    assert own(old).p50.value == pytest.approx(0.2)
     both = own(old, histogram((60, 0, 0), 60))
     assert (both.rate_per_second, both.metrics) == (1.0, (REQUESTS,))
     without_unit = histogram((0, 60, 0), 60, bounds=(100.0, 300.0), name="rpc.server.duration", unit="")
-    assert own(without_unit).p50_seconds == pytest.approx(0.2)
+    assert own(without_unit).p50.value == pytest.approx(0.2)
     messages = histogram((0, 60, 0), 60, bounds=(0.1, 0.3), name="messaging.process.duration", unit="")
-    assert own(messages).p50_seconds == pytest.approx(0.2)
+    assert own(messages).p50.value == pytest.approx(0.2)
     rpc = own(old, without_unit)
     assert (rpc.rate_per_second, rpc.metrics) == (2.0, ("http.server.duration", "rpc.server.duration"))
 
@@ -70,17 +71,17 @@ def test_instances_with_other_intervals_are_added_per_second():
     """A rate is a rate, however often an instance sends; its weight in a percentile is its rate, too."""
     store = reported(
         metrics_request("bank", histogram((60, 0, 0), 60), instance="1"),
-        metrics_request("bank", histogram((0, 0, 10), 10, temporality=DELTA, longest=9.0), instance="2"),
+        metrics_request("bank", histogram((0, 0, 10), 10, temporality=DELTA, longest=0.9), instance="2"),
     )
     figures = own_figures(store, "bank", 0.0)
-    assert (figures.rate_per_second, figures.p50_seconds) == (2.0, pytest.approx(0.1))
-    assert figures.p99_seconds == pytest.approx(1 + 8 * 0.98)
+    assert (figures.rate_per_second, figures.p50.value) == (2.0, pytest.approx(0.1))
+    assert figures.p99.value == pytest.approx(0.3 + 0.6 * 0.98)
 
 
 def test_exponential_histograms_are_used_as_well():
     """Between 1 and 2 seconds at scale 0."""
     figures = own(exponential((30, 30), 60))
-    assert (figures.rate_per_second, figures.p50_seconds) == (1.0, pytest.approx(2.0))
+    assert (figures.rate_per_second, figures.p50.value) == (1.0, pytest.approx(2.0))
 
 
 def test_a_service_without_requests_has_no_figures_of_them():
@@ -99,7 +100,7 @@ def test_no_requests_are_a_rate_of_zero():
         metrics_request("bank", histogram((5, 0, 0), 60)), metrics_request("bank", histogram((5, 0, 0), 120))
     )
     figures = own_figures(store, "bank", 0.0)
-    assert (figures.rate_per_second, math.isnan(figures.p99_seconds), math.isnan(figures.error_ratio)) == (
+    assert (figures.rate_per_second, math.isnan(figures.p99.value), math.isnan(figures.error_ratio)) == (
         0,
         True,
         True,
@@ -136,7 +137,11 @@ def test_every_metric_has_a_row():
     assert found["connections"].figures.value == 7
     assert math.isnan(found["connections"].figures.rate_per_second)
     requests = found[REQUESTS].figures
-    assert (requests.rate_per_second, requests.p50, requests.mean) == (1.0, pytest.approx(0.1), pytest.approx(0.2))
+    assert (requests.rate_per_second, requests.p50.value, requests.mean) == (
+        1.0,
+        pytest.approx(0.1),
+        pytest.approx(0.2),
+    )
 
 
 def test_many_series_are_shown_in_part():

@@ -123,7 +123,7 @@ def test_points_of_every_kind_have_one_form():
     assert attributes_of(found.attributes) == (("a", "1"),)
     found = the_point(histogram((1, 2, 3), 60, total=4.5, longest=2.0))
     assert (found.reading.value, found.reading.total, found.max_value) == (6, 4.5, 2.0)
-    assert found.reading.buckets == ExplicitBuckets((0.1, 1.0), (1, 2, 3))
+    assert found.reading.buckets == ExplicitBuckets((0.1, 0.3), (1, 2, 3))
     found = the_point(exponential((1, 2), 60, scale=5, offset=8, zeros=3))
     assert (found.reading.value, list(found.reading.buckets.ranges())[1][2]) == (6, 3), "stored at a smaller scale"
     kinds = [gauge("g", 1), counter("c", 1, 1), counter("c", 1, 1, is_monotonic=False), histogram((1, 0, 0), 1)]

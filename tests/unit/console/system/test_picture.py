@@ -5,6 +5,7 @@ import math
 import pytest
 
 from simulator.console.metrics.figures import CallFigures, StageFigures
+from simulator.console.reported.buckets import Percentile
 from simulator.console.reported.figures import OwnFigures
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import Edge, NodeState, picture, state_of
@@ -39,7 +40,7 @@ def calling(called, rate, error_ratio=0.0):
 def test_services_that_report_about_themselves_are_there_too():
     """With their own figures where there are no spans to count their requests, and in words what is known of them."""
     traced = ExternalServices(services={"bank": ExternalFigures(2.0, 0.1, 0.2, 0.0)})
-    own = OwnFigures(rate_per_second=3.0, p50_seconds=0.3, p99_seconds=0.4, error_ratio=0.5, over_seconds=60.0)
+    own = OwnFigures(3.0, 0.3, Percentile(0.3), Percentile(0.4), 0.5, 60.0)
     found = picture(topology(), {}, traced, {"bank": own, "shop": own, "logger": None, "idle": OwnFigures()})
     nodes = {node.name: node for node in found.nodes if node.is_external}
     assert list(nodes) == ["bank", "idle", "logger", "shop"]
