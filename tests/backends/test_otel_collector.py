@@ -96,6 +96,46 @@ def test_every_span_arrives_with_its_times_and_attributes(collector, tmp_path, p
     eventually(all_arrived)
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_log_records_and_metrics_arrive_as_they_are_shown(collector, tmp_path, protocol):
+    """Every line is a record with its ids and keys, and the last figures are those of /metrics."""
+    environment = {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.grpc if protocol == "grpc" else collector.http,
+    }
+    with running_stage(tmp_path, "--faults", "error(503, 30%)", "--seed", "7", environment=environment) as stage:
+        send_messages(stage)
+        shown = stage.samples()
+        assert stage.stop() == 0
+        lines = stage.log()
+
+    def all_arrived():
+        records = [record for _, record in collector.items("logs")]
+        assert [(record["eventName"], record.get("traceId", "")) for record in records] == [
+            (line["event"], line.get("trace_id", "")) for line in lines
+        ]
+        handled = [attributes_of(record) for record in records if record["eventName"] == "message.handled"]
+        assert [found["duration_seconds"] for found in handled] == [
+            line["duration_seconds"] for line in lines if line["event"] == "message.handled"
+        ]
+        points = {
+            (metric["name"], frozenset(attributes_of(point).items())): point
+            for _, metric in collector.items("metrics")  # the last one counts
+            for kind in ("sum", "gauge", "histogram")
+            for point in metric.get(kind, {}).get("dataPoints", ())
+        }
+        for (name, labels), value in shown.items():
+            if name == "simulator_messages_total":
+                assert int(points["simulator.messages", labels]["asInt"]) == value
+        durations = [point for (name, _), point in points.items() if name == "http.server.request.duration"]
+        assert sum(int(point["count"]) for point in durations) == MESSAGES
+
+    eventually(all_arrived)
+
+
 def test_a_console_forwards_to_it_over_grpc(collector, tmp_path):
     """Spans of a run, and those of another service that sends JSON in gzip, which is nothing for gRPC."""
     (tmp_path / "two.yaml").write_text(TOPOLOGY)

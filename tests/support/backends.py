@@ -83,10 +83,18 @@ class Prometheus:
 
 @contextlib.contextmanager
 def running_prometheus(
-    folder: Path, targets: Mapping[str, str], job: str = "simulator", rules: Sequence[str] = ()
+    folder: Path,
+    targets: Mapping[str, str],
+    job: str = "simulator",
+    rules: Sequence[str] = (),
+    name: str = "prometheus",
+    options: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
-    """Run the real Prometheus, scraping {name: host:port} and following rules every second."""
-    program, port = find("prometheus"), free_port()
+    """Run the real Prometheus, scraping {name: host:port} and following rules every second.
+
+    `name` is that of the program, and `options` are further ones of its command line.
+    """
+    program, port = find(name), free_port()
     static = [{"targets": [address], "labels": {"service": name}} for name, address in targets.items()]
     configuration = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -105,6 +113,7 @@ def running_prometheus(
                 f"--storage.tsdb.path={folder / 'tsdb'}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--enable-feature=exemplar-storage",
+                *options,
             ],
             stdout=log,
             stderr=log,
