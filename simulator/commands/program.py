@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,8 @@ class Program:
     def how_to_configure(self) -> str:
         """Return the command that makes that configuration of the sample."""
         if self.is_installed:
+            import shlex
+
             return f"mkdir -p {CONFIG.parent} && cp {shlex.quote(f'{self.root / CONFIG}.sample')} {CONFIG}"
         return f"cp {CONFIG}.sample {CONFIG}"
 

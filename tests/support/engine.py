@@ -29,10 +29,10 @@ from tests.support.processes import ROOT, clean_environment, wait_for
 REQUIRED = "REQUIRE_ENGINES"
 logger = logging.getLogger("engine")
 PAUSE_IMAGE = "pause:local"
-_PYTHON_IMAGE = "python:3.13.15-slim"
+PYTHON_IMAGE = "python:3.13.15-slim"
 # In the order in which they are made, {target of images/Dockerfile: name}.
 _STAND_INS = {
-    "python": _PYTHON_IMAGE,
+    "python": PYTHON_IMAGE,
     "prometheus": PROMETHEUS_IMAGE,
     "jaeger": JAEGER_IMAGE,
     "k6": K6_IMAGE,
