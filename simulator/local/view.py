@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simulator.local.ledger import Ledger
+from simulator.quoting import shortened
 from simulator.telemetry.end_to_end import EndToEnd, Figures, Percentiles, Whole, WholeFigures, WholeSnapshot
 from simulator.telemetry.record import SUCCESSES, Outcome
 from simulator.telemetry.standing import OperationSnapshot, StageSnapshot
@@ -30,6 +31,7 @@ _COLOURS = {
     Outcome.BROKEN_OFF: "red",
 }
 _WHOLE = "end to end"
+_MAX_NAME = 28  # of a kind of requests, so that a journey of several calls leaves room for its figures
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,7 @@ def whole_rows(whole: Whole[Figures]) -> Iterator[tuple[Text, Figures]]:
     """Yield the name and the figures of all requests, of their kinds if there are several, and of accepted work."""
     yield Text(_WHOLE, style="bold"), whole.every
     if len(whole.requests) > 1:
-        yield from ((Text(f"  {name}"), figures) for name, figures in whole.requests.items())
+        yield from ((Text(f"  {shortened(name, _MAX_NAME)}"), figures) for name, figures in whole.requests.items())
     yield from ((Text(f"accepted by {name}", style="bold"), figures) for name, figures in whole.accepted.items())
 
 

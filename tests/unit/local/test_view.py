@@ -327,6 +327,14 @@ def test_what_requests_took_is_below_the_stages():
     assert [cells(line)[0] for line in drawn(live_table(shown, 4))] == ["stage", "parse", "end to end"]
 
 
+def test_the_name_of_a_journey_leaves_room_for_its_figures():
+    """It is shortened in the middle, so that journeys that begin alike are told apart."""
+    journey = "frontend-proxy.product + frontend-proxy.add-to-cart + frontend-proxy.checkout"
+    whole = Whole(every=figures(), requests={journey: figures(), "cart.read": figures()})
+    shown = drawn(live_table(RunSnapshot(1.0, {"parse": standing()}, {}, whole=whole)), width=100)
+    assert cells(shown[3]) == ["frontend-prox...oxy.checkout", "4.0/s", "1.10s", "1.20s", "1.30s"]
+
+
 def test_a_plain_line_begins_with_what_requests_took():
     """As soon as one has been answered."""
     shown = RunSnapshot(12.3, {"parse": standing()}, {}, whole=Whole(every=figures()))
