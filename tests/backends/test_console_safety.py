@@ -70,6 +70,21 @@ def group(service, **span):
     return {"resource": resource, "scopeSpans": [{"scope": {"name": SPAN}, "spans": [whole]}]}
 
 
+def hostile_signals():
+    """Return log records and metrics of the external service, with a script in everything that it may choose."""
+    now, resource = str(time.time_ns()), {"attributes": attributes(**{"service.name": SERVICE})}
+    told = attributes(**{KEY: VALUE})
+    body = {"stringValue": MESSAGE}
+    record = {"traceId": TRACE, "spanId": "b" * 16, "timeUnixNano": now, "severityText": SPAN, "body": body}
+    logs = {"scope": {"name": SPAN}, "logRecords": [{**record, "attributes": told}]}
+    point = {"timeUnixNano": now, "asDouble": 1.5, "attributes": told}
+    metric = {"name": SPAN, "unit": SPAN, "description": MESSAGE, "gauge": {"dataPoints": [point]}}
+    return {
+        "/v1/logs": {"resourceLogs": [{"resource": resource, "scopeLogs": [logs]}]},
+        "/v1/metrics": {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]},
+    }
+
+
 def hostile_trace():
     """Return a trace in which the archive calls an external service, with a script in everything that it may choose."""
     told = attributes(**{KEY: VALUE, "simulator.message_id": MESSAGE, "simulator.fault": SPAN})
@@ -202,6 +217,18 @@ def test_a_script_is_shown_as_text_wherever_it_is(shown, tab):
     assert picture.overlapping() == []
     external.hover()
     external.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(SERVICE)
+    for path, body in hostile_signals().items():
+        answer = requests.post(f"{shown.origin}{path}", json=body, timeout=10)
+        assert answer.status_code == 200 and answer.json() == {}
+    metric = page.locator("#reported .metric", has_text=SPAN)
+    metric.locator("summary").click()
+    for text in (KEY, VALUE, MESSAGE):
+        expect(metric).to_contain_text(text)
+    line = page.locator("#stage-lines .line", has_text=MESSAGE)
+    line.locator("summary").click()
+    expect(line.locator("pre")).to_contain_text(KEY)
+    page.locator(".stage-head").get_by_role("link", name="Traces").click()
     row = page.locator("#trace-list a", has_text=MESSAGE)
     expect(row).to_contain_text(SERVICE)
     page.get_by_label("Message id or trace id").fill(MESSAGE)
@@ -215,6 +242,7 @@ def test_a_script_is_shown_as_text_wherever_it_is(shown, tab):
     shown_row.locator("summary").click()
     for text in (KEY, VALUE, f"error {SPAN}"):
         expect(shown_row.locator(".about").get_by_text(text, exact=True).first).to_be_visible()
+    expect(page.locator("#trace-lines .line", has_text=MESSAGE).locator("b")).to_have_text(SERVICE)
     page.get_by_role("link", name="Every span").click()
     expect(page).to_have_url(re.compile("every=1"))
     assert page.evaluate("() => window.isHurt") is None, "the page was never left"
