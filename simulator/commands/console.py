@@ -14,7 +14,8 @@ from simulator.errors import StartError
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--listen-fd", type=int, required=True)
 @click.option("--parent-fd", type=int, required=True)
-def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
+@click.option("--grpc-port", type=int)
+def console(folder: Path, listen_fd: int, parent_fd: int, grpc_port: int | None) -> int:
     """Run the console of the run in a folder, for the run that starts it."""
     from gevent import monkey
 
@@ -27,4 +28,4 @@ def console(folder: Path, listen_fd: int, parent_fd: int) -> int:
     except ModuleNotFoundError as missing:
         raise StartError(f"the console needs {missing.name}, which is not installed") from None
 
-    return run_console(folder, listen_fd, parent_fd, os.environ)
+    return run_console(folder, listen_fd, parent_fd, os.environ, grpc_port)

@@ -20,6 +20,7 @@ _REAL_FLAGS = {
     "with_stack": ("--stack", "metrics and spans for backends"),
     "with_console": ("--console", "a console"),
     "console_port": ("--console-port", "a console"),
+    "console_grpc_port": ("--console-grpc-port", "a console"),
     "processes": ("--processes", "processes of its own"),
     "start_timeout": ("--start-timeout", "processes of its own"),
 }
@@ -64,6 +65,12 @@ _REAL_FLAGS = {
     metavar="PORT",
     help="The port of the console on this machine.  [default: 8090, or any free one if that is taken]",
 )
+@click.option(
+    "--console-grpc-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="A port at which the console takes OTLP over gRPC, for instance 4317.  [default: only over HTTP]",
+)
 @click.option("--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger as well, if they are installed.")
 @click.option(
     "--start-timeout",
@@ -106,6 +113,7 @@ def run(
     with_stack: bool,
     with_console: bool,
     console_port: int | None,
+    console_grpc_port: int | None,
     drain_timeout: str | None,
     log_limit: str | None,
     start_timeout: str | None,
@@ -134,8 +142,11 @@ def run(
 
     check_environment(os.environ)
     from simulator.local.command import RunRequest, run_topology
+    from simulator.local.console import grpc_missing
     from simulator.local.plan import Overrides
 
+    if console_grpc_port is not None and (missing := grpc_missing()):
+        raise click.UsageError(f"--console-grpc-port: {missing}")
     request = RunRequest(
         topology=topology_file(topology, program.root) if topology else program.root / PIPELINE,
         overrides=Overrides(**overrides),
@@ -145,6 +156,7 @@ def run(
         with_stack=with_stack,
         with_console=with_console,
         console_port=console_port,
+        console_grpc_port=console_grpc_port,
         drain_timeout=drain_timeout,
         log_limit=log_limit,
         start_timeout=start_timeout,

@@ -11,6 +11,7 @@ import flask
 
 from simulator.console.front import HEALTH, OTHER_APIS, by_path, health, no_such_api
 from simulator.console.guard import Guard
+from simulator.console.otlp.intake import Intake, Takers
 from simulator.console.otlp.receiver import PREFIX as RECEIVER
 from simulator.console.otlp.receiver import make_receiver
 from simulator.console.page.application import make_page
@@ -34,11 +35,13 @@ def assemble(
     forwarder: Forwarder | None,
     port: int,
     environment: Mapping[str, str],
+    intake: Intake,
     time_limit: Callable[[], AbstractContextManager[object]],
 ) -> Guard:
     """Return the application of the console at `port`.
 
-    `forwarder` of None means that spans are not forwarded; `time_limit()` bounds how long a body may take to arrive.
+    `forwarder` of None means that spans are not forwarded, and `intake` takes what arrives by OTLP. `time_limit()`
+    bounds how long a body may take to arrive.
     """
     page_server = flask.Flask("simulator.console.page", static_folder=None)
     page_server.config["MAX_CONTENT_LENGTH"] = _MAX_REQUEST_BYTES
@@ -53,14 +56,7 @@ def assemble(
     page = make_page(page_server, answers)
     policy = partial(_policy, " ".join(f"'{digest.strip(chr(39))}'" for digest in page.csp_hashes()))
     api = make_api(watching.store, watching.unix_ns)
-    receiver = make_receiver(
-        watching.store.add,
-        forwarder.offer if forwarder is not None else None,
-        time_limit=time_limit,
-        turns=watching.turns,
-        take_logs=watching.take_logs,
-        take_metrics=watching.take_metrics,
-    )
+    receiver = make_receiver(intake, time_limit=time_limit)
     others: dict[str, WSGIApplication] = {
         RECEIVER: receiver,
         **dict.fromkeys(API, api),
@@ -69,6 +65,17 @@ def assemble(
     }
     guard = Guard(by_path(others, page_server), token, port, policy)
     return guard
+
+
+def make_intake(watching: Watching, forwarder: Forwarder | None) -> Intake:
+    """Return what takes the requests of OTLP."""
+    takers = Takers(
+        traces=watching.store.add,
+        logs=watching.take_logs,
+        metrics=watching.take_metrics,
+        forward=None if forwarder is None else forwarder.offer,
+    )
+    return Intake(takers, watching.turns)
 
 
 def _policy(hashes: str) -> str:

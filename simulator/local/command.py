@@ -62,6 +62,7 @@ class RunRequest:
     with_stack: bool = False
     with_console: bool = True
     console_port: int | None = None
+    console_grpc_port: int | None = None
     drain_timeout: str | None = None
     log_limit: str | None = None
     start_timeout: str | None = None
@@ -139,8 +140,10 @@ def _console(
     if missing := console_missing():
         err.print(f"No console: {missing}", style="yellow", soft_wrap=True, markup=False)
         return None
-    console = ConsoleProcess(folder, program, environment, request.console_port)
+    console = ConsoleProcess(folder, program, environment, request.console_port, request.console_grpc_port)
     err.print(f"Console: {console.url}", style="bold", soft_wrap=True)
+    if request.console_grpc_port is not None:
+        err.print(f"OTLP over gRPC: http://127.0.0.1:{request.console_grpc_port}", soft_wrap=True)
     return console
 
 

@@ -41,16 +41,25 @@ _OWN_PACKAGES = ("dash", "igraph")
 class ConsoleProcess:
     """The console of one run. Use it as a context manager: it always ends with the run.
 
-    It listens from the start, on `port`; None means the default one, or any if that is taken.
+    It listens from the start, on `port`; None means the default one, or any if that is taken. With `grpc_port` it takes
+    OTLP over gRPC there. Raise StartError if one of the ports is taken.
     """
 
     def __init__(
-        self, files: RunFiles, program: Sequence[str], environment: Mapping[str, str], port: int | None
+        self,
+        files: RunFiles,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        port: int | None,
+        grpc_port: int | None = None,
     ) -> None:
         self._files = files
         self._program = program
         self._environment = environment
         self._listener = _listen(port)
+        self._grpc_port = grpc_port
+        if grpc_port is not None:
+            listen(_HOST, grpc_port, "the console's receiver of OTLP over gRPC").close()  # grpcio listens by itself
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._process = ChildProcess(files.console_log)
         self._base = f"http://{_HOST}:{self._listener.getsockname()[1]}"
@@ -88,6 +97,7 @@ class ConsoleProcess:
         """Start the process; it gets the listening socket."""
         command = [*self._program, "console", str(self._files.path)]
         command += ["--listen-fd", str(self._listener.fileno()), "--parent-fd", str(parent_fd)]
+        command += [] if self._grpc_port is None else ["--grpc-port", str(self._grpc_port)]
         self._process.start(
             command,
             {**self._environment, CONSOLE_TOKEN_VARIABLE: self._token},
@@ -135,6 +145,11 @@ def console_missing(find: Callable[[str], object] = importlib.util.find_spec) ->
         f"not installed: {' and '.join(missing)}; pip install 'web-service-simulator[console]', "
         "or in a checkout pip install -r requirements.txt"
     )
+
+
+def grpc_missing(find: Callable[[str], object] = importlib.util.find_spec) -> str:
+    """Return what OTLP over gRPC needs and is not installed, and how to get it; "" if nothing is missing."""
+    return "" if find("grpc") else "not installed: grpcio; pip install 'web-service-simulator[grpc]'"
 
 
 def _listen(port: int | None) -> socket.socket:

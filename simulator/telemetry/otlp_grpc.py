@@ -33,7 +33,7 @@ from simulator.telemetry.otlp_batch import CollectorAnswer, OtlpBatch
 from simulator.telemetry.otlp_destination import Destination
 from simulator.telemetry.otlp_signal import Signal
 
-_METHODS = {
+METHODS = {
     Signal.TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     Signal.LOGS: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
     Signal.METRICS: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -132,7 +132,7 @@ class GrpcTransport:
             self._channel = _channel(self._destination, self._user_agent)
         if signal not in self._calls:
             # Without serializers bodies stay as they are.
-            self._calls[signal] = self._channel.unary_unary(_METHODS[signal])
+            self._calls[signal] = self._channel.unary_unary(METHODS[signal])
         return self._calls[signal]
 
 

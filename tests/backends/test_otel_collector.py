@@ -7,11 +7,13 @@ from collections import Counter
 import pytest
 import requests
 
+from tests.support.backends import free_port
 from tests.support.consoles import running_console
 from tests.support.otel_collector import attributes_of, built_otel_collector, running_otel_collector
 from tests.support.processes import eventually, running_stage
 
 MESSAGES = 40
+EXPORTERS = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp"}
 TOPOLOGY = """
 name: two
 stages:
@@ -100,9 +102,7 @@ def test_every_span_arrives_with_its_times_and_attributes(collector, tmp_path, p
 def test_log_records_and_metrics_arrive_as_they_are_shown(collector, tmp_path, protocol):
     """Every line is a record with its ids and keys, and the last figures are those of /metrics."""
     environment = {
-        "OTEL_TRACES_EXPORTER": "otlp",
-        "OTEL_LOGS_EXPORTER": "otlp",
-        "OTEL_METRICS_EXPORTER": "otlp",
+        **EXPORTERS,
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.grpc if protocol == "grpc" else collector.http,
     }
@@ -152,3 +152,33 @@ def test_a_console_forwards_to_it_over_grpc(collector, tmp_path):
     services = {span["spanId"]: resource["service.name"] for resource, span in collector.items("traces")}
     assert handled <= set(services)
     assert services["00f067aa0ba902b7"] == "foreign"
+
+
+def test_a_console_takes_grpc_as_it_forwards_it(collector, tmp_path):
+    """Spans, log records and metrics of a service that is not of the run; its spans reach the Collector, too."""
+    (tmp_path / "two.yaml").write_text(TOPOLOGY)
+    port = free_port()
+    environment = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.grpc}
+    own = {
+        **EXPORTERS,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+    }
+    flags = ("--console-grpc-port", str(port))
+    with running_console(tmp_path, tmp_path / "two.yaml", *flags, **environment) as shown:
+        assert f"OTLP over gRPC: http://127.0.0.1:{port}" in shown.running.errors.read_text()
+        with running_stage(tmp_path, environment=own, name="guest") as guest:
+            send_messages(guest)
+            assert guest.stop() == 0
+            (stopped,) = guest.events("stage.stopped")
+            traces = {line["trace_id"] for line in guest.events("message.handled")}
+        for item in ("spans", "log_records", "data_points"):
+            assert stopped[f"{item}_dropped"] == 0
+        services = requests.get(f"{shown.origin}/api/services", timeout=30).json()["data"]
+        assert "guest" in services
+        for trace in traces:
+            answer = requests.get(f"{shown.origin}/api/v3/traces/{trace}", timeout=30)
+            assert answer.status_code == 200, answer.text
+        assert shown.running.interrupt(60) == 0, shown.running.errors.read_text()
+    forwarded = {span["traceId"] for resource, span in collector.items("traces") if resource["service.name"] == "guest"}
+    assert forwarded == traces

@@ -25,6 +25,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 
 from simulator.console.otlp import accepted
 from simulator.console.otlp.application import JSON, PROTOBUF
+from simulator.console.otlp.intake import MAX_BYTES, Intake, Takers
 from simulator.console.otlp.json_form import as_json
 from simulator.console.otlp.receiver import make_receiver
 from simulator.console.otlp.refusals import Refusals
@@ -42,12 +43,21 @@ PRESCRIBED = {200, 400, 413, 415}
 SMALL = 4096
 
 
+def takers_in(options):
+    """Take what takes log records and metrics out of the options of a receiver."""
+    return {name: options.pop(f"take_{name}") for name in ("logs", "metrics") if f"take_{name}" in options}
+
+
+def receiver_of(takers, max_bytes=MAX_BYTES, turns=None, **options):
+    return make_receiver(Intake(takers, turns or Turns(), max_bytes), **options)
+
+
 class Receiver:
     """A receiver, a client for it, and what it took and forwarded."""
 
     def __init__(self, refusals=None, **options):
         self.taken, self.batches, self.refusals = [], [], refusals or Refusals()
-        self.app = make_receiver(self._take, self.batches.append, **options)
+        self.app = receiver_of(Takers(traces=self._take, forward=self.batches.append, **takers_in(options)), **options)
         self.client = self.app.test_client()
 
     def _take(self, request):
@@ -152,7 +162,7 @@ def test_forwarding_is_optional():
         taken.append(request)
         return Refusals()
 
-    answer = make_receiver(take).test_client().post(PATH, data=GOOD_PROTOBUF, content_type=PROTOBUF)
+    answer = receiver_of(Takers(traces=take)).test_client().post(PATH, data=GOOD_PROTOBUF, content_type=PROTOBUF)
     assert (answer.status_code, taken) == (200, [GOOD])
 
 
