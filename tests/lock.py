@@ -37,7 +37,7 @@ def main(upgrade: bool) -> None:
         kept.write_text("" if upgrade else "\n".join(kept_lines(wanted)))
         stage = frozen_after(python, project["dependencies"], kept)
         run = frozen_after(python, extras["console"], kept)
-        tests = frozen_after(python, extras["tests"], kept)
+        tests = frozen_after(python, [*extras["tests"], *extras["propagators"]], kept)
     write(STAGE, stage)
     write(RUN, run)
     write(TESTS, [line for line in tests if line not in run])

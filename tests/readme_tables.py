@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from simulator.commands.variable_catalogue import COMMAND_VARIABLES
 from simulator.telemetry.catalogue import events
 from simulator.telemetry.catalogue.attributes import ATTRIBUTES
 from simulator.telemetry.catalogue.convention import Convention
@@ -14,8 +15,12 @@ from simulator.telemetry.catalogue.metric_records import Metric
 from simulator.telemetry.catalogue.metrics import METRICS
 from simulator.telemetry.catalogue.span_records import Attribute, Span, SpanKind
 from simulator.telemetry.catalogue.spans import SPANS
-from simulator.topology.catalogue import PLACES, Key, all_keys, keys_of
+from simulator.telemetry.catalogue.unused_variables import UNUSED
+from simulator.telemetry.catalogue.variable_records import Variable, WrongValue
+from simulator.telemetry.catalogue.variables import VARIABLES
+from simulator.topology.catalogue import PLACES, Key, all_keys, flags, keys_of
 from simulator.topology.model import Operation
+from simulator.topology.variables import ENVIRONMENT_PREFIX
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -93,6 +98,39 @@ def _span_name(span: Span) -> str:
     return f"`{span.name}`" if span.kind is SpanKind.INTERNAL else str(span.kind)
 
 
+def variables_table() -> str:
+    """Return the table of the variables that have an effect, beside SIMULATOR_*."""
+    return _table(_VARIABLE_TITLES, map(_variable_row, VARIABLES))
+
+
+def own_variables_table() -> str:
+    """Return the table of the SIMULATOR_* variables that are no keys of a stage."""
+    return _table(_VARIABLE_TITLES, map(_variable_row, COMMAND_VARIABLES))
+
+
+def key_variables_table() -> str:
+    """Return the table of the SIMULATOR_* variables that are keys of a stage."""
+    rows = (
+        (f"`{ENVIRONMENT_PREFIX}{name}`", key.about.sentence, f"`{key.about.example}`") for name, key in flags().items()
+    )
+    return _table(("variable", "meaning", "for instance"), ([cell.replace("|", "\\|") for cell in row] for row in rows))
+
+
+def unused_variables_table() -> str:
+    """Return the table of the variables of OpenTelemetry that have no effect."""
+    return _table(("variable", "why"), ((f"`{name}`", f"{why[0].upper()}{why[1:]}") for name, why in UNUSED.items()))
+
+
+_VARIABLE_TITLES = ("variable", "meaning", "default", "allowed", "a wrong value is", "read by")
+
+
+def _variable_row(variable: Variable) -> tuple[str, ...]:
+    wrong = "" if variable.wrong is WrongValue.IMPOSSIBLE else str(variable.wrong)
+    forms = ", ".join(f"`..._{signal}_...`" for signal in variable.signals)
+    name = f"`{variable.name}`{f' ({forms})' if forms else ''}"
+    return name, variable.help, variable.default, variable.allowed, wrong, ", ".join(variable.readers)
+
+
 def events_table() -> str:
     """Return the table of log events."""
     return _table(
@@ -130,6 +168,10 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "spans": spans_table,
     "attributes": attributes_table,
     "metrics": metrics_table,
+    "variables": variables_table,
+    "variables of commands": own_variables_table,
+    "variables of keys": key_variables_table,
+    "unused variables": unused_variables_table,
 }
 
 if __name__ == "__main__":

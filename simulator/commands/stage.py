@@ -60,19 +60,23 @@ def stage(
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stages
     from simulator.stage.siblings import Siblings, run_in_processes
+    from simulator.telemetry.service import for_named_stages
     from simulator.topology.packing import shares_of
 
     if topology is not None:
         resolved = topology_stages(topology_file(topology, program.root), stage_names, flags, os.environ)
+        environment, ignored = for_named_stages(os.environ, are_several=len(resolved) > 1)
     else:
         if config is None and is_unconfigured(program, flags, os.environ):
             click.echo(f"There is no {CONFIG}, so this stage has the default settings.", err=True)
             click.echo(f"To give it others: {program.how_to_configure}, edit it, and start again;", err=True)
             click.echo(f"or with flags: {program.name} stage --help", err=True)
         resolved = [single_stage(program, config, flags, os.environ)]
+        environment, ignored = dict(os.environ), []
+    surroundings = Surroundings(listen_fd, ignored=tuple(ignored))
 
     def run_share(share: list[Any], siblings: Siblings | None = None) -> int:
-        return run_stages([(settings, Surroundings(listen_fd)) for settings in share], os.environ, siblings)
+        return run_stages([(settings, surroundings) for settings in share], environment, siblings)
 
     shares = [resolved] if processes is None else shares_of(resolved, processes)
     return run_share(shares[0]) if len(shares) == 1 else run_in_processes(shares, run_share)

@@ -36,7 +36,7 @@ from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.net.open_files import allow_many_files
 from simulator.telemetry.otel_ignored import ignored_variables
-from simulator.telemetry.service import for_several_stages
+from simulator.telemetry.service import for_named_stages
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
 from simulator.topology.model import Topology
@@ -162,7 +162,7 @@ def topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topo
 
 def _without_what_names_one_stage(environment: Mapping[str, str], err: Console) -> dict[str, str]:
     """Return the environment for all stages, and print what of it has no effect."""
-    kept, ignored = for_several_stages(environment)
+    kept, ignored = for_named_stages(environment)
     for variable, why in (*ignored, *ignored_variables(kept)):
         err.print(f"{variable} is ignored: {why}", style="yellow", soft_wrap=True, markup=False)
     return kept

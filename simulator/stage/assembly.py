@@ -57,15 +57,17 @@ from simulator.topology.variables import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the runner gives to a stage that it starts; a stage on its own has none of it.
+    """What the runner gives to a stage that it starts; a stage on its own has little of it.
 
     `listen_fd` is a socket that listens already, `tally_path` the file to count in, `log_bound` says which file takes
-    the log and how much of it is kept; without it the log goes to standard output.
+    the log and how much of it is kept; without it the log goes to standard output. `ignored` are the variables that
+    were left out of its environment because its topology names it, each with the reason.
     """
 
     listen_fd: int | None = None
     tally_path: Path | None = None
     log_bound: LogBound | None = None
+    ignored: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass

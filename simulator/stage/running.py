@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import gevent
 import gevent.event
@@ -38,6 +38,7 @@ class RunningStage:
     ) -> None:
         self.settings = settings
         self._environment = environment
+        self._left_out = surroundings.ignored
         self._parts: Parts = assemble(settings, surroundings, environment, shared)
         self._hurry = gevent.event.Event()
 
@@ -45,7 +46,7 @@ class RunningStage:
         """Take messages from now on, and create some if the stage is an injector."""
         self._parts.server.start()
         self._parts.state.ready = True
-        _log_start(self.settings, self._parts, self._environment)
+        _log_start(self.settings, self._parts, self._environment, self._left_out)
         if self._parts.inject is not None:
             gevent.spawn(self._parts.inject)
 
@@ -136,7 +137,9 @@ def _wait_for_writer(is_done: Flag) -> bool:
     return is_done.is_set()
 
 
-def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, str]) -> None:
+def _log_start(
+    settings: StageSettings, parts: Parts, environment: Mapping[str, str], left_out: Iterable[tuple[str, str]]
+) -> None:
     stage = settings.stage
     parts.logger.info(
         "stage.started",
@@ -157,7 +160,7 @@ def _log_start(settings: StageSettings, parts: Parts, environment: Mapping[str, 
     )
     for variable in settings.ignored:
         parts.logger.warning("configuration.ignored", variable=variable, hint=variable_hint(variable))
-    for variable, hint in ignored_variables(environment):
+    for variable, hint in (*left_out, *ignored_variables(environment)):
         parts.logger.warning("configuration.ignored", variable=variable, hint=hint)
     for signal in Signal:
         if exports(environment, signal) and (problem := endpoint_problem(environment, signal)):

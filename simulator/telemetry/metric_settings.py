@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_MAX_MILLIS = 86_400_000
+MAX_MILLIS = 86_400_000
 
 
 class ExemplarFilter(StrEnum):
@@ -69,8 +69,8 @@ def _seconds(environment: Mapping[str, str], variable: str, usual: float) -> flo
     text = environment.get(variable, "").strip()
     if not text:
         return usual
-    if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= _MAX_MILLIS:
-        raise ValueError(f"{variable}={text[:40]!r} must be milliseconds from 1 to {_MAX_MILLIS}")
+    if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= MAX_MILLIS:
+        raise ValueError(f"{variable}={text[:40]!r} must be milliseconds from 1 to {MAX_MILLIS}")
     return int(text) / 1000
 
 

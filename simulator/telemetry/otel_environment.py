@@ -50,6 +50,8 @@ _INSTALLED = (
     ("OTEL_PYTHON_METER_PROVIDER", "opentelemetry_meter_provider", False),
     ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "opentelemetry_resource_detector", True),
 )
+# How to install what is a part of the specification and no part of the SDK.
+_EXTRAS = dict.fromkeys(("b3", "b3multi", "jaeger"), "pip install 'web-service-simulator[propagators]'")
 _EXPRESSIONS = (
     "OTEL_PYTHON_EXCLUDED_URLS",
     "OTEL_PYTHON_FLASK_EXCLUDED_URLS",
@@ -79,8 +81,8 @@ def check_environment(environment: Mapping[str, str]) -> None:
 
 def _propagators(environment: Mapping[str, str]) -> Iterator[Wrong]:
     text = environment.get("OTEL_PROPAGATORS", "")
-    names = [name.strip() for name in text.split(",")] if text else []
-    if "none" in (name.lower() for name in names):
+    names = [name.strip() for name in text.lower().split(",")] if text else []
+    if "none" in names:
         return
     yield from _not_installed("OTEL_PROPAGATORS", "opentelemetry_propagator", names, ["none"])
 
@@ -99,7 +101,8 @@ def _not_installed(variable: str, group: str, names: list[str], others: list[str
     installed = sorted({point.name for point in entry_points(group=group)})
     for name in dict.fromkeys(names):
         if name not in installed:
-            yield variable, f"{_shown(name)} is misspelled or not installed; allowed are {_list(installed + others)}"
+            how = f"needs {_EXTRAS[name]}" if name in _EXTRAS else "is misspelled or not installed"
+            yield variable, f"{_shown(name)} {how}; allowed are {_list(installed + others)}"
 
 
 def _limits(environment: Mapping[str, str]) -> Iterator[Wrong]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -11,14 +10,12 @@ from urllib.parse import unquote, urlsplit
 from opentelemetry.util.re import parse_env_headers
 
 from simulator.telemetry.otlp import GRPC, HTTP_PROTOBUF, endpoint_of, otlp_setting, protocol_of, timeout_seconds
+from simulator.telemetry.otlp_files import common_authorities
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.proxies import proxies_for
 from simulator.urls import redacted
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
-# A file or folder of authorities to trust, by the variables that other programs read, the first that is set;
-# OTEL_EXPORTER_OTLP_CERTIFICATE takes precedence.
-_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +58,13 @@ def read_destination(environment: Mapping[str, str], signal: Signal = Signal.TRA
     headers = dict(parse_env_headers(setting("HEADERS"), liberal=True))
     if authorization:
         headers.setdefault("authorization", authorization)
-    authorities = next((environment[name] for name in _AUTHORITIES if environment.get(name)), "")
-    authorities = authorities.partition(os.pathsep)[0]  # SSL_CERT_DIR may name several folders; requests knows one
     return Destination(
         endpoint=endpoint,
         protocol=protocol_of(environment, signal),
         headers=headers,
         timeout_seconds=timeout_seconds(environment, signal) or DEFAULT_TIMEOUT_SECONDS,
         compression=setting("COMPRESSION").strip().lower() or "none",
-        certificate=setting("CERTIFICATE") or authorities,
+        certificate=setting("CERTIFICATE") or common_authorities(environment)[1],
         client_certificate=setting("CLIENT_CERTIFICATE"),
         client_key=setting("CLIENT_KEY"),
         proxies=proxies_for(endpoint, environment),

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from simulator.telemetry.otlp import otlp_setting, otlp_variable
+from simulator.telemetry.otlp import endpoint_of, otlp_setting, otlp_variable
 from simulator.telemetry.otlp_signal import Signal
+
+# A file or folder of authorities to trust, by the variables that other programs read, the first that is set;
+# OTEL_EXPORTER_OTLP_CERTIFICATE takes precedence.
+AUTHORITY_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def common_authorities(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the first of AUTHORITY_VARIABLES that is set, and its file or folder; "" and "" if none is."""
+    variable = next((name for name in AUTHORITY_VARIABLES if environment.get(name)), "")
+    # SSL_CERT_DIR may name several folders; requests knows one.
+    return variable, environment[variable].partition(os.pathsep)[0] if variable else ""
 
 
 def file_problems(environment: Mapping[str, str], signal: Signal = Signal.TRACES) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the files for a signal, as (variable, text)."""
-    authorities = otlp_setting(environment, "CERTIFICATE", signal)
-    if authorities and (problem := _authorities_problem(authorities)):
-        yield otlp_variable(environment, "CERTIFICATE", signal), problem
+    if authorities := otlp_setting(environment, "CERTIFICATE", signal):
+        variable = otlp_variable(environment, "CERTIFICATE", signal)
+    else:
+        variable, authorities = common_authorities(environment)
+    # Those of other programs may be anywhere, as long as nothing here needs them.
+    is_used = variable not in AUTHORITY_VARIABLES or endpoint_of(environment, signal).lower().startswith("https:")
+    if authorities and is_used and (problem := _authorities_problem(authorities)):
+        yield variable, problem
     certificate, key = (otlp_setting(environment, name, signal) for name in ("CLIENT_CERTIFICATE", "CLIENT_KEY"))
     if not certificate:
         return

@@ -67,17 +67,24 @@ def as_the_environment_says(service: Service, environment: Mapping[str, str]) ->
     )
 
 
-def for_several_stages(environment: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Return the environment without what can name only one stage, and (variable, why) for what was left out."""
+def for_named_stages(
+    environment: Mapping[str, str], *, are_several: bool = True
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Return the environment for stages that a topology names, and (variable, why) for what was left out of it.
+
+    If there are several, an instance's id is left out, too.
+    """
     kept, ignored = dict(environment), []
     if kept.pop(NAME_VARIABLE, ""):
-        ignored.append((NAME_VARIABLE, "every stage of a run is a service under its own name"))
+        ignored.append((NAME_VARIABLE, "every stage of a topology is a service under its own name"))
     items = _items(environment)
-    dropped = [name for name, _ in items if name in _OF_ONE_STAGE]
+    unusable = _OF_ONE_STAGE if are_several else _OF_ONE_STAGE[:1]
+    dropped = [name for name, _ in items if name in unusable]
     if dropped:
-        kept[ATTRIBUTES_VARIABLE] = ",".join(f"{name}={value}" for name, value in items if name not in _OF_ONE_STAGE)
+        kept[ATTRIBUTES_VARIABLE] = ",".join(f"{name}={value}" for name, value in items if name not in unusable)
         names = " and ".join(dict.fromkeys(dropped))
-        ignored.append((ATTRIBUTES_VARIABLE, f"{names} can't be the same for every stage of a run; the rest is used"))
+        why = f"{names} can't be the same for every stage of a topology; the rest is used"
+        ignored.append((ATTRIBUTES_VARIABLE, why))
     return kept, ignored
 
 

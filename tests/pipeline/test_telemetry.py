@@ -123,7 +123,7 @@ def test_a_wrong_variable_ends_a_command_with_a_line(tmp_path, command):
     """Values on which OpenTelemetry breaks while it is imported are exit code 2, a line for each and no traceback."""
     (tmp_path / "two.yaml").write_text(TOPOLOGY)
     arguments = ["stage", "--config", "/dev/null", "--port", "0"] if command == "stage" else ["run", "two.yaml"]
-    wrong = {"OTEL_PROPAGATORS": "b3", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-1"}
+    wrong = {"OTEL_PROPAGATORS": "b33", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-1"}
     finished = run(*arguments, cwd=tmp_path, environment=wrong)
     assert (finished.returncode, finished.stdout) == (2, "")
     title, *lines = finished.stderr.splitlines()

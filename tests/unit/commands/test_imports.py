@@ -11,8 +11,8 @@ from tests.support.python import python
 
 pytestmark = pytest.mark.processes
 
-# Called once a process is prepared, so they import what they need at their beginning.
-IMPORTED_LATER = {"stage_settings"}
+# Called once a process is prepared, or by the documents alone, so they import what they need at their beginning.
+IMPORTED_LATER = {"stage_settings", "variable_catalogue"}
 MODULES = {module.name for module in pkgutil.iter_modules(commands.__path__)}
 # The words of the command line: names of keys and variables, and errors.
 LIGHT = tuple(f"simulator.{name}" for name in ("cli", "commands", "errors", "grants", "nearest", "quoting"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from simulator.errors import ConfigurationError
+from simulator.telemetry import otel_environment
 from simulator.telemetry.otel_environment import check_environment
 from simulator.telemetry.otel_ignored import ignored_variables
 from tests.support.authority import make_authority
@@ -34,7 +37,7 @@ def mistakes(**environment):
     [
         {},
         {"OTEL_PROPAGATORS": ""},
-        {"OTEL_PROPAGATORS": "baggage, tracecontext"},
+        {"OTEL_PROPAGATORS": "baggage, TraceContext"},
         {"OTEL_PROPAGATORS": "none"},
         {"OTEL_PROPAGATORS": "None,b3"},
         *({limit: text} for limit in LIMITS for text in ("0", "128", "", " 5 ")),
@@ -65,10 +68,9 @@ def test_what_is_good_is_let_through(environment):
 @pytest.mark.parametrize(
     ("text", "slip"),
     [
-        ("b3", "b3"),
+        ("xray", "xray"),
         ("tracecontex", "tracecontex"),
-        ("tracecontext,baggage,jaeger", "jaeger"),
-        ("TraceContext", "TraceContext"),
+        ("tracecontext,baggage,OTTrace", "ottrace"),
         ("tracecontext,", ""),
     ],
 )
@@ -77,6 +79,22 @@ def test_propagators(text, slip):
     (mistake,) = mistakes(OTEL_PROPAGATORS=text)
     assert mistake.startswith(f"environment OTEL_PROPAGATORS: {slip!r} is misspelled or not installed")
     assert all(name in mistake for name in NAMED)
+
+
+@pytest.mark.parametrize("name", ["b3", "B3multi", "jaeger"])
+def test_propagators_of_the_extra(monkeypatch, name):
+    """One that is not a part of the SDK is told with how to install it, and taken if it is installed."""
+    installed = {"baggage", "tracecontext"}
+    monkeypatch.setattr(
+        otel_environment, "entry_points", lambda group: [SimpleNamespace(name=each) for each in sorted(installed)]
+    )
+    (mistake,) = mistakes(OTEL_PROPAGATORS=f"tracecontext,{name}")
+    assert mistake == (
+        f"environment OTEL_PROPAGATORS: {name.lower()!r} needs pip install 'web-service-simulator[propagators]'; "
+        "allowed are baggage, tracecontext and none"
+    )
+    installed.add(name.lower())
+    check_environment({"OTEL_PROPAGATORS": f"tracecontext,{name}"})
 
 
 @pytest.mark.parametrize("limit", LIMITS)
@@ -157,7 +175,7 @@ def test_headers_are_complained_about_without_being_shown(variable, text):
 
 def test_all_mistakes_are_told_at_once():
     """Who has made three learns of three."""
-    assert len(mistakes(OTEL_PROPAGATORS="b3", OTEL_SDK_DISABLED="yes", OTEL_EXPORTER_OTLP_TIMEOUT="x")) == 3
+    assert len(mistakes(OTEL_PROPAGATORS="b33", OTEL_SDK_DISABLED="yes", OTEL_EXPORTER_OTLP_TIMEOUT="x")) == 3
 
 
 def test_files_for_tls(tmp_path):

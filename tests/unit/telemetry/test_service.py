@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import simulator
-from simulator.telemetry.service import Service, as_the_environment_says, described, for_several_stages
+from simulator.telemetry.service import Service, as_the_environment_says, described, for_named_stages
 
 OWN = Service(name="parse", namespace="orders", instance_id="parse-1")
 NAME, ATTRIBUTES = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
@@ -46,16 +46,23 @@ def test_the_version_is_the_user_s():
 def test_what_can_t_be_every_stage_s_is_left_out_of_a_run():
     """A name and an instance's id are left out with a word; what holds for all stages stays."""
     attributes = "service.name=x,deployment.environment.name=test,service.instance.id=y,service.version=9"
-    kept, ignored = for_several_stages({NAME: "shop", ATTRIBUTES: attributes, "PATH": "/bin"})
+    kept, ignored = for_named_stages({NAME: "shop", ATTRIBUTES: attributes, "PATH": "/bin"})
     assert kept == {ATTRIBUTES: "deployment.environment.name=test,service.version=9", "PATH": "/bin"}
     assert [variable for variable, _ in ignored] == [NAME, ATTRIBUTES]
     assert "service.name and service.instance.id" in ignored[1][1]
 
 
+def test_a_single_stage_of_a_topology_may_have_an_instance_s_id():
+    """Its name is the topology's, and its process is the only one that has this environment."""
+    kept, ignored = for_named_stages({ATTRIBUTES: "service.name=x,service.instance.id=y"}, are_several=False)
+    assert kept == {ATTRIBUTES: "service.instance.id=y"}
+    assert ignored == [(ATTRIBUTES, "service.name can't be the same for every stage of a topology; the rest is used")]
+
+
 def test_a_run_keeps_all_else():
     """Where nothing names a service, the environment stays as it is and nothing is said."""
     environment = {ATTRIBUTES: "a=1, b=%2C", "PATH": "/bin"}
-    assert for_several_stages(environment) == (environment, [])
+    assert for_named_stages(environment) == (environment, [])
 
 
 def test_a_topology_describes_its_service():
