@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import simulator
-from tests.support.installing import command, copy_of_checkout, once, tracked_files, uv
+from tests.support.installing import command, copy_of_checkout, need_package_index, once, tracked_files, uv
 from tests.support.processes import ROOT, clean_environment, read_log, wait_for
 
 NAME = "web-service-simulator"
@@ -44,6 +44,7 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Built:
+    need_package_index(tmp_path_factory.mktemp("index"))
     folder = once(tmp_path_factory, "dist", build)
     [wheel], [source], [again] = folder.glob("*.whl"), folder.glob("again/*.tar.gz"), folder.glob("again/*.whl")
     return Built(wheel, source, again)
@@ -232,10 +233,20 @@ def test_what_is_rendered_can_be_built_without_a_checkout(installed, tmp_path, e
 
 @pytest.mark.parametrize("end", ["lowest-direct", "highest"])
 def test_it_runs_with_the_lowest_and_the_newest_versions(built, tmp_path, end):
-    """Everything, the console included, with the versions at both ends of the ranges in pyproject.toml."""
+    """Everything, every extra included, with the versions at both ends of the ranges in pyproject.toml."""
     venv = tmp_path / "venv"
     uv("venv", "--quiet", venv, cwd=tmp_path)
-    uv("pip", "install", "--quiet", "--python", venv, "--resolution", end, f"{built.wheel}[console]", cwd=tmp_path)
+    uv(
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        venv,
+        "--resolution",
+        end,
+        f"{built.wheel}[console,grpc,propagators]",
+        cwd=tmp_path,
+    )
     program = Installed(venv / "bin")
     said = program.program("run", "checkout", "--messages", "20", cwd=tmp_path, **WITH_CONSOLE)
     assert "The ledger balances" in said and "Console: " in said and "is not available" not in said

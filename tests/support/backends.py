@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
@@ -27,11 +27,15 @@ def find(program: str) -> str:
     """Return the path of a program; if it is missing, skip the test by name, or fail if backends are required."""
     path = find_program(program, os.environ)
     if path is None:
-        message = f"{program} is not installed"
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{message}, and {REQUIRED} is set")
-        pytest.skip(message)
+        do_without(f"{program} is not installed")
     return path
+
+
+def do_without(what: str) -> NoReturn:
+    """Skip the test because of what is missing, or fail if backends are required."""
+    if os.environ.get(REQUIRED):
+        pytest.fail(f"{what}, and {REQUIRED} is set")
+    pytest.skip(what)
 
 
 def free_port() -> int:

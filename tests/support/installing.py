@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.backends import do_without
 from tests.support.processes import ROOT, clean_environment
 
 _TIMEOUT_SECONDS = 300
@@ -70,6 +71,14 @@ def command(*words: str | Path, cwd: Path, environment: Mapping[str, str] | None
     )
     assert finished.returncode == code, finished.stdout[-4000:]
     return finished.stdout
+
+
+def need_package_index(folder: Path) -> None:
+    """Skip the test where no package index can be reached, as on a train."""
+    wanted = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "0", "--dest", str(folder)]
+    tried = subprocess.run([*wanted, "hatchling"], env=clean_environment(), capture_output=True, check=False)
+    if tried.returncode != 0:
+        do_without("no package index can be reached")
 
 
 def uv(*words: str | Path, cwd: Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from simulator.errors import StartError
 from simulator.local import console
-from simulator.local.console import ConsoleProcess
+from simulator.local.console import ConsoleProcess, console_missing
 from simulator.telemetry.otlp_destination import read_destination
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import RunFiles
@@ -146,3 +146,17 @@ def test_logs_go_to_the_user_s_own_collector(tmp_path):
     assert (logs.endpoint, logs.headers, logs.timeout_seconds) == ("https://collector:4318/v1/logs", {"x": "y"}, 5.0)
     with beside(tmp_path, {"OTEL_LOGS_EXPORTER": "otlp"}) as there:
         assert read_destination(there.stage_environment(), Signal.LOGS).endpoint.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({"dash", "igraph"}, ""),
+        ({"dash"}, "not installed: igraph; pip install 'web-service-simulator[console]'"),
+        (set(), "not installed: dash and igraph; pip install 'web-service-simulator[console]'"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_how_to_get_it(there, said):
+    """Nothing is imported to find that out."""
+    found = console_missing(lambda name: name if name in there else None)
+    assert found.partition(", or")[0] == said
