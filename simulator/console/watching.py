@@ -28,13 +28,20 @@ from simulator.console.traces.spans import Span, read_spans
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
 from simulator.telemetry.clock import Clock
-from simulator.telemetry.end_to_end import Durations, end_to_end_durations
+from simulator.telemetry.end_to_end import (
+    NO_FIGURES,
+    Durations,
+    Whole,
+    WholeSnapshot,
+    WholeWindow,
+    end_to_end_durations,
+)
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.standing import RollingWindow, StageSnapshot
 from simulator.telemetry.tally import Tallies, TallyReader
 from simulator.topology.graph import edges, entries
 from simulator.topology.model import Topology
-from simulator.topology.requests import request_kinds
+from simulator.topology.requests import accepting, request_kinds
 
 # Short, so that a change shows within a second or two; rates over a little longer, so that they are steady.
 LATENCY_WINDOW_SECONDS = 1.5
@@ -60,12 +67,14 @@ _NOTHING = StageSnapshot(
 class Snapshot:
     """The state of the whole run; `number` identifies a snapshot.
 
-    `whole` has the messages at the entries, with the percentiles of what requests took from end to end.
+    `whole` has the messages at the entries, with the percentiles of what requests took from end to end; `requests` has
+    those of each kind that begins there, and of accepted work.
     """
 
     number: int
     picture: SystemPicture
     whole: StageSnapshot
+    requests: WholeSnapshot
 
 
 class _WatchedTallies:
@@ -127,7 +136,14 @@ class Watching:
         self._tallies = {name: Tallies(some) for name, some in parts.items()}
         self._watched = {name: _WatchedTallies(source) for name, source in self._tallies.items()}
         self._kinds = request_kinds(topology)
+        self._by_request = WholeWindow(self._tallies, self._kinds, PATIENT_WINDOW_SECONDS)
         self._requests: Durations = {}  # of the last look: a thousand tallies are not read for each page
+        begun = dict.fromkeys(kind for name in entries(topology) for kind in self._kinds[name])
+        self._no_requests = Whole(
+            every=NO_FIGURES,
+            requests=dict.fromkeys(begun, NO_FIGURES),
+            accepted=dict.fromkeys(accepting(topology), NO_FIGURES),
+        )
         at_entries = Tallies([part for name in entries(topology) for part in parts[name]])
         self._whole = _WatchedTallies(at_entries, lambda: self._requests)
         self._callers_of_urls = dict.fromkeys(
@@ -135,7 +151,7 @@ class Watching:
         )
         self._external: ExternalServices = NO_EXTERNAL_SERVICES
         self._external_at = -math.inf
-        self.snapshot = Snapshot(0, picture(topology, {}), _NOTHING)
+        self.snapshot = Snapshot(0, picture(topology, {}), _NOTHING, self._no_requests)
 
     def look(
         self, for_each: Callable[[Callable[[ScrapeTarget], None], Iterable[ScrapeTarget]], object] = one_by_one
@@ -149,9 +165,21 @@ class Watching:
             )
             for name, watched in self._watched.items()
         }
-        self._requests = end_to_end_durations(self._tallies, self._kinds).every
+        found = end_to_end_durations(self._tallies, self._kinds)
+        self._requests = found.every
         drawn = picture(self.topology, figures, self._current_external(monotonic), self._reporting(monotonic))
-        self.snapshot = Snapshot(self.snapshot.number + 1, drawn, self._whole.look(monotonic, unix_seconds))
+        whole = self._whole.look(monotonic, unix_seconds)
+        requests = self._in_order(self._by_request.snapshot(monotonic, found))
+        self.snapshot = Snapshot(self.snapshot.number + 1, drawn, whole, requests)
+
+    def _in_order(self, found: WholeSnapshot) -> WholeSnapshot:
+        """Return figures in the order of the topology, so that a row of the page keeps its place."""
+        expected = self._no_requests
+        return Whole(
+            every=found.every,
+            requests={kind: found.requests.get(kind, NO_FIGURES) for kind in expected.requests},
+            accepted={name: found.accepted.get(name, NO_FIGURES) for name in expected.accepted},
+        )
 
     def timeline(self, stage: str | None = None) -> Timeline:
         """Return a stage's figures over the last minutes; None means those of the whole, as in `Snapshot`."""

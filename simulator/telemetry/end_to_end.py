@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -51,6 +52,9 @@ EndToEnd = Whole[Percentiles]
 WholeSnapshot = Whole[WholeFigures]
 
 
+NO_FIGURES = WholeFigures(rate_per_second=math.nan, p50_seconds=math.nan, p95_seconds=math.nan, p99_seconds=math.nan)
+
+
 def end_to_end_durations(sources: Mapping[str, Tallies], kinds: Mapping[str, Sequence[str]]) -> Whole[Durations]:
     """Return the durations that the stages have counted; `kinds` are those of the requests that begin at each.
 
@@ -92,9 +96,10 @@ class WholeWindow:
         self._moments: dict[tuple[str, str], RollingDurations] = {}
         self._last_at: float | None = None
 
-    def snapshot(self, now: float) -> WholeSnapshot:
-        """Read the tallies; `now` is monotonic, and the end of the window."""
-        found = end_to_end_durations(self._sources, self._kinds)
+    def snapshot(self, now: float, found: Whole[Durations] | None = None) -> WholeSnapshot:
+        """Return the figures; `now` is monotonic, and the end of the window. What is not `found` already is read."""
+        if found is None:
+            found = end_to_end_durations(self._sources, self._kinds)
         snapshot = Whole(
             every=self._figures(("", ""), now, found.every),
             requests={name: self._figures(("request", name), now, some) for name, some in found.requests.items()},

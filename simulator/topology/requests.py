@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulator.topology.graph import label
-from simulator.topology.model import Role, Stage, Topology
+from simulator.topology.model import Forward, Role, Stage, Topology
 from simulator.topology.steps import Choose, Pause, Step
 from simulator.topology.walking import all_calls
 
@@ -51,6 +51,16 @@ def requests_of(name: str, stage: Stage) -> tuple[str, ...]:
 def request_kinds(topology: Topology) -> dict[str, tuple[str, ...]]:
     """Return what `requests_of` does for every stage: whatever its callers are, a client may call it too."""
     return {name: requests_of(name, stage) for name, stage in topology.stages.items()}
+
+
+def accepting(topology: Topology) -> tuple[str, ...]:
+    """Return the stages and operations that answer before their work is done, as a call has them."""
+    return tuple(
+        label((name, operation))
+        for name, stage in topology.stages.items()
+        for operation, made in stage.all_operations.items()
+        if made.forward is Forward.ACCEPT
+    )
 
 
 def _named(steps: Sequence[Step]) -> str:

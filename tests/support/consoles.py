@@ -101,7 +101,8 @@ def _counting(stages: list[str], tallies: list[tally.Tally], is_full: bool) -> I
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             for one in tallies:
-                one.observe("handling_seconds", 0.1234)
+                for which in ("handling_seconds", "pipeline_seconds"):
+                    one.observe(which, 0.1234)
                 one.add("received.outside")
                 one.add("outcome.forwarded")
             handled = int(PER_SECOND * (1 + time.monotonic() - began))

@@ -12,9 +12,10 @@ from simulator.console.metrics.fetching import FetchError
 from simulator.console.metrics.scraper import Scraper, targets_of
 from simulator.console.traces.store import TraceStore
 from simulator.console.watching import Watching
+from simulator.local.counted import counts_of
 from simulator.telemetry.record import Outcome
 from simulator.telemetry.run_files import RunFiles, labels
-from simulator.telemetry.tally import Tally, received_slot, slots
+from simulator.telemetry.tally import Tally, received_slot
 from simulator.topology.graph import callers, entries, operation_edges
 from simulator.topology.model import Topology
 from simulator.topology.reader import read_topology
@@ -91,7 +92,7 @@ def watched(folder: Path, topology: Topology | None = None) -> Watched:
     for name, stage in topology.stages.items():
         called = [to for caller, to in operation_edges(topology.stages) if caller == name]
         for label in labels(name, stage.instances):
-            tallies[label] = Tally.create(files.tally(label), slots(callers(topology, name), called, stage.operations))
+            tallies[label] = Tally.create(files.tally(label), counts_of(name, stage, callers(topology, name), called))
     metrics: dict[str, dict[str, float]] = {name: {} for name in topology.stages}
     delays = {name: str(stage.delay) for name, stage in topology.stages.items()}
     urls = {

@@ -56,7 +56,7 @@ class FrameAnswers:
             case _:
                 snapshot, drawing = self._watching.snapshot, self._current_drawing()
                 laid["drawing"] = drawing.name
-                view = system_view(snapshot.picture, snapshot.whole, drawing)
+                view = system_view(snapshot.picture, snapshot.whole, snapshot.requests, drawing)
         return view, laid
 
     def news(self, path: str, search: str, laid: Mapping[str, Any], shown: Any) -> tuple[Any, Any]:
@@ -73,7 +73,7 @@ class FrameAnswers:
                 drawing = self._current_drawing()
                 # A large picture is not sent again with each trace that comes in.
                 if not isinstance(shown, list) or [shown[0], *shown[2:]] != [version[0], *version[2:]]:
-                    update_system(news, snapshot.picture, snapshot.whole, drawing)
+                    update_system(news, snapshot.picture, snapshot.whole, snapshot.requests, drawing)
                 stale = drawing.name if laid.get("drawing") != drawing.name else no_update
             case "stages":
                 update_stage(news, self.stages.node(item_of(path)))

@@ -13,8 +13,10 @@ from simulator.console.page.charts import chart
 from simulator.console.page.drawing import CardSize, Drawing
 from simulator.console.page.edges import drawn_edge, routed
 from simulator.console.page.news import News
+from simulator.console.page.requests_panel import requests_panel, update_requests
 from simulator.console.page.words import aria, kind_class, rate_text, short, time_text
 from simulator.console.system.picture import NodeState, SystemPicture
+from simulator.telemetry.end_to_end import WholeSnapshot
 from simulator.telemetry.standing import StageSnapshot
 from simulator.topology.kinds import Kind
 
@@ -24,10 +26,10 @@ _KINDS = {Kind.DATABASE: "database", Kind.CACHE: "cache", Kind.EXTERNAL: "extern
 _MAX_VERDICT_CHARACTERS = 400
 
 
-def system_view(picture: SystemPicture, whole: StageSnapshot, drawing: Drawing) -> html.Div:
+def system_view(picture: SystemPicture, whole: StageSnapshot, requests: WholeSnapshot, drawing: Drawing) -> html.Div:
     """Return the view with the present figures; later ones, and the lines, come as news."""
     news = News(None)
-    update_system(news, picture, whole, drawing)
+    update_system(news, picture, whole, requests, drawing)
     size, placing = drawing.size, drawing.placing
     canvas = {
         "width": f"{size.left(placing.columns) - size.column_gap:.0f}px",
@@ -47,6 +49,7 @@ def system_view(picture: SystemPicture, whole: StageSnapshot, drawing: Drawing) 
             _scene(html.Div([edges, *cards], id="canvas", className="canvas", style=canvas)),
             html.Div([_legend(picture, size), _zoom()], className="below"),
             html.Div(id="whole-charts", className="charts"),
+            *requests_panel(requests, news),
             *(dcc.Store(id=name) for name in ("whole-shown", "whole-tick")),
         ]
     )
@@ -78,7 +81,9 @@ def whole_charts() -> list[html.Section]:
     return [html.Section([html.H2(title), chart(element)], className="panel") for element, title in CHARTS.items()]
 
 
-def update_system(news: News, picture: SystemPicture, whole: StageSnapshot, drawing: Drawing) -> None:
+def update_system(
+    news: News, picture: SystemPicture, whole: StageSnapshot, requests: WholeSnapshot, drawing: Drawing
+) -> None:
     """Set a picture's figures on the cards and edges of its drawing."""
     news.drawing = drawing.name
     for number, node in enumerate(picture.nodes):
@@ -93,6 +98,7 @@ def update_system(news: News, picture: SystemPicture, whole: StageSnapshot, draw
         for number, edge in enumerate(picture.edges)
     ]
     _update_summary(news, picture, whole)
+    update_requests(news, requests)
 
 
 def _drawing_name(drawing: Drawing) -> Any:

@@ -122,6 +122,29 @@ def test_the_whole_path_is_that_of_the_entries(run):
     assert whole.p50_seconds == pytest.approx(0.5, rel=0.01)
 
 
+def test_requests_by_their_kind(tmp_path):
+    """In the order of the file, also before there are any; and accepted work, where it is accepted."""
+    run = watched(tmp_path, shipped("shop"))
+    run.look()
+    requests = run.watching.snapshot.requests
+    assert (list(requests.requests), list(requests.accepted)) == (["cart.read", "cart.pay"], ["mail"])
+    assert math.isnan(requests.requests["cart.pay"].p50_seconds)
+    shoppers, mail = run.tallies["shoppers"], run.tallies["mail"]
+    run.look()
+    for _ in range(20):
+        shoppers.add("received.outside")
+        shoppers.observe("pipeline_seconds", 0.25, "cart.pay")
+        mail.add("accepted")
+        mail.observe("accepted_work_seconds", 1.5)
+    run.look()
+    requests = run.watching.snapshot.requests
+    assert (list(requests.requests), list(requests.accepted)) == (["cart.read", "cart.pay"], ["mail"])
+    assert requests.requests["cart.pay"].p50_seconds == pytest.approx(0.25, rel=0.01)
+    assert requests.requests["cart.pay"].rate_per_second == 20
+    assert math.isnan(requests.requests["cart.read"].p50_seconds)
+    assert requests.accepted["mail"].p99_seconds == pytest.approx(1.5, rel=0.01)
+
+
 def test_over_time(run):
     """Each stage and the whole path have a timeline, a point every five seconds."""
     for _ in range(12):

@@ -13,6 +13,7 @@ from simulator.console.page.paths import stage_path
 from simulator.console.page.system_view import CHARTS, system_view, update_system, whole_charts
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import picture
+from simulator.telemetry.end_to_end import NO_FIGURES, Whole, WholeFigures
 from simulator.telemetry.standing import StageSnapshot
 from simulator.topology.model import Stage, Topology
 from simulator.topology.steps import Call
@@ -29,6 +30,7 @@ WHOLE = StageSnapshot(
     queue_depth=0,
     outcomes={},
 )
+NO_REQUESTS = Whole(every=NO_FIGURES, requests={"parse": NO_FIGURES})
 WELL = StageFigures(
     rate_per_second=20.0,
     p50_seconds=0.0123,
@@ -46,12 +48,12 @@ DEAD = StageFigures(up=0)
 NASTY = ["javascript:alert(1)", '"><script>alert(1)</script>', "//evil.example/", "a b/c?d#e"]
 
 
-def laid(system, figures=None, external=None):
+def laid(system, figures=None, external=None, requests=NO_REQUESTS):
     drawn = picture(system, figures or {}, external or ExternalServices())
     drawing = draw(drawn)
     news = News(None)
-    update_system(news, drawn, WHOLE, drawing)
-    return system_view(drawn, WHOLE, drawing), news
+    update_system(news, drawn, WHOLE, requests, drawing)
+    return system_view(drawn, WHOLE, requests, drawing), news
 
 
 def external_of(*names, calls=()):
@@ -149,6 +151,31 @@ def test_the_whole_has_figures():
     _, news = laid(shipped())
     told = [news.texts[f"sum-{key}"] for key in ("in", "p50", "p99", "inside")]
     assert told == ["20.1/s", "12.3ms", "1.25s", "1,234"]
+
+
+def test_each_kind_of_request_has_figures():
+    """A row for each, and for accepted work; where there is one kind only the chart says it all."""
+    read = WholeFigures(rate_per_second=18.04, p50_seconds=0.0021, p95_seconds=0.008, p99_seconds=0.0305)
+    kinds = {"cart.read": read, "cart.pay": NO_FIGURES}
+    view, news = laid(shipped(), requests=Whole(every=read, requests=kinds, accepted={"mail": read}))
+    rows = [[text_of(cell) for cell in row.children] for row in rows_of_requests(view)]
+    assert rows == [
+        ["cart.read", "18.0/s", "2.10ms", "8.00ms", "30.5ms"],
+        ["cart.pay", "-", "-", "-", "-"],
+        ["accepted by mail", "18.0/s", "2.10ms", "8.00ms", "30.5ms"],
+    ]
+    assert (news.texts["request-0-p99"], news.texts["request-2-rate"]) == ("30.5ms", "18.0/s")
+    assert not of_class(laid(shipped())[0], "operations")
+    many = {f"shop.op-{number}": read for number in range(50)}
+    view, _ = laid(shipped(), requests=Whole(every=read, requests=many))
+    assert len(list(rows_of_requests(view))) == 40
+    assert "and 10 more: the report of the run has all" in texts(view)
+
+
+def rows_of_requests(view):
+    (panel,) = of_class(view, "operations")
+    _head, body = of_class(panel, "rows")[0].children.children
+    return body.children
 
 
 def test_a_verdict_is_never_long():
