@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import pytest
 from werkzeug.test import Client
 
-from simulator.console.assembly import assemble
+from simulator.console.assembly import assemble, make_intake
 from simulator.console.otlp.receiver import make_receiver
 from simulator.console.traces.api import make_api
 from tests.support.metric_points import gauge, metrics_request
@@ -34,7 +34,8 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(run):
-    application = assemble(run.watching, {name: [] for name in run.topology.stages}, None, 8090, {}, nullcontext)
+    addresses: dict[str, list[str]] = {name: [] for name in run.topology.stages}
+    application = assemble(run.watching, addresses, None, 8090, {}, make_intake(run.watching, None), nullcontext)
     return Client(application)
 
 
@@ -43,9 +44,10 @@ def ask(client, path, method="GET", **options):
     return client.open(path, method=method, headers=headers, **options)
 
 
-def test_the_document_has_every_path():
+def test_the_document_has_every_path(run):
     """Each route of the receiver and of the APIs is in the table, in the document's own notation."""
-    rules = [rule for app in (make_api(None), make_receiver(None)) for rule in app.url_map.iter_rules()]
+    applications = make_api(None), make_receiver(make_intake(run.watching, None))
+    rules = [rule for application in applications for rule in application.url_map.iter_rules()]
     assert {re.sub(r"<(?:path:)?(?:trace_)?(\w+)>", r"{\1}", rule.rule) for rule in rules} <= set(PATHS)
 
 
