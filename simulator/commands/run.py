@@ -14,6 +14,7 @@ from simulator.commands.help_text import TopologyCommand
 from simulator.commands.program import PIPELINE, Program
 from simulator.commands.ready_made import topology_file
 from simulator.commands.variables import CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, PROCESSES_VARIABLE
+from simulator.topology.variables import TELEMETRY_VARIABLE
 
 # What only a run in real time has, and what it lacks in virtual time.
 _REAL_FLAGS = {
@@ -21,6 +22,7 @@ _REAL_FLAGS = {
     "with_console": ("--console", "a console"),
     "console_port": ("--console-port", "a console"),
     "console_grpc_port": ("--console-grpc-port", "a console"),
+    "telemetry": ("--telemetry", "spans and metrics"),
     "processes": ("--processes", "processes of its own"),
     "start_timeout": ("--start-timeout", "processes of its own"),
 }
@@ -71,6 +73,13 @@ _REAL_FLAGS = {
     metavar="PORT",
     help="A port at which the console takes OTLP over gRPC, for instance 4317.  [default: only over HTTP]",
 )
+@click.option(
+    "--telemetry",
+    metavar="DIR",
+    envvar=TELEMETRY_VARIABLE,
+    show_envvar=True,
+    help="Write spans, log records and metrics to DIR as OTLP JSON Lines, for other viewers.",
+)
 @click.option("--stack", "with_stack", is_flag=True, help="Start Prometheus and Jaeger as well, if they are installed.")
 @click.option(
     "--start-timeout",
@@ -117,6 +126,7 @@ def run(
     drain_timeout: str | None,
     log_limit: str | None,
     start_timeout: str | None,
+    telemetry: str | None,
     virtual: bool,
     start: str | None,
     overhead: str | None,
@@ -132,6 +142,7 @@ def run(
     Try:  PROGRAM run checkout --duration 30s
           PROGRAM run --rate 100/s --set parse.workers=1
           PROGRAM run --input orders.jsonl --output archived.jsonl
+          PROGRAM run --telemetry otlp --duration 10s
           PROGRAM run --virtual --duration 1h --seed 7
     """
     if not virtual and (start is not None or overhead is not None):
@@ -159,6 +170,7 @@ def run(
         console_grpc_port=console_grpc_port,
         drain_timeout=drain_timeout,
         log_limit=log_limit,
+        telemetry=Path(telemetry) if telemetry else None,
         start_timeout=start_timeout,
         processes=processes,
     )

@@ -7,7 +7,12 @@ from functools import partial
 from simulator.commands.variables import CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, PROCESSES_VARIABLE
 from simulator.telemetry.catalogue.variable_records import Reader, Variable, WrongValue
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE
-from simulator.topology.variables import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
+from simulator.topology.variables import (
+    CONTROL_TOKEN_VARIABLE,
+    SECRET_VARIABLE,
+    TELEMETRY_LIMIT_VARIABLE,
+    TELEMETRY_VARIABLE,
+)
 
 _run = partial(Variable, readers=(Reader.RUN,))
 _secret = partial(Variable, wrong=WrongValue.IMPOSSIBLE, example="s3cret")
@@ -32,6 +37,20 @@ COMMAND_VARIABLES = (
         default="one for each of up to 8 stages, one for each core beyond",
         allowed="a whole number from 1",
         example="2",
+    ),
+    Variable(
+        name=TELEMETRY_VARIABLE,
+        help="The folder for files of spans, log records and metrics, which a run creates",
+        default="none: no files",
+        readers=(Reader.RUN, Reader.STAGE),
+        wrong=WrongValue.IMPOSSIBLE,
+        example="OTLP",
+    ),
+    _secret(
+        name=TELEMETRY_LIMIT_VARIABLE,
+        help="From a run to its stages: how many bytes these files may have together",
+        default="as SIMULATOR_LOG_LIMIT",
+        example="1000000",
     ),
     _secret(
         name=CONTROL_TOKEN_VARIABLE,

@@ -8,10 +8,14 @@ from collections.abc import Mapping
 
 from simulator.local.stage_processes import StageProcess
 from simulator.topology.addresses import url_of
-from simulator.topology.variables import ENVIRONMENT_PREFIX
+from simulator.topology.variables import ENVIRONMENT_PREFIX, TELEMETRY_LIMIT_VARIABLE, TELEMETRY_VARIABLE
 
 # Of the variables that set up a single stage, only these make sense for all of them.
-_PASSED_ON = tuple(f"{ENVIRONMENT_PREFIX}{name}" for name in ("LOG_LEVEL", "CONTROL_TOKEN", "RUN_SECRET"))
+_PASSED_ON = (
+    *(f"{ENVIRONMENT_PREFIX}{name}" for name in ("LOG_LEVEL", "CONTROL_TOKEN", "RUN_SECRET")),
+    TELEMETRY_VARIABLE,
+    TELEMETRY_LIMIT_VARIABLE,
+)
 
 
 class Child:

@@ -27,11 +27,12 @@ from simulator.local.packing import pack, sharing_warnings
 from simulator.local.paused import paused_warnings
 from simulator.local.plan import Overrides, apply_overrides
 from simulator.local.progress import StartProgress
-from simulator.local.spans_told import where_spans_go
+from simulator.local.spans_told import where_else_telemetry_goes, where_spans_go
 from simulator.local.stack import Stack
 from simulator.local.starting import DEFAULT_TIMEOUT_SECONDS, StartPace
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor
+from simulator.local.telemetry_folder import deleted_telemetry, telemetry_environment, without_standard_output
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.net.open_files import allow_many_files
@@ -67,6 +68,7 @@ class RunRequest:
     log_limit: str | None = None
     start_timeout: str | None = None
     processes: int | None = None
+    telemetry: Path | None = None
 
 
 def run_topology(request: RunRequest, program: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -83,6 +85,7 @@ def run_topology(request: RunRequest, program: Sequence[str], environment: Mappi
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     environment = _without_what_names_one_stage(environment, err)
+    environment = telemetry_environment(request.telemetry, log_limit_bytes, request.with_console, environment)
     for warning in (
         *sharing_warnings(topology, processes),
         *paused_warnings(topology),
@@ -126,6 +129,8 @@ def run_topology(request: RunRequest, program: Sequence[str], environment: Mappi
             view.close()
         err.print("Stopping: messages in flight are finished first.", style="dim")
         result = supervisor.finish(lambda text: err.print(text, style="dim", soft_wrap=True))
+    for line in deleted_telemetry(request.telemetry):
+        err.print(line, style="yellow", soft_wrap=True, markup=False)
     code = conclude(result, topology, folder, request.as_json, outlet, out, err)
     folder.release()
     return code
@@ -163,7 +168,8 @@ def topology_to_run(request: RunRequest, environment: Mapping[str, str]) -> Topo
 def _without_what_names_one_stage(environment: Mapping[str, str], err: Console) -> dict[str, str]:
     """Return the environment for all stages, and print what of it has no effect."""
     kept, ignored = for_named_stages(environment)
-    for variable, why in (*ignored, *ignored_variables(kept)):
+    kept, not_shown = without_standard_output(kept)
+    for variable, why in (*ignored, *not_shown, *ignored_variables(kept)):
         err.print(f"{variable} is ignored: {why}", style="yellow", soft_wrap=True, markup=False)
     return kept
 
@@ -222,6 +228,8 @@ def _announce(
         err.print(f"The console is not available: {trouble}", style="yellow", soft_wrap=True)
     err.print(f"\nseed {supervisor.topology.seed}; logs and report in {folder.path}", soft_wrap=True)
     err.print(where_spans_go(environment, console is not None), soft_wrap=True, markup=False)
+    for line in where_else_telemetry_goes(environment):
+        err.print(line, soft_wrap=True, markup=False)
     for backend in stack.backends if stack is not None else ():
         err.print(f"{backend.program}: {backend.url}", soft_wrap=True)
     for name, hint in (stack.missing if stack is not None else {}).items():

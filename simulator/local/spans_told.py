@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import socket
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
-from simulator.telemetry.otlp import ENDPOINT_VARIABLES, endpoint_problem, exports_spans, makes_spans, traces_endpoint
+from simulator.telemetry.otlp import (
+    ENDPOINT_VARIABLES,
+    endpoint_of,
+    endpoint_problem,
+    exports,
+    exports_spans,
+    makes_spans,
+    traces_endpoint,
+)
+from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.proxies import proxies_for
+from simulator.telemetry.telemetry_files import telemetry_file
+from simulator.topology.variables import TELEMETRY_VARIABLE
 from simulator.urls import redacted
 
 _CONNECT_SECONDS = 0.5
@@ -18,6 +30,8 @@ def where_spans_go(environment: Mapping[str, str], to_console: bool) -> str:
     """Return where spans go, or why they go nowhere."""
     if not makes_spans(environment):
         return "no spans are made: OTEL_SDK_DISABLED=true"
+    if not exports_spans(environment) and environment.get(TELEMETRY_VARIABLE):
+        return "no spans are sent to a collector"
     if not exports_spans(environment):
         return "no spans are sent: OTEL_TRACES_EXPORTER=none"
     if to_console and not any(environment.get(variable) for variable in ENDPOINT_VARIABLES):
@@ -48,3 +62,13 @@ def collector_answers(url: str, connect: Callable[..., socket.socket] = socket.c
     except (OSError, ValueError):  # a UnicodeError, for an invalid host name, is a ValueError
         return False
     return True
+
+
+def where_else_telemetry_goes(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield where log records and metrics go, if they are exported, and the folder for files, if there is one."""
+    for signal in (Signal.LOGS, Signal.METRICS):
+        if exports(environment, signal):
+            yield f"{signal.words} go to {redacted(endpoint_of(environment, signal))}"
+    if folder := environment.get(TELEMETRY_VARIABLE):
+        names = ", ".join(telemetry_file(Path(folder), signal).name for signal in Signal)
+        yield f"telemetry is written to {folder}: {names}"

@@ -5,11 +5,14 @@ None of it depends on the number of stages, so that a thousand of them are not a
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from gevent import monkey
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
@@ -18,18 +21,21 @@ from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.http_wire import OutgoingRequest
 from simulator.stage.threads import in_thread
 from simulator.telemetry.at_work import AtWork, LoggerAtWork, ProviderAtWork, Shown
-from simulator.telemetry.export_routes import export_routes
-from simulator.telemetry.lines import WriterThread
+from simulator.telemetry.export_routes import Means, export_routes
+from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.logs import forward_library_warnings
 from simulator.telemetry.metric_settings import MetricSettings, read_metric_settings
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.process_metrics import ProcessMetrics
 from simulator.telemetry.propagation import install_propagation
 from simulator.telemetry.traces import peer
+from simulator.topology.variables import TELEMETRY_LIMIT_VARIABLE, TELEMETRY_VARIABLE
 
 if TYPE_CHECKING:
     from simulator.telemetry.metric_export import MetricSchedule
 
+# Of a stage that no run has started.
+_FOLDER_LIMIT_BYTES = 2**30
 Turn = Callable[[], AbstractContextManager[None]]
 
 
@@ -51,12 +57,30 @@ class Shared:
         self.runtime = GeventRuntime()
         self.at_work = AtWork()
         self.metric_settings = read_metric_settings(environment)
-        self.routes = export_routes(environment, time.monotonic, in_thread)
+        self.routes = export_routes(environment, self._means(environment))
         self.metric_schedule = _metric_schedule(self.metric_settings) if self.routes[Signal.METRICS] else None
         install_propagation(environment)
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
         _instrument_requests(self.at_work)
         self.process_metrics = ProcessMetrics(time.monotonic)
+
+    def _means(self, environment: Mapping[str, str]) -> Means:
+        folder, limit = environment.get(TELEMETRY_VARIABLE), environment.get(TELEMETRY_LIMIT_VARIABLE, "")
+        return Means(
+            monotonic=time.monotonic,
+            in_thread=in_thread,
+            line_writer=self._line_writer,
+            folder=Path(folder) if folder else None,
+            folder_limit_bytes=int(limit) if limit.isascii() and limit.isdecimal() else _FOLDER_LIMIT_BYTES,
+        )
+
+    def _line_writer(self) -> Callable[[bytes], None]:
+        """Return what writes lines to standard output, beside those of the log."""
+
+        def dropped(count: int) -> bytes:
+            return orjson.dumps({"event": "telemetry.lines_dropped", "lines": count})
+
+        return LineWriter(sys.stdout.fileno(), self.writer_thread, dropped).write
 
     def add(self, shown: Shown) -> None:
         """Add the telemetry of a stage, for the libraries."""

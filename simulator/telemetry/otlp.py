@@ -33,9 +33,9 @@ MAX_TIMEOUT_MILLIS = 600_000
 FLUSH_SECONDS = 4.0
 # What each of the variables OTEL_*_EXPORTER may name.
 EXPORTERS: Mapping[Signal, tuple[str, ...]] = {
-    Signal.TRACES: ("otlp", "none"),
+    Signal.TRACES: ("otlp", "console", "none"),
     Signal.LOGS: ("otlp", "console", "none"),
-    Signal.METRICS: ("otlp", "prometheus", "none"),
+    Signal.METRICS: ("otlp", "console", "prometheus", "none"),
 }
 _DEFAULT_EXPORTERS: Mapping[Signal, str] = {Signal.TRACES: "otlp", Signal.LOGS: "none", Signal.METRICS: "none"}
 _MILLIS = re.compile(r"[0-9]{1,9}")
