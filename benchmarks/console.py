@@ -33,7 +33,7 @@ MEMORY_BOUND_MIB = sum(MEMORY_PARTS_MIB.values())
 GROWTH_BOUND_MIB_PER_MINUTE = 1.0
 # Below this share of the load the machine was too busy for a result.
 _MIN_LOAD_RATIO = 0.9
-_SPANS_A_MESSAGE = 15  # three in each of four stages, and three calls
+_SPANS_A_MESSAGE = 10  # one in each of four stages, three calls, and the processing of three
 _SAMPLE_SECONDS = 5.0
 _MINUTE_SECONDS = 60.0
 _COLUMNS = ("minute", "view", "CPU %", "RSS MiB", "traces held", "traces evicted", "spans/s", "requests/s")
