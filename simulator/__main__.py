@@ -10,6 +10,7 @@ def main() -> int:
     try:
         import os
         import signal
+        from pathlib import Path
 
         # Until a command handles signals itself, Ctrl-C ends the program without a traceback of its imports.
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
@@ -17,7 +18,7 @@ def main() -> int:
         from simulator.commands.program import this_program
     except KeyboardInterrupt:
         return 130
-    return run(sys.argv[1:], this_program(sys.argv[0]))
+    return run(sys.argv[1:], this_program(Path(sys.argv[0])))
 
 
 if __name__ == "__main__":

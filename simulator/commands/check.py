@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from simulator.commands.help_text import TopologyCommand
 from simulator.commands.program import Program
-from simulator.commands.ready_made import topology_file
+from simulator.commands.ready_made import TopologyCommand, topology_file
 
 _MAX_WARNINGS = 50
 

@@ -43,7 +43,7 @@ class Program:
         return f"cp {CONFIG}.sample {CONFIG}"
 
 
-def this_program(started: str) -> Program:
+def this_program(started: Path) -> Program:
     """Return the program of this process; `started` is the file that Python or the shell has started, `sys.argv[0]`."""
     package = Path(simulator.__file__).resolve().parent
     installed = package / _INSTALLED_FILES
@@ -57,9 +57,8 @@ def this_program(started: str) -> Program:
     return Program(name=_name(started), command=command, root=root, is_installed=False)
 
 
-def _name(started: str) -> str:
+def _name(started: Path) -> str:
     """Return what the user types."""
-    file = Path(started).name
-    if file == "__main__.py":
+    if started.name == "__main__.py":
         return f"python -m {simulator.__name__}"
-    return f"python {started}" if file.endswith(".py") else file
+    return f"python {started}" if started.suffix == ".py" else started.name

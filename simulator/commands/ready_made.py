@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import stat
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+import click
+
+from simulator.commands.help_text import HelpfulCommand
+from simulator.commands.program import Program
 from simulator.errors import ConfigurationError
 
 _FOLDER = "topologies"
 _SUFFIX = ".yaml"
 _MIN_BEGINNING = 3  # characters of a name by which it is recognized
+
+
+class TopologyCommand(HelpfulCommand):
+    """A command that takes a topology: its help ends with the names of those that come with the program."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the names."""
+        program = ctx.find_object(Program)
+        names = ", ".join(files_by_name(program.root)) if program else ""
+        text = f"TOPOLOGY is a file, or the name of a ready-made one: {names}."
+        formatter.write_paragraph()
+        formatter.write(textwrap.fill(text, formatter.width, break_on_hyphens=False) + "\n")
 
 
 def topology_file(given: Path, root: Path) -> Path:

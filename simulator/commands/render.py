@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from simulator.commands.help_text import TopologyCommand
 from simulator.commands.program import Program
-from simulator.commands.ready_made import topology_file
+from simulator.commands.ready_made import TopologyCommand, topology_file
 
 
 @click.command(cls=TopologyCommand)

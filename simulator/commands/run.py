@@ -10,9 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from simulator.commands.help_text import TopologyCommand
 from simulator.commands.program import PIPELINE, Program
-from simulator.commands.ready_made import topology_file
+from simulator.commands.ready_made import TopologyCommand, topology_file
 from simulator.commands.variables import CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, PROCESSES_VARIABLE
 from simulator.topology.variables import TELEMETRY_VARIABLE
 

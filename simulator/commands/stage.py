@@ -10,7 +10,6 @@ import click
 
 from simulator.commands.key_options import KeyedCommand
 from simulator.commands.program import CONFIG, Program
-from simulator.commands.ready_made import topology_file
 from simulator.commands.stage_process import prepare_stage_process
 
 
@@ -64,6 +63,8 @@ def stage(
     from simulator.topology.packing import shares_of
 
     if topology is not None:
+        from simulator.commands.ready_made import topology_file
+
         resolved = topology_stages(topology_file(topology, program.root), stage_names, flags, os.environ)
         environment, ignored = for_named_stages(os.environ, are_several=len(resolved) > 1)
     else:

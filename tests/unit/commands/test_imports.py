@@ -52,14 +52,13 @@ def test_every_command_is_a_function_of_its_name_in_a_module_of_its_name():
 
 def test_a_stage_does_not_import_the_other_commands():
     """Each process of a run would pay for the options of all of them."""
-    code = "import sys; from simulator import cli; from simulator.commands.program import this_program"
-    code = f"{code}; cli._run_command(['stage', '--stage', 'x'], this_program('x.py'))"
+    code = "import pathlib, sys; from simulator import cli; from simulator.commands.program import this_program"
+    code = f"{code}; cli._run_command(['stage', '--stage', 'x'], this_program(pathlib.Path('x.py')))"
     found = python(f"{code}; print(*(name for name in sys.modules if name.startswith('simulator.commands.')))")
     assert {name.removeprefix("simulator.commands.") for name in found.stdout.split()} == {
         "help_text",
         "key_options",
         "program",
-        "ready_made",
         "stage",
         "stage_process",
     }

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,12 +23,12 @@ from tests.support.processes import PROGRAM, ROOT, clean_environment
 )
 def test_its_name_is_what_the_user_types(started, name):
     """So what a help text or a hint says can be typed as it stands."""
-    assert this_program(started).name == name
+    assert this_program(Path(started)).name == name
 
 
 def test_in_a_checkout_its_files_are_those_of_the_checkout():
     """Topologies are edited there, and the processes of a run are started by its front door."""
-    program = this_program("run_web_service.py")
+    program = this_program(Path("run_web_service.py"))
     assert (program.root, program.is_installed) == (ROOT, False)
     assert program.command == (sys.executable, str(PROGRAM))
     assert program.config == ROOT / "instance" / "config.py"
@@ -63,7 +64,8 @@ def test_its_processes_do_not_import_from_the_current_folder(tmp_path):
     here = tmp_path / "here"
     here.mkdir()
     (here / "socket.py").write_text("raise SystemExit('the wrong module')\n")
-    code = "from simulator.commands.program import this_program; print(*this_program('x').command, sep='\\n')"
+    code = "import pathlib; from simulator.commands.program import this_program"
+    code = f"{code}; print(*this_program(pathlib.Path('x')).command, sep='\\n')"
     environment = {**clean_environment(), "PYTHONPATH": str(package.parent)}
 
     def told(*command):

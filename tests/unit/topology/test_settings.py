@@ -1,6 +1,7 @@
 """The settings of a single stage: which source beats which, what follows from what, and all mistakes together."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ def settle(monkeypatch, tmp_path):
             monkeypatch.setenv(f"SIMULATOR_{key}", value)
         path = tmp_path / "config.py"
         path.write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
-        return single_stage(this_program("run_web_service.py"), path, given_flags, os.environ)
+        return single_stage(this_program(Path("run_web_service.py")), path, given_flags, os.environ)
 
     return from_all
 
