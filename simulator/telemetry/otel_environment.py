@@ -101,7 +101,7 @@ def _not_installed(variable: str, group: str, names: list[str], others: list[str
     installed = sorted({point.name for point in entry_points(group=group)})
     for name in dict.fromkeys(names):
         if name not in installed:
-            how = f"needs {_EXTRAS[name]}" if name in _EXTRAS else "is misspelled or not installed"
+            how = f"is not installed: {_EXTRAS[name]}" if name in _EXTRAS else "is misspelled or not installed"
             yield variable, f"{_shown(name)} {how}; allowed are {_list(installed + others)}"
 
 

@@ -90,8 +90,8 @@ def test_propagators_of_the_extra(monkeypatch, name):
     )
     (mistake,) = mistakes(OTEL_PROPAGATORS=f"tracecontext,{name}")
     assert mistake == (
-        f"environment OTEL_PROPAGATORS: {name.lower()!r} needs pip install 'web-service-simulator[propagators]'; "
-        "allowed are baggage, tracecontext and none"
+        f"environment OTEL_PROPAGATORS: {name.lower()!r} is not installed: "
+        "pip install 'web-service-simulator[propagators]'; allowed are baggage, tracecontext and none"
     )
     installed.add(name.lower())
     check_environment({"OTEL_PROPAGATORS": f"tracecontext,{name}"})
