@@ -51,6 +51,7 @@ _EXTERNAL_TRACES = 200
 # Over all of them: each is read from its bytes.
 _MAX_EXTERNAL_SPANS = 10_000
 _EXTERNAL_EVERY_SECONDS = 2.0
+_REPORTED_EVERY_SECONDS = 2.0
 _EXTERNAL_WINDOW_SECONDS = 60.0
 _NOTHING = StageSnapshot(
     rate_per_second=math.nan,
@@ -151,6 +152,8 @@ class Watching:
         )
         self._external: ExternalServices = NO_EXTERNAL_SERVICES
         self._external_at = -math.inf
+        self._reporters: dict[str, OwnFigures | None] = {}
+        self._reported_at = -math.inf
         self.snapshot = Snapshot(0, picture(topology, {}), _NOTHING, self._no_requests)
 
     def look(
@@ -245,12 +248,16 @@ class Watching:
 
     def _reporting(self, monotonic: float) -> dict[str, OwnFigures | None]:
         """Return the services that send metrics or log records, with the figures of their requests, or None."""
+        if monotonic - self._reported_at < _REPORTED_EVERY_SECONDS:
+            return self._reporters
+        self._reported_at = monotonic
         names = {*self.reported.services(monotonic), *self.logs.services()}
-        return {
+        self._reporters = {
             name: own_figures(self.reported, name, monotonic)
             for name in sorted(names)
             if name not in self._watched and len(name) <= MAX_NAME_CHARACTERS
         }
+        return self._reporters
 
     def _current_external(self, monotonic: float) -> ExternalServices:
         if monotonic - self._external_at < _EXTERNAL_EVERY_SECONDS:

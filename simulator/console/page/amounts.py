@@ -6,7 +6,7 @@ import math
 import re
 
 from simulator.console.page.words import time_text
-from simulator.console.reported.buckets import Percentile
+from simulator.console.reported.percentiles import Percentile
 
 _SECONDS_A_UNIT = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _BYTES_A_UNIT = {"By": 1, "KiBy": 2**10, "MiBy": 2**20, "GiBy": 2**30, "kBy": 10**3, "MBy": 10**6, "GBy": 10**9}

@@ -1,9 +1,9 @@
-"""Histograms of OTLP, explicit and exponential: how one differs from the next, and percentiles of what is between."""
+"""Histograms of OTLP, explicit and exponential, and how one differs from the next."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -11,17 +11,6 @@ from typing import Protocol
 # A bucket of this scale is 9 % wide: as good as a percentile on a page has to be, and at most a few hundred buckets.
 MAX_SCALE = 3
 MAX_BUCKETS = 1024
-# Upper by lower bound. The bounds that OpenTelemetry advises for durations are 2.5 apart at most.
-_MAX_WIDTH = 4.0
-
-
-@dataclass(frozen=True)
-class Range:
-    """A weight that lies between two bounds, the upper one included."""
-
-    lower: float
-    upper: float
-    weight: float
 
 
 class Buckets(Protocol):
@@ -128,64 +117,6 @@ class ExponentialBuckets:
     def _bound(self, index: int) -> float:
         exponent = math.ldexp(index, -self.scale)
         return math.inf if exponent >= 1024 else 2.0**exponent
-
-
-@dataclass(frozen=True)
-class Percentile:
-    """A percentile from ranges; `is_bound` says that it is not known any better than to be at most that value."""
-
-    value: float = math.nan
-    is_bound: bool = False
-
-
-UNKNOWN = Percentile()
-
-
-def percentile(ranges: Iterable[Range], q: float) -> Percentile:
-    """Return the value below which the share `q` lies, taken as evenly distributed within each range; NaN without any.
-
-    A range without an end counts as its other bound, as in Prometheus. In a range as wide as from 0 to 5 seconds, which
-    is the first one of an instrument that nobody gave better bounds, any value within would be made up.
-    """
-    finite = [_finite(one) for one in ranges if one.weight > 0]
-    total = math.fsum(one.weight for one in finite)
-    if not total > 0:
-        return UNKNOWN
-    wanted = q * total
-    bounds = sorted({bound for one in finite for bound in (one.lower, one.upper)})
-    low, high = 0, len(bounds) - 1
-    while low < high:  # the first bound at which enough lies below
-        middle = (low + high) // 2
-        if _below(finite, bounds[middle]) >= wanted:
-            high = middle
-        else:
-            low = middle + 1
-    if not low:
-        return Percentile(bounds[0])
-    before, after = bounds[low - 1], bounds[low]
-    under, over = _below(finite, before), _below(finite, after, is_open=True)
-    if over <= under or wanted >= over:  # all of it lies at the bound itself
-        return Percentile(after)
-    if after > 0 and before < after / _MAX_WIDTH:
-        return Percentile(after, is_bound=True)
-    return Percentile(before + (after - before) * (wanted - under) / (over - under))
-
-
-def _finite(one: Range) -> Range:
-    lower = (0.0 if one.upper > 0 else one.upper) if one.lower == -math.inf else one.lower
-    upper = lower if one.upper == math.inf else one.upper
-    return Range(lower, upper, one.weight)
-
-
-def _below(ranges: Sequence[Range], value: float, is_open: bool = False) -> float:
-    """Return the weight at or below a value; `is_open` leaves out what lies at the value itself."""
-    return math.fsum(one.weight * _share_below(one, value, is_open) for one in ranges)
-
-
-def _share_below(one: Range, value: float, is_open: bool) -> float:
-    if one.lower == one.upper:
-        return float(one.upper < value or (one.upper == value and not is_open))
-    return min(1.0, max(0.0, (value - one.lower) / (one.upper - one.lower)))
 
 
 def _shifted(counts: Mapping[int, int], shift: int) -> dict[int, int]:

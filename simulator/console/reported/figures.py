@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from simulator.console.reported.buckets import UNKNOWN, Percentile, Range, percentile
+from simulator.console.reported.percentiles import UNKNOWN, Percentile, Weights
 from simulator.console.reported.points import MetricKind
-from simulator.console.reported.series import Interval, Series
+from simulator.console.reported.series import Series
 from simulator.console.reported.store import ReportedMetric, ReportedMetrics
 
 # What a service's requests are called, in seconds or with the older name in milliseconds. A service that is changing
@@ -92,54 +92,43 @@ def own_figures(store: ReportedMetrics, service: str, now_seconds: float) -> Own
     found = [(name, *by_name[name]) for name in chosen if name in by_name]
     if not found:
         return None
-    rates = [rate for _, metric, series in found for rate in _rates(metric, series)]
-    if not rates:
-        return OwnFigures(metrics=tuple(name for name, _, _ in found))
-    total = math.fsum(rate.per_second for rate in rates)
-    ranges = [one for rate in rates for one in rate.ranges]
+    names, requests = tuple(name for name, _, _ in found), _Requests()
+    for _, metric, series in found:
+        requests.add(metric, series)
+    total = requests.per_second
+    if not requests.over_seconds:
+        return OwnFigures(metrics=names)
     return OwnFigures(
         rate_per_second=total,
-        mean_seconds=math.fsum(rate.seconds for rate in rates) / total if total else math.nan,
-        p50=percentile(ranges, 0.5),
-        p99=percentile(ranges, 0.99),
-        error_ratio=math.fsum(rate.per_second for rate in rates if rate.is_error) / total if total else math.nan,
-        over_seconds=max(rate.over_seconds for rate in rates),
-        metrics=tuple(name for name, _, _ in found),
+        mean_seconds=requests.seconds / total if total else math.nan,
+        p50=requests.durations.percentile(0.5),
+        p99=requests.durations.percentile(0.99),
+        error_ratio=requests.errors_per_second / total if total else math.nan,
+        over_seconds=requests.over_seconds,
+        metrics=names,
     )
 
 
-@dataclass(frozen=True)
-class _Rate:
-    """The requests of one series per second, the sum of their durations, and where these lie, in seconds."""
+class _Requests:
+    """The requests of many series per second, so that those with other intervals can be added."""
 
-    per_second: float
-    seconds: float
-    ranges: tuple[Range, ...]
-    is_error: bool
-    over_seconds: float
+    def __init__(self) -> None:
+        self.per_second = self.errors_per_second = self.seconds = self.over_seconds = 0.0
+        self.durations = Weights()
 
-
-def _rates(metric: ReportedMetric, series: Iterable[Series]) -> list[_Rate]:
-    is_old = any(metric.name == old for _, old in _REQUESTS)
-    factor = _SECONDS_A_UNIT.get(metric.unit, 1e-3 if is_old else 1.0)
-    return [
-        _Rate(
-            per_second=interval.count / interval.seconds,
-            seconds=interval.total * factor / interval.seconds,
-            ranges=_per_second(interval, factor),
-            is_error=_is_error(dict(one.attributes)),
-            over_seconds=interval.seconds,
-        )
-        for one in series
-        if (interval := one.interval()) is not None
-    ]
-
-
-def _per_second(interval: Interval, factor: float = 1.0) -> tuple[Range, ...]:
-    """Return where the values lie, each weight per second, so that series with other intervals can be added."""
-    return tuple(
-        Range(one.lower * factor, one.upper * factor, one.weight / interval.seconds) for one in interval.ranges
-    )
+    def add(self, metric: ReportedMetric, series: Iterable[Series]) -> None:
+        is_old = any(metric.name == old for _, old in _REQUESTS)
+        factor = _SECONDS_A_UNIT.get(metric.unit, 1e-3 if is_old else 1.0)
+        for one in series:
+            interval = one.interval()
+            if interval is None:
+                continue
+            rate = interval.count / interval.seconds
+            self.per_second += rate
+            self.errors_per_second += rate if _is_error(dict(one.attributes)) else 0.0
+            self.seconds += interval.total * factor / interval.seconds
+            self.over_seconds = max(self.over_seconds, interval.seconds)
+            self.durations.add(interval.ranges, factor, 1 / interval.seconds)
 
 
 def _is_error(attributes: Mapping[str, str]) -> bool:
@@ -158,12 +147,14 @@ def _figures(kind: MetricKind, series: Sequence[Series]) -> MetricFigures:
     rate = math.fsum(interval.count / interval.seconds for interval in intervals) if intervals else math.nan
     if kind is not MetricKind.HISTOGRAM:
         return MetricFigures(value=math.fsum(values), rate_per_second=rate if kind is MetricKind.COUNTER else math.nan)
-    ranges = [one for interval in intervals for one in _per_second(interval)]
+    weights = Weights()
+    for interval in intervals:
+        weights.add(interval.ranges, share=1 / interval.seconds)
     total = math.fsum(interval.total / interval.seconds for interval in intervals)
     return MetricFigures(
         value=math.fsum(values),
         rate_per_second=rate,
         mean=total / rate if rate > 0 else math.nan,
-        p50=percentile(ranges, 0.5),
-        p99=percentile(ranges, 0.99),
+        p50=weights.percentile(0.5),
+        p99=weights.percentile(0.99),
     )

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulator.console.reported.buckets import Range
 from simulator.console.reported.points import MetricKind, Point, Reading
 
 # Readings may come every second: what is counted between two of them says little.
@@ -23,12 +22,15 @@ _LATE_SECONDS = 150.0
 
 @dataclass(frozen=True)
 class Interval:
-    """What a series counted over some seconds: how much, the sum of its values (NaN if unknown), and where they lie."""
+    """What a series counted over some seconds: how much, the sum of its values (NaN if unknown), and where they lie.
+
+    The ranges are (lower, upper, count).
+    """
 
     seconds: float
     count: float
     total: float
-    ranges: tuple[Range, ...]
+    ranges: tuple[tuple[float, float, int], ...]
 
 
 class Series:
@@ -131,10 +133,10 @@ class Series:
         buckets = point.reading.buckets
         return buckets is not None and (before.buckets is None or buckets.since(before.buckets) is None)
 
-    def _ranges(self, found: Iterator[tuple[float, float, int]]) -> Iterator[Range]:
+    def _ranges(self, found: Iterator[tuple[float, float, int]]) -> Iterator[tuple[float, float, int]]:
         for lower, upper, count in found:
             above = self._max_value if self._max_value >= lower else lower
-            yield Range(lower, above if upper == math.inf else upper, float(count))
+            yield lower, above if upper == math.inf else upper, count
 
 
 def _sum_of(before: Reading, delta: Reading) -> Reading | None:

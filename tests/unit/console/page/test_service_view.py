@@ -107,7 +107,7 @@ def test_what_was_dropped_is_told(run):
 def test_percentiles_that_buckets_do_not_tell_are_only_bounds(run):
     """An instrument that nobody adjusted has all requests in its first bucket, to 5 seconds: the mean says more."""
     run.watching.take_metrics(metrics_request("web", histogram((60, 0), 60, bounds=(5.0,), total=0.9)))
-    run.look()
+    run.look(2.0)
     assert own_text(replace(run.watching.external("web"), has_spans=True)) == "itself: 1.0/s, mean 15.0ms"
     answers = StageAnswers(run.watching)
     assert "mean 15.0ms, p50 < 5.00s, p99 < 5.00s" in by_id(answers.view("web", ""), "stage-own").children

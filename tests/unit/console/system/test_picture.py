@@ -5,8 +5,8 @@ import math
 import pytest
 
 from simulator.console.metrics.figures import CallFigures, StageFigures
-from simulator.console.reported.buckets import Percentile
 from simulator.console.reported.figures import OwnFigures
+from simulator.console.reported.percentiles import Percentile
 from simulator.console.system.external import ExternalFigures, ExternalServices
 from simulator.console.system.picture import Edge, NodeState, picture, state_of
 from simulator.topology.kinds import Kind
