@@ -84,7 +84,7 @@ def run_topology(request: RunRequest, program: Sequence[str], environment: Mappi
     outlet = Outlet(sys.stdout)
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
-    environment = _without_what_names_one_stage(environment, err)
+    request, environment = _with_console_if_installed(request, err), _without_what_names_one_stage(environment, err)
     environment = telemetry_environment(request.telemetry, log_limit_bytes, request.with_console, environment)
     for warning in (
         *sharing_warnings(topology, processes),
@@ -136,14 +136,20 @@ def run_topology(request: RunRequest, program: Sequence[str], environment: Mappi
     return code
 
 
+def _with_console_if_installed(request: RunRequest, err: Console) -> RunRequest:
+    """Return the request, without the console if that can't be had, which is then printed with how to get it."""
+    missing = console_missing() if request.with_console else ""
+    if not missing:
+        return request
+    err.print(f"No console: {missing}", style="yellow", soft_wrap=True, markup=False)
+    return replace(request, with_console=False)
+
+
 def _console(
     request: RunRequest, folder: RunFolder, program: Sequence[str], environment: Mapping[str, str], err: Console
 ) -> ConsoleProcess | None:
-    """Return the console, and print its address; None if it is not wanted or not installed."""
+    """Return the console, and print its address; None if there is to be none."""
     if not request.with_console:
-        return None
-    if missing := console_missing():
-        err.print(f"No console: {missing}", style="yellow", soft_wrap=True, markup=False)
         return None
     console = ConsoleProcess(folder, program, environment, request.console_port, request.console_grpc_port)
     err.print(f"Console: {console.url}", style="bold", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,14 +41,15 @@ class Built:
     wheel: Path
     source: Path
     wheel_of_source: Path
+    without_history: Path
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Built:
     need_package_index(tmp_path_factory.mktemp("index"))
     folder = once(tmp_path_factory, "dist", build)
-    [wheel], [source], [again] = folder.glob("*.whl"), folder.glob("again/*.tar.gz"), folder.glob("again/*.whl")
-    return Built(wheel, source, again)
+    patterns = ("*.whl", "again/*.tar.gz", "again/*.whl", "no-history/*.whl")
+    return Built(*(next(folder.glob(pattern)) for pattern in patterns))
 
 
 def build(folder: Path) -> None:
@@ -59,6 +61,8 @@ def build(folder: Path) -> None:
         path.write_text("SECRET = 'secret'\n")
     command(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, checkout, cwd=folder)
     uv("build", "--quiet", "--out-dir", folder / "again", checkout, cwd=folder)
+    shutil.rmtree(checkout / ".git")
+    uv("build", "--quiet", "--wheel", "--out-dir", folder / "no-history", checkout, cwd=folder)
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,13 @@ def test_a_source_distribution_has_what_git_knows_and_nothing_else(built):
     assert in_wheel(built.wheel_of_source) == in_wheel(built.wheel)
 
 
+def test_without_its_history_a_checkout_is_packaged_without_what_git_ignores(built):
+    """What was downloaded as an archive can be installed too, and no run, cache or configuration with it."""
+    drafts = {"simulator/draft.py", "simulator/stage/notes.txt"}
+    drafts |= {f"simulator/project/{name}" for name in DIRT if name.startswith(("topologies/", "deploy/"))}
+    assert in_wheel(built.without_history).keys() == in_wheel(built.wheel).keys() | drafts
+
+
 def test_it_is_one_version_under_one_name(installed, tmp_path):
     """The command, the module and the metadata agree with the package."""
     expected = f", version {simulator.__version__}\n"
@@ -140,6 +151,13 @@ def test_a_run_without_the_console_says_how_to_get_one(installed, tmp_path):
     said = installed.program("run", "--messages", "5", cwd=tmp_path, **WITH_CONSOLE).splitlines()
     [line] = [line for line in said if "console" in line.lower()]
     assert line.startswith("No console: not installed: dash and igraph; pip install 'web-service-simulator[console]'")
+
+
+def test_without_the_console_files_are_all_that_telemetry_needs(installed, tmp_path):
+    """As with --no-console: spans go to the folder, no collector is looked for, and none is lost."""
+    arguments = ("run", "--messages", "5", "--telemetry", "telemetry")
+    said = installed.program(*arguments, cwd=tmp_path, SIMULATOR_CONSOLE="1", OTEL_TRACES_EXPORTER="")
+    assert "No console: " in said and "no collector at" not in said and "did not arrive" not in said
 
 
 def test_every_ready_made_topology_is_checked(installed, tmp_path):
