@@ -14,16 +14,10 @@ from simulator.console.metrics.figures import stage_figures
 from simulator.console.metrics.scraper import Scraper, ScrapeTarget, one_by_one
 from simulator.console.metrics.timeline import Timeline, Track
 from simulator.console.otlp.refusals import Refusals
-from simulator.console.reported.figures import MetricRow, OwnFigures, metric_rows, own_figures
+from simulator.console.reported.figures import MetricRow, metric_rows
 from simulator.console.reported.store import ReportedMetrics
-from simulator.console.system.external import (
-    MAX_NAME_CHARACTERS,
-    NO_EXTERNAL_SERVICES,
-    ExternalServices,
-    external_services,
-)
+from simulator.console.system.others import OtherServices
 from simulator.console.system.picture import Node, SystemPicture, picture, silent_node
-from simulator.console.traces.search import TraceQuery
 from simulator.console.traces.spans import Span, read_spans
 from simulator.console.traces.store import TraceStore
 from simulator.console.turns import Turns
@@ -39,7 +33,7 @@ from simulator.telemetry.end_to_end import (
 from simulator.telemetry.run_files import RunFiles, labels
 from simulator.telemetry.standing import RollingWindow, StageSnapshot
 from simulator.telemetry.tally import Tallies, TallyReader
-from simulator.topology.graph import edges, entries
+from simulator.topology.graph import entries
 from simulator.topology.model import Topology
 from simulator.topology.requests import accepting, request_kinds
 
@@ -47,12 +41,6 @@ from simulator.topology.requests import accepting, request_kinds
 LATENCY_WINDOW_SECONDS = 1.5
 PATIENT_WINDOW_SECONDS = 10.0
 RATE_WINDOW_SECONDS = 4.0
-_EXTERNAL_TRACES = 200
-# Over all of them: each is read from its bytes.
-_MAX_EXTERNAL_SPANS = 10_000
-_EXTERNAL_EVERY_SECONDS = 2.0
-_REPORTED_EVERY_SECONDS = 2.0
-_EXTERNAL_WINDOW_SECONDS = 60.0
 _NOTHING = StageSnapshot(
     rate_per_second=math.nan,
     p50_seconds=math.nan,
@@ -147,13 +135,7 @@ class Watching:
         )
         at_entries = Tallies([part for name in entries(topology) for part in parts[name]])
         self._whole = _WatchedTallies(at_entries, lambda: self._requests)
-        self._callers_of_urls = dict.fromkeys(
-            caller for caller, called in edges(topology.stages) if topology.stages[called].url is not None
-        )
-        self._external: ExternalServices = NO_EXTERNAL_SERVICES
-        self._external_at = -math.inf
-        self._reporters: dict[str, OwnFigures | None] = {}
-        self._reported_at = -math.inf
+        self._others = OtherServices(topology, store, self.logs, self.reported, clock, self.spans)
         self.snapshot = Snapshot(0, picture(topology, {}), _NOTHING, self._no_requests)
 
     def look(
@@ -170,7 +152,8 @@ class Watching:
         }
         found = end_to_end_durations(self._tallies, self._kinds)
         self._requests = found.every
-        drawn = picture(self.topology, figures, self._current_external(monotonic), self._reporting(monotonic))
+        self._others.look()
+        drawn = picture(self.topology, figures, self._others.traced, self._others.reporting)
         whole = self._whole.look(monotonic, unix_seconds)
         requests = self._in_order(self._by_request.snapshot(monotonic, found))
         self.snapshot = Snapshot(self.snapshot.number + 1, drawn, whole, requests)
@@ -224,7 +207,7 @@ class Watching:
         found = next((node for node in self.snapshot.picture.nodes if node.name == name), None)
         if found is not None:
             return found if found.is_external else None
-        return silent_node(name) if name in self.store.services() or name in self.logs.services() else None
+        return silent_node(name) if self._others.has_heard_of(name) else None
 
     def take_logs(self, request: ExportLogsServiceRequest) -> Refusals:
         """Store received log records."""
@@ -245,37 +228,3 @@ class Watching:
     def labels(self, stage: str) -> list[str]:
         """Return the labels of a stage's processes."""
         return labels(stage, self.topology.stages[stage].instances)
-
-    def _reporting(self, monotonic: float) -> dict[str, OwnFigures | None]:
-        """Return the services that send metrics or log records, with the figures of their requests, or None."""
-        if monotonic - self._reported_at < _REPORTED_EVERY_SECONDS:
-            return self._reporters
-        self._reported_at = monotonic
-        names = {*self.reported.services(monotonic), *self.logs.services()}
-        self._reporters = {
-            name: own_figures(self.reported, name, monotonic)
-            for name in sorted(names)
-            if name not in self._watched and len(name) <= MAX_NAME_CHARACTERS
-        }
-        return self._reporters
-
-    def _current_external(self, monotonic: float) -> ExternalServices:
-        if monotonic - self._external_at < _EXTERNAL_EVERY_SECONDS:
-            return self._external
-        self._external_at = monotonic
-        known = frozenset(self.topology.started)
-        external = [n for n in self.store.services() if n not in known and len(n) <= MAX_NAME_CHARACTERS]
-        # A service at a URL may have no spans of its own: how long it takes is known from those of its callers.
-        external += [name for name in self._callers_of_urls if name not in external]
-        if not external:
-            self._external = NO_EXTERNAL_SERVICES
-            return self._external
-        now = self._clock.unix_ns()
-        since, limit = now - int(_EXTERNAL_WINDOW_SECONDS * 1e9), max(1, _EXTERNAL_TRACES // len(external))
-        found: dict[str, int] = {}
-        for name in external[:_EXTERNAL_TRACES]:
-            for summary in self.store.find(TraceQuery(service=name, start_min_unix_ns=since, limit=limit)):
-                if sum(found.values()) + summary.spans <= _MAX_EXTERNAL_SPANS:
-                    found[summary.trace_id] = summary.spans
-        self._external = external_services(map(self.spans, found), known, now / 1e9)
-        return self._external
