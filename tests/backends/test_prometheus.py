@@ -30,6 +30,7 @@ DELAY = "lognormal(p50=12ms, p99=80ms, max=1s)"  # that of parse
 # What each histogram needs before it has a quantile, and which stages have it.
 HISTOGRAMS = {
     "http_server_request_duration_seconds": "parse",
+    "http_client_request_duration_seconds": "parse",
     "simulator_messages_per_second": "parse",
     "simulator_message_bytes": "parse",
     "simulator_queue_wait_seconds": "parse",
