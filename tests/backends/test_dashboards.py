@@ -15,7 +15,7 @@ from simulator.render.dashboards import all_dashboards
 from tests.support.backends import find, running_prometheus
 from tests.support.processes import eventually, running_topology, wait_for
 
-# Load, a full queue, faults of two kinds, retries, a breaker, and an instance that is stopped.
+# Load, a full queue, faults of two kinds, retries, a breaker, accepted work, and an instance that is stopped.
 SYSTEM = """
 name: everything
 seed: 3
@@ -35,6 +35,7 @@ stages:
       - cart.read
       - cart.pay
       - db.find
+      - mail
   pool:
     instances: 2
     delay: "lognormal(p50=5ms, p99=20ms, max=100ms)"
@@ -52,8 +53,9 @@ stages:
     system: postgresql
     operations:
       find: {delay: constant(1ms)}
+  mail: {role: terminator, forward: accept, delay: constant(10ms)}
 """
-STAGES = ["clients", "front", "pool", "broken", "archive", "cart", "db"]
+STAGES = ["clients", "front", "pool", "broken", "archive", "cart", "db", "mail"]
 # Prometheus scrapes every second here; a range of 15 s is three of the intervals that Grafana would choose for 5 s.
 VALUES = {"$__rate_interval": "15s", "$__range": "15s", "$stage": ".+", "$instance": ".+"}
 PANELS = [
@@ -106,7 +108,8 @@ def watched(tmp_path_factory):
     find("prometheus")
     folder = tmp_path_factory.mktemp("dashboards")
     begin = time.time()
-    with running_topology(folder, SYSTEM) as running:
+    # Apart: the instance that is killed takes no other stage with it.
+    with running_topology(folder, SYSTEM, "--processes", "100") as running:
         targets = addresses(running)
         with running_prometheus(folder, targets) as prometheus:
             both = 'count(rate(simulator_messages_total{stage="pool",outcome="delivered"}[15s]) > 0)'
