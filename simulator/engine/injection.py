@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from simulator.behaviour.attributes import Attribute, Sequence
 from simulator.behaviour.faults.base import Fault, Phase
@@ -20,8 +20,10 @@ from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import NO_DECISIONS
 from simulator.topology.graph import label
 from simulator.topology.model import Operation, Role, Stage
-from simulator.topology.requests import Requests, injected_requests
 from simulator.units import format_size
+
+if TYPE_CHECKING:
+    from simulator.topology.requests import Requests
 
 
 class Machine(Protocol):
@@ -80,6 +82,8 @@ class OperationBehaviour:
 
     @cached_property
     def _injected(self) -> Requests:
+        from simulator.topology.requests import injected_requests  # noqa: PLC0415 - only an injector needs it
+
         return injected_requests(self.model.calls)
 
     def request(self, message: Message) -> str:

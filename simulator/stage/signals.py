@@ -46,7 +46,6 @@ from simulator.telemetry.tally import LOG_LINES_DELETED, LOG_LINES_DROPPED, Tall
 from simulator.topology.graph import calls_of
 from simulator.topology.instance_values import resource_of
 from simulator.topology.model import Forward, Operation, Role, Stage
-from simulator.topology.requests import requests_of
 from simulator.topology.settings import StageSettings
 
 if TYPE_CHECKING:
@@ -289,6 +288,8 @@ def _requests(settings: StageSettings) -> dict[str, Outcome]:
     """Return what the requests ask for that are expected to begin at a stage, with the outcome of one that succeeds."""
     stage = settings.stage
     if stage.role is Role.INJECTOR:
+        from simulator.topology.requests import requests_of  # noqa: PLC0415 - only an injector needs it
+
         return dict.fromkeys(requests_of(settings.name, stage), Outcome.FORWARDED)
     if settings.callers:
         return {}
