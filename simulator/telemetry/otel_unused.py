@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from simulator.nearest import nearest
-from simulator.telemetry.catalogue.unused_variables import UNUSED
-from simulator.telemetry.catalogue.variables import VARIABLES
 from simulator.telemetry.otlp import exporter_variable, exports, makes_spans, otlp_prefix
 from simulator.telemetry.otlp_signal import Signal
 
 _PREFIX = "OTEL_"
 SEMCONV_VARIABLE, SEMCONV_CATEGORIES = "OTEL_SEMCONV_STABILITY_OPT_IN", ("http", "http/dup")
+# What the stages of a run find, and so most stages: the catalogue, which takes memory, says nothing about them.
+USUAL = frozenset(
+    {
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS",
+        "OTEL_LOGS_EXPORTER",
+        "OTEL_METRICS_EXPORTER",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "OTEL_SDK_DISABLED",
+        "OTEL_SERVICE_NAME",
+        "OTEL_TRACES_EXPORTER",
+        SEMCONV_VARIABLE,
+    }
+)
 # What else is for one signal alone, beside the settings of its exporter.
 _OF_ONE_SIGNAL = {Signal.LOGS: ("OTEL_BLRP_",), Signal.METRICS: ("OTEL_METRIC_", "OTEL_METRICS_EXEMPLAR_")}
 
@@ -21,14 +34,22 @@ def unused_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]
     given = [name for name in sorted(environment) if name.startswith(_PREFIX) and environment[name]]
     if not given:
         return
+    told = {} if USUAL.issuperset(given) else dict(_unknown(given))
+    yield from told.items()
+    yield from _categories(environment)
+    yield from ((name, why) for name, why in _signals_that_stay(environment, given) if name not in told)
+
+
+def _unknown(given: list[str]) -> Iterator[tuple[str, str]]:
+    from simulator.telemetry.catalogue.unused_variables import UNUSED  # noqa: PLC0415 - most stages have no use for it
+    from simulator.telemetry.catalogue.variables import VARIABLES  # noqa: PLC0415 - the same
+
     known = {name for variable in VARIABLES for name in variable.names}
     for name in given:
         if name in UNUSED:
             yield name, UNUSED[name]
         elif name not in known and (hint := _hint(name, known)):
             yield name, hint
-    yield from _categories(environment)
-    yield from _signals_that_stay(environment, given)
 
 
 def _hint(name: str, known: set[str]) -> str:
@@ -55,5 +76,5 @@ def _signals_that_stay(environment: Mapping[str, str], given: list[str]) -> Iter
         exporter = exporter_variable(signal)
         if makes_spans(environment) and not exports(environment, signal) and not environment.get(exporter):
             for name in given:
-                if name.startswith((otlp_prefix(signal), *others)) and name not in UNUSED:
+                if name.startswith((otlp_prefix(signal), *others)):
                     yield name, f"{signal.words} are exported only with {exporter}=otlp"

@@ -16,13 +16,16 @@ monkey.patch_all()
 import json, sys
 import simulator.stage.assembly
 from simulator.stage.shared import Shared
+from simulator.telemetry.otel_ignored import ignored_variables
 Shared(json.loads(sys.argv[1]))
+list(ignored_variables(json.loads(sys.argv[1])))
 print(json.dumps(list(sys.modules)))
 """
 LOGS = {"log_records", "log_encoding"}
 METRICS = {"data_points", "metric_encoding", "metric_export"}
 JSON = {"json_sending", "otlp_json"}
 FILES = {"telemetry_files"}
+VARIABLES = {"catalogue.variables", "catalogue.unused_variables"}
 
 
 def imported(**environment):
@@ -30,7 +33,7 @@ def imported(**environment):
     assert found.returncode == 0, found.stderr
     prefix = "simulator.telemetry."
     own = {name.removeprefix(prefix) for name in json.loads(found.stdout.splitlines()[-1]) if name.startswith(prefix)}
-    return own & (LOGS | METRICS | JSON | FILES)
+    return own & (LOGS | METRICS | JSON | FILES | VARIABLES)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,7 @@ def imported(**environment):
         ({"OTEL_SDK_DISABLED": "true", "OTEL_LOGS_EXPORTER": "otlp", "SIMULATOR_TELEMETRY": "told"}, set()),
         ({"OTEL_LOGS_EXPORTER": "otlp"}, LOGS),
         ({"OTEL_METRICS_EXPORTER": "otlp"}, METRICS),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "1"}, VARIABLES),
     ],
 )
 def test_a_stage_imports_what_it_is_asked_to_export(environment, modules):
