@@ -10,7 +10,7 @@ import requests
 from tests.support.backends import free_port
 from tests.support.consoles import running_console
 from tests.support.otel_collector import attributes_of, built_otel_collector, running_otel_collector
-from tests.support.processes import eventually, running_stage
+from tests.support.processes import eventually, running_stage, running_topology
 
 MESSAGES = 40
 EXPORTERS = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp"}
@@ -182,3 +182,30 @@ def test_a_console_takes_grpc_as_it_forwards_it(collector, tmp_path):
         assert shown.running.interrupt(60) == 0, shown.running.errors.read_text()
     forwarded = {span["traceId"] for resource, span in collector.items("traces") if resource["service.name"] == "guest"}
     assert forwarded == traces
+
+
+def test_it_reads_the_files_of_a_run(program, tmp_path):
+    """`run --telemetry` writes what the receiver of files takes in: every span, every line and the figures."""
+    files, out = tmp_path / "otlp", tmp_path / "collector"
+    out.mkdir()
+    environment = {"OTEL_TRACES_EXPORTER": "otlp"}
+    flags = ("--telemetry", str(files), "--messages", str(MESSAGES))
+    with running_topology(tmp_path, TOPOLOGY, *flags, environment=environment) as running:
+        assert running.process.wait(60) == 0, running.errors.read_text()
+        lines = [line for name in ("source", "page") for line in running.log(name)]
+    handled = Counter(line["span_id"] for line in lines if line["event"] == "message.handled")
+    assert sum(handled.values()) == 2 * MESSAGES
+    with running_otel_collector(program, out, reads=f"{files}/*.jsonl") as collector:
+
+        def all_read():
+            spans = {span["spanId"] for _, span in collector.items("traces")}
+            assert set(handled) <= spans
+            events = Counter(record["eventName"] for _, record in collector.items("logs"))
+            assert events == Counter(line["event"] for line in lines)
+            metrics = [(resource["service.name"], metric) for resource, metric in collector.items("metrics")]
+            last = {name: metric for name, metric in metrics if metric["name"] == "simulator.messages"}
+            for name in ("source", "page"):
+                points = last[name]["sum"]["dataPoints"]
+                assert sum(int(point["asInt"]) for point in points) == MESSAGES
+
+        eventually(all_read)
