@@ -10,14 +10,16 @@ from pathlib import Path
 
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.load import LoadResult, closed_loop, open_schedule
-from benchmarks.servers import Server
-from benchmarks.stages import BenchmarkStage, Program, running, running_packed
+from benchmarks.servers import LOG_RECORDS, Server
+from benchmarks.stages import BenchmarkStage, Program, exporting, running, running_packed
 
 RATE_PER_SECOND = 50.0
 _PIPELINE = ("first", "middle", "last")
 _STAGE_CONNECTIONS = 8
 _PIPELINE_CONNECTIONS = 32
 _IDLE_SECONDS = 0.5
+# Of a message in a middle stage: received, sent, handled.
+LINES = 3
 # The server's in every stage, and a client span in all but the last; with a delay of 0 there is nothing to process.
 STAGE_SPANS = 2
 PIPELINE_SPANS = 2 + 2 + 1
@@ -85,6 +87,15 @@ class Bench:
             "stage_spans_per_message": cost.spans / cost.load.messages,
         }
 
+    def measure_exporting(self) -> dict[str, float]:
+        """Return the CPU of one of our stages that exports log records and metrics as well as spans."""
+        effort, sink = self._effort, f"{self._sink.url}/messages"
+        with running(exporting, ["middle"], sink, self._collector.url, self._folder) as stages:
+            time.sleep(_IDLE_SECONDS)
+            self._cost(stages, _STAGE_CONNECTIONS, effort.warm_up_seconds, STAGE_SPANS, LINES)
+            cost = self._cost(stages, _STAGE_CONNECTIONS, effort.stage_seconds, STAGE_SPANS, LINES)
+        return {"stage_cpu": cost.cpu_seconds / cost.load.messages, "stage_messages": cost.load.messages}
+
     def measure_pipeline(self, program: Program) -> dict[str, float]:
         """Return the figures of three stages in a row: latency at a fixed rate, the highest rate and its cost."""
         with running(program, _PIPELINE, None, self._collector.url, self._folder) as stages:
@@ -116,12 +127,23 @@ class Bench:
             "latency_messages": paced.messages,
         }
 
-    def _cost(self, stages: Sequence[BenchmarkStage], connections: int, seconds: float, spans_per_message: int) -> Cost:
-        """Send a closed loop to the first stage, and return its cost including the export of the last span."""
+    def _cost(
+        self,
+        stages: Sequence[BenchmarkStage],
+        connections: int,
+        seconds: float,
+        spans_per_message: int,
+        lines_per_message: int = 0,
+    ) -> Cost:
+        """Send a closed loop to the first stage, and return its cost including the export of what belongs to it."""
         spans_before, cpu_before = self._collector.count(), sum(stage.cpu_seconds() for stage in stages)
+        lines_before = self._collector.count(LOG_RECORDS)
         load = closed_loop(stages[0].url, connections, seconds)
         wanted = spans_before + spans_per_message * load.messages
         spans = self._collector.wait_for(wanted, self._effort.flush_seconds) - spans_before
+        self._collector.wait_for(
+            lines_before + lines_per_message * load.messages, self._effort.flush_seconds, LOG_RECORDS
+        )
         return Cost(load, sum(stage.cpu_seconds() for stage in stages) - cpu_before, spans)
 
 

@@ -30,14 +30,21 @@ _PACKAGES = (
 _LEGEND = "Medians [min - max] of the rounds. Ratio: how many times better the first is, round by round."
 
 
-def table(ours: Values, plain: Values, packed: Values) -> str:
-    """Return the tables: ours beside the plain program, and our pipeline in one process beside one in three."""
+def table(ours: Values, plain: Values, packed: Values, exporting: Values) -> str:
+    """Return the tables: ours beside the plain program, packed, and with every signal exported; and the goals."""
     first = _columns([("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)])
     shared = [figure for figure in FIGURES if figure.key in packed]
     second = _columns([("figure", "packed", "apart", "ratio"), *(_row(figure, packed, ours) for figure in shared)])
+    every_signal = [figure for figure in FIGURES if figure.key in exporting]
+    third = _columns(
+        [
+            ("figure", "logs, metrics", "spans only", "ratio"),
+            *(_row(figure, exporting, ours) for figure in every_signal),
+        ]
+    )
     goals = _columns(goals_table(ours, plain))
     notes = [*_lost_spans("ours", ours), *_lost_spans("plain", plain), *_lost_spans("packed", packed)]
-    return "\n".join([*first, "", *second, "", *goals, "", _LEGEND, *notes])
+    return "\n".join([*first, "", *second, "", *third, "", *goals, "", _LEGEND, *notes])
 
 
 def landing_table(now: Landing, last: Landing) -> str:
@@ -58,7 +65,7 @@ def measured_landing(ours: Values, plain: Values) -> Landing:
     return landing_of(ours, plain, commit=_commit(Path(__file__).parent), date=now, processor=_processor())
 
 
-def write_results(path: Path, ours: Values, plain: Values, packed: Values) -> None:
+def write_results(path: Path, ours: Values, plain: Values, packed: Values, exporting: Values) -> None:
     """Write all values with the machine and packages. Durations are in seconds, memory in bytes."""
     results: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -69,6 +76,7 @@ def write_results(path: Path, ours: Values, plain: Values, packed: Values) -> No
         "ours": ours,
         "plain": plain,
         "packed": packed,
+        "exporting": exporting,
         "ratio": {figure.key: ratios(figure, ours, plain) for figure in FIGURES},
     }
     path.write_text(json.dumps(results, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The two ends of the measured stages: a sink for messages, and a collector for spans. Each is a process.
+"""The two ends of the measured stages: a sink for messages, and a collector for telemetry. Each is a process.
 
 `python -m benchmarks.servers sink|collector` prints its port and serves until its standard input ends, which happens
 when the process that started it is gone.
@@ -22,10 +22,12 @@ from benchmarks.load import read_answer
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n%s"
 _POLL_SECONDS = 0.02
+# What a collector counts, by the paths that it comes to; metrics are taken and not counted.
+SPANS, LOG_RECORDS = "v1/traces", "v1/logs"
 
 
 class Server:
-    """A sink or a collector in its own process, and its count of messages or spans."""
+    """A sink or a collector in its own process, and its count of messages, or of spans and log records."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -48,16 +50,16 @@ class Server:
         """Return its URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def count(self) -> int:
-        """Return how many messages or spans have arrived."""
+    def count(self, what: str = SPANS) -> int:
+        """Return how many messages, or how many spans or log records, have arrived."""
         with socket.create_connection(("127.0.0.1", self.port), 5.0) as connection:
-            connection.sendall(b"GET /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            connection.sendall(b"GET /count/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % what.encode())
             return int(read_answer(connection)[2])
 
-    def wait_for(self, count: int, timeout_seconds: float) -> int:
+    def wait_for(self, count: int, timeout_seconds: float, what: str = SPANS) -> int:
         """Return how many have arrived, as soon as that many have or after the timeout."""
         deadline = time.monotonic() + timeout_seconds
-        while (have := self.count()) < count and time.monotonic() < deadline:
+        while (have := self.count(what)) < count and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         return have
 
@@ -74,9 +76,9 @@ class Server:
 
 
 class _Connection(asyncio.Protocol):
-    """Read requests and answer each with an empty 200, except `GET /count` with the count so far."""
+    """Read requests and answer each with an empty 200, except `GET /count/WHAT` with the count so far."""
 
-    def __init__(self, take: Callable[[bytes], None], count: Callable[[], int]) -> None:
+    def __init__(self, take: Callable[[str, bytes], None], count: Callable[[str], int]) -> None:
         self._take = take
         self._count = count
         self._data = b""
@@ -98,10 +100,11 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, request: bytes, body: bytes) -> None:
         text = b""
-        if request.startswith(b"GET /count "):
-            text = b"%d" % self._count()
+        path = request.split(b" ", 2)[1].decode().lstrip("/")
+        if path.startswith("count/"):
+            text = b"%d" % self._count(path.removeprefix("count/"))
         else:
-            self._take(body)
+            self._take(path, body)
         self._transport.write(_ANSWER % (len(text), text))
 
 
@@ -111,36 +114,41 @@ class _Messages:
     def __init__(self) -> None:
         self.taken = 0
 
-    def take(self, body: bytes) -> None:
+    def take(self, path: str, body: bytes) -> None:
         self.taken += 1
 
-    def count(self) -> int:
+    def count(self, what: str) -> int:
         return self.taken
 
 
-class _Spans:
-    """Store what exporters send, and count its spans only when asked, so that receiving them costs almost nothing."""
+class _Telemetry:
+    """Store what exporters send, and count what is in it only when asked, so that receiving it costs almost nothing."""
 
     def __init__(self) -> None:
-        self._unread: list[bytes] = []
-        self._counted = 0
+        self._unread: dict[str, list[bytes]] = {}
+        self._counted: dict[str, int] = {}
 
-    def take(self, body: bytes) -> None:
-        self._unread.append(body)
+    def take(self, path: str, body: bytes) -> None:
+        self._unread.setdefault(path, []).append(body)
 
-    def count(self) -> int:
+    def count(self, what: str) -> int:
+        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-        bodies, self._unread = self._unread, []
-        for body in bodies:
-            request = ExportTraceServiceRequest.FromString(body)
-            self._counted += sum(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
-        return self._counted
+        for body in self._unread.pop(what, ()):
+            if what == SPANS:
+                spans = ExportTraceServiceRequest.FromString(body).resource_spans
+                found = sum(len(scope.spans) for group in spans for scope in group.scope_spans)
+            else:
+                logs = ExportLogsServiceRequest.FromString(body).resource_logs
+                found = sum(len(scope.log_records) for group in logs for scope in group.scope_logs)
+            self._counted[what] = self._counted.get(what, 0) + found
+        return self._counted.get(what, 0)
 
 
 async def _serve(kind: str) -> None:
     loop = asyncio.get_running_loop()
-    counter = _Spans() if kind == "collector" else _Messages()
+    counter = _Telemetry() if kind == "collector" else _Messages()
     server = await loop.create_server(lambda: _Connection(counter.take, counter.count), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.buffer.read)

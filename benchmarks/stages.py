@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import processes
@@ -44,6 +44,12 @@ def ours(name: str, downstream: str | None) -> Launch:
     command += ["--name", name, "--port", "0", "--delay", "constant(0s)"]
     command += ["--downstream", downstream] if downstream else []
     return Launch(command, {}, re.compile(r'"address":"http://127\.0\.0\.1:(\d+)/'))
+
+
+def exporting(name: str, downstream: str | None) -> Launch:
+    """Return how to start the same stage with log records and metrics by OTLP as well, metrics every second."""
+    variables = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
+    return replace(ours(name, downstream), variables=variables)
 
 
 def plain(name: str, downstream: str | None) -> Launch:
