@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from simulator.errors import StartError
+from simulator.extras import how_to_install
 from simulator.local.child_process import ChildProcess
 from simulator.net.listening import listen
 from simulator.telemetry.otlp import (
@@ -141,15 +142,12 @@ def console_missing(find: Callable[[str], object] = importlib.util.find_spec) ->
     missing = [package for package in _OWN_PACKAGES if not find(package)]
     if not missing:
         return ""
-    return (
-        f"not installed: {' and '.join(missing)}; pip install 'web-service-simulator[console]', "
-        "or in a checkout pip install -r requirements.txt"
-    )
+    return f"not installed: {' and '.join(missing)}; {how_to_install('console')}"
 
 
 def grpc_missing(find: Callable[[str], object] = importlib.util.find_spec) -> str:
     """Return what OTLP over gRPC needs and is not installed, and how to get it; "" if nothing is missing."""
-    return "" if find("grpc") else "not installed: grpcio; pip install 'web-service-simulator[grpc]'"
+    return "" if find("grpc") else f"not installed: grpcio; {how_to_install('grpc')}"
 
 
 def _listen(port: int | None) -> socket.socket:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from urllib.parse import unquote
 
 from simulator.errors import ConfigurationError, Problem
+from simulator.extras import how_to_install
 from simulator.telemetry.batching import LOGS_PREFIX, read_batching
 from simulator.telemetry.metric_settings import read_metric_settings
 from simulator.telemetry.otlp import (
@@ -51,7 +52,7 @@ _INSTALLED = (
     ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "opentelemetry_resource_detector", True),
 )
 # How to install what is a part of the specification and no part of the SDK.
-_EXTRAS = dict.fromkeys(("b3", "b3multi", "jaeger"), "pip install 'web-service-simulator[propagators]'")
+_EXTRAS = dict.fromkeys(("b3", "b3multi", "jaeger"), how_to_install("propagators"))
 _EXPRESSIONS = (
     "OTEL_PYTHON_EXCLUDED_URLS",
     "OTEL_PYTHON_FLASK_EXCLUDED_URLS",
@@ -184,8 +185,7 @@ def _settings(environment: Mapping[str, str], signal: Signal) -> Iterator[Wrong]
         if text and text.strip().lower() not in allowed:
             yield variable(name), f"{_shown(text)} must be one of {_list(allowed)}"
     if protocol_of(environment, signal) == GRPC and find_spec("grpc") is None:
-        hint = "'grpc' needs grpcio, which is not installed; pip install 'web-service-simulator[grpc]'"
-        yield variable("PROTOCOL"), hint
+        yield variable("PROTOCOL"), f"'grpc' needs grpcio, which is not installed; {how_to_install('grpc')}"
     insecure = otlp_setting(environment, "INSECURE", signal)
     if insecure.strip().lower() not in ("", "true", "false"):
         yield variable("INSECURE"), f"{_shown(insecure)} must be true or false"

@@ -159,4 +159,4 @@ def test_logs_go_to_the_user_s_own_collector(tmp_path):
 def test_what_is_not_installed_is_named_with_how_to_get_it(there, said):
     """Nothing is imported to find that out."""
     found = console_missing(lambda name: name if name in there else None)
-    assert found.partition(", or")[0] == said
+    assert found == (f"{said} (in a checkout '.[console]')" if said else "")

@@ -91,7 +91,8 @@ def test_propagators_of_the_extra(monkeypatch, name):
     (mistake,) = mistakes(OTEL_PROPAGATORS=f"tracecontext,{name}")
     assert mistake == (
         f"environment OTEL_PROPAGATORS: {name.lower()!r} is not installed: "
-        "pip install 'web-service-simulator[propagators]'; allowed are baggage, tracecontext and none"
+        "pip install 'web-service-simulator[propagators]' (in a checkout '.[propagators]'); "
+        "allowed are baggage, tracecontext and none"
     )
     installed.add(name.lower())
     check_environment({"OTEL_PROPAGATORS": f"tracecontext,{name}"})
@@ -238,5 +239,5 @@ def test_grpc_without_its_library_says_how_to_install_it(monkeypatch):
         check_environment({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"})
     assert [str(problem) for problem in caught.value.problems] == [
         "environment OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' needs grpcio, which is not installed; "
-        "pip install 'web-service-simulator[grpc]'"
+        "pip install 'web-service-simulator[grpc]' (in a checkout '.[grpc]')"
     ]
