@@ -212,6 +212,19 @@ def test_a_leaf_that_is_a_database_and_instances_change_nothing():
     assert whole(stages).every["p50"] == pytest.approx(0.05, rel=0.01)
 
 
+def test_a_proxy_is_part_of_the_way():
+    """A request through it took its delay and that of the service behind it, also if it relays a failure."""
+    stages = {
+        "clients": clients("front"),
+        "front": {"answer": "downstream", "delay": "40ms", "calls": ["back"]},
+        "back": {**LEAF, "delay": "60ms", "faults": ["error(503, 50%)"]},
+    }
+    records = observe(stages).records
+    assert {record.outcome for record in records["clients"]} == {Outcome.FORWARDED, Outcome.FAULTED}
+    assert [record.pipeline_seconds for record in records["clients"]] == pytest.approx([0.1] * 20)
+    assert {record.pipeline_seconds for record in (*records["front"], *records["back"])} == {None}
+
+
 def test_a_message_that_is_broken_off_is_observed_as_that():
     """Until it was broken off."""
     stages = {"clients": clients({"to": "entry", "timeout": "2h"}, messages=1), "entry": {**LEAF, "delay": "1h"}}
