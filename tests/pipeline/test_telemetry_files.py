@@ -115,3 +115,24 @@ def test_a_stage_shows_spans_and_metrics_on_standard_output(tmp_path):
     assert finished.returncode == 0
     for variable in ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"):
         assert f"{variable} is ignored: console is for a stage on its own" in finished.stderr
+
+
+def test_a_dead_collector_costs_the_files_nothing(tmp_path):
+    """Of two destinations of which one is dead, the other has everything, and what the dead one lost is counted."""
+    (tmp_path / "files.yaml").write_text(TOPOLOGY)
+    exporters = {f"OTEL_{signal}_EXPORTER": "otlp" for signal in ("TRACES", "METRICS", "LOGS")}
+    environment = {**exporters, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    finished = run("run", "files.yaml", "--telemetry", "told", cwd=tmp_path, environment=environment)
+    assert finished.returncode == 0, finished.stderr
+    assert "The ledger balances" in finished.stderr
+    told = tmp_path / "told"
+    spans = span_ids(requests_in(told / "traces.jsonl", TRACES))
+    report = json.loads((tmp_path / "runs" / "files" / "report.json").read_text())
+    assert sum(report["spans_dropped"].values()) == len(spans) > 4 * MESSAGES
+    assert sum(report["log_records_dropped"].values()) > 2 * MESSAGES
+    assert sum(report["data_points_dropped"].values()) > 0
+    for noun in ("spans", "log records", "data points"):
+        assert f" {noun} did not arrive where" in finished.stderr
+    assert handled_in(requests_in(told / "metrics.jsonl", METRICS)) == dict.fromkeys(
+        ("start", "page", "store"), MESSAGES
+    )
