@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -85,7 +86,7 @@ def export(signal, endpoint):
     ("answer", "reason"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n" + EMPTY, "the collector answered 400 Bad Request"),
-        (b"HTTP/1.1 413 Too Large\r\n" + EMPTY, "the collector answered 413 Request Entity Too Large"),
+        (b"HTTP/1.1 413 Too Large\r\n" + EMPTY, f"the collector answered 413 {HTTPStatus(413).phrase}"),
         (b"HTTP/1.1 429 Slow Down\r\nRetry-After: 900\r\n" + EMPTY, "the collector answered 429 Too Many Requests"),
         (b"", "the collector closed the connection without an answer"),
         (b"SSH-2.0-OpenSSH_9\r\n", "the answer is not HTTP"),
