@@ -24,7 +24,7 @@ _FIELDS_A_STEP = 50
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
-class Parts(dict[int, "Parts"]):
+class CountedParts(dict[int, "CountedParts"]):
     """The fields of a message that count as parts, by number, each with those of its own type of message."""
 
     is_item = False  # a span, a log record or a data point
@@ -49,16 +49,16 @@ def protobuf_reader(signal: AcceptedSignal, turns: Turns) -> Callable[[bytes], A
     return read
 
 
-def shape_of(signal: AcceptedSignal) -> Parts:
+def shape_of(signal: AcceptedSignal) -> CountedParts:
     """Return the parts of a signal's request."""
-    known: dict[str, Parts] = {}
+    known: dict[str, CountedParts] = {}
     shape = _parts_of(signal.request.DESCRIPTOR, known)
     for name in signal.item_types:
         known[name].is_item = True
     return shape
 
 
-def count_parts(body: bytes, signal: AcceptedSignal, shape: Parts, turns: Turns) -> int:
+def count_parts(body: bytes, signal: AcceptedSignal, shape: CountedParts, turns: Turns) -> int:
     """Return the number of parts in a body. Raise TooManyParts as soon as there are too many."""
     counted = fields = items = 0
     left = [(0, len(body), shape)]
@@ -124,12 +124,12 @@ def _varint(body: bytes, at: int) -> tuple[int, int]:
     raise Malformed("a number of more than ten bytes")
 
 
-def _parts_of(message: Any, known: dict[str, Parts]) -> Parts:
+def _parts_of(message: Any, known: dict[str, CountedParts]) -> CountedParts:
     if message.full_name not in known:
-        known[message.full_name] = parts = Parts()
+        known[message.full_name] = parts = CountedParts()
         for field in message.fields:
             if field.message_type is not None:
                 parts[field.number] = _parts_of(field.message_type, known)
             elif field.is_repeated and field.type == FieldDescriptor.TYPE_STRING:
-                parts[field.number] = Parts()
+                parts[field.number] = CountedParts()
     return known[message.full_name]

@@ -11,7 +11,7 @@ from dash import html
 from simulator.console.page.amounts import amount_text, percentile_text
 from simulator.console.page.words import counted, rate_text, short
 from simulator.console.reported.figures import MetricFigures, MetricRow
-from simulator.console.reported.points import MetricKind
+from simulator.console.reported.points import ReportedKind
 
 _MAX_ROWS = 100
 _NOTHING = "It has sent no metrics to /v1/metrics of this console in the last five minutes."
@@ -47,15 +47,15 @@ def _row(row: MetricRow) -> html.Details:
     )
 
 
-def figures_text(kind: MetricKind, unit: str, figures: MetricFigures) -> str:
+def figures_text(kind: ReportedKind, unit: str, figures: MetricFigures) -> str:
     """Return the figures of a metric: its last value, or how much was counted lately and where it lies."""
-    if kind is MetricKind.HISTOGRAM:
+    if kind is ReportedKind.HISTOGRAM:
         if not figures.rate_per_second > 0:
             return f"{_count(figures.value)} so far, none lately"
         mean = "" if math.isnan(figures.mean) else f"mean {amount_text(figures.mean, unit)}, "
         spread = f"p50 {percentile_text(figures.p50, unit)}, p99 {percentile_text(figures.p99, unit)}"
         return f"{rate_text(figures.rate_per_second)}, {mean}{spread}"
-    if kind is MetricKind.COUNTER:
+    if kind is ReportedKind.COUNTER:
         rate = "" if math.isnan(figures.rate_per_second) else f", {rate_text(figures.rate_per_second)}"
         return f"{amount_text(figures.value, unit)}{rate}"
     if math.isnan(figures.value):

@@ -13,16 +13,16 @@ MAX_SCALE = 3
 MAX_BUCKETS = 1024
 
 
-class Buckets(Protocol):
+class BucketCounts(Protocol):
     """The counts of a histogram by their ranges."""
 
     def __len__(self) -> int:
         """Return the number of counts that are stored."""
 
-    def added(self, other: Buckets) -> Buckets | None:
+    def added(self, other: BucketCounts) -> BucketCounts | None:
         """Return the sum of two histograms; None if they have different bounds."""
 
-    def since(self, older: Buckets) -> Buckets | None:
+    def since(self, older: BucketCounts) -> BucketCounts | None:
         """Return what was counted since an older reading; None if it is no older reading of the same histogram."""
 
     def ranges(self) -> Iterator[tuple[float, float, int]]:
@@ -30,7 +30,7 @@ class Buckets(Protocol):
 
 
 @dataclass(frozen=True)
-class ExplicitBuckets:
+class ExplicitCounts:
     """Counts between explicit bounds: one more than there are bounds."""
 
     bounds: tuple[float, ...]
@@ -40,18 +40,18 @@ class ExplicitBuckets:
         """Return the number of counts."""
         return len(self.counts)
 
-    def added(self, other: Buckets) -> ExplicitBuckets | None:
+    def added(self, other: BucketCounts) -> ExplicitCounts | None:
         """Return the sum; None if the bounds differ."""
-        if not isinstance(other, ExplicitBuckets) or other.bounds != self.bounds:
+        if not isinstance(other, ExplicitCounts) or other.bounds != self.bounds:
             return None
-        return ExplicitBuckets(self.bounds, tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)))
+        return ExplicitCounts(self.bounds, tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)))
 
-    def since(self, older: Buckets) -> ExplicitBuckets | None:
+    def since(self, older: BucketCounts) -> ExplicitCounts | None:
         """Return what was counted since; None if the bounds differ, or a count is smaller."""
-        if not isinstance(older, ExplicitBuckets) or older.bounds != self.bounds:
+        if not isinstance(older, ExplicitCounts) or older.bounds != self.bounds:
             return None
         counts = tuple(now - before for now, before in zip(self.counts, older.counts, strict=True))
-        return None if min(counts, default=0) < 0 else ExplicitBuckets(self.bounds, counts)
+        return None if min(counts, default=0) < 0 else ExplicitCounts(self.bounds, counts)
 
     def ranges(self) -> Iterator[tuple[float, float, int]]:
         """Yield the ranges."""
@@ -61,7 +61,7 @@ class ExplicitBuckets:
 
 
 @dataclass(frozen=True)
-class ExponentialBuckets:
+class ExponentialCounts:
     """Counts by the indexes of buckets whose bounds grow by the factor 2 ** 2 ** -scale."""
 
     scale: int
@@ -73,18 +73,18 @@ class ExponentialBuckets:
         """Return the number of counts."""
         return 1 + len(self.positive) + len(self.negative)
 
-    def at_scale(self, scale: int) -> ExponentialBuckets:
+    def at_scale(self, scale: int) -> ExponentialCounts:
         """Return the same counts at a smaller scale, where two buckets or more are one."""
         if scale >= self.scale:
             return self
         shift = self.scale - scale
-        return ExponentialBuckets(scale, self.zeros, _shifted(self.positive, shift), _shifted(self.negative, shift))
+        return ExponentialCounts(scale, self.zeros, _shifted(self.positive, shift), _shifted(self.negative, shift))
 
-    def added(self, other: Buckets) -> ExponentialBuckets | None:
+    def added(self, other: BucketCounts) -> ExponentialCounts | None:
         """Return the sum, at the smaller of both scales; None if the other one has explicit bounds."""
         return self._combined(other, 1)
 
-    def since(self, older: Buckets) -> ExponentialBuckets | None:
+    def since(self, older: BucketCounts) -> ExponentialCounts | None:
         """Return what was counted since, at the smaller of both scales; None if a count is smaller."""
         found = self._combined(older, -1)
         if found is None or min((found.zeros, *found.positive.values(), *found.negative.values())) < 0:
@@ -102,12 +102,12 @@ class ExponentialBuckets:
             if count:
                 yield -self._bound(index + 1), -self._bound(index), count
 
-    def _combined(self, other: Buckets, sign: int) -> ExponentialBuckets | None:
-        if not isinstance(other, ExponentialBuckets):
+    def _combined(self, other: BucketCounts, sign: int) -> ExponentialCounts | None:
+        if not isinstance(other, ExponentialCounts):
             return None
         scale = min(self.scale, other.scale)
         mine, theirs = self.at_scale(scale), other.at_scale(scale)
-        return ExponentialBuckets(
+        return ExponentialCounts(
             scale=scale,
             zeros=mine.zeros + sign * theirs.zeros,
             positive=_together(mine.positive, theirs.positive, sign),

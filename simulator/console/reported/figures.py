@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from simulator.console.reported.percentiles import UNKNOWN, Percentile, Weights
-from simulator.console.reported.points import MetricKind
+from simulator.console.reported.points import ReportedKind
 from simulator.console.reported.series import Series
 from simulator.console.reported.store import ReportedMetric, ReportedMetrics
 
@@ -86,7 +86,7 @@ def own_figures(store: ReportedMetrics, service: str, now_seconds: float) -> Own
     by_name = {
         metric.name: (metric, fresh)
         for metric, series in store.metrics(service, now_seconds)
-        if metric.kind is MetricKind.HISTOGRAM and (fresh := [one for one in series if one.is_fresh(now_seconds)])
+        if metric.kind is ReportedKind.HISTOGRAM and (fresh := [one for one in series if one.is_fresh(now_seconds)])
     }
     chosen = [new if new in by_name else old for new, old in _REQUESTS]
     found = [(name, *by_name[name]) for name in chosen if name in by_name]
@@ -138,15 +138,17 @@ def _is_error(attributes: Mapping[str, str]) -> bool:
     return any(attributes.get(key, "").startswith("5") for key in _STATUS)
 
 
-def _figures(kind: MetricKind, series: Sequence[Series]) -> MetricFigures:
+def _figures(kind: ReportedKind, series: Sequence[Series]) -> MetricFigures:
     """Return the figures of series together."""
     values = [one.latest.value for one in series if one.latest is not None]
-    if kind is MetricKind.GAUGE:
+    if kind is ReportedKind.GAUGE:
         return MetricFigures(value=values[0] if len(values) == 1 else math.nan, low=min(values), high=max(values))
     intervals = [interval for one in series if (interval := one.interval()) is not None]
     rate = math.fsum(interval.count / interval.seconds for interval in intervals) if intervals else math.nan
-    if kind is not MetricKind.HISTOGRAM:
-        return MetricFigures(value=math.fsum(values), rate_per_second=rate if kind is MetricKind.COUNTER else math.nan)
+    if kind is not ReportedKind.HISTOGRAM:
+        return MetricFigures(
+            value=math.fsum(values), rate_per_second=rate if kind is ReportedKind.COUNTER else math.nan
+        )
     weights = Weights()
     for interval in intervals:
         weights.add(interval.ranges, share=1 / interval.seconds)

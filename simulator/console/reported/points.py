@@ -18,7 +18,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Metric,
 )
 
-from simulator.console.reported.buckets import MAX_BUCKETS, MAX_SCALE, Buckets, ExplicitBuckets, ExponentialBuckets
+from simulator.console.reported.buckets import MAX_BUCKETS, MAX_SCALE, BucketCounts, ExplicitCounts, ExponentialCounts
 from simulator.console.traces.search import as_text
 from simulator.console.traces.spans import read_value
 
@@ -30,7 +30,7 @@ _MAX_ATTRIBUTES, _MAX_KEY_CHARACTERS, _MAX_VALUE_CHARACTERS = 16, 100, 200
 _MAX_SHIFT = 60
 
 
-class MetricKind(StrEnum):
+class ReportedKind(StrEnum):
     """What a metric is: a level, a level that is summed, a count that only grows, or a distribution."""
 
     GAUGE = "gauge"
@@ -46,7 +46,7 @@ class Reading:
     unix_ns: int
     value: float
     total: float = math.nan
-    buckets: Buckets | None = None
+    buckets: BucketCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ class Point:
     max_value: float = math.nan
 
 
-def kind_of(metric: Metric) -> MetricKind | None:
+def kind_of(metric: Metric) -> ReportedKind | None:
     """Return the kind of a metric; None for one that is not used here, such as a summary."""
     match metric.WhichOneof("data"):
         case "gauge":
-            return MetricKind.GAUGE
+            return ReportedKind.GAUGE
         case "sum" if metric.sum.aggregation_temporality in (_DELTA, _CUMULATIVE):
-            return MetricKind.COUNTER if metric.sum.is_monotonic else MetricKind.LEVEL
+            return ReportedKind.COUNTER if metric.sum.is_monotonic else ReportedKind.LEVEL
         case "histogram" if metric.histogram.aggregation_temporality in (_DELTA, _CUMULATIVE):
-            return MetricKind.HISTOGRAM
+            return ReportedKind.HISTOGRAM
         case "exponential_histogram" if metric.exponential_histogram.aggregation_temporality in (_DELTA, _CUMULATIVE):
-            return MetricKind.HISTOGRAM
+            return ReportedKind.HISTOGRAM
     return None
 
 
@@ -121,7 +121,7 @@ def _histogram(point: HistogramDataPoint) -> Reading | None:
     is_ascending = all(low < high for low, high in pairwise(bounds))
     if len(counts) != len(bounds) + 1 or len(counts) > MAX_BUCKETS or not is_ascending:
         return None
-    return Reading(point.time_unix_nano, sum(counts), _total(point), ExplicitBuckets(bounds, counts))
+    return Reading(point.time_unix_nano, sum(counts), _total(point), ExplicitCounts(bounds, counts))
 
 
 def _exponential(point: ExponentialHistogramDataPoint) -> Reading | None:
@@ -131,7 +131,7 @@ def _exponential(point: ExponentialHistogramDataPoint) -> Reading | None:
     )
     if not -_MAX_SHIFT <= point.scale <= _MAX_SHIFT or len(positive) + len(negative) > MAX_BUCKETS:
         return None
-    buckets = ExponentialBuckets(point.scale, point.zero_count, positive, negative).at_scale(MAX_SCALE)
+    buckets = ExponentialCounts(point.scale, point.zero_count, positive, negative).at_scale(MAX_SCALE)
     count = point.zero_count + sum(positive.values()) + sum(negative.values())
     return Reading(point.time_unix_nano, count, _total(point), buckets)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulator.console.reported.points import MetricKind, Point, Reading
+from simulator.console.reported.points import Point, Reading, ReportedKind
 
 # Readings may come every second: what is counted between two of them says little.
 WINDOW_SECONDS = 10.0
@@ -52,7 +52,7 @@ class Series:
         "latest",
     )
 
-    def __init__(self, kind: MetricKind, attributes: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, kind: ReportedKind, attributes: tuple[tuple[str, str], ...]) -> None:
         self.kind = kind
         self.attributes = attributes
         self.latest: Reading | None = None
@@ -79,7 +79,7 @@ class Series:
             self.every_seconds = min(since_seconds, _LONGEST_EVERY_SECONDS)
         self.arrived_seconds = now_seconds
         self._max_value = point.max_value
-        if self.kind is MetricKind.GAUGE:
+        if self.kind is ReportedKind.GAUGE:
             self.latest = point.reading
         else:
             self._count(point)
@@ -122,11 +122,11 @@ class Series:
     def _begins_anew(self, point: Point) -> bool:
         """Return whether a point belongs to a new count, because its service has started again."""
         before = self.latest
-        if point.is_delta or before is None or self.kind is MetricKind.GAUGE:
+        if point.is_delta or before is None or self.kind is ReportedKind.GAUGE:
             return False
         if point.start_unix_ns and self._start_unix_ns and point.start_unix_ns != self._start_unix_ns:
             return True
-        if point.reading.unix_ns <= before.unix_ns or self.kind is MetricKind.LEVEL:
+        if point.reading.unix_ns <= before.unix_ns or self.kind is ReportedKind.LEVEL:
             return False
         if point.reading.value < before.value:
             return True

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics
 
 from simulator.console.otlp.refusals import Refusals
-from simulator.console.reported.points import MetricKind, Point, attributes_of, kind_of, points_of
+from simulator.console.reported.points import Point, ReportedKind, attributes_of, kind_of, points_of
 from simulator.console.reported.series import Series
 from simulator.console.traces.spans import service_of
 from simulator.console.turns import Turns
@@ -23,7 +23,7 @@ _MAX_NAME_CHARACTERS = 200
 _MAX_UNIT_CHARACTERS, _MAX_DESCRIPTION_CHARACTERS = 60, 300
 # A service with its containers, and a key of a series beside its own texts.
 _SERVICE_BYTES, _KEY_BYTES = 1000, 400
-_Key = tuple[str, MetricKind]
+_Key = tuple[str, ReportedKind]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ReportedMetric:
     """A metric of a service: what it is, and in which unit."""
 
     name: str
-    kind: MetricKind
+    kind: ReportedKind
     unit: str
     description: str
 
@@ -147,7 +147,9 @@ class ReportedMetrics:
                     else:
                         self._take(name, metric, kind, hash((resource, scope)), point, now_seconds)
 
-    def _take(self, name: str, metric: Metric, kind: MetricKind, origin: int, point: Point, now_seconds: float) -> None:
+    def _take(
+        self, name: str, metric: Metric, kind: ReportedKind, origin: int, point: Point, now_seconds: float
+    ) -> None:
         service = self._services.get(name)
         metric_key = (metric.name, kind)
         attributes = sorted((one.key, one.value.SerializeToString()) for one in point.attributes)

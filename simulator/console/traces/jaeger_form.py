@@ -27,7 +27,7 @@ _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 Tag = dict[str, Any]
 
 
-class Processes:
+class TraceProcesses:
     """The processes of one trace, numbered in the order of their first spans."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ def shown_trace_id(trace_id: bytes) -> str:
     return (trace_id[8:] if trace_id[:8] == _SHORT_TRACE else trace_id).hex()
 
 
-def spans_of(group: ResourceSpans, processes: Processes) -> Iterator[dict[str, Any]]:
+def spans_of(group: ResourceSpans, processes: TraceProcesses) -> Iterator[dict[str, Any]]:
     """Yield the spans of a resource."""
     process = processes.id_of(group.resource)
     for scope_spans in group.scope_spans:

@@ -13,7 +13,7 @@ from flask import Response, request
 from simulator.console.traces.api_answers import JSON, check_size, json_answer
 from simulator.console.traces.api_parameters import BadParameter, read_trace_id
 from simulator.console.traces.dependencies import dependencies
-from simulator.console.traces.jaeger_form import Processes, shown_trace_id, spans_of
+from simulator.console.traces.jaeger_form import TraceProcesses, shown_trace_id, spans_of
 from simulator.console.traces.old_parameters import read_old_query, read_period
 from simulator.console.traces.store import TraceStore
 
@@ -94,13 +94,13 @@ class OldApi:
             if not self._store.has(trace_id):
                 continue
             yield separator + b'{"traceID":"' + shown_trace_id(bytes.fromhex(trace_id)).encode() + b'","spans":'
-            processes = Processes()
+            processes = TraceProcesses()
             yield from self._spans(trace_id, processes)
             yield b',"processes":' + orjson.dumps(processes.as_plain()) + b',"warnings":null}'
             separator = b","
         yield b"]," + rest.removeprefix(b"{")
 
-    def _spans(self, trace_id: str, processes: Processes) -> Iterator[bytes]:
+    def _spans(self, trace_id: str, processes: TraceProcesses) -> Iterator[bytes]:
         """Yield the list of a trace's spans; meanwhile `processes` gets those that they refer to."""
         yield b"["
         separator = b""

@@ -6,13 +6,13 @@ import math
 
 import pytest
 
-from simulator.console.reported.buckets import ExplicitBuckets
-from simulator.console.reported.points import MetricKind, Point, Reading, attributes_of, kind_of, points_of
+from simulator.console.reported.buckets import ExplicitCounts
+from simulator.console.reported.points import Point, Reading, ReportedKind, attributes_of, kind_of, points_of
 from simulator.console.reported.series import Series
 from tests.support.metric_points import DELTA, SECOND, counter, exponential, gauge, histogram
 from tests.support.otlp import START
 
-KINDS = [MetricKind.COUNTER, MetricKind.HISTOGRAM]
+KINDS = [ReportedKind.COUNTER, ReportedKind.HISTOGRAM]
 
 
 def point(value, at, start=0.0, is_delta=False, buckets=None):
@@ -20,7 +20,7 @@ def point(value, at, start=0.0, is_delta=False, buckets=None):
     return Point(reading, 0 if start is None else START + int(start * SECOND), is_delta, ())
 
 
-def fed(*points, kind=MetricKind.COUNTER, at=None):
+def fed(*points, kind=ReportedKind.COUNTER, at=None):
     """Return a series that took these points, each when it was made, and whether it took each."""
     series = Series(kind, ())
     taken = [series.take(one, (one.reading.unix_ns - START) / SECOND if at is None else at) for one in points]
@@ -84,18 +84,18 @@ def test_a_service_that_starts_again_counts_from_zero(again, expected):
 
 def test_buckets_that_change_begin_anew():
     """Other bounds, or a bucket that counts less, are another histogram."""
-    first = ExplicitBuckets((1.0,), (5, 5))
-    for buckets in (ExplicitBuckets((2.0,), (6, 6)), ExplicitBuckets((1.0,), (4, 12))):
-        series, _ = fed(point(10, 60, buckets=first), point(16, 120, buckets=buckets), kind=MetricKind.HISTOGRAM)
+    first = ExplicitCounts((1.0,), (5, 5))
+    for buckets in (ExplicitCounts((2.0,), (6, 6)), ExplicitCounts((1.0,), (4, 12))):
+        series, _ = fed(point(10, 60, buckets=first), point(16, 120, buckets=buckets), kind=ReportedKind.HISTOGRAM)
         assert counted(series) == (120, 16)
 
 
 def test_a_clock_that_is_set_back_delays_figures_but_does_not_stop_them():
     """Its readings are late for a while, and then those of a new series."""
-    series = Series(MetricKind.GAUGE, ())
+    series = Series(ReportedKind.GAUGE, ())
     assert series.take(point(1, 7200), 0.0)
     assert [series.take(point(2, 3600 + 60 * n), 60.0 * n) for n in (1, 2, 3, 4)] == [False, False, True, True]
-    series = Series(MetricKind.COUNTER, ())
+    series = Series(ReportedKind.COUNTER, ())
     series.take(point(10, 7200), 0.0)
     assert [series.take(point(10 + n, 3600 + 60 * n), 60.0 * n) for n in (1, 2, 3, 4)] == [False, False, True, True]
     assert counted(series) == (60, 1)
@@ -123,7 +123,7 @@ def test_points_of_every_kind_have_one_form():
     assert attributes_of(found.attributes) == (("a", "1"),)
     found = the_point(histogram((1, 2, 3), 60, total=4.5, longest=2.0))
     assert (found.reading.value, found.reading.total, found.max_value) == (6, 4.5, 2.0)
-    assert found.reading.buckets == ExplicitBuckets((0.1, 0.3), (1, 2, 3))
+    assert found.reading.buckets == ExplicitCounts((0.1, 0.3), (1, 2, 3))
     found = the_point(exponential((1, 2), 60, scale=5, offset=8, zeros=3))
     assert (found.reading.value, list(found.reading.buckets.ranges())[1][2]) == (6, 3), "stored at a smaller scale"
     kinds = [gauge("g", 1), counter("c", 1, 1), counter("c", 1, 1, is_monotonic=False), histogram((1, 0, 0), 1)]
