@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import simulator
-from simulator.telemetry.log_records import LogLine, LogRecord, record_of
+from simulator.telemetry.log_records import LogRecord, QueuedLine, record_of
 from simulator.telemetry.wire_format import (
     BYTES,
     FIXED32,
@@ -45,14 +45,14 @@ class LogEncoder:
         version = sized(_SCOPE_VERSION, utf8(simulator.__version__))
         self._scope = sized(_SCOPE, sized(_SCOPE_NAME, utf8(SCOPE)) + version)
 
-    def encode(self, lines: Sequence[LogLine]) -> bytes:
+    def encode(self, lines: Sequence[QueuedLine]) -> bytes:
         """Return an ExportLogsServiceRequest with all the lines."""
-        groups: dict[int, list[LogLine]] = {}
+        groups: dict[int, list[QueuedLine]] = {}
         for line in lines:
             groups.setdefault(id(line.resource), []).append(line)
         return b"".join([self._group(key, group) for key, group in groups.items()])
 
-    def _group(self, key: int, lines: list[LogLine]) -> bytes:
+    def _group(self, key: int, lines: list[QueuedLine]) -> bytes:
         if key not in self._surroundings:
             resource = lines[0].resource
             attributes = [key_value(_RESOURCE_ATTRIBUTE, name, value) for name, value in resource.attributes.items()]

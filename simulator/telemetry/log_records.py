@@ -20,7 +20,7 @@ _UNSPECIFIED = 0
 _FIELDS = frozenset(("timestamp", "level", "event", "trace_id", "span_id", "trace_flags"))
 
 
-class LogLine(NamedTuple):
+class QueuedLine(NamedTuple):
     """A line of the log as it is written, and the resource of the stage that has written it."""
 
     resource: Any
@@ -69,7 +69,7 @@ def _unix_seconds(text: str) -> int:
 class StageLog:
     """The log of one stage on its way to an exporter."""
 
-    def __init__(self, queue: ExportQueue[LogLine], resource: object, account: ExportAccount) -> None:
+    def __init__(self, queue: ExportQueue[QueuedLine], resource: object, account: ExportAccount) -> None:
         self._queue = queue
         self._resource = resource
         self._account = account
@@ -79,7 +79,7 @@ class StageLog:
     def put(self, line: bytes) -> None:
         """Queue a line, unless it tells of an export of log records: that would be the cause of the next one."""
         if not self._is_closed and not self._queue.is_exporting:
-            self._queue.put(LogLine(self._resource, line), self._account)
+            self._queue.put(QueuedLine(self._resource, line), self._account)
 
     def close(self, flush_seconds: float) -> None:
         """Export what is left within the time for it; what has not arrived by then is counted and logged as lost."""

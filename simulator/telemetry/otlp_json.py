@@ -17,7 +17,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext
 import simulator
 from simulator.telemetry.data_points import Buckets, DataPoint, Exemplar
 from simulator.telemetry.exponential import ExponentialBuckets
-from simulator.telemetry.log_records import LogLine, LogRecord, record_of
+from simulator.telemetry.log_records import LogRecord, QueuedLine, record_of
 
 _SCOPE = {"name": "simulator", "version": simulator.__version__}
 _INT64 = range(-(2**63), 2**63)
@@ -39,7 +39,7 @@ def spans_in_json(spans: Sequence[ReadableSpan]) -> bytes:
     return _dumped({"resourceSpans": parts})
 
 
-def log_records_in_json(lines: Sequence[LogLine]) -> bytes:
+def log_records_in_json(lines: Sequence[QueuedLine]) -> bytes:
     """Return an ExportLogsServiceRequest with all the lines of the log."""
     parts = [
         {

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.turns import Turns
 from simulator.telemetry.run_files import older_log
 
@@ -45,7 +45,7 @@ def lines_of_trace(
     end_unix_seconds: float,
     limit: int = 500,
     turns: Turns | None = None,
-) -> list[LogLine]:
+) -> list[ShownLine]:
     """Return the lines with a trace's id that were written in its time: the earliest `limit`, in order.
 
     `files` are by label. A file that can't be read has no lines. Reading takes `turns` with other work.
@@ -56,7 +56,7 @@ def lines_of_trace(
     max_bytes = min(_MAX_FILE_SCANNED_BYTES, _MAX_SCANNED_BYTES // max(1, len(files)))
     first = _timestamp(start_unix_seconds - _MARGIN_SECONDS)
     last = _timestamp(end_unix_seconds + _MARGIN_SECONDS)
-    found: list[LogLine] = []
+    found: list[ShownLine] = []
     for label, path in files.items():
         chosen = trace_id.encode(), (first, last), max_bytes, turns
         found_in_files = (_raw_lines_with(one, *chosen) for one in (older_log(path), path))
@@ -67,10 +67,10 @@ def lines_of_trace(
     return sorted(found, key=lambda line: line.unix_seconds)[:limit]
 
 
-def last_lines(path: Path, count: int, label: str | None = None) -> list[LogLine]:
+def last_lines(path: Path, count: int, label: str | None = None) -> list[ShownLine]:
     """Return the last lines of a log, oldest first; none if the file is gone. `label` defaults to the file's name."""
     name = path.stem if label is None else label
-    found: list[LogLine] = []
+    found: list[ShownLine] = []
     for raw in itertools.chain(_raw_lines_from_end(path), _raw_lines_from_end(older_log(path))):
         if len(found) >= count:
             break
@@ -80,7 +80,7 @@ def last_lines(path: Path, count: int, label: str | None = None) -> list[LogLine
     return found[::-1]
 
 
-def read_line(raw: bytes, label: str) -> LogLine | None:
+def read_line(raw: bytes, label: str) -> ShownLine | None:
     """Return a parsed line; None if it is too long, or not a JSON object with a time."""
     if len(raw) > _MAX_LINE_BYTES:
         return None
@@ -91,7 +91,7 @@ def read_line(raw: bytes, label: str) -> LogLine | None:
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError):
         return None
     level, event = str(fields.pop("level", "")), str(fields.pop("event", ""))
-    return LogLine(timestamp, unix_seconds, level, event, label, fields)
+    return ShownLine(timestamp, unix_seconds, level, event, label, fields)
 
 
 def _timestamp(unix_seconds: float) -> bytes:

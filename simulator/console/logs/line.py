@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class LogLine:
+class ShownLine:
     """One line: its writer (a service, or NAME.N of a stage with several instances), its time, and its other fields.
 
     `timestamp` is in RFC 3339, `level` is debug, info, warning, error or another word, and `event` is what happened, in

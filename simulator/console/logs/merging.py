@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 
 # The two have the same time, but one may be rounded and the other cut.
 _SAME_SECONDS = 0.0005
 _Kind = tuple[str, str, str]
 
 
-def merged(written: Sequence[LogLine], received: Sequence[LogLine], stages: Mapping[str, str]) -> list[LogLine]:
+def merged(written: Sequence[ShownLine], received: Sequence[ShownLine], stages: Mapping[str, str]) -> list[ShownLine]:
     """Return all lines in the order of their times, each received line that is also `written` left out.
 
     `stages` has the stage of each label that a written line has.
@@ -27,7 +27,7 @@ def merged(written: Sequence[LogLine], received: Sequence[LogLine], stages: Mapp
     return sorted([*written, *others], key=lambda line: line.unix_seconds)
 
 
-def _is_among(line: LogLine, times: dict[_Kind, list[float]]) -> bool:
+def _is_among(line: ShownLine, times: dict[_Kind, list[float]]) -> bool:
     """Return whether a line was written at this time, too; that written line has no other double."""
     left = times.get(_kind_of(line, line.label))
     while left and left[-1] < line.unix_seconds - _SAME_SECONDS:
@@ -38,5 +38,5 @@ def _is_among(line: LogLine, times: dict[_Kind, list[float]]) -> bool:
     return True
 
 
-def _kind_of(line: LogLine, service: str) -> _Kind:
+def _kind_of(line: ShownLine, service: str) -> _Kind:
     return service, line.event, line.span_id

@@ -8,7 +8,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyVa
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.traces.origins import Origin
 from simulator.console.traces.search import as_text
 from simulator.console.traces.spans import instance_of, read_attributes, read_value
@@ -46,7 +46,7 @@ def prepared(record: LogRecord, now_unix_ns: int) -> bytes:
     return serialized if len(serialized) <= MAX_RECORD_BYTES else _cut(record).SerializeToString()
 
 
-def line_of(serialized: bytes, origin: Origin) -> LogLine:
+def line_of(serialized: bytes, origin: Origin) -> ShownLine:
     """Return a stored record as a line."""
     record = LogRecord.FromString(serialized)
     unix_ns = unix_ns_of(record)
@@ -61,7 +61,7 @@ def line_of(serialized: bytes, origin: Origin) -> LogLine:
         "instance": instance_of(Resource.FromString(origin.resource[0])),
         "attributes_dropped": record.dropped_attributes_count or "",
     }
-    return LogLine(
+    return ShownLine(
         timestamp=_timestamp(unix_ns),
         unix_seconds=unix_ns / 1e9,
         level=level_of(record),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.logs.records import line_of, prepared, trace_id_of
 from simulator.console.otlp.refusals import Refusals
 from simulator.console.traces.origins import Origin, Origins
@@ -93,7 +93,7 @@ class LogStore:
         reason = f"{refused} of traces that have {self._max_records_a_trace} log records" if refused else ""
         return Refusals(refused, reason)
 
-    def of_trace(self, trace_id: str, limit: int) -> list[LogLine]:
+    def of_trace(self, trace_id: str, limit: int) -> list[ShownLine]:
         """Return the lines of a trace, 32 hexadecimal digits: the earliest `limit`, in the order of their times."""
         records = tuple(self._traces.get(_bytes_of(trace_id), ()))
         lines = _lines(self._turns.over(records))
@@ -103,7 +103,7 @@ class LogStore:
         """Return how many records of a trace are here."""
         return len(self._traces.get(_bytes_of(trace_id), ()))
 
-    def last(self, service: str, count: int) -> list[LogLine]:
+    def last(self, service: str, count: int) -> list[ShownLine]:
         """Return the last lines of a service to arrive, oldest first."""
         if not self._services[service]:
             return []
@@ -178,7 +178,7 @@ class LogStore:
         self._origins.release(oldest.origin)
 
 
-def _lines(records: Iterable[_Record]) -> list[LogLine]:
+def _lines(records: Iterable[_Record]) -> list[ShownLine]:
     return [line_of(record.serialized, record.origin) for record in records]
 
 

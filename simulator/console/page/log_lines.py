@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import html
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.page.words import short
 
 _FIELDS = (
@@ -31,12 +31,12 @@ _WORDS = {"warning": "warn"}
 _CLASSES = {"warning": "warning", "error": "error", "fatal": "error"}
 
 
-def log_lines(lines: Sequence[LogLine], empty: str) -> list[Any]:
+def log_lines(lines: Sequence[ShownLine], empty: str) -> list[Any]:
     """Return lines in their order, or the text `empty` if there are none."""
     return [_line(line) for line in lines] or [html.Div(empty, className="empty")]
 
 
-def _line(line: LogLine) -> html.Details:
+def _line(line: ShownLine) -> html.Details:
     fields = "  ".join(f"{key}={line.fields[key]}" for key in _FIELDS if line.fields.get(key) is not None)
     whole = json.dumps(dict(line.fields), indent=1, ensure_ascii=False, default=str)
     return html.Details(

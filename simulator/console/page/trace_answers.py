@@ -7,7 +7,7 @@ from typing import Any
 from dash import html, no_update
 
 from simulator.console.logs.files import lines_of_trace
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.logs.merging import merged
 from simulator.console.page.operations_panel import span_name
 from simulator.console.page.paths import parameter_of
@@ -81,7 +81,7 @@ class TraceAnswers:
         fall = waterfall(spans, every) if spans else None
         return trace_box(trace_id, fall, self._lines(trace_id, spans), every, len(spans))
 
-    def _lines(self, trace_id: str, spans: list[Span]) -> list[LogLine]:
+    def _lines(self, trace_id: str, spans: list[Span]) -> list[ShownLine]:
         """Return the lines with a trace's id: of the stages in it, from their files, and of any service, by OTLP."""
         received = self._watching.logs.of_trace(trace_id, _MAX_LINES)
         if not spans:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.page.line_marks import LineMarks
 from simulator.console.page.log_lines import log_lines
 from simulator.console.page.paths import trace_path
@@ -42,7 +42,7 @@ def trace_view(box: Any, shown: Sequence[int]) -> html.Div:
 
 
 def trace_box(
-    trace_id: str, waterfall: Waterfall | None, lines: Sequence[LogLine], every_span: bool, spans: int
+    trace_id: str, waterfall: Waterfall | None, lines: Sequence[ShownLine], every_span: bool, spans: int
 ) -> list[Any]:
     """Return a trace; `waterfall` of None means that it is not stored, or no longer."""
     if waterfall is None:
@@ -60,7 +60,7 @@ def trace_box(
     ]
 
 
-def _log(lines: Sequence[LogLine]) -> html.Section:
+def _log(lines: Sequence[ShownLine]) -> html.Section:
     shown = log_lines(lines, "No log line has this trace's id.")
     return html.Section([html.H2("Log lines"), html.Div(shown, className="lines")], className="panel", id="trace-lines")
 
@@ -171,7 +171,7 @@ def _percent(ratio: float) -> str:
     return f"{100 * ratio:.3f}%"
 
 
-def _legend(lines: Sequence[LogLine]) -> html.Div:
+def _legend(lines: Sequence[ShownLine]) -> html.Div:
     kinds = {
         "queue": "waiting for a worker",
         "processing": "processing",

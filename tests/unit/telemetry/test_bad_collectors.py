@@ -19,7 +19,7 @@ from simulator.telemetry.encoding import SpanEncoder
 from simulator.telemetry.export_account import ExportAccount
 from simulator.telemetry.exporting import PatientExporter
 from simulator.telemetry.log_encoding import LogEncoder
-from simulator.telemetry.log_records import LogLine
+from simulator.telemetry.log_records import QueuedLine
 from simulator.telemetry.logs import make_logger
 from simulator.telemetry.metric_encoding import encode_data_points
 from simulator.telemetry.otlp_destination import read_destination
@@ -34,7 +34,7 @@ ENCODERS = {Signal.TRACES: SpanEncoder().encode, Signal.LOGS: LogEncoder().encod
 SPAN = ReadableSpan("span", SpanContext(1, 2, False, TraceFlags(1)), resource=RESOURCE)
 ITEMS = {
     Signal.TRACES: SPAN,
-    Signal.LOGS: LogLine(RESOURCE, logged()),
+    Signal.LOGS: QueuedLine(RESOURCE, logged()),
     Signal.METRICS: DataPoint(RESOURCE, Described("m", "s", "help", True, True), {}, 0, 1, 2.0),
 }
 EMPTY = b"Content-Length: 0\r\n\r\n"

@@ -14,7 +14,7 @@ from simulator.telemetry.batching import Batching
 from simulator.telemetry.export_account import ExportAccount
 from simulator.telemetry.exporting import ExportQueue, PatientExporter
 from simulator.telemetry.log_encoding import LogEncoder
-from simulator.telemetry.log_records import LogLine, LogTee, StageLog, record_of
+from simulator.telemetry.log_records import LogTee, QueuedLine, StageLog, record_of
 from simulator.telemetry.logs import make_logger
 from simulator.telemetry.otlp_batch import CollectorAnswer
 from simulator.telemetry.otlp_signal import Signal
@@ -40,7 +40,7 @@ def logged(level="info", event="message.handled", **keys):
 
 
 def encoded(*lines, resource=RESOURCE):
-    return LogEncoder().encode([LogLine(resource, line) for line in lines])
+    return LogEncoder().encode([QueuedLine(resource, line) for line in lines])
 
 
 def received(*lines):
@@ -88,7 +88,9 @@ def test_a_line_without_a_trace():
 def test_resource_and_scope_surround_the_records():
     """Records of one stage share its resource and scope, and those of another have their own."""
     other = Resource({"service.name": "other"})
-    body = LogEncoder().encode([LogLine(RESOURCE, logged()), LogLine(other, logged()), LogLine(RESOURCE, logged())])
+    body = LogEncoder().encode(
+        [QueuedLine(RESOURCE, logged()), QueuedLine(other, logged()), QueuedLine(RESOURCE, logged())]
+    )
     parts = ExportLogsServiceRequest.FromString(body).resource_logs
     assert [len(part.scope_logs[0].log_records) for part in parts] == [2, 1]
     assert {a.key for a in parts[0].resource.attributes} >= {"service.name", "service.instance.id", "number"}

@@ -17,7 +17,7 @@ from simulator.console.turns import Turns
 from simulator.telemetry.data_points import MetricsReader
 from simulator.telemetry.exponential import ExponentialHistogram
 from simulator.telemetry.log_encoding import LogEncoder
-from simulator.telemetry.log_records import LogLine
+from simulator.telemetry.log_records import QueuedLine
 from simulator.telemetry.metric_encoding import metrics_request
 from simulator.telemetry.otlp_json import data_points_in_json, log_records_in_json, spans_in_json
 from simulator.telemetry.record import CallOutcome
@@ -59,8 +59,8 @@ def test_log_records(keys):
     named = {f"k_{key}": value for key, value in keys.items()}
     event = {"timestamp": "2026-11-29T12:00:00.000001Z", "level": "warning", "event": "e", **IDS, **named}
     lines = [
-        LogLine(RESOURCE, json.dumps(event).encode()),
-        LogLine(Resource({"service.name": "b"}), json.dumps(event).encode()),
+        QueuedLine(RESOURCE, json.dumps(event).encode()),
+        QueuedLine(Resource({"service.name": "b"}), json.dumps(event).encode()),
     ]
     assert read(LOGS, log_records_in_json(lines)) == ExportLogsServiceRequest.FromString(LogEncoder().encode(lines))
 

@@ -12,7 +12,7 @@ from simulator.errors import StartError
 from simulator.telemetry.export_account import ExportAccount
 from simulator.telemetry.exporting import PatientExporter
 from simulator.telemetry.json_sending import FileSender, LineSender
-from simulator.telemetry.log_records import LogLine
+from simulator.telemetry.log_records import QueuedLine
 from simulator.telemetry.logs import make_logger
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.telemetry_files import (
@@ -132,7 +132,7 @@ def test_a_disk_that_is_full_costs_the_lines_and_is_told(folder, monkeypatch):
     exporter = PatientExporter(FileSender(Signal.LOGS, file, in_place), lambda: 0.0)
     account = ExportAccount(make_logger(told.append, "info"), dropped.append, str(file.path), Signal.LOGS)
     exporter.add(RESOURCE, account)
-    assert not exporter.export([LogLine(RESOURCE, logged())] * 3)
+    assert not exporter.export([QueuedLine(RESOURCE, logged())] * 3)
     assert (sum(dropped), len(told)) == (3, 1)
     assert b"No space left on device" in told[0] and str(file.path).encode() in told[0]
 
@@ -146,7 +146,7 @@ def test_a_batch_is_a_line(folder):
         threads.append(function)
         return function()
 
-    batch = [LogLine(RESOURCE, logged())] * 2
+    batch = [QueuedLine(RESOURCE, logged())] * 2
     assert FileSender(Signal.LOGS, file, in_thread).send(batch).is_taken
     written = []
     assert LineSender(Signal.LOGS, written.append).send(batch).is_taken

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.logs.merging import merged
 
 STAGES = {"parse": "parse", "a.b.1": "a.b", "a.b.2": "a.b"}
 
 
 def line(at, event="message.sent", label="parse", span="aa"):
-    return LogLine("", at, "info", event, label, {"span_id": span})
+    return ShownLine("", at, "info", event, label, {"span_id": span})
 
 
 def test_a_line_that_a_stage_writes_and_sends_is_shown_once():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.console.logs.files import read_line
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.page.log_lines import log_lines
 from tests.support.components import assert_harmless, classes, components, size_of, text_of, texts
 
@@ -100,7 +100,9 @@ def test_a_script_in_a_line_is_text():
 def test_a_long_line_is_cut():
     """A line of the maximum length takes a few kilobytes of a page, and each of its parts is cut."""
     long = "x" * 30_000
-    shown = log_lines([LogLine("2026-03-01T12:34:56Z", 0.0, "info", long, long, {"outcome": long, "other": long})], "")
+    shown = log_lines(
+        [ShownLine("2026-03-01T12:34:56Z", 0.0, "info", long, long, {"outcome": long, "other": long})], ""
+    )
     assert size_of(shown) < 8000
     assert max(map(len, texts(shown))) <= 4000
     assert all(len(text) <= 200 for text in summary_of(shown[0]))
@@ -109,6 +111,6 @@ def test_a_long_line_is_cut():
 @given(st.dictionaries(st.text(), JSON_VALUES, max_size=5), st.text(), st.text())
 def test_no_line_hurts(fields, event, label):
     """Whatever a line has, it is shown."""
-    found = log_lines([LogLine("2026-03-01", 0.0, "info", event, label, fields)], "")
+    found = log_lines([ShownLine("2026-03-01", 0.0, "info", event, label, fields)], "")
     assert_harmless(found)
     json.dumps(texts(found))

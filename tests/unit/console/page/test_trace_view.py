@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.console.logs.line import LogLine
+from simulator.console.logs.line import ShownLine
 from simulator.console.page.trace_view import trace_box, trace_view
 from simulator.console.traces.spans import read_spans
 from simulator.console.traces.waterfall import waterfall
@@ -194,14 +194,14 @@ def test_rows_are_indented_to_a_bound():
 
 def test_log_lines_stand_beside_it():
     """The lines of the trace, or a text that there are none."""
-    line = LogLine("2026-03-01T12:34:56.789012Z", 0.0, "info", "message.handled", "parse", {"code": 200})
+    line = ShownLine("2026-03-01T12:34:56.789012Z", 0.0, "info", "message.handled", "parse", {"code": 200})
     assert "message.handled" in texts(by_id(box_of(lines=[line]), "trace-lines"))
     assert "No log line has this trace's id." in texts(by_id(box_of(), "trace-lines"))
 
 
 def line(span_id, at_ms, level="info", event="said"):
     fields = {"span_id": span_id} if span_id else {}
-    return LogLine("2026-01-01T00:00:00.000000Z", START / 1e9 + at_ms / 1000, level, event, "parse", fields)
+    return ShownLine("2026-01-01T00:00:00.000000Z", START / 1e9 + at_ms / 1000, level, event, "parse", fields)
 
 
 def marks_of(shown):
