@@ -11,7 +11,7 @@ import flask
 
 from simulator.console.front import HEALTH, OTHER_APIS, by_path, health, no_such_api
 from simulator.console.guard import Guard
-from simulator.console.otlp.intake import Intake, Takers
+from simulator.console.otlp.intake import OtlpIntake, Takers
 from simulator.console.otlp.receiver import PREFIX as RECEIVER
 from simulator.console.otlp.receiver import make_receiver
 from simulator.console.page.application import make_page
@@ -35,7 +35,7 @@ def assemble(
     forwarder: Forwarder | None,
     port: int,
     environment: Mapping[str, str],
-    intake: Intake,
+    intake: OtlpIntake,
     time_limit: Callable[[], AbstractContextManager[object]],
 ) -> Guard:
     """Return the application of the console at `port`.
@@ -67,7 +67,7 @@ def assemble(
     return guard
 
 
-def make_intake(watching: Watching, forwarder: Forwarder | None) -> Intake:
+def make_intake(watching: Watching, forwarder: Forwarder | None) -> OtlpIntake:
     """Return what takes the requests of OTLP."""
     takers = Takers(
         traces=watching.store.add,
@@ -75,7 +75,7 @@ def make_intake(watching: Watching, forwarder: Forwarder | None) -> Intake:
         metrics=watching.take_metrics,
         forward=None if forwarder is None else forwarder.offer,
     )
-    return Intake(takers, watching.turns)
+    return OtlpIntake(takers, watching.turns)
 
 
 def _policy(hashes: str) -> str:

@@ -26,7 +26,7 @@ from simulator.console.assembly import assemble, make_intake
 from simulator.console.metrics.fetching import fetch
 from simulator.console.metrics.scraper import Scraper, targets_of
 from simulator.console.otlp.accepted import TRACES
-from simulator.console.otlp.intake import MAX_BYTES, Intake
+from simulator.console.otlp.intake import MAX_BYTES, OtlpIntake
 from simulator.console.otlp.json_form import json_reader
 from simulator.console.otlp.plain_bodies import PlainBodies
 from simulator.console.traces.destination import destination_from
@@ -103,7 +103,7 @@ def run_console(
     return 0
 
 
-def _start_grpc(intake: Intake, port: int) -> Any:
+def _start_grpc(intake: OtlpIntake, port: int) -> Any:
     from simulator.console.otlp.grpc_receiver import start_grpc_receiver  # noqa: PLC0415 - grpcio need not be there
 
     return start_grpc_receiver(intake, f"{_HOST}:{port}")

@@ -12,7 +12,7 @@ import grpc.experimental.gevent
 from simulator.console.otlp.accepted import LOGS, METRICS, TRACES, AcceptedSignal
 from simulator.console.otlp.application import PROTOBUF
 from simulator.console.otlp.bodies import Refused
-from simulator.console.otlp.intake import Intake, answer_of
+from simulator.console.otlp.intake import OtlpIntake, answer_of
 from simulator.errors import StartError
 from simulator.telemetry.otlp_grpc import METHODS
 from simulator.telemetry.otlp_signal import Signal
@@ -32,7 +32,7 @@ def let_greenlets_serve() -> None:
     grpc.experimental.gevent.init_gevent()
 
 
-def start_grpc_receiver(intake: Intake, address: str) -> grpc.Server:
+def start_grpc_receiver(intake: OtlpIntake, address: str) -> grpc.Server:
     """Take requests at an address, as in `127.0.0.1:4317`. Raise StartError if it can't be used."""
     options = [
         ("grpc.max_receive_message_length", intake.max_bytes),
@@ -49,7 +49,7 @@ def start_grpc_receiver(intake: Intake, address: str) -> grpc.Server:
 
 
 class _Services(grpc.GenericRpcHandler):
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: OtlpIntake) -> None:
         self._intake = intake
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:

@@ -41,7 +41,7 @@ class Takers:
     forward: Callable[[OtlpBatch], object] | None = None
 
 
-class Intake:
+class OtlpIntake:
     """Read bodies and hand their requests on.
 
     A body has at most `max_bytes`, compressed and decompressed, and as many items as its signal allows. Reading a large

@@ -11,14 +11,14 @@ from flask import Flask, Response, request
 from simulator.console.otlp.accepted import LOGS, METRICS, TRACES, AcceptedSignal
 from simulator.console.otlp.application import JSON, PROTOBUF, content_type_of, encoding_of, make_otlp_application
 from simulator.console.otlp.bodies import BodyReader
-from simulator.console.otlp.intake import Intake, answer_of
+from simulator.console.otlp.intake import OtlpIntake, answer_of
 from simulator.console.otlp.refusals import Refusals
 
 PREFIX = "/v1"
 
 
 def make_receiver(
-    intake: Intake,
+    intake: OtlpIntake,
     max_held_bytes: int | None = None,
     time_limit: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Flask:

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from simulator.console.otlp.accepted import TRACES
 from simulator.console.otlp.grpc_receiver import start_grpc_receiver
-from simulator.console.otlp.intake import Intake, Takers
+from simulator.console.otlp.intake import OtlpIntake, Takers
 from simulator.console.otlp.refusals import Refusals
 from simulator.console.turns import Turns
 from simulator.errors import StartError
@@ -33,7 +33,7 @@ class Rig:
     def __init__(self):
         self.taken, self.forwarded, self.refusals = [], [], Refusals()
         takers = Takers(traces=self._take, logs=self._take, metrics=self._take, forward=self.forwarded.append)
-        self.intake = Intake(takers, Turns(), MAX_BYTES)
+        self.intake = OtlpIntake(takers, Turns(), MAX_BYTES)
 
     def _take(self, request):
         self.taken.append(request)

@@ -25,7 +25,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 
 from simulator.console.otlp import accepted
 from simulator.console.otlp.application import JSON, PROTOBUF
-from simulator.console.otlp.intake import MAX_BYTES, Intake, Takers
+from simulator.console.otlp.intake import MAX_BYTES, OtlpIntake, Takers
 from simulator.console.otlp.json_form import as_json
 from simulator.console.otlp.receiver import make_receiver
 from simulator.console.otlp.refusals import Refusals
@@ -49,7 +49,7 @@ def takers_in(options):
 
 
 def receiver_of(takers, max_bytes=MAX_BYTES, turns=None, **options):
-    return make_receiver(Intake(takers, turns or Turns(), max_bytes), **options)
+    return make_receiver(OtlpIntake(takers, turns or Turns(), max_bytes), **options)
 
 
 class Receiver:
