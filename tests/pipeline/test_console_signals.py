@@ -110,7 +110,7 @@ def test_values_within_values_have_a_bound(console):
     assert console.send("logs", nested(30)).status_code == 200
 
 
-@pytest.mark.calm
+@pytest.mark.alone
 def test_a_flood_of_log_records_stays_within_the_bound(console):
     """Records of 10 MB, and 60 MB of small ones: memory stays within its bound, and the page is answered meanwhile."""
     before = console.resident_mib
@@ -138,7 +138,7 @@ def test_a_flood_of_log_records_stays_within_the_bound(console):
     assert slowest[0] < 2.0
 
 
-@pytest.mark.calm
+@pytest.mark.alone
 def test_a_flood_of_series_stays_within_the_bound(console):
     """A quarter of a million series: all beyond the first two thousand are refused, and their sender is told."""
     before, refused = console.resident_mib, 0
