@@ -61,7 +61,10 @@ Value = float | Buckets | ExponentialBuckets
 
 
 class DataPoint(NamedTuple):
-    """A series at one time. `start_ns` is when it began to count, 0 for a gauge; `is_delta` if it began anew then."""
+    """A series at one time.
+
+    `start_ns` is when its count started, 0 for a gauge; `is_delta` means that this was after the last reading.
+    """
 
     resource: Any
     metric: Described

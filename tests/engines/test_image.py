@@ -38,7 +38,7 @@ print(json.dumps([there, tests]))
 
 
 def test_it_is_the_whole_program_but_for_the_console(engine):
-    """Every other command runs in it as well, as whoever has no Python would use it."""
+    """Every other command runs in it as well, for users without Python."""
     alone = ("run", "--rm", "--network", "none", "--tmpfs", "/tmp", "--workdir", "/tmp")
     assert "good to run" in engine.docker(
         *alone, "--entrypoint", "python", IMAGE, "/opt/simulator/app/run_web_service.py", "check", "hotrod"

@@ -165,7 +165,7 @@ def test_without_the_sdk_a_run_has_no_ids(tmp_path):
 
 
 def test_a_stage_reads_no_variable_that_is_in_no_catalogue(tmp_path):
-    """Of those that begin as OpenTelemetry's and ours, and of proxies and authorities: whoever reads it, SDK or not."""
+    """OpenTelemetry's, our own, and those of proxies and authorities, whether the SDK reads them or our code."""
     read = tmp_path / "read.txt"
     (tmp_path / "sitecustomize.py").write_text(RECORDER.format(path=str(read)))
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH", ""))))

@@ -73,7 +73,7 @@ class Series:
     def take(self, point: Point, now_seconds: float) -> bool:
         """Take a point, and return whether it is new: not one that was sent again, or late."""
         since_seconds = now_seconds - self.arrived_seconds
-        if self._is_late(point) and not self._begins_anew(point) and since_seconds < _LATE_SECONDS:
+        if self._is_late(point) and not self._was_reset(point) and since_seconds < _LATE_SECONDS:
             return False
         if self.latest is not None:
             self.every_seconds = min(since_seconds, _LONGEST_EVERY_SECONDS)
@@ -104,7 +104,7 @@ class Series:
 
     def _count(self, point: Point) -> None:
         before, reading = self.latest, point.reading
-        if before is not None and not self._is_late(point) and not self._begins_anew(point):
+        if before is not None and not self._is_late(point) and not self._was_reset(point):
             whole = _sum_of(before, reading) if point.is_delta else reading
             if whole is not None:
                 self.latest = whole
@@ -119,8 +119,8 @@ class Series:
     def _is_late(self, point: Point) -> bool:
         return self.latest is not None and point.reading.unix_ns <= self.latest.unix_ns
 
-    def _begins_anew(self, point: Point) -> bool:
-        """Return whether a point belongs to a new count, because its service has started again."""
+    def _was_reset(self, point: Point) -> bool:
+        """Return whether the counter was reset, because its service has started again."""
         before = self.latest
         if point.is_delta or before is None or self.kind is ReportedKind.GAUGE:
             return False

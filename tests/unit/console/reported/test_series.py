@@ -77,12 +77,12 @@ def test_a_batch_that_is_sent_again_counts_once(is_delta):
     ],
 )
 def test_a_service_that_starts_again_counts_from_zero(again, expected):
-    """A count that begins anew is no negative rate."""
+    """The reset of a counter is not a negative rate."""
     series, taken = fed(point(20, 60), again)
     assert (taken, counted(series)) == ([True, True], expected)
 
 
-def test_buckets_that_change_begin_anew():
+def test_buckets_that_change_are_a_reset():
     """Other bounds, or a bucket that counts less, are another histogram."""
     first = ExplicitCounts((1.0,), (5, 5))
     for buckets in (ExplicitCounts((2.0,), (6, 6)), ExplicitCounts((1.0,), (4, 12))):
