@@ -1,6 +1,6 @@
 """Write the locks from the dependencies in pyproject.toml: `make lock`.
 
-deploy/requirements.txt is what a stage needs, and so its image; requirements.txt adds the console, and
+deploy/requirements.txt is what a stage needs, and so its image; requirements.txt adds the console and the proof, and
 tests/requirements.txt what the tests need beyond that. What is locked stays as it is, unless pyproject.toml asks for
 another version; `--upgrade` takes the newest versions of everything that it allows.
 """
@@ -36,7 +36,7 @@ def main(upgrade: bool) -> None:
         kept = Path(folder) / "kept.txt"
         kept.write_text("" if upgrade else "\n".join(kept_lines(wanted)))
         stage = frozen_after(python, project["dependencies"], kept)
-        run = frozen_after(python, extras["console"], kept)
+        run = frozen_after(python, [*extras["console"], *extras["proof"]], kept)
         tests = frozen_after(python, [*extras["tests"], *extras["propagators"]], kept)
     write(STAGE, stage)
     write(RUN, run)
