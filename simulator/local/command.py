@@ -20,6 +20,7 @@ from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess, console_missing
 from simulator.local.control_token import control_token
 from simulator.local.external import absent_services
+from simulator.local.finished import AfterRun, nothing_after
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.idle_groups import idle_group_warnings
 from simulator.local.machine import check_open_files, this_machine
@@ -71,8 +72,10 @@ class RunRequest:
     telemetry: Path | None = None
 
 
-def run_topology(request: RunRequest, program: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a topology to its end and return the exit code."""
+def run_topology(
+    request: RunRequest, program: Sequence[str], environment: Mapping[str, str], after: AfterRun = nothing_after
+) -> int:
+    """Run a topology to its end, call `after` with it, and return the exit code."""
     topology = topology_to_run(request, environment)
     duration = seconds_of(request.duration, "flag --duration")
     log_limit_bytes, pace = log_limit(request.log_limit), _pace(request.start_timeout)
@@ -131,7 +134,7 @@ def run_topology(request: RunRequest, program: Sequence[str], environment: Mappi
         result = supervisor.finish(lambda text: err.print(text, style="dim", soft_wrap=True))
     for line in deleted_telemetry(request.telemetry):
         err.print(line, style="yellow", soft_wrap=True, markup=False)
-    code = conclude(result, topology, folder, request.as_json, outlet, out, err)
+    code = conclude(result, topology, folder, request.as_json, outlet, out, err, after)
     folder.release()
     return code
 

@@ -10,24 +10,39 @@ from typing import Any
 
 from rich.console import Console
 
+from simulator import __version__
 from simulator.errors import StartError
+from simulator.local.finished import AfterRun, FinishedRun, nothing_after
 from simulator.local.folder import RunFolder, write
 from simulator.local.losses import reported_losses, spans_not_forwarded
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet
 from simulator.local.view import ledger_tables
-from simulator.telemetry.run_files import labels, older_log
+from simulator.telemetry.run_files import RunFiles, labels, older_log
 from simulator.topology.model import Topology
 
+# Of report.json: a new key leaves it as it is, a key that is gone or means something else makes it one more.
+REPORT_VERSION = 1
 _BAD_LINES_NAMED = 5
 
 
 def conclude(
-    result: Result, topology: Topology, folder: RunFolder, as_json: bool, outlet: Outlet, out: Console, err: Console
+    result: Result,
+    topology: Topology,
+    folder: RunFolder,
+    as_json: bool,
+    outlet: Outlet,
+    out: Console,
+    err: Console,
+    after: AfterRun = nothing_after,
 ) -> int:
-    """Write the report, show the account and return the exit code; what can't be written is reported as a problem."""
+    """Write the report, show the account and return the exit code; what can't be written is reported as a problem.
+
+    `after` is called when all that is in the run's folder, and on standard output, has been written.
+    """
     problems = list(result.ledger.problems)
-    text = json.dumps(_report(result, topology, folder), indent=2) + "\n"
+    report = make_report(result, topology, folder)
+    text = json.dumps(report, indent=2) + "\n"
     try:
         write(folder.report, text)
     except StartError as error:
@@ -43,6 +58,8 @@ def conclude(
         _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
     for line in reported_losses(result, folder):
         err.print(line, style="yellow", soft_wrap=True, markup=False)
+    finished = FinishedRun(files=folder, topology=topology, report=report, problems=tuple(problems))
+    problems += after(finished, lambda line: err.print(line, soft_wrap=True, markup=False, highlight=False))
     for problem in problems:
         err.print(f"wrong: {problem}", style="bold red", soft_wrap=True, markup=False)
     if not result.ledger.problems:
@@ -50,8 +67,11 @@ def conclude(
     return 1 if problems else 0
 
 
-def _report(result: Result, topology: Topology, folder: RunFolder) -> Mapping[str, Any]:
+def make_report(result: Result, topology: Topology, files: RunFiles) -> Mapping[str, Any]:
+    """Return what is in report.json; `schema report` prints its JSON Schema."""
     return {
+        "version": REPORT_VERSION,
+        "program_version": __version__,
         "topology": topology.name,
         "seed": topology.seed,
         "seconds": round(result.seconds, 3),
@@ -64,7 +84,7 @@ def _report(result: Result, topology: Topology, folder: RunFolder) -> Mapping[st
         "spans_dropped": dict(result.spans_dropped),
         "log_records_dropped": dict(result.log_records_dropped),
         "data_points_dropped": dict(result.data_points_dropped),
-        "spans_not_passed_on": spans_not_forwarded(folder),
+        "spans_not_passed_on": spans_not_forwarded(files),
     }
 
 

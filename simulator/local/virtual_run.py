@@ -16,6 +16,7 @@ from simulator.local.collisions import check_files
 from simulator.local.command import RunRequest, log_limit, seconds_of, topology_to_run
 from simulator.local.conclusion import conclude
 from simulator.local.external import modelled_services
+from simulator.local.finished import AfterRun, nothing_after
 from simulator.local.folder import RunFolder, open_run_folder, write
 from simulator.local.paused import paused_injectors
 from simulator.local.stop_request import StopRequest
@@ -58,8 +59,10 @@ class VirtualTime:
     overhead: str | None = None
 
 
-def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mapping[str, str]) -> int:
-    """Run a topology in virtual time to its end and return the exit code."""
+def run_virtually(
+    request: RunRequest, virtual: VirtualTime, environment: Mapping[str, str], after: AfterRun = nothing_after
+) -> int:
+    """Run a topology in virtual time to its end, call `after` with it, and return the exit code."""
     topology = topology_to_run(request, environment)
     _refuse(topology)
     duration_seconds = seconds_of(request.duration, "flag --duration")
@@ -91,7 +94,7 @@ def run_virtually(request: RunRequest, virtual: VirtualTime, environment: Mappin
             view.close()
             books.close()
             logs.close()
-    code = conclude(course.result(), topology, folder, request.as_json, outlet, out, err)
+    code = conclude(course.result(), topology, folder, request.as_json, outlet, out, err, after)
     folder.release()
     return code
 
