@@ -17,6 +17,7 @@ from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import Size
 from simulator.behaviour.schedules import PoissonArrivals, Schedule
 from simulator.behaviour.templates import Template
+from simulator.behaviour.thresholds import Threshold
 from simulator.behaviour.values import Rule
 from simulator.behaviour.work import NO_WORK, Work
 from simulator.topology.keys import key
@@ -426,6 +427,13 @@ class Topology:
     )
     drain_timeout_seconds: Seconds | None = field(
         default=None, metadata=key("How long a stopping run may take to finish what it has admitted.", "30s")
+    )
+    thresholds: tuple[Threshold, ...] = field(
+        default=(),
+        metadata=key(
+            "What must hold for a run, which else ends with exit code 1.",
+            '["p99 < 300ms", "errors < 1%", "enrich queue_wait p95 < 20ms over 10s"]',
+        ),
     )
     stages: dict[str, Stage] = field(default_factory=dict)
 

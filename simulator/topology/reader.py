@@ -32,6 +32,7 @@ from simulator.topology.steps import Call
 from simulator.topology.structure import structure, unstructure
 from simulator.topology.targets import operation_names, resolved
 from simulator.topology.text_files import read_text
+from simulator.topology.thresholds import threshold_problems
 from simulator.topology.wiring import wiring_problems
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
@@ -89,6 +90,9 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
     if not problems:
         problems += [*decision_problems(stages), *log_problems(stages), *label_problems(stages)]
     problems += size_problems(stages)
+    if topology is not None and topology.thresholds and isinstance(names, dict):
+        readable = operation_names({name: wiring[name] for name in names if name in wiring})
+        problems += threshold_problems(topology.thresholds, {name: readable.get(name) for name in names})
     if problems or topology is None:
         raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
     return replace(topology, stages=stages)

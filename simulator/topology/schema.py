@@ -17,6 +17,7 @@ from simulator.behaviour.distributions import Delay
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.registry import FAULTS
 from simulator.behaviour.payloads import Size
+from simulator.behaviour.thresholds import Threshold
 from simulator.behaviour.times import Times
 from simulator.behaviour.values import Rule
 from simulator.errors import ConfigurationError
@@ -178,6 +179,7 @@ _TYPES: tuple[tuple[Any, Schema], ...] = (
     (Size, _ANY_NUMBER),
     (Delay, _DELAY),
     (tuple[Fault, ...], {"type": "array", "items": _FAULT}),
+    (tuple[Threshold, ...], {"type": "array", "items": {"type": "string", "pattern": "[<>=]"}}),
     (Times, {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}),
     (Headers, {"type": ["object", "array", "string"]}),
     (

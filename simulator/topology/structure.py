@@ -23,6 +23,7 @@ from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.retries import Retries, parse_retries
 from simulator.behaviour.schedules import Schedule, parse_schedule
 from simulator.behaviour.templates import Template, parse_template
+from simulator.behaviour.thresholds import Threshold, parse_threshold
 from simulator.behaviour.times import Times, parse_times
 from simulator.behaviour.values import Rule
 from simulator.behaviour.work import Work, parse_work
@@ -190,6 +191,8 @@ def _converter(read_samples: ReadSamples) -> Converter:
         converter.register_unstructure_hook(choice, str)
     faults = _list_of(converter, Fault, 'faults, as in ["error(503, 5%)"]')
     converter.register_structure_hook_func(lambda kind: kind == tuple[Fault, ...], faults)
+    thresholds = _list_of(converter, Threshold, 'thresholds, as in ["p99 < 300ms", "errors < 1%"]')
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Threshold, ...], thresholds)
     converter.register_structure_hook(Times, _ignoring_type(parse_times))
     converter.register_unstructure_hook(Times, Times.plain)
     converter.register_structure_hook(Work, _ignoring_type(parse_work))
@@ -356,4 +359,5 @@ _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (LatencyObjective, parse_latency_objective),
     (When, parse_when),
     (Template, parse_template),
+    (Threshold, parse_threshold),
 )
