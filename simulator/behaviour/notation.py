@@ -209,6 +209,17 @@ class Arguments:
         """Return the rate `name`, per second, more than 0."""
         return self._take(name, units.parse_positive_rate, None)
 
+    def rate_or_zero(self, name: str) -> float:
+        """Return the rate `name`, per second, 0 or more."""
+        return self._take(name, units.parse_rate, None)
+
+    def rates_or_zero(self, name: str) -> list[float]:
+        """Return every rate that is left without a key, per second, at least one."""
+        found = [self.rate_or_zero(name)]
+        while any(item.key is None and item.weight is None for item in self._left):
+            found.append(self._take(name, units.parse_rate, None))
+        return found
+
     def size(self, name: str) -> int:
         """Return the size `name`, in bytes, at most 1 GiB."""
         return self._take(name, _parse_size, None)

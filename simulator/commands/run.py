@@ -35,6 +35,11 @@ _REAL_FLAGS = {
 @click.option("--on-bad-line", type=click.Choice(["stop", "skip"]), help="What to do at a line that is not JSON.")
 @click.option("--output", metavar="FILE", help="Append what the terminators receive to this JSON Lines file.")
 @click.option("--rate", metavar="RATE", help="Messages that each injector creates, for instance 50/s.")
+@click.option(
+    "--profile",
+    metavar="PROFILE",
+    help="How the rate changes over time, in place of --rate, for instance 'ramp(10/s, 200/s, 5m)'.",
+)
 @click.option("--messages", type=click.IntRange(0), metavar="N", help="Stop after this many messages.")
 @click.option("--duration", metavar="TIME", help="Stop after this time, for instance 30s.")
 @click.option(
@@ -140,6 +145,7 @@ def run(
     \b
     Try:  PROGRAM run checkout --duration 30s
           PROGRAM run --rate 100/s --set parse.workers=1
+          PROGRAM run --profile 'ramp(10/s, 200/s, 1m); constant(200/s, 30s)'
           PROGRAM run --input orders.jsonl --output archived.jsonl
           PROGRAM run --telemetry otlp --duration 10s
           PROGRAM run --virtual --duration 1h --seed 7

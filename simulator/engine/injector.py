@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
+from simulator.behaviour.arrivals import arrival_draw
 from simulator.behaviour.draws import FIRST_VISIT, message_id
 from simulator.behaviour.payloads import CONTENT_TYPE, payload
-from simulator.behaviour.schedules import RunningSchedule, Schedule, arrival_draw
+from simulator.behaviour.schedules import RunningSchedule, Schedule
 from simulator.engine.drafts import Draft
 from simulator.engine.identity import Identity
 from simulator.engine.message import Due, Message, NoClient
@@ -79,7 +80,7 @@ class Injector:
         A schedule without a further message ends the load, as the last draft does.
         """
         self._schedule = schedule
-        running = RunningSchedule(schedule, self._runtime.now())
+        running = RunningSchedule.starting(schedule, self._runtime.now())
         for draft in drafts:
             turn = self._wait_for_turn(draft.number, running)
             if turn is None or self._stopped:
@@ -141,7 +142,7 @@ class Injector:
         start = running.due_at
         while not self._stopped and (schedule := self._schedule) is not None:
             if schedule is not running.schedule:
-                running = RunningSchedule(schedule, start)
+                running = RunningSchedule.starting(schedule, start)
             turn = running.next(u)
             if turn is None:
                 return None

@@ -28,7 +28,8 @@ from simulator.topology.wiring import wiring_problems
 CHANGEABLE = in_order(live_keys(Stage))
 OPERATION_CHANGEABLE = in_order(live_keys(Operation))
 _LIVE_LOAD_KEYS = frozenset(live_keys(Load))
-_LOAD_RULE = f"load: while it runs only {' and '.join(sorted(_LIVE_LOAD_KEYS))} can be changed"
+_NO_PACE = "load: a running schedule needs a rate or a profile"
+_LOAD_RULE = f"load: while it runs only {', '.join(sorted(_LIVE_LOAD_KEYS))} can be changed"
 
 
 class LiveStage:
@@ -95,7 +96,7 @@ class LiveStage:
         if stage is not None:
             stage = resolved(stage, self._operations(behaviour))
             if stage.load != behaviour.model.load and stage.load is not None and stage.load.schedule is None:
-                problems.append(Problem(_LOAD_RULE))
+                problems.append(Problem(_NO_PACE))
             problems += self._wiring_problems(behaviour, stage)
         if problems or stage is None:
             raise ConfigurationError(problems)

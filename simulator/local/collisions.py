@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.behaviour.empirical import Samples
+from simulator.behaviour.profiles.replay import Replay
 from simulator.errors import ConfigurationError, Problem
 from simulator.local.plan import STANDARD_INPUT
 from simulator.topology.model import Stage
@@ -46,7 +47,7 @@ def check_files(stages: Mapping[str, Stage], sources: Iterable[Path], folder: Pa
     outputs = [_file(f"the output of {name}", stage.output) for name, stage in stages.items() if stage.output]
     read = [*inputs, *(_file("the configuration", str(source)) for source in sources)]
     for name, stage in stages.items():
-        read += [_file(f"the samples of {name}", path) for path in dict.fromkeys(_samples(stage))]
+        read += [_file(f"the {use} of {name}", path) for use, path in dict.fromkeys(_files_in(stage))]
     problems = [
         f"{target} and {source} are the same file: it would be destroyed, or read for ever"
         for target in (*outputs, *_standard_outputs(inputs))
@@ -93,13 +94,13 @@ def _lies_in(name: str, folder: Path) -> bool:
     return name != STANDARD_INPUT and Path(os.path.realpath(name)).is_relative_to(os.path.realpath(folder))
 
 
-def _samples(stage: Stage) -> Iterator[str]:
-    """Yield the files of samples from which the delays in a stage were read."""
+def _files_in(stage: Stage) -> Iterator[tuple[str, str]]:
+    """Yield the files from which delays and profiles in a stage were read, as (use, path)."""
     left: list[Any] = [stage]
     while left:
         value = left.pop()
-        if isinstance(value, Samples):
-            yield value.path
+        if isinstance(value, Samples | Replay):
+            yield "samples" if isinstance(value, Samples) else "recorded arrivals", value.path
         else:
             parts = _parts_of(type(value))(value)  # type: ignore[arg-type]
             left.extend([part for part in parts if type(part) not in _PLAIN])

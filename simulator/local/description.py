@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
+from simulator.behaviour.profiles.base import Profile
 from simulator.local.call_description import LEGEND, Options, common_options, in_words, option_lines, written
 from simulator.local.multiplication import multiplication
 from simulator.quoting import printable
@@ -20,7 +22,7 @@ from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.outlook import Multiplied
 from simulator.topology.steps import Call, Step
 from simulator.topology.structure import unstructure
-from simulator.units import format_rate
+from simulator.units import format_duration, format_rate
 
 _HEADINGS = ("stage", "role", "delay", "workers", "queue")
 _GAP = "  "
@@ -157,7 +159,15 @@ def _load(stage: Stage) -> str:
         return _requests(stage)
     if stage.load.schedule is None:
         return f"{stage.load.concurrency} at a time"
+    if stage.load.profile is not None:
+        return printable(f"{profile_words(stage.load.profile)}, {stage.load.arriving}")
     rate = stage.load.rate_per_second
-    if rate is not None and not rate:
-        return "paused"
-    return str(stage.load.arrivals) if rate is None else f"{format_rate(rate)}, {stage.load.arrivals}"
+    return f"{format_rate(rate)}, {stage.load.arriving}" if rate else "paused"
+
+
+def profile_words(profile: Profile) -> str:
+    """Return what a profile comes to: its highest rate, how many messages it has, and how long it lasts."""
+    highest = f"up to {format_rate(float(f'{profile.highest_rate_per_second:.6g}'))}"
+    if profile.messages == math.inf:
+        return f"{highest}, without an end"
+    return f"{highest}, {profile.messages:,.0f} messages in {format_duration(float(f'{profile.duration_seconds:.6g}'))}"

@@ -29,6 +29,7 @@ class Overrides:
     """What the command line overrides; None means as in the topology."""
 
     rate: str | None = None
+    profile: str | None = None
     messages: int | None = None
     seed: int | None = None
     input: str | None = None
@@ -84,6 +85,7 @@ def _override_injectors(
 ) -> None:
     wanted = {
         "rate": overrides.rate,
+        "profile": overrides.profile,
         "messages": overrides.messages,
         "input": overrides.input,
         "on-bad-line": overrides.on_bad_line,
@@ -98,13 +100,14 @@ def _override_injectors(
         problems.append(Problem(f"the topology has several injectors: {', '.join(injectors)}", "flag --input"))
     for name in injectors:
         patch = patches.setdefault(name, {})
-        load = {"rate": overrides.rate, "messages": overrides.messages}
+        load = {"rate": overrides.rate, "profile": overrides.profile, "messages": overrides.messages}
         own = {"input": overrides.input, "on_bad_line": overrides.on_bad_line}
         changes = {("load", key): value for key, value in load.items()} | {(key,): value for key, value in own.items()}
         try:
-            if overrides.input is not None and "rate" not in patch.get("load", {}):
+            if overrides.input is not None and not {"rate", "profile"} & patch.get("load", {}).keys():
                 # Without a rate the lines are sent as fast as they are accepted, not at the topology's rate.
                 put(patch, ("load", "rate"), None)
+                put(patch, ("load", "profile"), None)
             for keys, value in changes.items():
                 if value is not None:
                     put(patch, keys, value)

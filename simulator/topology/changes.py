@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import ReadSamples
-from simulator.behaviour.empirical import Samples
 from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import unknown_name
 from simulator.quoting import listed
 from simulator.topology.catalogue import PLACES, Key, keys_of
+from simulator.topology.known_files import knowing_files
 from simulator.topology.model import Operation, Stage
 from simulator.topology.places import Keys
 from simulator.topology.plain_steps import is_to, targets_in, with_call_keys
@@ -29,6 +29,9 @@ EVERY = "*"
 _RULE = "must be KEY=VALUE, as in delay='constant(1s)' or calls.audit.timeout=1s"
 OPERATIONS = "operations"
 _CALLS = "calls"
+_LOAD = "load"
+# A new value of one takes the place of the others.
+_PACES = ("rate", "profile")
 _INHERITED = (_CALLS, "slo")
 # The parts of faults that are separated by semicolons; one in quotes separates nothing.
 _PART = re.compile(r'(?:"[^"]*"|[^;"]|")+')
@@ -109,12 +112,12 @@ def changed(
     An operation whose value of a key is the stage's follows it. What does not change is kept as it is: no file is read
     for it.
     """
-    # The schedule of a load may come from a file.
+    # The profile of a load may come from a file.
     present = unstructure(stage)
     if "load" not in patch:
         present.pop("load", None)
     plain, problems = applied(present, patch)
-    new, found = structure(plain, Stage, _knowing_samples(stage, read_samples))
+    new, found = structure(plain, Stage, knowing_files(stage, read_samples))
     if new is None or problems:
         return None, [*problems, *found]
     new = _with_kept(new if "load" in patch else replace(new, load=stage.load), stage)
@@ -131,6 +134,8 @@ def applied(plain: Mapping[str, Any], patch: Mapping[str, Any]) -> tuple[dict[st
             merged = _with_operations(merged, value, problems)
         elif key == _CALLS and isinstance(value, Mapping):
             merged = _with_calls(merged, value, problems)
+        elif key == _LOAD and isinstance(value, Mapping):
+            _merge(merged, key, _displacing(value))
         else:
             _merge(merged, key, value)
     return merged, problems
@@ -232,6 +237,13 @@ def _merge(merged: dict[str, Any], key: str, value: Any) -> None:
         merged[key] = value
 
 
+def _displacing(load: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the change of a load in which a new rate or profile takes the place of what paced it before."""
+    if not any(load.get(key) is not None for key in _PACES):
+        return dict(load)
+    return {**dict.fromkeys(_PACES), **load}
+
+
 def _with_operations(plain: dict[str, Any], patch: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     operations = dict(plain.get(OPERATIONS) or {})
     for name, change in patch.items():
@@ -288,24 +300,3 @@ def _with_kept(new: _Record, old: _Record) -> _Record:
     """Return a record with the old values where they are equal."""
     values = {field.name: getattr(old, field.name) for field in fields(new) if field.name != OPERATIONS}
     return replace(new, **{name: value for name, value in values.items() if getattr(new, name) == value})
-
-
-def _knowing_samples(stage: Stage, read_samples: ReadSamples) -> ReadSamples:
-    """Return a reader of samples that knows those which the stage has already."""
-    known = {samples.path: samples.sorted_seconds for samples in _samples_in(stage)}
-    if not known:
-        return read_samples
-    return lambda path: (path, known[path]) if path in known else read_samples(path)
-
-
-def _samples_in(value: Any) -> Iterator[Samples]:
-    if isinstance(value, Samples):
-        yield value
-    elif isinstance(value, tuple):
-        for inner in value:
-            yield from _samples_in(inner)
-    elif isinstance(value, Mapping):
-        yield from _samples_in(tuple(value.values()))
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _samples_in(getattr(value, field.name))

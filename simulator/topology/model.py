@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from simulator.behaviour.arrivals import Arrivals, ConstantArrivals, PoissonArrivals
 from simulator.behaviour.conditions import When
 from simulator.behaviour.distributions import Constant, Delay
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import Size
-from simulator.behaviour.schedules import PoissonArrivals, Schedule
+from simulator.behaviour.profiles.base import Profile
+from simulator.behaviour.schedules import Schedule, at_rate
 from simulator.behaviour.templates import Template
 from simulator.behaviour.thresholds import Threshold
 from simulator.behaviour.values import Rule
@@ -46,7 +48,6 @@ from simulator.topology.quantities import (
 from simulator.topology.steps import Step
 
 NO_DELAY = Constant(0.0)
-DEFAULT_ARRIVALS = PoissonArrivals()
 DEFAULT_PATH = Path("/messages")
 DEFAULT_HOST = Host("127.0.0.1")
 DEFAULT_MAX_BODY = Bytes(2**20)
@@ -143,17 +144,31 @@ class Slo:
 class Load:
     """The messages that an injector generates.
 
-    `rate_per_second` of None means a closed loop with `concurrency` messages in flight, unless `arrivals` itself says
-    when messages are due. `messages` of None means no end.
+    `rate_per_second` and `profile` of None mean a closed loop with `concurrency` messages in flight. `arrivals` of None
+    means Poisson's, and those of a recording as they were. `messages` of None means no end.
     """
 
     rate_per_second: PerSecond | None = field(
         default=None, metadata=key("Messages an injector creates.", "20/s", live=True, flag=True)
     )
-    arrivals: Schedule = field(
-        default=DEFAULT_ARRIVALS,
+    profile: Profile | None = field(
+        default=None,
         metadata=key(
-            "How an injector's messages follow each other: poisson or constant.", "poisson", live=True, flag=True
+            "How the rate changes over time, in place of rate; a list has one profile after the other.",
+            "ramp(10/s, 200/s, 5m)",
+            live=True,
+            flag=True,
+            note="Several are separated by semicolons.",
+        ),
+    )
+    arrivals: Arrivals | None = field(
+        default=None,
+        metadata=key(
+            "How an injector's messages follow each other: poisson, constant, or in bursts(10); "
+            "by default poisson, and those of a replay as they were.",
+            "poisson",
+            live=True,
+            flag=True,
         ),
     )
     messages: Messages | None = field(
@@ -168,15 +183,32 @@ class Load:
     )
 
     def __post_init__(self) -> None:
-        if self.rate_per_second is not None and not self.arrivals.needs_rate:
-            raise ValueError(f"{self.arrivals.name} itself says when messages are due: leave out the rate")
+        if self.rate_per_second is not None and self.profile is not None:
+            raise ValueError("rate and profile both say how many messages there are: leave out one of them")
+        if self.arrivals == self._default_arrivals:
+            # Loads that say the default are the same as those that leave it out, and are written like them.
+            object.__setattr__(self, "arrivals", None)
 
     @property
     def schedule(self) -> Schedule | None:
         """Return when messages are due; None in a closed loop."""
-        if self.rate_per_second is not None:
-            return self.arrivals.at_rate(self.rate_per_second)
-        return None if self.arrivals.needs_rate else self.arrivals
+        if self.profile is not None:
+            return Schedule(arrivals=self.arriving, profile=self.profile)
+        return None if self.rate_per_second is None else at_rate(self.rate_per_second, self.arriving)
+
+    @property
+    def arriving(self) -> Arrivals:
+        """Return how messages follow each other, also if that is not said."""
+        return self._default_arrivals if self.arrivals is None else self.arrivals
+
+    @property
+    def _default_arrivals(self) -> Arrivals:
+        return ConstantArrivals() if self.profile is not None and self.profile.is_recorded else PoissonArrivals()
+
+    @property
+    def highest_rate_per_second(self) -> float:
+        """Return the highest rate; 0 if it depends on the answers."""
+        return self.rate_per_second or 0.0 if self.profile is None else self.profile.highest_rate_per_second
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,12 +147,12 @@ class Outlook:
                 )
 
     def _rates(self) -> Mapping[Node, float]:
-        """Return the messages per second that each operation gets from the injectors whose rate is known."""
+        """Return the highest rate that each operation gets from the injectors whose rate is known, per second."""
         rates: dict[Node, float] = defaultdict(float)
         for entry, means in self._means.items():
             load = self._stages[entry[0]].load
             for node, mean in means.items():
-                rates[node] += mean * ((load and load.rate_per_second) or 0.0)
+                rates[node] += mean * (load.highest_rate_per_second if load is not None else 0.0)
         return rates
 
 

@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from simulator.behaviour.arrivals import ARRIVALS, Arrivals
 from simulator.behaviour.delays import DELAYS
 from simulator.behaviour.distributions import Delay
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.registry import FAULTS
 from simulator.behaviour.payloads import Size
+from simulator.behaviour.profiles.base import Profile
+from simulator.behaviour.profiles.registry import PROFILES
 from simulator.behaviour.thresholds import Threshold
 from simulator.behaviour.times import Times
 from simulator.behaviour.values import Rule
@@ -158,6 +161,8 @@ def _notation(names: Sequence[str], otherwise: str = "") -> str:
 
 _DELAY: Schema = {"anyOf": [{"type": "string", "pattern": _notation([*DELAYS, "growing"], "|[0-9.]")}, _ZERO]}
 _FAULT: Schema = {"type": "string", "pattern": _notation([*FAULTS])}
+_PROFILE: Schema = {"type": "string", "pattern": _notation([*PROFILES])}
+_ARRIVALS: Schema = {"type": "string", "pattern": rf"^\s*({'|'.join(ARRIVALS)})\b"}
 _LOG_LINE: Schema = {"$ref": "#/$defs/logline"}
 _TRUE_OR_FALSE = "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"
 _TYPES: tuple[tuple[Any, Schema], ...] = (
@@ -180,6 +185,8 @@ _TYPES: tuple[tuple[Any, Schema], ...] = (
     (Delay, _DELAY),
     (tuple[Fault, ...], {"type": "array", "items": _FAULT}),
     (tuple[Threshold, ...], {"type": "array", "items": {"type": "string", "pattern": "[<>=]"}}),
+    (Arrivals, _ARRIVALS),
+    (Profile, {"anyOf": [_PROFILE, {"type": "array", "items": _PROFILE, "minItems": 1}]}),
     (Times, {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}),
     (Headers, {"type": ["object", "array", "string"]}),
     (

@@ -134,7 +134,7 @@ def _value(given: Mapping[str, Given], key: str) -> Any:
 
 
 def _implied_role(given: Mapping[str, Given]) -> Role:
-    if "RATE" in given or "INPUT" in given:
+    if given.keys() & {"RATE", "PROFILE", "INPUT"}:
         return Role.INJECTOR
     return Role.PROCESSOR if "DOWNSTREAM" in given else Role.TERMINATOR
 

@@ -12,6 +12,7 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError, ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from simulator.behaviour.arrivals import Arrivals, parse_arrivals
 from simulator.behaviour.breaker import BreakerRule, parse_breaker
 from simulator.behaviour.conditions import When, parse_when
 from simulator.behaviour.delays import no_samples, parse_delay
@@ -20,8 +21,9 @@ from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.payloads import Size, parse_sizes
+from simulator.behaviour.profiles.base import Profile
+from simulator.behaviour.profiles.registry import parse_profile
 from simulator.behaviour.retries import Retries, parse_retries
-from simulator.behaviour.schedules import Schedule, parse_schedule
 from simulator.behaviour.templates import Template, parse_template
 from simulator.behaviour.thresholds import Threshold, parse_threshold
 from simulator.behaviour.times import Times, parse_times
@@ -38,6 +40,7 @@ from simulator.topology.named_values import plain_rules, read_decisions
 from simulator.topology.names import quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 from simulator.topology.places import Keys
+from simulator.topology.samples import recordings_of
 from simulator.topology.single_values import SCALARS, check_operation_name, read_choice
 from simulator.topology.slips import no_mapping
 from simulator.topology.step_notation import register_steps
@@ -177,8 +180,9 @@ def _converter(read_samples: ReadSamples) -> Converter:
     )
     for kind, parse in _NOTATIONS:
         converter.register_structure_hook(kind, _ignoring_type(parse))
-    converter.register_structure_hook(Schedule, lambda value, _: parse_schedule(value, read_samples))
-    for kind in (Delay, Schedule, *(kind for kind, _ in _NOTATIONS)):
+    converter.register_structure_hook(Profile, lambda value, _: parse_profile(value, recordings_of(read_samples)))
+    converter.register_unstructure_hook(Profile, lambda profile: profile.plain())
+    for kind in (Delay, *(kind for kind, _ in _NOTATIONS)):
         converter.register_unstructure_hook(kind, str)
     converter.register_structure_hook(Headers, _ignoring_type(parse_headers))
     converter.register_unstructure_hook(Headers, Headers.written)
@@ -351,6 +355,7 @@ _RECORDS = (
     model.Topology,
 )
 _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Arrivals, parse_arrivals),
     (Fault, parse_fault),
     (Retries, parse_retries),
     (BreakerRule, parse_breaker),

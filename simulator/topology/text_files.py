@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from pathlib import Path
 
 MAX_FILE_BYTES = 4 * 2**20
+_MAX_LINE_BYTES = 1000
 # UTF-32's marks begin like UTF-16's, so they are tried first.
 _OTHER_ENCODINGS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -25,6 +27,23 @@ def read_text(path: Path, max_bytes: int = MAX_FILE_BYTES) -> str:
     if len(content) > max_bytes:
         raise ValueError(f"it is larger than {max_bytes} bytes")
     return decode_text(content)
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file of any size, of which only one is held at a time.
+
+    Raise OSError if it can't be read, and ValueError if a line is too long or in another encoding.
+    """
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(_MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > _MAX_LINE_BYTES:
+                raise ValueError(f"line {number} is longer than {_MAX_LINE_BYTES} bytes")
+            try:
+                yield decode_text(line) if number == 1 else line.decode()
+            except UnicodeDecodeError:
+                raise ValueError(f"it is not UTF-8: line {number}") from None
 
 
 def decode_text(content: bytes) -> str:

@@ -12,9 +12,10 @@ import pytest
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from simulator.behaviour.arrivals import PoissonArrivals, arrival_draw
 from simulator.behaviour.delays import parse_delay
 from simulator.behaviour.draws import message_id
-from simulator.behaviour.schedules import PoissonArrivals, RunningSchedule, arrival_draw
+from simulator.behaviour.schedules import RunningSchedule, at_rate
 from tests.support.backends import find, running_prometheus
 from tests.support.collector import SERVER, collector
 from tests.support.processes import ROOT, eventually, running_topology, wait_for, with_collector
@@ -118,7 +119,7 @@ def test_messages_are_due_when_the_seed_says(scraped):
     _, _, received, _ = scraped
     wait_for(lambda: len(roots(received)) >= 300, "the spans of 300 messages")
     begun = roots(received)
-    running, due_seconds = RunningSchedule(PoissonArrivals(RATE), 0.0), []
+    running, due_seconds = RunningSchedule.starting(at_rate(RATE, PoissonArrivals()), 0.0), []
     for number in range(1, len(begun) + 1):
         running = running.next(arrival_draw(SEED, "injector", number))
         due_seconds.append(running.due_at)

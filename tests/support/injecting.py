@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from simulator.behaviour.arrivals import ConstantArrivals, PoissonArrivals
+from simulator.behaviour.schedules import at_rate
 from simulator.engine.identity import Identity
 from simulator.engine.injector import Injector
 from simulator.telemetry.record import Outcome, Via
@@ -64,6 +66,16 @@ class Rig:
         mine = self.roots[-1]
         yield
         mine.append(len(self.messages))
+
+
+def steady(rate):
+    """Return the schedule of one message every 1 / rate seconds."""
+    return at_rate(rate, ConstantArrivals())
+
+
+def at_random(rate):
+    """Return the schedule of a Poisson process."""
+    return at_rate(rate, PoissonArrivals())
 
 
 def dues(rig):

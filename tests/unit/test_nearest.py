@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.behaviour.arrivals import ARRIVALS
 from simulator.behaviour.delays import DELAYS
 from simulator.behaviour.faults.registry import FAULTS
-from simulator.behaviour.schedules import SCHEDULES
 from simulator.nearest import did_you_mean, nearest, unknown_among, unknown_choice, unknown_key, unknown_name
 from simulator.topology.keys import key_of
 from simulator.topology.layers import KEYS
@@ -57,7 +57,7 @@ def keys_of(record):
         ("log-normal", DELAYS, "lognormal"),
         ("abort", FAULTS, "error"),
         ("disconnect", FAULTS, "reset"),
-        ("exponential", SCHEDULES, "poisson"),
+        ("exponential", ARRIVALS, "poisson"),
         ("colour", keys_of(Stage), ""),
         ("", keys_of(Stage), ""),
         ("w" * 100, keys_of(Stage), ""),

@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import strategies as st
 
+from simulator.behaviour.arrivals import arrival_draw
 from simulator.behaviour.draws import FIRST_VISIT, draw, message_id, next_visit
-from simulator.behaviour.schedules import arrival_draw
 from tests.support.drawn import is_struck
 from tests.support.seeds import check_many, new_seed
 from tests.support.virtual import observe, topology_of

@@ -37,16 +37,21 @@ class Controlled:
         if self.node.role == Role.INJECTOR:
             return (
                 "delay",
-                *(f"load.{key}" for key in live_keys(Load) if (self.settings.get("load") or {}).get("rate")),
+                *(f"load.{key}" for key in live_keys(Load) if self._is_paced),
             )
         operations = self.settings.get(OPERATIONS) or {}
         return (*_plain_keys(Stage), *(f"{name}.{key}" for name in operations for key in _plain_keys(Operation)))
+
+    @property
+    def _is_paced(self) -> bool:
+        load = self.settings.get("load") or {}
+        return bool(load.get("rate") or load.get("profile"))
 
     def text(self, key: str) -> str:
         """Return the present value of a key, as it is typed."""
         first, _, last = key.rpartition(".")
         if first == "load":
-            whole: Mapping[str, Any] = {"arrivals": str(Load().arrivals), **(self.settings.get("load") or {})}
+            whole: Mapping[str, Any] = {"arrivals": str(Load().arriving), **(self.settings.get("load") or {})}
         else:
             whole = (self.settings.get(OPERATIONS) or {}).get(first, {}) if first else self.settings
         return typed_value(whole.get(last))

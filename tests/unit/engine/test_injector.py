@@ -8,17 +8,17 @@ from itertools import accumulate
 
 import pytest
 
+from simulator.behaviour.arrivals import arrival_draw
 from simulator.behaviour.draws import message_id
-from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals, arrival_draw
 from simulator.engine.drafts import Draft, generated
 from simulator.telemetry.record import Outcome, Via
-from tests.support.injecting import START_NS, Rig, dues
+from tests.support.injecting import START_NS, Rig, at_random, dues, steady
 
 
 def test_messages_are_sent_when_they_are_due():
     """At a constant rate each message is due one gap after the one before, and starts at that time."""
     rig = Rig()
-    rig.injector.run_paced(generated(5), ConstantArrivals(256.0))
+    rig.injector.run_paced(generated(5), steady(256.0))
     assert rig.moments == [number / 256 for number in range(1, 6)]
     assert dues(rig) == [round(number / 256, 6) for number in range(1, 6)]
     assert rig.watcher.lags == [0.0] * 5
@@ -27,7 +27,7 @@ def test_messages_are_sent_when_they_are_due():
 def test_a_random_schedule_is_kept_too():
     """With Poisson arrivals the due times are the sums of the gaps, however late a message before started."""
     rig = Rig()
-    rig.injector.run_paced(generated(20), PoissonArrivals(500.0))
+    rig.injector.run_paced(generated(20), at_random(500.0))
     draws = (arrival_draw(7, "injector", number) for number in range(1, 21))
     expected = list(accumulate(-math.log1p(-u) / 500 for u in draws))
     assert rig.moments == pytest.approx(expected, abs=1e-12)
@@ -44,7 +44,7 @@ def late_drafts(rig, count, seconds):
 def test_a_schedule_that_is_late_is_caught_up_with():
     """After a standstill all that was due is sent at once, each message with its own lag and its own due time."""
     rig = Rig()
-    rig.injector.run_paced(late_drafts(rig, 5, 10.0), ConstantArrivals(1.0))
+    rig.injector.run_paced(late_drafts(rig, 5, 10.0), steady(1.0))
     assert rig.watcher.lags == [9.0, 8.0, 7.0, 6.0, 5.0]
     assert dues(rig) == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert [root[:2] for root in rig.roots] == [[START_NS + number * 10**9, 10.0 - number] for number in range(1, 6)]
@@ -53,7 +53,7 @@ def test_a_schedule_that_is_late_is_caught_up_with():
 def test_the_schedule_never_waits_for_answers():
     """Messages start when they are due although none before has been answered."""
     rig = Rig(lambda message: rig.time.sleep(100.0))
-    rig.injector.run_paced(generated(8), ConstantArrivals(512.0))
+    rig.injector.run_paced(generated(8), steady(512.0))
     assert rig.moments == [number / 512 for number in range(1, 9)]
     assert rig.time.now() == 100.0 + 8 / 512
 
@@ -66,7 +66,7 @@ def test_the_due_time_is_the_schedule_s():
         yield Draft(1, b"1")
         rig.time.advance(0.5)  # the process does something else before the message that it has started
 
-    rig.injector.run_paced(drafts(), ConstantArrivals(256.0))
+    rig.injector.run_paced(drafts(), steady(256.0))
     assert (dues(rig), rig.moments) == ([round(1 / 256, 6)], [0.5 + 1 / 256])
     assert rig.messages[0].due.at == 1 / 256
 
@@ -95,7 +95,7 @@ def test_an_unknown_exception_ends_one_message_only(caplog):
 def test_a_made_up_message():
     """A message of the injector's own has the id of its number, its due time and a body of JSON that says both."""
     rig = Rig()
-    rig.injector.run_paced(generated(2), ConstantArrivals(256.0))
+    rig.injector.run_paced(generated(2), steady(256.0))
     for number, message in enumerate(rig.messages, 1):
         assert message.message_id == message_id(7, "injector", number)
         assert (message.visit, message.caller, message.via) == ("0", "outside", "schedule")
@@ -123,7 +123,7 @@ def test_a_message_from_the_input():
 def test_the_root_span_covers_the_handling():
     """Each message is handled inside its root span, which is opened with its due time and lag."""
     rig = Rig()
-    rig.injector.run_paced(generated(2), ConstantArrivals(256.0))
+    rig.injector.run_paced(generated(2), steady(256.0))
     assert rig.roots == [
         [START_NS + round(10**9 / 256), 0.0, 0, 1],
         [START_NS + round(2 * 10**9 / 256), 0.0, 1, 2],
@@ -165,7 +165,7 @@ def test_an_empty_load_has_an_end_too(paced):
     """A load of no messages is finished at once."""
     rig = Rig()
     if paced:
-        rig.injector.run_paced(generated(0), ConstantArrivals(1.0))
+        rig.injector.run_paced(generated(0), steady(1.0))
     else:
         rig.injector.run_closed(generated(0), 4)
     assert (rig.messages, rig.watcher.lags, rig.watcher.ends) == ([], [], 1)

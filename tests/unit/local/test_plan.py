@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from simulator.behaviour.arrivals import ConstantArrivals, PoissonArrivals
 from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant, Lognormal
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.retries import Retries
-from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.behaviour.times import Times
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Overrides, apply_overrides, files_of

@@ -10,15 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.behaviour.arrivals import BurstyArrivals, ConstantArrivals, PoissonArrivals
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.empirical import Samples
-from simulator.behaviour.schedules import SCHEDULES, ConstantArrivals, PoissonArrivals, Schedule
+from simulator.behaviour.profiles.recording import read_recording
+from simulator.behaviour.profiles.registry import parse_profile
+from simulator.behaviour.profiles.replay import Replay
+from simulator.behaviour.schedules import Schedule, at_rate
 from simulator.behaviour.values import Chance
 from simulator.engine.live import CHANGEABLE, LiveStage
 from simulator.errors import ConfigurationError, RateLimited, Rejected
 from simulator.topology.model import Load
 from simulator.topology.sizes import Limit
 from tests.support.stage_rig import worker
+
+RAMP = "ramp(10/s, 200/s, 60s)"
 
 
 @dataclass
@@ -379,14 +385,19 @@ def test_every_mistake_is_told_beside_a_key_that_can_t_be_changed(live):
 @pytest.mark.parametrize(
     ("patch", "pace", "load"),
     [
-        ({"rate": "50/s"}, PoissonArrivals(50.0), {"rate": "50/s"}),
-        ({"rate": 0}, PoissonArrivals(0.0), {"rate": "0/s"}),
-        ({"arrivals": "constant"}, ConstantArrivals(20.0), {"rate": "20/s", "arrivals": "constant"}),
-        ({"rate": "60/min", "arrivals": "constant"}, ConstantArrivals(1.0), {"rate": "1/s", "arrivals": "constant"}),
+        ({"rate": "50/s"}, at_rate(50.0, PoissonArrivals()), {"rate": "50/s"}),
+        ({"rate": 0}, at_rate(0.0, PoissonArrivals()), {"rate": "0/s"}),
+        ({"arrivals": "constant"}, at_rate(20.0, ConstantArrivals()), {"rate": "20/s", "arrivals": "constant"}),
+        (
+            {"rate": "60/min", "arrivals": "bursts(5)"},
+            at_rate(1.0, BurstyArrivals(5.0)),
+            {"rate": "1/s", "arrivals": "bursts(5)"},
+        ),
+        ({"profile": RAMP}, Schedule(arrivals=PoissonArrivals(), profile=parse_profile(RAMP)), {"profile": RAMP}),
     ],
 )
 def test_another_rate(injecting, patch, pace, load):
-    """An injector that sends at a rate takes another one, or other arrivals, and keeps what is not named."""
+    """An injector that sends at a rate takes another one, a profile or other arrivals, and keeps what is not named."""
     assert injecting.stage.change({"load": patch}) == {"load": ({"rate": "20/s"}, load)}
     assert injecting.injector.paces == [pace]
 
@@ -413,43 +424,31 @@ def test_a_closed_loop_has_no_rate(make_stage):
     assert live.refused({"load": {"rate": "5/s"}}) == ["load: this stage creates no messages on a schedule"]
 
 
-@dataclass(frozen=True)
-class Never(Schedule):
-    """A schedule that itself says when messages are due, and was read from a file."""
-
-    name = "never"
-
-    @classmethod
-    def read(cls, arguments, read_samples):
-        read_samples(arguments.text("FILE"))
-        return cls()
-
-    def next_due(self, last_due_seconds, number, u):
-        return None
-
-    def __str__(self):
-        return "never(times.txt)"
-
-
-def test_a_load_of_a_file_stays(make_stage, monkeypatch):
-    """A schedule of a file is not read again when something else is changed, and no client can name a file."""
-    monkeypatch.setitem(SCHEDULES, Never.name, Never.read)
+def test_a_profile_of_a_file_stays(make_stage):
+    """A recording is not read again when something else is changed, and no client can name a file."""
     live = Live(make_stage(stage="injector", role="injector", calls=["price"], load={"rate": "20/s"}), Pacing())
     behaviour = live.rig.handling.behaviour
-    never = replace(behaviour.model, load=Load(arrivals=Never()))
-    live.rig.handling.behaviour = replace(behaviour, model=never)
+    replayed = replace(behaviour.model, load=Load(profile=Replay("times.csv", read_recording(["1", "2"]))))
+    live.rig.handling.behaviour = replace(behaviour, model=replayed)
     live.stage.change({"delay": "constant(1ms)"})
-    assert live.rig.handling.behaviour.model.load is never.load
-    assert "can't be read here" in Live(live.rig, Pacing()).refused({"load": {"arrivals": "never(/etc/passwd)"}})[0]
+    assert live.rig.handling.behaviour.model.load is replayed.load
+    live.stage.change({"load": {"arrivals": "poisson"}})
+    assert live.rig.handling.behaviour.model.load.profile == replayed.load.profile
+    assert "can't be read here" in Live(live.rig, Pacing()).refused({"load": {"profile": "replay(/etc/passwd)"}})[0]
 
 
-def test_a_schedule_takes_the_place_of_a_rate(injecting, monkeypatch):
-    """An injector at a rate takes a schedule that itself says when messages are due, once the rate is taken away."""
-    monkeypatch.setitem(SCHEDULES, Never.name, lambda arguments, read_samples: Never())
-    (reason,) = injecting.refused({"load": {"arrivals": "never"}})
-    assert reason == "load: never itself says when messages are due: leave out the rate"
-    injecting.stage.change({"load": {"rate": None, "arrivals": "never"}})
-    assert injecting.injector.paces == [Never()]
+def test_a_rate_takes_the_place_of_a_profile(injecting):
+    """And a profile that of a rate, without a word about the other."""
+    injecting.stage.change({"load": {"profile": RAMP}})
+    injecting.stage.change({"load": {"rate": "50/s"}})
+    assert injecting.stage.settings()["load"] == {"rate": "50/s"}
+    assert injecting.injector.paces[-1] == at_rate(50.0, PoissonArrivals())
+
+
+def test_a_rate_and_a_profile_together_are_refused(injecting):
+    """Which of the two is meant is for the user to say."""
+    (reason,) = injecting.refused({"load": {"rate": "5/s", "profile": RAMP}})
+    assert "leave out one of them" in reason
 
 
 def test_a_delay_of_a_file_stays(make_stage):

@@ -63,7 +63,7 @@ def test_what_can_be_changed_is_what_the_catalogue_says():
     """Nothing else is changed by /control, and everything that is said to be."""
     assert set(CHANGEABLE) == {name for name, key in keys_of(Stage).items() if key.about.live}
     assert set(OPERATION_CHANGEABLE) == {name for name, key in keys_of(Operation).items() if key.about.live}
-    assert [name for name, key in keys_of(Load).items() if key.about.live] == ["rate", "arrivals"]
+    assert [name for name, key in keys_of(Load).items() if key.about.live] == ["rate", "profile", "arrivals"]
 
 
 def test_the_sample_of_a_configuration_has_every_key_and_no_other():

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.behaviour.arrivals import PoissonArrivals
 from simulator.behaviour.distributions import Constant, Exponential, Lognormal, Uniform
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
-from simulator.behaviour.schedules import PoissonArrivals
 from simulator.errors import ConfigurationError
 from simulator.topology.model import Forward, Load, Role, Slo, Stage, Topology
 from simulator.topology.objectives import LatencyObjective

@@ -51,7 +51,11 @@ def test_a_file_with_many_mistakes_shows_them_all():
             (2, 1, "seed: -1 is out of range: must be between 0 and 9223372036854775807"),
             (3, 1, "sedes: unknown key; did you mean `seed`?"),
             (7, 12, "stages.injector.load.rate: 20 has no unit: write 20/s"),
-            (7, 22, "stages.injector.load.speed: unknown key; allowed are rate, arrivals, messages, concurrency"),
+            (
+                7,
+                22,
+                "stages.injector.load.speed: unknown key; allowed are rate, profile, arrivals, messages, concurrency",
+            ),
             (10, 5, "stages.parse.delay: p99 must be more than p50: 12ms is not more than 80ms"),
             (11, 5, "stages.parse.workers: 0 is out of range: must be between 1 and 100000"),
             (16, 9, "stages.enrich.faults[1]: '200' is not an HTTP error status: must be between 400 and 599"),

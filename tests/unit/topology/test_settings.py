@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from simulator.behaviour.arrivals import ConstantArrivals
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
-from simulator.behaviour.schedules import ConstantArrivals
 from simulator.commands.program import this_program
 from simulator.commands.stage_settings import single_stage
 from simulator.errors import ConfigurationError

@@ -2,11 +2,11 @@
 
 import pytest
 
+from simulator.behaviour.arrivals import PoissonArrivals
 from simulator.behaviour.delays import no_samples
 from simulator.behaviour.distributions import Constant, Lognormal
 from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.retries import Retries
-from simulator.behaviour.schedules import PoissonArrivals
 from simulator.topology.graph import calls_of
 from simulator.topology.model import Load, Slo, Stage
 from simulator.topology.objectives import LatencyObjective

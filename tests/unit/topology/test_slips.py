@@ -198,7 +198,7 @@ def test_a_call_with_the_stage_as_its_key(read):
         ("load: {rps: 20}", "load.rps: unknown key; did you mean `rate`?"),
         (
             "load: {rate: 20/s, arrivals: exponential}",
-            "load.arrivals: 'exponential' is not one of constant, poisson; did you mean `poisson`?",
+            "load.arrivals: 'exponential' is not one of poisson, constant, bursts; did you mean `poisson`?",
         ),
         ("rate: 20/s", "rate: unknown key; did you mean `load: {rate: 20/s}`?"),
     ],

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.behaviour.arrivals import BurstyArrivals, ConstantArrivals, PoissonArrivals
 from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.delays import Growing
 from simulator.behaviour.distributions import Constant, Exponential, Uniform
@@ -13,8 +14,8 @@ from simulator.behaviour.faults.error import Error
 from simulator.behaviour.labels import label_name
 from simulator.behaviour.limits import RateLimit
 from simulator.behaviour.payloads import parse_sizes
+from simulator.behaviour.profiles.registry import parse_profile
 from simulator.behaviour.retries import Retries
-from simulator.behaviour.schedules import ConstantArrivals, PoissonArrivals
 from simulator.behaviour.times import Times
 from simulator.topology.keys import key_of
 from simulator.topology.model import Forward, Load, OnBadLine, Role, Stage
@@ -37,6 +38,7 @@ from tests.unit.topology.strategies import (
 
 TEXT = st.text(string.digits + string.ascii_letters + string.punctuation + " ", min_size=1)
 DELAYS = st.builds(Constant, SECONDS) | st.builds(Exponential, SECONDS) | st.just(Growing(Constant(0.01), 2.5))
+PROFILES = [parse_profile(text) for text in ("ramp(1/s, 9/s, 1m)", "constant(5/s, 1m); spike(1/s, 9/s, 1m, 2s)")]
 ALONE = st.builds(
     Stage,
     role=st.sampled_from(Role),
@@ -61,6 +63,11 @@ ALONE = st.builds(
         arrivals=st.sampled_from([ConstantArrivals(), PoissonArrivals()]),
         messages=st.none() | st.integers(0, 10**12),
         concurrency=st.integers(1, 100_000),
+    )
+    | st.builds(
+        Load,
+        profile=st.sampled_from(PROFILES),
+        arrivals=st.sampled_from([None, BurstyArrivals(10.0)]),
     ),
     attributes=st.dictionaries(LABELS, ATTRIBUTES, max_size=3),
     log=st.lists(LOG_LINES, max_size=2).map(tuple),

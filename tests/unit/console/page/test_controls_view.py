@@ -59,8 +59,15 @@ def test_what_can_be_changed_of_a_stage():
 @pytest.mark.parametrize(
     ("load", "offered"),
     [
-        ({"rate": "20/s", "arrivals": "constant"}, [("load.rate", "20/s"), ("load.arrivals", "constant")]),
-        ({"rate": "20/s"}, [("load.rate", "20/s"), ("load.arrivals", "poisson")]),
+        (
+            {"rate": "20/s", "arrivals": "constant"},
+            [("load.rate", "20/s"), ("load.profile", ""), ("load.arrivals", "constant")],
+        ),
+        ({"rate": "20/s"}, [("load.rate", "20/s"), ("load.profile", ""), ("load.arrivals", "poisson")]),
+        (
+            {"profile": ["ramp(1/s, 9/s, 1m)", "constant(9/s)"]},
+            [("load.rate", ""), ("load.profile", "ramp(1/s, 9/s, 1m); constant(9/s)"), ("load.arrivals", "poisson")],
+        ),
         ({"concurrency": 4}, []),
         (None, []),
     ],
@@ -182,6 +189,7 @@ def test_each_stage_has_its_fields():
     assert [(field.id["stage"], field.id["key"], field.value) for field in fields] == [
         (0, "delay", "constant(0s)"),
         (0, "load.rate", "20/s"),
+        (0, "load.profile", ""),
         (0, "load.arrivals", "poisson"),
         (1, "delay", "constant(10ms)"),
         (1, "faults", "error(503, 5%)"),
@@ -193,7 +201,7 @@ def test_each_stage_has_its_fields():
     ]
     assert all(field.placeholder and not field.disabled for field in fields)
     labels = [part for part in components(view) if part._type == "Label"]
-    assert [text_of(label) for label in labels][:3] == ["Delay", "Rate", "Arrivals"]
+    assert [text_of(label) for label in labels][:4] == ["Delay", "Rate", "Profile", "Arrivals"]
     assert labels[0].htmlFor == '{"key":"delay","stage":0,"type":"control"}'
 
 
