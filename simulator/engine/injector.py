@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
@@ -18,6 +19,10 @@ from simulator.engine.runtime import Event, Runtime
 from simulator.engine.tracing import Tracing
 from simulator.telemetry.record import OUTSIDE, Outcome, StageRecord, Via
 
+# A message that was due so shortly before the stop is not late yet: it belongs to what comes after.
+STOP_GRACE_SECONDS = 0.1
+# Of more that were due than these the rest is counted by its expected number.
+_MAX_COUNTED_ONE_BY_ONE = 50_000
 # A longer wait is split: at a tiny rate the next message is further off than any timer can count.
 _MAX_WAIT_SECONDS = 3600.0
 
@@ -30,6 +35,9 @@ class ScheduleListener(Protocol):
 
     def missed(self) -> None:
         """Called when a message was rejected by its own stage, which had no room for it."""
+
+    def unstarted(self, count: int, oldest_lag_seconds: float) -> None:
+        """Called when the load is stopped with messages that were due and not started; one has waited for longest."""
 
     def finished(self) -> None:
         """Called when the last message has been answered."""
@@ -55,11 +63,17 @@ class Injector:
         self._via = via
         self._stopped = False
         self._schedule: Schedule | None = None
+        # How far the schedule is, the number of the message that waits for its turn, and of the last that is to come.
+        self._progress: RunningSchedule | None = None
+        self._waiting_number = 0
+        self._last_number = 0.0
         self._in_flight = 0
         self._wake = self._turn = self._new_event()
 
     def stop(self) -> None:
-        """Start no further message."""
+        """Start no further message. Those that were due until now and have not started are counted as missed."""
+        if not self._stopped and self._progress is not None:
+            self._count_unstarted(self._progress, self._runtime.now() - STOP_GRACE_SECONDS)
         self._stopped = True
         self._wake.set()
         self._turn.set()
@@ -70,25 +84,31 @@ class Injector:
         return self._schedule is not None
 
     def repace(self, schedule: Schedule) -> None:
-        """Switch to another schedule, which starts now."""
+        """Switch to another schedule, which starts now. What was due on the old one is counted as in `stop`."""
+        if self._progress is not None:
+            self._count_unstarted(self._progress, self._runtime.now() - STOP_GRACE_SECONDS)
         self._schedule = schedule
         self._wake.set()
 
-    def run_paced(self, drafts: Iterator[Draft], schedule: Schedule) -> None:
+    def run_paced(self, drafts: Iterator[Draft], schedule: Schedule, messages: float = math.inf) -> None:
         """Send each draft when it is due, whether or not earlier ones are answered; return when all are answered.
 
-        A schedule without a further message ends the load, as the last draft does.
+        A schedule without a further message ends the load, as the last draft does. There are as many drafts as
+        `messages`; with 0 nobody knows, and only a message that was read can be missed.
         """
         self._schedule = schedule
-        running = RunningSchedule.starting(schedule, self._runtime.now())
+        self._progress = RunningSchedule.starting(schedule, self._runtime.now())
         for draft in drafts:
-            turn = self._wait_for_turn(draft.number, running)
+            self._waiting_number = draft.number
+            self._last_number = messages or draft.number
+            turn = self._wait_for_turn(draft.number, self._progress)
             if turn is None or self._stopped:
                 break
-            running = turn
+            self._progress, self._waiting_number = turn, draft.number + 1
             lag = self._runtime.now() - turn.due_at
             self._listener.due(lag)
             self._start(draft, turn.due_at, self._runtime.unix_ns() - int(lag * 1e9), lag)
+        self._progress = None
         self._finish()
 
     def run_closed(self, drafts: Iterator[Draft], concurrency: int) -> None:
@@ -142,7 +162,7 @@ class Injector:
         start = running.due_at
         while not self._stopped and (schedule := self._schedule) is not None:
             if schedule is not running.schedule:
-                running = RunningSchedule.starting(schedule, start)
+                self._progress = running = RunningSchedule.starting(schedule, start)
             turn = running.next(u)
             if turn is None:
                 return None
@@ -156,6 +176,24 @@ class Injector:
             # Another schedule: the rest of the old gap is dropped.
             start = self._runtime.now()
         return None
+
+    def _count_unstarted(self, progress: RunningSchedule, until: float) -> None:
+        """Tell the listener what was due until then on the schedule, and has not started."""
+        if progress.schedule is not self._schedule:
+            return  # another has just taken its place
+        begin, count, oldest_due_at = progress, 0, until
+        number, last = self._waiting_number, self._last_number
+        while number + count <= last and count < _MAX_COUNTED_ONE_BY_ONE:
+            turn = progress.next(arrival_draw(self._identity.seed, self._identity.stage, number + count))
+            if turn is None or turn.due_at > until:
+                break
+            progress, count = turn, count + 1
+            oldest_due_at = min(oldest_due_at, turn.due_at)
+        if count == _MAX_COUNTED_ONE_BY_ONE:
+            expected = begin.schedule.profile.expected(until - begin.start_seconds) - progress.expected
+            count += int(min(last - number - count + 1, max(0.0, expected)))
+        if count:
+            self._listener.unstarted(count, self._runtime.now() - oldest_due_at)
 
     def _wait_while(self, condition: Callable[[], bool]) -> None:
         """Wait for messages to end for as long as a condition holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -41,6 +42,10 @@ def make_load(
         if schedule is None:
             injector.run_closed(drafts, min(load.concurrency, stage.workers))
         else:
-            injector.run_paced(drafts, schedule)
+            injector.run_paced(drafts, schedule, 0 if lines is not None else _number_of(load))
 
     return injector, run
+
+
+def _number_of(load: Load) -> float:
+    return math.inf if load.messages is None else load.messages

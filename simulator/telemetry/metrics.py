@@ -190,6 +190,11 @@ class Metrics(Sink):
         """Record that a due message was rejected."""
         self._families.series(catalogue.INJECTOR_MISSED).inc()
 
+    def record_unstarted(self, count: int) -> None:
+        """Count messages that were due and were not started: they have no lag."""
+        self._due.inc(count)
+        self._families.series(catalogue.INJECTOR_MISSED).inc(count)
+
     def record_disconnect(self) -> None:
         """Record that a client hung up before its answer."""
         self._families.series(catalogue.CLIENT_DISCONNECTS).inc()

@@ -34,6 +34,15 @@ class ScheduleWatcher:
             self._metrics.record_missed()
         self._count(tallies.MISSED)
 
+    def unstarted(self, count: int, oldest_lag_seconds: float) -> None:
+        """Record and log that messages were due and missed, since the load was stopped before they started."""
+        if self._metrics is not None:
+            self._metrics.record_unstarted(count)
+        if self._logger is not None:
+            self._logger.warning("load.behind", missed=count, lag_seconds=oldest_lag_seconds)
+        self._count(tallies.DUE, count)
+        self._count(tallies.MISSED, count)
+
     def line(self) -> None:
         """Record that a line of the input was read."""
         self._count(tallies.LINES)
@@ -50,6 +59,6 @@ class ScheduleWatcher:
             self._logger.info("load.finished")
         self._count(tallies.LOAD_FINISHED)
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str, count: int = 1) -> None:
         if self._tally is not None:
-            self._tally.add(name)
+            self._tally.add(name, count)

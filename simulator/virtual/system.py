@@ -166,6 +166,9 @@ class NoListener:
     def missed(self) -> None:
         """Do nothing."""
 
+    def unstarted(self, count: int, oldest_lag_seconds: float) -> None:
+        """Do nothing."""
+
     def line(self) -> None:
         """Do nothing."""
 

@@ -22,6 +22,7 @@ class Watching:
 
     lags: list[float] = field(default_factory=list)
     missed_count: int = 0
+    unstarted_told: list[tuple[int, float]] = field(default_factory=list)
     lines: int = 0
     bad_lines: list[tuple[int, str]] = field(default_factory=list)
     ends: int = 0
@@ -31,6 +32,9 @@ class Watching:
 
     def missed(self):
         self.missed_count += 1
+
+    def unstarted(self, count, oldest_lag_seconds):
+        self.unstarted_told.append((count, oldest_lag_seconds))
 
     def line(self):
         self.lines += 1

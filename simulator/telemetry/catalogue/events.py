@@ -196,6 +196,13 @@ STAGE_STOPPED = LogEvent(
 LOAD_FINISHED = LogEvent(
     name="load.finished", levels=("info",), help="An injector has sent its last message", emitted=_SCHEDULE
 )
+LOAD_BEHIND = LogEvent(
+    name="load.behind",
+    levels=("warning",),
+    help="A load was stopped with messages that were due and not started",
+    keys=_keys(missed="integer", lag_seconds="number"),
+    emitted=_SCHEDULE,
+)
 INPUT_BAD_LINE = LogEvent(
     name="input.bad_line",
     levels=("error",),

@@ -223,7 +223,7 @@ INJECTOR_DUE = _counter(
 INJECTOR_MISSED = _counter(
     name="simulator_injector_missed",
     counts="message",
-    help="Due messages that were rejected",
+    help="Due messages that were rejected, or not started before the load was stopped",
     recorded="record_missed",
 )
 INJECTOR_LAG = _duration(

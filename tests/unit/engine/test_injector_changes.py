@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 
+from simulator.behaviour.arrivals import arrival_draw
 from simulator.engine.drafts import generated
 from tests.support.injecting import Rig, at_random, dues, steady
 
@@ -23,6 +27,92 @@ def test_stop_ends_the_wait_for_the_next_message():
     rig.injector.stop()
     load.result()
     assert (rig.messages, rig.watcher.lags, rig.watcher.ends, rig.time.now()) == ([], [], 0, 60.0)
+
+
+def stuck(rig, schedule, messages=math.inf, seconds=10.0, drafts=None):
+    """Run a load whose process does nothing for a time after the third message, and is stopped then."""
+
+    def standing_still():
+        for draft in drafts or generated(None if messages == math.inf else messages):
+            if draft.number == 4:
+                rig.time.advance(seconds)
+                rig.injector.stop()
+            yield draft
+
+    rig.injector.run_paced(standing_still(), schedule, messages)
+    return rig.watcher.unstarted_told
+
+
+def test_what_was_due_when_the_load_was_stopped_is_missed():
+    """After 3 messages at 4/s and 10 s of standstill, 40 more were due, of which the last one was not late yet."""
+    rig = Rig()
+    assert stuck(rig, steady(4.0)) == [(39, 9.75)]
+    assert (len(rig.messages), rig.watcher.ends) == (3, 0)
+
+
+def test_a_load_that_is_kept_misses_nothing():
+    """What is due as the load is stopped, or less than a tenth of a second before, is no message of it."""
+    rig = Rig()
+    assert stuck(rig, steady(256.0), seconds=0.0625) == []
+
+
+@pytest.mark.parametrize(("messages", "missed"), [(3, []), (5, [(2, 9.75)])])
+def test_no_more_messages_are_missed_than_there_are(messages, missed):
+    """The load had so many messages, however long it was behind."""
+    rig = Rig()
+    load = running(rig, rig.injector.run_paced, slow_after(rig, generated(messages), 3), steady(4.0), messages)
+    rig.time.pass_time(0.75)
+    load.result()
+    assert rig.watcher.unstarted_told == missed
+
+
+def slow_after(rig, drafts, number):
+    for draft in drafts:
+        yield draft
+        if draft.number == number:
+            rig.time.advance(10.0)
+            rig.injector.stop()
+
+
+def test_only_a_line_that_was_read_can_be_missed():
+    """What an input would still have had, nobody knows: with a message in hand it is that one, else none."""
+    assert stuck(Rig(), steady(4.0), 0, drafts=generated(9)) == []
+    rig = Rig()
+    load = running(rig, rig.injector.run_paced, generated(9), steady(4.0), 0)
+    rig.time.advance(10.0)
+    rig.injector.stop()
+    load.result()
+    assert rig.watcher.unstarted_told == [(1, 9.75)]
+
+
+def test_poisson_messages_are_missed_as_they_were_due():
+    """The very messages of the seed are counted, up to a tenth of a second before the stop."""
+    due = list(itertools.accumulate(-math.log1p(-arrival_draw(7, "injector", n)) / 50.0 for n in range(1, 2000)))
+    rig = Rig()
+    [(missed, oldest)] = stuck(rig, at_random(50.0))
+    stopped = due[2] + 10.0
+    assert missed == sum(at <= stopped - 0.1 for at in due[3:])
+    assert oldest == pytest.approx(stopped - due[3])
+
+
+def test_more_than_can_be_counted_one_by_one_are_missed_as_expected():
+    """At a million a second for 10 s nobody waits for ten million draws: the rest is their expected number."""
+    [(missed, _)] = stuck(Rig(), steady(1e6))
+    assert missed == pytest.approx(9.9e6, abs=2)
+    [(missed, _)] = stuck(Rig(), at_random(1e6))
+    # What is expected of the rest is exact to the deviation of that many.
+    assert abs(missed - 9.9e6) < 4.9 * math.sqrt(9.9e6)
+
+
+def test_another_pace_drops_nothing_quietly():
+    """What was due on the old schedule and had not started is missed when another takes its place."""
+    rig = Rig()
+    load = running(rig, rig.injector.run_paced, generated(2), steady(4.0), 2)
+    rig.time.advance(10.0)
+    rig.injector.repace(steady(8.0))
+    load.result()
+    assert rig.watcher.unstarted_told == [(2, 9.75)]
+    assert rig.watcher.lags == [0.0, 0.0]
 
 
 def test_stop_waits_for_what_was_begun():

@@ -60,6 +60,17 @@ def test_missed_messages(counts):
     assert counts.counts()["missed"] == 2
 
 
+def test_messages_that_were_not_started(counts):
+    """They were due and missed, in metrics and tally alike, without a lag; the log says how late the oldest was."""
+    told = Told(counts)
+    told.watcher.unstarted(40, 0.5)
+    assert told.sample("simulator_injector_due_total") == told.sample("simulator_injector_missed_total") == 40
+    assert told.sample("simulator_injector_lag_seconds_count") == 0
+    assert (counts.counts()["due"], counts.counts()["missed"]) == (40, 40)
+    (line,) = map(json.loads, told.raw)
+    assert (line["event"], line["level"], line["missed"], line["lag_seconds"]) == ("load.behind", "warning", 40, 0.5)
+
+
 def test_lines_read(counts):
     """Lines of the input are counted, and a bad one is an error in the log that says which line and why."""
     told = Told(counts)
