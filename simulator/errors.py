@@ -3,6 +3,7 @@
 SimulatorError
 ├── ConfigurationError          the configuration can't work; exit code 2
 ├── StartError                  it could work, but not here and now (a port in use, a file that can't be written)
+│   └── TruthError              the truth of a run is not there, or can't be read
 └── MessageError                how one message's handling ended; its `status` is the HTTP answer
     ├── InvalidMessage          400, 411, 413, 415: the client's mistake
     ├── Rejected                503: no room, or the stage is shutting down
@@ -75,6 +76,10 @@ class ConfigurationError(SimulatorError):
 
 class StartError(SimulatorError):
     """Raised with one line that says why something with a valid configuration could not be started."""
+
+
+class TruthError(StartError):
+    """Raised with one line that says why the truth of a run can't be read."""
 
 
 class MessageError(SimulatorError):

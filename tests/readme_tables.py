@@ -15,6 +15,8 @@ from simulator.telemetry.catalogue.metric_records import Metric
 from simulator.telemetry.catalogue.metrics import METRICS
 from simulator.telemetry.catalogue.span_records import Attribute, Span, SpanKind
 from simulator.telemetry.catalogue.spans import SPANS
+from simulator.telemetry.catalogue.truth import TABLES as TRUTH_TABLES
+from simulator.telemetry.catalogue.truth_records import TruthTable
 from simulator.telemetry.catalogue.unused_variables import UNUSED
 from simulator.telemetry.catalogue.variable_records import Variable, WrongValue
 from simulator.telemetry.catalogue.variables import VARIABLES
@@ -151,6 +153,16 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def truth_table() -> str:
+    """Return the tables of the truth, each with its columns."""
+    return "\n".join(f"\n### `{table.name}`\n\n{table.help}.\n{_columns_table(table)}" for table in TRUTH_TABLES)
+
+
+def _columns_table(table: TruthTable) -> str:
+    rows = ((f"`{column.name}`", str(column.type), column.help) for column in table.columns)
+    return _table(("column", "type", "meaning"), rows).rstrip("\n") + "\n"
+
+
 def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [titles, ("---",) * len(titles), *rows]
     return "\n" + "".join(_line(cells) for cells in lines) + "\n"
@@ -172,6 +184,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "variables of commands": own_variables_table,
     "variables of keys": key_variables_table,
     "unused variables": unused_variables_table,
+    "the truth": truth_table,
 }
 
 if __name__ == "__main__":

@@ -12,7 +12,13 @@ from click.core import ParameterSource
 
 from simulator.commands.program import PIPELINE, Program
 from simulator.commands.ready_made import TopologyCommand, topology_file
-from simulator.commands.variables import CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, PROCESSES_VARIABLE
+from simulator.commands.variables import (
+    CONSOLE_VARIABLE,
+    LOG_LIMIT_VARIABLE,
+    PROCESSES_VARIABLE,
+    TRUTH_LIMIT_VARIABLE,
+    TRUTH_VARIABLE,
+)
 from simulator.topology.variables import TELEMETRY_VARIABLE
 
 # What only a run in real time has, and what it lacks in virtual time.
@@ -98,6 +104,21 @@ _REAL_FLAGS = {
     help="The limit of all logs together; the newest lines of each stage are kept.  [default: 1GiB]",
 )
 @click.option(
+    "--truth/--no-truth",
+    "with_truth",
+    default=True,
+    envvar=TRUTH_VARIABLE,
+    show_envvar=True,
+    help="Keep what was drawn, injected and attempted for each message, as tables.  [default: --truth]",
+)
+@click.option(
+    "--truth-limit",
+    metavar="SIZE",
+    envvar=TRUTH_LIMIT_VARIABLE,
+    show_envvar=True,
+    help="The limit of all rows of the truth together; the newest of each stage are kept.  [default: 1GiB]",
+)
+@click.option(
     "--virtual", is_flag=True, help="Run in virtual time: the same story without sockets or waiting, and without spans."
 )
 @click.option(
@@ -131,6 +152,8 @@ def run(
     log_limit: str | None,
     start_timeout: str | None,
     telemetry: str | None,
+    with_truth: bool,
+    truth_limit: str | None,
     virtual: bool,
     start: str | None,
     overhead: str | None,
@@ -160,6 +183,7 @@ def run(
     from simulator.local.command import RunRequest, run_topology
     from simulator.local.console import grpc_missing
     from simulator.local.plan import Overrides
+    from simulator.proof.after_run import after_run
 
     if console_grpc_port is not None and (missing := grpc_missing()):
         raise click.UsageError(f"--console-grpc-port: {missing}")
@@ -178,12 +202,14 @@ def run(
         telemetry=Path(telemetry) if telemetry else None,
         start_timeout=start_timeout,
         processes=processes,
+        with_truth=with_truth,
+        truth_limit=truth_limit,
     )
     if virtual:
         from simulator.local.virtual_run import VirtualTime, run_virtually
 
-        return run_virtually(request, VirtualTime(start=start, overhead=overhead), os.environ)
-    return run_topology(request, program.command, os.environ)
+        return run_virtually(request, VirtualTime(start=start, overhead=overhead), os.environ, after_run)
+    return run_topology(request, program.command, os.environ, after_run)
 
 
 def _refuse_flags(flags: Mapping[str, tuple[str, str]]) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.commands.variables import CONSOLE_VARIABLE, LOG_LIMIT_VARIABLE, PROCESSES_VARIABLE
+from simulator.commands.variables import (
+    CONSOLE_VARIABLE,
+    LOG_LIMIT_VARIABLE,
+    PROCESSES_VARIABLE,
+    TRUTH_LIMIT_VARIABLE,
+    TRUTH_VARIABLE,
+)
 from simulator.telemetry.catalogue.variable_records import Reader, Variable, WrongValue
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE
 from simulator.topology.variables import (
@@ -27,6 +33,20 @@ COMMAND_VARIABLES = (
     _run(
         name=LOG_LIMIT_VARIABLE,
         help="The limit of all logs of a run together",
+        default="1GiB",
+        allowed="a size from 1MB",
+        example="100MB",
+    ),
+    _run(
+        name=TRUTH_VARIABLE,
+        help="Whether a run writes its truth",
+        default="true",
+        allowed="true, false",
+        example="false",
+    ),
+    _run(
+        name=TRUTH_LIMIT_VARIABLE,
+        help="The limit of all rows of the truth of a run together",
         default="1GiB",
         allowed="a size from 1MB",
         example="100MB",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.behaviour.breaker import Breaker, BreakerRule, Position
 from simulator.behaviour.retries import Budget
@@ -23,11 +23,12 @@ class OutgoingCall:
     """One call to make for a message.
 
     `visit(attempt)` names the visit that an attempt causes, `draw(purpose)` returns u in (0, 1).
-    `key` names the call in its stage, and with it the breaker and the budget that it shares with other messages' calls.
-    `deadline_at` is monotonic. `decisions` travel with the message.
+    `position` names the step in its operation. `key` names the call in its stage, and with it the breaker and the
+    budget that it shares with other messages' calls. `deadline_at` is monotonic. `decisions` travel with the message.
     """
 
     call: Call
+    position: str
     key: str
     message: Message
     body: bytes
@@ -131,6 +132,13 @@ class _Making:
 
     def run(self) -> CallRecord:
         begin = self._now()
+        try:
+            return self._run(begin)
+        except Abandoned:
+            self._seen.broke_off(self._record(begin, CallOutcome.ABANDONED))
+            raise
+
+    def _run(self, begin: float) -> CallRecord:
         if self._budget is not None:
             self._budget.call()
         failures = unreachable = resent = 0
@@ -276,7 +284,7 @@ class _Making:
         return pause if self._budget is None or self._budget.take() else None
 
     def _keep(self, attempt: Attempt, retry_in_seconds: float | None) -> None:
-        self._made.append(attempt)
+        self._made.append(attempt if retry_in_seconds is None else replace(attempt, retry_in_seconds=retry_in_seconds))
         call = self._outgoing.call
         self._seen.attempted(call.to, attempt, retry_in_seconds, call.operation)
 
@@ -300,4 +308,5 @@ class _Making:
             code=last.code if last is not None else None,
             injected=injected,
             error=error,
+            position=self._outgoing.position,
         )

@@ -20,7 +20,7 @@ from simulator.engine.runtime import Runtime, StageStopped, Task
 from simulator.engine.tracing import Tracing
 from simulator.errors import DownstreamFailed, DownstreamTooSlow, MessageError
 from simulator.telemetry.observe import Observation
-from simulator.telemetry.record import CallOutcome, CallRecord
+from simulator.telemetry.record import CallOutcome, CallRecord, ChoiceKind
 from simulator.topology.steps import Call, Choose, Group, Parallel, Pause, Step
 from simulator.units import MAX_DURATION_SECONDS
 
@@ -75,8 +75,9 @@ class Calls:
             self._pause(step, position, visit)
         elif isinstance(step, Choose):
             index = chosen([alternative.weight for alternative in step.choose], visit.draw(f"choose {position}"))
+            visit.seen.chose(ChoiceKind.CHOOSE, position, index)
             self._step(step.choose[index].step, f"{position}.choose.{index}", visit, forgiving)
-        elif step.probability_ratio >= 1 or visit.draw(f"probability {position}") < step.probability_ratio:
+        elif _is_taken(step.probability_ratio, position, visit):
             self._group(step, position, visit, forgiving)
 
     def _pause(self, step: Pause, position: str, visit: Visit) -> None:
@@ -140,7 +141,7 @@ class Calls:
         self._attempts.forget(lambda downstream: downstream in used)
 
     def _maybe_call(self, call: Call, position: str, visit: Visit, forgiving: bool) -> None:
-        if call.probability_ratio < 1 and visit.draw(f"probability {position}") >= call.probability_ratio:
+        if not _is_taken(call.probability_ratio, position, visit):
             return
         key = position if "#" not in position else _TIME.sub("", position)
         if visit.message.operation:
@@ -201,6 +202,7 @@ class Calls:
             deadline_at = own if deadline_at is None else min(own, deadline_at)
         return OutgoingCall(
             call=call,
+            position=position,
             key=key,
             message=message,
             body=body,
@@ -233,11 +235,22 @@ def _all_injected(tasks: list[Task]) -> bool:
     return bool(waited) and all(waited)
 
 
+def _is_taken(probability_ratio: float, position: str, visit: Visit) -> bool:
+    """Return whether a step is taken, which is drawn unless it always is."""
+    if probability_ratio >= 1:
+        return True
+    is_taken = visit.draw(f"probability {position}") < probability_ratio
+    visit.seen.chose(ChoiceKind.PROBABILITY, position, is_taken)
+    return is_taken
+
+
 def _places(times: Times, position: str, visit: Visit) -> Iterable[str]:
     """Yield the position of each of the times that a step is taken."""
     if times.fixed == 1 and not times.decision and times.rule is None:
         return (position,)
     count = times.of(lambda: visit.draw(f"times {position}"), visit.decisions)
+    if times.rule is not None:
+        visit.seen.chose(ChoiceKind.TIMES, position, count)
     return (f"{position}#{number}" for number in range(1, count + 1))
 
 
@@ -247,4 +260,7 @@ def _picked(group: Parallel, position: str, visit: Visit) -> Iterable[int]:
     if group.pick is None or group.pick >= len(everything):
         return everything
     lots = {index: visit.draw(f"pick {position} {index}") for index in everything}
-    return sorted(sorted(everything, key=lots.__getitem__)[: group.pick])
+    picked = sorted(sorted(everything, key=lots.__getitem__)[: group.pick])
+    for index in everything:
+        visit.seen.chose(ChoiceKind.PICK, f"{position}.parallel.{index}", index in picked)
+    return picked

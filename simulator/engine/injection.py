@@ -17,7 +17,7 @@ from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime, StageStopped
 from simulator.errors import BrokenOff, InjectedFault, Rejected
 from simulator.telemetry.observe import Observation
-from simulator.telemetry.record import NO_DECISIONS
+from simulator.telemetry.record import NO_DECISIONS, ChoiceKind
 from simulator.topology.graph import label
 from simulator.topology.model import Operation, Role, Stage
 from simulator.units import format_size
@@ -214,7 +214,9 @@ class Injection:
         for purpose, fault in self._behaviour.faults[phase]:
             if fault.when is not None and not fault.when.holds(self._decisions):
                 continue
-            if fault.hits(identity.draw(message.message_id, message.visit, purpose)):
+            hits = fault.hits(identity.draw(message.message_id, message.visit, purpose))
+            self._seen.chose(ChoiceKind.FAULT, purpose, hits)
+            if hits:
                 yield fault
 
     def _take_time(self, take: Callable[[float], None]) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 
+from simulator.local.file_limits import FileLimits
 from simulator.local.stage_processes import StageProcess
 from simulator.topology.addresses import url_of
 from simulator.topology.variables import ENVIRONMENT_PREFIX, TELEMETRY_LIMIT_VARIABLE, TELEMETRY_VARIABLE
@@ -47,10 +48,10 @@ class Child:
         """Return whether it takes messages."""
         return self.process is not None and self.process.is_ready(self.label)
 
-    def begin(self, process: StageProcess, log_limit_bytes: int) -> None:
+    def begin(self, process: StageProcess, limits: FileLimits) -> None:
         """Start in a process, which gets the listening socket, so that its port can't be taken in the meantime."""
         self.process = process
-        process.begin(self.name, self.instance, self.label, log_limit_bytes, self._listener)
+        process.begin(self.name, self.instance, self.label, limits, self._listener)
         self._listener.close()
 
     def last_words(self) -> str:

@@ -20,6 +20,7 @@ from simulator.local.conclusion import conclude
 from simulator.local.console import ConsoleProcess, console_missing
 from simulator.local.control_token import control_token
 from simulator.local.external import absent_services
+from simulator.local.file_limits import DEFAULT_LOG_LIMIT_BYTES, FileLimits
 from simulator.local.finished import AfterRun, nothing_after
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.idle_groups import idle_group_warnings
@@ -32,9 +33,10 @@ from simulator.local.spans_told import where_else_telemetry_goes, where_spans_go
 from simulator.local.stack import Stack
 from simulator.local.starting import DEFAULT_TIMEOUT_SECONDS, StartPace
 from simulator.local.stop_request import Interrupted, StopRequest
-from simulator.local.supervisor import DEFAULT_LOG_LIMIT_BYTES, Supervisor
+from simulator.local.supervisor import Supervisor
 from simulator.local.telemetry_folder import deleted_telemetry, telemetry_environment, without_standard_output
 from simulator.local.terminal import Outlet, make_console
+from simulator.local.truth_folder import TruthManifest, truth_limit
 from simulator.local.view import LiveView, PlainView, Silence, View, stages_table
 from simulator.net.open_files import allow_many_files
 from simulator.telemetry.otel_ignored import ignored_variables
@@ -70,6 +72,8 @@ class RunRequest:
     start_timeout: str | None = None
     processes: int | None = None
     telemetry: Path | None = None
+    with_truth: bool = True
+    truth_limit: str | None = None
 
 
 def run_topology(
@@ -78,7 +82,7 @@ def run_topology(
     """Run a topology to its end, call `after` with it, and return the exit code."""
     topology = topology_to_run(request, environment)
     duration = seconds_of(request.duration, "flag --duration")
-    log_limit_bytes, pace = log_limit(request.log_limit), _pace(request.start_timeout)
+    limits, pace = file_limits(request), _pace(request.start_timeout)
     processes = pack(topology, request.processes, this_machine().cores)
     check_open_files(processes, allow_many_files())
     folder = open_run_folder(
@@ -88,21 +92,12 @@ def run_topology(
     out, err = make_console(outlet), make_console(Outlet(sys.stderr))
     view: View = Silence() if request.as_json else LiveView(out) if out.is_terminal else PlainView(out)
     request, environment = _with_console_if_installed(request, err), _without_what_names_one_stage(environment, err)
-    environment = telemetry_environment(request.telemetry, log_limit_bytes, request.with_console, environment)
-    for warning in (
-        *sharing_warnings(topology, processes),
-        *paused_warnings(topology),
-        *idle_group_warnings(topology),
-        *absent_services(topology),
-    ):
-        err.print(warning, style="yellow", soft_wrap=True, markup=False)
+    environment = telemetry_environment(request.telemetry, limits.log_limit_bytes, request.with_console, environment)
+    manifest = TruthManifest(folder, topology, is_virtual=False) if request.with_truth else None
+    _print_warnings(topology, processes, err)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as open_things:
-        stack = None
-        if request.with_stack:
-            stack = open_things.enter_context(Stack(folder.stack, environment))
-            err.print("Starting the backends ...", style="dim")
-            environment = stack.start_jaeger()
+        stack, environment = _stack(request, folder, environment, open_things, err)
         environment = open_things.enter_context(control_token(folder, environment))
         stage_environment = environment
         console = _console(request, folder, program, environment, err)
@@ -110,15 +105,16 @@ def run_topology(
             open_things.enter_context(console)
             stage_environment = console.stage_environment()
         supervisor = open_things.enter_context(
-            Supervisor(topology, folder, program, stage_environment, stop, log_limit_bytes, processes)
+            Supervisor(topology, folder, program, stage_environment, stop, limits, processes)
         )
+        if manifest is not None:
+            manifest.begin(time.time())
         if console is not None:
             console.start(supervisor.parent_fd)
         if stack is not None:
             addresses = {name: supervisor.addresses(name) for name in topology.started}
             stack.start_prometheus(supervisor.topology, addresses)
-        within = "" if supervisor.processes == supervisor.count else f" in {supervisor.processes} processes"
-        err.print(f"Starting the {len(topology.started)} stages of {topology.name}{within} ...", style="dim")
+        _print_start(supervisor, err)
         try:
             with StartProgress(err, supervisor.count, time.monotonic) as progress:
                 supervisor.start(pace, progress.tick)
@@ -134,9 +130,42 @@ def run_topology(
         result = supervisor.finish(lambda text: err.print(text, style="dim", soft_wrap=True))
     for line in deleted_telemetry(request.telemetry):
         err.print(line, style="yellow", soft_wrap=True, markup=False)
+    if manifest is not None:
+        manifest.end(time.time(), result)
     code = conclude(result, topology, folder, request.as_json, outlet, out, err, after)
     folder.release()
     return code
+
+
+def _stack(
+    request: RunRequest,
+    folder: RunFolder,
+    environment: Mapping[str, str],
+    open_things: contextlib.ExitStack,
+    err: Console,
+) -> tuple[Stack | None, Mapping[str, str]]:
+    """Return the backends if they are wanted, with Jaeger started, and the environment in which spans go there."""
+    if not request.with_stack:
+        return None, environment
+    stack = open_things.enter_context(Stack(folder.stack, environment))
+    err.print("Starting the backends ...", style="dim")
+    return stack, stack.start_jaeger()
+
+
+def _print_start(supervisor: Supervisor, err: Console) -> None:
+    within = "" if supervisor.processes == supervisor.count else f" in {supervisor.processes} processes"
+    topology = supervisor.topology
+    err.print(f"Starting the {len(topology.started)} stages of {topology.name}{within} ...", style="dim")
+
+
+def _print_warnings(topology: Topology, processes: Sequence[Sequence[str]], err: Console) -> None:
+    for warning in (
+        *sharing_warnings(topology, processes),
+        *paused_warnings(topology),
+        *idle_group_warnings(topology),
+        *absent_services(topology),
+    ):
+        err.print(warning, style="yellow", soft_wrap=True, markup=False)
 
 
 def _with_console_if_installed(request: RunRequest, err: Console) -> RunRequest:
@@ -203,6 +232,12 @@ def _pace(start_timeout: str | None) -> StartPace:
         concurrency=_STARTS_PER_CORE * len(os.sched_getaffinity(0)),
         timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
     )
+
+
+def file_limits(request: RunRequest) -> FileLimits:
+    """Return the bounds of the files of a run. Raise ConfigurationError if one is invalid."""
+    bound_bytes = truth_limit(request.truth_limit)
+    return FileLimits(log_limit(request.log_limit), bound_bytes if request.with_truth else None)
 
 
 def log_limit(text: str | None) -> int:

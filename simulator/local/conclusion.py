@@ -81,6 +81,8 @@ def make_report(result: Result, topology: Topology, files: RunFiles) -> Mapping[
         "accepted_work_seconds": result.whole.accepted,
         "log_lines_dropped": dict(result.log_lines_dropped),
         "log_lines_deleted": dict(result.log_lines_deleted),
+        "truth_rows_dropped": dict(result.truth_rows_dropped),
+        "truth_rows_deleted": dict(result.truth_rows_deleted),
         "spans_dropped": dict(result.spans_dropped),
         "log_records_dropped": dict(result.log_records_dropped),
         "data_points_dropped": dict(result.data_points_dropped),

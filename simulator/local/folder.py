@@ -150,10 +150,10 @@ def _prepare(path: Path) -> None:
     with create_file(path / MARKER) as marker:
         marker.write(_MARKER_TEXT.encode())
     files = RunFiles(path)
-    for folder in (files.logs, files.tallies, files.stack):
+    for folder in (files.logs, files.tallies, files.truth, files.truth_rows, files.stack):
         if folder.is_symlink():
             raise OSError(errno.ENOTDIR, "it is a link, and a run writes only into its own folder", str(folder))
-    for folder in (path, files.logs, files.tallies):
+    for folder in (path, files.logs, files.tallies, files.truth, files.truth_rows):
         folder.mkdir(exist_ok=True, mode=_PRIVATE)
         _make_private(folder)
     _clear(files)
@@ -169,6 +169,8 @@ def _clear(files: RunFiles) -> None:
     """Delete the files, or links, that a run makes; never a folder, nor what a link leads to."""
     olds = [path for pattern in ("*.jsonl", "*.jsonl.1", "*.stderr") for path in files.logs.glob(pattern)]
     olds += files.tallies.iterdir()
+    olds += [path for pattern in ("*.jsonl", "*.jsonl.1") for path in files.truth_rows.glob(pattern)]
+    olds += [files.truth_manifest, *files.truth.glob("*.parquet")]
     olds += [files.report, files.topology, files.addresses, files.control_token]
     olds += [files.console_log, files.console_tally, files.fork_server_log]
     if files.stack.is_dir():

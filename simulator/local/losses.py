@@ -1,4 +1,4 @@
-"""What is missing in a run's logs and traces: counted where it was lost, and reported at the end."""
+"""What is missing in a run's logs, truth and traces: counted where it was lost, and reported at the end."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ _MAX_NAMED = 5
 
 
 def reported_losses(result: Result, files: RunFiles) -> Iterator[str]:
-    """Yield what is missing in logs and traces, and why, as lines for the terminal."""
+    """Yield what is missing in logs, truth and traces, and why, as lines for the terminal."""
     for label, count in result.log_lines_dropped.items():
         if count:
             yield f"{label}: {_counted(count, 'log line')} could not be written and were dropped"
     for label, count in result.log_lines_deleted.items():
         if count:
             yield f"{label}: the oldest {_counted(count, 'log line')} were deleted; --log-limit keeps more"
+    for label, count in result.truth_rows_dropped.items():
+        if count:
+            yield f"{label}: {_counted(count, 'row')} of the truth could not be written and were dropped"
+    for label, count in result.truth_rows_deleted.items():
+        if count:
+            yield f"{label}: the oldest {_counted(count, 'row')} of the truth were deleted; --truth-limit keeps more"
     if total := sum(result.spans_dropped.values()):
         shares = _shares(result.spans_dropped)
         yield f"{_counted(total, 'span')} did not arrive where spans go ({shares}): the logs in {files.logs} say why"

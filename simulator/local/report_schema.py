@@ -39,6 +39,8 @@ def report_schema() -> Schema:
         "accepted_work_seconds": _by_name("Until accepted work was done, by what had accepted it."),
         "log_lines_dropped": _counts("Log lines that could not be written, by process."),
         "log_lines_deleted": _counts("Log lines that gave way to later ones, by process."),
+        "truth_rows_dropped": _counts("Rows of the truth that could not be written, by process."),
+        "truth_rows_deleted": _counts("Rows of the truth that gave way to later ones, by process."),
         "spans_dropped": _counts("Spans that did not reach the console or the collector, by process."),
         "log_records_dropped": _counts("Log records that were not exported, by process."),
         "data_points_dropped": _counts("Data points of metrics that were not exported, by process."),

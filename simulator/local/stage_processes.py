@@ -11,9 +11,11 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from simulator.local.child_process import ChildProcess
+from simulator.local.file_limits import FileLimits
 from simulator.local.folder import RunFolder, create
 from simulator.net.channel import Channel
 from simulator.telemetry.run_files import RunFiles
@@ -42,9 +44,9 @@ class StageProcess:
         self._errors: dict[str, str] = {}
         self._is_to_be_killed = False
 
-    def begin(self, stage: str, instance: int, label: str, log_limit_bytes: int, listener: socket.socket) -> None:
+    def begin(self, stage: str, instance: int, label: str, limits: FileLimits, listener: socket.socket) -> None:
         """Start a stage, which gets the listening socket; from then on its port ends with the process."""
-        order = {"stage": stage, "instance": instance, "label": label, "log_limit_bytes": log_limit_bytes}
+        order = {"stage": stage, "instance": instance, "label": label, **asdict(limits)}
         self._channel.send({"begin": order}, [listener.fileno()])
 
     def end(self, label: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.counted import counts_of
+from simulator.local.file_limits import FileLimits
 from simulator.local.folder import RunFolder, write
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.machine import this_machine
@@ -41,7 +42,6 @@ from simulator.topology.reader import write_topology
 from simulator.topology.requests import request_kinds
 from simulator.topology.variables import SECRET_VARIABLE
 
-DEFAULT_LOG_LIMIT_BYTES = 2**30
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.05
 # Reading the tallies of a thousand stages takes a tenth of a second.
@@ -54,8 +54,9 @@ class Result:
     """The result of a run: the account, and percentiles in seconds by stage, by operation and of the whole.
 
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
-    `log_lines_deleted` gave way to later ones. `spans_dropped` did not reach the console, or the collector if there is
-    no console; neither did log records and data points of metrics that were to be exported.
+    `log_lines_deleted` gave way to later ones; rows of the truth likewise. `spans_dropped` did not reach the console,
+    or the collector if there is no console; neither did log records and data points of metrics that were to be
+    exported.
     """
 
     ledger: Ledger
@@ -66,6 +67,8 @@ class Result:
     log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
     spans_dropped: Mapping[str, int] = field(default_factory=dict)
     log_lines_deleted: Mapping[str, int] = field(default_factory=dict)
+    truth_rows_dropped: Mapping[str, int] = field(default_factory=dict)
+    truth_rows_deleted: Mapping[str, int] = field(default_factory=dict)
     log_records_dropped: Mapping[str, int] = field(default_factory=dict)
     data_points_dropped: Mapping[str, int] = field(default_factory=dict)
 
@@ -80,14 +83,15 @@ class Supervisor:
         program: Sequence[str],
         environment: Mapping[str, str],
         stop: StopRequest,
-        log_limit_bytes: int = DEFAULT_LOG_LIMIT_BYTES,
+        limits: FileLimits | None = None,
         processes: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self._folder = folder
         secret = environment.get(SECRET_VARIABLE) or secrets.token_urlsafe(_SECRET_BYTES)
         self._processes = StageProcesses(folder, program, {**stage_environment(environment), SECRET_VARIABLE: secret})
         self._stop = stop
-        self._log_limit_bytes = log_limit_bytes // sum(stage.instances for stage in topology.started.values())
+        instances = sum(stage.instances for stage in topology.started.values())
+        self._limits = (limits or FileLimits()).shared_by(instances)
         self._gone: dict[str, str] = {}
         self._began = time.monotonic()
         self._children: dict[str, list[Child]] = {}
@@ -194,6 +198,8 @@ class Supervisor:
             seconds=time.monotonic() - self._began,
             log_lines_dropped=self._lost(tally.LOG_LINES_DROPPED),
             log_lines_deleted=self._lost(tally.LOG_LINES_DELETED),
+            truth_rows_dropped=self._lost(tally.TRUTH_ROWS_DROPPED),
+            truth_rows_deleted=self._lost(tally.TRUTH_ROWS_DELETED),
             spans_dropped=self._lost(tally.dropped_slot(Signal.TRACES)),
             log_records_dropped=self._lost(tally.dropped_slot(Signal.LOGS)),
             data_points_dropped=self._lost(tally.dropped_slot(Signal.METRICS)),
@@ -279,7 +285,7 @@ class Supervisor:
     def _begin(self, child: Child) -> None:
         if child.label not in self._process_by_label:
             self._fork(next(labelled for labelled in self._packed if child.label in labelled))
-        child.begin(self._process_by_label[child.label], self._log_limit_bytes)
+        child.begin(self._process_by_label[child.label], self._limits)
 
     def _fork(self, labelled: Sequence[str]) -> None:
         """Fork the process of stages; its standard error goes to the file of the first one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from simulator.stage.input_file import open_lines
 from simulator.stage.output_file import JsonLinesOutput
 from simulator.telemetry import tally
 from simulator.telemetry.clock import Clock
+from simulator.telemetry.due_seconds import DueSeconds
 from simulator.telemetry.end_to_end import end_to_end
 from simulator.telemetry.logs import LogSink
 from simulator.telemetry.observe import Sink
@@ -26,8 +27,9 @@ from simulator.telemetry.record import StageRecord
 from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.standing import operation_percentiles, percentiles
 from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
+from simulator.telemetry.truth import TruthSink
 from simulator.topology.graph import Node, operation_edges
-from simulator.topology.model import Topology
+from simulator.topology.model import Role, Topology
 from simulator.topology.requests import request_kinds
 from simulator.virtual.system import InstanceSetup
 
@@ -37,6 +39,9 @@ class Logs(Protocol):
 
     def logger(self, name: str, instance: int, clock: Clock, counts: MemoryTally) -> FilteringBoundLogger:
         """Return the logger of an instance, which counts the lines that are missing."""
+
+    def truth(self, name: str, instance: int, counts: MemoryTally) -> Callable[[bytes], None] | None:
+        """Return what writes the rows of an instance's truth, None if there is none."""
 
 
 class Books:
@@ -53,6 +58,7 @@ class Books:
             self._callers[called[0]].append(caller)
         self._tallies: dict[str, list[MemoryTally]] = {name: [] for name in topology.stages}
         self._outputs: list[Output] = []
+        self._seconds: list[DueSeconds] = []
         self._last = _LastHandled(clock)
 
     def setup(self, name: str, instance: int) -> InstanceSetup:
@@ -66,11 +72,19 @@ class Books:
         self._outputs.append(output)
         lines = None if stage.input is None else _lines(stage.input, stage.max_body_bytes)
 
-        def sinks(capacity: Capacity) -> list[Sink]:
-            counting: list[Sink] = [TallySink(counts, lambda: capacity.waiting), self._last]
-            return counting if logger is None else [LogSink(logger), *counting]
+        write_row = None if self._logs is None else self._logs.truth(name, instance, counts)
 
-        return InstanceSetup(sinks=sinks, listener=ScheduleWatcher(None, counts, logger), output=output, lines=lines)
+        def sinks(capacity: Capacity) -> list[Sink]:
+            made: list[Sink] = [] if logger is None else [LogSink(logger)]
+            made += [TallySink(counts, lambda: capacity.waiting), self._last]
+            return made if write_row is None else [*made, TruthSink(name, instance, write_row)]
+
+        seconds = None
+        if write_row is not None and stage.role is Role.INJECTOR:
+            seconds = DueSeconds(name, instance, self._clock, write_row)
+            self._seconds.append(seconds)
+        watcher = ScheduleWatcher(None, counts, logger, seconds)
+        return InstanceSetup(sinks=sinks, listener=watcher, output=output, lines=lines)
 
     def tallies(self) -> dict[str, Tallies]:
         """Return the counts of every stage."""
@@ -89,10 +103,14 @@ class Books:
             seconds=max(ended_at, self._last.at),
             log_lines_dropped={name: count[tally.LOG_LINES_DROPPED] for name, count in counts.items()},
             log_lines_deleted={name: count[tally.LOG_LINES_DELETED] for name, count in counts.items()},
+            truth_rows_dropped={name: count[tally.TRUTH_ROWS_DROPPED] for name, count in counts.items()},
+            truth_rows_deleted={name: count[tally.TRUTH_ROWS_DELETED] for name, count in counts.items()},
         )
 
     def close(self) -> None:
-        """Close the files."""
+        """Write the last rows, and close the files."""
+        for seconds in self._seconds:
+            seconds.close()
         for output in self._outputs:
             output.close()
 

@@ -1,4 +1,4 @@
-"""The logs of a run in virtual time: written by the run itself, a block at a time."""
+"""The logs of a run in virtual time, and its truth: written by the run itself, a block at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from simulator.errors import StartError
+from simulator.local.file_limits import FileLimits
 from simulator.telemetry import tally
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.logs import make_logger
@@ -92,13 +93,13 @@ class VirtualLog:
 
 
 class VirtualLogs:
-    """The logs of a run, in its folder; all together have at most `limit_bytes`."""
+    """The logs of a run and the rows of its truth, in its folder and within their limits."""
 
-    def __init__(self, files: RunFiles, topology: Topology, level: str, limit_bytes: int) -> None:
+    def __init__(self, files: RunFiles, topology: Topology, level: str, limits: FileLimits) -> None:
         self._files = files
         self._topology = topology
         self._level = level
-        self._limit_bytes = limit_bytes // sum(stage.instances for stage in topology.stages.values())
+        self._limits = limits.shared_by(sum(stage.instances for stage in topology.stages.values()))
         self._logs: list[VirtualLog] = []
 
     def logger(self, name: str, instance: int, clock: Clock, counts: MemoryTally) -> FilteringBoundLogger:
@@ -106,7 +107,7 @@ class VirtualLogs:
         stage = self._topology.stages[name]
         log = VirtualLog(
             self._files.log(labels(name, stage.instances)[instance - 1]),
-            self._limit_bytes,
+            self._limits.log_limit_bytes,
             lambda count: counts.set(tally.LOG_LINES_DROPPED, count),
             lambda count: counts.set(tally.LOG_LINES_DELETED, count),
         )
@@ -115,6 +116,19 @@ class VirtualLogs:
         if stage.instances > 1:
             identity["instance"] = str(instance)
         return make_logger(log.write, self._level, clock.unix_ns, **identity)
+
+    def truth(self, name: str, instance: int, counts: MemoryTally) -> Callable[[bytes], None] | None:
+        """Return what writes the rows of an instance, and counts those that are missing; None if there is no truth."""
+        if self._limits.truth_limit_bytes is None:
+            return None
+        rows = VirtualLog(
+            self._files.truth_rows_of(labels(name, self._topology.stages[name].instances)[instance - 1]),
+            self._limits.truth_limit_bytes,
+            lambda count: counts.set(tally.TRUTH_ROWS_DROPPED, count),
+            lambda count: counts.set(tally.TRUTH_ROWS_DELETED, count),
+        )
+        self._logs.append(rows)
+        return rows.write
 
     def close(self) -> None:
         """Write what is still queued."""

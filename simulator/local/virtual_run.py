@@ -13,7 +13,7 @@ from rich.console import Console
 
 from simulator.errors import ConfigurationError
 from simulator.local.collisions import check_files
-from simulator.local.command import RunRequest, log_limit, seconds_of, topology_to_run
+from simulator.local.command import RunRequest, file_limits, seconds_of, topology_to_run
 from simulator.local.conclusion import conclude
 from simulator.local.external import modelled_services
 from simulator.local.finished import AfterRun, nothing_after
@@ -22,6 +22,7 @@ from simulator.local.paused import paused_injectors
 from simulator.local.stop_request import StopRequest
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet, make_console
+from simulator.local.truth_folder import TruthManifest
 from simulator.local.view import LiveView, PlainView, RunSnapshot, Silence, View
 from simulator.local.virtual_books import Books
 from simulator.local.virtual_logs import VirtualLogs
@@ -71,7 +72,7 @@ def run_virtually(
         raise ConfigurationError.of(message, "flag --virtual")
     overhead_seconds = seconds_of(virtual.overhead, "flag --overhead") or 0.0
     start_ns = _start_ns(DEFAULT_START if virtual.start is None else virtual.start)
-    limit_bytes, level = log_limit(request.log_limit), _log_level(environment)
+    limits, level = file_limits(request), _log_level(environment)
     folder = open_run_folder(
         request.report, topology.name, lambda path: check_files(topology.stages, [request.topology], path)
     )
@@ -82,7 +83,10 @@ def run_virtually(
         view = Silence() if request.as_json else LiveView(out)
     write(folder.topology, write_topology(topology))
     kernel, stop = Kernel(start_ns), StopRequest(raises=False)
-    logs = VirtualLogs(folder, topology, level, limit_bytes)
+    logs = VirtualLogs(folder, topology, level, limits)
+    manifest = TruthManifest(folder, topology, is_virtual=True) if request.with_truth else None
+    if manifest is not None:
+        manifest.begin(start_ns / 1e9)
     books = Books(topology, kernel, logs)
     course = _VirtualRun(topology, kernel, VirtualSystem(topology, kernel, books.setup, overhead_seconds), books, stop)
     _announce(topology, folder, err)
@@ -94,7 +98,10 @@ def run_virtually(
             view.close()
             books.close()
             logs.close()
-    code = conclude(course.result(), topology, folder, request.as_json, outlet, out, err, after)
+    result = course.result()
+    if manifest is not None:
+        manifest.end(kernel.unix_ns() / 1e9, result)
+    code = conclude(result, topology, folder, request.as_json, outlet, out, err, after)
     folder.release()
     return code
 

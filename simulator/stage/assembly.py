@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
@@ -54,19 +55,24 @@ from simulator.topology.model import Stage
 from simulator.topology.settings import StageSettings
 from simulator.topology.variables import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
 
+if TYPE_CHECKING:
+    from simulator.stage.truth import StageTruth
+
 
 @dataclass(frozen=True)
 class Surroundings:
     """What the runner gives to a stage that it starts; a stage on its own has little of it.
 
     `listen_fd` is a socket that listens already, `tally_path` the file to count in, `log_bound` says which file takes
-    the log and how much of it is kept; without it the log goes to standard output. `ignored` are the variables that
-    were left out of its environment because its topology names it, each with the reason.
+    the log and how much of it is kept; without it the log goes to standard output. `truth_bound` says the same of the
+    truth; without it there is none. `ignored` are the variables that were left out of its environment because its
+    topology names it, each with the reason.
     """
 
     listen_fd: int | None = None
     tally_path: Path | None = None
     log_bound: LogBound | None = None
+    truth_bound: LogBound | None = None
     ignored: tuple[tuple[str, str], ...] = ()
 
 
@@ -90,6 +96,7 @@ class Parts:
     writer: LineWriter
     provider: TracerProvider
     exports: StageExports
+    truth: StageTruth | None
     capacity: Capacity
     handling: Handling
     output: Output
@@ -115,10 +122,21 @@ def assemble(
     lines = input_lines(stage.input, stage.max_body_bytes) if stage.input is not None else None
     capacity = Capacity(stage.workers, stage.queue, runtime)
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
-    signals = make_signals(settings, seed, capacity, tally, runtime, environment, shared, surroundings.log_bound)
+    signals = make_signals(
+        settings,
+        seed,
+        capacity,
+        tally,
+        runtime,
+        environment,
+        shared,
+        surroundings.log_bound,
+        surroundings.truth_bound,
+    )
     sender = make_sender(settings, signals, runtime, tls, variables, run)
     handling = _handling(settings, seed, signals, capacity, output, sender, runtime)
-    watcher = ScheduleWatcher(signals.metrics, tally, signals.logger)
+    seconds = signals.truth.seconds if signals.truth is not None else None
+    watcher = ScheduleWatcher(signals.metrics, tally, signals.logger, seconds)
     load = make_load(handling, runtime, watcher, signals.spans, lines)
     injector, inject = load or (None, None)
     held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
@@ -156,6 +174,7 @@ def assemble(
         signals.writer,
         signals.provider,
         signals.exports,
+        signals.truth,
         capacity,
         handling,
         output,

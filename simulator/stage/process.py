@@ -52,10 +52,10 @@ def run_stages(
 def run_stages_for_runner(channel: Channel, folder: Path, resolve: Resolve, environment: Mapping[str, str]) -> int:
     """Run the stages that a runner asks for over a channel until it has stopped them all, or is gone.
 
-    The runner sends `{"begin": {"stage", "instance", "label", "log_limit_bytes"}}` with a listening socket, `{"end":
-    label}`, `{"close": label}` and `{"hurry": label}`, and receives `{"ready": label}`, `{"ended": label, "code": exit
-    code}`, or `{"failed": label, "error": text}` if a stage could not start. `resolve(stage, instance)` returns its
-    settings.
+    The runner sends `{"begin": {"stage", "instance", "label", "log_limit_bytes", "truth_limit_bytes"}}` with a
+    listening socket, `{"end": label}`, `{"close": label}` and `{"hurry": label}`, and receives `{"ready": label}`,
+    `{"ended": label, "code": exit code}`, or `{"failed": label, "error": text}` if a stage could not start.
+    `resolve(stage, instance)` returns its settings.
     """
     allow_many_files()
     host = Host(environment)
@@ -138,7 +138,13 @@ def _begin(
     wanted: dict[str, Any], listen_fd: int, channel: Channel, host: Host, files: RunFiles, resolve: Resolve
 ) -> None:
     label = wanted["label"]
-    surroundings = Surroundings(listen_fd, files.tally(label), LogBound(files.log(label), wanted["log_limit_bytes"]))
+    truth_limit_bytes = wanted["truth_limit_bytes"]
+    surroundings = Surroundings(
+        listen_fd,
+        files.tally(label),
+        LogBound(files.log(label), wanted["log_limit_bytes"]),
+        None if truth_limit_bytes is None else LogBound(files.truth_rows_of(label), truth_limit_bytes),
+    )
     try:
         host.add(label, resolve(wanted["stage"], wanted["instance"]), surroundings)
     except (ConfigurationError, StartError) as error:

@@ -102,6 +102,8 @@ class RunningStage:
             **_also_dropped(parts),
         )
         parts.exports.finish(Signal.LOGS)
+        if parts.truth is not None:
+            parts.truth.close(_wait_for_writer)
         parts.writer.close(_wait_for_writer)
         parts.output.close()
 

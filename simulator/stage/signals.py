@@ -49,6 +49,7 @@ from simulator.topology.model import Forward, Operation, Role, Stage
 from simulator.topology.settings import StageSettings
 
 if TYPE_CHECKING:
+    from simulator.stage.truth import StageTruth
     from simulator.telemetry.log_records import LogTee
     from simulator.telemetry.metric_export import MetricSchedule
 
@@ -59,7 +60,8 @@ _SPAN_START = "opentelemetry-flask.starttime_key"
 class Signals:
     """The log, the metrics and the spans of a stage; `sinks` record its messages.
 
-    `exports` counts what of them did not arrive, `shown` is the telemetry that libraries use.
+    `exports` counts what of them did not arrive, `shown` is the telemetry that libraries use. `truth` of None means
+    that nobody wants it.
     """
 
     logger: FilteringBoundLogger
@@ -71,6 +73,7 @@ class Signals:
     shown: Shown
     spans: traces.SpanSink
     sinks: tuple[Sink, ...]
+    truth: StageTruth | None
 
 
 def make_signals(
@@ -82,6 +85,7 @@ def make_signals(
     environment: Mapping[str, str],
     shared: Shared,
     log_bound: LogBound | None = None,
+    truth_bound: LogBound | None = None,
 ) -> Signals:
     """Return the telemetry of a stage, without what it shares with others of its process."""
     stage = settings.stage
@@ -110,7 +114,13 @@ def make_signals(
     sinks: list[Sink] = [LogSink(logger), metrics, spans]
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
-    return Signals(logger, writer, registry, metrics, provider, exports, shown, spans, tuple(sinks))
+    truth = None
+    if truth_bound is not None:
+        from simulator.stage.truth import make_truth  # noqa: PLC0415 - only if needed
+
+        truth = make_truth(settings, truth_bound, tally, clock, shared.writer_thread)
+        sinks.append(truth.sink)
+    return Signals(logger, writer, registry, metrics, provider, exports, shown, spans, tuple(sinks), truth)
 
 
 def _export_spans(provider: TracerProvider, exports: StageExports, shared: Shared) -> None:

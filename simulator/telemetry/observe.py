@@ -8,7 +8,17 @@ from types import TracebackType
 
 from simulator.errors import BrokenOff, InjectedFault, InvalidMessage, MessageError, Rejected
 from simulator.telemetry.clock import Clock
-from simulator.telemetry.record import Arrival, Attempt, CallRecord, FaultTime, Outcome, StageRecord, StepDelay
+from simulator.telemetry.record import (
+    Arrival,
+    Attempt,
+    CallRecord,
+    Choice,
+    ChoiceKind,
+    FaultTime,
+    Outcome,
+    StageRecord,
+    StepDelay,
+)
 
 
 class Sink:
@@ -79,6 +89,8 @@ class Observation:
         self._delay_spec, self._utilisation, self._has_worked = "", 0.0, False
         self._processed_seconds = 0.0
         self._calls: list[CallRecord] = []
+        self._unfinished_calls: list[CallRecord] = []
+        self._choices: list[Choice] = []
         self._step_delays: list[StepDelay] = []
         self._away = Away(clock)
         self._record: StageRecord | None = None
@@ -194,6 +206,14 @@ class Observation:
         for sink in self._sinks:
             sink.sent(self._arrival, call)
 
+    def broke_off(self, call: CallRecord) -> None:
+        """Record a call that ended with the stage, or with the rest of its group."""
+        self._unfinished_calls.append(call)
+
+    def chose(self, kind: ChoiceKind, position: str, chosen: int) -> None:
+        """Record what a draw decided."""
+        self._choices.append(Choice(kind, position, chosen))
+
     def truncated(self, fault: str) -> None:
         """Record that the handling succeeded, but that a fault cuts the answer off."""
         self.outcome, self._error = Outcome.FAULTED, f"the fault {fault} was injected here"
@@ -236,6 +256,8 @@ class Observation:
             step_delays=tuple(self._step_delays),
             step_delay_seconds=self._away.pause_seconds,
             has_worked=self._has_worked,
+            choices=tuple(self._choices),
+            unfinished_calls=tuple(self._unfinished_calls),
         )
         return record
 

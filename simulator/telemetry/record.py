@@ -109,7 +109,7 @@ class Attempt:
     """One attempt at a call, counted from 1; `code` of None means that there was no answer.
 
     `ending` means that the called stage is shutting down and did not accept the message, which may be sent elsewhere.
-    `retryable` means that another attempt may succeed.
+    `retryable` means that another attempt may succeed. `retry_in_seconds` is the pause before it; None if none follows.
     """
 
     outcome: CallOutcome
@@ -120,6 +120,7 @@ class Attempt:
     number: int = 1
     ending: bool = False
     retryable: bool = True
+    retry_in_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,8 @@ class CallRecord:
     """One call with all its attempts.
 
     `injected` means that injected faults are the cause of its failure, `forgiven` that the message goes on although it
-    failed. `operation` is the called stage's, "" if it has only itself.
+    failed. `operation` is the called stage's, "" if it has only itself, and `position` the step among those of the
+    calling operation: "1.parallel.2".
     """
 
     downstream: str
@@ -139,6 +141,29 @@ class CallRecord:
     error: str = ""
     forgiven: bool = False
     operation: str = ""
+    position: str = ""
+
+
+class ChoiceKind(StrEnum):
+    """What a draw decided."""
+
+    PROBABILITY = "probability"  # whether a step is taken
+    CHOOSE = "choose"  # which alternative is taken
+    TIMES = "times"  # how often a step is taken
+    PICK = "pick"  # whether a step of a group is among those that are taken
+    FAULT = "fault"  # whether a fault hits
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A draw that decided something of a step at a `position`, or of a fault, by its number and name: "fault 0 error".
+
+    `chosen` is 0 or 1, the number of the alternative from 0, or how often a step is taken.
+    """
+
+    kind: ChoiceKind
+    position: str
+    chosen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +198,8 @@ class StageRecord:
 
     `code` of None means that no answer was sent; `answer_seconds` is when one was sent before the processing, else
     None. `utilisation` is the share of workers that were busy when the processing started, and `has_worked` whether it
-    used the processor or memory (`work`).
+    used the processor or memory (`work`). `unfinished_calls` are those that ended with the stage, or with the rest of
+    their group, so that no other signal has them as calls.
     """
 
     arrival: Arrival
@@ -195,6 +221,8 @@ class StageRecord:
     step_delays: tuple[StepDelay, ...] = ()
     step_delay_seconds: float = 0.0
     has_worked: bool = False
+    choices: tuple[Choice, ...] = ()
+    unfinished_calls: tuple[CallRecord, ...] = ()
 
     fault_seconds: float = field(init=False)
     own_seconds: float = field(init=False)

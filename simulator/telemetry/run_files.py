@@ -64,6 +64,29 @@ class RunFiles:
         return self.path / "fork-server.log"
 
     @property
+    def truth(self) -> Path:
+        """Return the folder of the truth: its manifest and, once the run has ended, its tables."""
+        return self.path / "truth"
+
+    @property
+    def truth_manifest(self) -> Path:
+        """Return the file that says which version of the truth this is, of which run, and what of it is lost."""
+        return self.truth / "manifest.json"
+
+    @property
+    def truth_rows(self) -> Path:
+        """Return the folder of the rows of the truth as processes write them."""
+        return self.truth / "rows"
+
+    def truth_table(self, name: str) -> Path:
+        """Return the file of a table of the truth."""
+        return self.truth / f"{name}.parquet"
+
+    def truth_rows_of(self, label: str) -> Path:
+        """Return the file in which a process writes its rows of the truth."""
+        return self.truth_rows / f"{label}.jsonl"
+
+    @property
     def stack(self) -> Path:
         """Return the folder of the backends that are started beside the run."""
         return self.path / "stack"

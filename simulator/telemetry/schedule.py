@@ -5,6 +5,7 @@ from __future__ import annotations
 from structlog.typing import FilteringBoundLogger
 
 from simulator.telemetry import tally as tallies
+from simulator.telemetry.due_seconds import DueSeconds
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.tally import MemoryTally, Tally
 
@@ -12,26 +13,36 @@ from simulator.telemetry.tally import MemoryTally, Tally
 class ScheduleWatcher:
     """Record each message that an injector creates.
 
-    `metrics` or `logger` of None means that there are none, `tally` of None that there is no ledger.
+    `metrics` or `logger` of None means that there are none, `tally` of None that there is no ledger, and `seconds` of
+    None that there is no truth.
     """
 
     def __init__(
-        self, metrics: Metrics | None, tally: Tally | MemoryTally | None, logger: FilteringBoundLogger | None
+        self,
+        metrics: Metrics | None,
+        tally: Tally | MemoryTally | None,
+        logger: FilteringBoundLogger | None,
+        seconds: DueSeconds | None = None,
     ) -> None:
         self._metrics = metrics
         self._tally = tally
         self._logger = logger
+        self._seconds = seconds
 
     def due(self, lag_seconds: float) -> None:
         """Record that a message was due, and how late it started."""
         if self._metrics is not None:
             self._metrics.record_due(lag_seconds)
+        if self._seconds is not None:
+            self._seconds.due(lag_seconds)
         self._count(tallies.DUE)
 
     def missed(self) -> None:
         """Record that a due message was rejected."""
         if self._metrics is not None:
             self._metrics.record_missed()
+        if self._seconds is not None:
+            self._seconds.missed()
         self._count(tallies.MISSED)
 
     def unstarted(self, count: int, oldest_lag_seconds: float) -> None:

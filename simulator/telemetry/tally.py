@@ -35,6 +35,7 @@ PIPELINE, ACCEPTED_WORK = "pipeline_seconds", "accepted_work_seconds"
 _DURATIONS = (HANDLING, PIPELINE, ACCEPTED_WORK)
 DUE, MISSED, LINES, BAD_LINES = "due", "missed", "lines", "bad_lines"
 LOG_LINES_DROPPED, LOG_LINES_DELETED = "log_lines_dropped", "log_lines_deleted"
+TRUTH_ROWS_DROPPED, TRUTH_ROWS_DELETED = "truth_rows_dropped", "truth_rows_deleted"
 LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS = "load_finished", "queue_depth", "disconnects"
 ACCEPTED = "accepted"  # messages that were answered before their work was done, which succeeded
 _DROPPED = tuple(f"{signal.items}_dropped" for signal in Signal)
@@ -42,7 +43,7 @@ _DROPPED = tuple(f"{signal.items}_dropped" for signal in Signal)
 SPANS_OFFERED, SPANS_FORWARDED = "spans_offered", "spans_forwarded"
 # How an attempt, and not only a whole call, can end.
 ATTEMPT_OUTCOMES = tuple(o for o in CallOutcome if o not in (CallOutcome.BREAKER_OPEN, CallOutcome.EXPIRED))
-_LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED)
+_LOG_COUNTS = (LOG_LINES_DROPPED, LOG_LINES_DELETED, TRUTH_ROWS_DROPPED, TRUTH_ROWS_DELETED)
 _COUNTS = (
     *(DUE, MISSED, LINES, BAD_LINES, LOAD_FINISHED, QUEUE_DEPTH, DISCONNECTS, ACCEPTED),
     *(*_LOG_COUNTS, *_DROPPED),

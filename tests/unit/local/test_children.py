@@ -14,6 +14,7 @@ import pytest
 
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
+from simulator.local.file_limits import FileLimits
 from simulator.local.folder import open_run_folder
 from simulator.local.stage_processes import StageProcesses
 from simulator.net.listening import listen
@@ -39,7 +40,7 @@ class Rig:
     def begin(self, *children, stdin=subprocess.DEVNULL):
         process = self.processes.fork(children[0].label, ["parse"], stdin, self.folder.errors(children[0].label))
         for child in children:
-            child.begin(process, 1000)
+            child.begin(process, FileLimits(1000, 2000))
         return process
 
     def begun(self, label="parse", **options):
@@ -84,7 +85,8 @@ def test_a_stage_is_begun_with_all_it_needs(make_rig):
     rig.begin(child)
     rig.wait(lambda: child.is_ready)
     said = rig.said()
-    assert (said["stage"], said["instance"], said["label"], said["log_limit_bytes"]) == ("parse", 1, "parse", 1000)
+    assert (said["stage"], said["instance"], said["label"]) == ("parse", 1, "parse")
+    assert (said["log_limit_bytes"], said["truth_limit_bytes"]) == (1000, 2000)
     assert (said["command"], said["port"]) == ("fork-server", child.port)
     assert said["environment"]["OTEL_TRACES_SAMPLER"] == "x"
     assert said["pid"] == child.pid
