@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def value_of(value: Mapping[str, Any]) -> Any:
 
 
 def built_otel_collector(folder: Path) -> Path:
-    """Build the Collector in a folder and return it; Go caches the build, which takes two minutes at first."""
+    """Build the Collector in a folder and return it; the first build takes four minutes of CPU, which Go caches."""
     built = folder / "otelcol"
     command = [find("go"), "build", "-o", str(built), "."]
     done = subprocess.run(command, cwd=SOURCE, check=False, capture_output=True, text=True, timeout=900)
@@ -77,30 +77,36 @@ def built_otel_collector(folder: Path) -> Path:
     return built
 
 
+@dataclass(frozen=True, kw_only=True)
+class TracePipeline:
+    """What is done to spans on one of several ways through a Collector, and where they go.
+
+    `processors` are by their names, in order. `sends_to` is a collector that takes OTLP over HTTP; without one, they go
+    to the file traces-NAME.jsonl.
+    """
+
+    name: str
+    processors: Mapping[str, Any]
+    sends_to: str = ""
+
+
 @contextlib.contextmanager
-def running_otel_collector(built: Path, folder: Path, reads: str = "") -> Iterator[OtelCollector]:
-    """Run the Collector; it writes to `folder`. `reads` is a pattern of files of JSON lines to take in as well."""
-    http, grpc = free_ports(2)
-    receivers: dict[str, Any] = {
-        "otlp": {
-            "protocols": {"http": {"endpoint": f"127.0.0.1:{http}"}, "grpc": {"endpoint": f"127.0.0.1:{grpc}"}},
-        }
-    }
-    if reads:
-        receivers["otlpjsonfile"] = {"include": [reads], "start_at": "beginning", "poll_interval": "100ms"}
-    configuration = {
-        "receivers": receivers,
-        "exporters": {
-            f"file/{signal}": {"path": str(folder / f"{signal}.jsonl"), "flush_interval": "100ms"} for signal in SIGNALS
-        },
-        "service": {
-            "telemetry": {"metrics": {"level": "none"}},
-            "pipelines": {
-                signal: {"receivers": list(receivers), "exporters": [f"file/{signal}"]} for signal in SIGNALS
-            },
-        },
-    }
-    (folder / "otelcol.yaml").write_text(yaml.safe_dump(configuration))
+def running_otel_collector(
+    built: Path,
+    folder: Path,
+    reads: str = "",
+    pipelines: Sequence[TracePipeline] = (),
+    ports: Sequence[int] = (),
+) -> Iterator[OtelCollector]:
+    """Run the Collector; it writes to `folder`. `reads` is a pattern of files of JSON lines to take in as well.
+
+    Spans go through each of the `pipelines`, too. `ports` are those of OTLP over HTTP and gRPC, free ones by default.
+    """
+    http, grpc = ports or free_ports(2)
+    configuration = _configuration(http, grpc, folder, reads)
+    for pipeline in pipelines:
+        _add(configuration, pipeline, folder)
+    (folder / "otelcol.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
     log = folder / "otelcol.log"
     with log.open("wb") as file:
         process = subprocess.Popen([str(built), "--config", str(folder / "otelcol.yaml")], stdout=file, stderr=file)
@@ -117,3 +123,43 @@ def running_otel_collector(built: Path, folder: Path, reads: str = "") -> Iterat
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _configuration(http: int, grpc: int, folder: Path, reads: str) -> dict[str, Any]:
+    receivers: dict[str, Any] = {
+        "otlp": {
+            "protocols": {"http": {"endpoint": f"127.0.0.1:{http}"}, "grpc": {"endpoint": f"127.0.0.1:{grpc}"}},
+        }
+    }
+    if reads:
+        receivers["otlpjsonfile"] = {"include": [reads], "start_at": "beginning", "poll_interval": "100ms"}
+    return {
+        "receivers": receivers,
+        "processors": {},
+        "exporters": {f"file/{signal}": _file(folder / f"{signal}.jsonl") for signal in SIGNALS},
+        "service": {
+            "telemetry": {"metrics": {"level": "none"}},
+            "pipelines": {
+                signal: {"receivers": list(receivers), "exporters": [f"file/{signal}"]} for signal in SIGNALS
+            },
+        },
+    }
+
+
+def _add(configuration: dict[str, Any], pipeline: TracePipeline, folder: Path) -> None:
+    exporter = f"{'otlphttp' if pipeline.sends_to else 'file'}/{pipeline.name}"
+    to_jaeger = {"endpoint": pipeline.sends_to, "tls": {"insecure": True}}
+    configuration["exporters"][exporter] = (
+        to_jaeger if pipeline.sends_to else _file(folder / f"traces-{pipeline.name}.jsonl")
+    )
+    configuration["processors"] |= pipeline.processors
+    configuration["service"]["pipelines"][f"traces/{pipeline.name}"] = {
+        "receivers": list(configuration["receivers"]),
+        "processors": list(pipeline.processors),
+        "exporters": [exporter],
+    }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    # One that was there before is gone on with, as after a restart.
+    return {"path": str(path), "flush_interval": "100ms", "append": True}

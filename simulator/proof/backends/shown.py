@@ -1,0 +1,39 @@
+"""The verdicts on backends as text for a terminal, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from simulator.proof.backends.findings import BackendCheck, BackendVerdict
+
+_NAME_WIDTH = 14
+
+
+def verdict_lines(verdicts: Iterable[BackendVerdict]) -> Iterator[str]:
+    """Yield a line for each check of each backend, with what was found wrong and examples below it."""
+    for verdict in verdicts:
+        yield verdict.backend
+        for check in verdict.checks:
+            yield from _check_lines(check)
+        for remark in verdict.remarks:
+            yield f"  note  {remark}"
+
+
+def _check_lines(check: BackendCheck) -> Iterator[str]:
+    if check.is_kept:
+        yield f"  ok    {check.name:<{_NAME_WIDTH}} {check.kept}"
+    for finding in check.findings:
+        yield f"  FAIL  {check.name:<{_NAME_WIDTH}} {finding.name}: {finding.meaning}"
+        for example in finding.examples:
+            yield f"        {'':<{_NAME_WIDTH}} {example}"
+
+
+def verdicts_json(verdicts: Iterable[BackendVerdict]) -> dict[str, Any]:
+    """Return the verdicts, ready for a JSON encoder."""
+    found = list(verdicts)
+    return {
+        "is_good": all(verdict.is_good for verdict in found),
+        "backends": [asdict(verdict) | {"is_good": verdict.is_good} for verdict in found],
+    }
