@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.load import LoadResult, closed_loop, open_schedule
 from benchmarks.servers import LOG_RECORDS, Server
-from benchmarks.stages import BenchmarkStage, Program, exporting, running, running_packed
+from benchmarks.stages import BenchmarkStage, Program, exporting, running, running_packed, with_truth
 
 RATE_PER_SECOND = 50.0
 _PIPELINE = ("first", "middle", "last")
@@ -89,11 +90,18 @@ class Bench:
 
     def measure_exporting(self) -> dict[str, float]:
         """Return the CPU of one of our stages that exports log records and metrics as well as spans."""
+        return self._measure_cpu(exporting, LINES)
+
+    def measure_with_truth(self) -> dict[str, float]:
+        """Return the CPU of one of our stages that writes the truth of its messages, as in a run."""
+        return self._measure_cpu(functools.partial(with_truth, self._folder / "truth"))
+
+    def _measure_cpu(self, program: Program, lines: int = 0) -> dict[str, float]:
         effort, sink = self._effort, f"{self._sink.url}/messages"
-        with running(exporting, ["middle"], sink, self._collector.url, self._folder) as stages:
+        with running(program, ["middle"], sink, self._collector.url, self._folder) as stages:
             time.sleep(_IDLE_SECONDS)
-            self._cost(stages, _STAGE_CONNECTIONS, effort.warm_up_seconds, STAGE_SPANS, LINES)
-            cost = self._cost(stages, _STAGE_CONNECTIONS, effort.stage_seconds, STAGE_SPANS, LINES)
+            self._cost(stages, _STAGE_CONNECTIONS, effort.warm_up_seconds, STAGE_SPANS, lines)
+            cost = self._cost(stages, _STAGE_CONNECTIONS, effort.stage_seconds, STAGE_SPANS, lines)
         return {"stage_cpu": cost.cpu_seconds / cost.load.messages, "stage_messages": cost.load.messages}
 
     def measure_pipeline(self, program: Program) -> dict[str, float]:

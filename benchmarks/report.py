@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.figures import FIGURES, Figure, Values, goals_table, ratios
 from benchmarks.landing import Landing, comparison, landing_of
 from benchmarks.measure import PIPELINE_SPANS, STAGE_SPANS
+from benchmarks.rounds import EXPORTING, PACKED, TRUTH
 
 _PACKAGES = (
     "flask",
@@ -30,21 +31,22 @@ _PACKAGES = (
 _LEGEND = "Medians [min - max] of the rounds. Ratio: how many times better the first is, round by round."
 
 
-def table(ours: Values, plain: Values, packed: Values, exporting: Values) -> str:
-    """Return the tables: ours beside the plain program, packed, and with every signal exported; and the goals."""
+def table(measured: Mapping[str, Values]) -> str:
+    """Return the tables: ours beside the plain program, packed, with every signal, with the truth; and the goals."""
+    ours, plain, packed = measured["ours"], measured["plain"], measured[PACKED]
     first = _columns([("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)])
-    shared = [figure for figure in FIGURES if figure.key in packed]
-    second = _columns([("figure", "packed", "apart", "ratio"), *(_row(figure, packed, ours) for figure in shared)])
-    every_signal = [figure for figure in FIGURES if figure.key in exporting]
-    third = _columns(
-        [
-            ("figure", "logs, metrics", "spans only", "ratio"),
-            *(_row(figure, exporting, ours) for figure in every_signal),
-        ]
-    )
+    second = _beside("packed", "apart", packed, ours)
+    third = _beside("logs, metrics", "spans only", measured[EXPORTING], ours)
+    fourth = _beside("with truth", "without", measured[TRUTH], ours)
     goals = _columns(goals_table(ours, plain))
     notes = [*_lost_spans("ours", ours), *_lost_spans("plain", plain), *_lost_spans("packed", packed)]
-    return "\n".join([*first, "", *second, "", *third, "", *goals, "", _LEGEND, *notes])
+    return "\n".join([*first, "", *second, "", *third, "", *fourth, "", *goals, "", _LEGEND, *notes])
+
+
+def _beside(title: str, other_title: str, values: Values, others: Values) -> list[str]:
+    """Return the table of the figures that were measured of a variant, beside those of another."""
+    shared = [figure for figure in FIGURES if figure.key in values]
+    return _columns([("figure", title, other_title, "ratio"), *(_row(figure, values, others) for figure in shared)])
 
 
 def landing_table(now: Landing, last: Landing) -> str:
@@ -65,7 +67,7 @@ def measured_landing(ours: Values, plain: Values) -> Landing:
     return landing_of(ours, plain, commit=_commit(Path(__file__).parent), date=now, processor=_processor())
 
 
-def write_results(path: Path, ours: Values, plain: Values, packed: Values, exporting: Values) -> None:
+def write_results(path: Path, measured: Mapping[str, Values]) -> None:
     """Write all values with the machine and packages. Durations are in seconds, memory in bytes."""
     results: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -73,11 +75,8 @@ def write_results(path: Path, ours: Values, plain: Values, packed: Values, expor
         "machine": {"cores": os.cpu_count(), "system": platform.platform(), "processor": _processor()},
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
-        "ours": ours,
-        "plain": plain,
-        "packed": packed,
-        "exporting": exporting,
-        "ratio": {figure.key: ratios(figure, ours, plain) for figure in FIGURES},
+        **measured,
+        "ratio": {figure.key: ratios(figure, measured["ours"], measured["plain"]) for figure in FIGURES},
     }
     path.write_text(json.dumps(results, indent=2) + "\n")
 

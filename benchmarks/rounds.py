@@ -12,16 +12,16 @@ from benchmarks.measure import Bench, Effort
 from benchmarks.servers import Server
 from benchmarks.stages import PROGRAMS
 
-PACKED, EXPORTING = "packed", "exporting"
+PACKED, EXPORTING, TRUTH = "packed", "exporting", "truth"
 Measured = dict[str, dict[str, list[float]]]  # {program: {figure: a value per round}}
 
 
 def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
-    """Measure both programs, and ours packed and with every signal exported, `effort.rounds` times, alternately.
+    """Measure both programs, and ours packed, with every signal and with the truth, `effort.rounds` times, alternately.
 
     Whatever was started is stopped.
     """
-    measured: Measured = {name: {} for name in (*PROGRAMS, PACKED, EXPORTING)}
+    measured: Measured = {name: {} for name in (*PROGRAMS, PACKED, EXPORTING, TRUTH)}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         sink = stack.enter_context(contextlib.closing(Server("sink")))
@@ -33,7 +33,11 @@ def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
                     values = measure(program)
                     progress(f"round {number} of {effort.rounds}  {name:5}  {_progress_line(values)}")
                     _add(measured[name], values)
-            for name, measure_ours in ((EXPORTING, bench.measure_exporting), (PACKED, bench.measure_packed)):
+            for name, measure_ours in (
+                (EXPORTING, bench.measure_exporting),
+                (TRUTH, bench.measure_with_truth),
+                (PACKED, bench.measure_packed),
+            ):
                 values = measure_ours()
                 progress(f"round {number} of {effort.rounds}  {name}  {_progress_line(values)}")
                 _add(measured[name], values)

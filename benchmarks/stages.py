@@ -52,6 +52,12 @@ def exporting(name: str, downstream: str | None) -> Launch:
     return replace(ours(name, downstream), variables=variables)
 
 
+def with_truth(folder: Path, name: str, downstream: str | None) -> Launch:
+    """Return how to start the same stage as a run does, which writes the truth of its messages into a folder."""
+    launch = ours(name, downstream)
+    return replace(launch, command=[*launch.command, "--truth", str(folder)])
+
+
 def plain(name: str, downstream: str | None) -> Launch:
     """Return how to start the plain program under gunicorn: one process because of the metrics, and threads."""
     command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", str(_THREADS)]

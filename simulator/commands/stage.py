@@ -25,6 +25,12 @@ from simulator.commands.stage_process import prepare_stage_process
     metavar="N",
     help="The number of processes for several stages.  [default: one for all of them]",
 )
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write what was drawn, injected and attempted for each message into DIR, a file of JSON Lines for each stage.",
+)
 @click.option("--listen-fd", type=int, hidden=True)
 @click.pass_obj
 def stage(
@@ -34,6 +40,7 @@ def stage(
     stage_names: tuple[str, ...],
     config: Path | None,
     processes: int | None,
+    truth: Path | None,
     listen_fd: int | None,
     **flags: Any,
 ) -> int:
@@ -55,7 +62,7 @@ def stage(
     from simulator.telemetry.otel_environment import check_environment
 
     check_environment(os.environ)  # before importing the SDK, which fails with a traceback on some wrong values
-    from simulator.commands.stage_settings import is_unconfigured, single_stage, topology_stages
+    from simulator.commands.stage_settings import is_unconfigured, single_stage, topology_stages, truth_bound
     from simulator.stage.assembly import Surroundings
     from simulator.stage.process import run_stages
     from simulator.stage.siblings import Siblings, run_in_processes
@@ -74,10 +81,14 @@ def stage(
             click.echo(f"or with flags: {program.name} stage --help", err=True)
         resolved = [single_stage(program, config, flags, os.environ)]
         environment, ignored = dict(os.environ), []
-    surroundings = Surroundings(listen_fd, ignored=tuple(ignored))
+    bounds = {settings.name: truth_bound(truth, settings, len(resolved)) for settings in resolved}
 
     def run_share(share: list[Any], siblings: Siblings | None = None) -> int:
-        return run_stages([(settings, surroundings) for settings in share], environment, siblings)
+        stages = [
+            (settings, Surroundings(listen_fd, truth_bound=bounds[settings.name], ignored=tuple(ignored)))
+            for settings in share
+        ]
+        return run_stages(stages, environment, siblings)
 
     shares = [resolved] if processes is None else shares_of(resolved, processes)
     return run_share(shares[0]) if len(shares) == 1 else run_in_processes(shares, run_share)

@@ -11,12 +11,17 @@ from typing import Any
 
 from simulator.commands.program import Program
 from simulator.commands.variables import OTHER_VARIABLES
+from simulator.errors import StartError
 from simulator.local.collisions import check_files
+from simulator.telemetry.log_file import LogBound
+from simulator.telemetry.run_files import labels
 from simulator.topology.layers import from_config_file, from_environment, from_flags, unknown_variables
 from simulator.topology.samples import samples_beside
 from simulator.topology.settings import StageSettings, resolve_stage, resolve_topology_stage
 from simulator.topology.several import given_to_each
 from simulator.topology.survey import Survey
+
+_TRUTH_LIMIT_BYTES = 2**30
 
 
 def topology_stages(
@@ -34,6 +39,21 @@ def topology_stages(
     stages = survey.topology.stages | {settings.name: settings.stage for settings in resolved}
     check_files(stages, [topology])
     return resolved
+
+
+def truth_bound(folder: Path | None, settings: StageSettings, stages: int) -> LogBound | None:
+    """Return where one of so many stages writes its truth, if a folder is given, which is created.
+
+    Raise StartError if that can't be done.
+    """
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"the folder {folder} for the truth can't be made: {error.strerror}") from None
+    label = labels(settings.name, settings.stage.instances)[settings.instance - 1]
+    return LogBound(folder / f"{label}.jsonl", _TRUTH_LIMIT_BYTES // stages)
 
 
 def is_unconfigured(program: Program, flags: Mapping[str, Any], environment: Mapping[str, str]) -> bool:

@@ -32,5 +32,6 @@ def test_a_quick_round_measures_every_figure(tmp_path):
             least = -math.inf if "latency" in figure else 0
             assert all(least < value < math.inf for value in measured[program][figure]), (program, figure)
             assert f"{figure}" in measured["ratio"]
-    assert all(0 < value < math.inf for value in measured["exporting"]["stage_cpu"])
+    for variant in ("exporting", "truth"):
+        assert all(0 < value < math.inf for value in measured[variant]["stage_cpu"])
     assert "CPU per message, a middle stage" in finished.stdout.decode()

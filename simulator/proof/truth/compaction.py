@@ -27,7 +27,7 @@ def compact(files: RunFiles) -> None:
             path = files.truth_table(table.name)
             unfinished = path.with_suffix(".unfinished")
             written.append((unfinished, path))
-            connection.sql(f"FROM {table.name} ORDER BY stage").write_parquet(str(unfinished), compression="zstd")
+            connection.sql(f"FROM {table.name}").write_parquet(str(unfinished), compression="zstd")
         for unfinished, path in written:
             unfinished.chmod(0o600)
             unfinished.rename(path)
