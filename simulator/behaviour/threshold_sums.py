@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from array import array
 
-from simulator.behaviour.thresholds import MAX, Threshold, Unit
+from simulator.behaviour.thresholds import MAX, MISSED, Threshold, Unit
 from simulator.behaviour.visit_figures import COUNTED, TIMES_OF_STAGE, TIMES_OF_WHOLE, VisitFigures
 
 
@@ -20,6 +20,9 @@ class ThresholdSum(ABC):
     @abstractmethod
     def add(self, visit: VisitFigures) -> None:
         """Add a visit, if it is one that the measure is about."""
+
+    def add_due(self, due: int, missed: int) -> None:  # noqa: B027 - only one measure is about them
+        """Add messages that were due, and those of them that were not sent."""
 
     @abstractmethod
     def observed(self) -> float | None:
@@ -103,17 +106,12 @@ class _Percentile(_Times):
         return math.inf if math.isinf(count) else max(1, math.ceil(round(self._quantile * count, 6)))
 
 
-class _Counted(ThresholdSum):
-    """Counts of visits: the share of those that count, or their number."""
+class _Ratio(ThresholdSum):
+    """The share of what counts, or its number."""
 
     def __init__(self, threshold: Threshold) -> None:
         super().__init__(threshold)
-        self._counts = COUNTED[threshold.measure]
         self._hits = 0
-
-    def add(self, visit: VisitFigures) -> None:
-        self.count += 1
-        self._hits += self._counts(visit)
 
     def observed(self) -> float | None:
         if not self.count:
@@ -126,6 +124,29 @@ class _Counted(ThresholdSum):
         if not self.count + more or math.isinf(more):
             return 0.0, 1.0
         return self._hits / (self.count + more), (self._hits + more) / (self.count + more)
+
+
+class _Counted(_Ratio):
+    """Counts of visits."""
+
+    def __init__(self, threshold: Threshold) -> None:
+        super().__init__(threshold)
+        self._counts = COUNTED[threshold.measure]
+
+    def add(self, visit: VisitFigures) -> None:
+        self.count += 1
+        self._hits += self._counts(visit)
+
+
+class _Missed(_Ratio):
+    """Counts of messages that were due: what was not sent has no visit."""
+
+    def add(self, visit: VisitFigures) -> None:
+        pass
+
+    def add_due(self, due: int, missed: int) -> None:
+        self.count += due
+        self._hits += missed
 
 
 class _RatePerSecond(_Counted):
@@ -160,6 +181,8 @@ def new_sum(threshold: Threshold) -> ThresholdSum:
     if threshold.unit is Unit.SECONDS:
         quantile = threshold.quantile
         return _Times(threshold) if quantile is None else _Percentile(threshold, quantile)
+    if threshold.measure == MISSED:
+        return _Missed(threshold)
     return _RatePerSecond(threshold) if threshold.unit is Unit.RATE else _Counted(threshold)
 
 

@@ -55,7 +55,7 @@ def _time(of_whole: bool = False, of_stage: bool = True) -> Measure:
     return Measure(unit=Unit.SECONDS, of_whole=of_whole, of_stage=of_stage)
 
 
-DURATION = "duration"
+DURATION, MISSED = "duration", "missed"
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         DURATION: _time(of_whole=True),
@@ -66,7 +66,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "accepted_work": _time(),
         "errors": Measure(unit=Unit.SHARE, of_whole=True, of_stage=True),
         "rejected": Measure(unit=Unit.SHARE, of_whole=False, of_stage=True),
-        "missed": Measure(unit=Unit.COUNT, of_whole=True, of_stage=False),
+        MISSED: Measure(unit=Unit.COUNT, of_whole=True, of_stage=False),
         "rate": Measure(unit=Unit.RATE, of_whole=True, of_stage=True),
     }
 )

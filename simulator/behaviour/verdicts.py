@@ -68,7 +68,7 @@ def human_value(value: float, unit: Unit) -> str:
     """Return a value as people read it: 212ms, 1.25%, 3, 190/s."""
     match unit:
         case Unit.SECONDS:
-            return human_duration(value)
+            return human_duration(value) if value else "0s"
         case Unit.SHARE:
             return f"{value * 100:.3g}%"
         case Unit.RATE:
@@ -129,6 +129,12 @@ class Judge:
             if not operation or operation == visit.operation:
                 judged.add(visit)
 
+    def add_due(self, at: float, due: int, missed: int) -> None:
+        """Add messages that were due about some time, and how many of them were not sent."""
+        if not self._warm_up_seconds or at >= self._start_at + self._warm_up_seconds:
+            for judged in self._of_whole:
+                judged.add_due(at, due, missed)
+
     def broken_for_good(self, now: float, in_flight: int, to_come: float = math.inf) -> Threshold | None:
         """Return a threshold that can't hold any more; None if there is none.
 
@@ -155,11 +161,17 @@ class _Judged:
         self._sums: dict[int, ThresholdSum] = {}
 
     def add(self, visit: VisitFigures) -> None:
-        window = 0 if self._over_seconds is None else max(0, int((visit.at - self._start_at) / self._over_seconds))
+        self._sum_of(visit.at).add(visit)
+
+    def add_due(self, at: float, due: int, missed: int) -> None:
+        self._sum_of(at).add_due(due, missed)
+
+    def _sum_of(self, at: float) -> ThresholdSum:
+        window = 0 if self._over_seconds is None else max(0, int((at - self._start_at) / self._over_seconds))
         found = self._sums.get(window)
         if found is None:
             found = self._sums[window] = new_sum(self.threshold)
-        found.add(visit)
+        return found
 
     def cannot_hold(self, now: float, in_flight: int, to_come: float) -> bool:
         if self._over_seconds is None:

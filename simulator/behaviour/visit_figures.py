@@ -11,8 +11,8 @@ from types import MappingProxyType
 class VisitFigures:
     """One visit; `at` is when the message was due, or arrived if that is not known, in seconds of the run's clock.
 
-    `begins` means that a request begins here: at an injector, or at a stage that a client calls. `missed` means that an
-    injector did not send it. Times are in seconds; None if there is no such time.
+    `begins` means that a request begins here: at an injector, or at a stage that a client calls. Times are in seconds;
+    None if there is no such time.
     """
 
     stage: str
@@ -21,7 +21,6 @@ class VisitFigures:
     at: float
     succeeded: bool
     rejected: bool
-    missed: bool
     duration_seconds: float
     end_to_end_seconds: float | None = None
     lag_seconds: float | None = None
@@ -52,7 +51,6 @@ COUNTED: Mapping[str, Callable[[VisitFigures], bool]] = MappingProxyType(
     {
         "errors": lambda visit: not visit.succeeded,
         "rejected": lambda visit: visit.rejected,
-        "missed": lambda visit: visit.missed,
         "rate": lambda visit: visit.succeeded,
     }
 )

@@ -119,6 +119,17 @@ _REAL_FLAGS = {
     help="The limit of all rows of the truth together; the newest of each stage are kept.  [default: 1GiB]",
 )
 @click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    metavar="TEXT",
+    help="What must hold, for instance 'p99 < 300ms', added to those of the topology; may be repeated.",
+)
+@click.option(
+    "--warm-up", metavar="TIME", help="Judge no message that was due before this time of the run.  [default: 0s]"
+)
+@click.option("--fail-fast", is_flag=True, help="Stop as soon as a threshold can't hold any more.")
+@click.option(
     "--virtual", is_flag=True, help="Run in virtual time: the same story without sockets or waiting, and without spans."
 )
 @click.option(
@@ -154,6 +165,8 @@ def run(
     telemetry: str | None,
     with_truth: bool,
     truth_limit: str | None,
+    warm_up: str | None,
+    fail_fast: bool,
     virtual: bool,
     start: str | None,
     overhead: str | None,
@@ -163,7 +176,7 @@ def run(
     """Run a whole topology on this machine.
 
     It stops at Ctrl-C, --duration, --messages or the end of --input; then the ledger accounts for every message. Exit
-    code 1 means that a message was lost or failed, or that a stage died.
+    code 1 means that a message was lost or failed, that a stage died, or that a threshold was broken.
 
     \b
     Try:  PROGRAM run checkout --duration 30s
@@ -204,6 +217,8 @@ def run(
         processes=processes,
         with_truth=with_truth,
         truth_limit=truth_limit,
+        warm_up=warm_up,
+        fail_fast=fail_fast,
     )
     if virtual:
         from simulator.local.virtual_run import VirtualTime, run_virtually

@@ -24,6 +24,7 @@ from simulator.local.file_limits import DEFAULT_LOG_LIMIT_BYTES, FileLimits
 from simulator.local.finished import AfterRun, nothing_after
 from simulator.local.folder import RunFolder, open_run_folder
 from simulator.local.idle_groups import idle_group_warnings
+from simulator.local.judging import JudgingOptions, LiveJudging, RunJudging, make_judging
 from simulator.local.machine import check_open_files, this_machine
 from simulator.local.packing import pack, sharing_warnings
 from simulator.local.paused import paused_warnings
@@ -33,7 +34,7 @@ from simulator.local.spans_told import where_else_telemetry_goes, where_spans_go
 from simulator.local.stack import Stack
 from simulator.local.starting import DEFAULT_TIMEOUT_SECONDS, StartPace
 from simulator.local.stop_request import Interrupted, StopRequest
-from simulator.local.supervisor import Supervisor
+from simulator.local.supervisor import Result, Supervisor
 from simulator.local.telemetry_folder import deleted_telemetry, telemetry_environment, without_standard_output
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.truth_folder import TruthManifest, truth_limit
@@ -74,6 +75,8 @@ class RunRequest:
     telemetry: Path | None = None
     with_truth: bool = True
     truth_limit: str | None = None
+    warm_up: str | None = None
+    fail_fast: bool = False
 
 
 def run_topology(
@@ -82,7 +85,8 @@ def run_topology(
     """Run a topology to its end, call `after` with it, and return the exit code."""
     topology = topology_to_run(request, environment)
     duration = seconds_of(request.duration, "flag --duration")
-    limits, pace = file_limits(request), _pace(request.start_timeout)
+    limits, pace = file_limits(request), start_pace(request.start_timeout)
+    judging = judging_of(request, topology, duration)
     processes = pack(topology, request.processes, this_machine().cores)
     check_open_files(processes, allow_many_files())
     folder = open_run_folder(
@@ -121,13 +125,7 @@ def run_topology(
         except Interrupted:
             return 130
         _announce(supervisor, folder, environment, stack, console, err)
-        view.open()
-        try:
-            supervisor.run(view, duration)
-        finally:
-            view.close()
-        err.print("Stopping: messages in flight are finished first.", style="dim")
-        result = supervisor.finish(lambda text: err.print(text, style="dim", soft_wrap=True))
+        result = _watch(supervisor, view, duration, open_things.enter_context(LiveJudging(judging, folder)), err)
     for line in deleted_telemetry(request.telemetry):
         err.print(line, style="yellow", soft_wrap=True, markup=False)
     if manifest is not None:
@@ -135,6 +133,31 @@ def run_topology(
     code = conclude(result, topology, folder, request.as_json, outlet, out, err, after)
     folder.release()
     return code
+
+
+def _watch(
+    supervisor: Supervisor, view: View, duration_seconds: float | None, judging: LiveJudging, err: Console
+) -> Result:
+    """Watch the run to its end, stop it, and return the account with its verdicts."""
+    judging.begin(supervisor.topology, supervisor.began_at)
+    view.open()
+    try:
+        supervisor.run(view, duration_seconds, lambda now: judging.is_over(now, supervisor.in_flight))
+    finally:
+        view.close()
+    ended_at = None if supervisor.has_finished else time.monotonic()
+    if judging.given_up is not None:
+        err.print(f"Stopping: {judging.given_up} can't hold any more.", style="bold red", soft_wrap=True, markup=False)
+    err.print("Stopping: messages in flight are finished first.", style="dim")
+    result = supervisor.finish(lambda text: err.print(text, style="dim", soft_wrap=True))
+    return replace(result, verdicts=judging.verdicts(ended_at))
+
+
+def judging_of(request: RunRequest, topology: Topology, duration_seconds: float | None) -> RunJudging | None:
+    """Return how the run is judged; None if it has no thresholds. Raise ConfigurationError if that can't be done."""
+    warm_up_seconds = seconds_of(request.warm_up, "flag --warm-up") or 0.0
+    options = JudgingOptions(warm_up_seconds=warm_up_seconds, fail_fast=request.fail_fast)
+    return make_judging(topology, options, duration_seconds, request.with_truth)
 
 
 def _stack(
@@ -226,7 +249,8 @@ def seconds_of(text: str | None, source: str) -> float | None:
         raise ConfigurationError.of(str(error), source) from None
 
 
-def _pace(start_timeout: str | None) -> StartPace:
+def start_pace(start_timeout: str | None) -> StartPace:
+    """Return the pace at which stages start; None means the default. Raise ConfigurationError if it is invalid."""
     timeout_seconds = seconds_of(start_timeout, "flag --start-timeout")
     return StartPace(
         concurrency=_STARTS_PER_CORE * len(os.sched_getaffinity(0)),

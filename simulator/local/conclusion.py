@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from simulator import __version__
+from simulator.behaviour.verdicts import Verdict, as_dicts
 from simulator.errors import StartError
 from simulator.local.finished import AfterRun, FinishedRun, nothing_after
 from simulator.local.folder import RunFolder, write
 from simulator.local.losses import reported_losses, spans_not_forwarded
 from simulator.local.supervisor import Result
 from simulator.local.terminal import Outlet
+from simulator.local.verdict_table import verdict_table
 from simulator.local.view import ledger_tables
 from simulator.telemetry.run_files import RunFiles, labels, older_log
 from simulator.topology.model import Topology
@@ -40,7 +42,7 @@ def conclude(
 
     `after` is called when all that is in the run's folder, and on standard output, has been written.
     """
-    problems = list(result.ledger.problems)
+    problems = [*result.ledger.problems, *_broken(result.verdicts)]
     report = make_report(result, topology, folder)
     text = json.dumps(report, indent=2) + "\n"
     try:
@@ -53,6 +55,9 @@ def conclude(
     else:
         out.print()
         out.print(ledger_tables(result.ledger, result.latencies, result.whole))
+        if result.verdicts:
+            out.print()
+            out.print(verdict_table(result.verdicts))
     _report_lost_output(outlet, folder, as_json, problems, err)
     if result.ledger.bad_lines:
         _name_bad_lines(topology, folder, result.ledger.bad_lines, err)
@@ -79,6 +84,7 @@ def make_report(result: Result, topology: Topology, files: RunFiles) -> Mapping[
         "latency_seconds": {**result.latencies, **result.operations, "end to end": result.whole.every},
         "request_latency_seconds": result.whole.requests,
         "accepted_work_seconds": result.whole.accepted,
+        "thresholds": as_dicts(result.verdicts),
         "log_lines_dropped": dict(result.log_lines_dropped),
         "log_lines_deleted": dict(result.log_lines_deleted),
         "truth_rows_dropped": dict(result.truth_rows_dropped),
@@ -88,6 +94,13 @@ def make_report(result: Result, topology: Topology, files: RunFiles) -> Mapping[
         "data_points_dropped": dict(result.data_points_dropped),
         "spans_not_passed_on": spans_not_forwarded(files),
     }
+
+
+def _broken(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the thresholds that were not kept."""
+    for verdict in verdicts:
+        if not verdict.kept:
+            yield f"threshold {verdict.threshold}: {verdict.observed_text}"
 
 
 def _report_lost_output(outlet: Outlet, folder: RunFolder, as_json: bool, problems: list[str], err: Console) -> None:

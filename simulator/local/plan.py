@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.behaviour.distributions import ReadSamples
+from simulator.behaviour.thresholds import Threshold, parse_threshold
 from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import unknown_name
 from simulator.topology.changes import Patch, changed, put, read_change
@@ -18,6 +19,7 @@ from simulator.topology.places import Keys
 from simulator.topology.quantities import Seed
 from simulator.topology.sizes import size_problems
 from simulator.topology.targets import operation_names, resolved
+from simulator.topology.thresholds import subject_of
 from simulator.topology.wiring import wiring_problems
 
 STANDARD_INPUT = "-"
@@ -36,6 +38,7 @@ class Overrides:
     on_bad_line: str | None = None
     output: str | None = None
     sets: tuple[str, ...] = ()
+    thresholds: tuple[str, ...] = ()
 
 
 def apply_overrides(topology: Topology, overrides: Overrides, read_samples: ReadSamples) -> Topology:
@@ -48,6 +51,7 @@ def apply_overrides(topology: Topology, overrides: Overrides, read_samples: Read
             put(patches.setdefault(name, {}), keys, value)
         except ValueError as error:
             problems.append(Problem(str(error), f"flag --set {text}"))
+    thresholds = _read_thresholds(overrides.thresholds, topology, problems)
     _override_injectors(topology, overrides, patches, problems)
     _override_terminators(topology, overrides, patches, problems)
     stages = dict(topology.stages)
@@ -62,7 +66,25 @@ def apply_overrides(topology: Topology, overrides: Overrides, read_samples: Read
         problems += [_problem(keys[1:], message) for keys, message in wrong or decision_problems(stages)]
     if problems:
         raise ConfigurationError(problems)
-    return replace(topology, stages=stages, seed=topology.seed if overrides.seed is None else Seed(overrides.seed))
+    return replace(
+        topology,
+        stages=stages,
+        seed=topology.seed if overrides.seed is None else Seed(overrides.seed),
+        thresholds=(*topology.thresholds, *thresholds),
+    )
+
+
+def _read_thresholds(texts: Sequence[str], topology: Topology, problems: list[Problem]) -> list[Threshold]:
+    """Return the thresholds of the command line; report those that are invalid."""
+    known, found = operation_names(topology.stages), []
+    for text in texts:
+        try:
+            threshold = parse_threshold(text)
+            subject_of(threshold, known)
+            found.append(threshold)
+        except ValueError as error:
+            problems.append(Problem(str(error), "flag --threshold"))
+    return found
 
 
 def _problem(keys: Keys, message: str) -> Problem:

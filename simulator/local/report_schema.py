@@ -37,6 +37,7 @@ def report_schema() -> Schema:
         ),
         "request_latency_seconds": _by_name("From end to end, by what requests asked for."),
         "accepted_work_seconds": _by_name("Until accepted work was done, by what had accepted it."),
+        "thresholds": _thresholds(),
         "log_lines_dropped": _counts("Log lines that could not be written, by process."),
         "log_lines_deleted": _counts("Log lines that gave way to later ones, by process."),
         "truth_rows_dropped": _counts("Rows of the truth that could not be written, by process."),
@@ -82,6 +83,33 @@ def _ledger() -> Schema:
         "properties": properties,
         "required": list(properties),
     }
+
+
+def _thresholds() -> Schema:
+    texts = {
+        "threshold": "What must hold, in its notation.",
+        "observed": "What was observed, for people.",
+        "reason": "Why nothing could be judged; empty if something was.",
+        "subject": "The stage or operation; empty for the whole.",
+        "measure": "What is measured.",
+        "statistic": "The percentile, `mean` or `max` of a time; else empty.",
+        "operator": "How it is compared with the bound.",
+        "unit": "The unit of bound and value: seconds, share, count or per second.",
+    }
+    numbers = {
+        "value": "What was observed; of windows, that of the worst. Null if nothing could be judged.",
+        "over_seconds": "The length of its windows; null without windows.",
+        "windows": "The windows that were judged; null without windows.",
+        "broken_windows": "Those of them that broke it.",
+        "first_broken_seconds": "The start of the first of these, since the load began.",
+    }
+    properties: Schema = {name: {"type": "string", "description": text} for name, text in texts.items()}
+    properties |= {name: {"type": ["number", "null"], "description": text} for name, text in numbers.items()}
+    properties["kept"] = {"type": "boolean", "description": "Whether it holds; false also if nothing could be judged."}
+    properties["bound"] = {"type": "number", "description": "The configured bound."}
+    properties["messages"] = {**_COUNT, "description": "The messages that were judged."}
+    one = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "array", "items": one, "description": "The thresholds of the run, and their verdicts."}
 
 
 def _record(record: type[StageLine] | type[CallLine]) -> Schema:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from simulator.behaviour.verdicts import Verdict
 from simulator.errors import StartError
 from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.counted import counts_of
@@ -56,7 +57,7 @@ class Result:
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
     `log_lines_deleted` gave way to later ones; rows of the truth likewise. `spans_dropped` did not reach the console,
     or the collector if there is no console; neither did log records and data points of metrics that were to be
-    exported.
+    exported. `verdicts` are those of its thresholds.
     """
 
     ledger: Ledger
@@ -71,6 +72,7 @@ class Result:
     truth_rows_deleted: Mapping[str, int] = field(default_factory=dict)
     log_records_dropped: Mapping[str, int] = field(default_factory=dict)
     data_points_dropped: Mapping[str, int] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
 
 
 class Supervisor:
@@ -155,8 +157,28 @@ class Supervisor:
         self._close_outputs()
         self._began = time.monotonic()
 
-    def run(self, view: View, duration_seconds: float | None) -> None:
-        """Watch until a stop is requested, the time is up, or every load has finished."""
+    @property
+    def began_at(self) -> float:
+        """Return when every stage was up, and the loads had begun, monotonic."""
+        return self._began
+
+    @property
+    def has_finished(self) -> bool:
+        """Return whether there are finite loads, and all of them have finished."""
+        return self._finished()
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many messages are in the stages that are counted: one is in each of those that it waits for."""
+        return sum(self._in_flight().values())
+
+    def run(
+        self, view: View, duration_seconds: float | None, is_over: Callable[[float], bool] = lambda _: False
+    ) -> None:
+        """Watch until a stop is requested, the time is up, or every load has finished.
+
+        `is_over(now)` is called ten times a second with the monotonic time, and may end it, too.
+        """
         watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
         whole = WholeWindow(self._tallies, request_kinds(self.topology))
         next_show = self._began
@@ -169,7 +191,7 @@ class Supervisor:
                 view.show(self._snapshot(watches, whole, now))
             if duration_seconds is not None and now - self._began >= duration_seconds:
                 break
-            if self._finished():
+            if self._finished() or is_over(now):
                 break
         view.show(self._snapshot(watches, whole, time.monotonic()))
 

@@ -28,6 +28,10 @@ class TruthTail:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
         for file in self._files:
             file.close()
 

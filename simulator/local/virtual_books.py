@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import orjson
 from structlog.typing import FilteringBoundLogger
 
 from simulator.engine.capacity import Capacity
@@ -45,12 +46,22 @@ class Logs(Protocol):
 
 
 class Books:
-    """The tallies and files of every instance; `logs` of None means that nothing is logged."""
+    """The tallies and files of every instance; `logs` of None means that nothing is logged.
 
-    def __init__(self, topology: Topology, clock: Clock, logs: Logs | None = None) -> None:
+    `on_row` is called with each row of the truth, if that is written.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        clock: Clock,
+        logs: Logs | None = None,
+        on_row: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
         self._topology = topology
         self._clock = clock
         self._logs = logs
+        self._on_row = on_row
         self._called: dict[str, list[Node]] = {name: [] for name in topology.stages}
         self._callers: dict[str, list[str]] = {name: [] for name in topology.stages}
         for caller, called in operation_edges(topology.stages):
@@ -73,6 +84,8 @@ class Books:
         lines = None if stage.input is None else _lines(stage.input, stage.max_body_bytes)
 
         write_row = None if self._logs is None else self._logs.truth(name, instance, counts)
+        if write_row is not None and self._on_row is not None:
+            write_row = _heard(write_row, self._on_row)
 
         def sinks(capacity: Capacity) -> list[Sink]:
             made: list[Sink] = [] if logger is None else [LogSink(logger)]
@@ -125,6 +138,16 @@ class _LastHandled(Sink):
     def handled(self, record: StageRecord) -> None:
         """Remember the time."""
         self.at = self._clock.now()
+
+
+def _heard(write: Callable[[bytes], None], on_row: Callable[[dict[str, Any]], None]) -> Callable[[bytes], None]:
+    """Return a function that writes a row and has it read."""
+
+    def write_and_read(line: bytes) -> None:
+        write(line)
+        on_row(orjson.loads(line))
+
+    return write_and_read
 
 
 def _lines(path: str, max_bytes: int) -> Iterator[bytes]:

@@ -6,18 +6,19 @@ import math
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
 from simulator.errors import ConfigurationError
 from simulator.local.collisions import check_files
-from simulator.local.command import RunRequest, file_limits, seconds_of, topology_to_run
+from simulator.local.command import RunRequest, file_limits, judging_of, seconds_of, topology_to_run
 from simulator.local.conclusion import conclude
 from simulator.local.external import modelled_services
 from simulator.local.finished import AfterRun, nothing_after
 from simulator.local.folder import RunFolder, open_run_folder, write
+from simulator.local.judging import RunJudging
 from simulator.local.paused import paused_injectors
 from simulator.local.stop_request import StopRequest
 from simulator.local.supervisor import Result
@@ -70,6 +71,7 @@ def run_virtually(
     if duration_seconds is None and (paused := next(paused_injectors(topology), None)):
         message = f"{paused} is paused: its load.rate is 0, and nothing starts it in virtual time: give --duration"
         raise ConfigurationError.of(message, "flag --virtual")
+    judging = judging_of(request, topology, duration_seconds)
     overhead_seconds = seconds_of(virtual.overhead, "flag --overhead") or 0.0
     start_ns = _start_ns(DEFAULT_START if virtual.start is None else virtual.start)
     limits, level = file_limits(request), _log_level(environment)
@@ -87,8 +89,9 @@ def run_virtually(
     manifest = TruthManifest(folder, topology, is_virtual=True) if request.with_truth else None
     if manifest is not None:
         manifest.begin(start_ns / 1e9)
-    books = Books(topology, kernel, logs)
-    course = _VirtualRun(topology, kernel, VirtualSystem(topology, kernel, books.setup, overhead_seconds), books, stop)
+    books = Books(topology, kernel, logs, None if judging is None else judging.add)
+    system = VirtualSystem(topology, kernel, books.setup, overhead_seconds)
+    course = _VirtualRun(topology, kernel, system, books, stop, judging)
     _announce(topology, folder, err)
     with stop.listening():
         view.open()
@@ -99,6 +102,8 @@ def run_virtually(
             books.close()
             logs.close()
     result = course.result()
+    if judging is not None and judging.given_up is not None:
+        err.print(f"Stopped: {judging.given_up} can't hold any more.", style="bold red", soft_wrap=True, markup=False)
     if manifest is not None:
         manifest.end(kernel.unix_ns() / 1e9, result)
     code = conclude(result, topology, folder, request.as_json, outlet, out, err, after)
@@ -110,27 +115,38 @@ class _VirtualRun:
     """A run in virtual time from its first message to its account."""
 
     def __init__(
-        self, topology: Topology, kernel: Kernel, system: VirtualSystem, books: Books, stop: StopRequest
+        self,
+        topology: Topology,
+        kernel: Kernel,
+        system: VirtualSystem,
+        books: Books,
+        stop: StopRequest,
+        judging: RunJudging | None,
     ) -> None:
         self._topology = topology
         self._kernel = kernel
         self._system = system
         self._books = books
         self._stop = stop
+        self._judging = judging
         self._tallies = books.tallies()
         self._watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
         self._whole = WholeWindow(self._tallies, request_kinds(topology))
         self._began = self._shown = time.monotonic()
         self._step_seconds = _FIRST_STEP_SECONDS
         self._ended_at = 0.0
+        self._has_finished = False
 
     def run(self, view: View, duration_seconds: float | None) -> None:
         """Run the loads to their end, or for so long, and finish what is in flight within its time limit."""
         end = math.inf if duration_seconds is None else duration_seconds
+        if self._judging is not None:
+            self._judging.begin(0.0, self._kernel.unix_ns() / 1e9)
         self._system.start()
-        while not (self._stop.made or self._system.has_ended or self._kernel.now() >= end):
+        while not (self._stop.made or self._system.has_ended or self._kernel.now() >= end or self._is_given_up()):
             self._turn(view, end)
         self._ended_at = self._kernel.now()
+        self._has_finished = self._system.has_ended
         self._system.stop_loads()
         bound = self._ended_at + run_drain_seconds(self._topology)
         while self._system.in_flight and self._kernel.now() < bound:
@@ -139,8 +155,14 @@ class _VirtualRun:
         view.show(self._snapshot())
 
     def result(self) -> Result:
-        """Return the account."""
-        return self._books.result(self._ended_at)
+        """Return the account, with the verdicts."""
+        result = self._books.result(self._ended_at)
+        if self._judging is None:
+            return result
+        return replace(result, verdicts=self._judging.verdicts(None if self._has_finished else self._ended_at))
+
+    def _is_given_up(self) -> bool:
+        return self._judging is not None and self._judging.is_over(self._kernel.now(), self._system.in_flight)
 
     def _turn(self, view: View, until: float) -> None:
         """Run for as much virtual time as takes about a tenth of a second."""

@@ -37,6 +37,13 @@ class DueSeconds:
             self._turn_to(self._clock.unix_ns() // _NS)
         self._missed += 1
 
+    def unstarted(self, count: int) -> None:
+        """Count messages that were due and will not be sent, since the load is stopped."""
+        if not self._second:
+            self._turn_to(self._clock.unix_ns() // _NS)
+        self._due += count
+        self._missed += count
+
     def close(self) -> None:
         """Write the row of the current second."""
         self._turn_to(0)

@@ -51,6 +51,8 @@ class ScheduleWatcher:
             self._metrics.record_unstarted(count)
         if self._logger is not None:
             self._logger.warning("load.behind", missed=count, lag_seconds=oldest_lag_seconds)
+        if self._seconds is not None:
+            self._seconds.unstarted(count)
         self._count(tallies.DUE, count)
         self._count(tallies.MISSED, count)
 

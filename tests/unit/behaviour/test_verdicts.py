@@ -25,7 +25,6 @@ def visit(seconds=0.0, at=0.0, **others):
         "at": at,
         "succeeded": True,
         "rejected": False,
-        "missed": False,
         "duration_seconds": seconds,
         "end_to_end_seconds": seconds,
     }
@@ -102,7 +101,7 @@ def test_without_an_end_only_a_count_can_be_given_up():
     made = judge("p99 < 300ms", "errors < 1%", "missed = 0")
     made.add(visit(1.0, succeeded=False))
     assert made.broken_for_good(0.0, 0) is None
-    made.add(visit(1.0, succeeded=False, missed=True))
+    made.add_due(0.0, 2, 1)
     assert str(made.broken_for_good(0.0, 0)) == "missed = 0"
 
 
@@ -111,9 +110,12 @@ def test_without_an_end_only_a_count_can_be_given_up():
     [("errors < 5%", 0.04), ("missed = 0", 1), ("missed < 2%", 0.01), ("rate > 9/s", 9.6)],
 )
 def test_shares_counts_and_rates(text, observed):
-    """Of 100 messages at 10/s four fail, one of them because it was missed."""
-    visits = [visit(at=0.1 * n, succeeded=n % 25 != 0, missed=n == 50) for n in range(1, 101)]
-    assert only(text, visits).observed == pytest.approx(observed)
+    """Of 100 messages at 10/s four fail, and one is not sent in time."""
+    made = judge(text)
+    for n in range(1, 101):
+        made.add(visit(at=0.1 * n, succeeded=n % 25 != 0))
+        made.add_due(0.1 * n, 1, int(n == 50))
+    assert made.verdicts(None)[0].observed == pytest.approx(observed)
 
 
 def test_what_fails_has_no_duration():
