@@ -18,7 +18,10 @@ from simulator.commands.program import CONFIG, PIPELINE, Program
 from simulator.errors import ConfigurationError, StartError
 from simulator.grants import complain_of_machine, open_standard_streams
 
-COMMANDS = ("check", "console", "find-capacity", "fork-server", "generate", "render", "run", "schema", "set", "stage")
+COMMANDS = (
+    *("check", "console", "find-capacity", "fork-server", "generate", "render", "run", "schema", "set", "stage"),
+    "verify",
+)
 
 
 def main(arguments: Sequence[str], program: Program) -> int:

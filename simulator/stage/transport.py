@@ -163,7 +163,8 @@ class LeanAdapter(BaseAdapter):
         reply = kind(report, has_body=request.method != "HEAD")
         try:
             connection.exchange(message, reply, timeout_seconds)
-        except TimeoutError as error:
+        except (TimeoutError, TooSlow) as error:
+            # Both limits are the same, and whichever comes first, the span of the request must have an error.
             connection.read_arrived(reply)
             connection.close()
             raise requests.ReadTimeout(error) from None

@@ -1,38 +1,47 @@
-"""`verify --backend`: judge what backends hold of a run, print it, and return the exit code."""
+"""`verify` with backends: judge what they hold of a run, print it, and return the exit code."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import orjson
 
+from simulator.local.command import RunRequest, run_topology
+from simulator.local.finished import FinishedRun
+from simulator.proof.after_run import after_run
 from simulator.proof.backends.judgement import BackendJudge, Backends, settled
 from simulator.proof.backends.shown import verdict_lines, verdicts_json
 from simulator.proof.truth.reading import open_truth
+
+_RAN = (0, 1)  # the exit codes of a run to its end
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendRequest:
     """What the command line asked for. `settle_seconds` is how long after its end a run may take to arrive."""
 
-    run: Path
     backends: Backends
     settle_seconds: float
     as_json: bool = False
 
 
 def verify_backends(
-    request: BackendRequest, now: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
+    run_folder: Path,
+    request: BackendRequest,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Judge the backends and print the verdict; 0 if all is well, 1 with findings.
+    """Judge the backends by the truth of a run, print the verdict, and return 0 if all is well, 1 with findings.
 
     Raise TruthError or BackendError if the truth or a backend can't be read.
     """
-    with open_truth(request.run) as truth:
+    with open_truth(run_folder) as truth:
         judge = BackendJudge(truth)
         until = (truth.manifest.ended_unix_seconds or 0.0) + request.settle_seconds
     verdicts = settled(lambda: judge.verdicts(request.backends), until, now, sleep)
@@ -42,3 +51,20 @@ def verify_backends(
         for line in verdict_lines(verdicts):
             click.echo(line)
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
+
+
+def run_and_judge(
+    run: RunRequest, request: BackendRequest, program: Sequence[str], environment: Mapping[str, str]
+) -> int:
+    """Run a topology, whose account goes to standard error, and then judge the backends."""
+    folders: list[Path] = []
+
+    def after(finished: FinishedRun, show: Callable[[str], None]) -> Sequence[str]:
+        folders.append(finished.files.path)
+        return after_run(finished, show)
+
+    with contextlib.redirect_stdout(sys.stderr):
+        code = run_topology(run, program, environment, after)
+    if code not in _RAN or not folders:
+        return code
+    return max(code, verify_backends(folders[0], request))

@@ -9,7 +9,7 @@ _MAX_EXAMPLES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class BackendFinding:
     """Something that is wrong: `count` of `total` things, what that means, and examples.
 
     `name` is one of a closed set, for programs that read it. `total` of 0 means that there is no whole.
@@ -28,7 +28,7 @@ class BackendCheck:
 
     name: str
     kept: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[BackendFinding, ...] = ()
 
     @property
     def is_kept(self) -> bool:

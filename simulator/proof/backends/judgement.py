@@ -13,11 +13,11 @@ from simulator.proof.backends.expectation.log_lines import expected_lines
 from simulator.proof.backends.expectation.records import ExpectedCount, ExpectedLine, ExpectedTrace
 from simulator.proof.backends.expectation.tables import read_rows
 from simulator.proof.backends.expectation.traces import clock_offsets, expected_traces
-from simulator.proof.backends.findings import BackendCheck, BackendVerdict, Finding
+from simulator.proof.backends.findings import BackendCheck, BackendFinding, BackendVerdict
 from simulator.proof.backends.held import Held, HeldSpan
 from simulator.proof.backends.judging.alterations import judge_alterations
 from simulator.proof.backends.judging.clocks import judge_clocks
-from simulator.proof.backends.judging.counts import judge_counts, judge_samples
+from simulator.proof.backends.judging.counts import judge_counts, sample_remarks
 from simulator.proof.backends.judging.lines import judge_lines
 from simulator.proof.backends.judging.presence import judge_presence
 from simulator.proof.backends.matching import match_trace
@@ -95,7 +95,8 @@ class BackendJudge:
             checks += found
             remarks += remark
         if Signal.METRICS in held.signals:
-            checks += [judge_counts(self._counts, held.counts, self._last), judge_samples(held.counts)]
+            checks.append(judge_counts(self._counts, held.counts, self._last))
+            remarks += sample_remarks(held.counts)
         if Signal.LOGS in held.signals:
             checks += judge_lines(self._lines, held.lines, self._messages)
             others = sum(bool(line.message_id) and line.message_id not in self._messages for line in held.lines)
@@ -161,7 +162,7 @@ def _readable(held: Held) -> Iterable[BackendCheck]:
     found = {what: count for what, count in held.unreadable.items() if count}
     if found:
         findings = tuple(
-            Finding(
+            BackendFinding(
                 name="unreadable",
                 count=count,
                 meaning=f"{count:,} {what} can't be read: cut off, or not what they should be",

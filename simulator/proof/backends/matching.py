@@ -1,4 +1,4 @@
-"""Finding, in what a backend holds of a trace, each span that it must hold.
+"""BackendFinding, in what a backend holds of a trace, each span that it must hold.
 
 The truth has the id of the span of each visit. The ids of the other spans follow from their parents, which leaves a few
 spans to choose from; what they are called and say decides, so that a span is found even if some of that was changed.

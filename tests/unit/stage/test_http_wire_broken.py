@@ -13,8 +13,10 @@ import threading
 import time
 
 import pytest
+import requests
 
 from simulator.engine.runtime import TooSlow
+from simulator.stage.connection import Connection
 from simulator.stage.transport import LeanAdapter
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.settings import Downstream
@@ -110,6 +112,20 @@ def test_an_answer_that_drips(serve):
         assert (attempt.outcome, attempt.code, attempt.error) == (CallOutcome.TIMEOUT, None, "no answer within 0.3 s")
         assert BRIEF_SECONDS <= attempt.duration_seconds < 5
         assert gone.wait(20)  # the connection is given up, not left to drip on
+
+
+@pytest.mark.parametrize("limit", [TimeoutError, TooSlow])
+def test_both_limits_are_an_error_of_the_request(monkeypatch, serve, limit):
+    """The socket's and the call's are the same time; the span of the request has its error whichever comes first."""
+
+    def exchange(*_):
+        raise limit
+
+    monkeypatch.setattr(Connection, "exchange", exchange)
+    with serve(answering(OK)) as server, contextlib.closing(LeanAdapter(4)) as adapter:
+        request = requests.Request("POST", server.downstream().urls[0], data=b"{}").prepare()
+        with pytest.raises(requests.ReadTimeout):
+            adapter.send(request, timeout=(1, 1))
 
 
 @pytest.mark.parametrize("whose", ["the call", "the connection"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from simulator.proof.backends.expectation.records import ExpectedCount
-from simulator.proof.backends.expectation.tables import Row, TruthRows
+from simulator.proof.backends.expectation.tables import Row, TruthRows, is_told
 from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.catalogue.metric_records import Metric, MetricKind
 
@@ -43,7 +43,7 @@ def _events(rows: TruthRows) -> Iterator[tuple[Metric, Mapping[str, str], int]]:
     for visit in rows.visits:
         yield from _of_a_visit(visit)
     for calls in rows.calls.values():
-        for call in calls:
+        for call in filter(is_told, calls):
             labels = {"stage": call["stage"], "downstream": call["downstream"], "outcome": call["outcome"]}
             yield catalogue.CALL_DURATION, labels | _operation("downstream_operation", call), 1
     for attempts in rows.attempts.values():

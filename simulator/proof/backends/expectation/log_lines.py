@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.proof.backends.expectation.records import ExpectedLine
 from simulator.proof.backends.expectation.spans import read_object
-from simulator.proof.backends.expectation.tables import Row, TruthRows, key_of
+from simulator.proof.backends.expectation.tables import Row, TruthRows, is_told, key_of
 from simulator.telemetry.catalogue import events
 
 
@@ -25,7 +25,7 @@ def expected_lines(rows: TruthRows) -> Iterator[ExpectedLine]:
                 keys = {"downstream": attempt["downstream"], "outcome": attempt["outcome"], "code": attempt["code"]}
                 yield _line(visit, events.ATTEMPT_FAILED.name, ended, keys | {"attempt": attempt["number"]})
         made = Counter(attempt["position"] for attempt in rows.attempts.get(key_of(visit), ()))
-        for call in rows.calls.get(key_of(visit), ()):
+        for call in filter(is_told, rows.calls.get(key_of(visit), ())):
             keys = {"downstream": call["downstream"], "outcome": call["outcome"], "code": call["code"]}
             keys |= {"attempts": made[call["position"]], "duration_seconds": round(call["duration_seconds"], 6)}
             yield _line(visit, events.MESSAGE_SENT.name, ended, keys)
@@ -39,6 +39,7 @@ def _line(visit: Row, event: str, at_unix_ns: int, keys: Mapping[str, Any]) -> E
         event=event,
         message_id=visit["message_id"],
         span_id=visit["span_id"],
+        since_unix_ns=visit["received_unix_ns"],
         at_unix_ns=at_unix_ns,
         keys={**_ids(visit), **named, **keys},
     )

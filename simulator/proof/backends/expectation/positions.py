@@ -1,4 +1,4 @@
-"""Finding a step of an operation by its position, as the truth of a run names it: "1.parallel.2", "0#3"."""
+"""BackendFinding a step of an operation by its position, as the truth of a run names it: "1.parallel.2", "0#3"."""
 
 from __future__ import annotations
 

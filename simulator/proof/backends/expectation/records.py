@@ -83,12 +83,13 @@ class ExpectedTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedLine:
-    """A line that must be in the logs, of `at_unix_ns`; `keys` are those whose values the truth has."""
+    """A line that must be in the logs, from between two times; `keys` are those whose values the truth has."""
 
     stage: str
     event: str
     message_id: str
     span_id: str
+    since_unix_ns: int
     at_unix_ns: int
     keys: Mapping[str, Any] = field(default_factory=dict)
 

@@ -165,7 +165,11 @@ class VisitSpans:
 
     def _call(self, visit: Row, made: Row, attempts: int) -> ExpectedSpan:
         name, attributes = self._names.call(made["downstream"], made["operation"])
-        attributes |= {"simulator.call.outcome": made["outcome"], "simulator.call.attempts": attempts}
+        is_broken_off = made["outcome"] == CallOutcome.ABANDONED
+        if is_broken_off:  # the stage was stopped before it could say anything about the call
+            attributes = {}
+        else:
+            attributes |= {"simulator.call.outcome": made["outcome"], "simulator.call.attempts": attempts}
         return ExpectedSpan(
             part=SpanPart.CALL,
             stage=visit["stage"],
@@ -173,7 +177,7 @@ class VisitSpans:
             kind=INTERNAL,
             parent_id=visit["span_id"],
             attributes=attributes,
-            is_error=made["outcome"] != CallOutcome.OK,
+            is_error=made["outcome"] != CallOutcome.OK and not is_broken_off,
         )
 
     def _attempt(self, visit: Row, attempt: Row, within: int | None) -> ExpectedSpan:
@@ -186,7 +190,8 @@ class VisitSpans:
         else:
             attributes |= {} if code is None else {"http.response.status_code": code}
             attributes |= {"http.request.resend_count": attempt["number"] - 1} if attempt["number"] > 1 else {}
-            is_error = code is None or code >= _CLIENT_ERROR
+            # An attempt that was abandoned for another one has not failed.
+            is_error = code >= _CLIENT_ERROR if code is not None else attempt["outcome"] != CallOutcome.ABANDONED
         return ExpectedSpan(
             part=SpanPart.CLIENT,
             stage=visit["stage"],

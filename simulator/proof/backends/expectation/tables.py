@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simulator.telemetry.record import CallOutcome
 from simulator.topology.model import Topology
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ class TruthRows:
     step_delays: Mapping[VisitKey, list[Row]]
     fault_times: Mapping[VisitKey, list[Row]]
     due: Mapping[str, tuple[int, int]]
+
+
+def is_told(call: Row) -> bool:
+    """Return whether logs and metrics have a call: one that was broken off when its stage stopped has only spans."""
+    told: bool = call["outcome"] != CallOutcome.ABANDONED
+    return told
 
 
 def key_of(row: Row) -> VisitKey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from simulator.proof.backends.findings import BackendCheck, Finding, of_each, share, some
+from simulator.proof.backends.findings import BackendCheck, BackendFinding, of_each, share, some
 from simulator.proof.backends.held import HeldSpan
 from simulator.proof.backends.judging.attributes import Bearer, judge_attributes
 from simulator.proof.backends.matching import MatchedTrace, SpanPair
@@ -27,7 +27,7 @@ def judge_alterations(traces: Sequence[MatchedTrace], stages: Collection[str]) -
 def _copies_check(traces: Sequence[MatchedTrace], pairs: Sequence[SpanPair], stages: Collection[str]) -> BackendCheck:
     copies = [span for trace in traces for span in trace.copies]
     extra = [span for trace in traces for span in trace.extra if span.service in stages]
-    findings: list[Finding] = []
+    findings: list[BackendFinding] = []
     if copies:
         findings.append(_surplus("spans doubled", "are there more than once, under the same id", copies))
     if extra:
@@ -35,9 +35,9 @@ def _copies_check(traces: Sequence[MatchedTrace], pairs: Sequence[SpanPair], sta
     return BackendCheck(name="copies", kept=f"each of {len(pairs):,} spans is there once", findings=tuple(findings))
 
 
-def _surplus(name: str, meaning: str, spans: Sequence[HeldSpan]) -> Finding:
+def _surplus(name: str, meaning: str, spans: Sequence[HeldSpan]) -> BackendFinding:
     services = Counter(span.service or "no service" for span in spans)
-    return Finding(
+    return BackendFinding(
         name=name,
         count=len(spans),
         meaning=f"{len(spans):,} spans {meaning}: {of_each(list(services.items()))}",
@@ -49,11 +49,11 @@ def _check(
     name: str, pairs: Sequence[SpanPair], finding: str, differs: Callable[[SpanPair, HeldSpan], str]
 ) -> BackendCheck:
     found = [(pair, text) for pair in pairs if pair.held is not None and (text := differs(pair, pair.held))]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[BackendFinding, ...] = ()
     if found:
         texts = Counter(text for _, text in found)
         findings = (
-            Finding(
+            BackendFinding(
                 name=finding,
                 count=len(found),
                 total=len(pairs),

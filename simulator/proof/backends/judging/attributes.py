@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.proof.backends.expectation.records import ANY_VALUE
-from simulator.proof.backends.findings import Finding, of_each, share, some
+from simulator.proof.backends.findings import BackendFinding, of_each, share, some
 from simulator.telemetry.catalogue.attributes import ATTRIBUTES
 from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 
@@ -35,7 +35,7 @@ class _Deviation:
     changed: list[Bearer] = field(default_factory=list)
 
 
-def judge_attributes(bearers: Iterable[Bearer], what: str) -> tuple[list[Finding], int]:
+def judge_attributes(bearers: Iterable[Bearer], what: str) -> tuple[list[BackendFinding], int]:
     """Return what is wrong with attributes, each named once for all stages, and how many were compared.
 
     `what` is what has them: span or line.
@@ -49,7 +49,7 @@ def judge_attributes(bearers: Iterable[Bearer], what: str) -> tuple[list[Finding
                 deviations[name].missing.append(bearer)
             elif not is_same(value, bearer.held[name]):
                 deviations[name].changed.append(bearer)
-    findings: list[Finding] = []
+    findings: list[BackendFinding] = []
     for name, deviation in sorted(deviations.items()):
         if deviation.missing:
             findings.append(_missing(name, deviation.missing, totals[name], what))
@@ -71,7 +71,7 @@ def is_same(expected: Any, held: Any) -> bool:
     return bool(expected == held)
 
 
-def _missing(name: str, missing: list[Bearer], total: int, what: str) -> Finding:
+def _missing(name: str, missing: list[Bearer], total: int, what: str) -> BackendFinding:
     other = _other_name(name, missing)
     where = of_each(list(Counter(bearer.stage for bearer in missing).items()))
     if other:
@@ -81,14 +81,14 @@ def _missing(name: str, missing: list[Bearer], total: int, what: str) -> Finding
         )
     else:
         kind, meaning = "attribute dropped", f"{name} is missing in {share(len(missing), total)} {what}s: {where}"
-    return Finding(
+    return BackendFinding(
         name=kind, count=len(missing), total=total, meaning=meaning, examples=some(one.shown for one in missing)
     )
 
 
-def _changed(name: str, changed: list[Bearer], total: int) -> Finding:
+def _changed(name: str, changed: list[Bearer], total: int) -> BackendFinding:
     where = of_each(list(Counter(bearer.stage for bearer in changed).items()))
-    return Finding(
+    return BackendFinding(
         name="attribute changed",
         count=len(changed),
         total=total,

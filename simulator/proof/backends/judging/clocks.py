@@ -6,7 +6,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from simulator.proof.backends.findings import BackendCheck, Finding, share, some
+from simulator.proof.backends.expectation.records import SpanPart
+from simulator.proof.backends.findings import BackendCheck, BackendFinding, share, some
 from simulator.proof.backends.matching import SpanPair
 
 # Backends keep times in units of up to a millisecond.
@@ -22,7 +23,7 @@ def judge_clocks(pairs: Sequence[SpanPair], offsets: Mapping[str, float]) -> Bac
     for pair in pairs:
         if pair.held is not None:
             by_service[pair.expected.stage].append(pair)
-    findings: list[Finding] = []
+    findings: list[BackendFinding] = []
     for service, found in sorted(by_service.items()):
         offset_ns = round(offsets.get(service, 0.0) * 1e9)
         offset_ns = offset_ns if abs(offset_ns) > _LOOSE_NS else 0
@@ -62,13 +63,15 @@ def _is_moved(pair: SpanPair, shift_ns: int) -> bool:
         return True
     # Where the truth has no time of its own, a span is within its visit.
     is_early = expected.start_unix_ns is None and start < visit.start_unix_ns - _LOOSE_NS
-    is_late = expected.end_unix_ns is None and end > visit.end_unix_ns + _LOOSE_NS
+    # The span of a request that was accepted ends when the answer has left, and the work may be done by then.
+    must_be_within = expected.end_unix_ns is None and expected.part is not SpanPart.SERVER
+    is_late = must_be_within and end > visit.end_unix_ns + _LOOSE_NS
     return is_early or is_late or start > end
 
 
-def _skew(service: str, shift_ns: int, count: int) -> Finding:
+def _skew(service: str, shift_ns: int, count: int) -> BackendFinding:
     seconds = shift_ns / 1e9
-    return Finding(
+    return BackendFinding(
         name="clock skew",
         count=count,
         total=count,
@@ -76,8 +79,8 @@ def _skew(service: str, shift_ns: int, count: int) -> Finding:
     )
 
 
-def _moved(service: str, moved: Sequence[SpanPair], total: int) -> Finding:
-    return Finding(
+def _moved(service: str, moved: Sequence[SpanPair], total: int) -> BackendFinding:
+    return BackendFinding(
         name="times moved",
         count=len(moved),
         total=total,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from simulator.proof.backends.expectation.counts import COMPARED
 from simulator.proof.backends.expectation.records import ExpectedCount
-from simulator.proof.backends.findings import BackendCheck, Finding, some
+from simulator.proof.backends.findings import BackendCheck, BackendFinding, some
 from simulator.proof.backends.held import HeldCount
 from simulator.proof.backends.judging.gaps import clock
 
@@ -50,23 +50,14 @@ def judge_counts(expected: Sequence[ExpectedCount], held: Sequence[HeldCount], e
     return BackendCheck(name="counts", kept=f"{counted} series have the counts of the run", findings=tuple(findings))
 
 
-def judge_samples(held: Sequence[HeldCount]) -> BackendCheck:
-    """Return the check that no series has a gap between its samples."""
+def sample_remarks(held: Sequence[HeldCount]) -> list[str]:
+    """Return remarks on gaps between samples, which lose no counts, but what happened in between."""
     gaps = [one for one in held if one.interval_seconds and one.gap_seconds >= _GAP_FACTOR * one.interval_seconds]
-    findings: tuple[Finding, ...] = ()
-    if gaps:
-        worst = max(gaps, key=lambda one: one.gap_seconds)
-        findings = (
-            Finding(
-                name="samples missing",
-                count=len(gaps),
-                total=len(held),
-                meaning=f"{len(gaps)} of {len(held)} series have no sample for up to {worst.gap_seconds:.1f} s, "
-                f"where they usually have one every {worst.interval_seconds:.1f} s",
-                examples=some(_shown(_key(one.name, one.labels)) for one in gaps),
-            ),
-        )
-    return BackendCheck(name="samples", kept=f"no gap in {len(held)} series", findings=findings)
+    if not gaps:
+        return []
+    worst = max(gaps, key=lambda one: one.gap_seconds)
+    usual = f"where they usually have one every {worst.interval_seconds:.1f} s"
+    return [f"{len(gaps)} of {len(held)} series have no sample for up to {worst.gap_seconds:.1f} s, {usual}"]
 
 
 def _key(name: str, labels: Mapping[str, str]) -> _Key:
@@ -78,12 +69,12 @@ def _shown(key: _Key) -> str:
     return f"{name}{{{', '.join(f'{label}={value}' for label, value in labels)}}}"
 
 
-def _finding(name: str, entries: Sequence[tuple[str, int, int]], meaning: str) -> list[Finding]:
+def _finding(name: str, entries: Sequence[tuple[str, int, int]], meaning: str) -> list[BackendFinding]:
     if not entries:
         return []
     off = sum(abs(count - there) for _, count, there in entries)
     return [
-        Finding(
+        BackendFinding(
             name=name,
             count=len(entries),
             meaning=f"{len(entries)} series {meaning}: {off:,} counts",

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 _MIN_SECONDS = 0.5
 _MIN_MISSING = 5
+# What is sent waits so long for more, and a batch that is lost may have what is older than some that arrived.
+_BATCH_NS = 10**9
 # How likely a run of missing ones may be by chance if what is missing is spread evenly.
 _MAX_CHANCE = 1e-6
 
@@ -44,9 +46,10 @@ class Gap:
         """Return how long it is."""
         return (self.end_unix_ns - self.start_unix_ns) / 1e9
 
-    def has(self, service: str, at_unix_ns: int) -> bool:
-        """Return whether something of a service falls into it."""
-        return service in self.services and self.start_unix_ns <= at_unix_ns <= self.end_unix_ns
+    def has(self, service: str, begin_unix_ns: int, end_unix_ns: int) -> bool:
+        """Return whether something of a service that was sent between two times may have been sent in it."""
+        begins_before = begin_unix_ns <= self.end_unix_ns + _BATCH_NS
+        return service in self.services and begins_before and self.start_unix_ns - _BATCH_NS <= end_unix_ns
 
     def shown(self) -> str:
         """Return from when to when."""

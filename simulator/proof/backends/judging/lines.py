@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from simulator.proof.backends.expectation.records import ExpectedLine
-from simulator.proof.backends.findings import BackendCheck, Finding, of_each, share, some
+from simulator.proof.backends.findings import BackendCheck, BackendFinding, of_each, share, some
 from simulator.proof.backends.held import HeldLine
 from simulator.proof.backends.judging.attributes import Bearer, judge_attributes
 from simulator.proof.backends.judging.gaps import Timed, find_gaps
@@ -96,16 +96,18 @@ def _presence_check(pairs: Sequence[LinePair]) -> BackendCheck:
             Timed(pair.expected.at_unix_ns, pair.held is not None, pair.expected.message_id)
         )
     gaps = find_gaps(timed)
-    findings: list[Finding] = []
+    findings: list[BackendFinding] = []
     for gap in gaps:
-        inside = [line for line in missing if gap.has(line.stage, line.at_unix_ns)]
+        inside = [line for line in missing if gap.has(line.stage, line.since_unix_ns, line.at_unix_ns)]
         meaning = f"no line is there {gap.shown()}, of {', '.join(gap.services)}: what took them was down"
-        findings.append(Finding(name="gap in time", count=len(inside), meaning=meaning))
-    left = [line for line in missing if not any(gap.has(line.stage, line.at_unix_ns) for gap in gaps)]
+        findings.append(BackendFinding(name="gap in time", count=len(inside), meaning=meaning))
+    left = [
+        line for line in missing if not any(gap.has(line.stage, line.since_unix_ns, line.at_unix_ns) for gap in gaps)
+    ]
     if left:
         kinds = Counter(f"{line.stage} {line.event}" for line in left)
         findings.append(
-            Finding(
+            BackendFinding(
                 name="lines missing",
                 count=len(left),
                 total=len(pairs),
@@ -117,11 +119,11 @@ def _presence_check(pairs: Sequence[LinePair]) -> BackendCheck:
 
 
 def _copies_check(rest: Sequence[HeldLine], there: int) -> BackendCheck:
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[BackendFinding, ...] = ()
     if rest:
         kinds = Counter(f"{line.stage} {line.event}" for line in rest)
         findings = (
-            Finding(
+            BackendFinding(
                 name="lines doubled",
                 count=len(rest),
                 meaning=f"{len(rest):,} are there more often than they were written: {of_each(list(kinds.items()))}",

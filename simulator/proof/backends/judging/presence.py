@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from simulator.proof.backends.findings import BackendCheck, Finding, of_each, share, some
+from simulator.proof.backends.findings import BackendCheck, BackendFinding, of_each, share, some
 from simulator.proof.backends.judging.gaps import Gap, Timed, find_gaps
 from simulator.proof.backends.judging.sampling import judge_sampling
 from simulator.proof.backends.matching import MatchedTrace, SpanPair
@@ -38,11 +38,6 @@ def judge_presence(traces: Sequence[MatchedTrace], rules: SamplingRules | None) 
     return checks
 
 
-def span_time(pair: SpanPair) -> int:
-    """Return when a span ends, in nanoseconds since 1970; that of its visit if the truth does not have its own."""
-    return pair.expected.end_unix_ns or pair.visit.end_unix_ns
-
-
 def _absences(traces: Sequence[MatchedTrace]) -> Absences:
     timed: defaultdict[str, list[Timed]] = defaultdict(list)
     # Of a trace that is missing altogether, no single service is.
@@ -51,7 +46,7 @@ def _absences(traces: Sequence[MatchedTrace]) -> Absences:
         is_there = not trace.is_missing
         for pair in trace.pairs:
             service = pair.expected.stage
-            timed[service].append(Timed(span_time(pair), pair.held is not None, trace.expected.trace_id))
+            timed[service].append(Timed(pair.visit.end_unix_ns, pair.held is not None, trace.expected.trace_id))
             if is_there:
                 seen[service] += pair.held is not None
     services = tuple(service for service, count in seen.items() if not count)
@@ -59,20 +54,20 @@ def _absences(traces: Sequence[MatchedTrace]) -> Absences:
 
 
 def _in_a_gap(absences: Absences) -> Callable[[SpanPair], bool]:
-    return lambda pair: any(gap.has(pair.expected.stage, span_time(pair)) for gap in absences.gaps)
+    return lambda pair: any(_is_in(pair, gap) for gap in absences.gaps)
+
+
+def _is_in(pair: SpanPair, gap: Gap) -> bool:
+    """Return whether a span is in a gap: those of a visit are sent as they end, or together when it has ended."""
+    return gap.has(pair.expected.stage, pair.visit.start_unix_ns, pair.visit.end_unix_ns)
 
 
 def _gap_check(traces: Sequence[MatchedTrace], absences: Absences) -> BackendCheck:
     findings = []
     for gap in absences.gaps:
-        missing = [
-            pair
-            for trace in traces
-            for pair in trace.pairs
-            if pair.held is None and gap.has(pair.expected.stage, span_time(pair))
-        ]
+        missing = [pair for trace in traces for pair in trace.pairs if pair.held is None and _is_in(pair, gap)]
         findings.append(
-            Finding(
+            BackendFinding(
                 name="gap in time",
                 count=len(missing),
                 meaning=f"no span is there {gap.shown()}, of {', '.join(gap.services)}: what took them was down",
@@ -85,7 +80,7 @@ def _gap_check(traces: Sequence[MatchedTrace], absences: Absences) -> BackendChe
 def _service_check(traces: Sequence[MatchedTrace], absences: Absences) -> BackendCheck:
     counts = Counter(pair.expected.stage for trace in traces for pair in trace.pairs)
     findings = tuple(
-        Finding(
+        BackendFinding(
             name="service missing",
             count=counts[service],
             total=counts[service],
@@ -98,10 +93,10 @@ def _service_check(traces: Sequence[MatchedTrace], absences: Absences) -> Backen
 
 def _traces_check(missing: Sequence[MatchedTrace], traces: Sequence[MatchedTrace], total: int) -> BackendCheck:
     """`total` is the number of traces that no gap explains."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[BackendFinding, ...] = ()
     if missing:
         findings = (
-            Finding(
+            BackendFinding(
                 name="traces missing",
                 count=len(missing),
                 total=total,
@@ -144,11 +139,11 @@ def _whole_check(
     ]
     spans = sum(pair.held is not None for trace in there for pair in trace.pairs)
     is_explained = any(pair.held is None for trace in there for pair in trace.pairs)
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[BackendFinding, ...] = ()
     if broken:
         kinds = Counter(f"{pair.expected.stage} {pair.expected.part}" for _, missing in broken for pair in missing)
         findings = (
-            Finding(
+            BackendFinding(
                 name="traces incomplete",
                 count=len(broken),
                 total=len(there),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.proof.backends.findings import BackendCheck, Finding, share, some
+from simulator.proof.backends.findings import BackendCheck, BackendFinding, share, some
 from simulator.proof.backends.matching import MatchedTrace
 from simulator.proof.backends.sampling_rules import SamplingRules
 
@@ -26,12 +26,12 @@ def judge_sampling(traces: Sequence[MatchedTrace], rules: SamplingRules) -> Back
     return BackendCheck(name="sampling", kept=text, findings=findings)
 
 
-def _ruled_findings(ruled: Sequence[MatchedTrace], rules: SamplingRules) -> tuple[Finding, ...]:
+def _ruled_findings(ruled: Sequence[MatchedTrace], rules: SamplingRules) -> tuple[BackendFinding, ...]:
     missing = [trace for trace in ruled if trace.is_missing]
     if not missing:
         return ()
     return (
-        Finding(
+        BackendFinding(
             name="kept traces missing",
             count=len(missing),
             total=len(ruled),
@@ -45,7 +45,7 @@ def _ruled_findings(ruled: Sequence[MatchedTrace], rules: SamplingRules) -> tupl
     )
 
 
-def _share_findings(kept: int, total: int, ratio: float) -> tuple[Finding, ...]:
+def _share_findings(kept: int, total: int, ratio: float) -> tuple[BackendFinding, ...]:
     from simulator.proof.statistics.shares import share_p_value  # noqa: PLC0415 - it imports scipy
 
     if not total or (ratio in (0.0, 1.0) and kept == total * ratio):
@@ -55,7 +55,7 @@ def _share_findings(kept: int, total: int, ratio: float) -> tuple[Finding, ...]:
     if p_value >= _ALPHA:
         return ()
     return (
-        Finding(
+        BackendFinding(
             name="sampling share",
             count=kept,
             total=total,

@@ -1,4 +1,4 @@
-"""Finding the call that a position of the truth names."""
+"""BackendFinding the call that a position of the truth names."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.proof.backends.expectation.records import ExpectedCount
 from simulator.proof.backends.held import HeldCount
-from simulator.proof.backends.judging.counts import judge_counts, judge_samples
+from simulator.proof.backends.judging.counts import judge_counts, sample_remarks
 
 NAME = "simulator_messages_total"
 END = 1000.0
@@ -53,12 +53,12 @@ def test_a_last_scrape_before_the_end_is_said():
     assert "before the end" not in judge_counts([expected(10)], [held(8)], END).findings[0].meaning
 
 
-def test_a_gap_between_samples_is_found_where_it_is_three_times_as_long_as_usual():
+def test_a_gap_between_samples_is_remarked_where_it_is_three_times_as_long_as_usual():
     """A single late scrape is none."""
 
     def with_gap(seconds):
         return HeldCount(name=NAME, labels={}, source="", count=1, gap_seconds=seconds, interval_seconds=1.0)
 
-    assert judge_samples([with_gap(2.5)]).is_kept
-    [found] = judge_samples([with_gap(4.0)]).findings
-    assert found.name == "samples missing" and "for up to 4.0 s" in found.meaning
+    assert sample_remarks([with_gap(2.5)]) == []
+    [found] = sample_remarks([with_gap(4.0)])
+    assert found == "1 of 1 series have no sample for up to 4.0 s, where they usually have one every 1.0 s"

@@ -19,7 +19,9 @@ def test_three_seconds_without_anything_are_a_gap():
     assert (gap.start_unix_ns, gap.end_unix_ns) == (99 * SECOND // 50 + 1, 260 * SECOND // 50 - 1)
     assert gap.services == ("a", "b")
     assert gap.shown() == "for 3.2 s from 00:00:01.980 to 00:00:05.200"
-    assert gap.has("a", 3 * SECOND) and not gap.has("a", SECOND) and not gap.has("c", 3 * SECOND)
+    assert (
+        gap.has("a", SECOND, 3 * SECOND) and not gap.has("a", 0, SECOND // 2) and not gap.has("c", SECOND, 3 * SECOND)
+    )
 
 
 def test_half_the_run_is_a_gap_that_does_not_end():
