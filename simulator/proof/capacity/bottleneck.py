@@ -20,6 +20,8 @@ _BUSY = 0.95  # of all workers
 _MIN_SHARE = 0.001  # of visits refused, or of calls not made, below which they are no reason
 _LONG_WAITS = 0.05  # of the time in a stage
 MACHINE_BUSY = 0.95  # of all cores
+_MIN_WAITED = 0.03  # of the time, for a core, below which busy cores do not matter
+MAX_WAITED = 0.15  # from which on they were too busy whatever their own figures say
 MAX_LATE = 0.01  # of the messages
 MAX_OVERHEAD = 0.1  # of the time that a message has a worker
 
@@ -55,15 +57,25 @@ class Bottleneck:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineLoad:
-    """How the machine fared during a probe: the busy share of its cores, None where that can't be read."""
+    """How the machine fared during a probe; None where that can't be read.
+
+    `busy_ratio` is the busy share of its cores, whoever kept them busy. `waited_ratio` is the share of the time in
+    which the stage that waited longest for a core did.
+    """
 
     cores: int
     busy_ratio: float | None
+    waited_ratio: float | None = None
 
 
 def machine_limit(figures: ProbeFigures, machine: MachineLoad) -> Bottleneck | None:
     """Return what of a probe the machine, and not the system, is to blame for; None if it had room."""
-    if machine.busy_ratio is not None and machine.busy_ratio >= MACHINE_BUSY:
+    waited = machine.waited_ratio
+    if waited is not None and waited >= MAX_WAITED:
+        return _of_machine(f"a stage waited {waited:.0%} of the time for a core")
+    # Other programs may keep the cores busy, and yet give way at once.
+    has_waited = waited is None or waited >= _MIN_WAITED
+    if machine.busy_ratio is not None and machine.busy_ratio >= MACHINE_BUSY and has_waited:
         cores = f"{machine.cores} core{'' if machine.cores == 1 else 's'}"
         return _of_machine(f"its {cores} were {machine.busy_ratio:.0%} busy")
     if figures.late > MAX_LATE * figures.messages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.behaviour.thresholds import Threshold
@@ -24,7 +25,14 @@ from simulator.net.open_files import allow_many_files
 from simulator.proof.capacity.bottleneck import MachineLoad, machine_limit
 from simulator.proof.capacity.figures import ProbeFigures
 from simulator.proof.capacity.load import at_rate
-from simulator.proof.capacity.machine import CoreTimes, busy_ratio, own_cores, read_core_times
+from simulator.proof.capacity.machine import (
+    CoreTimes,
+    busy_ratio,
+    longest_wait_ratio,
+    own_cores,
+    read_core_times,
+    read_waits,
+)
 from simulator.proof.capacity.probe import Probe, ProbePlan, probe_of
 from simulator.telemetry.run_files import labels
 from simulator.telemetry.service import for_named_stages
@@ -75,7 +83,7 @@ class LiveProber:
                 Supervisor(topology, folder, self._program, environment, self._stop, processes=processes)
             )
             supervisor.start(start_pace(None))
-            watch = _Watch(topology, folder, plan, supervisor.began_at, self._judge(supervisor.began_at, plan))
+            watch = _Watch(topology, folder, plan, supervisor, self._judge(supervisor.began_at, plan))
             opened.enter_context(watch.tail)
             supervisor.run(Silence(), plan.total_seconds, watch.look)
             if self._stop.made:
@@ -84,37 +92,61 @@ class LiveProber:
             supervisor.finish(lambda _: None)
             watch.read()
         folder.release()
-        cores = own_cores()
-        machine = MachineLoad(cores=len(cores), busy_ratio=busy_ratio(watch.before, watch.after))
         verdicts = watch.judge.verdicts(supervisor.began_at + plan.total_seconds)
-        return probe_of(rate_per_second, plan, verdicts, watch.figures, machine_limit(watch.figures, machine))
+        limit = machine_limit(watch.figures, watch.machine())
+        return probe_of(rate_per_second, plan, verdicts, watch.figures, limit)
 
     def _judge(self, began_at: float, plan: ProbePlan) -> Judge:
         return Judge(self._thresholds, self._subjects, began_at, plan.warm_up_seconds)
 
 
+@dataclass(frozen=True)
+class _Moment:
+    at: float
+    cores: CoreTimes | None
+    waits: Mapping[int, float]
+
+
 class _Watch:
     """What is seen of a probe while it runs: its rows, and the times of the cores when judging begins and ends."""
 
-    def __init__(self, topology: Topology, folder: RunFolder, plan: ProbePlan, began_at: float, judge: Judge) -> None:
+    def __init__(
+        self, topology: Topology, folder: RunFolder, plan: ProbePlan, supervisor: Supervisor, judge: Judge
+    ) -> None:
+        began_at = supervisor.began_at
+        self._pids = supervisor.pids
         self._warm_at = began_at + plan.warm_up_seconds
         self._unix_offset_seconds = time.time() - time.monotonic()
         self.judge = judge
         self.figures = ProbeFigures(topology, self._warm_at, began_at + plan.total_seconds)
         self.tail = TruthTail(folder, _labels(topology))
-        self.before: CoreTimes | None = None
-        self.after: CoreTimes | None = None
+        self._before: _Moment | None = None
+        self._after: _Moment | None = None
 
     def look(self, now: float) -> bool:
         """Read what is new; never end the probe."""
-        if self.before is None and now >= self._warm_at:
-            self.before = read_core_times(own_cores())
+        if self._before is None and now >= self._warm_at:
+            self._before = self._moment()
         self.read()
         return False
 
     def end_load(self) -> None:
         """Called when no further message is sent."""
-        self.after = read_core_times(own_cores())
+        self._after = self._moment()
+
+    def machine(self) -> MachineLoad:
+        """Return how the machine fared between."""
+        count, before, after = len(own_cores()), self._before, self._after
+        if before is None or after is None:
+            return MachineLoad(cores=count, busy_ratio=None)
+        return MachineLoad(
+            cores=count,
+            busy_ratio=busy_ratio(before.cores, after.cores),
+            waited_ratio=longest_wait_ratio(before.waits, after.waits, after.at - before.at),
+        )
+
+    def _moment(self) -> _Moment:
+        return _Moment(time.monotonic(), read_core_times(own_cores()), read_waits(self._pids))
 
     def read(self) -> None:
         """Add the rows since the last time."""

@@ -86,6 +86,12 @@ def test_a_breaker_is_named_if_no_stage_is_busy():
     [
         (figures(), MachineLoad(cores=2, busy_ratio=0.97), "its 2 cores were 97% busy"),
         (figures(), MachineLoad(cores=1, busy_ratio=0.95), "its 1 core were 95% busy"),
+        (figures(), MachineLoad(cores=2, busy_ratio=0.97, waited_ratio=0.03), "its 2 cores were 97% busy"),
+        (
+            figures(),
+            MachineLoad(cores=2, busy_ratio=0.5, waited_ratio=0.15),
+            "a stage waited 15% of the time for a core",
+        ),
         (figures(late=11), FREE, "the injector sent 1.1% of the messages at least 50.0ms late"),
     ],
 )
@@ -96,10 +102,11 @@ def test_a_limit_of_the_machine_is_not_one_of_the_system(made, machine, said):
     assert said in found.why and "the system's own limit is not known" in found.why
 
 
-@pytest.mark.parametrize("busy_ratio", [0.94, None])
-def test_a_machine_with_room_is_not_to_blame(busy_ratio):
-    """Nor is one of which nothing is known, as long as the injector is in time."""
-    assert machine_limit(figures(late=10), MachineLoad(cores=2, busy_ratio=busy_ratio)) is None
+@pytest.mark.parametrize(("busy_ratio", "waited_ratio"), [(0.94, None), (0.94, 0.14), (1.0, 0.02), (None, None)])
+def test_a_machine_with_room_is_not_to_blame(busy_ratio, waited_ratio):
+    """Nor is one whose other programs give way at once, or of which nothing is known if the injector is in time."""
+    machine = MachineLoad(cores=2, busy_ratio=busy_ratio, waited_ratio=waited_ratio)
+    assert machine_limit(figures(late=10), machine) is None
 
 
 def test_the_overhead_of_a_stage_is_the_machine_s():
