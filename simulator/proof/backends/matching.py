@@ -82,12 +82,12 @@ class _Matching:
     def _own(self, visit: ExpectedVisit) -> _Places:
         """Take the span of a visit by its id, and that of the request if it was answered before."""
         found: _Places = {}
-        own = self._free.pop(visit.spans[0].span_id, None)
+        own = self._free.pop(visit.spans[0].span_id, None) if visit.spans[0].span_id else None
         if own is None:
             return found
         found[0] = own
         server = own
-        if visit.spans[0].part is SpanPart.ACCEPTED and own.parent_id in self._free:
+        if len(visit.spans) > 1 and visit.spans[1].part is SpanPart.SERVER and own.parent_id in self._free:
             found[1] = server = self._free.pop(own.parent_id)
         if server.kind == SERVER:
             self._servers[visit.message_id, visit.visit] = server
@@ -96,7 +96,7 @@ class _Matching:
     def _inner(self, visit: ExpectedVisit, found: _Places) -> None:
         """Take the other spans of a visit from the children of its span, and of those of its calls."""
         below_own = [place for place, span in enumerate(visit.spans) if span.parent_id and place not in found]
-        self._take(visit, below_own, self._free_children(visit.spans[0].span_id), found)
+        self._take(visit, below_own, self._free_children(visit.span_id), found)
         calls = {span.within for span in visit.spans if span.within is not None}
         for call in calls & found.keys():
             below = [place for place, span in enumerate(visit.spans) if span.within == call]

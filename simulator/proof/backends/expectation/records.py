@@ -59,13 +59,15 @@ class ExpectedSpan:
 class ExpectedVisit:
     """The spans of one visit of a message to a stage, those of calls before the attempts in them.
 
-    Its own span, `spans[0]`, contains all the others, from `start_unix_ns` to `end_unix_ns`.
+    Its own span, which contains all the others from `start_unix_ns` to `end_unix_ns`, is the first if it has one. A
+    stage without spans of requests has only those of its calls, inside the span of its caller, which is `span_id`.
     """
 
     stage: str
     message_id: str
     visit: str
     trace_id: str
+    span_id: str
     start_unix_ns: int
     end_unix_ns: int
     spans: tuple[ExpectedSpan, ...]

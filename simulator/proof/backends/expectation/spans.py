@@ -31,20 +31,30 @@ class VisitSpans:
         self._names = SpanNames(rows.topology)
 
     def of(self, visit: Row) -> ExpectedVisit | None:
-        """Return the spans of a visit; None if it has none: it is not sampled, or its stage has no spans."""
-        stage = self._stages.get(visit["stage"])
-        if stage is None or not stage.has_server_span or not visit["sampled"] or not visit["trace_id"]:
+        """Return the spans of a visit; None if it has none: it is not sampled, or its stage makes none for it."""
+        if visit["stage"] not in self._stages or not visit["sampled"] or not visit["trace_id"]:
             return None
-        spans = [self._own(visit)]
-        if spans[0].part is SpanPart.ACCEPTED:
-            spans.append(self._server_of_accepted(visit))
-        spans += self._inner(visit)
+        spans = self._around(visit)
+        if spans:
+            spans += self._inner(visit)
         spans += self._calls(visit, len(spans))
+        return self._visit(visit, spans) if spans else None
+
+    def _around(self, visit: Row) -> list[ExpectedSpan]:
+        """Return the span in which a message is handled, and that of its request if it is another one."""
+        has_server = self._stages[visit["stage"]].has_server_span or visit["via"] != Via.HTTP
+        own = self._own(visit)
+        if own.part is not SpanPart.ACCEPTED:
+            return [own] if has_server else []
+        return [own, self._server_of_accepted(visit)] if has_server else [own]
+
+    def _visit(self, visit: Row, spans: list[ExpectedSpan]) -> ExpectedVisit:
         return ExpectedVisit(
             stage=visit["stage"],
             message_id=visit["message_id"],
             visit=visit["visit"],
             trace_id=visit["trace_id"],
+            span_id=visit["span_id"],
             start_unix_ns=_start(visit),
             end_unix_ns=_after(visit, visit["duration_seconds"]),
             spans=tuple(spans),
