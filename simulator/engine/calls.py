@@ -74,8 +74,7 @@ class Calls:
         elif isinstance(step, Pause):
             self._pause(step, position, visit)
         elif isinstance(step, Choose):
-            index = chosen([alternative.weight for alternative in step.choose], visit.draw(f"choose {position}"))
-            visit.seen.chose(ChoiceKind.CHOOSE, position, index)
+            index = _chosen(step, position, visit)
             self._step(step.choose[index].step, f"{position}.choose.{index}", visit, forgiving)
         elif _is_taken(step.probability_ratio, position, visit):
             self._group(step, position, visit, forgiving)
@@ -252,6 +251,15 @@ def _places(times: Times, position: str, visit: Visit) -> Iterable[str]:
     if times.rule is not None:
         visit.seen.chose(ChoiceKind.TIMES, position, count)
     return (f"{position}#{number}" for number in range(1, count + 1))
+
+
+def _chosen(step: Choose, position: str, visit: Visit) -> int:
+    """Return which alternative is taken: of an injector's session the one whose turn it is, else one by weight."""
+    if visit.message.turn is not None and position == "0":
+        return visit.message.turn
+    index = chosen([alternative.weight for alternative in step.choose], visit.draw(f"choose {position}"))
+    visit.seen.chose(ChoiceKind.CHOOSE, position, index)
+    return index
 
 
 def _picked(group: Parallel, position: str, visit: Visit) -> Iterable[int]:

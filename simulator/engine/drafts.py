@@ -19,10 +19,16 @@ _MAX_LINE_BYTES = 256 * 10**6
 
 @dataclass(frozen=True)
 class Draft:
-    """A message to send: its number, counted from 1, and its body, b"" for one that is generated when it is sent."""
+    """A message to send: its number, counted from 1, and its body, b"" for one that is generated when it is sent.
+
+    A message of a `user`, counted from 1, has the number that it is of this user's, and is a `turn`, from 0, of its
+    session; 0 and None mean that there are no users.
+    """
 
     number: int
     body: bytes
+    user: int = 0
+    turn: int | None = None
 
 
 class InputListener(Protocol):

@@ -93,6 +93,8 @@ class OperationBehaviour:
         injected = self._injected
         if not injected.weights:
             return injected.names[0]
+        if message.turn is not None:
+            return injected.names[message.turn]
         u = self.identity.draw(message.message_id, message.visit, f"choose {injected.position}")
         return injected.names[chosen(injected.weights, u)]
 

@@ -1,4 +1,4 @@
-"""The messages that an injector creates: on an open schedule, or a fixed number at a time."""
+"""The messages that an injector creates: on an open schedule, a fixed number at a time, or as users do."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from simulator.engine.identity import Identity
 from simulator.engine.message import Due, Message, NoClient
 from simulator.engine.runtime import Event, Runtime
 from simulator.engine.tracing import Tracing
+from simulator.engine.users import Users
 from simulator.telemetry.record import OUTSIDE, Outcome, StageRecord, Via
 
 # A message that was due so shortly before the stop is not late yet: it belongs to what comes after.
@@ -44,7 +45,7 @@ class ScheduleListener(Protocol):
 
 
 class Injector:
-    """Send drafts, on a schedule or a fixed number at a time; each is handled like a message that came by POST."""
+    """Send drafts, on a schedule, a fixed number at a time, or as users do; each is handled like a posted message."""
 
     def __init__(
         self,
@@ -69,12 +70,14 @@ class Injector:
         self._last_number = 0.0
         self._in_flight = 0
         self._wake = self._turn = self._new_event()
+        self._stopping = runtime.event("the end of a user's thinking")
 
     def stop(self) -> None:
         """Start no further message. Those that were due until now and have not started are counted as missed."""
         if not self._stopped and self._progress is not None:
             self._count_unstarted(self._progress, self._runtime.now() - STOP_GRACE_SECONDS)
         self._stopped = True
+        self._stopping.set()
         self._wake.set()
         self._turn.set()
 
@@ -121,6 +124,23 @@ class Injector:
             self._start(draft, self._runtime.now(), self._runtime.unix_ns(), 0.0)
         self._finish()
 
+    def run_users(self, users: Users, count: int) -> None:
+        """Let users send; return when all their messages are answered."""
+        users.run(count, self._send_when_due)
+        self._finish()
+
+    def _send_when_due(self, draft: Draft, due_at: float) -> bool:
+        """Wait until a message is due and for its answer; return whether there may be another."""
+        while not self._stopped and (left := due_at - self._runtime.now()) > 0:
+            self._stopping.wait(min(left, _MAX_WAIT_SECONDS))
+        if self._stopped:
+            return False
+        lag = self._runtime.now() - due_at
+        self._listener.due(lag)
+        self._in_flight += 1
+        self._send(draft, due_at, self._runtime.unix_ns() - int(lag * 1e9), lag)
+        return not self._stopped
+
     def _start(self, draft: Draft, due_at: float, due_ns: int, lag: float) -> None:
         self._in_flight += 1
         self._runtime.spawn(lambda: self._send(draft, due_at, due_ns, lag))
@@ -138,7 +158,9 @@ class Injector:
             self._turn.set()
 
     def _message(self, draft: Draft, due_at: float, due_ns: int) -> Message:
-        ident = message_id(self._identity.seed, self._identity.stage, draft.number)
+        stage = self._identity.stage
+        origin = f"{stage}/user {draft.user}" if draft.user else stage
+        ident = message_id(self._identity.seed, origin, draft.number)
         body = draft.body or payload(draft.number, ident, _rfc3339(due_ns))
         received_at = self._runtime.now()
         return Message(
@@ -154,6 +176,7 @@ class Injector:
             # Not the time of day: the root span, which begins at the due time, lasts as long as the clock says.
             received_unix_ns=due_ns + round((received_at - due_at) * 1e9),
             begins_here=True,
+            turn=draft.turn,
         )
 
     def _wait_for_turn(self, number: int, running: RunningSchedule) -> RunningSchedule | None:

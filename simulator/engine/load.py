@@ -11,6 +11,7 @@ from simulator.engine.handling import Handling
 from simulator.engine.injector import Injector, ScheduleListener
 from simulator.engine.runtime import Runtime
 from simulator.engine.tracing import Tracing
+from simulator.engine.users import Users
 from simulator.telemetry.record import Via
 from simulator.topology.model import Load, Role
 
@@ -39,7 +40,10 @@ def make_load(
         else:
             drafts = from_lines(lines, listener, stage.on_bad_line, stage.max_body_bytes, load.messages)
         schedule = load.schedule
-        if schedule is None:
+        if load.users is not None:
+            users = Users(identity, runtime, load.think, len(load.session) or 1, load.messages)
+            injector.run_users(users, load.users)
+        elif schedule is None:
             injector.run_closed(drafts, min(load.concurrency, stage.workers))
         else:
             injector.run_paced(drafts, schedule, 0 if lines is not None else _number_of(load))

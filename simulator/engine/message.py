@@ -101,6 +101,7 @@ class Message:
     `caller` is a stage of the topology or `outside`; `due` is when the message was due to start, `deadline_seconds` how
     long the caller still waits for the answer (None: as long as it takes). `received_at`, monotonic, is when its first
     byte arrived; None means now. `begins_here` means that no stage has sent it: a client has, or it is an injector's.
+    `turn` is the step of a user's session, from 0, that a message is; None if it is none.
     `request` is the request as it came, for a stage that relays it. `decisions` are those drawn for it on its way here.
     """
 
@@ -119,4 +120,5 @@ class Message:
     operation: str = ""
     begins_here: bool = False
     request: RelayedRequest | None = None
+    turn: int | None = None
     decisions: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)

@@ -157,6 +157,8 @@ def _load(stage: Stage) -> str:
         return printable(f"from {stage.input}")
     if stage.load is None:
         return _requests(stage)
+    if stage.load.users is not None:
+        return printable(f"{stage.load.users} users, who think {stage.load.think}")
     if stage.load.schedule is None:
         return f"{stage.load.concurrency} at a time"
     if stage.load.profile is not None:

@@ -94,6 +94,9 @@ def _with_calls(stage: Any, change: Change) -> Any:
     changed = dict(stage)
     if "calls" in changed:
         changed["calls"] = with_plain_calls(changed["calls"], change)
+    load = changed.get("load")
+    if isinstance(load, dict) and "session" in load:
+        changed["load"] = {**load, "session": with_plain_calls(load["session"], change)}
     operations = changed.get("operations")
     if isinstance(operations, dict):
         changed["operations"] = {name: _with_calls(operation, change) for name, operation in operations.items()}

@@ -145,7 +145,8 @@ class Load:
     """The messages that an injector generates.
 
     `rate_per_second` and `profile` of None mean a closed loop with `concurrency` messages in flight. `arrivals` of None
-    means Poisson's, and those of a recording as they were. `messages` of None means no end.
+    means Poisson's, and those of a recording as they were. `messages` of None means no end. With `users` the model is
+    closed too: each has one message at a time.
     """
 
     rate_per_second: PerSecond | None = field(
@@ -177,6 +178,23 @@ class Load:
             "How many messages an injector creates before it stops; by default it never stops.", "1000", flag=True
         ),
     )
+    users: PositiveCount | None = field(
+        default=None,
+        metadata=key(
+            "Users who each wait for an answer and think before the next message, in place of rate.", "50", flag=True
+        ),
+    )
+    think: Delay = field(
+        default=NO_DELAY,
+        metadata=key("How long a user thinks before each message.", "exponential(1s)", flag=True),
+    )
+    session: tuple[Step, ...] = field(
+        default=(),
+        metadata=key(
+            "What a user does, a message for each step, over and over; by default each message makes the calls.",
+            "[shop.browse, {to: cart.add, times: 2}, shop.pay]",
+        ),
+    )
     concurrency: PositiveCount = field(
         default=PositiveCount(16),
         metadata=key("Messages of an input in flight at a time, if no rate paces it.", "16", flag=True),
@@ -185,6 +203,8 @@ class Load:
     def __post_init__(self) -> None:
         if self.rate_per_second is not None and self.profile is not None:
             raise ValueError("rate and profile both say how many messages there are: leave out one of them")
+        if self.users is not None and self.schedule is not None:
+            raise ValueError("users send when they have an answer and thought: leave out rate and profile, or users")
         if self.arrivals == self._default_arrivals:
             # Loads that say the default are the same as those that leave it out, and are written like them.
             object.__setattr__(self, "arrivals", None)

@@ -26,6 +26,7 @@ from simulator.topology.places import Keys
 from simulator.topology.plain_steps import alternatives
 from simulator.topology.samples import samples_beside
 from simulator.topology.scalars import CoreDumper
+from simulator.topology.sessions import SESSION, as_written
 from simulator.topology.sizes import size_problems
 from simulator.topology.slips import no_stages
 from simulator.topology.steps import Call
@@ -94,7 +95,7 @@ def parse_topology(text: str, source: str, read_samples: ReadSamples, default_na
         readable = operation_names({name: wiring[name] for name in names if name in wiring})
         problems += threshold_problems(topology.thresholds, {name: readable.get(name) for name in names})
     if problems or topology is None:
-        raise ConfigurationError(document.problem(message, keys) for keys, message in problems)
+        raise ConfigurationError(document.problem(message, as_written(keys, wiring)) for keys, message in problems)
     return replace(topology, stages=stages)
 
 
@@ -141,7 +142,7 @@ def _read_stages(
 
 def _wiring_of(value: Any, found: list[tuple[Keys, str]], read_samples: ReadSamples) -> Stage | None:
     """Return the readable part of a stage that has mistakes: all but the wrong keys, or calls."""
-    if not isinstance(value, dict) or any(keys[-1:] == ("calls",) for keys, _ in found):
+    if not isinstance(value, dict) or any(keys[-1:] == ("calls",) or keys[:2] == SESSION for keys, _ in found):
         return None  # who is called is not known
     kept = _without_mistakes(value, [keys for keys, _ in found])
     operations = kept.get("operations")

@@ -41,6 +41,7 @@ from simulator.topology.names import quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
 from simulator.topology.places import Keys
 from simulator.topology.samples import recordings_of
+from simulator.topology.sessions import has_session, with_session
 from simulator.topology.single_values import SCALARS, check_operation_name, read_choice
 from simulator.topology.slips import no_mapping
 from simulator.topology.step_notation import register_steps
@@ -79,7 +80,9 @@ def _structure_stage(value: Any, read_samples: ReadSamples) -> tuple[model.Stage
     raw = value.get("operations") if isinstance(value, dict) else None
     own = {key: inner for key, inner in value.items() if key != "operations"} if isinstance(value, dict) else value
     if raw is None or raw == {}:
-        return _structure(own, model.Stage, read_samples)
+        stage, problems = _structure(own, model.Stage, read_samples)
+        stage, found = (None, []) if stage is None else with_session(stage)
+        return (None if found else stage), [*problems, *found]
     stage, problems = _structure(own, model.Stage, read_samples)
     if not isinstance(raw, dict):
         message = f"must be a mapping of names to operations, as in {{read: {{method: GET}}}}, not {quoted(raw)}"
@@ -113,6 +116,8 @@ def _structure_stage(value: Any, read_samples: ReadSamples) -> tuple[model.Stage
 def _unstructure_stage(stage: model.Stage, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     """Return a stage as a file has it: of its operations what differs from the stage."""
     plain = write(stage)
+    if has_session(stage):
+        plain.pop("calls", None)
     if stage.operations:
         plain["operations"] = {name: _differences(name, of, stage) for name, of in stage.operations.items()}
     return {key: plain[key] for key in _STAGE_ORDER if key in plain}

@@ -14,6 +14,7 @@ from simulator.topology.model import DEFAULT_HOST, Answering, Forward, Role, Sta
 from simulator.topology.names import clashes
 from simulator.topology.paths import overlap
 from simulator.topology.places import Keys
+from simulator.topology.sessions import user_problems
 from simulator.topology.steps import Call
 
 _LAST_PORT = 65535
@@ -34,6 +35,7 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
         yield from _role_problems(name, stage)
         yield from _kind_problems(name, stage)
         yield from _answer_problems(name, stage)
+        yield from ((("stages", name, *keys), message) for keys, message in user_problems(stage))
         yield from _instance_problems(name, stage)
         yield from _route_problems(name, stage)
         for place, call in calls_of(stage):

@@ -10,6 +10,7 @@ from simulator.behaviour.profiles.sequence import ProfileSequence
 from simulator.errors import ConfigurationError
 from simulator.local.description import describe
 from simulator.topology.changes import changed
+from simulator.topology.graph import calls_of
 from simulator.topology.model import Stage
 from simulator.topology.outlook import Outlook
 from simulator.topology.reader import parse_topology, read_topology, write_topology
@@ -153,3 +154,66 @@ def test_too_few_workers_for_the_highest_rate(tmp_path):
     few, enough = (topology("{profile: ramp(1/s, 200/s, 5m)}", tmp_path, "20ms", workers) for workers in (3, 5))
     assert "archive has too few workers for the load: 200/s" in Outlook(few).warnings()[0]
     assert Outlook(enough).warnings() == []
+
+
+USERS = "{users: 50, think: exponential(1s), session: [archive, {to: archive, times: 2}]}"
+
+
+def with_users(load, folder, extra=""):
+    text = f"""
+name: own
+stages:
+  injector: {{role: injector, load: {load}{extra}}}
+  archive: {{delay: 1ms}}
+"""
+    return parse_topology(text, "own.yaml", samples_beside(folder), "own")
+
+
+def test_users_in_a_file(tmp_path):
+    """What they do is written as a session, and read from what is written as the same; there are no calls beside it."""
+    path = tmp_path / "own.yaml"
+    topology = with_users(USERS, tmp_path)
+    path.write_text(write_topology(topology))
+    assert "choose" not in path.read_text()
+    assert read_topology(path) == topology
+    texts = [str(line) for line in describe(topology).renderables]
+    assert "entries: injector (50 users, who think exponential(1s))" in texts
+
+
+def test_the_calls_of_a_session_have_the_defaults_of_calls(tmp_path):
+    """As all other calls of the file."""
+    text = f"""
+name: own
+defaults: {{calls: {{timeout: 250ms}}}}
+stages:
+  injector: {{role: injector, load: {USERS}}}
+  archive: {{delay: 1ms}}
+"""
+    stage = parse_topology(text, "own.yaml", samples_beside(tmp_path), "own").stages["injector"]
+    assert {call.timeout_seconds for _, call in calls_of(stage)} == {0.25}
+
+
+@pytest.mark.parametrize(
+    ("load", "extra", "said"),
+    [
+        ("{users: 5, rate: 20/s}", ", calls: [archive]", "leave out rate and profile, or users"),
+        ("{think: 1s, rate: 20/s}", ", calls: [archive]", "only users think and have sessions"),
+        ("{users: 5, session: [archive]}", ", calls: [archive]", "stages.injector.calls: its users make the calls"),
+        ("{users: 5, session: [{delay: 1s}]}", "", "load.session[0]: a session has no pauses"),
+        ("{users: 5, session: [archiv]}", "", "load.session[0]: there is no stage 'archiv'; did you mean `archive`?"),
+        (
+            "{users: 5, session: [{to: archive, tims: 2}]}",
+            "",
+            "load.session[0].tims: unknown key; did you mean `times`?",
+        ),
+        ("{users: 5000, session: [archive]}", "", "5000 users need as many workers; this injector has 1000"),
+        ("{users: 5}", ", input: a.jsonl, calls: [archive]", "users make messages of their own: leave out input"),
+        ("{users: 0}", ", calls: [archive]", "load.users: 0 is out of range: must be between 1 and 100000"),
+    ],
+)
+def test_what_does_not_go_with_users(load, extra, said, tmp_path):
+    """It is refused at its place in the file, and is the only mistake."""
+    with pytest.raises(ConfigurationError) as raised:
+        with_users(load, tmp_path, extra)
+    [problem] = raised.value.problems
+    assert said in str(problem)

@@ -54,7 +54,7 @@ def test_a_file_with_many_mistakes_shows_them_all():
             (
                 7,
                 22,
-                "stages.injector.load.speed: unknown key; allowed are rate, profile, arrivals, messages, concurrency",
+                "stages.injector.load.speed: unknown key; allowed are rate, profile, arrivals, messages, users, ",
             ),
             (10, 5, "stages.parse.delay: p99 must be more than p50: 12ms is not more than 80ms"),
             (11, 5, "stages.parse.workers: 0 is out of range: must be between 1 and 100000"),
