@@ -89,13 +89,14 @@ class Capacity:
 class Ticket:
     """A message's ticket: in the queue until it is called to a worker, which it holds until the end of the `with`."""
 
-    __slots__ = ("_capacity", "_inside", "_turn", "called")
+    __slots__ = ("_capacity", "_inside", "_turn", "called", "taken_at")
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self._inside = False
         self._turn: Event | None = None
         self.called = False
+        self.taken_at = 0.0
 
     def __enter__(self) -> Ticket:
         return self
@@ -108,8 +109,9 @@ class Ticket:
             self._capacity.leave(self)
 
     def take(self) -> None:
-        """Get a worker, or queue for one. Raise Rejected if the queue is full."""
+        """Get a worker, or queue for one, at `taken_at`, monotonic. Raise Rejected if the queue is full."""
         self._turn = self._capacity.enter(self)
+        self.taken_at = self._capacity.now()
         self._inside = True
 
     def wait(self) -> float:

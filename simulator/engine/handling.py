@@ -193,7 +193,7 @@ class Handling:
         if case.admission is not None:
             self._admit(case.admission, case)
             deadline_at = None  # the caller has its answer
-        seen.waited(case.ticket.wait())
+        seen.waited(case.ticket.wait(), case.ticket.taken_at)
         self._check_deadline(deadline_at)
         injection.inject(Phase.BEFORE)
         self._process(case)

@@ -85,6 +85,7 @@ class Observation:
         self._accepted_seconds: float | None = None
         self._reading_seconds = 0.0
         self._queue_wait_seconds: float | None = None
+        self._queued_seconds = 0.0
         self._delay_drawn_seconds: float | None = None
         self._delay_spec, self._utilisation, self._has_worked = "", 0.0, False
         self._processed_seconds = 0.0
@@ -146,9 +147,10 @@ class Observation:
         """Record how long the stage waited for the client's bytes."""
         self._reading_seconds = waited_seconds
 
-    def waited(self, seconds: float) -> None:
-        """Record how long the message waited for a worker."""
+    def waited(self, seconds: float, since: float | None = None) -> None:
+        """Record how long the message waited for a worker, and since when it could have had one; None: its arrival."""
         self._queue_wait_seconds = seconds
+        self._queued_seconds = 0.0 if since is None else since - self._arrival.received_at
 
     def accepted(self, left_at: float | None = None) -> None:
         """Record that the client has its answer before the message is processed, and when it left; None for now."""
@@ -244,6 +246,7 @@ class Observation:
             error=self._error,
             reading_seconds=self._reading_seconds,
             queue_wait_seconds=self._queue_wait_seconds,
+            queued_seconds=self._queued_seconds,
             delay_drawn_seconds=self._delay_drawn_seconds,
             delay_spec=self._delay_spec,
             utilisation=self._utilisation,

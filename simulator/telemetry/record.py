@@ -197,8 +197,9 @@ class StageRecord:
     arrival.
 
     `code` of None means that no answer was sent; `answer_seconds` is when one was sent before the processing, else
-    None. `utilisation` is the share of workers that were busy when the processing started, and `has_worked` whether it
-    used the processor or memory (`work`). `unfinished_calls` are those that ended with the stage, or with the rest of
+    None. `queued_seconds` is when it asked for a worker, counted from the arrival. `utilisation` is the share of
+    workers that were busy when the processing started, and `has_worked` whether it used the processor or memory
+    (`work`). `unfinished_calls` are those that ended with the stage, or with the rest of
     their group, so that no other signal has them as calls.
     """
 
@@ -221,6 +222,7 @@ class StageRecord:
     step_delays: tuple[StepDelay, ...] = ()
     step_delay_seconds: float = 0.0
     has_worked: bool = False
+    queued_seconds: float = 0.0
     choices: tuple[Choice, ...] = ()
     unfinished_calls: tuple[CallRecord, ...] = ()
 

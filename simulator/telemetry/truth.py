@@ -62,6 +62,7 @@ def visit_row(stage: str, instance: int, record: StageRecord) -> dict[str, Any]:
         "outcome": record.outcome,
         "code": record.code,
         "queue_wait_seconds": record.queue_wait_seconds,
+        "queued_seconds": record.queued_seconds,
         "delay_drawn_seconds": record.delay_drawn_seconds,
         "utilisation": record.utilisation,
         "processed_seconds": record.processed_seconds,

@@ -70,6 +70,7 @@ VISITS = TruthTable(
         Column(name="faults", type=ColumnType.TEXTS, help="The faults that were injected, in order", default=[]),
         _real("reading_seconds", "Waiting for the client's bytes"),
         _maybe_real("queue_wait_seconds", "Waiting for a worker; null if it never had one"),
+        _real("queued_seconds", "When it asked for a worker, since the arrival; 0 if it never had one"),
         _maybe_real("delay_drawn_seconds", "What was drawn for the delay; null if it was not reached"),
         _text("delay_spec", "The delay's distribution at that time"),
         _real("utilisation", "The share of workers that were busy when the delay began"),
