@@ -9,7 +9,7 @@ from scipy import stats
 
 from simulator.behaviour.distributions import Delay
 
-_POINTS = 2000
+_POINTS = 200
 
 
 def draws_for_share(ratio: float, wrong_ratio: float, alpha: float, power: float = 0.9) -> int:
@@ -44,6 +44,14 @@ def draws_for_delay(delay: Delay, stretch: float, alpha: float, power: float = 0
         return 1  # a delay of 0 is the same, however much it is stretched
     bound = math.sqrt(-math.log(alpha / 2) / 2)
     return math.ceil(((bound + 0.5 * float(stats.norm.ppf(power))) / distance) ** 2)
+
+
+def smallest_stretch_shown(delay: Delay, draws: int, alpha: float) -> float | None:
+    """Return the smallest of some factors by which a delay that is too long would be found; None if it is above 10."""
+    for stretch in (1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.15, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0):
+        if draws_for_delay(delay, stretch, alpha) <= draws:
+            return stretch
+    return None
 
 
 def largest_distance(delay: Delay, stretch: float) -> float:
