@@ -36,11 +36,11 @@ class Verdict:
 
     @property
     def observed_text(self) -> str:
-        """Return what was observed for people: `p99 was 212ms`, `p99 was 1.20s in the worst of 6 windows`."""
+        """Return what was observed for people: `p99 = 212ms`, `p99 = 1.20s in the worst of 6 windows`."""
         if self.observed is None:
             return f"not judged: {self.reason}"
         windows = "" if self.windows is None else f" in the worst of {self.windows} windows"
-        return f"{self.threshold.left_side} was {human_value(self.observed, self.threshold.unit)}{windows}"
+        return f"{self.threshold.left_side} = {human_value(self.observed, self.threshold.unit)}{windows}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `bound` and `value` are in `unit`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,15 +71,16 @@ class RunJudging:
             self._begun += bool(row.get("request"))
             judge_row(self._judge, row, self._unix_offset_seconds)
 
-    def is_over(self, now: float, in_flight: int, written_seconds: float = 0.0) -> bool:
+    def is_over(self, now: float, in_flight: Callable[[], int], written_seconds: float = 0.0) -> bool:
         """Return whether the run is to end, because a threshold can't hold any more.
 
-        Rows may take `written_seconds` until they are added.
+        Rows may take `written_seconds` until they are added; `in_flight()` returns how many messages are.
         """
         if self._judge is None or not self._options.fail_fast:
             return False
-        to_come = max(0.0, self._expected - self._begun - in_flight)
-        self.given_up = self._judge.broken_for_good(now - written_seconds, in_flight, to_come)
+        count = in_flight()
+        to_come = max(0.0, self._expected - self._begun - count)
+        self.given_up = self._judge.broken_for_good(now - written_seconds, count, to_come)
         return self.given_up is not None
 
     def verdicts(self, ended_at: float | None) -> tuple[Verdict, ...]:
@@ -108,7 +109,7 @@ class LiveJudging:
             self._judging.begin(start_at, time.time() - time.monotonic() + start_at)
             self._tail = TruthTail(self._files, [*_labels(topology, self._judging.stages)])
 
-    def is_over(self, now: float, in_flight: int) -> bool:
+    def is_over(self, now: float, in_flight: Callable[[], int]) -> bool:
         """Judge what is new, and return whether the run is to end because of it."""
         self.read()
         return self._judging is not None and self._judging.is_over(now, in_flight, _WRITTEN_SECONDS)

@@ -172,7 +172,6 @@ class Supervisor:
         """Return the processes of the stages that run."""
         return tuple({process.pid for process in self._process_by_label.values() if process.pid is not None})
 
-    @property
     def in_flight(self) -> int:
         """Return how many messages are in the stages that are counted: one is in each of those that it waits for."""
         return sum(self._in_flight().values())

@@ -162,7 +162,7 @@ class _VirtualRun:
         return replace(result, verdicts=self._judging.verdicts(None if self._has_finished else self._ended_at))
 
     def _is_given_up(self) -> bool:
-        return self._judging is not None and self._judging.is_over(self._kernel.now(), self._system.in_flight)
+        return self._judging is not None and self._judging.is_over(self._kernel.now(), lambda: self._system.in_flight)
 
     def _turn(self, view: View, until: float) -> None:
         """Run for as much virtual time as takes about a tenth of a second."""

@@ -33,7 +33,7 @@ def test_a_run_is_judged_by_the_rows_of_its_stages(tmp_path):
     assert whole == pytest.approx(report["latency_seconds"]["end to end"]["p50"], rel=0.011)
     assert verdicts["shop p50 < 10ms"]["value"] == pytest.approx(report["latency_seconds"]["shop"]["p50"], rel=0.011)
     assert finished.returncode == 1
-    assert "wrong: threshold shop p50 < 10ms: shop p50 was 2" in finished.stderr
+    assert "wrong: threshold shop p50 < 10ms: shop p50 = 2" in finished.stderr
 
 
 def test_fail_fast_ends_a_run_that_would_go_on(tmp_path):

@@ -76,8 +76,8 @@ def machine_limit(figures: ProbeFigures, machine: MachineLoad) -> Bottleneck | N
     # Other programs may keep the cores busy, and yet give way at once.
     has_waited = waited is None or waited >= _MIN_WAITED
     if machine.busy_ratio is not None and machine.busy_ratio >= MACHINE_BUSY and has_waited:
-        cores = f"{machine.cores} core{'' if machine.cores == 1 else 's'}"
-        return _of_machine(f"its {cores} were {machine.busy_ratio:.0%} busy")
+        cores = "only core was" if machine.cores == 1 else f"{machine.cores} cores were"
+        return _of_machine(f"its {cores} {machine.busy_ratio:.0%} busy")
     if figures.late > MAX_LATE * figures.messages:
         late = f"{figures.late / figures.messages:.1%} of the messages"
         return _of_machine(f"the injector sent {late} at least {human_duration(LATE_SECONDS)} late")

@@ -19,6 +19,7 @@ from simulator.local.machine import check_open_files, this_machine
 from simulator.local.packing import pack
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import Supervisor
+from simulator.local.telemetry_folder import without_standard_output
 from simulator.local.truth_tail import TruthTail
 from simulator.local.view import Silence
 from simulator.net.open_files import allow_many_files
@@ -64,7 +65,8 @@ class LiveProber:
         self._file = file
         self._report = report
         self._program = program
-        self._environment = {**_QUIET, **for_named_stages(environment)[0]}
+        kept, _ = without_standard_output(for_named_stages(environment)[0])
+        self._environment = {**_QUIET, **kept}
         self._stop = stop
         known = operation_names(topology.stages)
         self._subjects = [subject_of(threshold, known) for threshold in thresholds]

@@ -46,8 +46,9 @@ def _problems(topology: Topology, name: str, has_start: bool) -> Iterator[str]:
 
 
 def at_rate(topology: Topology, injector: str, rate_per_second: float) -> Topology:
-    """Return the topology with another rate of its injector, and arrivals as they are."""
+    """Return the topology with another rate of its injector, arrivals as they are, and no file that is written."""
     stage = topology.stages[injector]
     said = stage.load or Load()
     load = Load(rate_per_second=PerSecond(rate_per_second), arrivals=said.arrivals)
-    return replace(topology, stages={**topology.stages, injector: replace(stage, load=load)})
+    stages = {name: replace(one, output=None) for name, one in topology.stages.items()}
+    return replace(topology, stages={**stages, injector: replace(stage, load=load)})

@@ -163,7 +163,7 @@ def test_each_whole_window_must_hold():
     verdict = only("max < 300ms over 10s", visits, ended_at=45.0)
     assert (verdict.kept, verdict.observed) == (False, 0.5)
     assert (verdict.windows, verdict.broken_windows, verdict.first_broken_seconds) == (3, 1, 10.0)
-    assert verdict.as_dict()["observed"] == "max was 500ms in the worst of 3 windows"
+    assert verdict.as_dict()["observed"] == "max = 500ms in the worst of 3 windows"
 
 
 def test_windows_begin_after_the_warm_up():

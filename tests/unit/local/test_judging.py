@@ -77,7 +77,7 @@ def test_a_broken_threshold_is_exit_code_1(tmp_path, capsys):
         ["max", "<", "1.1s", "1.15s", "21", "BROKEN"],
         ["p50", "<", "700ms", "650ms", "21", "kept"],
     ]
-    assert "wrong: threshold max < 1.1s: max was 1.15s" in shown.err
+    assert "wrong: threshold max < 1.1s: max = 1.15s" in shown.err
 
 
 def test_the_thresholds_of_the_file_and_of_the_command_line_both_count(tmp_path):

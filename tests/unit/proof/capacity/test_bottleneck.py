@@ -85,7 +85,7 @@ def test_a_breaker_is_named_if_no_stage_is_busy():
     ("made", "machine", "said"),
     [
         (figures(), MachineLoad(cores=2, busy_ratio=0.97), "its 2 cores were 97% busy"),
-        (figures(), MachineLoad(cores=1, busy_ratio=0.95), "its 1 core were 95% busy"),
+        (figures(), MachineLoad(cores=1, busy_ratio=0.95), "its only core was 95% busy"),
         (figures(), MachineLoad(cores=2, busy_ratio=0.97, waited_ratio=0.03), "its 2 cores were 97% busy"),
         (
             figures(),
