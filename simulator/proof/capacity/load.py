@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from simulator.errors import ConfigurationError, Problem
 from simulator.quoting import listed
-from simulator.topology.model import Load, Role, Topology
+from simulator.topology.model import NO_DELAY, Load, Role, Topology
 from simulator.topology.quantities import PerSecond
 
 
@@ -35,6 +35,8 @@ def _problems(topology: Topology, name: str, has_start: bool) -> Iterator[str]:
     load = stage.load or Load()
     if stage.input is not None:
         yield f"its messages come from {stage.input}, which ends; find-capacity needs messages that it generates itself"
+    elif load.session:
+        yield "its users walk through a session, at no rate of their own; give it calls and a rate instead"
     elif has_start:
         return
     elif load.schedule is None:
@@ -48,7 +50,13 @@ def _problems(topology: Topology, name: str, has_start: bool) -> Iterator[str]:
 def at_rate(topology: Topology, injector: str, rate_per_second: float) -> Topology:
     """Return the topology with another rate of its injector, arrivals as they are, and no file that is written."""
     stage = topology.stages[injector]
-    said = stage.load or Load()
-    load = Load(rate_per_second=PerSecond(rate_per_second), arrivals=said.arrivals)
+    load = replace(
+        stage.load or Load(),
+        rate_per_second=PerSecond(rate_per_second),
+        profile=None,
+        messages=None,
+        users=None,
+        think=NO_DELAY,
+    )
     stages = {name: replace(one, output=None) for name, one in topology.stages.items()}
     return replace(topology, stages={**stages, injector: replace(stage, load=load)})

@@ -32,6 +32,7 @@ def test_the_only_injector_has_another_rate_and_no_end():
         ({"a": {"load": {"rate": "1/s"}}, "b": {"load": {"rate": "1/s"}}}, "there are a and b"),
         ({"users": {"input": "in.jsonl"}}, "users: its messages come from in.jsonl, which ends"),
         ({"users": {"load": {}}}, "users: its load is a closed loop, which has no rate; give --from"),
+        ({"users": {"load": {"users": 5}}}, "users: its load is a closed loop, which has no rate; give --from"),
         ({"users": {"load": {"rate": "0"}}}, "users: it is paused: its load.rate is 0; give --from"),
         (
             {"users": {"load": {"profile": "ramp(1/s, 9/s, 1m)"}}},
@@ -45,9 +46,19 @@ def test_a_load_without_one_rate_is_refused(injectors, said):
     assert said in str(refusal.value)
 
 
-@pytest.mark.parametrize("load", [{}, {"rate": "0"}, {"profile": "ramp(1/s, 9/s, 1m)"}])
+@pytest.mark.parametrize(
+    "load", [{}, {"rate": "0"}, {"profile": "ramp(1/s, 9/s, 1m)"}, {"users": 5, "think": "constant(1s)"}]
+)
 def test_a_rate_to_begin_with_stands_for_such_a_load(load):
     given = topology(users={"load": load})
     changed = at_rate(given, injector_of(given, "t.yaml", True), 5.0)
     assert changed.stages["users"].load.rate_per_second == 5.0
     assert changed.stages["users"].load.schedule is not None
+
+
+@pytest.mark.parametrize("has_start", [True, False])
+def test_a_session_has_no_rate_in_any_case(has_start):
+    """Its steps belong together: messages at a rate would be something else."""
+    users = {"role": "injector", "load": {"users": 5, "session": ["shop"]}}
+    with pytest.raises(ConfigurationError, match="users: its users walk through a session"):
+        injector_of(topology_of({"users": users, **SHOP}), "t.yaml", has_start)
