@@ -19,7 +19,17 @@ from simulator.errors import ConfigurationError, StartError
 from simulator.grants import complain_of_machine, open_standard_streams
 
 COMMANDS = (
-    *("check", "console", "find-capacity", "fork-server", "generate", "render", "run", "schema", "set", "stage"),
+    "check",
+    "console",
+    "find-capacity",
+    "fork-server",
+    "generate",
+    "render",
+    "report",
+    "run",
+    "schema",
+    "set",
+    "stage",
     "verify",
 )
 

@@ -15,6 +15,7 @@ from simulator.commands.ready_made import TopologyCommand, topology_file
 from simulator.commands.variables import (
     CONSOLE_VARIABLE,
     LOG_LIMIT_VARIABLE,
+    PAGE_VARIABLE,
     PROCESSES_VARIABLE,
     TRUTH_LIMIT_VARIABLE,
     TRUTH_VARIABLE,
@@ -62,6 +63,20 @@ _REAL_FLAGS = {
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The folder for logs and the report.  [default: runs/NAME, replaced by the next run]",
+)
+@click.option(
+    "--page/--no-page",
+    "with_page",
+    default=True,
+    envvar=PAGE_VARIABLE,
+    show_envvar=True,
+    help="Make a page of the run, report.html, when it is over.  [default: --page]",
+)
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what was judged as JUnit XML, for CI: thresholds, stages and calls.",
 )
 @click.option(
     "--console/--no-console",
@@ -154,6 +169,8 @@ def run(
     topology: Path | None,
     duration: str | None,
     report: Path | None,
+    with_page: bool,
+    junit: Path | None,
     as_json: bool,
     with_stack: bool,
     with_console: bool,
@@ -184,6 +201,7 @@ def run(
           PROGRAM run --profile 'ramp(10/s, 200/s, 1m); constant(200/s, 30s)'
           PROGRAM run --input orders.jsonl --output archived.jsonl
           PROGRAM run --telemetry otlp --duration 10s
+          PROGRAM run --duration 30s --threshold 'p99 < 300ms' --junit results.xml
           PROGRAM run --virtual --duration 1h --seed 7
     """
     if not virtual and (start is not None or overhead is not None):
@@ -196,10 +214,14 @@ def run(
     from simulator.local.command import RunRequest, run_topology
     from simulator.local.console import grpc_missing
     from simulator.local.plan import Overrides
-    from simulator.proof.after_run import after_run
+    from simulator.proof.after_run import AfterTheRun
+    from simulator.proof.junit import junit_missing
 
     if console_grpc_port is not None and (missing := grpc_missing()):
         raise click.UsageError(f"--console-grpc-port: {missing}")
+    if junit is not None and (missing := junit_missing()):
+        raise click.UsageError(f"--junit: {missing}")
+    after_run = AfterTheRun(with_page=with_page, junit=junit)
     request = RunRequest(
         topology=topology_file(topology, program.root) if topology else program.root / PIPELINE,
         overrides=Overrides(**overrides),

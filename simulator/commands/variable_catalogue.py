@@ -7,6 +7,7 @@ from functools import partial
 from simulator.commands.variables import (
     CONSOLE_VARIABLE,
     LOG_LIMIT_VARIABLE,
+    PAGE_VARIABLE,
     PROCESSES_VARIABLE,
     TRUTH_LIMIT_VARIABLE,
     TRUTH_VARIABLE,
@@ -50,6 +51,13 @@ COMMAND_VARIABLES = (
         default="1GiB",
         allowed="a size from 1MB",
         example="100MB",
+    ),
+    _run(
+        name=PAGE_VARIABLE,
+        help="Whether a run makes its page, report.html",
+        default="true",
+        allowed="true, false",
+        example="false",
     ),
     _run(
         name=PROCESSES_VARIABLE,

@@ -18,7 +18,7 @@ from simulator.telemetry.run_files import RunFiles, create_file
 DEFAULT_PARENT = Path("runs")
 MARKER = ".simulator-run"
 _MARKER_TEXT = "This folder was made by a run of the web service simulator. The next run in it replaces its files.\n"
-_LOCK = ".lock"
+LOCK = ".lock"
 _PRIVATE = 0o700
 # A command that looks for the current run holds each folder's lock for an instant.
 _RETRIES = 3
@@ -94,7 +94,7 @@ def _refuse_what_is_not_a_run(path: Path) -> None:
         return
     if _is_regular(path / MARKER):
         return
-    names = sorted(entry.name for entry in path.iterdir() if entry.name != _LOCK)
+    names = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
     if not names:
         return
     older = " (a run of an earlier version? then delete it)" if {"logs", "tallies"} <= set(names) else ""
@@ -106,7 +106,7 @@ def _refuse_what_is_not_a_run(path: Path) -> None:
 
 def _is_taken(path: Path) -> bool:
     try:
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     try:
@@ -118,7 +118,7 @@ def _is_taken(path: Path) -> bool:
 def _lock(path: Path) -> int | None:
     """Create the folder and take its lock; return None if another run was faster."""
     path.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
-    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     os.fchmod(lock, 0o600)
     if _take(lock):
         return lock
@@ -171,7 +171,7 @@ def _clear(files: RunFiles) -> None:
     olds += files.tallies.iterdir()
     olds += [path for pattern in ("*.jsonl", "*.jsonl.1") for path in files.truth_rows.glob(pattern)]
     olds += [files.truth_manifest, *files.truth.glob("*.parquet")]
-    olds += [files.report, files.topology, files.addresses, files.control_token]
+    olds += [files.report, files.page, files.topology, files.addresses, files.control_token]
     olds += [files.console_log, files.console_tally, files.fork_server_log]
     if files.stack.is_dir():
         olds += [path for path in files.stack.iterdir() if path.suffix in (".yaml", ".yml", ".log")]

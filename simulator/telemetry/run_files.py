@@ -39,6 +39,11 @@ class RunFiles:
         return self.path / "report.json"
 
     @property
+    def page(self) -> Path:
+        """Return the file for the page of the run, which people read."""
+        return self.path / "report.html"
+
+    @property
     def addresses(self) -> Path:
         """Return the file with the address of every process, {stage: [URL, ...]}."""
         return self.path / "addresses.json"

@@ -22,13 +22,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "run_web_service.py"
 COMMAND = (sys.executable, str(PROGRAM))
 START_SECONDS = 90.0
-_QUIET = {"OTEL_TRACES_EXPORTER": "none", "SIMULATOR_CONSOLE": "0", "SIMULATOR_SHUTDOWN_DELAY": "0"}
+_QUIET = {
+    "OTEL_TRACES_EXPORTER": "none",
+    "SIMULATOR_CONSOLE": "0",
+    "SIMULATOR_PAGE": "0",
+    "SIMULATOR_SHUTDOWN_DELAY": "0",
+}
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment without anything that would change the product, plus `extra`.
 
-    By default no span leaves, a run has no console, and a stage stops without waiting for who may still send to it.
+    By default no span leaves, a run has no console and makes no page, and a stage stops without waiting for who may
+    still send to it.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIMULATOR_", "OTEL_"))}
     return {**kept, **_QUIET, **(extra or {})}

@@ -10,21 +10,10 @@ from typing import Any
 from dash import dcc
 
 from simulator.behaviour.distributions import Delay
+from simulator.console.page.colours import CONFIGURED, INJECTED, OBSERVED, OUTCOMES, P50, P99
 from simulator.console.page.words import time_text
-from simulator.telemetry.record import Outcome
 
 CHART_PIXELS = 260
-_CONFIGURED, _INJECTED, _OBSERVED = "#e09a1f", "#b44bc4", "#3577d4"
-_P50, _P99 = "#3577d4", "#e0653a"
-_OUTCOMES = {
-    Outcome.DELIVERED: "#2f9e68",
-    Outcome.FORWARDED: "#2f9e68",
-    Outcome.REJECTED: "#e09a1f",
-    Outcome.INVALID: "#8a97a8",
-    Outcome.FAULTED: "#b44bc4",
-    Outcome.FAILED: "#e0454f",
-    Outcome.BROKEN_OFF: "#8a2630",
-}
 # Evenly over the whole range, and finer towards the tail.
 _SHARES = tuple(sorted({*(n / 200 for n in range(1, 200)), *(1 - 0.005 * n / 20 for n in range(1, 20))}))
 _MAX_POINTS = 200
@@ -41,11 +30,11 @@ def delay_chart(configured: Delay | None, drawn: Sequence[float], took: Sequence
     curves = []
     if configured is not None:
         xs = [max(_SHORTEST_SECONDS, configured.quantile(share)) for share in _SHARES]
-        line = {"color": _CONFIGURED, "width": 7, "shape": "linear"}
+        line = {"color": CONFIGURED, "width": 7, "shape": "linear"}
         curves.append(
             {"x": xs, "y": list(_SHARES), "name": "configured", "mode": "lines", "line": line, "opacity": 0.45}
         )
-    for values, name, colour, dash in ((drawn, "injected", _INJECTED, "dot"), (took, "observed", _OBSERVED, "solid")):
+    for values, name, colour, dash in ((drawn, "injected", INJECTED, "dot"), (took, "observed", OBSERVED, "solid")):
         xs, ys = _shares_of(values)
         curves.append(
             {"x": xs, "y": ys, "name": name, "mode": "lines", "line": {"color": colour, "width": 2, "dash": dash}}
@@ -59,7 +48,7 @@ def latency_chart(times: Sequence[float], p50: Sequence[float], p99: Sequence[fl
     at = _moments(times)
     curves = [
         {"x": at, "y": _milliseconds(values), "name": name, "mode": "lines", "line": {"color": colour, "width": 2}}
-        for name, values, colour in (("p50", p50, _P50), ("p99", p99, _P99))
+        for name, values, colour in (("p50", p50, P50), ("p99", p99, P99))
     ]
     return _figure(curves, xaxis=_CLOCK, yaxis={"rangemode": "tozero", "ticksuffix": " ms"})
 
@@ -76,7 +65,7 @@ def outcomes_chart(times: Sequence[float], per_second: Mapping[str, Sequence[flo
             "stackgroup": "all",
             "line": {"color": colour, "width": 1},
         }
-        for outcome, colour in _OUTCOMES.items()
+        for outcome, colour in OUTCOMES.items()
         if any(per_second.get(outcome, ()))
     ]
     return _figure(curves, xaxis=_CLOCK, yaxis={"rangemode": "tozero", "ticksuffix": "/s"})
