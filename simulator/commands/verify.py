@@ -113,7 +113,7 @@ def verify(
             raise click.UsageError("--virtual: a run in virtual time sends nothing to a backend")
         from simulator.proof.backends.command import run_and_judge, verify_backends
 
-        backends = backend_request(flags, as_json)
+        backends = backend_request(flags, as_json=as_json, is_quiet=is_quiet)
         if run_folder is not None:
             return verify_backends(run_folder, backends)
         return run_and_judge(request, backends, program.command, os.environ)

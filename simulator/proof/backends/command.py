@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -19,16 +19,21 @@ from simulator.proof.backends.judgement import BackendJudge, Backends, settled
 from simulator.proof.backends.shown import verdict_lines, verdicts_json
 from simulator.proof.truth.reading import open_truth
 
+_DEFAULT_DURATION = "60s"
 _RAN = (0, 1)  # the exit codes of a run to its end
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendRequest:
-    """What the command line asked for. `settle_seconds` is how long after its end a run may take to arrive."""
+    """What the command line asked for. `settle_seconds` is how long after its end a run may take to arrive.
+
+    `is_quiet` means that only what is wrong is shown.
+    """
 
     backends: Backends
     settle_seconds: float
     as_json: bool = False
+    is_quiet: bool = False
 
 
 def verify_backends(
@@ -48,7 +53,7 @@ def verify_backends(
     if request.as_json:
         click.echo(orjson.dumps(verdicts_json(verdicts), option=orjson.OPT_INDENT_2))
     else:
-        for line in verdict_lines(verdicts):
+        for line in verdict_lines(verdicts, request.is_quiet):
             click.echo(line)
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
@@ -56,7 +61,12 @@ def verify_backends(
 def run_and_judge(
     run: RunRequest, request: BackendRequest, program: Sequence[str], environment: Mapping[str, str]
 ) -> int:
-    """Run a topology, whose account goes to standard error, and then judge the backends."""
+    """Run a topology, whose account goes to standard error, and then judge the backends.
+
+    Without a bound of its own the run has a default one: a topology may have no end.
+    """
+    if run.duration is None and run.overrides.messages is None:
+        run = replace(run, duration=_DEFAULT_DURATION)
     folders: list[Path] = []
 
     def after(finished: FinishedRun, show: Callable[[str], None]) -> Sequence[str]:

@@ -14,7 +14,7 @@ from simulator.proof.backends.expectation.records import ExpectedCount, Expected
 from simulator.proof.backends.expectation.tables import read_rows
 from simulator.proof.backends.expectation.traces import clock_offsets, expected_traces
 from simulator.proof.backends.findings import BackendCheck, BackendFinding, BackendVerdict
-from simulator.proof.backends.held import Held, HeldSpan
+from simulator.proof.backends.held import BackendError, Held, HeldSpan
 from simulator.proof.backends.judging.alterations import judge_alterations
 from simulator.proof.backends.judging.clocks import judge_clocks
 from simulator.proof.backends.judging.counts import judge_counts, sample_remarks
@@ -91,6 +91,8 @@ class BackendJudge:
         checks: list[BackendCheck] = []
         remarks = [f"{count:,} {what} of other runs are left out" for what, count in held.others.items() if count]
         if Signal.TRACES in held.signals:
+            if not self._traces:
+                raise BackendError(f"{held.name}: the run has no sampled trace, so there is nothing to compare")
             found, remark = self._spans(held.spans, rules)
             checks += found
             remarks += remark

@@ -11,12 +11,16 @@ from simulator.proof.backends.findings import BackendCheck, BackendVerdict
 _NAME_WIDTH = 14
 
 
-def verdict_lines(verdicts: Iterable[BackendVerdict]) -> Iterator[str]:
-    """Yield a line for each check of each backend, with what was found wrong and examples below it."""
+def verdict_lines(verdicts: Iterable[BackendVerdict], is_quiet: bool = False) -> Iterator[str]:
+    """Yield a line for each check of each backend, with what was found wrong and examples below it.
+
+    `is_quiet` leaves out what is as it should be.
+    """
     for verdict in verdicts:
         yield verdict.backend
         for check in verdict.checks:
-            yield from _check_lines(check)
+            if not (is_quiet and check.is_kept):
+                yield from _check_lines(check)
         for remark in verdict.remarks:
             yield f"  note  {remark}"
 

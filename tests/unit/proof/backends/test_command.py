@@ -63,6 +63,8 @@ def test_the_logs_of_a_run_are_good(finished, tmp_path, capsys):
     assert verify(tmp_path, "--run", finished, "--logs", finished / "logs") == 0
     shown = capsys.readouterr().out
     assert "FAIL" not in shown and shown.count("  ok    ") == 3
+    assert verify(tmp_path, "--run", finished, "--logs", finished / "logs", "--quiet") == 0
+    assert "  ok    " not in capsys.readouterr().out
 
 
 def test_a_damaged_log_is_exit_code_1_with_findings_by_name(finished, copied, tmp_path, capsys):
@@ -100,13 +102,14 @@ def test_half_a_log_is_a_gap_that_does_not_end(finished, copied, tmp_path, capsy
         (["--run", "RUN", "--prometheus", "localhost:9090"], "is not the URL of a backend"),
         (["--run", "RUN", "--logs", ".", "--expect", "all"], "--expect 'all'"),
         (["--run", "RUN", "--logs", ".", "--settle", "long"], "--settle"),
+        (["--run", "RUN", "--otlp-file", "RUN/report.json"], "no sampled trace, so there is nothing to compare"),
         (["shop", "--run", "RUN", "--logs", "."], "leave out the topology"),
     ],
 )
 def test_what_can_not_be_judged_is_exit_code_2_and_a_line(finished, tmp_path, capsys, monkeypatch, arguments, text):
     """No flag, no run, no backend, or a wrong one of any."""
     monkeypatch.chdir(tmp_path)
-    assert verify(tmp_path, *(str(finished) if one == "RUN" else one for one in arguments)) == 2
+    assert verify(tmp_path, *(one.replace("RUN", str(finished)) for one in arguments)) == 2
     assert text in capsys.readouterr().err
 
 
