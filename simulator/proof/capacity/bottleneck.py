@@ -23,6 +23,7 @@ MACHINE_BUSY = 0.95  # of all cores
 _MIN_WAITED = 0.03  # of the time, for a core, below which busy cores do not matter
 MAX_WAITED = 0.15  # from which on they were too busy whatever their own figures say
 MAX_LATE = 0.01  # of the messages
+_MIN_OVERHEAD = 0.005
 MAX_OVERHEAD = 0.1  # of the time that a message has a worker
 
 
@@ -129,8 +130,16 @@ def _workers(topology: Topology, figures: ProbeFigures, name: str, utilisations:
     load, count = figures.loads[name], workers_of(topology.stages[name])
     each = human_duration(load.held_seconds / max(1, load.visits))
     workers = f"its {count} workers are" if count > 1 else "its only worker is"
-    why = f"{workers} {min(1.0, utilisations[name]):.0%} busy, {each} with each message{_refused(load)}"
+    busy = f"{workers} {min(1.0, utilisations[name]):.0%} busy, {each} with each message"
+    why = f"{busy}{_overhead(load)}{_refused(load)}"
     return Bottleneck(limit=Limit.WORKERS, stage=name, why=why)
+
+
+def _overhead(load: StageLoad) -> str:
+    """Return what of a stage's time is its own overhead on this machine; "" if that is next to nothing."""
+    if load.overhead_seconds < _MIN_OVERHEAD * load.held_seconds:
+        return ""
+    return f", of which {human_duration(load.overhead_seconds / load.visits)} is overhead of this machine"
 
 
 def _refused(load: StageLoad) -> str:

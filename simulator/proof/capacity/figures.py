@@ -112,6 +112,11 @@ class ProbeFigures:
                 rates.append(stage.rate_limit.rate_per_second * stage.instances / visits)
         return min(rates, default=None)
 
+    def as_dict(self, rate_per_second: float) -> dict[str, Any]:
+        """Return for each stage but the injectors its utilisation at a rate, and what a visit took on average."""
+        utilisations = self.utilisations(rate_per_second)
+        return {name: _plain(self.loads[name], utilisations[name]) for name, _ in self._serving()}
+
     def demand_error(self, name: str) -> float:
         """Return the standard error of a stage's demand as a share of it, from how much its visits differ."""
         load = self.loads[name]
@@ -123,6 +128,18 @@ class ProbeFigures:
         for name, stage in self._topology.stages.items():
             if stage.role is not Role.INJECTOR:
                 yield name, stage
+
+
+def _plain(load: StageLoad, utilisation: float) -> dict[str, Any]:
+    visits = max(1, load.visits)
+    return {
+        "visits": load.visits,
+        "rejected": load.rejected,
+        "utilisation": utilisation,
+        "waited_seconds": load.waited_seconds / visits,
+        "held_seconds": load.held_seconds / visits,
+        "overhead_seconds": load.overhead_seconds / visits,
+    }
 
 
 def workers_of(stage: Stage) -> int:

@@ -71,10 +71,10 @@ def find_capacity(asked: CapacitySearch, prober: Prober, tell: Callable[[Probe],
     probes: list[Probe] = []
     rate = search.next_rate()
     while rate is not None:
-        plan = plan_probe(rate, asked.thresholds, asked.probe_seconds, asked.max_messages, asked.warm_up_seconds)
-        probe = prober.probe(rate, plan)
-        probes.append(probe)
-        tell(probe)
+        probe = _probe(asked, prober, tell, probes, rate)
+        if probe.is_spoilt:
+            # By another program, as likely as not; if it happens again, it is the machine.
+            probe = _probe(asked, prober, tell, probes, rate)
         search.record(rate, probe.kept)
         rate = search.next_rate(_predicted(probes))
     limit = _limit(asked.topology, probes, search.broken)
@@ -87,10 +87,21 @@ def find_capacity(asked: CapacitySearch, prober: Prober, tell: Callable[[Probe],
     )
 
 
+def _probe(
+    asked: CapacitySearch, prober: Prober, tell: Callable[[Probe], None], probes: list[Probe], rate: float
+) -> Probe:
+    plan = plan_probe(rate, asked.thresholds, asked.probe_seconds, asked.max_messages, asked.warm_up_seconds)
+    probe = prober.probe(rate, plan)
+    probes.append(probe)
+    tell(probe)
+    return probe
+
+
 def _predicted(probes: Sequence[Probe]) -> list[float]:
     """Return where the limit may be: by the last probe, and by the last that was kept, where nothing was repeated."""
+    usable = [probe for probe in probes if not probe.is_spoilt]
     kept = [probe for probe in probes if probe.kept]
-    rates = [probe.figures.predicted_rate() for probe in (probes[-1], *kept[-1:])]
+    rates = [probe.figures.predicted_rate() for probe in (*usable[-1:], *kept[-1:])]
     return [rate for rate in rates if rate is not None]
 
 

@@ -79,6 +79,11 @@ class Probe:
         return all_kept(self.verdicts) and not self.overload
 
     @property
+    def is_spoilt(self) -> bool:
+        """Return whether it was broken while the machine was too slow for it."""
+        return not self.kept and self.machine is not None
+
+    @property
     def why(self) -> str:
         """Return what was broken; "" if nothing was."""
         broken = [f"{one.threshold}: {one.observed_text}" for one in self.verdicts if not one.kept]
@@ -93,7 +98,7 @@ class Probe:
             "kept": self.kept,
             "why": self.why,
             "thresholds": as_dicts(self.verdicts),
-            "utilisation": self.figures.utilisations(self.rate_per_second),
+            "stages": self.figures.as_dict(self.rate_per_second),
             "machine": None if self.machine is None else self.machine.why,
         }
 

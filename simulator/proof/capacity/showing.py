@@ -29,7 +29,7 @@ def show_probe(probe: Probe, console: Console) -> None:
     line = Text.assemble(
         f"{shown_rate(probe.rate_per_second):>12}  {seconds:>7}  {probe.messages:>8} messages  ", verdict
     )
-    why = "" if probe.machine is None or probe.kept else probe.machine.why
+    why = probe.machine.why if probe.machine is not None and probe.is_spoilt else ""
     if text := "; ".join(filter(None, [probe.why, why])):
         line.append(f"  {text}")
     console.print(line, soft_wrap=True)
