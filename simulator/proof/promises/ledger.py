@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from simulator.proof.promises.evidence import Evidence
@@ -37,14 +37,21 @@ def judge_ledger(evidence: Evidence, alpha: float) -> Iterator[Finding]:
     for line in ledger["calls"]:
         of = line["caller"], line["called"], line["operation"]
         found = {**attempts.get(of, {}), "received": received.get(of, 0)}
-        yield _line(f"{of[0]} -> {label((of[1], of[2]))}", _of_call(line), found)
+        yield _line(f"{of[0]} -> {label((of[1], of[2]))}", _of_call(line), found, _imbalance(line))
 
 
-def _line(subject: str, told: dict[str, int], found: dict[str, int]) -> Finding:
+def _imbalance(line: dict[str, Any]) -> list[str]:
+    """Return why a call does not balance: a stage received what no attempt can have sent it, or less."""
+    answered, received = line["answered"] + line["answered_with_error"], line["received"]
+    if received is None or answered <= received <= answered + line["in_doubt"]:
+        return []
+    return [f"{answered:,} answered and {line['in_doubt']:,} in doubt, but {received:,} received"]
+
+
+def _line(subject: str, told: dict[str, int], found: dict[str, int], more: Sequence[str] = ()) -> Finding:
     differences = [
-        f"{name} is {told.get(name, 0):,} in the ledger and {found.get(name, 0):,} in the truth"
-        for name in told
-        if told.get(name, 0) != found.get(name, 0)
+        *more,
+        *_differences(told, found),
     ]
     return Finding(
         promise=LEDGER,
@@ -52,9 +59,17 @@ def _line(subject: str, told: dict[str, int], found: dict[str, int]) -> Finding:
         configured="counts of the ledger = truth",
         injected=_shown(found),
         observed=_shown(told),
-        test="counts compared",
+        test="counts compared, sums of calls",
         checked=len(told),
     ).exact(len(differences), "; ".join(differences))
+
+
+def _differences(told: dict[str, int], found: dict[str, int]) -> list[str]:
+    return [
+        f"{name} is {told.get(name, 0):,} in the ledger and {found.get(name, 0):,} in the truth"
+        for name in told
+        if told.get(name, 0) != found.get(name, 0)
+    ]
 
 
 def _of_stage(line: dict[str, Any]) -> dict[str, int]:
