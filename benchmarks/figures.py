@@ -55,6 +55,13 @@ FIGURES = (
     Figure("idle_memory", "resident memory, idle stage", "MB", 1e-6, 1, landed_by=Measure.VALUE),
     Figure("start_up", "start-up, until /readyz says 200", "s", 1, 2),
 )
+# Of one injector alone, which has nothing beside it.
+INJECTOR_FIGURES = (
+    Figure("injector_rate", "rate that one injector keeps, p99 of its lag below 10 ms", "messages/s", 1),
+    Figure("injector_lag_p50", "its lag at 200/s, p50", "ms", 1e3, 2),
+    Figure("injector_lag_p99", "its lag at 200/s, p99", "ms", 1e3, 2),
+    Figure("injector_most", "most messages that it starts in a second", "messages/s", 1),
+)
 GOALS = (
     Goal("stage_cpu", ratio_at_least=2.0),
     Goal("latency_p50", ratio_at_least=2.0),

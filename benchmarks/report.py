@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.figures import FIGURES, Figure, Values, goals_table, ratios
+from benchmarks.figures import FIGURES, INJECTOR_FIGURES, Figure, Values, goals_table, ratios
 from benchmarks.landing import Landing, comparison, landing_of
 from benchmarks.measure import PIPELINE_SPANS, STAGE_SPANS
-from benchmarks.rounds import EXPORTING, PACKED, TRUTH
+from benchmarks.rounds import EXPORTING, INJECTOR, PACKED, TRUTH
 
 _PACKAGES = (
     "flask",
@@ -32,15 +32,16 @@ _LEGEND = "Medians [min - max] of the rounds. Ratio: how many times better the f
 
 
 def table(measured: Mapping[str, Values]) -> str:
-    """Return the tables: ours beside the plain program, packed, with every signal, with the truth; and the goals."""
+    """Return the tables: ours beside the plain program, packed, with every signal, with the truth; injector; goals."""
     ours, plain, packed = measured["ours"], measured["plain"], measured[PACKED]
     first = _columns([("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)])
     second = _beside("packed", "apart", packed, ours)
     third = _beside("logs, metrics", "spans only", measured[EXPORTING], ours)
     fourth = _beside("with truth", "without", measured[TRUTH], ours)
+    fifth = _columns([("figure", "ours"), *(_alone(figure, measured[INJECTOR]) for figure in INJECTOR_FIGURES)])
     goals = _columns(goals_table(ours, plain))
     notes = [*_lost_spans("ours", ours), *_lost_spans("plain", plain), *_lost_spans("packed", packed)]
-    return "\n".join([*first, "", *second, "", *third, "", *fourth, "", *goals, "", _LEGEND, *notes])
+    return "\n".join([*first, "", *second, "", *third, "", *fourth, "", *fifth, "", *goals, "", _LEGEND, *notes])
 
 
 def _beside(title: str, other_title: str, values: Values, others: Values) -> list[str]:
@@ -88,6 +89,11 @@ def _row(figure: Figure, ours: Values, plain: Values) -> tuple[str, str, str, st
         spread([value * figure.scale for value in plain[figure.key]], figure.digits),
         spread(ratios(figure, ours, plain), 2),
     )
+
+
+def _alone(figure: Figure, values: Values) -> tuple[str, str]:
+    scaled = [value * figure.scale for value in values[figure.key]]
+    return f"{figure.title} ({figure.unit})", spread(scaled, figure.digits)
 
 
 def spread(values: Sequence[float], digits: int) -> str:

@@ -34,4 +34,5 @@ def test_a_quick_round_measures_every_figure(tmp_path):
             assert f"{figure}" in measured["ratio"]
     for variant in ("exporting", "truth"):
         assert all(0 < value < math.inf for value in measured[variant]["stage_cpu"])
+    assert all(0 < value < math.inf for value in measured["injector"]["injector_most"])
     assert "CPU per message, a middle stage" in finished.stdout.decode()

@@ -1,0 +1,78 @@
+"""The rate that one injector reaches: by which of several rates, each for a while, it still keeps its schedule."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.measure import quantile
+from benchmarks.stages import BenchmarkStage, Launch, ours
+
+RATES = (100, 200, 300, 400, 600, 1000)
+LAG_SECONDS = 0.01
+COMMON_RATE = 200
+_SETTLE_SECONDS = 0.2
+_STALL_SECONDS = 5.0
+
+
+def measure_injector(sink: str, collector: str, folder: Path, seconds: float) -> dict[str, float]:
+    """Return what an injector that logs, counts and traces reaches, each rate for so many seconds, constant arrivals.
+
+    `injector_rate` is the highest rate that it keeps with a p99 of the lag below 10 ms (0: none), the lags are those at
+    200/s, and `injector_most` is the most messages that it started in a second.
+    """
+    launch, rows = ours("injector", sink), folder / "injector-truth"
+    profile = f"steps({', '.join(f'{rate}/s' for rate in RATES)}, each={seconds:g}s)"
+    load = ["--role", "injector", "--profile", profile, "--arrivals", "constant", "--truth", str(rows)]
+    stage = BenchmarkStage(
+        Launch([*launch.command, *load], launch.variables, launch.address), "injector", collector, folder
+    )
+    try:
+        _wait_for_rows(rows / "injector.jsonl", round(sum(RATES) * seconds))
+    finally:
+        stage.stop()
+    found = _visits(rows / "injector.jsonl")
+    (rows / "injector.jsonl").unlink()
+    return reached(found, seconds)
+
+
+def reached(visits: Iterable[tuple[float, float]], seconds: float, rates: Sequence[int] = RATES) -> dict[str, float]:
+    """Return the figures of messages, each by when it was due, monotonic, and how late it started."""
+    found = sorted(visits)
+    if not found:
+        raise BenchmarkFailed("the injector sent nothing")
+    start = found[0][0] - 1 / rates[0]
+    lags: dict[int, list[float]] = {rate: [] for rate in rates}
+    for due_at, lag in found:
+        lags[rates[min(len(rates) - 1, int((due_at - start - 1e-6) / seconds))]].append(lag)
+    kept = 0
+    for rate in rates:
+        if not lags[rate] or quantile(lags[rate], 0.99) >= LAG_SECONDS:
+            break
+        kept = rate
+    started = Counter(int(due_at + lag - start) for due_at, lag in found)
+    return {
+        "injector_rate": float(kept),
+        "injector_lag_p50": quantile(lags[COMMON_RATE], 0.5),
+        "injector_lag_p99": quantile(lags[COMMON_RATE], 0.99),
+        "injector_most": float(max(started.values())),
+    }
+
+
+def _visits(path: Path) -> list[tuple[float, float]]:
+    rows: Iterable[Mapping[str, float]] = (json.loads(line) for line in path.read_text().splitlines())
+    return [(row["due_at"], row["lag_seconds"]) for row in rows if row.get("kind") == "visit"]
+
+
+def _wait_for_rows(path: Path, count: int) -> None:
+    """Wait until so many rows have been written, or no further one comes."""
+    rows, changed_at = -1, time.monotonic()
+    while rows < count and time.monotonic() - changed_at < _STALL_SECONDS:
+        time.sleep(_SETTLE_SECONDS)
+        now = path.read_bytes().count(b'"kind":"visit"') if path.exists() else 0
+        if now != rows:
+            rows, changed_at = now, time.monotonic()
