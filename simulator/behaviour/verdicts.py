@@ -15,6 +15,8 @@ from simulator.units import format_duration, human_duration
 # By so long after the end of a window every message that was due in it has ended.
 _SETTLED_SECONDS = 600.0
 _NEARLY = 1e-9
+# A message in flight is expected to visit a stage so often at most.
+_VISITS_OF_A_MESSAGE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +176,9 @@ class _Judged:
         return found
 
     def cannot_hold(self, now: float, in_flight: int, to_come: float) -> bool:
+        if self.threshold.subject:
+            # How often a stage will still be visited is not known: with retries it may be any number of times.
+            in_flight, to_come = in_flight * _VISITS_OF_A_MESSAGE, math.inf
         if self._over_seconds is None:
             return any(one.cannot_hold(in_flight + to_come) for one in self._sums.values())
         last = self._complete(now)

@@ -118,6 +118,16 @@ def test_shares_counts_and_rates(text, observed):
     assert made.verdicts(None)[0].observed == pytest.approx(observed)
 
 
+def test_a_stage_may_be_visited_any_number_of_times():
+    """What is still to come of its visits is not known, so a share is not given up; a maximum is, at once."""
+    made = judge("shop errors < 1%", "shop max < 1s", subjects=[("shop", "")] * 2)
+    for _ in range(20):
+        made.add(visit(0.5, stage="shop", begins=False, succeeded=False))
+    assert made.broken_for_good(0.0, 0, 10) is None
+    made.add(visit(1.5, stage="shop", begins=False))
+    assert str(made.broken_for_good(0.0, 0, 10)) == "shop max < 1s"
+
+
 def test_what_fails_has_no_duration():
     """End to end and at a stage, a duration is that of successes: a fast refusal makes nothing faster."""
     visits = [visit(1.0), visit(0.001, succeeded=False)]
