@@ -63,7 +63,7 @@ def has_backends(flags: Mapping[str, Any]) -> bool:
     return False
 
 
-def backend_request(flags: Mapping[str, Any], *, as_json: bool, is_quiet: bool) -> Any:
+def backend_request(flags: Mapping[str, Any], *, as_json: bool, is_quiet: bool, junit: Path | None = None) -> Any:
     """Return the BackendRequest of the options. Raise ConfigurationError if one is invalid."""
     from simulator.local.command import seconds_of
     from simulator.proof.backends.command import BackendRequest
@@ -79,4 +79,5 @@ def backend_request(flags: Mapping[str, Any], *, as_json: bool, is_quiet: bool) 
         settle_seconds=seconds_of(flags["settle"], "flag --settle") or 0.0,
         as_json=as_json,
         is_quiet=is_quiet,
+        junit=junit,
     )

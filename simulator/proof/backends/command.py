@@ -14,9 +14,11 @@ import orjson
 
 from simulator.local.command import RunRequest, run_topology
 from simulator.local.finished import FinishedRun
+from simulator.local.folder import write
 from simulator.proof.after_run import after_run
 from simulator.proof.backends.judgement import BackendJudge, Backends, settled
-from simulator.proof.backends.shown import verdict_lines, verdicts_json
+from simulator.proof.backends.shown import verdict_judgements, verdict_lines, verdicts_json
+from simulator.proof.junit import junit_xml
 from simulator.proof.truth.reading import open_truth
 
 _DEFAULT_DURATION = "60s"
@@ -27,13 +29,14 @@ _RAN = (0, 1)  # the exit codes of a run to its end
 class BackendRequest:
     """What the command line asked for. `settle_seconds` is how long after its end a run may take to arrive.
 
-    `is_quiet` means that only what is wrong is shown.
+    `is_quiet` means that only what is wrong is shown, and `junit` is a file for the verdict as JUnit XML.
     """
 
     backends: Backends
     settle_seconds: float
     as_json: bool = False
     is_quiet: bool = False
+    junit: Path | None = None
 
 
 def verify_backends(
@@ -50,6 +53,9 @@ def verify_backends(
         judge = BackendJudge(truth)
         until = (truth.manifest.ended_unix_seconds or 0.0) + request.settle_seconds
     verdicts = settled(lambda: judge.verdicts(request.backends), until, now, sleep)
+    if request.junit is not None:
+        judgements = verdict_judgements(verdicts)
+        write(request.junit, junit_xml("verify", judgements, {"run": str(run_folder)}).decode())
     if request.as_json:
         click.echo(orjson.dumps(verdicts_json(verdicts), option=orjson.OPT_INDENT_2))
     else:

@@ -21,6 +21,7 @@ from simulator.proof.backends.judging.counts import judge_counts, sample_remarks
 from simulator.proof.backends.judging.lines import judge_lines
 from simulator.proof.backends.judging.presence import judge_presence
 from simulator.proof.backends.matching import match_trace
+from simulator.proof.backends.own_losses import own_losses
 from simulator.proof.backends.readers.fetching import TIMEOUT_SECONDS, BackendClient
 from simulator.proof.backends.readers.jaeger import RunSought, read_jaeger
 from simulator.proof.backends.readers.log_file import read_log_files
@@ -56,6 +57,7 @@ class BackendJudge:
 
     def __init__(self, truth: Truth) -> None:
         self._rows = read_rows(truth)
+        self._own_losses = own_losses(truth.files.report)
         manifest = truth.manifest
         self._start = manifest.started_unix_seconds
         ends = [row["received_unix_ns"] / 1e9 + row["duration_seconds"] for row in self._rows.visits]
@@ -103,6 +105,8 @@ class BackendJudge:
             checks += judge_lines(self._lines, held.lines, self._messages)
             others = sum(bool(line.message_id) and line.message_id not in self._messages for line in held.lines)
             remarks += [f"{others:,} lines of other runs are left out"] if others else []
+        if not all(check.is_kept for check in checks):
+            remarks += [remark for signal, remark in self._own_losses.items() if signal in held.signals]
         return BackendVerdict(backend=held.name, checks=(*_readable(held), *checks), remarks=tuple(remarks))
 
     def _spans(self, spans: Sequence[HeldSpan], rules: SamplingRules | None) -> tuple[list[BackendCheck], list[str]]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from simulator.proof.backends.findings import BackendCheck, BackendVerdict
+from simulator.proof.junit import Judgement
 
 _NAME_WIDTH = 14
 
@@ -32,6 +33,14 @@ def _check_lines(check: BackendCheck) -> Iterator[str]:
         yield f"  FAIL  {check.name:<{_NAME_WIDTH}} {finding.name}: {finding.meaning}"
         for example in finding.examples:
             yield f"        {'':<{_NAME_WIDTH}} {example}"
+
+
+def verdict_judgements(verdicts: Iterable[BackendVerdict]) -> Iterator[Judgement]:
+    """Yield a judgement for each check of each backend, for JUnit XML."""
+    for verdict in verdicts:
+        for check in verdict.checks:
+            problem = "\n".join(f"{finding.name}: {finding.meaning}" for finding in check.findings)
+            yield Judgement(group=verdict.backend, name=check.name, problem=problem)
 
 
 def verdicts_json(verdicts: Iterable[BackendVerdict]) -> dict[str, Any]:

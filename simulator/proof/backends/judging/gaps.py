@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+# What a gap means.
+DOWN = "what takes them was down, or full"
 _MIN_SECONDS = 0.5
 _MIN_MISSING = 5
 # What is sent waits so long for more, and a batch that is lost may have what is older than some that arrived.

@@ -10,7 +10,7 @@ from simulator.proof.backends.expectation.records import ExpectedLine
 from simulator.proof.backends.findings import BackendCheck, BackendFinding, of_each, share, some
 from simulator.proof.backends.held import HeldLine
 from simulator.proof.backends.judging.attributes import Bearer, judge_attributes
-from simulator.proof.backends.judging.gaps import Timed, find_gaps
+from simulator.proof.backends.judging.gaps import DOWN, Timed, find_gaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def _presence_check(pairs: Sequence[LinePair]) -> BackendCheck:
     findings: list[BackendFinding] = []
     for gap in gaps:
         inside = [line for line in missing if gap.has(line.stage, line.since_unix_ns, line.at_unix_ns)]
-        meaning = f"no line is there {gap.shown()}, of {', '.join(gap.services)}: what took them was down"
+        meaning = f"no line is there {gap.shown()}, of {', '.join(gap.services)}: {DOWN}"
         findings.append(BackendFinding(name="gap in time", count=len(inside), meaning=meaning))
     left = [
         line for line in missing if not any(gap.has(line.stage, line.since_unix_ns, line.at_unix_ns) for gap in gaps)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from simulator.proof.backends.findings import BackendCheck, BackendFinding, of_each, share, some
-from simulator.proof.backends.judging.gaps import Gap, Timed, find_gaps
+from simulator.proof.backends.judging.gaps import DOWN, Gap, Timed, find_gaps
 from simulator.proof.backends.judging.sampling import judge_sampling
 from simulator.proof.backends.matching import MatchedTrace, SpanPair
 from simulator.proof.backends.sampling_rules import SamplingRules
@@ -70,7 +70,7 @@ def _gap_check(traces: Sequence[MatchedTrace], absences: Absences) -> BackendChe
             BackendFinding(
                 name="gap in time",
                 count=len(missing),
-                meaning=f"no span is there {gap.shown()}, of {', '.join(gap.services)}: what took them was down",
+                meaning=f"no span is there {gap.shown()}, of {', '.join(gap.services)}: {DOWN}",
                 examples=some(pair.visit.trace_id for pair in missing),
             )
         )
