@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from simulator.commands.variable_catalogue import COMMAND_VARIABLES
+from simulator.proof.promises.every import PROMISES
 from simulator.telemetry.catalogue import events
 from simulator.telemetry.catalogue.attributes import ATTRIBUTES
 from simulator.telemetry.catalogue.convention import Convention
@@ -158,6 +159,11 @@ def truth_table() -> str:
     return "\n".join(f"\n### `{table.name}`\n\n{table.help}.\n{_columns_table(table)}" for table in TRUTH_TABLES)
 
 
+def promises_table() -> str:
+    """Return the table of the promises that `verify` judges."""
+    return _table(("promise", "what it says", "test"), ((f"`{one.name}`", one.help, one.test) for one in PROMISES))
+
+
 def _columns_table(table: TruthTable) -> str:
     rows = ((f"`{column.name}`", str(column.type), column.help) for column in table.columns)
     return _table(("column", "type", "meaning"), rows).rstrip("\n") + "\n"
@@ -185,6 +191,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "variables of keys": key_variables_table,
     "unused variables": unused_variables_table,
     "the truth": truth_table,
+    "promises": promises_table,
 }
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from simulator.commands.backend_options import backend_options, backend_request,
 from simulator.commands.program import PIPELINE, Program
 from simulator.commands.ready_made import TopologyCommand, topology_file
 
-_NEEDED = ("duckdb", "numpy", "scipy")
+_NEEDED = ("duckdb", "numpy", "scipy", "junitparser")
 
 
 @click.command(cls=TopologyCommand)
@@ -53,6 +53,12 @@ _NEEDED = ("duckdb", "numpy", "scipy")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the verdict as JSON, and nothing else, on standard output."
 )
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the verdict as JUnit XML as well, for CI.",
+)
 @click.pass_obj
 def verify(
     program: Program,
@@ -70,6 +76,7 @@ def verify(
     telemetry: Path | None,
     is_quiet: bool,
     as_json: bool,
+    junit: Path | None,
     **flags: Any,
 ) -> int:
     """Run a topology and judge its promises: configured = injected = observed.
@@ -113,14 +120,14 @@ def verify(
             raise click.UsageError("--virtual: a run in virtual time sends nothing to a backend")
         from simulator.proof.backends.command import run_and_judge, verify_backends
 
-        backends = backend_request(flags, as_json=as_json, is_quiet=is_quiet)
+        backends = backend_request(flags, as_json=as_json, is_quiet=is_quiet, junit=junit)
         if run_folder is not None:
             return verify_backends(run_folder, backends)
         return run_and_judge(request, backends, program.command, os.environ)
     from simulator.local.virtual_run import VirtualTime
     from simulator.proof.verify.command import Showing, verify_run, verify_topology
 
-    showing = Showing(is_quiet=is_quiet, as_json=as_json)
+    showing = Showing(is_quiet=is_quiet, as_json=as_json, junit=junit)
     if run_folder is not None:
         return verify_run(run_folder, telemetry, showing)
     return verify_topology(request, VirtualTime() if virtual else None, showing, program.command, os.environ)

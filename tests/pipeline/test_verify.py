@@ -46,8 +46,9 @@ def test_a_live_run_keeps_every_promise(tmp_path):
         *("ledger", "whole traces", "parents of spans", "spans = truth", "log lines = truth"),
         *("values of log lines = truth", "counters = truth", "histograms = truth", "no unattributed time"),
     }
-    again = run("verify", "--run", "runs/proven-verify", "--quiet", cwd=tmp_path)
+    again = run("verify", "--run", "runs/proven-verify", "--quiet", "--junit", "verdict.xml", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
+    assert 'name="verify proven"' in (tmp_path / "verdict.xml").read_text()
     assert again.stdout.startswith(f"{sum(found['verdict'] == 'kept' for found in told['findings']):,} kept, 0 broken")
 
 

@@ -13,16 +13,17 @@ from pathlib import Path
 
 from simulator.local.command import RunRequest, run_topology, topology_to_run
 from simulator.local.finished import FinishedRun
-from simulator.local.folder import DEFAULT_PARENT
+from simulator.local.folder import DEFAULT_PARENT, write
 from simulator.local.terminal import Outlet, make_console
 from simulator.local.virtual_run import VirtualTime, run_virtually
 from simulator.proof.after_run import after_run
+from simulator.proof.junit import junit_xml
 from simulator.proof.promises.every import FALSE_ALARM_RATIO, judge
 from simulator.proof.promises.evidence import Evidence
 from simulator.proof.promises.finding import Finding, Verdict
 from simulator.proof.truth.reading import open_truth
 from simulator.proof.verify.needed import needed
-from simulator.proof.verify.shown import findings_table, problems, summary, verdict_json
+from simulator.proof.verify.shown import findings_table, problems, summary, verdict_json, verdict_judgements
 from simulator.topology.model import Topology
 
 LIVE_DURATION = "60s"
@@ -40,10 +41,11 @@ _WITHOUT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Showing:
-    """How the verdict is shown: as a table, only what is broken, or as JSON."""
+    """How the verdict is shown: as a table, only what is broken, or as JSON; `junit` is a file for it, too."""
 
     is_quiet: bool = False
     as_json: bool = False
+    junit: Path | None = None
 
 
 def verify_run(run_folder: Path, telemetry: Path | None, showing: Showing) -> int:
@@ -112,6 +114,10 @@ def _show(findings: Sequence[Finding], told: Mapping[str, object], gap: str, sho
         outlet.flush()
     elif not showing.is_quiet:
         out.print(findings_table(findings))
+    if showing.junit is not None:
+        properties = {"seed": str(told["seed"]), "messages": str(told["messages"])}
+        xml = junit_xml(f"verify {told['topology']}", verdict_judgements(findings, gap), properties)
+        write(showing.junit, xml.decode())
     for line in problems(findings):
         err.print(line, style="bold red", soft_wrap=True, markup=False)
     if gap:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
+from simulator.proof.junit import Judgement
 from simulator.proof.promises.every import FALSE_ALARM_RATIO
 from simulator.proof.promises.finding import Finding, Verdict
 
@@ -59,6 +60,15 @@ def verdict_json(findings: Sequence[Finding], messages: int, topology: str, seed
         "verdict": str(Verdict.BROKEN if problems(findings) else Verdict.KEPT),
         "findings": [asdict(found) for found in findings],
     }
+
+
+def verdict_judgements(findings: Sequence[Finding], gap: str) -> Iterator[Judgement]:
+    """Yield a judgement for each finding with a verdict, and one for the run itself: `gap` is what is missing of it."""
+    yield Judgement(group="run", name="the run itself", problem=gap)
+    for found in findings:
+        if found.verdict is not Verdict.NOT_JUDGED:
+            problem = found.reason if found.verdict is Verdict.BROKEN else ""
+            yield Judgement(group=found.promise, name=found.subject, problem=problem)
 
 
 def _test(found: Finding) -> str:
