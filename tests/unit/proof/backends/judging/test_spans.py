@@ -215,6 +215,21 @@ class TestSampler:
         assert (found.count, found.total) == (1, 10)
         assert found.examples == (f"{errors[0]}: 0.050 s, with an error",)
 
+    def test_what_the_rules_leave_out_is_no_gap(self, traces, held):
+        """The failing traces of the first seconds are kept, and nothing else for the rest of the run."""
+        rules = SamplingRules(ratio=0.0, keeps_errors=True)
+        errors = [trace_id for trace_id, trace in traces.items() if trace.has_error]
+        early = {trace_id: trace for trace_id, trace in traces.items() if trace_id in errors[:3] or not trace.has_error}
+        kept = [span for span in held if span.trace_id in errors[:3]]
+        assert judged(early, kept, rules) == {}
+
+    def test_a_gap_is_found_among_what_the_rules_keep(self, traces, held):
+        """Everything is slower than the limit, and that of three seconds is missing."""
+        rules = SamplingRules(ratio=0.0, slower_than_seconds=0.01)
+        begin = min(span.start_unix_ns for span in held)
+        kept = [span for span in held if not 5 * 10**9 <= span.end_unix_ns - begin < 8 * 10**9]
+        assert only(judged(traces, kept, rules), "gap in time")
+
     def test_a_kept_trace_must_be_whole(self, traces, held):
         """A sampler that decides span by span is none."""
         rng = random.Random(1)
