@@ -65,12 +65,11 @@ def from_lines(
             return
         if not line:
             return
-        # A byte order mark belongs to the file, not to its first message.
-        body = (without_mark(line) if number == 1 else line).removesuffix(b"\n")
+        body = whole_line(number, line)
         if not body.strip():
             continue
         listener.line()
-        reason = _flaw(body, max_body_bytes)
+        reason = flaw_in(body, max_body_bytes)
         if reason is None:
             taken += 1
             yield Draft(number, body)
@@ -99,7 +98,13 @@ def bounded_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
         yield line
 
 
-def _flaw(body: bytes, max_body_bytes: int) -> str | None:
+def whole_line(number: int, line: bytes) -> bytes:
+    """Return the body in a line of a file: a byte order mark belongs to the file, not to its first message."""
+    return (without_mark(line) if number == 1 else line).removesuffix(b"\n")
+
+
+def flaw_in(body: bytes, max_body_bytes: int) -> str | None:
+    """Return why a line is not a message; None if it is."""
     if len(body) > max_body_bytes:
         return f"it is larger than max_body ({max_body_bytes} bytes)"
     if body.startswith(_UTF16_MARKS):

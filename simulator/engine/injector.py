@@ -14,6 +14,7 @@ from simulator.behaviour.payloads import CONTENT_TYPE, payload
 from simulator.behaviour.schedules import RunningSchedule, Schedule
 from simulator.engine.drafts import Draft
 from simulator.engine.identity import Identity
+from simulator.engine.made_bodies import Bodies
 from simulator.engine.message import Due, Message, NoClient
 from simulator.engine.runtime import Event, Runtime
 from simulator.engine.tracing import Tracing
@@ -55,6 +56,7 @@ class Injector:
         tracing: Tracing,
         handle: Callable[[Message], StageRecord],
         via: Via,
+        bodies: Bodies = payload,
     ) -> None:
         self._identity = identity
         self._runtime = runtime
@@ -62,6 +64,7 @@ class Injector:
         self._tracing = tracing
         self._handle = handle
         self._via = via
+        self._bodies = bodies
         self._stopped = False
         self._schedule: Schedule | None = None
         # How far the schedule is, the number of the message that waits for its turn, and of the last that is to come.
@@ -161,7 +164,7 @@ class Injector:
         stage = self._identity.stage
         origin = f"{stage}/user {draft.user}" if draft.user else stage
         ident = message_id(self._identity.seed, origin, draft.number)
-        body = draft.body or payload(draft.number, ident, _rfc3339(due_ns))
+        body = draft.body or self._bodies(draft.number, ident, _rfc3339(due_ns))
         received_at = self._runtime.now()
         return Message(
             message_id=ident,

@@ -44,6 +44,11 @@ def check_files(stages: Mapping[str, Stage], sources: Iterable[Path], folder: Pa
     `sources` are the files that the stages and their settings come from.
     """
     inputs = [_file(f"the input of {name}", stage.input) for name, stage in stages.items() if stage.input]
+    inputs += [
+        _file(f"the messages of {name}", stage.load.messages_from)
+        for name, stage in stages.items()
+        if stage.load is not None and stage.load.messages_from is not None
+    ]
     outputs = [_file(f"the output of {name}", stage.output) for name, stage in stages.items() if stage.output]
     read = [*inputs, *(_file("the configuration", str(source)) for source in sources)]
     for name, stage in stages.items():

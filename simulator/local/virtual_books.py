@@ -30,7 +30,7 @@ from simulator.telemetry.standing import operation_percentiles, percentiles
 from simulator.telemetry.tally import MemoryTally, Tallies, TallySink
 from simulator.telemetry.truth import TruthSink
 from simulator.topology.graph import Node, operation_edges
-from simulator.topology.model import Role, Topology
+from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.requests import request_kinds
 from simulator.virtual.system import InstanceSetup
 
@@ -97,7 +97,7 @@ class Books:
             seconds = DueSeconds(name, instance, self._clock, write_row)
             self._seconds.append(seconds)
         watcher = ScheduleWatcher(None, counts, logger, seconds)
-        return InstanceSetup(sinks=sinks, listener=watcher, output=output, lines=lines)
+        return InstanceSetup(sinks=sinks, listener=watcher, output=output, lines=lines, pool=_pool(stage))
 
     def tallies(self) -> dict[str, Tallies]:
         """Return the counts of every stage."""
@@ -148,6 +148,11 @@ def _heard(write: Callable[[bytes], None], on_row: Callable[[dict[str, Any]], No
         on_row(orjson.loads(line))
 
     return write_and_read
+
+
+def _pool(stage: Stage) -> Iterator[bytes]:
+    source = None if stage.load is None else stage.load.messages_from
+    return iter(()) if source is None else bounded_lines(open_lines(source), stage.max_body_bytes)
 
 
 def _lines(path: str, max_bytes: int) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ from simulator.net.listening import listen
 from simulator.stage import control
 from simulator.stage.app import Front, create_app
 from simulator.stage.intake import SPARE_BYTES, HeldBodies
-from simulator.stage.load import input_lines
+from simulator.stage.load import input_lines, pool_of
 from simulator.stage.machine import RealMachine
 from simulator.stage.outgoing import make_sender, tls_for
 from simulator.stage.output_file import JsonLinesOutput
@@ -137,7 +137,7 @@ def assemble(
     handling = _handling(settings, seed, signals, capacity, output, sender, runtime)
     seconds = signals.truth.seconds if signals.truth is not None else None
     watcher = ScheduleWatcher(signals.metrics, tally, signals.logger, seconds)
-    load = make_load(handling, runtime, watcher, signals.spans, lines)
+    load = make_load(handling, runtime, watcher, signals.spans, lines, pool_of(stage))
     injector, inject = load or (None, None)
     held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
     app = create_app(_front(settings, state, handling, held, signals, runtime, seed, run))

@@ -11,6 +11,7 @@ import gevent.fileobject
 
 from simulator.engine.drafts import bounded_lines
 from simulator.stage.input_file import open_lines
+from simulator.topology.model import Stage
 
 _LINES_A_TURN = 256
 
@@ -20,6 +21,13 @@ def input_lines(path: str, max_bytes: int) -> Iterator[bytes]:
     if path != "-" and not Path(path).is_fifo() and not Path(path).is_char_device():
         return _in_turns(bounded_lines(open_lines(path), max_bytes))
     return _lines_in_a_thread(sys.stdin.fileno() if path == "-" else path, max_bytes)
+
+
+def pool_of(stage: Stage) -> Iterator[bytes]:
+    """Return the lines from which an injector's messages are drawn. Raise StartError if they can't be read."""
+    if stage.load is None or stage.load.messages_from is None:
+        return iter(())
+    return bounded_lines(open_lines(stage.load.messages_from), stage.max_body_bytes)
 
 
 def _in_turns(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -195,6 +195,24 @@ class Load:
             "[shop.browse, {to: cart.add, times: 2}, shop.pay]",
         ),
     )
+    message: Attributes = field(
+        default_factory=lambda: Attributes({}),
+        metadata=key(
+            "Fields of each message's body, beside its number, id and due time, drawn as attributes are.",
+            "{customer: pick(10000), plan: {free: 90%, paid: 10%}}",
+        ),
+    )
+    messages_from: Text | None = field(
+        default=None,
+        metadata=key("A JSON Lines file from which each message's body is drawn, at a rate.", "orders.jsonl"),
+    )
+    kinds: Attributes = field(
+        default_factory=lambda: Attributes({}),
+        metadata=key(
+            "The key of those lines that says their kind, and how often each is drawn; by default all are alike.",
+            "{type: {order: 90%, refund: 10%}}",
+        ),
+    )
     concurrency: PositiveCount = field(
         default=PositiveCount(16),
         metadata=key("Messages of an input in flight at a time, if no rate paces it.", "16", flag=True),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from simulator.behaviour.payloads import Size, payload_bytes
 from simulator.topology.graph import Node, calls_of, operations_called_first
-from simulator.topology.model import Role, Stage
+from simulator.topology.model import Load, Role, Stage
 from simulator.topology.places import Keys
 from simulator.topology.walking import all_calls
 from simulator.units import format_ratio, format_size
@@ -67,11 +67,16 @@ def call_size_problems(stage: Stage, found: Mapping[Node, Limit]) -> Iterator[tu
         if call.request_size is not None:
             if complaint := _too_large(call.request_size, limit):
                 yield (*keys, "request_bytes"), complaint
-        elif stage.role is Role.INJECTOR and stage.load is not None and stage.input is None:
+        elif stage.role is Role.INJECTOR and stage.load is not None and stage.input is None and _is_plain(stage.load):
             last = payload_bytes(_LAST_NUMBER if stage.load.messages is None else max(1, stage.load.messages))
             if last > limit.max_bytes:
                 sizes = f"{payload_bytes(1)} to {last} bytes"
                 yield keys, f"the messages that this injector makes have {sizes}, which is more than {limit}"
+
+
+def _is_plain(load: Load) -> bool:
+    """Return whether a load's messages have nothing but a number, an id and a time."""
+    return not load.message and load.messages_from is None
 
 
 def _too_large(size: Size, limit: Limit) -> str:

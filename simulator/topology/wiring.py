@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.times import ONCE
 from simulator.nearest import unknown_among, unknown_name
+from simulator.topology.bodies import body_problems
 from simulator.topology.graph import Node, calls_of, calls_place, edges, label, operation_graph
 from simulator.topology.kinds import Kind
 from simulator.topology.model import DEFAULT_HOST, Answering, Forward, Role, Stage
@@ -35,7 +36,8 @@ def wiring_problems(stages: Mapping[str, Stage], names: frozenset[str]) -> Itera
         yield from _role_problems(name, stage)
         yield from _kind_problems(name, stage)
         yield from _answer_problems(name, stage)
-        yield from ((("stages", name, *keys), message) for keys, message in user_problems(stage))
+        for inner, message in chain(user_problems(stage), body_problems(stage)):
+            yield ("stages", name, *inner), message
         yield from _instance_problems(name, stage)
         yield from _route_problems(name, stage)
         for place, call in calls_of(stage):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,13 +29,15 @@ from simulator.virtual.wire import Endpoint, MemoryWire
 class InstanceSetup:
     """What one instance of a stage is connected to: its telemetry, and where its messages come from and go to.
 
-    `sinks(capacity)` record messages, `listener` the load. `lines` of None means that messages are generated.
+    `sinks(capacity)` record messages, `listener` the load. `lines` of None means that messages are generated;
+    `pool` has the lines from which they are drawn, if they are.
     """
 
     sinks: Callable[[Capacity], Sequence[Sink]]
     listener: LoadListener
     output: Output
     lines: Iterator[bytes] | None = None
+    pool: Iterable[bytes] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,7 @@ class VirtualSystem:
             tracing=tracing,
             overhead_seconds=overhead if isinstance(overhead, float) else overhead.get(name, 0.0),
         )
-        injector, inject = make_load(handling, kernel, setup.listener, tracing, setup.lines) or (None, None)
+        injector, inject = make_load(handling, kernel, setup.listener, tracing, setup.lines, setup.pool) or (None, None)
         return VirtualStage(
             name=name, instance=instance, capacity=capacity, handling=handling, injector=injector, inject=inject
         )

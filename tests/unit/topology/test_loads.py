@@ -217,3 +217,21 @@ def test_what_does_not_go_with_users(load, extra, said, tmp_path):
         with_users(load, tmp_path, extra)
     [problem] = raised.value.problems
     assert said in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        ("{rate: 1/s, message: {number: 5}}", "'number' is in every message already"),
+        ("{rate: 1/s, message: {a: 5}, messages_from: x}", "its lines are the messages: leave out message"),
+        ("{rate: 1/s, kinds: {type: {a: 1}}}", "only lines are of kinds: write the file that has them"),
+        ("{rate: 1/s, messages_from: x, kinds: {type: 5}}", "must be one key with the weights of its values"),
+        ("{rate: 1/s, message: {a: uniform(2, 1)}}", "2 is more than 1"),
+    ],
+)
+def test_what_does_not_go_with_the_bodies_of_messages(load, said, tmp_path):
+    """It is refused at its place in the file, and is the only mistake."""
+    with pytest.raises(ConfigurationError) as raised:
+        topology(load, tmp_path)
+    [problem] = raised.value.problems
+    assert said in str(problem)

@@ -191,7 +191,7 @@ def test_every_mistake_of_a_call_is_named_at_once_wherever_it_is(wrap, keys):
         (
             {"load": {"speed": 1}},
             ("load", "speed"),
-            "unknown key; allowed are rate, profile, arrivals, messages, users, think, session, concurrency",
+            "unknown key; allowed are rate, profile, arrivals, messages, users, think, session, message, ",
         ),
         ({"input": 5}, ("input",), "5 is not text"),
         ({"output": ""}, ("output",), "'' is not text"),
