@@ -71,6 +71,6 @@ def test_a_lie_of_the_engine_breaks_its_promise_by_name(tmp_path, capsys, lie, p
     ],
 )
 def test_a_lie_of_the_telemetry_breaks_its_promise_by_name(tmp_path, capsys, lie, promise):
-    """Live, with stages whose telemetry lies, and only of what it lies about."""
+    """Live, with stages whose telemetry lies."""
     flags = ("--no-console", "--telemetry", "told", "--processes", "1", "--messages", "60", "--rate", "20/s")
     assert promise in broken(tmp_path, capsys, lie, *flags)

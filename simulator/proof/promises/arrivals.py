@@ -11,7 +11,7 @@ from simulator.behaviour.arrivals import PoissonArrivals, arrival_draw
 from simulator.behaviour.draws import message_id
 from simulator.behaviour.schedules import RunningSchedule, Schedule
 from simulator.proof.promises.evidence import Evidence
-from simulator.proof.promises.finding import Finding, Verdict
+from simulator.proof.promises.finding import Finding, PromiseVerdict
 from simulator.proof.statistics.arrivals import dispersion, dispersion_p_value, gaps_p_value, rate_p_value
 from simulator.proof.statistics.goodness import Floats
 
@@ -138,7 +138,7 @@ def _kept(evidence: Evidence, name: str, lags: Floats) -> Finding:
     wrong = int(np.count_nonzero(lags > late))
     is_kept = not len(lags) or float(np.quantile(lags, _LAG_RATIO)) <= late
     found = finding.exact(0 if is_kept else wrong, f"later than {1000 * late:g} ms")
-    if found.verdict is Verdict.KEPT and (lags < -_ROUNDING_SECONDS).any():
+    if found.verdict is PromiseVerdict.KEPT and (lags < -_ROUNDING_SECONDS).any():
         return finding.exact(int(np.count_nonzero(lags < -_ROUNDING_SECONDS)), "sent before they were due")
     return found
 

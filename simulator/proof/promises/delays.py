@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.behaviour.distributions import Constant, Delay
 from simulator.proof.promises.evidence import Evidence, subject_of
-from simulator.proof.promises.finding import Finding, Verdict
+from simulator.proof.promises.finding import Finding, PromiseVerdict
 from simulator.proof.statistics.goodness import Floats, fit_p_value, idle_seconds
 from simulator.proof.statistics.percentiles import percentile_p_value
 from simulator.proof.statistics.power import smallest_stretch_shown
@@ -128,7 +128,7 @@ def _taken(subject: str, delay: Delay, rows: dict[str, Any], is_exact: bool) -> 
     wrong = int(np.count_nonzero(overhead < -allowed - _ROUNDING_SECONDS))
     found = finding.exact(wrong, f"the shortest was {_shown(-float(overhead.min()))} too short")
     mean_early, mean_drawn = -float(overhead.mean()), float(rows["drawn"].mean())
-    if found.verdict is Verdict.KEPT and mean_early > _EARLY_RATIO * mean_drawn + _ROUNDING_SECONDS:
+    if found.verdict is PromiseVerdict.KEPT and mean_early > _EARLY_RATIO * mean_drawn + _ROUNDING_SECONDS:
         return finding.exact(len(overhead), f"on average it took {_shown(mean_early)} less than was drawn")
     return found
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from simulator.proof.statistics.many_tests import rejected
 
 
-class Verdict(StrEnum):
+class PromiseVerdict(StrEnum):
     """How a promise was found."""
 
     KEPT = "kept"
@@ -31,7 +31,7 @@ class Finding:
     injected: str = ""
     observed: str = ""
     test: str = ""
-    verdict: Verdict = Verdict.KEPT
+    verdict: PromiseVerdict = PromiseVerdict.KEPT
     p_value: float | None = None
     reason: str = ""
     checked: int = 0
@@ -44,11 +44,11 @@ class Finding:
         if not wrong:
             return self
         of = f"{wrong:,} of {self.checked:,} are wrong"
-        return replace(self, verdict=Verdict.BROKEN, reason=f"{of}: {example}" if example else of)
+        return replace(self, verdict=PromiseVerdict.BROKEN, reason=f"{of}: {example}" if example else of)
 
     def not_judged(self, reason: str) -> Finding:
         """Return the finding without a verdict."""
-        return replace(self, verdict=Verdict.NOT_JUDGED, reason=reason, p_value=None)
+        return replace(self, verdict=PromiseVerdict.NOT_JUDGED, reason=reason, p_value=None)
 
 
 def judged(findings: Sequence[Finding], alpha: float) -> list[Finding]:
@@ -62,7 +62,7 @@ def judged(findings: Sequence[Finding], alpha: float) -> list[Finding]:
 
 
 def _with(finding: Finding, is_rejected: bool) -> Finding:
-    if not is_rejected or finding.verdict is not Verdict.KEPT:
+    if not is_rejected or finding.verdict is not PromiseVerdict.KEPT:
         return finding
     reason = f"so unlikely that chance is no explanation: p = {finding.p_value:.2g}"
-    return replace(finding, verdict=Verdict.BROKEN, reason=reason)
+    return replace(finding, verdict=PromiseVerdict.BROKEN, reason=reason)

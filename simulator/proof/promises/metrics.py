@@ -145,7 +145,7 @@ def _counter(evidence: Evidence, told: Told) -> Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
+class CountedValues:
     """A histogram: its count by bucket, and the sum of its values."""
 
     buckets: tuple[int, ...]
@@ -174,25 +174,25 @@ def _histogram(evidence: Evidence, told: Told) -> Finding:
     ).exact(len(wrong), example)
 
 
-def _made(evidence: Evidence, told: Told, size: int) -> dict[Key, Counted]:
-    made: dict[Key, Counted] = {}
+def _made(evidence: Evidence, told: Told, size: int) -> dict[Key, CountedValues]:
+    made: dict[Key, CountedValues] = {}
     for point in evidence.points:
         if point.name == told.metric.otel_name and point.count:
             key = (point.service, *(_label(point.attributes, label) for label in told.labels))
-            before = made.get(key, Counted(buckets=(0,) * size, sum=0.0))
+            before = made.get(key, CountedValues(buckets=(0,) * size, sum=0.0))
             buckets = tuple(map(sum, zip(before.buckets, point.bucket_counts, strict=False)))
-            made[key] = Counted(buckets=buckets, sum=before.sum + point.sum)
+            made[key] = CountedValues(buckets=buckets, sum=before.sum + point.sum)
     return made
 
 
-def _counted(bounds: tuple[float, ...], values: list[float]) -> Counted:
+def _counted(bounds: tuple[float, ...], values: list[float]) -> CountedValues:
     buckets = [0] * (len(bounds) + 1)
     for value in values:
         buckets[bisect.bisect_left(bounds, value)] += 1
-    return Counted(buckets=tuple(buckets), sum=math.fsum(values))
+    return CountedValues(buckets=tuple(buckets), sum=math.fsum(values))
 
 
-def _difference(bounds: tuple[float, ...], due: Counted | None, made: Counted | None) -> str:
+def _difference(bounds: tuple[float, ...], due: CountedValues | None, made: CountedValues | None) -> str:
     if due is None or made is None:
         return "the series is missing" if made is None else "the truth has no such series"
     for bound, true, counted in zip((*bounds, math.inf), due.buckets, made.buckets, strict=True):

@@ -20,7 +20,7 @@ from simulator.proof.after_run import after_run
 from simulator.proof.junit import junit_xml
 from simulator.proof.promises.every import FALSE_ALARM_RATIO, judge
 from simulator.proof.promises.evidence import Evidence
-from simulator.proof.promises.finding import Finding, Verdict
+from simulator.proof.promises.finding import Finding, PromiseVerdict
 from simulator.proof.truth.reading import open_truth
 from simulator.proof.verify.needed import needed
 from simulator.proof.verify.shown import findings_table, problems, summary, verdict_json, verdict_judgements
@@ -125,4 +125,4 @@ def _show(findings: Sequence[Finding], told: Mapping[str, object], gap: str, sho
     is_kept = not gap and not problems(findings)
     if not showing.as_json:
         out.print(summary(findings), style="green" if is_kept else "bold red", soft_wrap=True, markup=False)
-    return 0 if is_kept and any(found.verdict is Verdict.KEPT for found in findings) else 1
+    return 0 if is_kept and any(found.verdict is PromiseVerdict.KEPT for found in findings) else 1

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from simulator.proof.junit import Judgement
 from simulator.proof.promises.every import FALSE_ALARM_RATIO
-from simulator.proof.promises.finding import Finding, Verdict
+from simulator.proof.promises.finding import Finding, PromiseVerdict
 
-_STYLES = {Verdict.KEPT: "green", Verdict.BROKEN: "bold red", Verdict.NOT_JUDGED: "yellow"}
+_STYLES = {PromiseVerdict.KEPT: "green", PromiseVerdict.BROKEN: "bold red", PromiseVerdict.NOT_JUDGED: "yellow"}
 VERSION = 1
 
 
@@ -23,7 +23,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for name in ("verdict", "promise", "subject", "configured", "injected", "observed", "test"):
         table.add_column(name, overflow="fold")
     for found in findings:
-        reason = f" ({found.reason})" if found.verdict is Verdict.NOT_JUDGED else ""
+        reason = f" ({found.reason})" if found.verdict is PromiseVerdict.NOT_JUDGED else ""
         style = _STYLES[found.verdict]
         table.add_row(
             f"[{style}]{found.verdict}[/]",
@@ -35,14 +35,14 @@ def findings_table(findings: Sequence[Finding]) -> Table:
 
 def problems(findings: Sequence[Finding]) -> list[str]:
     """Return a line for each promise that is broken."""
-    broken = [found for found in findings if found.verdict is Verdict.BROKEN]
+    broken = [found for found in findings if found.verdict is PromiseVerdict.BROKEN]
     return [f"broken: {found.promise}: {found.subject}: {found.reason}" for found in broken]
 
 
 def summary(findings: Sequence[Finding]) -> str:
     """Return in two sentences how many promises are kept, and how often that is wrong."""
     counts = Counter(found.verdict for found in findings)
-    told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in Verdict)
+    told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in PromiseVerdict)
     return (
         f"{told}. Of {1 / FALSE_ALARM_RATIO:,.0f} runs that keep every promise, "
         "one or none is found to break one by chance."
@@ -57,7 +57,7 @@ def verdict_json(findings: Sequence[Finding], messages: int, topology: str, seed
         "seed": seed,
         "messages": messages,
         "false_alarm_ratio": FALSE_ALARM_RATIO,
-        "verdict": str(Verdict.BROKEN if problems(findings) else Verdict.KEPT),
+        "verdict": str(PromiseVerdict.BROKEN if problems(findings) else PromiseVerdict.KEPT),
         "findings": [asdict(found) for found in findings],
     }
 
@@ -66,8 +66,8 @@ def verdict_judgements(findings: Sequence[Finding], gap: str) -> Iterator[Judgem
     """Yield a judgement for each finding with a verdict, and one for the run itself: `gap` is what is missing of it."""
     yield Judgement(group="run", name="the run itself", problem=gap)
     for found in findings:
-        if found.verdict is not Verdict.NOT_JUDGED:
-            problem = found.reason if found.verdict is Verdict.BROKEN else ""
+        if found.verdict is not PromiseVerdict.NOT_JUDGED:
+            problem = found.reason if found.verdict is PromiseVerdict.BROKEN else ""
             yield Judgement(group=found.promise, name=found.subject, problem=problem)
 
 
