@@ -20,6 +20,7 @@ from simulator.grants import complain_of_machine, open_standard_streams
 
 COMMANDS = (
     "check",
+    "compare",
     "console",
     "find-capacity",
     "fork-server",

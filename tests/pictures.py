@@ -1,4 +1,4 @@
-"""Take the pictures of the console in docs/ again, in both themes: `make pictures`."""
+"""Take the pictures of the console and of a report in docs/ again, in both themes: `make pictures`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import requests
 from playwright.sync_api import Page
 
 from tests.support.browser import running_chromium
-from tests.support.processes import ROOT, running_topology, wait_for
+from tests.support.processes import ROOT, run, running_topology, wait_for
 
 DOCS = ROOT / "docs"
 TOPOLOGY = ROOT / "topologies" / "checkout.yaml"
@@ -20,6 +20,7 @@ STAGES, TRACES = 8, 150
 def main() -> None:
     """Run a topology with a problem in it, and take pictures of the page."""
     DOCS.mkdir(exist_ok=True)
+    take_report()
     environment = {"SIMULATOR_CONSOLE": "1", "OTEL_TRACES_EXPORTER": "otlp"}
     flags = ("--rate", "20/s", "--seed", "7", "--set", "payment.faults=error(503, 12%)")
     with tempfile.TemporaryDirectory() as folder, running_topology(
@@ -34,6 +35,19 @@ def main() -> None:
                 page = browser.new_context(viewport=SIZE, color_scheme=theme).new_page()
                 take_system(page, address, theme)
                 take_trace(page, f"{base}/traces/{trace_id}", theme)
+
+
+def take_report() -> None:
+    """Run a topology in virtual time, and take pictures of its page."""
+    flags = ("--virtual", "--duration", "100s", "--seed", "7", "--set", "payment.faults=error(503, 12%)")
+    thresholds = ("--threshold", "p99 < 500ms", "--threshold", "missed = 0")
+    with tempfile.TemporaryDirectory() as folder, running_chromium() as browser:
+        run("run", str(TOPOLOGY), *flags, *thresholds, cwd=Path(folder), environment={"SIMULATOR_PAGE": "1"})
+        for theme in ("light", "dark"):
+            page = browser.new_context(viewport=SIZE, color_scheme=theme).new_page()
+            page.goto((Path(folder) / "runs" / TOPOLOGY.stem / "report.html").as_uri())
+            page.wait_for_selector("[data-chart=time] .main-svg")
+            page.screenshot(path=DOCS / f"report-{theme}.png")
 
 
 def whole_traces(base: str) -> list[str]:

@@ -77,18 +77,12 @@ def _obstacles(name: str, stage: Stage, others: tuple[str, ...]) -> Iterator[str
     for key in ("input", "output"):
         if getattr(stage, key) is not None:
             yield f"{key} is a file, which a container does not have; leave it out"
-    if stage.load is not None and stage.load.messages_from is not None:
-        yield "load.messages_from is a file, which a container does not have; leave it out"
-    if stage.load is not None and "replay(" in str(stage.load.profile):
-        yield "replay(FILE) needs a file, which a container does not have; write another profile"
     if any("samples(" in str(delay) for delay in _delays(stage)):
         yield "samples(FILE) needs a file, which a container does not have; write its percentiles(...)"
 
 
 def _delays(stage: Stage) -> Iterator[Delay]:
-    """Yield the delays of a stage: those of its operations, those between their calls, and the thinking of users."""
-    if stage.load is not None:
-        yield stage.load.think
+    """Yield the delays of a stage: those of its operations, and those between their calls."""
     for operation in stage.all_operations.values():
         yield operation.delay
         yield from (step.delay for _, step in all_steps(operation.calls) if isinstance(step, Pause))

@@ -89,7 +89,7 @@ def test_the_capacity_of_four_workers_is_found_in_real_time(tmp_path):
 def test_find_capacity_in_virtual_time_as_it_is_typed(tmp_path):
     """A line for each probe on standard error, the result on standard output; the same seed gives the same result."""
     (tmp_path / "four.yaml").write_text(SHOP.replace("kept", "four"))
-    command = ("find-capacity", "four.yaml", "--virtual", "--from", "150/s", "--seed", "7", "--threshold", "p99 < 1s")
+    command = ("find-capacity", "four.yaml", "--virtual", "--seed", "7", "--threshold", "p99 < 1s")
     finished = run(*command, cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.splitlines()[1:] == [

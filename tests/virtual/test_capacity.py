@@ -95,10 +95,8 @@ def test_a_short_queue_is_named_if_workers_are_free_on_average():
 
 
 def test_a_delay_that_breaks_the_threshold_at_any_rate_is_no_capacity():
-    """Where nothing waits, a lower rate changes nothing, so none is tried."""
     found = find({"shop": {"delay": "constant(20ms)"}}, "p50 < 10ms", start=2.0)
     assert (found.kept_rate, found.is_found, found.limit.limit) == (None, False, Limit.DELAYS)
-    assert len(found.probes) == 1
 
 
 def test_nothing_is_tried_beyond_the_upper_end():

@@ -76,8 +76,7 @@ def find_capacity(asked: CapacitySearch, prober: Prober, tell: Callable[[Probe],
             # By another program, as likely as not; if it happens again, it is the machine.
             probe = _probe(asked, prober, tell, probes, rate)
         search.record(rate, probe.kept)
-        hopeless = search.kept is None and _is_broken_at_any_rate(asked.topology, probe)
-        rate = None if hopeless else search.next_rate(_predicted(probes))
+        rate = search.next_rate(_predicted(probes))
     limit = _limit(asked.topology, probes, search.broken)
     return Capacity(
         kept_rate=search.kept,
@@ -96,11 +95,6 @@ def _probe(
     probes.append(probe)
     tell(probe)
     return probe
-
-
-def _is_broken_at_any_rate(topology: Topology, probe: Probe) -> bool:
-    """Return whether nothing waited and nothing was refused, so that a lower rate would change nothing."""
-    return bottleneck(topology, probe.figures, probe.rate_per_second).limit is Limit.DELAYS and not probe.is_spoilt
 
 
 def _predicted(probes: Sequence[Probe]) -> list[float]:

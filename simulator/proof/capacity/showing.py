@@ -39,8 +39,7 @@ def result_lines(capacity: Capacity, name: str) -> Iterator[tuple[str, str]]:
     """Yield the lines of the result, each with its style."""
     kept, broken, limit = capacity.kept_rate, capacity.broken_rate, capacity.limit
     if kept is None:
-        down = "" if limit.limit is Limit.DELAYS else f" down to {shown_rate(broken or 0.0)}"
-        yield f"{name} does not keep the thresholds at any rate{down}.", "bold red"
+        yield f"{name} does not keep the thresholds at any rate down to {shown_rate(broken or 0.0)}.", "bold red"
     elif broken is None:
         yield f"{name} keeps {shown_rate(kept)}, the highest rate that was asked for; --to sets a higher one.", "bold"
         return
@@ -56,8 +55,6 @@ def result_lines(capacity: Capacity, name: str) -> Iterator[tuple[str, str]]:
         yield f"The limit is the injector, not the system: {limit.stage}: {limit.why}", "yellow"
     elif limit.limit is Limit.MACHINE:
         yield f"The limit is {limit.why}", "yellow"
-    elif limit.limit is Limit.DELAYS:
-        yield f"The reason: {limit.why}", ""
     else:
         yield f"The bottleneck is {limit}", ""
 

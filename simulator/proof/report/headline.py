@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _QUERY = """
 SELECT count(*), count(*) FILTER (NOT succeeded),
-       quantile_cont(end_to_end_seconds, [0.5, 0.99, 0.999]) FILTER (succeeded)
+       quantile_disc(end_to_end_seconds, [0.5, 0.99, 0.999]) FILTER (succeeded)
 FROM requests
 """
 _MISSED = "SELECT sum(missed) FROM seconds"

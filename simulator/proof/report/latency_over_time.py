@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _QUERY = """
 SELECT cast(floor((began_at - $1) / $2) AS INTEGER) AS number,
-       quantile_cont(end_to_end_seconds, [0.5, 0.9, 0.99])
+       quantile_disc(end_to_end_seconds, [0.5, 0.9, 0.99])
 FROM requests WHERE succeeded AND end_to_end_seconds IS NOT NULL
 GROUP BY number ORDER BY number
 """

@@ -30,7 +30,7 @@ FROM seconds LEFT JOIN (SELECT stage, count(*) AS sent FROM requests GROUP BY st
 GROUP BY stage ORDER BY stage
 """
 _LAGS = """
-SELECT stage, quantile_cont(lag_seconds, [0.5, 0.99]) FROM requests WHERE lag_seconds IS NOT NULL GROUP BY stage
+SELECT stage, quantile_disc(lag_seconds, [0.5, 0.99]) FROM requests WHERE lag_seconds IS NOT NULL GROUP BY stage
 """
 
 

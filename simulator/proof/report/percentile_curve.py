@@ -51,7 +51,7 @@ _OF = "FROM requests WHERE succeeded AND end_to_end_seconds IS NOT NULL"
 
 
 def _quantiles(column: str, shares: list[float] | tuple[float, ...]) -> str:
-    return f"quantile_cont({column}, [{', '.join(map(repr, shares))}])"
+    return f"quantile_disc({column}, [{', '.join(map(repr, shares))}])"
 
 
 def _by_request(tables: DuckDBPyConnection) -> Table:

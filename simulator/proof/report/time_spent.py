@@ -24,7 +24,7 @@ _PARTS = (
 _MAX_BARS, _MAX_ROWS = 25, 200
 _QUERY = f"""
 SELECT stage, operation, count(*) AS visits, count(*) FILTER (outcome NOT IN ({SUCCEEDED})) AS wrong,
-       quantile_cont(duration_seconds, [0.5, 0.9, 0.99]),
+       quantile_disc(duration_seconds, [0.5, 0.9, 0.99]),
        {", ".join(f"avg({sql})" for _, sql, _ in _PARTS)}
 FROM visits GROUP BY stage, operation
 ORDER BY sum(duration_seconds - downstream_seconds) DESC, stage, operation

@@ -309,24 +309,6 @@ def test_load_goes_to_the_first_operation_of_an_entry(stage, method, path):
         assert (environment["METHOD"], environment["TARGET"]) == (method, f"http://b:8080{path}")
 
 
-@pytest.mark.parametrize(
-    ("load", "said"),
-    [
-        ("{profile: [constant(5/s, 1s), replay(times.txt)]}", "replay(FILE) needs a file"),
-        ("{rate: 5/s, messages_from: times.txt}", "load.messages_from is a file"),
-        ("{users: 5, think: samples(times.txt)}", "samples(FILE) needs a file"),
-    ],
-)
-def test_a_load_that_needs_a_file(load, said, tmp_path):
-    """It is refused: a container has no files of the user's."""
-    (tmp_path / "times.txt").write_text("1s\n2s\n")
-    text = f"stages: {{a: {{role: injector, load: {load}, calls: [b]}}, b: {{role: terminator}}}}"
-    topology = parse_topology(text, "t", samples_beside(tmp_path), "t")
-    with pytest.raises(ConfigurationError) as raised:
-        compose_files(topology, "..")
-    assert said in str(raised.value)
-
-
 def test_samples_of_an_operation_and_between_calls_need_a_file(tmp_path):
     """A container has neither the file of an operation's delay nor that of a delay between calls."""
     (tmp_path / "samples.txt").write_text("10ms\n20ms\n")
