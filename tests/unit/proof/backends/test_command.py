@@ -82,6 +82,18 @@ def test_a_damaged_log_is_exit_code_1_with_findings_by_name(finished, copied, tm
     assert "FAIL  copies         lines doubled: 1 are there" in capsys.readouterr().out
 
 
+def test_what_a_truth_lacks_that_is_incomplete_is_no_finding(finished, tmp_path, capsys):
+    """The lines of visits whose rows were lost are there, and nothing can say that they should not be."""
+    killed = shutil.copytree(finished, tmp_path / "killed")
+    manifest = json.loads((killed / "truth" / "manifest.json").read_text())
+    (killed / "truth" / "manifest.json").write_text(json.dumps(manifest | {"rows_lost": {"page": 1}}))
+    doubled = killed / "logs" / "page.jsonl"
+    lines = doubled.read_bytes().splitlines(keepends=True)
+    doubled.write_bytes(b"".join([*lines, lines[5]]))
+    assert verify(tmp_path, "--run", killed, "--logs", killed / "logs") == 0
+    assert "the truth of the run is incomplete" in capsys.readouterr().out
+
+
 def test_half_a_log_is_a_gap_that_does_not_end(finished, copied, tmp_path, capsys):
     """As of a shipper that stopped."""
     for file in copied.iterdir():
