@@ -29,7 +29,7 @@ def report(run_folder: Path, output: Path | None) -> int:
 
     account = read_account(run_folder)
     path = account.files.page if output is None else output
-    write_page(account, path)
+    write_page(account, path, account.problems)
     for line in account.missing:
         click.echo(line, err=True)
     click.echo(path)

@@ -32,6 +32,8 @@ def test_a_run_leaves_its_page_and_what_ci_shows(tmp_path):
     again = run("report", "runs/shop", cwd=tmp_path)
     assert (again.returncode, again.stdout.strip()) == (0, "runs/shop/report.html"), again.stderr
     assert page.stat().st_size > 1_000_000
+    for text in (made, page.read_text()):
+        assert "1 problem<" in text and "Nothing is wrong" not in text
 
 
 def test_without_a_page_and_without_a_truth(tmp_path):

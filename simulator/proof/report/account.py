@@ -37,6 +37,15 @@ class RunAccount:
     report: Mapping[str, Any]
     missing: tuple[str, ...] = ()
 
+    @property
+    def problems(self) -> list[str]:
+        """Return what is wrong with the run: of its ledger, and the thresholds that were broken."""
+        broken = [one for one in self.report.get("thresholds", ()) if not one["kept"]]
+        return [
+            *self.report["ledger"].get("problems", ()),
+            *(f"threshold {one['threshold']}: {one['observed']}" for one in broken),
+        ]
+
 
 def read_account(folder: Path) -> RunAccount:
     """Return the account of the run in a folder. Raise StartError if it is not the folder of a run."""
