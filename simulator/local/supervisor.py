@@ -18,6 +18,7 @@ from simulator.local.children import Child, parent_pipe, stage_environment
 from simulator.local.counted import counts_of
 from simulator.local.file_limits import FileLimits
 from simulator.local.folder import RunFolder, write
+from simulator.local.known_end import expected_end_seconds
 from simulator.local.ledger import Ledger, make_ledger
 from simulator.local.machine import this_machine
 from simulator.local.packing import pack
@@ -185,6 +186,7 @@ class Supervisor:
         """
         watches = {name: RollingWindow(source) for name, source in self._tallies.items()}
         whole = WholeWindow(self._tallies, request_kinds(self.topology))
+        end_seconds = expected_end_seconds(self.topology.stages, duration_seconds)
         next_show = self._began
         while not self._stop.wait(_TICK_SECONDS):
             now = time.monotonic()
@@ -192,12 +194,12 @@ class Supervisor:
             self._record_gone()
             if now >= next_show:
                 next_show = now + max(_SHOW_SECONDS, _SHOW_SECONDS_A_STAGE * self.count)
-                view.show(self._snapshot(watches, whole, now))
+                view.show(self._snapshot(watches, whole, now, end_seconds))
             if duration_seconds is not None and now - self._began >= duration_seconds:
                 break
             if self._finished() or is_over(now):
                 break
-        view.show(self._snapshot(watches, whole, time.monotonic()))
+        view.show(self._snapshot(watches, whole, time.monotonic(), None))
 
     def finish(self, tell: Callable[[str], None]) -> Result:
         """Stop every stage, callers before the stages that they call, and return the account.
@@ -347,7 +349,9 @@ class Supervisor:
                 said[name] = ", ".join(f"instance {child.instance} {self._gone[child.label]}" for child in gone)
         return said
 
-    def _snapshot(self, watches: Mapping[str, RollingWindow], whole: WholeWindow, now: float) -> RunSnapshot:
+    def _snapshot(
+        self, watches: Mapping[str, RollingWindow], whole: WholeWindow, now: float, end_seconds: float | None
+    ) -> RunSnapshot:
         standings = {name: watch.snapshot(now) for name, watch in watches.items()}
         said = self._gone_stages()
         dead = {
@@ -357,7 +361,7 @@ class Supervisor:
         }
         gone = {name: how for name, how in said.items() if name in dead}
         hurt = {name: how for name, how in said.items() if name not in dead}
-        return RunSnapshot(now - self._began, standings, gone, hurt, whole=whole.snapshot(now))
+        return RunSnapshot(now - self._began, standings, gone, hurt, whole=whole.snapshot(now), end_seconds=end_seconds)
 
     def _finished(self) -> bool:
         """Return whether there are finite loads, and all of them have finished."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +23,7 @@ from simulator.units import human_duration
 _PLAIN_EVERY_SECONDS = 5.0
 _MAX_LINE_WIDTH = 320
 _BETWEEN = " | "
+_BAR_WIDTH = 40
 _FRAME_LINES = 2  # of the live table: its headings and the hint
 _COLOURS = {
     Outcome.REJECTED: "yellow",
@@ -39,7 +41,8 @@ class RunSnapshot:
     """A moment of a run: a snapshot of each stage, and how those ended that should still run.
 
     `hurt` says which instances are gone of stages that have others left. `speed` is how many times faster than real
-    time virtual time passes, None if time is real. `whole` is what requests took from end to end.
+    time virtual time passes, None if time is real. `whole` is what requests took from end to end. `end_seconds` is how
+    long the run is expected to take; None means that nobody knows.
     """
 
     elapsed_seconds: float
@@ -48,6 +51,12 @@ class RunSnapshot:
     hurt: Mapping[str, str] = field(default_factory=dict)
     speed: float | None = None
     whole: WholeSnapshot | None = None
+    end_seconds: float | None = None
+
+    @property
+    def left_seconds(self) -> float | None:
+        """Return how much of its time the run has left; None if nobody knows."""
+        return None if self.end_seconds is None else max(0.0, self.end_seconds - self.elapsed_seconds)
 
 
 class View(Protocol):
@@ -76,8 +85,8 @@ class LiveView:
 
     def show(self, snapshot: RunSnapshot) -> None:
         """Draw the table."""
-        hint = Text(f"  {_elapsed(snapshot)}; Ctrl-C ends the run", style="dim")
-        self._live.update(Group(live_table(snapshot, self._console.height - _FRAME_LINES), hint), refresh=True)
+        table = live_table(snapshot, self._console.height - _FRAME_LINES)
+        self._live.update(Group(table, progress_line(snapshot)), refresh=True)
 
     def close(self) -> None:
         """Leave the last table in place."""
@@ -120,6 +129,18 @@ class Silence:
         """Do nothing."""
 
 
+def progress_line(snapshot: RunSnapshot) -> RenderableType:
+    """Return the line below the table: how long it has taken, and a bar and the time left if its end is known."""
+    hint = Text(f"{_elapsed(snapshot)}{_left(snapshot)}; Ctrl-C ends the run", style="dim")
+    row = Table.grid(padding=(0, 2))
+    if snapshot.end_seconds is None:
+        row.add_row("", hint)
+    else:
+        done = min(snapshot.elapsed_seconds, snapshot.end_seconds)
+        row.add_row("", ProgressBar(snapshot.end_seconds, done, width=_BAR_WIDTH), hint)
+    return row
+
+
 def plain_line(snapshot: RunSnapshot, max_width: int = _MAX_LINE_WIDTH) -> str:
     """Return a snapshot as one line: every stage if they fit, else the most important and how many are left out.
 
@@ -144,7 +165,10 @@ def plain_line(snapshot: RunSnapshot, max_width: int = _MAX_LINE_WIDTH) -> str:
 
 def _line(snapshot: RunSnapshot, parts: list[str], left_out: int) -> str:
     more = [f"and {left_out} more"] if left_out else []
-    return f"{snapshot.elapsed_seconds:5.0f}s  {_faster(snapshot)}{_BETWEEN.join([*_whole(snapshot), *parts, *more])}"
+    end = "" if snapshot.end_seconds is None else f" of {snapshot.end_seconds:.0f}s"
+    return (
+        f"{snapshot.elapsed_seconds:5.0f}s{end}  {_faster(snapshot)}{_BETWEEN.join([*_whole(snapshot), *parts, *more])}"
+    )
 
 
 def _whole(snapshot: RunSnapshot) -> list[str]:
@@ -159,6 +183,16 @@ def _elapsed(snapshot: RunSnapshot) -> str:
     """Return the time of a run for people."""
     seconds = f"{snapshot.elapsed_seconds:.0f} s"
     return seconds if snapshot.speed is None else f"{seconds} of virtual time, {snapshot.speed:,.0f} times real time"
+
+
+def _left(snapshot: RunSnapshot) -> str:
+    """Return how long the run still takes, by the watch of who waits for it."""
+    left = snapshot.left_seconds
+    if left is None:
+        return ""
+    if snapshot.speed is not None:
+        left = left / snapshot.speed if snapshot.speed > 0 else math.inf
+    return ", stopping" if left <= 0 else f", {left:,.0f} s left" if math.isfinite(left) else ""
 
 
 def _faster(snapshot: RunSnapshot) -> str:

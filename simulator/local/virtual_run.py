@@ -19,6 +19,7 @@ from simulator.local.external import modelled_services
 from simulator.local.finished import AfterRun, nothing_after
 from simulator.local.folder import RunFolder, open_run_folder, write
 from simulator.local.judging import RunJudging
+from simulator.local.known_end import expected_end_seconds
 from simulator.local.paused import paused_injectors
 from simulator.local.stop_request import StopRequest
 from simulator.local.supervisor import Result
@@ -135,11 +136,13 @@ class _VirtualRun:
         self._began = self._shown = time.monotonic()
         self._step_seconds = _FIRST_STEP_SECONDS
         self._ended_at = 0.0
+        self._end_seconds: float | None = None
         self._has_finished = False
 
     def run(self, view: View, duration_seconds: float | None) -> None:
         """Run the loads to their end, or for so long, and finish what is in flight within its time limit."""
         end = math.inf if duration_seconds is None else duration_seconds
+        self._end_seconds = expected_end_seconds(self._topology.stages, duration_seconds)
         if self._judging is not None:
             self._judging.begin(0.0, self._kernel.unix_ns() / 1e9)
         self._system.start()
@@ -147,6 +150,7 @@ class _VirtualRun:
             self._turn(view, end)
         self._ended_at = self._kernel.now()
         self._has_finished = self._system.has_ended
+        self._end_seconds = None
         self._system.stop_loads()
         bound = self._ended_at + run_drain_seconds(self._topology)
         while self._system.in_flight and self._kernel.now() < bound:
@@ -185,7 +189,14 @@ class _VirtualRun:
         now = self._kernel.now()
         standings = {name: watch.snapshot(now) for name, watch in self._watches.items()}
         real_seconds = max(1e-3, time.monotonic() - self._began)
-        return RunSnapshot(now, standings, {}, speed=now / real_seconds, whole=self._whole.snapshot(now))
+        return RunSnapshot(
+            now,
+            standings,
+            {},
+            speed=now / real_seconds,
+            whole=self._whole.snapshot(now),
+            end_seconds=self._end_seconds,
+        )
 
 
 def _announce(topology: Topology, folder: RunFolder, err: Console) -> None:
