@@ -129,7 +129,7 @@ def run_topology(
     for line in deleted_telemetry(request.telemetry):
         err.print(line, style="yellow", soft_wrap=True, markup=False)
     if manifest is not None:
-        manifest.end(time.time(), result)
+        result = manifest.end(time.time(), result)
     code = conclude(result, topology, folder, request.as_json, outlet, out, err, after)
     folder.release()
     return code

@@ -43,6 +43,7 @@ def conclude(
     `after` is called when all that is in the run's folder, and on standard output, has been written.
     """
     problems = [*result.ledger.problems, *_broken(result.verdicts)]
+    problems += result.unwritten
     report = make_report(result, topology, folder)
     text = json.dumps(report, indent=2) + "\n"
     try:

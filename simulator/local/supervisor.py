@@ -58,7 +58,7 @@ class Result:
     Of the lines that are missing in the logs, by process, `log_lines_dropped` could not be written, and
     `log_lines_deleted` gave way to later ones; rows of the truth likewise. `spans_dropped` did not reach the console,
     or the collector if there is no console; neither did log records and data points of metrics that were to be
-    exported. `verdicts` are those of its thresholds.
+    exported. `verdicts` are those of its thresholds, `unwritten` says which files could not be written.
     """
 
     ledger: Ledger
@@ -71,6 +71,7 @@ class Result:
     log_lines_deleted: Mapping[str, int] = field(default_factory=dict)
     truth_rows_dropped: Mapping[str, int] = field(default_factory=dict)
     truth_rows_deleted: Mapping[str, int] = field(default_factory=dict)
+    unwritten: tuple[str, ...] = ()
     log_records_dropped: Mapping[str, int] = field(default_factory=dict)
     data_points_dropped: Mapping[str, int] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from simulator.errors import ConfigurationError
+from simulator.errors import ConfigurationError, StartError
 from simulator.local.file_limits import DEFAULT_TRUTH_LIMIT_BYTES
 from simulator.local.folder import write
 from simulator.local.supervisor import Result
@@ -39,11 +40,18 @@ class TruthManifest:
         self._content["started_unix_seconds"] = started_unix_seconds
         self._write()
 
-    def end(self, ended_unix_seconds: float, result: Result) -> None:
-        """Write it with the end of the run, and what is missing by process. Raise StartError if that can't be done."""
+    def end(self, ended_unix_seconds: float, result: Result) -> Result:
+        """Write it with the end of the run, and what is missing by process.
+
+        Return the result of the run, with a line more in what is unwritten if that can't be done.
+        """
         self._content["ended_unix_seconds"] = ended_unix_seconds
         self._content["rows_lost"] = _lost(result.truth_rows_dropped, result.truth_rows_deleted)
-        self._write()
+        try:
+            self._write()
+        except StartError as error:
+            return replace(result, unwritten=(*result.unwritten, str(error)))
+        return result
 
     def _write(self) -> None:
         write(self._files.truth_manifest, json.dumps(self._content, indent=2) + "\n")

@@ -106,7 +106,7 @@ def run_virtually(
     if judging is not None and judging.given_up is not None:
         err.print(f"Stopped: {judging.given_up} can't hold any more.", style="bold red", soft_wrap=True, markup=False)
     if manifest is not None:
-        manifest.end(kernel.unix_ns() / 1e9, result)
+        result = manifest.end(kernel.unix_ns() / 1e9, result)
     code = conclude(result, topology, folder, request.as_json, outlet, out, err, after)
     folder.release()
     return code
