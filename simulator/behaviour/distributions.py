@@ -77,6 +77,9 @@ class Constant(Delay):
         return f"constant({format_duration(self.value_seconds)})"
 
 
+NO_DELAY = Constant(0.0)
+
+
 @dataclass(frozen=True)
 class Uniform(Delay):
     """Every value between two bounds with equal probability: `uniform(5ms, 50ms)`."""

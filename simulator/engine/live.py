@@ -18,7 +18,8 @@ from simulator.topology.changes import OPERATIONS, changed
 from simulator.topology.decisions import Known, stage_decision_problems
 from simulator.topology.graph import Node, calls_of, headers_of, label
 from simulator.topology.headers import values_for, with_hidden_headers
-from simulator.topology.model import Load, Operation, Role, Stage
+from simulator.topology.load import Load
+from simulator.topology.model import Operation, Role, Stage
 from simulator.topology.places import Keys
 from simulator.topology.sizes import Limit, call_size_problems
 from simulator.topology.structure import in_order, unstructure

@@ -14,7 +14,8 @@ from simulator.engine.runtime import Runtime
 from simulator.engine.tracing import Tracing
 from simulator.engine.users import Users
 from simulator.telemetry.record import Via
-from simulator.topology.model import Load, Role
+from simulator.topology.load import Load
+from simulator.topology.model import Role
 
 
 class LoadListener(InputListener, ScheduleListener, Protocol):

@@ -14,7 +14,8 @@ from simulator.generation.names import Kind, kinds_of, names_of
 from simulator.generation.shape import Shape, default_layers, make_shape
 from simulator.generation.troubles import Options, faults_of
 from simulator.generation.visits import with_probabilities
-from simulator.topology.model import Load, Role, Stage, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.quantities import Name, PerSecond, Seed
 from simulator.topology.steps import Step
 

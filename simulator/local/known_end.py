@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from simulator.topology.model import Load, Role, Stage
+from simulator.topology.load import Load
+from simulator.topology.model import Role, Stage
 
 
 def expected_end_seconds(stages: Mapping[str, Stage], duration_seconds: float | None) -> float | None:

@@ -39,7 +39,8 @@ from simulator.telemetry.tally import Tallies, Tally, TallyReader
 from simulator.topology.addresses import base_path, with_address
 from simulator.topology.draining import run_drain_seconds
 from simulator.topology.graph import called_first, callers_by_stage, calls_of, circles, stopping_order
-from simulator.topology.model import DEFAULT_HOST, Load, Role, Stage, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import DEFAULT_HOST, Role, Stage, Topology
 from simulator.topology.reader import write_topology
 from simulator.topology.requests import request_kinds
 from simulator.topology.variables import SECRET_VARIABLE

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from simulator.topology.keys import About, about, key_of
-from simulator.topology.model import Load, LogLine, Operation, Slo, Stage, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import LogLine, Operation, Slo, Stage, Topology
 from simulator.topology.process import Process
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 

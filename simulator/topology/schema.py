@@ -28,7 +28,8 @@ from simulator.topology import quantities
 from simulator.topology.catalogue import Key, keys_of
 from simulator.topology.document import parse_document
 from simulator.topology.headers import Headers
-from simulator.topology.model import Load, LogLine, Operation, Slo, Stage, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import LogLine, Operation, Slo, Stage, Topology
 from simulator.topology.reader import VERSION
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause, Step
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from simulator.topology.model import NO_DELAY, Stage
+from simulator.behaviour.distributions import NO_DELAY
+from simulator.topology.model import Stage
 from simulator.topology.places import Keys
 from simulator.topology.steps import Alternative, Choose, Pause
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from simulator.behaviour.payloads import Size, payload_bytes
 from simulator.topology.graph import Node, calls_of, operations_called_first
-from simulator.topology.model import Load, Role, Stage
+from simulator.topology.load import Load
+from simulator.topology.model import Role, Stage
 from simulator.topology.places import Keys
 from simulator.topology.walking import all_calls
 from simulator.units import format_ratio, format_size

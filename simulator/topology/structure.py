@@ -36,6 +36,7 @@ from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.instance_values import resource_problems
 from simulator.topology.keys import key_of
 from simulator.topology.kinds import Kind
+from simulator.topology.load import Load
 from simulator.topology.named_values import plain_rules, read_decisions
 from simulator.topology.names import quotes_hint
 from simulator.topology.objectives import LatencyObjective, parse_latency_objective
@@ -354,7 +355,7 @@ _RECORDS = (
     Choose,
     model.Slo,
     model.LogLine,
-    model.Load,
+    Load,
     model.Operation,
     model.Stage,
     model.Topology,

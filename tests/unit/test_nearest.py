@@ -13,7 +13,8 @@ from simulator.behaviour.faults.registry import FAULTS
 from simulator.nearest import did_you_mean, nearest, unknown_among, unknown_choice, unknown_key, unknown_name
 from simulator.topology.keys import key_of
 from simulator.topology.layers import KEYS
-from simulator.topology.model import Load, Slo, Stage
+from simulator.topology.load import Load
+from simulator.topology.model import Slo, Stage
 from simulator.topology.steps import Call, Parallel
 
 

@@ -16,7 +16,8 @@ from simulator.console.system.picture import Node
 from simulator.topology.catalogue import keys_of, live_keys
 from simulator.topology.changes import OPERATIONS, patch_of, read_value, typed_value
 from simulator.topology.kinds import Kind
-from simulator.topology.model import Load, Operation, Role, Stage
+from simulator.topology.load import Load
+from simulator.topology.model import Operation, Role, Stage
 from simulator.topology.structure import in_order
 
 MAX_STAGES = 12

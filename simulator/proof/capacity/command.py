@@ -25,7 +25,8 @@ from simulator.proof.capacity.load import injector_of
 from simulator.proof.capacity.probe import Probe, ProbePlan, Prober
 from simulator.proof.capacity.showing import asked_line, result_lines, show_probe, shown_rate
 from simulator.proof.capacity.virtual_probe import VirtualProber
-from simulator.topology.model import Load, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import Topology
 from simulator.units import MAX_RATE_PER_SECOND, parse_positive_rate, parse_ratio
 
 _DEFAULT_PROBE_SECONDS, _DEFAULT_PRECISION = 10.0, 0.02

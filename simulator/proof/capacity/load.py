@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from simulator.behaviour.distributions import NO_DELAY
 from simulator.errors import ConfigurationError, Problem
 from simulator.quoting import listed
-from simulator.topology.model import NO_DELAY, Load, Role, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import Role, Topology
 from simulator.topology.quantities import PerSecond
 
 

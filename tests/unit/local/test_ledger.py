@@ -13,7 +13,8 @@ from simulator.local.ledger import make_ledger
 from simulator.telemetry import tally
 from simulator.telemetry.record import Outcome
 from simulator.topology.graph import callers, operation_edges
-from simulator.topology.model import Load, OnBadLine, Role, Stage, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import OnBadLine, Role, Stage, Topology
 from simulator.topology.steps import Call
 
 PIPELINE = Topology(

@@ -8,7 +8,7 @@ import pytest
 from simulator.behaviour.arrivals import ConstantArrivals, PoissonArrivals
 from simulator.behaviour.breaker import BreakerRule
 from simulator.behaviour.delays import no_samples
-from simulator.behaviour.distributions import Constant, Lognormal
+from simulator.behaviour.distributions import NO_DELAY, Constant, Lognormal
 from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
 from simulator.behaviour.retries import Retries
@@ -16,7 +16,8 @@ from simulator.behaviour.times import Times
 from simulator.errors import ConfigurationError
 from simulator.local.plan import Overrides, apply_overrides, files_of
 from simulator.topology.graph import calls_of
-from simulator.topology.model import NO_DELAY, Load, OnBadLine, Slo
+from simulator.topology.load import Load
+from simulator.topology.model import OnBadLine, Slo
 from simulator.topology.reader import parse_topology
 from simulator.topology.steps import Call
 

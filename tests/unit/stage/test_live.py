@@ -20,7 +20,7 @@ from simulator.behaviour.schedules import Schedule, at_rate
 from simulator.behaviour.values import Chance
 from simulator.engine.live import CHANGEABLE, LiveStage
 from simulator.errors import ConfigurationError, RateLimited, Rejected
-from simulator.topology.model import Load
+from simulator.topology.load import Load
 from simulator.topology.sizes import Limit
 from tests.support.stage_rig import worker
 

@@ -11,7 +11,8 @@ from simulator.engine.live import CHANGEABLE, OPERATION_CHANGEABLE
 from simulator.topology import layers, settings
 from simulator.topology.catalogue import PLACES, all_keys, flags, keys_of
 from simulator.topology.document import parse_document
-from simulator.topology.model import Load, Operation, Stage, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import Operation, Stage, Topology
 from simulator.topology.process import Process
 from simulator.topology.structure import in_order, structure
 from tests.support.processes import ROOT

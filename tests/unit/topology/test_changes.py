@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.behaviour.distributions import Constant
+from simulator.behaviour.distributions import NO_DELAY, Constant
 from simulator.behaviour.empirical import Samples
 from simulator.errors import ConfigurationError
 from simulator.topology.changes import changed, differing, patch_of, read_value
 from simulator.topology.graph import calls_of
-from simulator.topology.model import NO_DELAY, Stage
+from simulator.topology.model import Stage
 from simulator.topology.structure import structure, unstructure
 
 CART = {

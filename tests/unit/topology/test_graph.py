@@ -21,7 +21,8 @@ from simulator.topology.graph import (
     reached_from,
     stopping_order,
 )
-from simulator.topology.model import Load, Role, Stage, Topology
+from simulator.topology.load import Load
+from simulator.topology.model import Role, Stage, Topology
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
 from simulator.topology.wiring import wiring_problems
 from tests.unit.topology.strategies import steps

@@ -15,7 +15,8 @@ from simulator.behaviour.payloads import parse_sizes
 from simulator.commands.program import this_program
 from simulator.commands.stage_settings import single_stage
 from simulator.errors import ConfigurationError
-from simulator.topology.model import Forward, Load, OnBadLine, Role
+from simulator.topology.load import Load
+from simulator.topology.model import Forward, OnBadLine, Role
 from simulator.topology.settings import Downstream, resolve_stage
 from simulator.topology.steps import Call
 from tests.support.settling import URL, refusal_of, resolve

@@ -18,7 +18,8 @@ from simulator.behaviour.profiles.registry import parse_profile
 from simulator.behaviour.retries import Retries
 from simulator.behaviour.times import Times
 from simulator.topology.keys import key_of
-from simulator.topology.model import Forward, Load, OnBadLine, Role, Stage
+from simulator.topology.load import Load
+from simulator.topology.model import Forward, OnBadLine, Role, Stage
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel
 from simulator.topology.structure import structure, unstructure
 from tests.unit.topology.strategies import (
