@@ -12,6 +12,7 @@ from simulator.behaviour.draws import message_id
 from simulator.behaviour.schedules import RunningSchedule, Schedule
 from simulator.proof.promises.evidence import Evidence
 from simulator.proof.promises.finding import Finding, PromiseVerdict
+from simulator.proof.promises.texts import milliseconds
 from simulator.proof.statistics.arrivals import dispersion, dispersion_p_value, gaps_p_value, rate_p_value
 from simulator.proof.statistics.goodness import Floats
 
@@ -144,4 +145,4 @@ def _kept(evidence: Evidence, name: str, lags: Floats) -> Finding:
 
 
 def _ms(values: Floats, ratio: float) -> str:
-    return f"{1000 * float(np.quantile(values, ratio)):.3g} ms" if len(values) else "-"
+    return milliseconds(float(np.quantile(values, ratio))) if len(values) else "-"

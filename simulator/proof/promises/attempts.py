@@ -9,6 +9,7 @@ from simulator.behaviour.retries import RESERVE
 from simulator.proof.promises.draws import step_at, without_times
 from simulator.proof.promises.evidence import Evidence, subject_of
 from simulator.proof.promises.finding import Finding
+from simulator.proof.promises.texts import milliseconds
 from simulator.topology.steps import Call
 
 LOST, DOUBLED, UNANNOUNCED, COUNT, PAUSES, BUDGETS, WAITED = (
@@ -222,9 +223,9 @@ def _waits(evidence: Evidence) -> Iterator[Finding]:
             promise=WAITED,
             subject=f"{caller} -> {called}",
             configured="no attempt is shorter than the visit that it waits for",
-            observed=f"on the way p50 {1000 * usual:.3g} ms, least {1000 * least:.3g} ms",
+            observed=f"on the way p50 {milliseconds(usual)}, least {milliseconds(least)}",
             test="duration of attempts against that of their visits",
             checked=answered,
         )
         allowed = 0.0 if evidence.is_exact_in_time else _LATE_LOOK_RATIO * answered + 3
-        yield finding.exact(shorter if shorter > allowed else 0, f"the shortest by {-1000 * least:.3g} ms")
+        yield finding.exact(shorter if shorter > allowed else 0, f"the shortest by {milliseconds(-least)}")

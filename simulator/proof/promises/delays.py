@@ -10,6 +10,7 @@ import numpy as np
 from simulator.behaviour.distributions import Constant, Delay
 from simulator.proof.promises.evidence import Evidence, subject_of
 from simulator.proof.promises.finding import Finding, PromiseVerdict
+from simulator.proof.promises.texts import milliseconds
 from simulator.proof.statistics.goodness import Floats, fit_p_value, idle_seconds
 from simulator.proof.statistics.percentiles import percentile_p_value
 from simulator.proof.statistics.power import smallest_stretch_shown
@@ -98,7 +99,7 @@ def _distribution(subject: str, delay: Delay, rows: dict[str, Any], alpha: float
     yield Finding(
         promise=PERCENTILES,
         subject=subject,
-        configured=", ".join(f"p{100 * ratio:g} {_shown(delay.quantile(ratio))}" for ratio in _RATIOS),
+        configured=", ".join(f"p{100 * ratio:g} {milliseconds(delay.quantile(ratio))}" for ratio in _RATIOS),
         injected=_percentiles(idle),
         observed=_percentiles(rows["own"]),
         test="exact binomial of what does not exceed each",
@@ -118,18 +119,17 @@ def _taken(subject: str, delay: Delay, rows: dict[str, Any], is_exact: bool) -> 
         promise=TAKEN,
         subject=subject,
         configured="at least what was drawn",
-        injected=f"mean {_shown(float(rows['drawn'].mean()))}",
-        observed=f"mean {_shown(float(rows['own'].mean()))}, overhead p50 {_shown(float(np.median(overhead)))}"
-        f", p99 {_shown(float(np.quantile(overhead, 0.99)))}",
+        injected=f"mean {milliseconds(float(rows['drawn'].mean()))}",
+        observed=f"mean {milliseconds(float(rows['own'].mean()))}, overhead {_middle_and_tail(overhead)}",
         test="own time against the draw of each message",
         checked=len(overhead),
     )
     allowed = 0.0 if is_exact else _MAX_EARLY_SECONDS
     wrong = int(np.count_nonzero(overhead < -allowed - _ROUNDING_SECONDS))
-    found = finding.exact(wrong, f"the shortest was {_shown(-float(overhead.min()))} too short")
+    found = finding.exact(wrong, f"the shortest was {milliseconds(-float(overhead.min()))} too short")
     mean_early, mean_drawn = -float(overhead.mean()), float(rows["drawn"].mean())
     if found.verdict is PromiseVerdict.KEPT and mean_early > _EARLY_RATIO * mean_drawn + _ROUNDING_SECONDS:
-        return finding.exact(len(overhead), f"on average it took {_shown(mean_early)} less than was drawn")
+        return finding.exact(len(overhead), f"on average it took {milliseconds(mean_early)} less than was drawn")
     return found
 
 
@@ -165,8 +165,9 @@ def _stretch_shown(delay: Delay, draws: int, alpha: float) -> str:
 
 def _percentiles(seconds: Floats) -> str:
     found: list[float] = np.quantile(seconds, _RATIOS).tolist() if len(seconds) else []
-    return ", ".join(f"p{100 * ratio:g} {_shown(value)}" for ratio, value in zip(_RATIOS, found, strict=False))
+    return ", ".join(f"p{100 * ratio:g} {milliseconds(value)}" for ratio, value in zip(_RATIOS, found, strict=False))
 
 
-def _shown(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms"
+def _middle_and_tail(seconds: Floats) -> str:
+    p50, p99 = np.quantile(seconds, (0.5, 0.99)).tolist()
+    return f"p50 {milliseconds(p50)}, p99 {milliseconds(p99)}"

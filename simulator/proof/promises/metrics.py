@@ -49,7 +49,11 @@ _COUNTERS = (
     ),
     Told(
         metric=catalogue.INJECTOR_DUE,
-        query="SELECT stage, count(*) FROM visits WHERE via <> 'http' GROUP BY ALL",
+        query="SELECT stage, sum(due) FROM seconds GROUP BY ALL",
+    ),
+    Told(
+        metric=catalogue.INJECTOR_MISSED,
+        query="SELECT stage, sum(missed) FROM seconds GROUP BY ALL",
     ),
 )
 _HISTOGRAMS = (

@@ -12,6 +12,7 @@ from simulator.behaviour.arrivals import PoissonArrivals
 from simulator.behaviour.distributions import Constant, Exponential
 from simulator.proof.promises.evidence import Evidence
 from simulator.proof.promises.finding import Finding
+from simulator.proof.promises.texts import milliseconds
 from simulator.proof.statistics.goodness import Floats
 from simulator.proof.statistics.queues import mean_wait_mg1, mean_wait_mmc, served_fifo
 from simulator.topology.model import Forward, Role, Stage
@@ -63,12 +64,12 @@ def _served(subject: str, stage: Stage, rows: dict[str, Floats], is_exact: bool)
         configured=f"{stage.workers} workers, {stage.queue} may wait",
         injected=f"{len(late):,} messages",
         observed=f"{count:,} waited"
-        + (f", p99 {1000 * float(np.quantile(rows['wait'], 0.99)):.3g} ms" if count else ""),
+        + (f", p99 {milliseconds(float(np.quantile(rows['wait'], 0.99)))}" if count else ""),
         test="each wait made again from arrivals and departures (Kiefer and Wolfowitz)",
         checked=len(late),
     )
-    least = -1000 * float(late.min()) if len(late) else 0.0
-    example = f"began up to {least:.3g} ms before their turn" if early else "waited while a worker was free"
+    least = -float(late.min()) if len(late) else 0.0
+    example = f"began up to {milliseconds(least)} before their turn" if early else "waited while a worker was free"
     return finding.exact(early + idle, example)
 
 
@@ -95,8 +96,8 @@ def _theory(evidence: Evidence, name: str, stage: Stage) -> Iterator[Finding]:
         promise=THEORY,
         subject=name,
         configured=finding.configured,
-        injected=f"mean wait {1000 * due:.3g} ms",
-        observed=f"mean wait {1000 * float(waits.mean()):.3g} ms",
+        injected=f"mean wait {milliseconds(due)}",
+        observed=f"mean wait {milliseconds(float(waits.mean()))}",
         test=f"Student's t of {_BATCHES} batch means",
         p_value=_mean_p_value(waits, due),
         checked=len(waits),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from simulator.proof.promises.evidence import Evidence
 from simulator.proof.promises.finding import Finding
+from simulator.proof.promises.texts import milliseconds
 
 ATTRIBUTED = "no unattributed time"
 _ROUNDING_SECONDS = 1e-6
@@ -40,7 +41,7 @@ def judge_time(evidence: Evidence, alpha: float) -> Iterator[Finding]:
             subject=stage,
             configured="reading, waiting, delay, faults, calls and overhead add up",
             injected=f"{seconds:.1f} s in {visits:,} visits",
-            observed=f"overhead p50 {1000 * usual:.3g} ms, p99 {1000 * high:.3g} ms",
+            observed=f"overhead p50 {milliseconds(usual)}, p99 {milliseconds(high)}",
             test="parts added up, time downstream against the calls",
             checked=visits,
         ).exact(unequal + beyond, example)
