@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.measure import quantile
 from benchmarks.stages import BenchmarkStage, Launch, ours
+from benchmarks.truth_rows import visits_in, wait_for_visits
 
 RATES = (100, 200, 300, 400, 600, 1000)
 LAG_SECONDS = 0.01
 COMMON_RATE = 200
-_SETTLE_SECONDS = 0.2
-_STALL_SECONDS = 5.0
 
 
 def measure_injector(sink: str, collector: str, folder: Path, seconds: float) -> dict[str, float]:
@@ -32,10 +29,10 @@ def measure_injector(sink: str, collector: str, folder: Path, seconds: float) ->
         Launch([*launch.command, *load], launch.variables, launch.address), "injector", collector, folder
     )
     try:
-        _wait_for_rows(rows / "injector.jsonl", round(sum(RATES) * seconds))
+        wait_for_visits(rows / "injector.jsonl", round(sum(RATES) * seconds))
     finally:
         stage.stop()
-    found = _visits(rows / "injector.jsonl")
+    found = [(row["due_at"], row["lag_seconds"]) for row in visits_in(rows / "injector.jsonl")]
     (rows / "injector.jsonl").unlink()
     return reached(found, seconds)
 
@@ -61,18 +58,3 @@ def reached(visits: Iterable[tuple[float, float]], seconds: float, rates: Sequen
         "injector_lag_p99": quantile(lags[COMMON_RATE], 0.99),
         "injector_most": float(max(started.values())),
     }
-
-
-def _visits(path: Path) -> list[tuple[float, float]]:
-    rows: Iterable[Mapping[str, float]] = (json.loads(line) for line in path.read_text().splitlines())
-    return [(row["due_at"], row["lag_seconds"]) for row in rows if row.get("kind") == "visit"]
-
-
-def _wait_for_rows(path: Path, count: int) -> None:
-    """Wait until so many rows have been written, or no further one comes."""
-    rows, changed_at = -1, time.monotonic()
-    while rows < count and time.monotonic() - changed_at < _STALL_SECONDS:
-        time.sleep(_SETTLE_SECONDS)
-        now = path.read_bytes().count(b'"kind":"visit"') if path.exists() else 0
-        if now != rows:
-            rows, changed_at = now, time.monotonic()

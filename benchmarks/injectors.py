@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,10 @@ import click
 from benchmarks.measure import quantile
 from benchmarks.program import run_as_program
 from benchmarks.stages import ROOT, BenchmarkStage, Launch, ours
+from benchmarks.truth_rows import visits_in, wait_for_visits
 
 _RATES = (200, 1000)
 _SECONDS = 10
-_SETTLE_SECONDS = 0.2
-_STALL_SECONDS = 5.0
 _SCRIPT = """
 import http from "k6/http";
 const load = {executor: "constant-arrival-rate", rate: %d, timeUnit: "1s", duration: "%ds", preAllocatedVUs: 200};
@@ -86,7 +84,7 @@ def measure(generate: Generator, rate_per_second: int, seconds: int) -> Kept:
             cpu_seconds = generate(stage.url, rate_per_second, seconds, folder)
         finally:
             stage.stop()
-        arrivals = sorted(_arrivals(folder / "truth" / "target.jsonl"))
+        arrivals = sorted(row["received_at"] for row in visits_in(folder / "truth" / "target.jsonl"))
     return kept(arrivals, rate_per_second, cpu_seconds)
 
 
@@ -114,7 +112,7 @@ def inject(url: str, rate_per_second: int, seconds: int, folder: Path) -> float:
     stage = BenchmarkStage(Launch([*launch.command, *load], variables, launch.address), "injector", "", folder)
     try:
         begun = stage.cpu_seconds()
-        _wait_for_rows(folder / "truth" / "target.jsonl", count)
+        wait_for_visits(folder / "truth" / "target.jsonl", count)
         return stage.cpu_seconds() - begun
     finally:
         stage.stop()
@@ -149,21 +147,6 @@ def _cpu_of(command: Sequence[str]) -> float:
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _, _, usage = os.wait4(process.pid, 0)
     return usage.ru_utime + usage.ru_stime
-
-
-def _wait_for_rows(path: Path, count: int) -> None:
-    """Wait until so many rows have been written, or no further one comes."""
-    rows, changed_at = -1, time.monotonic()
-    while rows < count and time.monotonic() - changed_at < _STALL_SECONDS:
-        time.sleep(_SETTLE_SECONDS)
-        now = path.read_bytes().count(b"\n") if path.exists() else 0
-        if now != rows:
-            rows, changed_at = now, time.monotonic()
-
-
-def _arrivals(path: Path) -> Iterator[float]:
-    for line in path.read_text().splitlines():
-        yield float(json.loads(line)["received_at"])
 
 
 def _middle(values: Sequence[Kept]) -> Kept:

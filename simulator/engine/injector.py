@@ -128,12 +128,12 @@ class Injector:
         self._finish()
 
     def run_users(self, users: Users, count: int) -> None:
-        """Let users send; return when all their messages are answered."""
+        """Run users who send messages; return when all of these are answered."""
         users.run(count, self._send_when_due)
         self._finish()
 
     def _send_when_due(self, draft: Draft, due_at: float) -> bool:
-        """Wait until a message is due and for its answer; return whether there may be another."""
+        """Send a message when it is due, wait for its answer, and return whether another may follow."""
         while not self._stopped and (left := due_at - self._runtime.now()) > 0:
             self._stopping.wait(min(left, _MAX_WAIT_SECONDS))
         if self._stopped:
@@ -204,7 +204,7 @@ class Injector:
         return None
 
     def _count_unstarted(self, progress: RunningSchedule, until: float) -> None:
-        """Tell the listener what was due until then on the schedule, and has not started."""
+        """Tell the listener how many messages the schedule had due by then that have not started."""
         if progress.schedule is not self._schedule:
             return  # another has just taken its place
         begin, count, oldest_due_at = progress, 0, until

@@ -34,7 +34,7 @@ class Users:
         self._left: Iterator[int] = itertools.count() if messages is None else iter(range(messages))
 
     def run(self, count: int, send: SendWhenDue) -> None:
-        """Let so many users make messages until there are no more."""
+        """Run `count` users until no further message is to be sent."""
         tasks = [self._runtime.spawn(lambda user=user: self._live(user, send)) for user in range(1, count + 1)]  # type: ignore[misc]
         for task in tasks:
             task.result()

@@ -60,8 +60,8 @@ class Bottleneck:
 class MachineLoad:
     """How the machine fared during a probe; None where that can't be read.
 
-    `busy_ratio` is the busy share of its cores, whoever kept them busy. `waited_ratio` is the share of the time in
-    which the stage that waited longest for a core did.
+    `busy_ratio` is the busy share of its cores, by all programs. `waited_ratio` is the share of the time in which the
+    stage that waited longest for a core did.
     """
 
     cores: int

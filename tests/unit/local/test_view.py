@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import re
-from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -19,7 +18,6 @@ from simulator.local.view import (
     ledger_tables,
     live_table,
     plain_line,
-    progress_line,
     stages_table,
 )
 from simulator.telemetry.end_to_end import Whole, WholeFigures
@@ -216,23 +214,6 @@ def test_the_live_view_leaves_the_last_picture():
     assert "Ctrl-C ends the run" in text
     assert text.endswith("\x1b[?25h")  # the cursor is shown again
     assert COLOUR.search(text)
-
-
-def test_a_run_with_a_known_end_shows_how_much_is_left():
-    """A bar and the time left on a terminal, both times in a line; in virtual time what is left passes faster."""
-
-    def line_of(**changes):
-        file = io.StringIO()
-        Console(file=file, width=120).print(progress_line(replace(snapshot(elapsed_seconds=15.0), **changes)))
-        return file.getvalue()
-
-    assert "15 s, 45 s left; Ctrl-C ends the run" in line_of(end_seconds=60.0)
-    bars = [line_of(end_seconds=end).count("\N{BOX DRAWINGS HEAVY HORIZONTAL}") for end in (15.0, 60.0)]
-    assert bars[0] > 0
-    assert "stopping" in line_of(end_seconds=15.0)
-    assert "100 times real time, 1 s left" in line_of(end_seconds=115.0, speed=100.0)
-    assert "left" not in line_of() and "15 s; Ctrl-C" in line_of()
-    assert plain_line(replace(snapshot(elapsed_seconds=15.0), end_seconds=60.0)).startswith("   15s of 60s  ")
 
 
 def test_no_color_is_honoured():
