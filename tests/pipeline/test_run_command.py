@@ -134,7 +134,7 @@ def test_a_pipe_gets_plain_lines(tmp_path):
     assert "\x1b" not in finished.stdout + finished.stderr
     # Where the first line comes late there is nothing yet that its rates could be counted from.
     lines = finished.stdout.splitlines()[:2]
-    expected = re.compile(r" +\ds  end to end p50 .*\| injector [\d.]+/s, p50 .*\| archive ")
+    expected = re.compile(r" +\ds of 3s  end to end p50 .*\| injector [\d.]+/s, p50 .*\| archive ")
     assert any(map(expected.match, lines)), lines
     assert "no collector" not in finished.stderr  # spans are switched off in the tests
 
