@@ -94,7 +94,7 @@ JUDGINGS = (
     Judging(
         metrics.judge_metrics,
         (
-            Promise(metrics.COUNTERS, "each counter is what the truth has, to the unit", "exact"),
+            Promise(metrics.COUNTS, "each counter is what the truth has, to the unit", "exact"),
             Promise(metrics.BUCKETS, "each bucket of each histogram is what the truth has, to the unit", "exact"),
         ),
     ),

@@ -4,106 +4,24 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from simulator.proof.promises.evidence import Evidence
 from simulator.proof.promises.finding import Finding
+from simulator.proof.promises.metric_values import COUNTERS, HISTOGRAMS, Row, Told
+from simulator.proof.promises.signal_files import MetricPoint
 from simulator.telemetry.catalogue import metrics as catalogue
 from simulator.telemetry.catalogue.metric_records import Metric
-from simulator.telemetry.metrics import code_label
-from simulator.telemetry.record import CallOutcome
 
-COUNTERS, BUCKETS = "counters = truth", "histograms = truth"
+COUNTS, BUCKETS = "counters = truth", "histograms = truth"
 # Sums of many floats depend on their order.
 _SUM_RATIO = 1e-9
+# The current second is told when it is over, and a message counts at a moment close to its end.
+_LAST_SECONDS = 1.5
 # What tells the series of a metric apart, of those that are compared; others are added up.
 Key = tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """A metric as the truth has it: `query` returns the stage, then the values of `labels`, then the value.
-
-    The value of a counter is its count; of a histogram each value that it has counted.
-    """
-
-    metric: Metric
-    query: str
-    labels: tuple[str, ...] = ()
-
-
-_OPERATION = ("operation",)
-_CODE = "coalesce(code::VARCHAR, outcome)"
-_COUNTERS = (
-    Told(
-        metric=catalogue.MESSAGES,
-        query="SELECT stage, operation, outcome, count(*) FROM visits GROUP BY ALL",
-        labels=("operation", "outcome"),
-    ),
-    Told(
-        metric=catalogue.FAULTS_INJECTED,
-        query="SELECT stage, operation, fault, count(*) "
-        "FROM (SELECT stage, operation, unnest(faults) AS fault FROM visits) GROUP BY ALL",
-        labels=("operation", "fault"),
-    ),
-    Told(
-        metric=catalogue.INJECTOR_DUE,
-        query="SELECT stage, sum(due) FROM seconds GROUP BY ALL",
-    ),
-    Told(
-        metric=catalogue.INJECTOR_MISSED,
-        query="SELECT stage, sum(missed) FROM seconds GROUP BY ALL",
-    ),
-)
-_HISTOGRAMS = (
-    Told(
-        metric=catalogue.MESSAGE_BYTES,
-        query="SELECT stage, operation, coalesce(body_bytes, 0) FROM visits",
-        labels=_OPERATION,
-    ),
-    Told(
-        metric=catalogue.QUEUE_WAIT,
-        query="SELECT stage, operation, queue_wait_seconds FROM visits WHERE queue_wait_seconds IS NOT NULL",
-        labels=_OPERATION,
-    ),
-    Told(
-        metric=catalogue.DELAY_DRAWN,
-        query="SELECT stage, operation, delay_drawn_seconds FROM visits WHERE delay_drawn_seconds IS NOT NULL",
-        labels=_OPERATION,
-    ),
-    Told(
-        metric=catalogue.PROCESSING,
-        query="SELECT stage, operation, own_seconds FROM visits WHERE delay_drawn_seconds IS NOT NULL",
-        labels=_OPERATION,
-    ),
-    Told(
-        metric=catalogue.OVERHEAD,
-        query="SELECT stage, operation, greatest(0.0, overhead_seconds) FROM visits",
-        labels=_OPERATION,
-    ),
-    Told(
-        metric=catalogue.ATTEMPT_DURATION,
-        query=f"SELECT stage, downstream, operation, {_CODE}, duration_seconds FROM attempts",
-        labels=("downstream", "downstream_operation", "code"),
-    ),
-    Told(
-        metric=catalogue.CALL_DURATION,
-        query="SELECT stage, downstream, operation, outcome, duration_seconds FROM calls WHERE outcome <> 'abandoned'",
-        labels=("downstream", "downstream_operation", "outcome"),
-    ),
-    Told(
-        metric=catalogue.PIPELINE_DURATION,
-        query="SELECT stage, outcome, end_to_end_seconds FROM visits WHERE end_to_end_seconds IS NOT NULL",
-        labels=("outcome",),
-    ),
-    Told(
-        metric=catalogue.ACCEPTED_WORK,
-        query="SELECT stage, operation, outcome, accepted_work_seconds FROM visits "
-        "WHERE accepted_work_seconds IS NOT NULL",
-        labels=("operation", "outcome"),
-    ),
-)
 
 
 def judge_metrics(evidence: Evidence, alpha: float) -> Iterator[Finding]:
@@ -111,10 +29,11 @@ def judge_metrics(evidence: Evidence, alpha: float) -> Iterator[Finding]:
     del alpha
     reason = evidence.gap or _why_not(evidence)
     if reason:
-        yield from (Finding(promise=name, subject="every metric").not_judged(reason) for name in (COUNTERS, BUCKETS))
+        yield from (Finding(promise=name, subject="every metric").not_judged(reason) for name in (COUNTS, BUCKETS))
         return
-    yield from (_counter(evidence, told) for told in _COUNTERS)
-    yield from (_histogram(evidence, told) for told in _HISTOGRAMS)
+    yield from (_counter(evidence, told) for told in COUNTERS)
+    yield from (_total(evidence, told) if told.in_total else _histogram(evidence, told) for told in HISTOGRAMS)
+    yield _per_second(evidence)
 
 
 def _why_not(evidence: Evidence) -> str:
@@ -127,22 +46,51 @@ def _why_not(evidence: Evidence) -> str:
 
 
 def _counter(evidence: Evidence, told: Told) -> Finding:
-    due: dict[Key, int] = {}
-    for row in evidence.truth.rows(told.query):
-        due[_key(row[:-1], told)] = int(row[-1])
-    made: dict[Key, int] = {}
-    for point in evidence.points:
-        if point.name == told.metric.otel_name:
-            key = (point.service, *(_label(point.attributes, label) for label in told.labels))
-            made[key] = made.get(key, 0) + round(point.value)
-    wrong = [key for key in due.keys() | made.keys() if due.get(key, 0) != made.get(key, 0)]
-    example = f"{' '.join(min(wrong))} is {made.get(min(wrong), 0):,}, not {due.get(min(wrong), 0):,}" if wrong else ""
+    due = Counter({_key(row): int(row[-1]) for row in told.rows(evidence)})
+    made: Counter[Key] = Counter()
+    for key, point in _points(evidence, told):
+        made[key] += round(point.value)
+    return _compared(COUNTS, told.metric, due, made)
+
+
+def _total(evidence: Evidence, told: Told) -> Finding:
+    """Judge only how many values a histogram has counted."""
+    due = Counter(_key(row) for row in told.rows(evidence))
+    made: Counter[Key] = Counter()
+    for key, point in _points(evidence, told):
+        made[key] += point.count
+    return _compared(BUCKETS, told.metric, due, made)
+
+
+def _per_second(evidence: Evidence) -> Finding:
+    """Judge that the counts of all seconds add up to the messages; those of a stage's last second are not told."""
+    told = Told(metric=catalogue.MESSAGES_PER_SECOND, rows=_ended)
+    ends: dict[Key, list[float]] = {}
+    for row in told.rows(evidence):
+        ends.setdefault(_key(row), []).append(row[-1])
+    made: Counter[Key] = Counter()
+    for key, point in _points(evidence, told):
+        made[key] += round(point.sum)
+    due: Counter[Key] = Counter()
+    for key, at in ends.items():
+        certain = sum(one < max(at) - _LAST_SECONDS for one in at)
+        due[key] = min(len(at), max(certain, made[key]))
+    return _compared(BUCKETS, told.metric, due, made)
+
+
+def _ended(evidence: Evidence) -> Iterator[Row]:
+    return iter(evidence.truth.rows("SELECT stage, received_at + duration_seconds FROM visits"))
+
+
+def _compared(promise: str, metric: Metric, due: Counter[Key], made: Counter[Key]) -> Finding:
+    wrong = [key for key in due.keys() | made.keys() if due[key] != made[key]]
+    example = f"{' '.join(min(wrong))} is {made[min(wrong)]:,}, not {due[min(wrong)]:,}" if wrong else ""
     return Finding(
-        promise=COUNTERS,
-        subject=told.metric.name,
+        promise=promise,
+        subject=metric.name,
         configured="counts of the truth",
-        injected=f"{sum(due.values()):,}",
-        observed=f"{sum(made.values()):,}",
+        injected=f"{due.total():,}",
+        observed=f"{made.total():,}",
         test="every series compared",
         checked=len(due),
     ).exact(len(wrong), example)
@@ -150,23 +98,22 @@ def _counter(evidence: Evidence, told: Told) -> Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class CountedValues:
-    """A histogram: its count by bucket, and the sum of its values."""
+    """A histogram: its upper bounds, its count by bucket, and the sum of its values."""
 
+    bounds: tuple[float, ...]
     buckets: tuple[int, ...]
     sum: float
 
 
 def _histogram(evidence: Evidence, told: Told) -> Finding:
-    bounds = tuple(map(float, told.metric.buckets or ()))
     values: dict[Key, list[float]] = {}
-    for row in evidence.truth.rows(told.query):
-        values.setdefault(_key(row[:-1], told), []).append(float(row[-1]))
-    due = {key: _counted(bounds, found) for key, found in values.items()}
-    made = _made(evidence, told, len(bounds) + 1)
-    wrong = sorted(key for key in due.keys() | made.keys() if _difference(bounds, due.get(key), made.get(key)))
-    example = ""
-    if wrong:
-        example = f"{' '.join(wrong[0])}: {_difference(bounds, due.get(wrong[0]), made.get(wrong[0]))}"
+    for row in told.rows(evidence):
+        values.setdefault(_key(row), []).append(float(row[-1]))
+    due = {key: _counted(_bounds(evidence, told.metric, key[0]), found) for key, found in values.items()}
+    made = _made(evidence, told)
+    found_wrong = {key: _difference(due.get(key), made.get(key)) for key in due.keys() | made.keys()}
+    wrong = sorted(key for key, difference in found_wrong.items() if difference)
+    example = f"{' '.join(wrong[0])}: {found_wrong[wrong[0]]}" if wrong else ""
     return Finding(
         promise=BUCKETS,
         subject=told.metric.name,
@@ -178,14 +125,30 @@ def _histogram(evidence: Evidence, told: Told) -> Finding:
     ).exact(len(wrong), example)
 
 
-def _made(evidence: Evidence, told: Told, size: int) -> dict[Key, CountedValues]:
-    made: dict[Key, CountedValues] = {}
+def _bounds(evidence: Evidence, metric: Metric, stage: str) -> tuple[float, ...]:
+    """Return the upper bounds of a metric's buckets in a stage; requests are counted at its objectives, too."""
+    objectives: set[float] = set()
+    if metric is catalogue.HTTP_DURATION:
+        slos = [made.slo for made in evidence.topology.stages[stage].all_operations.values() if made.slo is not None]
+        objectives = {slo.latency.seconds for slo in slos if slo.latency is not None}
+    return tuple(sorted({*map(float, metric.buckets), *objectives}))
+
+
+def _points(evidence: Evidence, told: Told) -> Iterator[tuple[Key, MetricPoint]]:
     for point in evidence.points:
-        if point.name == told.metric.otel_name and point.count:
-            key = (point.service, *(_label(point.attributes, label) for label in told.labels))
-            before = made.get(key, CountedValues(buckets=(0,) * size, sum=0.0))
+        is_message = told.metric is not catalogue.HTTP_DURATION or point.attributes.get("http.route")
+        if point.name == told.metric.otel_name and is_message:
+            yield (point.service, *(_label(point.attributes, label) for label in told.labels)), point
+
+
+def _made(evidence: Evidence, told: Told) -> dict[Key, CountedValues]:
+    made: dict[Key, CountedValues] = {}
+    for key, point in _points(evidence, told):
+        if point.count:
+            bounds = tuple(map(float, point.bounds))
+            before = made.get(key, CountedValues(bounds=bounds, buckets=(0,) * (len(bounds) + 1), sum=0.0))
             buckets = tuple(map(sum, zip(before.buckets, point.bucket_counts, strict=False)))
-            made[key] = CountedValues(buckets=buckets, sum=before.sum + point.sum)
+            made[key] = CountedValues(bounds=bounds, buckets=buckets, sum=before.sum + point.sum)
     return made
 
 
@@ -193,24 +156,23 @@ def _counted(bounds: tuple[float, ...], values: list[float]) -> CountedValues:
     buckets = [0] * (len(bounds) + 1)
     for value in values:
         buckets[bisect.bisect_left(bounds, value)] += 1
-    return CountedValues(buckets=tuple(buckets), sum=math.fsum(values))
+    return CountedValues(bounds=bounds, buckets=tuple(buckets), sum=math.fsum(values))
 
 
-def _difference(bounds: tuple[float, ...], due: CountedValues | None, made: CountedValues | None) -> str:
+def _difference(due: CountedValues | None, made: CountedValues | None) -> str:
     if due is None or made is None:
         return "the series is missing" if made is None else "the truth has no such series"
-    for bound, true, counted in zip((*bounds, math.inf), due.buckets, made.buckets, strict=True):
+    if due.bounds != made.bounds:
+        return f"buckets up to {', '.join(map(str, made.bounds))}"
+    for bound, true, counted in zip((*due.bounds, math.inf), due.buckets, made.buckets, strict=True):
         if true != counted:
             return f"{counted:,} in the bucket up to {bound:g}, not {true:,}"
     is_same = math.isclose(due.sum, made.sum, rel_tol=_SUM_RATIO, abs_tol=_SUM_RATIO)
     return "" if is_same else f"a sum of {made.sum:.9g}, not {due.sum:.9g}"
 
 
-def _key(row: tuple[object, ...], told: Told) -> Key:
-    stage, *labels = map(str, row)
-    if told.metric is catalogue.ATTEMPT_DURATION and labels[-1].isdecimal():
-        labels[-1] = code_label(int(labels[-1]), CallOutcome.ERROR_STATUS)
-    return (stage, *labels)
+def _key(row: Row) -> Key:
+    return tuple(map(str, row[:-1]))
 
 
 def _label(attributes: Mapping[str, object], label: str) -> str:
