@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.engine.capacity import Capacity
 from simulator.engine.handling import Handling
 from simulator.engine.injection import Behaviour
-from simulator.engine.injector import Injector
 from simulator.errors import ConfigurationError, Problem
 from simulator.nearest import did_you_mean
 from simulator.topology.catalogue import live_keys
@@ -25,6 +24,9 @@ from simulator.topology.sizes import Limit, call_size_problems
 from simulator.topology.structure import in_order, unstructure
 from simulator.topology.targets import resolved
 from simulator.topology.wiring import wiring_problems
+
+if TYPE_CHECKING:
+    from simulator.engine.injector import Injector  # only injectors need it
 
 CHANGEABLE = in_order(live_keys(Stage))
 OPERATION_CHANGEABLE = in_order(live_keys(Operation))

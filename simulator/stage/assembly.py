@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +23,7 @@ from simulator.engine.capacity import Capacity
 from simulator.engine.handling import Handling
 from simulator.engine.identity import Identity
 from simulator.engine.injection import Behaviour
-from simulator.engine.injector import Injector
 from simulator.engine.live import LiveStage
-from simulator.engine.load import make_load
 from simulator.engine.output import Discarding, Output
 from simulator.engine.runtime import Runtime
 from simulator.engine.sender import Sender
@@ -33,7 +31,6 @@ from simulator.net.listening import listen
 from simulator.stage import control
 from simulator.stage.app import Front, create_app
 from simulator.stage.intake import SPARE_BYTES, HeldBodies
-from simulator.stage.load import input_lines, pool_of
 from simulator.stage.machine import RealMachine
 from simulator.stage.outgoing import make_sender, tls_for
 from simulator.stage.output_file import JsonLinesOutput
@@ -46,16 +43,16 @@ from simulator.telemetry import traces
 from simulator.telemetry.lines import LineWriter
 from simulator.telemetry.log_file import LogBound
 from simulator.telemetry.observe import Observer
-from simulator.telemetry.schedule import ScheduleWatcher
 from simulator.telemetry.stage_exports import StageExports
 from simulator.telemetry.tally import DISCONNECTS, Tally
 from simulator.topology.graph import headers_of
 from simulator.topology.headers import values_for
-from simulator.topology.model import Stage
+from simulator.topology.model import Role, Stage
 from simulator.topology.settings import StageSettings
 from simulator.topology.variables import CONTROL_TOKEN_VARIABLE, SECRET_VARIABLE
 
 if TYPE_CHECKING:
+    from simulator.engine.injector import Injector
     from simulator.stage.truth import StageTruth
 
 
@@ -119,7 +116,7 @@ def assemble(
     seed = settings.seed if settings.seed is not None else secrets.randbits(63)
     listener = _listener(settings, surroundings.listen_fd)
     output: Output = JsonLinesOutput(Path(stage.output)) if stage.output else Discarding()
-    lines = input_lines(stage.input, stage.max_body_bytes) if stage.input is not None else None
+    lines = _input_lines(stage)
     capacity = Capacity(stage.workers, stage.queue, runtime)
     tally = Tally(surroundings.tally_path) if surroundings.tally_path else None
     signals = make_signals(
@@ -135,10 +132,7 @@ def assemble(
     )
     sender = make_sender(settings, signals, runtime, tls, variables, run)
     handling = _handling(settings, seed, signals, capacity, output, sender, runtime)
-    seconds = signals.truth.seconds if signals.truth is not None else None
-    watcher = ScheduleWatcher(signals.metrics, tally, signals.logger, seconds)
-    load = make_load(handling, runtime, watcher, signals.spans, lines, pool_of(stage))
-    injector, inject = load or (None, None)
+    injector, inject = _load(handling, runtime, signals, tally, lines)
     held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
     app = create_app(_front(settings, state, handling, held, signals, runtime, seed, run))
     if stage.has_server_span:
@@ -219,6 +213,31 @@ def _handling(
         output=output,
         machine=RealMachine(lambda: runtime.sleep(0)),
     )
+
+
+def _input_lines(stage: Stage) -> Iterator[bytes] | None:
+    """Return the lines of an injector's input, None if it has none. Raise StartError if they can't be read."""
+    if stage.input is None:
+        return None
+    from simulator.stage.load import input_lines  # noqa: PLC0415 - only injectors need it
+
+    return input_lines(stage.input, stage.max_body_bytes)
+
+
+def _load(
+    handling: Handling, runtime: Runtime, signals: Signals, tally: Tally | None, lines: Iterator[bytes] | None
+) -> tuple[Injector, Callable[[], None]] | tuple[None, None]:
+    """Return the injector of a stage and what runs its load; neither for a stage without a load."""
+    stage = handling.behaviour.model
+    if stage.role is not Role.INJECTOR:
+        return None, None
+    from simulator.engine.load import make_load  # noqa: PLC0415 - only injectors need it
+    from simulator.stage.load import pool_of  # noqa: PLC0415
+    from simulator.telemetry.schedule import ScheduleWatcher  # noqa: PLC0415
+
+    seconds = signals.truth.seconds if signals.truth is not None else None
+    watcher = ScheduleWatcher(signals.metrics, tally, signals.logger, seconds)
+    return make_load(handling, runtime, watcher, signals.spans, lines, pool_of(stage)) or (None, None)
 
 
 def _listener(settings: StageSettings, listen_fd: int | None) -> socket.socket:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from structlog.typing import FilteringBoundLogger
 
 from simulator.telemetry import tally as tallies
-from simulator.telemetry.due_seconds import DueSeconds
 from simulator.telemetry.metrics import Metrics
 from simulator.telemetry.tally import MemoryTally, Tally
+
+if TYPE_CHECKING:
+    from simulator.telemetry.due_seconds import DueSeconds  # only stages that write the truth need it
 
 
 class ScheduleWatcher:

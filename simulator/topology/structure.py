@@ -22,7 +22,6 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.profiles.base import Profile
-from simulator.behaviour.profiles.registry import parse_profile
 from simulator.behaviour.retries import Retries, parse_retries
 from simulator.behaviour.templates import Template, parse_template
 from simulator.behaviour.thresholds import Threshold, parse_threshold
@@ -186,7 +185,7 @@ def _converter(read_samples: ReadSamples) -> Converter:
     )
     for kind, parse in _NOTATIONS:
         converter.register_structure_hook(kind, _ignoring_type(parse))
-    converter.register_structure_hook(Profile, lambda value, _: parse_profile(value, recordings_of(read_samples)))
+    converter.register_structure_hook(Profile, lambda value, _: _profile_of(value, read_samples))
     converter.register_unstructure_hook(Profile, lambda profile: profile.plain())
     for kind in (Delay, *(kind for kind, _ in _NOTATIONS)):
         converter.register_unstructure_hook(kind, str)
@@ -322,6 +321,12 @@ def _explain_extra(error: ForbiddenExtraKeysError, keys: Keys, lacks_a_key: bool
 
 def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _profile_of(value: object, read_samples: ReadSamples) -> Profile:
+    from simulator.behaviour.profiles.registry import parse_profile  # noqa: PLC0415 - few topologies have one
+
+    return parse_profile(value, recordings_of(read_samples))
 
 
 def _ignoring_type(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
