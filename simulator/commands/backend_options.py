@@ -27,7 +27,8 @@ _OPTIONS = (
         "--expect",
         multiple=True,
         metavar="RULE",
-        help="What a sampler keeps: 'sampling: 10%', 'keep: errors', 'keep: slower than 1s'; may be repeated.",
+        help="What a sampler keeps: 'sampling: 10%', 'keep: errors', 'keep: slower than 1s'; may be repeated.  "
+        "[default: what the topology's key expect says]",
     ),
     click.option(
         "--settle",
@@ -68,12 +69,12 @@ def backend_request(flags: Mapping[str, Any], *, as_json: bool, is_quiet: bool, 
     from simulator.local.command import seconds_of
     from simulator.proof.backends.command import BackendRequest
     from simulator.proof.backends.judgement import Backends
-    from simulator.proof.backends.sampling_rules import parse_sampling
+    from simulator.proof.backends.sampling_rules import parse_expectation
 
     return BackendRequest(
         backends=Backends(
             **{name: flags[name] for name in _GIVEN},
-            rules=parse_sampling(flags["expect"]),
+            expected=parse_expectation(flags["expect"]),
             timeout_seconds=seconds_of(flags["backend_timeout"], "flag --backend-timeout") or 0.0,
         ),
         settle_seconds=seconds_of(flags["settle"], "flag --settle") or 0.0,

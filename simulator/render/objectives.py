@@ -13,8 +13,8 @@ from typing import Any
 
 from simulator.render.series import checked
 from simulator.telemetry.catalogue import metrics
-from simulator.topology.model import Operation, Slo, Topology
-from simulator.topology.objectives import LatencyObjective
+from simulator.topology.model import Operation, Topology
+from simulator.topology.objectives import LatencyObjective, Slo
 
 _MESSAGES, _HTTP = metrics.MESSAGES.exposed, metrics.HTTP_DURATION.exposed
 _HOUR = 3600.0

@@ -9,15 +9,18 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
+from simulator.topology.expectation import Expectation
 from simulator.topology.keys import About, about, key_of
 from simulator.topology.load import Load
-from simulator.topology.model import LogLine, Operation, Slo, Stage, Topology
+from simulator.topology.model import LogLine, Operation, Stage, Topology
+from simulator.topology.objectives import Slo
 from simulator.topology.process import Process
 from simulator.topology.steps import Call, Choose, InOrder, Parallel, Pause, Step
 
 PLACES: Mapping[str, type[Any]] = MappingProxyType(
     {
         "topology": Topology,
+        "expectation": Expectation,
         "stage": Stage,
         "operation": Operation,
         "load": Load,

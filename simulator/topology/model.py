@@ -19,10 +19,11 @@ from simulator.behaviour.templates import Template
 from simulator.behaviour.thresholds import Threshold
 from simulator.behaviour.values import Rule
 from simulator.behaviour.work import NO_WORK, Work
+from simulator.topology.expectation import Expectation
 from simulator.topology.keys import key
 from simulator.topology.kinds import Kind
 from simulator.topology.load import Load
-from simulator.topology.objectives import LatencyObjective
+from simulator.topology.objectives import Slo
 from simulator.topology.quantities import (
     Attributes,
     Bytes,
@@ -34,7 +35,6 @@ from simulator.topology.quantities import (
     Path,
     Port,
     PositiveCount,
-    Ratio,
     ResourceAttributes,
     Seconds,
     Seed,
@@ -123,16 +123,6 @@ class Answering(StrEnum):
 
     OWN = "own"
     DOWNSTREAM = "downstream"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slo:
-    """A stage's objectives: a latency for a share of its requests, and the share of messages that may fail."""
-
-    latency: LatencyObjective | None = field(
-        default=None, metadata=key("The time within which a share of the requests is answered.", "300ms@99%")
-    )
-    errors_ratio: Ratio | None = field(default=None, metadata=key("The share of messages that may fail.", "0.1%"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -389,6 +379,13 @@ class Topology:
         metadata=key(
             "What must hold for a run, which else ends with exit code 1.",
             '["p99 < 300ms", "errors < 1%", "enrich queue_wait p95 < 20ms over 10s"]',
+        ),
+    )
+    expect: Expectation | None = field(
+        default=None,
+        metadata=key(
+            "What a sampler on the way to a backend keeps, which verify compares with what the backend holds.",
+            "{sampling: 10%, keep: [errors, slower than 1s]}",
         ),
     )
     stages: dict[str, Stage] = field(default_factory=dict)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulator.quoting import quoted
+from simulator.topology.keys import key
+from simulator.topology.quantities import Ratio
 from simulator.units import format_duration, format_ratio, parse_duration, parse_ratio
 
 
@@ -18,6 +20,16 @@ class LatencyObjective:
     def __str__(self) -> str:
         """Return the objective in the notation that `parse_latency_objective` reads."""
         return f"{format_duration(self.seconds)}@{format_ratio(self.ratio)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slo:
+    """A stage's objectives: a latency for a share of its requests, and the share of messages that may fail."""
+
+    latency: LatencyObjective | None = field(
+        default=None, metadata=key("The time within which a share of the requests is answered.", "300ms@99%")
+    )
+    errors_ratio: Ratio | None = field(default=None, metadata=key("The share of messages that may fail.", "0.1%"))
 
 
 def parse_latency_objective(text: object) -> LatencyObjective:

@@ -17,6 +17,7 @@ from simulator.behaviour.delays import DELAYS
 from simulator.behaviour.distributions import Delay
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.registry import FAULTS
+from simulator.behaviour.keep_rules import KeepRule
 from simulator.behaviour.payloads import Size
 from simulator.behaviour.profiles.base import Profile
 from simulator.behaviour.profiles.registry import PROFILES
@@ -27,9 +28,11 @@ from simulator.errors import ConfigurationError
 from simulator.topology import quantities
 from simulator.topology.catalogue import Key, keys_of
 from simulator.topology.document import parse_document
+from simulator.topology.expectation import Expectation
 from simulator.topology.headers import Headers
 from simulator.topology.load import Load
-from simulator.topology.model import LogLine, Operation, Slo, Stage, Topology
+from simulator.topology.model import LogLine, Operation, Stage, Topology
+from simulator.topology.objectives import Slo
 from simulator.topology.reader import VERSION
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause, Step
 
@@ -40,6 +43,7 @@ _ZERO = {"type": "number", "minimum": 0, "maximum": 0}
 _WITH_UNIT: Schema = {"anyOf": [{"type": "string"}, _ZERO]}
 _ANY_NUMBER: Schema = {"type": ["string", "number"]}
 _WEIGHT: Schema = {"description": "How often it is chosen, in proportion to the others.", **_ANY_NUMBER}
+_KEEP = "^(errors|slower than .+)$"
 _STEPS: Schema = {"type": "array", "items": {"$ref": "#/$defs/step"}}
 _STEP_RECORDS = {"call": Call, "pause": Pause, "parallel": Parallel, "steps": InOrder, "choose": Choose}
 # The key without which it would be another step.
@@ -82,6 +86,7 @@ def topology_schema(version: int = VERSION) -> Schema:
             "operation": _mapping(_properties(Operation)),
             "load": _mapping(_properties(Load)),
             "slo": _mapping(_properties(Slo)),
+            "expectation": _mapping(_properties(Expectation)),
             "logline": {"anyOf": [{"type": "string"}, _mapping(_properties(LogLine), required=("message",))]},
             "step": {"anyOf": [_target(), _STEPS, *({"$ref": f"#/$defs/{name}"} for name in _STEP_RECORDS)]},
             **{name: _step(record) for name, record in _STEP_RECORDS.items()},
@@ -186,6 +191,7 @@ _TYPES: tuple[tuple[Any, Schema], ...] = (
     (Delay, _DELAY),
     (tuple[Fault, ...], {"type": "array", "items": _FAULT}),
     (tuple[Threshold, ...], {"type": "array", "items": {"type": "string", "pattern": "[<>=]"}}),
+    (tuple[KeepRule, ...], {"type": "array", "items": {"type": "string", "pattern": _KEEP}}),
     (Arrivals, _ARRIVALS),
     (Profile, {"anyOf": [_PROFILE, {"type": "array", "items": _PROFILE, "minItems": 1}]}),
     (Times, {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}),

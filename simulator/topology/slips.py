@@ -11,6 +11,7 @@ _NO_STAGES = "there must be at least one stage under the key `stages`"
 _MAPPINGS = {
     "Load": "{rate: 20/s}",
     "Slo": "{latency: 300ms@99%, errors: 0.1%}",
+    "Expectation": "{sampling: 10%, keep: [errors]}",
     "Stage": "{workers: 8, calls: []}",
     "Call": "{to: parse, timeout: 1s}",
 }

@@ -19,6 +19,7 @@ from simulator.behaviour.delays import no_samples, parse_delay
 from simulator.behaviour.distributions import Delay, ReadSamples
 from simulator.behaviour.faults.base import Fault
 from simulator.behaviour.faults.registry import parse_fault
+from simulator.behaviour.keep_rules import KeepRule, parse_keep_rule
 from simulator.behaviour.limits import RateLimit, parse_limit
 from simulator.behaviour.payloads import Size, parse_sizes
 from simulator.behaviour.profiles.base import Profile
@@ -31,6 +32,7 @@ from simulator.behaviour.work import Work, parse_work
 from simulator.nearest import unknown_key
 from simulator.quoting import quoted, shortened
 from simulator.topology import model
+from simulator.topology.expectation import Expectation
 from simulator.topology.headers import Headers, parse_headers
 from simulator.topology.instance_values import resource_problems
 from simulator.topology.keys import key_of
@@ -38,7 +40,7 @@ from simulator.topology.kinds import Kind
 from simulator.topology.load import Load
 from simulator.topology.named_values import plain_rules, read_decisions
 from simulator.topology.names import quotes_hint
-from simulator.topology.objectives import LatencyObjective, parse_latency_objective
+from simulator.topology.objectives import LatencyObjective, Slo, parse_latency_objective
 from simulator.topology.places import Keys
 from simulator.topology.samples import recordings_of
 from simulator.topology.sessions import has_session, with_session
@@ -202,6 +204,8 @@ def _converter(read_samples: ReadSamples) -> Converter:
     converter.register_structure_hook_func(lambda kind: kind == tuple[Fault, ...], faults)
     thresholds = _list_of(converter, Threshold, 'thresholds, as in ["p99 < 300ms", "errors < 1%"]')
     converter.register_structure_hook_func(lambda kind: kind == tuple[Threshold, ...], thresholds)
+    rules = _list_of(converter, KeepRule, "what a sampler keeps, as in [errors, slower than 1s]")
+    converter.register_structure_hook_func(lambda kind: kind == tuple[KeepRule, ...], rules)
     converter.register_structure_hook(Times, _ignoring_type(parse_times))
     converter.register_unstructure_hook(Times, Times.plain)
     converter.register_structure_hook(Work, _ignoring_type(parse_work))
@@ -358,7 +362,8 @@ _RECORDS = (
     Parallel,
     InOrder,
     Choose,
-    model.Slo,
+    Slo,
+    Expectation,
     model.LogLine,
     Load,
     model.Operation,
@@ -376,4 +381,5 @@ _NOTATIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (When, parse_when),
     (Template, parse_template),
     (Threshold, parse_threshold),
+    (KeepRule, parse_keep_rule),
 )

@@ -14,7 +14,8 @@ from simulator.nearest import did_you_mean, nearest, unknown_among, unknown_choi
 from simulator.topology.keys import key_of
 from simulator.topology.layers import KEYS
 from simulator.topology.load import Load
-from simulator.topology.model import Slo, Stage
+from simulator.topology.model import Stage
+from simulator.topology.objectives import Slo
 from simulator.topology.steps import Call, Parallel
 
 

@@ -27,9 +27,10 @@ from simulator.proof.backends.readers.jaeger import RunSought, read_jaeger
 from simulator.proof.backends.readers.log_file import read_log_files
 from simulator.proof.backends.readers.otlp_file import read_otlp_files
 from simulator.proof.backends.readers.prometheus import read_prometheus
-from simulator.proof.backends.sampling_rules import SamplingRules
+from simulator.proof.backends.sampling_rules import SamplingRules, sampling_rules
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.record import OUTSIDE
+from simulator.topology.expectation import Expectation
 
 if TYPE_CHECKING:
     from simulator.proof.truth.reading import Truth
@@ -37,13 +38,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Backends:
-    """The backends to judge, None for those that are not asked for, and what a sampler before them keeps."""
+    """The backends to judge, None for those that are not asked for, and what a sampler before them keeps.
+
+    `expected` of None means what the topology expects.
+    """
 
     jaeger: str | None = None
     prometheus: str | None = None
     otlp_file: Path | None = None
     logs: Path | None = None
-    rules: SamplingRules | None = None
+    expected: Expectation | None = None
     timeout_seconds: float = TIMEOUT_SECONDS
 
     @property
@@ -68,7 +72,9 @@ class BackendJudge:
 
     def verdicts(self, backends: Backends) -> list[BackendVerdict]:
         """Return the verdict on each backend. Raise BackendError if one can't be read."""
-        return [self._verdict(held, backends.rules) for held in self._read(backends)]
+        expected = self._rows.topology.expect if backends.expected is None else backends.expected
+        rules = sampling_rules(expected)
+        return [self._verdict(held, rules) for held in self._read(backends)]
 
     def _read(self, backends: Backends) -> Iterable[Held]:
         if backends.jaeger is not None:

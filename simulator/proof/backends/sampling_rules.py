@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from simulator.behaviour.keep_rules import parse_keep_rule
 from simulator.errors import ConfigurationError
 from simulator.proof.backends.expectation.records import ExpectedTrace
-from simulator.units import format_duration, parse_duration, parse_ratio
+from simulator.topology.expectation import Expectation
+from simulator.topology.quantities import Ratio
+from simulator.units import format_duration, parse_ratio
 
-_SLOWER = re.compile(r"slower than (.+)")
 _FLAG = "--expect"
 # A trace whose duration is so near to a limit may be on either side of it.
 _NEAR_SECONDS = 0.001
@@ -49,42 +50,36 @@ class SamplingRules:
         return " or ".join(rules)
 
 
-def parse_sampling(texts: Iterable[str]) -> SamplingRules | None:
-    """Return the rules of `sampling: 10%`, `keep: errors` and `keep: slower than 1s`; None for no text.
+def sampling_rules(expected: Expectation | None) -> SamplingRules | None:
+    """Return the rules of what is expected; None if nothing is, so that everything must be kept."""
+    if expected is None or expected == Expectation():
+        return None
+    limits = [rule.slower_than_seconds for rule in expected.keep if rule.slower_than_seconds is not None]
+    return SamplingRules(
+        # A sampler that has only rules keeps nothing else.
+        ratio=expected.sampling_ratio or 0.0,
+        keeps_errors=any(rule.slower_than_seconds is None for rule in expected.keep),
+        slower_than_seconds=min(limits, default=None),
+    )
+
+
+def parse_expectation(texts: Iterable[str]) -> Expectation | None:
+    """Return what `sampling: 10%`, `keep: errors` and `keep: slower than 1s` expect; None for no text.
 
     Several may be in one text, with commas between them. Raise ConfigurationError.
     """
-    ratio: float | None = None
-    keeps_errors, slower = False, None
+    ratio: Ratio | None = None
+    keep = []
     parts = [part.strip() for text in texts for part in text.split(",")]
     for part in parts:
         key, _, value = (piece.strip() for piece in part.partition(":"))
-        if key == "sampling":
-            ratio = _ratio(value, part)
-        elif key == "keep" and value == "errors":
-            keeps_errors = True
-        elif key == "keep" and (found := _SLOWER.fullmatch(value)):
-            slower = _seconds(found[1], part)
-        else:
-            raise ConfigurationError.of(
-                f"{_FLAG} {part!r}: 'sampling: 10%', 'keep: errors' or 'keep: slower than 1s' is expected"
-            )
-    if not parts:
-        return None
-    # A sampler that has only rules keeps nothing else.
-    share = ratio if ratio is not None else 0.0
-    return SamplingRules(ratio=share, keeps_errors=keeps_errors, slower_than_seconds=slower)
-
-
-def _ratio(text: str, part: str) -> float:
-    try:
-        return parse_ratio(text)
-    except ValueError as error:
-        raise ConfigurationError.of(f"{_FLAG} {part!r}: {error}") from None
-
-
-def _seconds(text: str, part: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigurationError.of(f"{_FLAG} {part!r}: {error}") from None
+        try:
+            if key == "sampling":
+                ratio = Ratio(parse_ratio(value))
+            elif key == "keep":
+                keep.append(parse_keep_rule(value))
+            else:
+                raise ValueError("'sampling: 10%', 'keep: errors' or 'keep: slower than 1s' is expected")
+        except ValueError as error:
+            raise ConfigurationError.of(f"{_FLAG} {part!r}: {error}") from None
+    return Expectation(sampling_ratio=ratio, keep=tuple(keep)) if parts else None

@@ -17,7 +17,8 @@ from simulator.errors import ConfigurationError
 from simulator.local.plan import Overrides, apply_overrides, files_of
 from simulator.topology.graph import calls_of
 from simulator.topology.load import Load
-from simulator.topology.model import OnBadLine, Slo
+from simulator.topology.model import OnBadLine
+from simulator.topology.objectives import Slo
 from simulator.topology.reader import parse_topology
 from simulator.topology.steps import Call
 

@@ -18,8 +18,8 @@ from simulator.behaviour.times import Times, parse_times
 from simulator.behaviour.values import Chance, Weighted, Whole
 from simulator.behaviour.work import parse_work
 from simulator.topology.headers import parse_headers
-from simulator.topology.model import Answering, Forward, LogLevel, LogLine, Method, Operation, Slo
-from simulator.topology.objectives import LatencyObjective
+from simulator.topology.model import Answering, Forward, LogLevel, LogLine, Method, Operation
+from simulator.topology.objectives import LatencyObjective, Slo
 from simulator.topology.steps import Alternative, Call, Choose, InOrder, Parallel, Pause
 
 # Some look like numbers in a file, and none are the same as names of hosts.

@@ -83,4 +83,4 @@ def test_the_sample_of_a_configuration_has_every_key_and_no_other():
 def test_every_key_has_its_place_in_the_order_of_a_file():
     """A stage is written with all its keys in one order."""
     assert set(in_order(keys_of(Stage))) == set(keys_of(Stage))
-    assert list(keys_of(Topology)) == ["name", "seed", "drain_timeout", "thresholds"]
+    assert list(keys_of(Topology)) == ["name", "seed", "drain_timeout", "thresholds", "expect"]

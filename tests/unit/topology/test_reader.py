@@ -18,8 +18,8 @@ from simulator.behaviour.empirical import Samples
 from simulator.behaviour.faults.error import Error
 from simulator.errors import ConfigurationError
 from simulator.topology.load import Load
-from simulator.topology.model import Forward, Role, Slo, Stage, Topology
-from simulator.topology.objectives import LatencyObjective
+from simulator.topology.model import Forward, Role, Stage, Topology
+from simulator.topology.objectives import LatencyObjective, Slo
 from simulator.topology.reader import parse_topology, read_topology, write_topology
 from simulator.topology.samples import samples_beside
 from simulator.topology.steps import Call

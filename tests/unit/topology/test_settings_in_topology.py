@@ -9,8 +9,8 @@ from simulator.behaviour.faults.registry import parse_fault
 from simulator.behaviour.retries import Retries
 from simulator.topology.graph import calls_of
 from simulator.topology.load import Load
-from simulator.topology.model import Slo, Stage
-from simulator.topology.objectives import LatencyObjective
+from simulator.topology.model import Stage
+from simulator.topology.objectives import LatencyObjective, Slo
 from simulator.topology.reader import read_topology
 from simulator.topology.settings import Downstream, resolve_topology_stage
 from simulator.topology.steps import Call

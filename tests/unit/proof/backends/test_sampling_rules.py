@@ -6,7 +6,7 @@ import pytest
 
 from simulator.errors import ConfigurationError
 from simulator.proof.backends.expectation.records import ExpectedTrace
-from simulator.proof.backends.sampling_rules import SamplingRules, parse_sampling
+from simulator.proof.backends.sampling_rules import SamplingRules, parse_expectation, sampling_rules
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ from simulator.proof.backends.sampling_rules import SamplingRules, parse_samplin
 )
 def test_rules_are_read(texts, rules):
     """A share, and rules; a sampler of only rules keeps nothing else."""
-    assert parse_sampling(texts) == rules
+    assert sampling_rules(parse_expectation(texts)) == rules
 
 
 @pytest.mark.parametrize("text", ["", "10%", "sampling: lots", "sampling: 110%", "keep: all", "keep: slower than 1"])
 def test_other_texts_are_refused_by_name(text):
     """The error shows the text."""
     with pytest.raises(ConfigurationError, match="--expect"):
-        parse_sampling([text])
+        parse_expectation([text])
 
 
 def trace(seconds, has_error=False):
