@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 from simulator.behaviour.distributions import Delay
 
 _POINTS = 200
+_STRETCHES = (1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.15, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
 def draws_for_share(ratio: float, wrong_ratio: float, alpha: float, power: float = 0.9) -> int:
@@ -48,10 +50,9 @@ def draws_for_delay(delay: Delay, stretch: float, alpha: float, power: float = 0
 
 def smallest_stretch_shown(delay: Delay, draws: int, alpha: float) -> float | None:
     """Return the smallest of some factors by which a delay that is too long would be found; None if it is above 10."""
-    for stretch in (1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.15, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0):
-        if draws_for_delay(delay, stretch, alpha) <= draws:
-            return stretch
-    return None
+    # The longer, the fewer draws are needed.
+    index = bisect.bisect_left(_STRETCHES, True, key=lambda stretch: draws_for_delay(delay, stretch, alpha) <= draws)
+    return _STRETCHES[index] if index < len(_STRETCHES) else None
 
 
 def largest_distance(delay: Delay, stretch: float) -> float:

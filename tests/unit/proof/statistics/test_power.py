@@ -7,7 +7,13 @@ import pytest
 
 from simulator.behaviour.delays import parse_delay
 from simulator.proof.statistics.goodness import fit_p_value
-from simulator.proof.statistics.power import draws_for_delay, draws_for_share, largest_distance, share_shown
+from simulator.proof.statistics.power import (
+    draws_for_delay,
+    draws_for_share,
+    largest_distance,
+    share_shown,
+    smallest_stretch_shown,
+)
 from simulator.proof.statistics.shares import share_p_value
 
 
@@ -48,3 +54,12 @@ def test_what_a_run_can_show_is_the_inverse_of_what_it_needs() -> None:
     """With the draws for 6 % in place of 5 %, 6 % is what is shown; with none, nothing is."""
     assert share_shown(0.05, draws_for_share(0.05, 0.06, 1e-5), 1e-5) == pytest.approx(0.06, abs=1e-4)
     assert share_shown(0.05, 1, 1e-5) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("stretch", "below"), [(1.01, 1.02), (1.1, 1.15), (10.0, None)])
+def test_the_smallest_stretch_is_the_one_that_so_many_draws_find(stretch, below) -> None:
+    """With the draws that a stretch needs it is found, and with one less only the next one is."""
+    delay = parse_delay("exponential(20ms)")
+    draws = draws_for_delay(delay, stretch, 1e-5)
+    assert smallest_stretch_shown(delay, draws, 1e-5) == stretch
+    assert smallest_stretch_shown(delay, draws - 1, 1e-5) == below
