@@ -26,6 +26,7 @@ AS_SCHEDULED, RATE, DISPERSION, KEPT = (
 _ROUNDING_SECONDS = 1e-6
 # A machine that is busy elsewhere holds up some messages, and a schedule that slips all of them, more and more.
 _MAX_LAG_SECONDS, _LAG_RATIO = 0.1, 0.5
+_BUSY = "; a machine that is busy, or too slow for this rate, keeps a lower --rate"
 _SENT = """
     SELECT message_id, due_at, lag_seconds FROM visits
     WHERE stage = ? AND via = 'schedule' AND due_at IS NOT NULL ORDER BY due_at, message_id
@@ -127,7 +128,8 @@ def _poisson(found: Finding, expected: Floats) -> Iterator[Finding]:
 
 def _kept(evidence: Evidence, name: str, lags: Floats) -> Finding:
     missed = evidence.truth.value("SELECT coalesce(sum(missed), 0) FROM seconds WHERE stage = ?", [name])
-    late = _ROUNDING_SECONDS if evidence.is_exact_in_time else _MAX_LAG_SECONDS
+    exact = evidence.is_exact_in_time
+    late = _ROUNDING_SECONDS if exact else _MAX_LAG_SECONDS
     finding = Finding(
         promise=KEPT,
         subject=name,
@@ -138,7 +140,7 @@ def _kept(evidence: Evidence, name: str, lags: Floats) -> Finding:
     )
     wrong = int(np.count_nonzero(lags > late))
     is_kept = not len(lags) or float(np.quantile(lags, _LAG_RATIO)) <= late
-    found = finding.exact(0 if is_kept else wrong, f"later than {1000 * late:g} ms")
+    found = finding.exact(0 if is_kept else wrong, f"later than {1000 * late:g} ms{'' if exact else _BUSY}")
     if found.verdict is PromiseVerdict.KEPT and (lags < -_ROUNDING_SECONDS).any():
         return finding.exact(int(np.count_nonzero(lags < -_ROUNDING_SECONDS)), "sent before they were due")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import pytest
 from rich.console import Console
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.long
 SHOP = """
 name: shop
 stages:
-  visitors: {role: injector, load: {rate: 100/s, messages: 6000}, calls: [cart, pay]}
+  visitors: {role: injector, load: {rate: 100/s, messages: 2500}, calls: [cart, pay]}
   cart: {delay: "lognormal(p50=12ms, p99=40ms)", workers: 4, queue: 64}
   pay: {delay: "exponential(8ms)", faults: ["error(503, 2%)"]}
 """
@@ -46,7 +47,9 @@ def runs(tmp_path_factory):
     found = {f"seed {seed}": run_shop(folder, f"seed-{seed}", seed) for seed in (1, 2)}
     found["slower"] = run_shop(folder, "slower", 3, slower)
     found["failing"] = run_shop(folder, "failing", 4, SHOP.replace("503, 2%", "503, 6%"))
-    found["other"] = run_shop(folder, "other", 1, SHOP.replace("cart", "basket"))
+    found["other"] = run_shop(
+        folder, "other", 1, SHOP.replace("cart", "basket").replace("messages: 2500", "messages: 100")
+    )
     return found
 
 
@@ -112,7 +115,7 @@ def test_what_can_not_be_compared_is_told(tmp_path, runs):
     """No truth, a truth that ends in the middle, a table that is cut off, and a bound that is none."""
     with pytest.raises(TruthError, match="there is no truth in"):
         compared(tmp_path, runs["seed 1"])
-    killed = run_shop(tmp_path, "killed", 1)
+    killed = shutil.copytree(runs["seed 1"], tmp_path / "killed")
     manifest = json.loads((killed / "truth" / "manifest.json").read_text())
     (killed / "truth" / "manifest.json").write_text(json.dumps({**manifest, "ended_unix_seconds": None}))
     with pytest.raises(TruthError, match="the run was killed, so its truth ends in the middle; --anyway"):
