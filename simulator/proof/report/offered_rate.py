@@ -59,7 +59,7 @@ def offered_rate(tables: DuckDBPyConnection, span: RunSpan) -> Section | None:
     return Section(
         name="rate",
         title="Offered against achieved",
-        says=_says(schedule, width),
+        says=_says(schedule, width, (last + 1) * width > span.seconds),
         chart=figure(
             curves,
             xaxis={"ticksuffix": f" {moments.suffix}", "title": {"text": "since the start"}},
@@ -69,13 +69,16 @@ def offered_rate(tables: DuckDBPyConnection, span: RunSpan) -> Section | None:
     )
 
 
-def _says(schedule: list[Any], width: float) -> list[str]:
+def _says(schedule: list[Any], width: float, is_cut: bool) -> list[str]:
     if not schedule:
         return ["Messages came from outside, so there is no schedule that they could have kept."]
     missed = sum(row[2] for row in schedule)
     end = "none was missed." if not missed else f"{count_text(missed)} could not be sent in time and were missed."
     every = "second" if width == 1 else f"{width:g} seconds"
-    return [f"Messages per second, by every {every}; {end} A message that is late is sent late, and counts as such."]
+    cut = ", the last of which was cut short" if is_cut else ""
+    return [
+        f"Messages per second, by every {every}{cut}; {end} A message that is late is sent late, and counts as such."
+    ]
 
 
 def _kept(tables: DuckDBPyConnection) -> Table:
