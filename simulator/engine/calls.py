@@ -81,7 +81,7 @@ class Calls:
 
     def _pause(self, step: Pause, position: str, visit: Visit) -> None:
         drawn = min(step.delay.quantile(visit.draw(f"delay {position}")), MAX_DURATION_SECONDS)
-        with visit.seen.paused(str(step.delay), drawn) as begin:
+        with visit.seen.paused(str(step.delay), position, drawn) as begin:
             sleep_until(self._runtime, begin + drawn)
 
     def _group(self, group: Group, position: str, visit: Visit, forgiving: bool) -> None:

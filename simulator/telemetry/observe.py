@@ -190,12 +190,13 @@ class Observation:
         """
         return self._away
 
-    def paused(self, spec: str, drawn_seconds: float) -> Pausing:
-        """Return what records the time in the body of a `with` as a delay between calls."""
-        return Pausing(self._away, lambda begin, seconds: self._paused(spec, drawn_seconds, begin, seconds))
+    def paused(self, spec: str, position: str, drawn_seconds: float) -> Pausing:
+        """Return what records the time in the body of a `with` as the delay of the step at `position`."""
+        return Pausing(self._away, lambda begin, seconds: self._paused(spec, position, drawn_seconds, begin, seconds))
 
-    def _paused(self, spec: str, drawn_seconds: float, begin: float, seconds: float) -> None:
-        self._step_delays.append(StepDelay(spec, drawn_seconds, begin - self._arrival.received_at, seconds))
+    def _paused(self, spec: str, position: str, drawn_seconds: float, begin: float, seconds: float) -> None:
+        after_seconds = begin - self._arrival.received_at
+        self._step_delays.append(StepDelay(spec, position, drawn_seconds, after_seconds, seconds))
 
     def attempted(self, downstream: str, attempt: Attempt, retry_in_seconds: float | None, operation: str = "") -> None:
         """Record how an attempt ended, and the pause before the next one; None if none follows."""

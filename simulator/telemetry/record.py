@@ -180,6 +180,7 @@ class StepDelay:
     """A delay between calls: what was drawn, and what it took, from `after_seconds` after the message's arrival."""
 
     spec: str
+    position: str
     drawn_seconds: float
     after_seconds: float
     duration_seconds: float

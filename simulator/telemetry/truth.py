@@ -153,6 +153,7 @@ def _choice(choice: Choice) -> dict[str, Any]:
 def _step_delay(delay: StepDelay) -> dict[str, Any]:
     return {
         "spec": delay.spec,
+        "position": delay.position,
         "drawn_seconds": delay.drawn_seconds,
         "after_seconds": delay.after_seconds,
         "duration_seconds": delay.duration_seconds,

@@ -21,7 +21,7 @@ stages:
     delay: "exponential(20ms)"
     workers: 1
     queue: 1000
-    calls: [{to: stock, optional: true, retries: "retries(1, backoff=5ms)"}]
+    calls: [{to: stock, optional: true, retries: "retries(1, backoff=5ms)"}, {delay: exponential(1ms)}]
   stock: {delay: "exponential(2ms)", faults: ["error(503, 5%)"]}
 """
 
@@ -44,6 +44,7 @@ def broken(tmp_path, capsys, lie, *flags):
     [
         ("a_delay_is_cut_short", {"delays taken"}),
         ("a_delay_is_drawn_too_short", {"delays as drawn", "delays as distributed"}),
+        ("a_delay_between_calls_is_another_draw", {"delays as drawn"}),
         ("a_share_is_too_large", {"choices as drawn"}),
         ("a_message_is_lost", {"no message lost", "ledger"}),
         ("a_message_is_doubled", {"no message doubled"}),

@@ -38,6 +38,15 @@ def a_delay_is_drawn_too_short():
     Exponential.under_load = lambda self, u, utilisation: 0.9 * self.quantile(u)
 
 
+def a_delay_between_calls_is_another_draw():
+    from simulator.engine.calls import Visit
+
+    def draw(true):
+        return lambda self, purpose: true(self, f"another {purpose}" if purpose.startswith("delay ") else purpose)
+
+    patch(Visit, "draw", draw)
+
+
 def a_share_is_too_large():
     from simulator.behaviour.faults.base import Fault
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from simulator.behaviour.distributions import Constant, Delay
+from simulator.proof.promises.draws import Draws
 from simulator.proof.promises.evidence import Evidence, subject_of
 from simulator.proof.promises.finding import Finding, PromiseVerdict
 from simulator.proof.promises.texts import milliseconds
@@ -38,7 +39,7 @@ _DRAWN = """
     FROM visits WHERE stage = ? AND operation = ? AND delay_drawn_seconds IS NOT NULL ORDER BY received_at, visit
 """
 _STEP_DELAYS = """
-    SELECT spec, drawn_seconds AS drawn, duration_seconds AS took
+    SELECT spec, position, message_id, visit, drawn_seconds AS drawn, duration_seconds AS took
     FROM step_delays WHERE stage = ? ORDER BY spec, message_id, visit, after_seconds
 """
 
@@ -52,32 +53,39 @@ def judge_delays(evidence: Evidence, alpha: float) -> Iterator[Finding]:
             continue
         unchanged = found["spec"] == str(made.delay)
         rows = {name: values[unchanged] for name, values in found.items()}
-        yield _as_drawn(evidence, stage, subject, made.delay, rows)
+        yield _as_drawn(subject, str(made.delay), rows, _dues(evidence.draws(stage), made.delay, rows))
         yield from _distribution(subject, made.delay, rows, alpha)
         yield _taken(subject, made.delay, found, evidence.is_exact_in_time)
     for stage in sorted(evidence.started):
         yield from _step_delays(evidence, stage)
 
 
-def _as_drawn(evidence: Evidence, stage: str, subject: str, delay: Delay, rows: dict[str, Any]) -> Finding:
-    draws = evidence.draws(stage)
+def _as_drawn(subject: str, spec: str, rows: dict[str, Any], dues: Iterable[float]) -> Finding:
+    """Judge each draw in `rows` by what its seed says, in the same order."""
     wrong, example = 0, ""
-    for message_id, visit, drawn, utilisation in zip(
-        rows["message_id"], rows["visit"], rows["drawn"], rows["utilisation"], strict=True
-    ):
-        due = min(delay.under_load(draws.u(message_id, visit, "delay"), utilisation), MAX_DURATION_SECONDS)
+    for message_id, drawn, due in zip(rows["message_id"], rows["drawn"], dues, strict=True):
         if abs(due - drawn) > 1e-9 * max(1.0, due):
             wrong += 1
             example = example or f"message {message_id} drew {drawn:.6g} s, its seed says {due:.6g} s"
     return Finding(
         promise=AS_DRAWN,
         subject=subject,
-        configured=str(delay),
+        configured=spec,
         injected=_percentiles(rows["drawn"]),
         observed=f"{len(rows['drawn']):,} draws",
         test="every draw made again from the seed",
         checked=len(rows["drawn"]),
     ).exact(wrong, example)
+
+
+def _dues(draws: Draws, delay: Delay, rows: dict[str, Any]) -> Iterator[float]:
+    for message_id, visit, utilisation in zip(rows["message_id"], rows["visit"], rows["utilisation"], strict=True):
+        yield min(delay.under_load(draws.u(message_id, visit, "delay"), utilisation), MAX_DURATION_SECONDS)
+
+
+def _pause_dues(draws: Draws, delay: Delay, rows: dict[str, Any]) -> Iterator[float]:
+    for message_id, visit, position in zip(rows["message_id"], rows["visit"], rows["position"], strict=True):
+        yield min(delay.quantile(draws.u(message_id, visit, f"delay {position}")), MAX_DURATION_SECONDS)
 
 
 def _distribution(subject: str, delay: Delay, rows: dict[str, Any], alpha: float) -> Iterator[Finding]:
@@ -141,6 +149,9 @@ def _step_delays(evidence: Evidence, stage: str) -> Iterator[Finding]:
         drawn, took = rows["drawn"][chosen], rows["took"][chosen]
         subject, early = f"{stage}, between calls", int(np.count_nonzero(took < drawn - _ROUNDING_SECONDS))
         common = {"subject": subject, "configured": spec, "injected": _percentiles(drawn), "checked": len(drawn)}
+        if spec in delays:
+            of_spec = {name: values[chosen] for name, values in rows.items()}
+            yield _as_drawn(subject, spec, of_spec, _pause_dues(evidence.draws(stage), delays[spec], of_spec))
         if spec in delays:
             yield Finding(
                 promise=DISTRIBUTION,

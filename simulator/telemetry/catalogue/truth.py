@@ -149,6 +149,7 @@ STEP_DELAYS = TruthTable(
     columns=(
         *OF_A_VISIT,
         _text("spec", "Its distribution"),
+        _text("position", "The step"),
         _real("drawn_seconds", "What was drawn"),
         _real("after_seconds", "When it began, since the arrival"),
         _real("duration_seconds", "What it took"),

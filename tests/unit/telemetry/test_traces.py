@@ -154,7 +154,7 @@ def test_no_time_is_unattributed(parts):
             delay_drawn_seconds=drawn,
             processed_seconds=reading + wait + drawn,
             fault_times=(FaultTime("hang", reading + wait + drawn, fault),),
-            step_delays=(StepDelay("x", pause, reading + wait + drawn + fault, pause),),
+            step_delays=(StepDelay("x", "0", pause, reading + wait + drawn + fault, pause),),
             step_delay_seconds=pause,
             downstream_seconds=downstream,
             duration_seconds=sum(parts),

@@ -42,7 +42,7 @@ def everything():
         calls=(called("db", failed, attempt(number=2), operation="get", position="0", error="x", forgiven=True),),
         unfinished_calls=(called("db", position="1", outcome=CallOutcome.ABANDONED, code=None),),
         choices=(Choice(ChoiceKind.CHOOSE, "2", 1),),
-        step_delays=(StepDelay("constant(1s)", 1.0, 0.25, 1.5),),
+        step_delays=(StepDelay("constant(1s)", "1", 1.0, 0.25, 1.5),),
         step_delay_seconds=1.5,
         fault_times=(FaultTime("hang", 0.125, 2.0),),
         faults=("hang", "error"),
