@@ -160,6 +160,26 @@ def test_without_the_console_files_are_all_that_telemetry_needs(installed, tmp_p
     assert "No console: " in said and "no collector at" not in said and "did not arrive" not in said
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "pipeline", "--virtual", "--messages", "5"),
+        ("verify", "--run", "runs/pipeline"),
+        ("compare", "runs/pipeline", "runs/pipeline"),
+        ("report", "runs/pipeline"),
+    ],
+)
+def test_what_judges_a_run_says_which_extra_it_needs(installed, tmp_path, arguments):
+    """One line and exit code 2; a run needs none of it, and leaves its truth as rows."""
+    installed.program("run", "--virtual", "--messages", "5", cwd=tmp_path)
+    assert (tmp_path / "runs" / "pipeline" / "truth" / "rows" / "archive.jsonl").stat().st_size
+    program, environment = [installed.bin / NAME, *arguments], clean_environment()
+    finished = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    [line] = finished.stderr.splitlines()
+    assert "pip install 'web-service-simulator[proof]'" in line
+
+
 def test_every_ready_made_topology_is_checked(installed, tmp_path):
     """Also those in a folder, and by the module."""
     for name in ("pipeline", "systems/hotel-reservation", "hotrod"):
