@@ -60,6 +60,24 @@ def test_a_run_in_virtual_time_keeps_every_promise_that_it_makes(tmp_path):
     assert not_judged == {"whole traces", "parents of spans", "spans = truth", "counters = truth", "histograms = truth"}
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"},
+        {"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram"},
+    ],
+)
+def test_metrics_in_another_form_are_judged_too(tmp_path, form):
+    """Points that only say what was added, and histograms whose buckets are their own, of a run as its user ran it."""
+    (tmp_path / "proven.yaml").write_text(TOPOLOGY)
+    flags = ("--messages", "60", "--no-console", "--report", "mine", "--telemetry", "mine/telemetry")
+    assert run("run", "proven.yaml", *flags, cwd=tmp_path, environment=form).returncode == 0
+    finished = run("verify", "--run", "mine", "--json", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    judged = [found for found in json.loads(finished.stdout)["findings"] if found["promise"] == "histograms = truth"]
+    assert {found["verdict"] for found in judged if found["checked"]} == {"kept"}
+
+
 def test_a_run_that_was_cut_off_is_not_found_good(tmp_path):
     """Rows of the truth that are missing are no proof of anything: exit code 1, and the reason."""
     verified(tmp_path, "--virtual", "--messages", "50")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.proof.promises.draws import Draws
-from simulator.proof.promises.signal_files import MetricPoint, SpanRow, read_last_points, read_spans
+from simulator.proof.promises.signal_files import MetricPoint, SpanRow, read_points, read_spans
 from simulator.proof.truth.reading import Truth
 from simulator.topology.graph import label
 from simulator.topology.model import Operation, Topology
@@ -92,8 +92,8 @@ class Evidence:
 
     @cached_property
     def points(self) -> tuple[MetricPoint, ...]:
-        """Return the last point of every series in the files of the run's telemetry."""
-        return () if self.telemetry is None else tuple(read_last_points(self.telemetry))
+        """Return what every series in the files of the run's telemetry has counted."""
+        return () if self.telemetry is None else tuple(read_points(self.telemetry))
 
     def log_rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query on `log_lines`: stage, event and the whole `line`."""

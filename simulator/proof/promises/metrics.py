@@ -32,7 +32,10 @@ def judge_metrics(evidence: Evidence, alpha: float) -> Iterator[Finding]:
         yield from (Finding(promise=name, subject="every metric").not_judged(reason) for name in (COUNTS, BUCKETS))
         return
     yield from (_counter(evidence, told) for told in COUNTERS)
-    yield from (_total(evidence, told) if told.in_total else _histogram(evidence, told) for told in HISTOGRAMS)
+    # Exponential histograms have buckets of their own, so that only their counts can be compared.
+    in_total = any(point.is_exponential for point in evidence.points)
+    for told in HISTOGRAMS:
+        yield _total(evidence, told) if told.in_total or in_total else _histogram(evidence, told)
     yield _per_second(evidence)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ import orjson
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import older_log
 from simulator.telemetry.telemetry_files import telemetry_file
+
+_EXPONENTIAL = "exponentialHistogram"
+_KINDS = ("histogram", _EXPONENTIAL, "sum", "gauge")
+_DELTA = 1  # OTLP's number for points that say what was added since the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,10 @@ class SpanRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricPoint:
-    """The last point of a series: its value if it is a number, else `bucket_counts` at `bounds`, `count` and `sum`."""
+    """What a series has counted: its value if it is a number, else `bucket_counts` at `bounds`, `count` and `sum`.
+
+    An exponential histogram has buckets of its own, which are left out.
+    """
 
     service: str
     instance: str
@@ -42,6 +49,18 @@ class MetricPoint:
     sum: float = 0.0
     bounds: tuple[float, ...] = ()
     bucket_counts: tuple[int, ...] = ()
+    is_exponential: bool = False
+
+    def plus(self, more: MetricPoint) -> MetricPoint:
+        """Return the point with what a later one of the same series has counted since."""
+        buckets = zip(self.bucket_counts, more.bucket_counts, strict=True)
+        return replace(
+            more,
+            value=self.value + more.value,
+            count=self.count + more.count,
+            sum=self.sum + more.sum,
+            bucket_counts=tuple(before + after for before, after in buckets),
+        )
 
 
 def read_spans(folder: Path) -> Iterator[SpanRow]:
@@ -63,21 +82,24 @@ def read_spans(folder: Path) -> Iterator[SpanRow]:
                 )
 
 
-def read_last_points(folder: Path) -> Iterator[MetricPoint]:
-    """Yield the last point of every series."""
+def read_points(folder: Path) -> Iterator[MetricPoint]:
+    """Yield what every series has counted: its last point, or the sum of those that only say what was added."""
     last: dict[tuple[str, str, str, frozenset[Any]], MetricPoint] = {}
     for part in _parts(folder, Signal.METRICS, "resourceMetrics"):
         resource = _attributes(part["resource"])
         service, instance = resource.get("service.name", ""), resource.get("service.instance.id", "")
         for metric in (metric for scope in part["scopeMetrics"] for metric in scope["metrics"]):
-            data = metric.get("histogram") or metric.get("sum") or metric.get("gauge") or {"dataPoints": []}
+            kind = next((kind for kind in _KINDS if kind in metric), None)
+            data = metric[kind] if kind is not None else {"dataPoints": []}
+            is_delta = data.get("aggregationTemporality") == _DELTA
             for point in data["dataPoints"]:
-                found = _point(service, instance, metric["name"], point)
-                last[service, instance, found.name, frozenset(found.attributes.items())] = found
+                found = _point(service, instance, metric["name"], point, kind == _EXPONENTIAL)
+                key = service, instance, found.name, frozenset(found.attributes.items())
+                last[key] = last[key].plus(found) if is_delta and key in last else found
     yield from last.values()
 
 
-def _point(service: str, instance: str, name: str, point: Mapping[str, Any]) -> MetricPoint:
+def _point(service: str, instance: str, name: str, point: Mapping[str, Any], is_exponential: bool) -> MetricPoint:
     return MetricPoint(
         service=service,
         instance=instance,
@@ -88,6 +110,7 @@ def _point(service: str, instance: str, name: str, point: Mapping[str, Any]) -> 
         sum=float(point.get("sum", 0.0)),
         bounds=tuple(point.get("explicitBounds", ())),
         bucket_counts=tuple(map(int, point.get("bucketCounts", ()))),
+        is_exponential=is_exponential,
     )
 
 
