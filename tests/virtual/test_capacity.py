@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulator.behaviour.thresholds import parse_threshold
-from simulator.proof.capacity.bottleneck import Limit
+from simulator.proof.capacity.bottleneck import BottleneckKind
 from simulator.proof.capacity.finding import DEFAULT_THRESHOLDS, CapacitySearch, find_capacity
 from simulator.proof.capacity.load import injector_of
 from simulator.proof.capacity.virtual_probe import VirtualProber
@@ -39,7 +39,7 @@ def test_four_workers_with_twenty_milliseconds_are_two_hundred_per_second(arriva
     found = find(FOUR, load={"arrivals": arrivals})
     assert found.kept_rate == pytest.approx(200, rel=0.01)
     assert 200 < found.broken_rate < 204
-    assert (found.limit.limit, found.limit.stage, found.is_found) == (Limit.WORKERS, "shop", True)
+    assert (found.limit.limit, found.limit.stage, found.is_found) == (BottleneckKind.WORKERS, "shop", True)
     assert len(found.probes) <= 4
 
 
@@ -52,7 +52,7 @@ def test_a_threshold_of_time_is_a_lower_limit_than_the_workers_are():
     """
     found = find({"shop": {"delay": "constant(20ms)", "workers": 1}}, "mean < 40ms", "p99 < 10s", precision=0.05)
     assert found.kept_rate == pytest.approx(100 / 3, rel=0.08)
-    assert (found.limit.limit, found.limit.stage) == (Limit.WORKERS, "shop")
+    assert (found.limit.limit, found.limit.stage) == (BottleneckKind.WORKERS, "shop")
 
 
 @pytest.mark.long
@@ -70,7 +70,7 @@ def test_a_shared_database_is_named_and_not_the_stages_that_wait_for_it():
         }
     )
     assert found.kept_rate == pytest.approx(500 / 3, rel=0.05)
-    assert (found.limit.limit, found.limit.stage) == (Limit.WORKERS, "db")
+    assert (found.limit.limit, found.limit.stage) == (BottleneckKind.WORKERS, "db")
     assert 0.01 < found.margin_ratio < 0.05
 
 
@@ -78,7 +78,7 @@ def test_a_rate_limit_is_named():
     """More than 50/s are refused, by 429: 1 % of errors is 50.5/s."""
     found = find({"shop": {"rate_limit": "limit(50/s, burst=1)"}}, load={"arrivals": "constant"})
     assert found.kept_rate == pytest.approx(50, rel=0.03)
-    assert (found.limit.limit, found.limit.stage) == (Limit.RATE_LIMIT, "shop")
+    assert (found.limit.limit, found.limit.stage) == (BottleneckKind.RATE_LIMIT, "shop")
 
 
 @pytest.mark.long
@@ -88,7 +88,7 @@ def test_a_short_queue_is_named_if_workers_are_free_on_average():
     It is Erlang's loss formula for 2 workers: a^2 / 2 / (1 + a + a^2 / 2) = 1 % at a = 0.153 of 20 ms each, 7.64/s.
     """
     found = find({"shop": {"delay": "exponential(20ms)", "workers": 2, "queue": 0}}, start=5.0, precision=0.05)
-    assert (found.limit.limit, found.limit.stage) == (Limit.QUEUE, "shop")
+    assert (found.limit.limit, found.limit.stage) == (BottleneckKind.QUEUE, "shop")
     assert found.kept_rate == pytest.approx(
         7.64, rel=0.25
     )  # ten errors decide: they vary by a third, the rate by half of it
@@ -96,7 +96,7 @@ def test_a_short_queue_is_named_if_workers_are_free_on_average():
 
 def test_a_delay_that_breaks_the_threshold_at_any_rate_is_no_capacity():
     found = find({"shop": {"delay": "constant(20ms)"}}, "p50 < 10ms", start=2.0)
-    assert (found.kept_rate, found.is_found, found.limit.limit) == (None, False, Limit.DELAYS)
+    assert (found.kept_rate, found.is_found, found.limit.limit) == (None, False, BottleneckKind.DELAYS)
 
 
 def test_nothing_is_tried_beyond_the_upper_end():
@@ -115,5 +115,5 @@ def test_a_limit_of_the_injector_is_not_one_of_the_system():
         start=70.0,
         max_rate=140.0,
     )
-    assert (found.limit.limit, found.is_found) == (Limit.INJECTOR, False)
+    assert (found.limit.limit, found.is_found) == (BottleneckKind.INJECTOR, False)
     assert found.kept_rate == pytest.approx(100, rel=0.03)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from simulator.proof.capacity.figures import LATE_SECONDS, ProbeFigures, StageLoad, workers_of
+from simulator.proof.capacity.figures import LATE_SECONDS, ProbeFigures, StageWork, workers_of
 from simulator.topology.graph import reached_from
 from simulator.topology.model import Topology
 from simulator.units import format_rate, human_duration
@@ -27,7 +27,7 @@ _MIN_OVERHEAD = 0.005
 MAX_OVERHEAD = 0.1  # of the time that a message has a worker
 
 
-class Limit(StrEnum):
+class BottleneckKind(StrEnum):
     """The kind of a bottleneck."""
 
     WORKERS = "workers"
@@ -44,7 +44,7 @@ class Limit(StrEnum):
 class Bottleneck:
     """A bottleneck and the evidence; `stage` is "" if it is no stage."""
 
-    limit: Limit
+    limit: BottleneckKind
     stage: str
     why: str
 
@@ -95,7 +95,9 @@ def overhead_limit(figures: ProbeFigures, name: str) -> Bottleneck | None:
 
 
 def _of_machine(what: str) -> Bottleneck:
-    return Bottleneck(limit=Limit.MACHINE, stage="", why=f"this machine: {what}; the system's own limit is not known")
+    return Bottleneck(
+        limit=BottleneckKind.MACHINE, stage="", why=f"this machine: {what}; the system's own limit is not known"
+    )
 
 
 def bottleneck(
@@ -132,17 +134,17 @@ def _workers(topology: Topology, figures: ProbeFigures, name: str, utilisations:
     workers = f"its {count} workers are" if count > 1 else "its only worker is"
     busy = f"{workers} {min(1.0, utilisations[name]):.0%} busy, {each} with each message"
     why = f"{busy}{_overhead(load)}{_refused(load)}"
-    return Bottleneck(limit=Limit.WORKERS, stage=name, why=why)
+    return Bottleneck(limit=BottleneckKind.WORKERS, stage=name, why=why)
 
 
-def _overhead(load: StageLoad) -> str:
+def _overhead(load: StageWork) -> str:
     """Return what of a stage's time is its own overhead on this machine; "" if that is next to nothing."""
     if load.overhead_seconds < _MIN_OVERHEAD * load.held_seconds:
         return ""
     return f", of which {human_duration(load.overhead_seconds / load.visits)} is overhead of this machine"
 
 
-def _refused(load: StageLoad) -> str:
+def _refused(load: StageWork) -> str:
     full = load.rejected - load.rate_limited
     return f", and its queue is full for {full / load.visits:.1%} of them" if full > _MIN_SHARE * load.visits else ""
 
@@ -152,7 +154,7 @@ def _rate_limits(topology: Topology, figures: ProbeFigures) -> Iterator[Bottlene
         limit = topology.stages[name].rate_limit
         if limit is not None:
             why = f"its rate limit of {format_rate(limit.rate_per_second)} refuses {_share(load.rate_limited, load)}"
-            yield Bottleneck(limit=Limit.RATE_LIMIT, stage=name, why=why)
+            yield Bottleneck(limit=BottleneckKind.RATE_LIMIT, stage=name, why=why)
 
 
 def _queues(topology: Topology, figures: ProbeFigures, utilisations: Mapping[str, float]) -> Iterator[Bottleneck]:
@@ -161,7 +163,7 @@ def _queues(topology: Topology, figures: ProbeFigures, utilisations: Mapping[str
             full = _share(load.rejected - load.rate_limited, load)
             why = f"its queue of {topology.stages[name].queue} is full for {full}"
             why += f", although its workers are only {utilisations[name]:.0%} busy on average"
-            yield Bottleneck(limit=Limit.QUEUE, stage=name, why=why)
+            yield Bottleneck(limit=BottleneckKind.QUEUE, stage=name, why=why)
 
 
 def _breakers(figures: ProbeFigures) -> Iterator[Bottleneck]:
@@ -169,7 +171,7 @@ def _breakers(figures: ProbeFigures) -> Iterator[Bottleneck]:
         for called, stopped in load.stopped_by_breaker.items():
             if stopped > _MIN_SHARE * load.calls[called]:
                 why = f"the breaker of its calls to {called} stops {stopped / load.calls[called]:.1%} of them"
-                yield Bottleneck(limit=Limit.BREAKER, stage=name, why=why)
+                yield Bottleneck(limit=BottleneckKind.BREAKER, stage=name, why=why)
 
 
 def _injectors(topology: Topology, figures: ProbeFigures) -> Iterator[Bottleneck]:
@@ -177,27 +179,27 @@ def _injectors(topology: Topology, figures: ProbeFigures) -> Iterator[Bottleneck
         why = (
             f"all of its {workers_of(topology.stages[name])} workers wait for answers, so {_share(load.rejected, load)}"
         )
-        yield Bottleneck(limit=Limit.INJECTOR, stage=name, why=f"{why} can't be sent")
+        yield Bottleneck(limit=BottleneckKind.INJECTOR, stage=name, why=f"{why} can't be sent")
 
 
 def _waiting(topology: Topology, figures: ProbeFigures, utilisations: Mapping[str, float]) -> Bottleneck:
     """Return the stage at which messages wait longest; if they do not wait, the delays themselves are the reason."""
     name = max(utilisations, key=lambda name: figures.loads[name].waited_seconds, default="")
-    load = figures.loads.get(name, StageLoad())
+    load = figures.loads.get(name, StageWork())
     if load.waited_seconds > _LONG_WAITS * (load.waited_seconds + load.held_seconds):
         mean = human_duration(load.waited_seconds / load.visits)
         count = workers_of(topology.stages[name])
         why = f"messages wait {mean} on average for one of its {count} workers, which are {utilisations[name]:.0%} busy"
-        return Bottleneck(limit=Limit.WORKERS, stage=name, why=why)
+        return Bottleneck(limit=BottleneckKind.WORKERS, stage=name, why=why)
     why = "no stage lacks workers, and nothing waits: it is what the stages are configured to do that breaks it"
-    return Bottleneck(limit=Limit.DELAYS, stage="", why=why)
+    return Bottleneck(limit=BottleneckKind.DELAYS, stage="", why=why)
 
 
-def _by_share(figures: ProbeFigures, count: Any) -> list[tuple[str, StageLoad]]:
+def _by_share(figures: ProbeFigures, count: Any) -> list[tuple[str, StageWork]]:
     """Return the stages with more than a few such visits, that with the greatest share first."""
     found = [(name, load) for name, load in figures.loads.items() if count(load) > _MIN_SHARE * load.visits]
     return sorted(found, key=lambda one: count(one[1]) / one[1].visits, reverse=True)
 
 
-def _share(count: int, load: StageLoad) -> str:
+def _share(count: int, load: StageWork) -> str:
     return f"{count / load.visits:.1%} of its messages"

@@ -19,7 +19,7 @@ from simulator.local.command import RunRequest, seconds_of, topology_to_run
 from simulator.local.plan import Overrides
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.terminal import Outlet, make_console
-from simulator.proof.capacity.finding import DEFAULT_THRESHOLDS, Capacity, CapacitySearch, find_capacity
+from simulator.proof.capacity.finding import DEFAULT_THRESHOLDS, CapacityFound, CapacitySearch, find_capacity
 from simulator.proof.capacity.live_probe import LiveProber
 from simulator.proof.capacity.load import injector_of
 from simulator.proof.capacity.probe import Probe, ProbePlan, Prober
@@ -169,7 +169,7 @@ def _probe_seconds(text: str | None) -> float:
     return _DEFAULT_PROBE_SECONDS if seconds is None else seconds
 
 
-def _report(capacity: Capacity, topology: Topology, asked: CapacitySearch, is_virtual: bool) -> Mapping[str, Any]:
+def _report(capacity: CapacityFound, topology: Topology, asked: CapacitySearch, is_virtual: bool) -> Mapping[str, Any]:
     return {
         "topology": topology.name,
         "seed": topology.seed,

@@ -17,7 +17,7 @@ LATE_SECONDS = 0.05  # an injector that sends a message so much later than it wa
 
 
 @dataclass(kw_only=True)
-class StageLoad:
+class StageWork:
     """One stage's visits, and sums of their times; `held_seconds` is how long they had a worker."""
 
     visits: int = 0
@@ -43,7 +43,7 @@ class ProbeFigures:
         self._in_second_half = self._backlog_in_the_middle = self._backlog = 0
         self.late = 0
         self.messages = 0
-        self.loads: dict[str, StageLoad] = {name: StageLoad() for name in topology.stages}
+        self.loads: dict[str, StageWork] = {name: StageWork() for name in topology.stages}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Add a visit, as the truth has it: a column that equals its default may be missing."""
@@ -130,7 +130,7 @@ class ProbeFigures:
                 yield name, stage
 
 
-def _plain(load: StageLoad, utilisation: float) -> dict[str, Any]:
+def _plain(load: StageWork, utilisation: float) -> dict[str, Any]:
     visits = max(1, load.visits)
     return {
         "visits": load.visits,

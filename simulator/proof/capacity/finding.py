@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.behaviour.thresholds import Threshold, parse_threshold
-from simulator.proof.capacity.bottleneck import Bottleneck, Limit, bottleneck, overhead_limit
+from simulator.proof.capacity.bottleneck import Bottleneck, BottleneckKind, bottleneck, overhead_limit
 from simulator.proof.capacity.probe import Probe, Prober, plan_probe
 from simulator.proof.capacity.search import RateSearch
 from simulator.topology.model import Topology
@@ -34,7 +34,7 @@ class CapacitySearch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Capacity:
+class CapacityFound:
     """The result: the highest rate that was kept, None if none was, and the lowest that was not, None if all were.
 
     `margin_ratio` is how far they may be from those of a longer search, as a share: twice the standard error of what
@@ -51,7 +51,7 @@ class Capacity:
     @property
     def is_found(self) -> bool:
         """Return whether the rate is the system's own limit, or all that was asked for."""
-        return self.kept_rate is not None and self.limit.limit not in (Limit.MACHINE, Limit.INJECTOR)
+        return self.kept_rate is not None and self.limit.limit not in (BottleneckKind.MACHINE, BottleneckKind.INJECTOR)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -65,7 +65,7 @@ class Capacity:
         }
 
 
-def find_capacity(asked: CapacitySearch, prober: Prober, tell: Callable[[Probe], None]) -> Capacity:
+def find_capacity(asked: CapacitySearch, prober: Prober, tell: Callable[[Probe], None]) -> CapacityFound:
     """Return the capacity; `tell` is called with each probe when it has ended."""
     search = RateSearch(asked.start_rate, asked.precision, asked.max_rate, asked.min_rate)
     probes: list[Probe] = []
@@ -78,11 +78,11 @@ def find_capacity(asked: CapacitySearch, prober: Prober, tell: Callable[[Probe],
         search.record(rate, probe.kept)
         rate = search.next_rate(_predicted(probes))
     limit = _limit(asked.topology, probes, search.broken)
-    return Capacity(
+    return CapacityFound(
         kept_rate=search.kept,
         broken_rate=search.broken,
         limit=limit,
-        margin_ratio=2 * probes[-1].figures.demand_error(limit.stage) if limit.limit is Limit.WORKERS else 0.0,
+        margin_ratio=2 * probes[-1].figures.demand_error(limit.stage) if limit.limit is BottleneckKind.WORKERS else 0.0,
         probes=tuple(probes),
     )
 
@@ -111,13 +111,13 @@ def _limit(topology: Topology, probes: Sequence[Probe], broken_rate: float | Non
     if not broken:
         highest = format_rate(max(probe.rate_per_second for probe in probes))
         return Bottleneck(
-            limit=Limit.UNKNOWN, stage="", why=f"none up to {highest}, the highest rate that was asked for"
+            limit=BottleneckKind.UNKNOWN, stage="", why=f"none up to {highest}, the highest rate that was asked for"
         )
     probe = broken[-1]
     if probe.machine is not None:
         return probe.machine
     found = bottleneck(topology, probe.figures, probe.rate_per_second, _quiet_demands(probes))
-    of_stage = overhead_limit(probe.figures, found.stage) if found.limit is Limit.WORKERS else None
+    of_stage = overhead_limit(probe.figures, found.stage) if found.limit is BottleneckKind.WORKERS else None
     return of_stage or found
 
 

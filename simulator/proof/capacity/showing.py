@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from simulator.behaviour.thresholds import Threshold
-from simulator.proof.capacity.bottleneck import Limit
-from simulator.proof.capacity.finding import Capacity
+from simulator.proof.capacity.bottleneck import BottleneckKind
+from simulator.proof.capacity.finding import CapacityFound
 from simulator.proof.capacity.probe import Probe
 
 _MIN_MARGIN = 0.001
@@ -35,7 +35,7 @@ def show_probe(probe: Probe, console: Console) -> None:
     console.print(line, soft_wrap=True)
 
 
-def result_lines(capacity: Capacity, name: str) -> Iterator[tuple[str, str]]:
+def result_lines(capacity: CapacityFound, name: str) -> Iterator[tuple[str, str]]:
     """Yield the lines of the result, each with its style."""
     kept, broken, limit = capacity.kept_rate, capacity.broken_rate, capacity.limit
     if kept is None:
@@ -51,9 +51,9 @@ def result_lines(capacity: Capacity, name: str) -> Iterator[tuple[str, str]]:
         )
     else:
         yield f"{name} kept {shown_rate(kept)} here; its capacity may be higher.", "bold yellow"
-    if limit.limit is Limit.INJECTOR:
+    if limit.limit is BottleneckKind.INJECTOR:
         yield f"The limit is the injector, not the system: {limit.stage}: {limit.why}", "yellow"
-    elif limit.limit is Limit.MACHINE:
+    elif limit.limit is BottleneckKind.MACHINE:
         yield f"The limit is {limit.why}", "yellow"
     else:
         yield f"The bottleneck is {limit}", ""

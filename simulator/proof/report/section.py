@@ -24,7 +24,7 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segment:
+class BarSegment:
     """A part of a bar: what it is (a class of the style sheet), and where, in percent of the waterfall."""
 
     kind: str
@@ -42,7 +42,7 @@ class Bar:
     left: float
     width: float
     took: str
-    segments: Sequence[Segment] = ()
+    segments: Sequence[BarSegment] = ()
     wrong: str = ""
 
 

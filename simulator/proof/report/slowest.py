@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simulator.proof.report.figures import duration_text
-from simulator.proof.report.section import Bar, Section, Segment, TracePicture
+from simulator.proof.report.section import Bar, BarSegment, Section, TracePicture
 from simulator.quoting import printable, shortened
 from simulator.telemetry.record import SUCCESSES
 from simulator.topology.graph import label
@@ -134,7 +134,7 @@ def _bar(visit: _Visit, depth: int, faults: Sequence[Any], scale: _Scale) -> Bar
     )
 
 
-def _segments(visit: _Visit, faults: Sequence[Any], scale: _Scale) -> Iterator[Segment]:
+def _segments(visit: _Visit, faults: Sequence[Any], scale: _Scale) -> Iterator[BarSegment]:
     admitted = visit.reading_seconds + visit.queue_wait_seconds
     parts = [("queue", visit.reading_seconds, visit.queue_wait_seconds, "waiting for a worker")]
     if visit.is_processed:
@@ -142,7 +142,7 @@ def _segments(visit: _Visit, faults: Sequence[Any], scale: _Scale) -> Iterator[S
     parts += [("fault", after, seconds, f"fault {fault}") for fault, after, seconds in faults]
     for kind, after, seconds, title in parts:
         at = visit.received_at + after
-        yield Segment(
+        yield BarSegment(
             kind=kind,
             left=scale.left(at),
             width=scale.width(at, seconds),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from simulator.telemetry.catalogue.truth import TABLES
-from simulator.telemetry.catalogue.truth_records import Column, ColumnType, TruthTable
+from simulator.telemetry.catalogue.truth_records import ColumnType, TruthColumn, TruthTable
 
 ROWS = "truth_rows"
 _GLOB_CHARACTERS = "*?["
@@ -81,7 +81,7 @@ def _struct(table: TruthTable) -> str:
     return f"STRUCT({', '.join(f'{name} {kind}' for name, kind in members.items())})"
 
 
-def _value(column: Column, chain: list[TruthTable]) -> str:
+def _value(column: TruthColumn, chain: list[TruthTable]) -> str:
     """Return the value of a column, from the innermost row that has it; what a row leaves out is its default."""
     holder = next(table for table in reversed(chain) if any(own.name == column.name for own in table.own_columns))
     member = _member(holder, column.name)
@@ -92,7 +92,7 @@ def _member(table: TruthTable, name: str) -> str:
     return f"{table.name}_row.{name}"
 
 
-def _default(column: Column) -> str:
+def _default(column: TruthColumn) -> str:
     if column.default is None:
         return f"CAST(NULL AS {column.type})"
     if column.type is ColumnType.TEXTS:

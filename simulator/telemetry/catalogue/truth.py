@@ -5,34 +5,34 @@ A name that ends in `_at` is a time of the monotonic clock, which is the same fo
 
 from __future__ import annotations
 
-from simulator.telemetry.catalogue.truth_records import Column, ColumnType, TruthTable
+from simulator.telemetry.catalogue.truth_records import ColumnType, TruthColumn, TruthTable
 
 # A reader refuses any other. It changes when a column goes, or gets another meaning, and not when one is added.
 VERSION = 1
 
 
-def _text(name: str, help_text: str) -> Column:
-    return Column(name=name, type=ColumnType.TEXT, help=help_text, default="")
+def _text(name: str, help_text: str) -> TruthColumn:
+    return TruthColumn(name=name, type=ColumnType.TEXT, help=help_text, default="")
 
 
-def _integer(name: str, help_text: str) -> Column:
-    return Column(name=name, type=ColumnType.INTEGER, help=help_text, default=0)
+def _integer(name: str, help_text: str) -> TruthColumn:
+    return TruthColumn(name=name, type=ColumnType.INTEGER, help=help_text, default=0)
 
 
-def _maybe_integer(name: str, help_text: str) -> Column:
-    return Column(name=name, type=ColumnType.INTEGER, help=help_text, default=None)
+def _maybe_integer(name: str, help_text: str) -> TruthColumn:
+    return TruthColumn(name=name, type=ColumnType.INTEGER, help=help_text, default=None)
 
 
-def _real(name: str, help_text: str) -> Column:
-    return Column(name=name, type=ColumnType.REAL, help=help_text, default=0.0)
+def _real(name: str, help_text: str) -> TruthColumn:
+    return TruthColumn(name=name, type=ColumnType.REAL, help=help_text, default=0.0)
 
 
-def _maybe_real(name: str, help_text: str) -> Column:
-    return Column(name=name, type=ColumnType.REAL, help=help_text, default=None)
+def _maybe_real(name: str, help_text: str) -> TruthColumn:
+    return TruthColumn(name=name, type=ColumnType.REAL, help=help_text, default=None)
 
 
-def _flag(name: str, help_text: str) -> Column:
-    return Column(name=name, type=ColumnType.FLAG, help=help_text, default=False)
+def _flag(name: str, help_text: str) -> TruthColumn:
+    return TruthColumn(name=name, type=ColumnType.FLAG, help=help_text, default=False)
 
 
 # By these a row of one table is found in another.
@@ -67,7 +67,7 @@ VISITS = TruthTable(
         _text("outcome", "How it ended, as in the log"),
         _maybe_integer("code", "The status of the answer; null if there was none"),
         _text("error", "Why it did not succeed"),
-        Column(name="faults", type=ColumnType.TEXTS, help="The faults that were injected, in order", default=[]),
+        TruthColumn(name="faults", type=ColumnType.TEXTS, help="The faults that were injected, in order", default=[]),
         _real("reading_seconds", "Waiting for the client's bytes"),
         _maybe_real("queue_wait_seconds", "Waiting for a worker; null if it never had one"),
         _real("queued_seconds", "When it asked for a worker, since the arrival; 0 if it never had one"),
@@ -85,8 +85,8 @@ VISITS = TruthTable(
         _maybe_real("answer_seconds", "When an answer left before the work was done (202); null elsewhere"),
         _maybe_real("end_to_end_seconds", "What a request that began here took since it was due; null elsewhere"),
         _maybe_real("accepted_work_seconds", "The same of work that had been accepted; null elsewhere"),
-        Column(name="decisions", type=ColumnType.JSON, help="Its decisions, by name", default="{}"),
-        Column(name="attributes", type=ColumnType.JSON, help="Its attributes here, by name", default="{}"),
+        TruthColumn(name="decisions", type=ColumnType.JSON, help="Its decisions, by name", default="{}"),
+        TruthColumn(name="attributes", type=ColumnType.JSON, help="Its attributes here, by name", default="{}"),
     ),
 )
 CALLS = TruthTable(

@@ -19,7 +19,7 @@ class ColumnType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class TruthColumn:
     """A column, with a sentence about it without its full stop; a value that a row leaves out is `default`.
 
     `default` of None means null, "{}" an empty JSON object.
@@ -41,12 +41,12 @@ class TruthTable:
 
     name: str
     help: str
-    columns: tuple[Column, ...]
+    columns: tuple[TruthColumn, ...]
     kind: str = ""
     inside: str = ""
     inherited: tuple[str, ...] = ()
 
     @property
-    def own_columns(self) -> tuple[Column, ...]:
+    def own_columns(self) -> tuple[TruthColumn, ...]:
         """Return the columns that are written in its rows."""
         return tuple(column for column in self.columns if column.name not in self.inherited)

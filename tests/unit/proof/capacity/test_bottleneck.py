@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.proof.capacity.bottleneck import Limit, MachineLoad, bottleneck, machine_limit, overhead_limit
-from simulator.proof.capacity.figures import ProbeFigures, StageLoad
+from simulator.proof.capacity.bottleneck import BottleneckKind, MachineLoad, bottleneck, machine_limit, overhead_limit
+from simulator.proof.capacity.figures import ProbeFigures, StageWork
 from tests.support.virtual import topology_of
 
 TOPOLOGY = topology_of(
@@ -23,14 +23,14 @@ def figures(messages=1000, late=0, **loads):
     made = ProbeFigures(TOPOLOGY, 0.0, 10.0)
     made.messages, made.late = messages, late
     for name, load in loads.items():
-        made.loads[name] = StageLoad(**{"visits": messages, **load})
+        made.loads[name] = StageWork(**{"visits": messages, **load})
     return made
 
 
 def test_workers_are_the_bottleneck_of_a_stage_that_has_none_left():
     """4 workers with 40 ms for each of 100 messages per second are all busy."""
     found = bottleneck(TOPOLOGY, figures(db={"held_seconds": 40.0}, front={"held_seconds": 5.0}), 100.0)
-    assert (found.limit, found.stage) == (Limit.WORKERS, "db")
+    assert (found.limit, found.stage) == (BottleneckKind.WORKERS, "db")
     assert found.why == "its 4 workers are 100% busy, 40.0ms with each message"
 
 
@@ -58,19 +58,24 @@ def test_a_stage_that_is_busy_by_itself_is_the_bottleneck_although_what_it_calls
     [
         (
             {"db": {"rejected": 50, "rate_limited": 50, "held_seconds": 5.0}},
-            Limit.RATE_LIMIT,
+            BottleneckKind.RATE_LIMIT,
             "db",
             "30/s refuses 5.0%",
         ),
         (
             {"db": {"rejected": 50, "held_seconds": 20.0}},
-            Limit.QUEUE,
+            BottleneckKind.QUEUE,
             "db",
             "queue of 7 is full for 5.0% of its messages",
         ),
-        ({"db": {"held_seconds": 20.0, "waited_seconds": 10.0}}, Limit.WORKERS, "db", "wait 10.0ms on average"),
-        ({"db": {"held_seconds": 20.0}}, Limit.DELAYS, "", "nothing waits"),
-        ({"users": {"rejected": 20}}, Limit.INJECTOR, "users", "2.0% of its messages can't be sent"),
+        (
+            {"db": {"held_seconds": 20.0, "waited_seconds": 10.0}},
+            BottleneckKind.WORKERS,
+            "db",
+            "wait 10.0ms on average",
+        ),
+        ({"db": {"held_seconds": 20.0}}, BottleneckKind.DELAYS, "", "nothing waits"),
+        ({"users": {"rejected": 20}}, BottleneckKind.INJECTOR, "users", "2.0% of its messages can't be sent"),
     ],
 )
 def test_every_kind_of_limit_is_named_with_its_evidence(loads, limit, stage, said):
@@ -83,7 +88,7 @@ def test_a_breaker_is_named_if_no_stage_is_busy():
     made = figures(front={"held_seconds": 5.0})
     made.loads["front"].calls["db"], made.loads["front"].stopped_by_breaker["db"] = 1000, 100
     found = bottleneck(TOPOLOGY, made, 100.0)
-    assert (found.limit, found.stage) == (Limit.BREAKER, "front")
+    assert (found.limit, found.stage) == (BottleneckKind.BREAKER, "front")
     assert found.why == "the breaker of its calls to db stops 10.0% of them"
 
 
@@ -104,7 +109,7 @@ def test_a_breaker_is_named_if_no_stage_is_busy():
 def test_a_limit_of_the_machine_is_not_one_of_the_system(made, machine, said):
     """It says so, and that the system's own limit is not known."""
     found = machine_limit(made, machine)
-    assert (found.limit, found.stage) == (Limit.MACHINE, "")
+    assert (found.limit, found.stage) == (BottleneckKind.MACHINE, "")
     assert said in found.why and "the system's own limit is not known" in found.why
 
 
@@ -118,5 +123,5 @@ def test_a_machine_with_room_is_not_to_blame(busy_ratio, waited_ratio):
 def test_the_overhead_of_a_stage_is_the_machine_s():
     """Workers that are busy with more than a tenth of overhead would be free on a faster machine."""
     made = figures(db={"held_seconds": 40.0, "overhead_seconds": 4.1})
-    assert overhead_limit(made, "db").limit is Limit.MACHINE
+    assert overhead_limit(made, "db").limit is BottleneckKind.MACHINE
     assert overhead_limit(figures(db={"held_seconds": 40.0, "overhead_seconds": 4.0}), "db") is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simulator.behaviour.verdicts import Judge
-from simulator.proof.capacity.bottleneck import Bottleneck, Limit
-from simulator.proof.capacity.figures import ProbeFigures, StageLoad
+from simulator.proof.capacity.bottleneck import Bottleneck, BottleneckKind
+from simulator.proof.capacity.figures import ProbeFigures, StageWork
 from simulator.proof.capacity.finding import DEFAULT_THRESHOLDS, CapacitySearch, find_capacity
 from simulator.proof.capacity.probe import probe_of
 from tests.support.virtual import topology_of
@@ -17,7 +17,7 @@ TOPOLOGY = topology_of(
         "shop": {"delay": "constant(20ms)", "workers": 4},
     }
 )
-BUSY = Bottleneck(limit=Limit.MACHINE, stage="", why="this machine: busy")
+BUSY = Bottleneck(limit=BottleneckKind.MACHINE, stage="", why="this machine: busy")
 
 
 class Machine:
@@ -32,7 +32,7 @@ class Machine:
         slow = self.is_slow(len(self.rates), rate_per_second)
         figures = ProbeFigures(TOPOLOGY, 0.0, plan.seconds)
         figures.messages = 1000
-        figures.loads["shop"] = StageLoad(visits=1000, held_seconds=40.0 if slow else 20.0)
+        figures.loads["shop"] = StageWork(visits=1000, held_seconds=40.0 if slow else 20.0)
         verdicts = Judge([], [], 0.0).verdicts(None)
         return probe_of(rate_per_second, plan, verdicts, figures, BUSY if slow else None)
 
@@ -54,14 +54,14 @@ def find(is_slow):
 def test_the_limit_of_the_system_is_found_where_the_machine_has_room():
     found, rates = find(lambda number, rate: False)
     assert (found.kept_rate, found.broken_rate) == pytest.approx((199, 202))
-    assert (found.limit.limit, found.limit.stage, len(rates)) == (Limit.WORKERS, "shop", 3)
+    assert (found.limit.limit, found.limit.stage, len(rates)) == (BottleneckKind.WORKERS, "shop", 3)
 
 
 def test_a_probe_that_another_program_spoilt_is_repeated():
     """The second probe is spoilt; its repetition is kept, and nothing of it is in the result."""
     found, rates = find(lambda number, rate: number == 2)
     assert rates == pytest.approx([50, 199, 199, 202])
-    assert (found.kept_rate, found.limit.limit) == (pytest.approx(199), Limit.WORKERS)
+    assert (found.kept_rate, found.limit.limit) == (pytest.approx(199), BottleneckKind.WORKERS)
 
 
 def test_a_machine_that_is_too_slow_twice_is_the_limit():
