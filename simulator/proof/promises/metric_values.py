@@ -49,6 +49,13 @@ def _database_attempts(evidence: Evidence) -> Iterator[Row]:
             yield stage, *(found.attributes.get(name, "") for name in catalogue.DATABASE_LABELS), error, seconds
 
 
+def _answered_requests(evidence: Evidence) -> Iterator[Row]:
+    databases = _databases(evidence)
+    for stage, downstream, operation, outcome, code, seconds in evidence.truth.rows(_ATTEMPTS):
+        if code is not None and (downstream, operation) not in databases:
+            yield stage, code_label(code, CallOutcome(outcome)), seconds
+
+
 def _databases(evidence: Evidence) -> dict[tuple[str, str], DatabaseOperation]:
     found = {
         (name, operation): database_operation(stage, operation)
@@ -123,6 +130,12 @@ HISTOGRAMS = (
         metric=catalogue.DATABASE_DURATION,
         rows=_database_attempts,
         labels=(*catalogue.DATABASE_LABELS.values(), "error_type"),
+    ),
+    Told(
+        metric=catalogue.HTTP_CLIENT_DURATION,
+        rows=_answered_requests,
+        labels=("http_response_status_code",),
+        in_total=True,
     ),
     Told(
         metric=catalogue.CALL_DURATION,

@@ -20,6 +20,11 @@ COUNTS, BUCKETS = "counters = truth", "histograms = truth"
 _SUM_RATIO = 1e-9
 # The current second is told when it is over, and a message counts at a moment close to its end.
 _LAST_SECONDS = 1.5
+# Requests without a route were no messages, and what was sent without an answer the truth has as attempts.
+_NEEDED = {
+    catalogue.HTTP_DURATION.otel_name: "http.route",
+    catalogue.HTTP_CLIENT_DURATION.otel_name: "http.response.status_code",
+}
 # What tells the series of a metric apart, of those that are compared; others are added up.
 Key = tuple[str, ...]
 
@@ -139,8 +144,8 @@ def _bounds(evidence: Evidence, metric: Metric, stage: str) -> tuple[float, ...]
 
 def _points(evidence: Evidence, told: Told) -> Iterator[tuple[Key, MetricPoint]]:
     for point in evidence.points:
-        is_message = told.metric is not catalogue.HTTP_DURATION or point.attributes.get("http.route")
-        if point.name == told.metric.otel_name and is_message:
+        needed = _NEEDED.get(point.name)
+        if point.name == told.metric.otel_name and (needed is None or point.attributes.get(needed)):
             yield (point.service, *(_label(point.attributes, label) for label in told.labels)), point
 
 
