@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -24,7 +25,8 @@ TIMES = ("--threshold", "p50 >= 20ms", "--threshold", "shop processing p50 >= 20
 def test_a_run_is_judged_by_the_rows_of_its_stages(tmp_path):
     """Every message is judged once, what was observed is what the tallies counted, and one broken is exit code 1."""
     (tmp_path / "kept.yaml").write_text(SHOP)
-    finished = run("run", "kept.yaml", "--set", "users.load.messages=100", *TIMES, "--json", cwd=tmp_path)
+    flags = ("--set", "users.load.messages=100", "--json", "--junit", "results.xml")
+    finished = run("run", "kept.yaml", *flags, *TIMES, cwd=tmp_path)
     report = json.loads(finished.stdout)
     verdicts = {one["threshold"]: one for one in report["thresholds"]}
     assert [one["kept"] for one in verdicts.values()] == [True, True, True, True, False]
@@ -34,6 +36,8 @@ def test_a_run_is_judged_by_the_rows_of_its_stages(tmp_path):
     assert verdicts["shop p50 < 10ms"]["value"] == pytest.approx(report["latency_seconds"]["shop"]["p50"], rel=0.011)
     assert finished.returncode == 1
     assert "wrong: threshold shop p50 < 10ms: shop p50 = 2" in finished.stderr
+    cases = ET.parse(tmp_path / "results.xml").iter("testcase")
+    assert [case.get("name") for case in cases if case.find("failure") is not None] == ["shop p50 < 10ms"]
 
 
 def test_fail_fast_ends_a_run_that_would_go_on(tmp_path):
