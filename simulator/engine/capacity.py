@@ -114,13 +114,15 @@ class Ticket:
         self.taken_at = self._capacity.now()
         self._inside = True
 
-    def wait(self) -> float:
-        """Return how many seconds the wait for a worker took."""
+    def wait(self, since: float | None = None) -> float:
+        """Wait for a worker, and return how many seconds that took since some time, monotonic; None: since `taken_at`.
+
+        A message that does something else in between waits since that is done.
+        """
         if self.called or self._turn is None:
             return 0.0
-        begin = self._capacity.now()
         self._turn.wait()
-        return self._capacity.now() - begin
+        return self._capacity.now() - (self.taken_at if since is None else since)
 
     def call(self) -> None:
         """Called when a worker is free for the ticket."""

@@ -190,10 +190,11 @@ class Handling:
         body = self._read(case)
         self._check_deadline(deadline_at)
         case.ticket.take()
+        answered_at = None
         if case.admission is not None:
             self._admit(case.admission, case)
-            deadline_at = None  # the caller has its answer
-        seen.waited(case.ticket.wait(), case.ticket.taken_at)
+            deadline_at, answered_at = None, self._runtime.now()  # the caller has its answer
+        seen.waited(case.ticket.wait(answered_at), case.ticket.taken_at)
         self._check_deadline(deadline_at)
         injection.inject(Phase.BEFORE)
         self._process(case)

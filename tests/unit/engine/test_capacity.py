@@ -232,6 +232,25 @@ def test_a_ticket_that_was_called_before_its_wait():
             assert (capacity.busy, capacity.waiting) == (1, 0)
 
 
+@pytest.mark.parametrize(("is_busy", "wait_seconds"), [(False, 5.0), (True, 3.0)])
+def test_a_wait_is_counted_from_the_place_in_the_line(is_busy, wait_seconds):
+    """Also if the machine runs something else before it begins, but not while the message does: it is answered then."""
+    house, found = House(1, 1), []
+    first = house.come()
+
+    def come_second():
+        with house.capacity.ticket() as second:
+            second.take()
+            house.time.advance(2.0)
+            found.append(second.wait(house.time.now() if is_busy else None))
+
+    second = house.time.start(come_second)
+    house.time.advance(3.0)
+    first.leave()
+    second.result()
+    assert found == [wait_seconds]
+
+
 def test_more_workers_go_to_those_who_wait():
     """With more workers those who have waited longest are called at once, and the others go on waiting."""
     house = House(1, 5)
