@@ -27,7 +27,7 @@ TEXT = f"""
 name: My.Shop_2
 seed: 7
 stages:
-  Load.gen: {{role: injector, load: {{rate: 40/s}}, calls: [Frontend]}}
+  Load.gen: {{role: injector, load: {{rate: 10/s}}, calls: [Frontend]}}
   Frontend:
     calls:
       - product_catalog
@@ -96,7 +96,7 @@ def series_of(running):
 
 def test_a_stage_with_dots_is_changed_by_its_name(tmp_path):
     """`--set`, `set` with and without the folder, and a call to such a stage: the name is the whole of it."""
-    flags = ["--set", "a.b.delay=constant(2ms)", "--set", "a.workers=3", "--set", "Frontend.calls.a.b.timeout=5s"]
+    flags = ["--set", "a.b.delay=constant(2ms)", "--set", "a.workers=3", "--set", "Frontend.calls.a.b.timeout=50s"]
     with running_topology(tmp_path, TEXT, *flags) as running:
         assert [running.control(name).json()["workers"] for name in ("a", "a.b")] == [3, 1000]
         assert running.control("a.b").json()["delay"] == "constant(2ms)"
@@ -104,11 +104,13 @@ def test_a_stage_with_dots_is_changed_by_its_name(tmp_path):
         done = run("set", "a.b", "delay=constant(3ms)", *where, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert running.control("a.b").json()["delay"] == "constant(3ms)"
-        done = run("set", "Frontend", "calls.a.b.timeout=4s", "calls.product_catalog.timeout=3s", *where, cwd=tmp_path)
+        done = run(
+            "set", "Frontend", "calls.a.b.timeout=40s", "calls.product_catalog.timeout=20s", *where, cwd=tmp_path
+        )
         assert done.returncode == 0, done.stderr
         calls = running.control("Frontend").json()["calls"]
-        assert '{"to": "a.b", "timeout": "4s"' in json.dumps(calls)
-        assert '{"to": "product_catalog", "timeout": "3s"' in json.dumps(calls)
+        assert '{"to": "a.b", "timeout": "40s"' in json.dumps(calls)
+        assert '{"to": "product_catalog", "timeout": "20s"' in json.dumps(calls)
         done = run("set", "a.c", "delay=constant(3ms)", *where, cwd=tmp_path)
         assert done.returncode == 2 and "a has no operation 'c'" in done.stderr
         assert running.interrupt() == 0, running.errors.read_text()
