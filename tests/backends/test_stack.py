@@ -52,10 +52,12 @@ def seen(tmp_path_factory):
     environment = {"OTEL_TRACES_EXPORTER": "otlp"}
     folder = tmp_path_factory.mktemp("stack")
     with taking_the_known_ports(), running_topology(folder, PIPELINE, *flags, environment=environment) as running:
-        told = wait_for(
-            lambda: re.findall(r"^(jaeger|prometheus): (\S+)", running.errors.read_text(), re.M), "addresses"
-        )
-        addresses = dict(told)
+
+        def told():
+            found = dict(re.findall(r"^(jaeger|prometheus): (\S+)\n", running.errors.read_text(), re.M))
+            return found if len(found) == 2 else None
+
+        addresses = wait_for(told, "addresses")
         port = int(running.stage_base("injector").rsplit(":", 1)[1])
         yield Seen(running, addresses["jaeger"], Prometheus(addresses["prometheus"]), send_marked(port))
 
