@@ -115,9 +115,9 @@ class Ticket:
         self._inside = True
 
     def wait(self, since: float | None = None) -> float:
-        """Wait for a worker, and return how many seconds that took since some time, monotonic; None: since `taken_at`.
+        """Wait for a worker and return the wait in seconds, from `since` (monotonic); None means from `taken_at`.
 
-        A message that does something else in between waits since that is done.
+        A message that is answered in between waits only from then on.
         """
         if self.called or self._turn is None:
             return 0.0

@@ -204,7 +204,7 @@ class Injector:
         return None
 
     def _count_unstarted(self, progress: RunningSchedule, until: float) -> None:
-        """Tell the listener how many messages the schedule had due by then that have not started."""
+        """Report to the listener the messages that were due by then and have not started."""
         if progress.schedule is not self._schedule:
             return  # another has just taken its place
         begin, count, oldest_due_at = progress, 0, until
