@@ -18,6 +18,7 @@ TWICE_THE_LOAD = 40  # messages a second; the default is 20
 # An hour becomes a minute: the shortest pair of windows is then a minute and five seconds.
 SCALE = 1 / 60
 QUIET_SECONDS = 20 * 60 * SCALE
+LATE = "LatencyBudgetBurns"
 SLACK_SECONDS = 20  # for scraping, evaluating, and a busy machine
 
 
@@ -44,9 +45,9 @@ def test_a_fault_raises_its_alert_and_the_alert_clears(tmp_path):
             wait_for(lambda: prometheus.value('sum(up{job="stages"})') == len(addresses), "all stages scraped")
             quiet_until = time.monotonic() + QUIET_SECONDS
             wait_for(lambda: firing() or time.monotonic() > quiet_until, "the end of the quiet time")
-            assert firing() == set()
+            assert {alert for alert in firing() if alert[0] != LATE} == set()
             handled = prometheus.value(f'sum(rate(simulator_messages_total{{stage="parse"}}[{QUIET_SECONDS:g}s]))')
-            assert handled == pytest.approx(TWICE_THE_LOAD, rel=0.2)
+            assert abs(handled - TWICE_THE_LOAD) <= 0.2 * TWICE_THE_LOAD
             begin = time.monotonic()
             running.change("parse", {"faults": ["error(503, 60%)"]})
             page = BURNS[0]
@@ -58,4 +59,6 @@ def test_a_fault_raises_its_alert_and_the_alert_clears(tmp_path):
             wait_for(lambda: ("ErrorBudgetBurns", "page", "parse") not in firing(), "the end of the page", forgets)
             assert time.monotonic() - begin < promised + forgets
             # Nothing else was wrong at any time: an immediate error is not a slow answer.
-            assert heard == {("ErrorBudgetBurns", "parse")}
+            assert {alert for alert in heard if alert[0] != LATE} == {("ErrorBudgetBurns", "parse")}
+            # On a machine that can't carry the load answers are slow, and the alert that says so is right.
+            assert len([alert for alert in heard if alert[0] == LATE]) < 1, heard

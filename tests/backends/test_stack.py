@@ -6,10 +6,9 @@ import contextlib
 import itertools
 import re
 import socket
-import subprocess
-import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -19,8 +18,9 @@ from simulator.render.jaeger import DEFAULT_PORTS
 from tests.support.backends import Prometheus, find
 from tests.support.collector import ERROR, SERVER
 from tests.support.drawn import is_struck
+from tests.support.generators import GENERATORS, sent_by
 from tests.support.jaeger import attribute, spans_of
-from tests.support.processes import ROOT, RunningTopology, clean_environment, running_topology, wait_for
+from tests.support.processes import ROOT, RunningTopology, running_topology, wait_for
 from tests.support.wire import post
 
 pytestmark = pytest.mark.calm
@@ -28,7 +28,7 @@ PIPELINE = ROOT / "topologies" / "pipeline.yaml"
 STAGES = ("injector", "parse", "enrich", "archive")
 MARKED = 500
 SEED = 9
-RATE = 50.0
+SENDERS = 4
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,14 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
-    """Send 500 messages of our own through a pipeline with a load of 50 a second and a few faults."""
+    """Send 500 messages of our own through a pipeline with a small load and a few faults.
+
+    As fast as a few senders are answered, and the load as low as the backends need it, so that a slow machine has no
+    more to do than it can.
+    """
     for program in ("prometheus", "jaeger"):
         find(program)
-    flags = ("--stack", "--rate", "50/s", "--seed", str(SEED), "--set", "enrich.faults=error(503, 5%)")
-    # More than twice the load of the default pipeline, on a machine with other work.
-    flags += ("--set", "parse.workers=100", "--set", "enrich.workers=100")
+    flags = ("--stack", "--rate", "5/s", "--seed", str(SEED), "--set", "enrich.faults=error(503, 5%)")
     environment = {"OTEL_TRACES_EXPORTER": "otlp"}
     folder = tmp_path_factory.mktemp("stack")
     with taking_the_known_ports(), running_topology(folder, PIPELINE, *flags, environment=environment) as running:
@@ -73,21 +75,13 @@ def taking_the_known_ports():
 
 
 def send_marked(port):
-    marked: dict[str, tuple[int, str]] = {}
-    begin = time.monotonic()
+    def send(message_id):
+        answer = post(port, b'{"marked": true}', f"X-Message-Id: {message_id}", content_type="application/json")
+        return answer.status, answer.headers["x-trace-id"]
 
-    def send(number):
-        answer = post(port, b'{"marked": true}', f"X-Message-Id: marked-{number}", content_type="application/json")
-        marked[f"marked-{number}"] = (answer.status, answer.headers["x-trace-id"])
-
-    senders = []
-    for number in range(MARKED):
-        time.sleep(max(0.0, begin + number / RATE - time.monotonic()))
-        senders.append(threading.Thread(target=send, args=(number,)))
-        senders[-1].start()
-    for sender in senders:
-        sender.join()
-    return marked
+    idents = [f"marked-{number}" for number in range(MARKED)]
+    with ThreadPoolExecutor(SENDERS) as senders:
+        return dict(zip(idents, senders.map(send, idents), strict=True))
 
 
 @pytest.mark.backend("jaeger")
@@ -193,28 +187,20 @@ def test_every_expression_of_every_rule_finds_its_series(seen):
         wait_for(lambda always=always: seen.prometheus.query(always), always)
 
 
-@pytest.mark.parametrize("generator", ["k6", "locust"])
+@pytest.mark.parametrize("generator", GENERATORS)
 def test_the_traces_that_a_load_generator_starts_are_found(seen, tmp_path, generator):
     """Each message of k6's and Locust's scripts is handled under its id, in the trace that the script began."""
-    program = find(generator)
-    target = f"{seen.running.stage_base('injector')}/messages"
-    environment = {**clean_environment(), "TARGET": target, "MAX_FAILED": "1", "RATE": "20", "DURATION": "5s"}
-    script = ROOT / "deploy" / "load" / {"k6": "k6.js", "locust": "locustfile.py"}[generator]
-    flags = {
-        "k6": ["run", "--quiet", "--no-usage-report", str(script)],
-        "locust": ["--headless", "--users", "1", "--run-time", "5s", "--only-summary", "--locustfile", str(script)],
-    }[generator]
-    ended = subprocess.run(
-        [program, *flags], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    # What became of its messages is judged, not how well they were answered.
+    environment = {"TARGET": f"{seen.running.stage_base('injector')}/messages", "MAX_FAILED": "1", "RATE": "20"}
+    sent = sent_by(generator, tmp_path, 5, environment)
 
     def handled():
         lines = seen.running.log("injector")
-        return [x for x in lines if x["event"] == "message.handled" and x["message_id"].startswith(f"{generator}-")]
+        found = [x for x in lines if x["event"] == "message.handled" and x["message_id"].startswith(f"{generator}-")]
+        return found if len(found) >= sent else None
 
     lines = wait_for(handled, "its messages")
-    assert len(lines) >= 60
+    assert len(lines) == sent
     for line in lines:
 
         def first(line=line):

@@ -24,7 +24,7 @@ TOPOLOGY = f"""
 name: piped
 seed: 5
 stages:
-  start: {{role: injector, load: {{rate: 40/s, messages: {MESSAGES}}}, queue: {MESSAGES}, calls: [page]}}
+  start: {{role: injector, load: {{rate: 20/s, messages: {MESSAGES}}}, queue: {MESSAGES}, calls: [page]}}
   page:
     delay: "mixture(95%: constant(5ms), 5%: constant(1.1s))"
     calls: [{{to: store, retries: "retries(2, backoff=5ms)"}}, {{parallel: [cache, audit]}}]
@@ -32,7 +32,13 @@ stages:
   cache: {{kind: cache, system: redis, delay: 1ms, calls: []}}
   audit: {{delay: 1ms, forward: accept, calls: [{{delay: 2ms}}]}}
 """
-EXPORTERS = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp"}
+EXPORTERS = {
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_METRICS_EXPORTER": "otlp",
+    "OTEL_BSP_SCHEDULE_DELAY": "1000",
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "30000",
+}
 PAGE = 'resource.attributes["service.name"] == "page"'
 TWO_SECONDS = 2 * 10**9
 WAYS = {
@@ -64,7 +70,8 @@ WAYS = {
 }
 TAIL = {
     "tail_sampling": {
-        "decision_wait": "3s",
+        # Every span of a trace must have come by then: each stage sends what it has once a second, if it gets to it.
+        "decision_wait": "15s",
         "policies": [
             {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
             {"name": "slow", "type": "latency", "latency": {"threshold_ms": SLOW_MS}},

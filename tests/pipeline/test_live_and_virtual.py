@@ -12,6 +12,7 @@ from tests.support.stories import story
 
 TOPOLOGIES = sorted(path.stem for path in (ROOT / "topologies").glob("*.yaml"))
 MESSAGES = 60
+TIMED_OUT = 504
 OPTIONS = ("--seed", "7", "--messages", str(MESSAGES), "--rate", "10/s", "--json")
 
 
@@ -31,7 +32,13 @@ def test_a_ready_made_topology(tmp_path, name):
     constant = [flag for stage in injectors(name) for flag in ("--set", f"{stage}.load.arrivals=constant")]
     live = run("run", topology, *OPTIONS, *constant, "--report", "live", cwd=tmp_path)
     virtual = run("run", topology, *OPTIONS, *constant, "--report", "virtual", "--virtual", cwd=tmp_path)
-    assert story(tmp_path / "virtual") == story(tmp_path / "live")
+    told, lived = story(tmp_path / "virtual"), story(tmp_path / "live")
+    late = [
+        key for key, visits in lived.items() if TIMED_OUT in {met[-1] for met in visits} and visits != told.get(key)
+    ]
+    # A call that ran into its timeout in one of the two only is what a machine that stands still does.
+    assert len(late) < 1, late
+    assert told == lived
     # The calls of a stage that hedges hang on which of two answers is first.
     stages = [json.loads(finished.stdout)["ledger"]["stages"] for finished in (virtual, live)]
     assert stages[0] == stages[1]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 _NUMBER = r"[-(]*[0-9][0-9.e+-]*[^=!]{0,40}"
-_OF_TIME = re.compile(rf"assert {_NUMBER} [<>]=? |within {_NUMBER} s|did not come about|Timeout ")
+_OF_TIME = re.compile(rf"assert {_NUMBER} [<>]=? |within {_NUMBER} s|did not come about|Timeout |with timeout [0-9]+ms")
 # What the work below takes on one free core of the machine that the bounds of the tests are for.
 _NOMINAL_SECONDS = 0.45e-3
 # Twenty pieces of work a second cost a hundredth of a core. Their mean tells of all that the tests' own processes meet:

@@ -16,6 +16,7 @@ from tests.support.yardstick import is_of_time
         AssertionError("a run that is up did not come about within 90 s"),
         subprocess.TimeoutExpired(["run"], 60),
         TimeoutError("timed out"),
+        AssertionError('Locator expected to be visible\n  - Expect "to_be_visible" with timeout 5000ms'),
     ],
     ids=str,
 )
