@@ -41,7 +41,8 @@ def main(rounds: int | None, quick: bool, no_compare: bool, land: bool, output: 
     \b
       one stage     CPU per message (with its exporter), at 8 connections, sending to a sink;
                     start-up until /readyz answers 200; memory before the first message;
-                    ours also with log records and metrics by OTLP, and with its truth
+                    ours also with log records and metrics by OTLP, and with its truth,
+                    and what the truth takes by itself
       three stages  added latency at 50 messages a second (Poisson arrivals), from when
                     a message is due to its answer; then the highest rate at 32 connections,
                     and CPU per message of the three together; ours also in one process

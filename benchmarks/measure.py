@@ -13,6 +13,7 @@ from benchmarks.errors import BenchmarkFailed
 from benchmarks.load import LoadResult, closed_loop, open_schedule
 from benchmarks.servers import LOG_RECORDS, Server
 from benchmarks.stages import BenchmarkStage, Program, exporting, running, running_packed, with_truth
+from benchmarks.truth_cost import truth_seconds_per_message
 
 RATE_PER_SECOND = 50.0
 _PIPELINE = ("first", "middle", "last")
@@ -40,13 +41,26 @@ class Effort:
     latency_seconds: float
     rate_seconds: float
     flush_seconds: float
+    truth_messages: int
 
 
 FULL = Effort(
-    rounds=5, warm_up_seconds=1.0, stage_seconds=5.0, latency_seconds=8.0, rate_seconds=5.0, flush_seconds=7.0
+    rounds=5,
+    warm_up_seconds=1.0,
+    stage_seconds=5.0,
+    latency_seconds=8.0,
+    rate_seconds=5.0,
+    flush_seconds=7.0,
+    truth_messages=500,
 )
 QUICK = Effort(
-    rounds=1, warm_up_seconds=0.2, stage_seconds=0.5, latency_seconds=1.0, rate_seconds=0.5, flush_seconds=0.5
+    rounds=1,
+    warm_up_seconds=0.2,
+    stage_seconds=0.5,
+    latency_seconds=1.0,
+    rate_seconds=0.5,
+    flush_seconds=0.5,
+    truth_messages=100,
 )
 
 
@@ -93,8 +107,11 @@ class Bench:
         return self._measure_cpu(exporting, LINES)
 
     def measure_with_truth(self) -> dict[str, float]:
-        """Return the CPU of one of our stages that writes the truth of its messages, as in a run."""
-        return self._measure_cpu(functools.partial(with_truth, self._folder / "truth"))
+        """Return the CPU of one of our stages that writes the truth as in a run, and that of the truth by itself."""
+        folder = self._folder / "truth"
+        values = self._measure_cpu(functools.partial(with_truth, folder))
+        truth_cpu = truth_seconds_per_message(self._folder, self._effort.truth_messages)
+        return {**values, "truth_cpu": truth_cpu, "truth_share": truth_cpu / (values["stage_cpu"] - truth_cpu)}
 
     def _measure_cpu(self, program: Program, lines: int = 0) -> dict[str, float]:
         effort, sink = self._effort, f"{self._sink.url}/messages"

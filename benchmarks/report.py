@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.figures import FIGURES, INJECTOR_FIGURES, Figure, Values, goals_table, ratios
+from benchmarks.figures import FIGURES, INJECTOR_FIGURES, TRUTH_FIGURES, Figure, Values, goals_table, ratios
 from benchmarks.landing import Landing, comparison, landing_of
 from benchmarks.measure import PIPELINE_SPANS, STAGE_SPANS
 from benchmarks.rounds import EXPORTING, INJECTOR, PACKED, TRUTH
@@ -37,9 +37,14 @@ def table(measured: Mapping[str, Values]) -> str:
     first = _columns([("figure", "ours", "plain", "ratio"), *(_row(figure, ours, plain) for figure in FIGURES)])
     second = _beside("packed", "apart", packed, ours)
     third = _beside("logs, metrics", "spans only", measured[EXPORTING], ours)
-    fourth = _beside("with truth", "without", measured[TRUTH], ours)
-    fifth = _columns([("figure", "ours"), *(_alone(figure, measured[INJECTOR]) for figure in INJECTOR_FIGURES)])
-    goals = _columns(goals_table(ours, plain))
+    truth = measured[TRUTH]
+    fourth = _beside("with truth", "without", truth, ours)
+    alone = [
+        *((figure, truth) for figure in TRUTH_FIGURES),
+        *((figure, measured[INJECTOR]) for figure in INJECTOR_FIGURES),
+    ]
+    fifth = _columns([("figure", "ours"), *(_alone(figure, values) for figure, values in alone)])
+    goals = _columns(goals_table({**ours, **{figure.key: truth[figure.key] for figure in TRUTH_FIGURES}}, plain))
     notes = [*_lost_spans("ours", ours), *_lost_spans("plain", plain), *_lost_spans("packed", packed)]
     return "\n".join([*first, "", *second, "", *third, "", *fourth, "", *fifth, "", *goals, "", _LEGEND, *notes])
 

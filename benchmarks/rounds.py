@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.figures import FIGURES, INJECTOR_FIGURES
+from benchmarks.figures import FIGURES, INJECTOR_FIGURES, TRUTH_FIGURES
 from benchmarks.injector_rate import measure_injector
 from benchmarks.measure import Bench, Effort
 from benchmarks.servers import Server
@@ -56,6 +56,6 @@ def _add(measured: dict[str, list[float]], values: dict[str, float]) -> None:
 def _progress_line(values: dict[str, float]) -> str:
     return ", ".join(
         f"{figure.key} {values[figure.key] * figure.scale:.{figure.digits}f} {figure.unit}"
-        for figure in (*FIGURES, *INJECTOR_FIGURES)
+        for figure in (*FIGURES, *TRUTH_FIGURES, *INJECTOR_FIGURES)
         if figure.key in values
     )

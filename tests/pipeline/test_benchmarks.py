@@ -32,6 +32,7 @@ def test_a_quick_round_measures_every_figure(tmp_path):
             least = -math.inf if "latency" in figure else 0
             assert all(least < value < math.inf for value in measured[program][figure]), (program, figure)
             assert f"{figure}" in measured["ratio"]
+    assert all(0 < value < math.inf for value in measured["truth"]["truth_share"])
     for variant in ("exporting", "truth"):
         assert all(0 < value < math.inf for value in measured[variant]["stage_cpu"])
     assert all(0 < value < math.inf for value in measured["injector"]["injector_most"])
