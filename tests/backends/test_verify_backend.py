@@ -27,6 +27,7 @@ stages:
   start: {{role: injector, load: {{rate: 20/s, messages: {MESSAGES}}}, queue: {MESSAGES}, calls: [page]}}
   page:
     delay: "mixture(95%: constant(5ms), 5%: constant(1.1s))"
+    log: ["page of {{message_id}}", {{level: warning, message: "again"}}]
     calls: [{{to: store, retries: "retries(2, backoff=5ms)"}}, {{parallel: [cache, audit]}}]
   store: {{delay: exponential(15ms), faults: ["error(503, 10%)"], calls: []}}
   cache: {{kind: cache, system: redis, delay: 1ms, calls: []}}

@@ -186,6 +186,17 @@ def a_log_line_is_missing():
     patch(LogSink, "handled", handled)
 
 
+def an_own_line_is_missing():
+    from simulator.telemetry.logs import LogSink
+
+    is_left_out = every(20)
+
+    def logged(true):
+        return lambda self, *of: None if is_left_out() else true(self, *of)
+
+    patch(LogSink, "logged", logged)
+
+
 def a_bucket_is_off_by_one():
     from simulator.telemetry.data_points import MetricsReader
 

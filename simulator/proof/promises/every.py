@@ -89,6 +89,7 @@ JUDGINGS = (
         (
             Promise(logs.LINES, "there is a line for each event of the truth", "exact"),
             Promise(logs.VALUES, "each line `message.handled` has what the truth has", "exact"),
+            Promise(logs.OWN, "each line of a service's own `log` has the text that its message gives it", "exact"),
         ),
     ),
     Judging(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 
+from simulator.proof.own_lines import OwnLine, own_lines
 from simulator.proof.promises.evidence import Evidence
 from simulator.proof.promises.finding import Finding
+from simulator.topology.model import LogLevel
 
-LINES, VALUES = "log lines = truth", "values of log lines = truth"
+LINES, VALUES, OWN = "log lines = truth", "values of log lines = truth", "own log lines = truth"
 # Lines have six digits after the point.
 _ROUNDING_SECONDS = 0.6e-6
 _TRUE_COUNTS = """
@@ -29,6 +33,14 @@ _HANDLED = """
            (line ->> 'duration_seconds')::DOUBLE AS duration_seconds
     FROM log_lines WHERE event = 'message.handled'
 """
+_OWN = """
+    SELECT stage, line ->> 'message_id', line ->> 'level', line ->> 'message' FROM log_lines
+    WHERE event = 'service.log'
+"""
+_OF_OWN = """
+    SELECT message_id, delay_drawn_seconds, decisions::VARCHAR AS decisions, attributes::VARCHAR AS attributes
+    FROM visits WHERE stage = ? AND operation = ?
+"""
 _TIMES = (
     *(("queue_wait_seconds", "v.queue_wait_seconds"), ("delay_drawn_seconds", "v.delay_drawn_seconds")),
     ("processing_seconds", "CASE WHEN v.delay_drawn_seconds IS NULL THEN 0 ELSE v.own_seconds END"),
@@ -42,7 +54,7 @@ def judge_logs(evidence: Evidence, alpha: float) -> Iterator[Finding]:
     del alpha
     reason = evidence.gap or _why_not(evidence)
     if reason:
-        yield from (Finding(promise=name, subject="every stage").not_judged(reason) for name in (LINES, VALUES))
+        yield from (Finding(promise=name, subject="every stage").not_judged(reason) for name in (LINES, VALUES, OWN))
         return
     logged = {(stage, event): count for stage, event, count in evidence.log_rows(_LOGGED_COUNTS)}
     if not any(event == "message.received" for _, event in logged):
@@ -54,6 +66,7 @@ def judge_logs(evidence: Evidence, alpha: float) -> Iterator[Finding]:
     for stage in sorted(due):
         yield _lines(stage, due[stage], {event: logged.get((stage, event), 0) for event in due[stage]})
     yield from _values(evidence)
+    yield from _own(evidence)
 
 
 def _why_not(evidence: Evidence) -> str:
@@ -98,3 +111,43 @@ def _values(evidence: Evidence) -> Iterator[Finding]:
             test="outcome, status, size and every duration compared",
             checked=count,
         ).exact(wrong, f"that of message {example}")
+
+
+def _own(evidence: Evidence) -> Iterator[Finding]:
+    """Yield a finding of each stage that logs lines of its own: each has the text that its message gives it."""
+    logged: dict[str, Counter[tuple[str, OwnLine]]] = {}
+    for stage, message_id, level, text in evidence.log_rows(_OWN):
+        logged.setdefault(stage, Counter())[message_id, OwnLine(LogLevel(level), text)] += 1
+    due: dict[str, Counter[tuple[str, OwnLine]]] = {}
+    for stage, name, operation in evidence.operations():
+        if operation.log:
+            of_stage = due.setdefault(stage, Counter())
+            for message_id, delay, *objects in evidence.truth.rows(_OF_OWN, [stage, name]):
+                decisions, attributes = (json.loads(text) if text else {} for text in objects)
+                visit = {"message_id": message_id, "delay_drawn_seconds": delay}
+                lines = own_lines(operation, name, {**visit, "decisions": decisions, "attributes": attributes})
+                of_stage.update((message_id, line) for line in lines)
+    for stage in sorted(due.keys() | logged.keys()):
+        yield _own_of(evidence, stage, due.get(stage, Counter()), logged.get(stage, Counter()))
+
+
+def _own_of(
+    evidence: Evidence, stage: str, due: Counter[tuple[str, OwnLine]], logged: Counter[tuple[str, OwnLine]]
+) -> Finding:
+    if not any(line.level is LogLevel.DEBUG for _, line in logged):
+        # A stage that logs from info on leaves out what is below.
+        due = Counter({key: count for key, count in due.items() if key[1].level is not LogLevel.DEBUG})
+    finding = Finding(
+        promise=OWN,
+        subject=stage,
+        configured="the lines of its `log`",
+        injected=f"{due.total():,} lines",
+        observed=f"{logged.total():,} lines",
+        test="level and text of each line made again from the truth",
+        checked=max(due.total(), logged.total()),
+    )
+    if stage in evidence.changed:
+        return finding.not_judged("the stage was changed while it ran")
+    wrong = (due - logged) + (logged - due)
+    message_id, line = next(iter(wrong), ("", None))
+    return finding.exact(wrong.total(), "" if line is None else f"{line.level} {line.text!r} of message {message_id}")

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from simulator.proof.backends.expectation.records import ExpectedLine
 from simulator.proof.backends.expectation.spans import read_object
 from simulator.proof.backends.expectation.tables import Row, TruthRows, is_told, key_of
+from simulator.proof.own_lines import OwnLine, own_lines
 from simulator.telemetry.catalogue import events
+from simulator.topology.model import LogLevel, Topology
 
 
 def expected_lines(rows: TruthRows) -> Iterator[ExpectedLine]:
-    """Yield a line for each message that arrived, was sent or was handled, for each injected fault and each retry."""
+    """Yield a line for each message that arrived, was sent or was handled, for each injected fault and each retry.
+
+    Those that a service logs itself, too, unless some of them are of the level debug: whether a stage logs that is not
+    known.
+    """
+    own = _OwnLines(rows.topology)
     for visit in rows.visits:
         arrived = int(visit["received_unix_ns"])
         ended = arrived + round(visit["duration_seconds"] * 1e9)
         yield _line(visit, events.MESSAGE_RECEIVED.name, arrived, {"via": visit["via"]})
+        for line in own.of(visit):
+            yield _line(visit, events.SERVICE_LOG.name, ended, {"message": line.text})
         for fault in visit["faults"] or ():
             yield _line(visit, events.FAULT_INJECTED.name, ended, {"fault": fault})
         for attempt in rows.attempts.get(key_of(visit), ()):
@@ -30,6 +39,21 @@ def expected_lines(rows: TruthRows) -> Iterator[ExpectedLine]:
             keys |= {"attempts": made[call["position"]], "duration_seconds": round(call["duration_seconds"], 6)}
             yield _line(visit, events.MESSAGE_SENT.name, ended, keys)
         yield _line(visit, events.MESSAGE_HANDLED.name, ended, _handled(visit))
+
+
+class _OwnLines:
+    def __init__(self, topology: Topology) -> None:
+        operations = {name: stage.all_operations for name, stage in topology.stages.items()}
+        logs = [line for of_stage in operations.values() for operation in of_stage.values() for line in operation.log]
+        has_some = bool(logs) and not any(line.level is LogLevel.DEBUG for line in logs)
+        self._operations = operations if has_some else {}
+
+    def of(self, visit: Row) -> Iterable[OwnLine]:
+        operation = self._operations.get(visit["stage"], {}).get(visit["operation"])
+        if operation is None or not operation.log:
+            return ()
+        objects = {key: read_object(visit[key]) for key in ("decisions", "attributes")}
+        return own_lines(operation, visit["operation"], {**visit, **objects})
 
 
 def _line(visit: Row, event: str, at_unix_ns: int, keys: Mapping[str, Any]) -> ExpectedLine:
@@ -71,4 +95,4 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
 
 
-_WITH_OPERATION = (events.MESSAGE_RECEIVED.name, events.MESSAGE_HANDLED.name)
+_WITH_OPERATION = (events.MESSAGE_RECEIVED.name, events.SERVICE_LOG.name, events.MESSAGE_HANDLED.name)
