@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import settings
 
-_USUAL = 100
+_USUAL = 50
 
 
 def examples(count: int, **more: Any) -> settings:
