@@ -35,7 +35,7 @@ from simulator.commands.ready_made import TopologyCommand, topology_file
     "--report",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The folder for the logs of the last probe.  [default: runs/NAME]",
+    help="The folder for logs and truth of the last probe.  [default: runs/NAME]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 @click.pass_obj

@@ -20,6 +20,7 @@ from simulator.local.packing import pack
 from simulator.local.stop_request import Interrupted, StopRequest
 from simulator.local.supervisor import Supervisor
 from simulator.local.telemetry_folder import without_standard_output
+from simulator.local.truth_folder import TruthManifest
 from simulator.local.truth_tail import TruthTail
 from simulator.local.view import Silence
 from simulator.net.open_files import allow_many_files
@@ -79,11 +80,13 @@ class LiveProber:
         )
         processes = pack(topology, None, this_machine().cores)
         check_open_files(processes, allow_many_files())
+        manifest = TruthManifest(folder, topology, is_virtual=False)
         with contextlib.ExitStack() as opened:
             environment = opened.enter_context(control_token(folder, self._environment))
             supervisor = opened.enter_context(
                 Supervisor(topology, folder, self._program, environment, self._stop, processes=processes)
             )
+            manifest.begin(time.time())
             supervisor.start(start_pace(None))
             watch = _Watch(topology, folder, plan, supervisor, self._judge(supervisor.began_at, plan))
             opened.enter_context(watch.tail)
@@ -91,8 +94,9 @@ class LiveProber:
             if self._stop.made:
                 raise Interrupted
             watch.end_load()
-            supervisor.finish(lambda _: None)
+            result = supervisor.finish(lambda _: None)
             watch.read()
+        manifest.end(time.time(), result)
         folder.release()
         verdicts = watch.judge.verdicts(supervisor.began_at + plan.total_seconds)
         limit = machine_limit(watch.figures, watch.machine())
