@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-injectors bench-console pictures tables dist lock clean
+.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-against bench-injectors bench-console pictures tables dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -72,6 +72,9 @@ bench-time: $(VENV)/.tests ## measure how well a delay is a stage's own time, an
 
 bench-agreement: $(VENV)/.tests ## compare the latencies of the ready-made topologies, live and in virtual time
 	$(BIN)/python -m benchmarks.agreement $(BENCH_ARGS)
+
+bench-against: $(VENV)/.tests ## measure a stage in turns with that of another commit: BENCH_ARGS=HEAD~5
+	$(BIN)/python -m benchmarks.against $(BENCH_ARGS)
 
 bench-injectors: $(VENV)/.tests ## measure how the injector keeps a rate, beside k6 and vegeta if they are installed
 	$(BIN)/python -m benchmarks.injectors $(BENCH_ARGS)

@@ -65,9 +65,10 @@ class Server:
 
     def close(self) -> None:
         """Stop the process."""
-        assert self._process.stdin is not None
+        assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+        self._process.stdout.close()
         try:
             self._process.wait(2.0)
         except subprocess.TimeoutExpired:
