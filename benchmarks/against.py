@@ -14,7 +14,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -75,7 +75,7 @@ def main(revision: str, seconds: int) -> int:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
         then = files_of(revision, folder / "then")
-        measured = measure(_variants(then, folder), seconds, folder)
+        measured = measure(_variants(then, folder), seconds, folder, progress=lambda line: click.echo(line, err=True))
     click.echo(f"{'':30}{'CPU per message':>17}")
     for name, bursts in measured.items():
         click.echo(f"{name:30}{bursts.total * 1e6:14.0f} µs")
@@ -126,7 +126,11 @@ def files_of(revision: str, folder: Path) -> Path:
 
 
 def measure(
-    variants: Sequence[Variant], seconds: float, folder: Path, flush_seconds: float = _FLUSH_SECONDS
+    variants: Sequence[Variant],
+    seconds: float,
+    folder: Path,
+    flush_seconds: float = _FLUSH_SECONDS,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Mapping[str, Bursts]:
     """Return what each variant took, by its name; there are two bursts of each at least."""
     with contextlib.ExitStack() as stack:
@@ -150,6 +154,8 @@ def measure(
                 bursts = measured[variant.name]
                 bursts.of_each.append(_burst(up[variant.name], variant.messages))
                 bursts.messages += variant.messages
+            left_seconds = max(0.0, end - time.monotonic())
+            progress(f"{len(measured[order[0].name].of_each)} bursts of each, {left_seconds:.0f} s left")
         time.sleep(flush_seconds)
         for name, bursts in measured.items():
             bursts.total = (_cpu_seconds(up[name]) - bursts.cpu_before_seconds) / bursts.messages
