@@ -9,8 +9,7 @@ from hypothesis import settings
 from tests.support.yardstick import is_of_time, yardstick
 
 # How long an example takes says more about the machine than about the code.
-# Each run draws others, so that many runs try many; properties would be a fifth of all time with the usual hundred.
-settings.register_profile("project", deadline=None, max_examples=50)
+settings.register_profile("project", deadline=None)
 # `make check` is run after every change, `make test` before it goes out.
 settings.register_profile("check", deadline=None, max_examples=20)
 settings.load_profile("project")

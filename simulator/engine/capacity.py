@@ -115,9 +115,10 @@ class Ticket:
         self._inside = True
 
     def wait(self, since: float | None = None) -> float:
-        """Wait for a worker and return the wait in seconds, from `since` (monotonic); None means from `taken_at`.
+        """Wait for a worker, and return the length of the wait in seconds.
 
-        A message that is answered in between waits only from then on.
+        It begins at `since`, a time of the monotonic clock, such as that of an answer in between; None means when the
+        place was taken, `taken_at`.
         """
         if self.called or self._turn is None:
             return 0.0

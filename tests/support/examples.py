@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import settings
 
-_USUAL = 50
+_USUAL = 100
 
 
 def examples(count: int, **more: Any) -> settings:

@@ -12,28 +12,27 @@ from tests.support.processes import ROOT, clean_environment
 
 GENERATORS = ("k6", "locust")
 _SCRIPTS = ROOT / "deploy" / "load"
+# The bound of the script itself.
+_K6_P99_MS = 2000
 _SUMMARY, _STATISTICS = "summary.json", "statistics"
 
 
 def sent_by(generator: str, folder: Path, seconds: int, environment: Mapping[str, str]) -> int:
-    """Run a generator's script for so long, and return how many messages it sent: as many as it should have, and more
-    than none.
+    """Run a generator's script for so long, and return how many messages it says that it sent.
 
-    How fast they were answered is not judged.
+    It must end well, which each of its own thresholds has a part in; those that a slow machine may break are numbers.
     """
     command, count = {"k6": (_K6, _sent_by_k6), "locust": (_LOCUST, _sent_by_locust)}[generator]
     ended = subprocess.run(
         [find(generator), *(text.format(seconds=seconds) for text in command)],
-        env={**clean_environment(), "P99_MS": "60000", "DURATION": f"{seconds}s", **environment},
+        env={**clean_environment(), "DURATION": f"{seconds}s", **environment},
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=seconds + 120,
         check=False,
     )
-    sent, missed = count(folder)
-    assert missed < 1, ended.stdout + ended.stderr
-    assert sent >= 1, ended.stdout + ended.stderr
+    sent = count(folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return sent
 
@@ -45,10 +44,13 @@ _LOCUST = (
 )
 
 
-def _sent_by_k6(folder: Path) -> tuple[int, int]:
+def _sent_by_k6(folder: Path) -> int:
     metrics = json.loads((folder / _SUMMARY).read_text())["metrics"]
-    return metrics["iterations"]["count"], metrics.get("dropped_iterations", {"count": 0})["count"]
+    assert metrics.get("dropped_iterations", {"count": 0})["count"] < 1
+    assert metrics["http_req_duration"]["p(99)"] < _K6_P99_MS
+    sent: int = metrics["iterations"]["count"]
+    return sent
 
 
-def _sent_by_locust(folder: Path) -> tuple[int, int]:
-    return sum(entry["num_requests"] for entry in json.loads((folder / f"{_STATISTICS}.json").read_text())), 0
+def _sent_by_locust(folder: Path) -> int:
+    return sum(entry["num_requests"] for entry in json.loads((folder / f"{_STATISTICS}.json").read_text()))

@@ -47,8 +47,8 @@ def test_stages_of_a_commit_are_measured_in_turns(tmp_path):
         Variant(name="three", program=ours, stages=["first", "middle", "last"], messages=10),
     ]
     measured = measure(variants, 0.0, tmp_path, flush_seconds=0.0)
-    assert {name: (len(bursts.of_each), bursts.messages) for name, bursts in measured.items()} == {
+    assert {name: (len(bursts.of_each_seconds), bursts.messages) for name, bursts in measured.items()} == {
         "one": (2, 40),
         "three": (2, 20),
     }
-    assert all(bursts.total > 0 for bursts in measured.values())
+    assert all(bursts.of_all_seconds > 0 for bursts in measured.values())
