@@ -30,6 +30,7 @@ from simulator.engine.sender import Sender
 from simulator.net.listening import listen
 from simulator.stage import control
 from simulator.stage.app import Front, create_app
+from simulator.stage.instrumentation import continue_traces, instrument_app
 from simulator.stage.intake import SPARE_BYTES, HeldBodies
 from simulator.stage.machine import RealMachine
 from simulator.stage.outgoing import make_sender, tls_for
@@ -37,7 +38,7 @@ from simulator.stage.output_file import JsonLinesOutput
 from simulator.stage.probes import PATHS, beside, make_probes
 from simulator.stage.server import SPARE_CONNECTIONS, StageServer
 from simulator.stage.shared import Shared
-from simulator.stage.signals import Signals, continue_traces, expect_faults, info_labels, instrument, make_signals
+from simulator.stage.signals import Signals, expect_faults, info_labels, make_signals
 from simulator.stage.travel import RunIdentity, clock_id
 from simulator.telemetry import traces
 from simulator.telemetry.lines import LineWriter
@@ -136,7 +137,7 @@ def assemble(
     held = HeldBodies(lambda: (capacity.workers + capacity.queue) * stage.max_body_bytes + SPARE_BYTES)
     app = create_app(_front(settings, state, handling, held, signals, runtime, seed, run))
     if stage.has_server_span:
-        instrument(app, signals.provider)
+        instrument_app(app, signals.provider)
     else:
         continue_traces(app)
     probes = make_probes(signals.registry, signals.metrics.roll, lambda: state.ready)

@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from gevent import monkey
-from opentelemetry.instrumentation.requests import RequestsInstrumentor
-from opentelemetry.metrics import NoOpMeterProvider
 
 from simulator.stage.gevent_runtime import GeventRuntime
-from simulator.stage.http_wire import OutgoingRequest
+from simulator.stage.instrumentation import instrument_requests
 from simulator.stage.threads import in_thread
-from simulator.telemetry.at_work import AtWork, LoggerAtWork, ProviderAtWork, Shown
+from simulator.telemetry.at_work import AtWork, LoggerAtWork, Shown
 from simulator.telemetry.export_routes import Means, export_routes
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.logs import forward_library_warnings
@@ -28,7 +26,6 @@ from simulator.telemetry.metric_settings import MetricSettings, read_metric_sett
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.process_metrics import ProcessMetrics
 from simulator.telemetry.propagation import install_propagation
-from simulator.telemetry.traces import peer
 from simulator.topology.variables import TELEMETRY_LIMIT_VARIABLE, TELEMETRY_VARIABLE
 
 if TYPE_CHECKING:
@@ -61,7 +58,7 @@ class Shared:
         self.metric_schedule = _metric_schedule(self.metric_settings) if self.routes[Signal.METRICS] else None
         install_propagation(environment)
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
-        _instrument_requests(self.at_work)
+        instrument_requests(self.at_work)
         self.process_metrics = ProcessMetrics(time.monotonic)
 
     def _means(self, environment: Mapping[str, str]) -> Means:
@@ -91,25 +88,3 @@ def _metric_schedule(settings: MetricSettings) -> MetricSchedule:
     from simulator.telemetry.metric_export import MetricSchedule  # noqa: PLC0415 - only if they are exported
 
     return MetricSchedule(settings.interval_seconds)
-
-
-def _instrument_requests(at_work: AtWork) -> None:
-    """Let the instrumentation of requests make the spans of the stage that sends the request.
-
-    It replaces a method of `requests.Session` for the whole process.
-    """
-
-    def describe(span: Any, request: Any) -> None:
-        if isinstance(request, OutgoingRequest):
-            span.set_attributes(peer(request.downstream))
-            if request.template:
-                span.set_attribute("url.template", request.template)
-                span.update_name(f"{request.method} {request.template}")
-            if request.span:
-                span.update_name(request.span)
-            if request.attempt > 1:
-                span.set_attribute("http.request.resend_count", request.attempt - 1)
-
-    RequestsInstrumentor().instrument(
-        tracer_provider=ProviderAtWork(at_work), meter_provider=NoOpMeterProvider(), request_hook=describe
-    )

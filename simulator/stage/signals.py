@@ -5,17 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Flask
-from opentelemetry import context, propagate
-from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.instrumentation.wsgi import wsgi_getter
-from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
@@ -23,8 +16,6 @@ from structlog.typing import FilteringBoundLogger
 import simulator
 from simulator.engine.capacity import Capacity
 from simulator.errors import StartError
-from simulator.net.loopback import host_of
-from simulator.stage.exchange import HOST, RECEIVED_UNIX_NS
 from simulator.stage.shared import Shared
 from simulator.telemetry import traces
 from simulator.telemetry.at_work import Shown
@@ -52,8 +43,6 @@ if TYPE_CHECKING:
     from simulator.stage.truth import StageTruth
     from simulator.telemetry.log_records import LogTee
     from simulator.telemetry.metric_export import MetricSchedule
-
-_SPAN_START = "opentelemetry-flask.starttime_key"
 
 
 @dataclass(frozen=True)
@@ -180,43 +169,6 @@ def _service(settings: StageSettings, environment: Mapping[str, str]) -> Service
 def info_labels(seed: int, delay: object) -> dict[str, str]:
     """Return the labels of `simulator_info`."""
     return {"version": simulator.__version__, "seed": str(seed), "delay": str(delay)}
-
-
-def instrument(app: Flask, provider: TracerProvider) -> None:
-    """Let the Flask instrumentation make its spans with the stage's provider."""
-    app.wsgi_app = _as_conventions_ask(app.wsgi_app)  # type: ignore[method-assign,assignment]
-    instrument_app: Any = FlaskInstrumentor.instrument_app
-    instrument_app(app, tracer_provider=provider, meter_provider=NoOpMeterProvider(), enable_commenter=False)
-
-
-def continue_traces(app: Flask) -> None:
-    """Make the application's work part of its caller's span, without a span of its own."""
-    application = app.wsgi_app
-
-    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        token = context.attach(propagate.extract(environ, getter=wsgi_getter))
-        try:
-            return application(environ, start_response)
-        finally:
-            context.detach(token)
-
-    app.wsgi_app = dispatch  # type: ignore[method-assign]
-
-
-def _as_conventions_ask(application: WSGIApplication) -> WSGIApplication:
-    """Start the server's span when the request's first byte arrived, and add url.path and server.address."""
-    host_without_port = lru_cache(maxsize=128)(host_of)
-
-    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # The instrumentation has set it to now; the key is not public, and the version is pinned.
-        environ[_SPAN_START] = environ.get(RECEIVED_UNIX_NS, environ[_SPAN_START])
-        # It leaves out url.path if the server does not tell the target, and takes all of Host for server.address.
-        environ["REQUEST_URI"] = environ["PATH_INFO"]
-        environ[HOST] = host = environ.get("HTTP_HOST", "")
-        environ["HTTP_HOST"] = host_without_port(host) or host
-        return application(environ, start_response)
-
-    return dispatch
 
 
 def _line_writer(

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from simulator.behaviour.distributions import Constant
 from simulator.stage.exchange import RECEIVED_UNIX_NS
-from simulator.stage.signals import instrument
+from simulator.stage.instrumentation import instrument_app
 from simulator.telemetry.traces import SpanSink, current_trace
 
 SECOND = 10**9
@@ -28,7 +28,7 @@ def make_traced(make_web):
         sink = SpanSink(provider, "parse", "processor")
         web = make_web(sinks=[sink], current_trace=current_trace, **stage)
         web.rig.handling._tracing = sink
-        instrument(web.app, provider)
+        instrument_app(web.app, provider)
         return web, lambda: {span.name: span for span in ended.get_finished_spans()}
 
     yield make
