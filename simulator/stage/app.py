@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Request, Response, request
-from flask.sessions import SessionInterface
+from flask import Flask, Response, request
 from opentelemetry import trace
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
-from werkzeug.routing import BaseConverter
 
 from simulator.behaviour.draws import FIRST_VISIT
 from simulator.engine.handling import Handling
@@ -19,11 +17,11 @@ from simulator.engine.relay import RelayedRequest
 from simulator.engine.runtime import Runtime
 from simulator.errors import InvalidMessage
 from simulator.net.problems import problem
-from simulator.stage.exchange import HEADER_TEXT, HOST, RECEIVED_AT, RECEIVED_UNIX_NS, TARGET, HttpExchange
-from simulator.stage.intake import HeldBodies, Intake
+from simulator.stage.exchange import HEADER_TEXT, RECEIVED_AT, RECEIVED_UNIX_NS, TARGET, HttpExchange
+from simulator.stage.flask_app import StageApp
+from simulator.stage.intake import TRANSFER_ENCODING, HeldBodies, Intake
 from simulator.stage.message_headers import (
     CALLER,
-    DECISIONS,
     DEFAULT_CONTENT_TYPE,
     DUE,
     caller_from,
@@ -32,6 +30,7 @@ from simulator.stage.message_headers import (
     is_of_the_run,
     message_id_from,
     visit_from,
+    wsgi_key,
 )
 from simulator.stage.relaying import relayed_request
 from simulator.stage.travel import RunIdentity, read_due
@@ -40,8 +39,7 @@ from simulator.telemetry.record import NO_DECISIONS, OUTSIDE, TraceIds, Via
 from simulator.topology.model import Answering, Forward, Operation, Stage
 from simulator.topology.paths import matches
 
-# Looking for a header that is not there takes as long as reading one that is.
-_DECISIONS_KEY = f"HTTP_{DECISIONS.upper().replace('-', '_')}"
+_CALLER, _DUE = wsgi_key(CALLER), wsgi_key(DUE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,58 +62,26 @@ class Front:
     identity: RunIdentity = field(default_factory=RunIdentity)
 
 
-class _Request(Request):
-    """A request whose `url` is assembled simply: the Flask instrumentation reads it three times per message."""
-
-    @property
-    def url(self) -> str:
-        """Return the URL as the client sent it, without the query."""
-        environ = self.environ
-        return f"{environ['wsgi.url_scheme']}://{environ.get(HOST, '')}{environ.get('PATH_INFO', '')}"
-
-
-class _NoSessions(SessionInterface):
-    """A stage has no cookies; not looking for them saves time on each message."""
-
-    def open_session(self, app: Flask, request: Request) -> None:
-        return None
-
-    def save_session(self, app: Flask, session: object, response: Response) -> None:
-        return None
-
-    def is_null_session(self, obj: object) -> bool:
-        return True
-
-
 def create_app(front: Front) -> Flask:
     """Return the application that takes the messages of one stage."""
-    app = Flask("simulator.stage", static_folder=None)
-    app.request_class = _Request
-    app.session_interface = _NoSessions()
-    app.url_map.merge_slashes = False
+    app = StageApp()
 
     def refuse(error: HTTPException) -> Response:
         return _refuse(front, error)
 
-    app.url_map.converters["rest"] = _Rest
     for name, operation in front.handling.behaviour.operations.items():
         _add_route(app, front, name, operation.model)
     app.register_error_handler(HTTPException, refuse)
     return app
 
 
-class _Rest(BaseConverter):
-    """All that is left of a path, whatever it is."""
-
-    regex = ".*"
-    part_isolating = False
-
-
 def _add_route(app: Flask, front: Front, name: str, operation: Operation) -> None:
+    handling = _HandlingResponse(front, name)
+
     def take_message(**_: str) -> Response:
         if operation.span is not None:
             trace.get_current_span().update_name(operation.span)
-        return _HandlingResponse(front, name)
+        return handling
 
     takes_any = isinstance(operation, Stage) and operation.takes_any_path
     app.add_url_rule(
@@ -167,25 +133,23 @@ def _message(
     start_response: StartResponse,
 ) -> Message:
     """Return the message; what is wrong with its headers is raised when the body is read, inside the handling."""
-    headers = request.headers
     complaint: InvalidMessage | None = None
     try:
-        message_id = message_id_from(headers)
+        message_id = message_id_from(environ)
     except InvalidMessage as error:
         message_id, complaint = None, error
     message_id = message_id or front.new_message_id()
-    # The request itself: `request` is a proxy of the request that is being handled.
-    current = request._get_current_object()  # type: ignore[attr-defined]
     received_at, received_unix_ns = environ.get(RECEIVED_AT), environ.get(RECEIVED_UNIX_NS)
     now = front.runtime.now() if received_at is None else received_at
     now_unix_seconds = (front.runtime.unix_ns() if received_unix_ns is None else received_unix_ns) / 1e9
     # Anybody may send these headers, but only a stage of the run is believed.
-    believed = is_of_the_run(headers, front.identity.secret)
-    by_stage = believed and CALLER in headers
+    believed = is_of_the_run(environ, front.identity.secret)
+    by_stage = believed and _CALLER in environ
+    intake = Intake(environ, front.max_body_bytes, front.held, complaint)
     exchange = HttpExchange(
         environ,
         start_response,
-        Intake(current, front.max_body_bytes, front.held, complaint),
+        intake,
         front.runtime,
         stage=front.stage,
         message_id=message_id,
@@ -195,21 +159,21 @@ def _message(
     )
     return Message(
         message_id=message_id,
-        visit=visit_from(headers) if believed else FIRST_VISIT,
-        caller=caller_from(headers, front.callers) if believed else OUTSIDE,
+        visit=visit_from(environ) if believed else FIRST_VISIT,
+        caller=caller_from(environ, front.callers) if believed else OUTSIDE,
         via=Via.HTTP,
-        content_type=headers.get("Content-Type", DEFAULT_CONTENT_TYPE),
-        body_bytes=None if "Transfer-Encoding" in headers else request.content_length or 0,
-        due=read_due(headers.get(DUE) if believed else None, front.identity.clock_id, now, now_unix_seconds),
+        content_type=environ.get("CONTENT_TYPE", DEFAULT_CONTENT_TYPE),
+        body_bytes=None if TRANSFER_ENCODING in environ else intake.announced or 0,
+        due=read_due(environ.get(_DUE) if believed else None, front.identity.clock_id, now, now_unix_seconds),
         exchange=exchange,
-        deadline_seconds=deadline_from(headers) if believed else None,
-        content_encoding=headers.get("Content-Encoding", ""),
+        deadline_seconds=deadline_from(environ) if believed else None,
+        content_encoding=environ.get("HTTP_CONTENT_ENCODING", ""),
         received_at=received_at,
         received_unix_ns=received_unix_ns,
         operation=operation,
         begins_here=not by_stage,
         request=relayed,
-        decisions=decisions_from(headers) if believed and _DECISIONS_KEY in environ else NO_DECISIONS,
+        decisions=decisions_from(environ) if believed else NO_DECISIONS,
     )
 
 

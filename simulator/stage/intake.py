@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from wsgiref.types import WSGIEnvironment
 
-from flask import Request
+from werkzeug.wsgi import get_content_length
 
 from simulator.errors import InvalidMessage, Rejected
 from simulator.net.request_body import BodyTooLarge, read_body
 
+TRANSFER_ENCODING = "HTTP_TRANSFER_ENCODING"
 # For bodies that are being read, beyond what fits inside a stage.
 SPARE_BYTES = 16 * 2**20
 
@@ -35,14 +37,18 @@ class HeldBodies:
 
 
 class Intake:
-    """The body of one message. `complaint` is what is wrong with its headers, raised instead of reading it."""
+    """The body of one message; `announced` are its bytes, None if it comes in chunks or has none.
 
-    __slots__ = ("_bytes", "_complaint", "_held", "_max_body_bytes", "_request")
+    `complaint` is what is wrong with its headers, raised instead of reading it.
+    """
+
+    __slots__ = ("_bytes", "_complaint", "_environ", "_held", "_max_body_bytes", "announced")
 
     def __init__(
-        self, request: Request, max_body_bytes: int, held: HeldBodies, complaint: InvalidMessage | None
+        self, environ: WSGIEnvironment, max_body_bytes: int, held: HeldBodies, complaint: InvalidMessage | None
     ) -> None:
-        self._request = request
+        self._environ = environ
+        self.announced = get_content_length(environ)
         self._max_body_bytes = max_body_bytes
         self._held = held
         self._complaint = complaint
@@ -52,12 +58,11 @@ class Intake:
         """Return the body. Raise InvalidMessage or Rejected if it is refused, or does not arrive."""
         if self._complaint is not None:
             raise self._complaint
-        current = self._request
-        announced = current.content_length
-        if announced is None and "Transfer-Encoding" not in current.headers:
+        announced = self.announced
+        if announced is None and TRANSFER_ENCODING not in self._environ:
             return b""
         try:
-            body = read_body(current.environ["wsgi.input"], announced, self._max_body_bytes, self._take)
+            body = read_body(self._environ["wsgi.input"], announced, self._max_body_bytes, self._take)
         except BodyTooLarge as error:
             size = "more" if announced is None else f"{announced} bytes"
             detail = f"the body has {size}; at most {self._max_body_bytes} are taken here"

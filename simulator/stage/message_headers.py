@@ -6,8 +6,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-
-from werkzeug.datastructures import Headers
+from wsgiref.types import WSGIEnvironment
 
 from simulator.behaviour.conditions import DECISION_NAME
 from simulator.behaviour.draws import FIRST_VISIT
@@ -31,41 +30,50 @@ REFUSED, UNREAD = "refused", "unread"
 SECRET = "X-Simulator-Secret"  # noqa: S105 - the name of a header
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
+
+def wsgi_key(name: str) -> str:
+    """Return where a header is in a WSGI environment."""
+    return f"HTTP_{name.upper().replace('-', '_')}"
+
+
+_MESSAGE_ID, _VISIT, _CALLER, _SECRET, _DEADLINE, _DECISIONS = map(
+    wsgi_key, (MESSAGE_ID, VISIT, CALLER, SECRET, DEADLINE, DECISIONS)
+)
 _ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,128}")
 _MAX_DECISIONS_CHARACTERS = 8192
-_VISIT = re.compile(r"[0-9a-f]{1,32}")
+_VISIT_TEXT = re.compile(r"[0-9a-f]{1,32}")
 
 
-def message_id_from(headers: Headers) -> str | None:
+def message_id_from(environ: WSGIEnvironment) -> str | None:
     """Return the client's own id, None if it sent none. Raise InvalidMessage if it is not a valid one."""
-    given = headers.get(MESSAGE_ID)
+    given = environ.get(_MESSAGE_ID)
     if given is not None and not _ID.fullmatch(given):
         raise InvalidMessage(f"{MESSAGE_ID} must be 1 to 128 letters, digits or . _ : @ + = / -")
     return given
 
 
-def visit_from(headers: Headers) -> str:
+def visit_from(environ: WSGIEnvironment) -> str:
     """Return the visit that the caller named, or the first one."""
-    given = headers.get(VISIT, "")
-    return given if _VISIT.fullmatch(given) else FIRST_VISIT
+    given = environ.get(_VISIT, "")
+    return given if _VISIT_TEXT.fullmatch(given) else FIRST_VISIT
 
 
-def caller_from(headers: Headers, known: frozenset[str]) -> str:
+def caller_from(environ: WSGIEnvironment, known: frozenset[str]) -> str:
     """Return the calling stage, `outside` if it is not a known one."""
-    given = headers.get(CALLER, OUTSIDE)
+    given = environ.get(_CALLER, OUTSIDE)
     return given if given in known else OUTSIDE
 
 
-def is_of_the_run(headers: Headers, secret: str) -> bool:
+def is_of_the_run(environ: WSGIEnvironment, secret: str) -> bool:
     """Return whether a request has the secret of the run; without one, "", every request counts as the run's."""
     # Compared in constant time, so that the duration does not reveal how much of it is right.
-    return not secret or hmac.compare_digest(headers.get(SECRET, "").encode("latin-1", "replace"), secret.encode())
+    return not secret or hmac.compare_digest(environ.get(_SECRET, "").encode("latin-1", "replace"), secret.encode())
 
 
-def deadline_from(headers: Headers) -> float | None:
+def deadline_from(environ: WSGIEnvironment) -> float | None:
     """Return how long the caller still waits; None if it sent no credible value."""
     try:
-        left = float(headers.get(DEADLINE, "nan"))
+        left = float(environ.get(_DEADLINE, "nan"))
     except ValueError:
         return None
     return left if abs(left) <= MAX_AGE_SECONDS else None  # which NaN is not, either
@@ -76,9 +84,9 @@ def decisions_text(decisions: Mapping[str, Value]) -> str:
     return json.dumps(dict(decisions), separators=(",", ":"))
 
 
-def decisions_from(headers: Headers) -> Mapping[str, Value]:
+def decisions_from(environ: WSGIEnvironment) -> Mapping[str, Value]:
     """Return the decisions that came with a message; none if they can't be read."""
-    text = headers.get(DECISIONS)
+    text = environ.get(_DECISIONS)
     if text is None or len(text) > _MAX_DECISIONS_CHARACTERS:
         return NO_DECISIONS
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.datastructures import Headers
 
 from simulator.errors import InvalidMessage
 from simulator.stage.message_headers import (
@@ -16,13 +15,14 @@ from simulator.stage.message_headers import (
     is_of_the_run,
     message_id_from,
     visit_from,
+    wsgi_key,
 )
 
 ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+=/-"
 
 
 def headers(**values):
-    return Headers([(name.replace("_", "-"), value) for name, value in values.items()])
+    return {wsgi_key(name): value for name, value in values.items()}
 
 
 @given(st.text(ID_CHARACTERS, min_size=1, max_size=128))
