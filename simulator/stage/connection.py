@@ -95,14 +95,20 @@ class Connection:
         """Return whether the connection can't be used again: nothing may arrive on it without a request."""
         return bool(self._poll.poll(0))
 
-    def exchange(self, message: bytes, reply: HttpReply, timeout_seconds: float) -> None:
+    def exchange(self, message: bytes, reply: HttpReply, timeout_seconds: float | None) -> None:
         """Send a request and read its answer into `reply`; no pause between two bytes may be longer than the timeout.
+
+        None means that something else bounds the exchange.
 
         Raise EndedUnanswered, TimeoutError, OSError, BadReply or HttpParserError.
         """
-        self.socket.settimeout(timeout_seconds)
+        if self.socket.gettimeout() != timeout_seconds:
+            self.socket.settimeout(timeout_seconds)
         try:
-            self.socket.sendall(message)
+            # Nearly always all of it is sent at once, which `send` does in less time.
+            sent = self.socket.send(message)
+            if sent < len(message):
+                self.socket.sendall(message[sent:])
             while not reply.complete:
                 data = self.socket.recv(_CHUNK_BYTES)
                 if data:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ from simulator.stage.message_headers import (
 )
 from simulator.stage.transport import Broken, Unreachable
 from simulator.stage.travel import RunIdentity, due_text
-from simulator.telemetry.baggage import NO_MEMBERS, with_message
+from simulator.telemetry.baggage import NO_MEMBERS, WithMessage
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.addresses import Route
 from simulator.topology.headers import Headers
@@ -144,7 +144,7 @@ class HttpWire:
         if outgoing.relay is not None:
             outgoing.relay.answer = None
         relays = request.relayed is not None
-        in_baggage = nullcontext() if relays else with_message(outgoing.message_id, self._baggage(outgoing))
+        in_baggage = nullcontext() if relays else WithMessage(outgoing.message_id, self._baggage(outgoing))
         try:
             with in_baggage, self._time_limit(timeout_seconds):
                 response = self._exchange(request, (connect_seconds, timeout_seconds))
@@ -234,9 +234,11 @@ class HttpWire:
             headers[DEADLINE] = f"{outgoing.deadline_seconds:.6f}"
         if outgoing.address in self._authorizations:
             headers["Authorization"] = self._authorizations[outgoing.address]
+        # Case matters only if there are headers that may be the same as ours.
+        request.headers = headers  # type: ignore[assignment]
         if outgoing.headers is not None:
-            headers.update(self._values_of(outgoing.headers))
-        request.headers = CaseInsensitiveDict(headers)
+            request.headers = CaseInsensitiveDict(headers)
+            request.headers.update(self._values_of(outgoing.headers))
         return request
 
     def _baggage(self, outgoing: WireRequest) -> Mapping[str, str]:
@@ -295,10 +297,20 @@ def as_sent(url: str) -> str:
 
 
 class _Session(requests.Session):
-    """Do not follow redirections: one is an answer like any other, and its target is not even parsed."""
+    """Send everything through one adapter, and do not follow redirections: one is an answer like any other."""
+
+    def __init__(self, adapter: BaseAdapter) -> None:
+        super().__init__()
+        self._adapter = adapter
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        return self._adapter
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
+
+    def resolve_redirects(self, *_: object, **__: object) -> Iterator[requests.Response]:
+        return iter(())
 
 
 def make_session(adapter: BaseAdapter) -> requests.Session:
@@ -306,7 +318,7 @@ def make_session(adapter: BaseAdapter) -> requests.Session:
 
     Proxies and .netrc are not looked up, which would take longer than the call itself.
     """
-    session = _Session()
+    session = _Session(adapter)
     session.trust_env = False
     session.mount("http://", adapter)
     session.mount("https://", adapter)

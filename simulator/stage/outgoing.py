@@ -53,6 +53,7 @@ def make_sender(
         may_resend=resending(_on_resend(signals)),
         tls=tls,
         time_limit=runtime.time_limit,
+        is_bounded=True,
     )
     wire = HttpWire(
         settings.name,

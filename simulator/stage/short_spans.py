@@ -41,6 +41,13 @@ _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 # A longer one is looked at again for each request: anybody may send any.
 _MAX_KEPT_CHARACTERS = 256
 
+# The keys of a context that may say that a request is not instrumented.
+_SUPPRESSING = (
+    context._SUPPRESS_INSTRUMENTATION_KEY,
+    context._SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+    "suppress_instrumentation",
+)
+
 Attributes = dict[str, AttributeValue]
 # Returns the name of a request's span, "" for that of the package, and what is added to its attributes.
 Described = Callable[[Any], tuple[str, Attributes]]
@@ -227,7 +234,8 @@ def _kept_user_agent_attributes(user_agent: str) -> Attributes:
 def _short_send(wrapped: Callable[..., requests.Response], tracer: Tracer, described: Described) -> Any:
     @wraps(wrapped)
     def send(self: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        if not is_http_instrumentation_enabled():
+        around = context.get_current()
+        if any(key in around for key in _SUPPRESSING) and not is_http_instrumentation_enabled():
             return wrapped(self, request, **options)
         name, more = described(request)
         known = _method_attributes(request.method or "")
@@ -235,8 +243,9 @@ def _short_send(wrapped: Callable[..., requests.Response], tracer: Tracer, descr
         attributes = {**known, **_url_attributes(request.url or ""), **more}
         if user_agent := request.headers.get("User-Agent"):
             attributes |= _user_agent_attributes(user_agent)
-        span = tracer.start_span(name or (method if method != "_OTHER" else "HTTP"), None, SpanKind.CLIENT, attributes)
-        parent = trace.set_span_in_context(span)
+        name = name or (method if method != "_OTHER" else "HTTP")
+        span = tracer.start_span(name, around, SpanKind.CLIENT, attributes)
+        parent = trace.set_span_in_context(span, around)
         token = context.attach(parent)
         try:
             propagate.inject(request.headers, parent)

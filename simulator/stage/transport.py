@@ -16,11 +16,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import requests
 from httptools import HttpParserError
 from requests.adapters import BaseAdapter
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
 from simulator.engine.relay import RelayedAnswer, RelayedRequest
@@ -62,7 +64,8 @@ class LeanAdapter(BaseAdapter):
     given back at a certain age. The `on_interim(headers)` of a request, if it has one, is called for interim responses
     (status 1xx). `may_resend(request)` decides whether a request is sent again, on a new connection, if the used
     connection that it was sent on has ended without a byte of an answer. `tls` of None means Python's own trust.
-    `time_limit` bounds the time until there is a connection.
+    `time_limit` bounds the time until there is a connection. If the caller bounds each request by itself, `is_bounded`,
+    the socket has no timeout of its own, which takes a timer for each wait.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class LeanAdapter(BaseAdapter):
         may_resend: Callable[[requests.PreparedRequest], bool] = lambda request: False,
         tls: ssl.SSLContext | None = None,
         time_limit: Callable[[float], AbstractContextManager[object]] = lambda seconds: nullcontext(),
+        is_bounded: bool = False,
     ) -> None:
         super().__init__()
         self._new_poll = new_poll
@@ -83,6 +87,7 @@ class LeanAdapter(BaseAdapter):
         self._may_resend = may_resend
         self._tls = tls
         self._time_limit = time_limit
+        self._is_bounded = is_bounded
         self._idle: dict[_Origin, deque[Connection]] = {}
         self._targets: dict[str, _Target] = {}
 
@@ -162,7 +167,7 @@ class LeanAdapter(BaseAdapter):
         kind = KeptReply if getattr(request, "keeps_answer", False) else HttpReply
         reply = kind(report, has_body=request.method != "HEAD")
         try:
-            connection.exchange(message, reply, timeout_seconds)
+            connection.exchange(message, reply, None if self._is_bounded else timeout_seconds)
         except (TimeoutError, TooSlow) as error:
             # Both limits are the same, and whichever comes first, the span of the request must have an error.
             connection.read_arrived(reply)
@@ -198,15 +203,16 @@ class _Target:
     """The target of a URL, parsed once."""
 
     origin: _Origin
-    path: bytes
-    host: bytes
+    path: str
+    host: str
 
     @classmethod
     def of(cls, url: str) -> _Target:
         parts = urllib.parse.urlsplit(url)
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         origin = (parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https")
-        return cls(origin, path.encode(), parts.netloc.rpartition("@")[2].encode())
+        # As bytes go into a head that is encoded as a whole.
+        return cls(origin, *(text.encode().decode("latin-1") for text in (path, parts.netloc.rpartition("@")[2])))
 
 
 def _usable_seconds(announced: float | None) -> float:
@@ -219,15 +225,15 @@ def _usable_seconds(announced: float | None) -> float:
 def _head(request: requests.PreparedRequest, target: _Target) -> bytes:
     relayed: RelayedRequest | None = getattr(request, "relayed", None)
     # As it came: reading a URL loses a question mark with nothing after it.
-    path = target.path if relayed is None else relayed.target.encode("latin-1")
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % ((request.method or "").encode(), path, target.host)]
-    for name, value in (*(() if relayed is None else relayed.headers), *request.headers.items()):
-        text = f"{name}: {value}"
-        if "\r" in text or "\n" in text:
-            raise requests.exceptions.InvalidHeader(f"the header {name!r} has a line break in it")
-        lines.append(text.encode("latin-1"))
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+    path = target.path if relayed is None else relayed.target
+    headers = [f"{name}: {value}" for name, value in request.headers.items()]
+    if relayed is not None:
+        headers[:0] = [f"{name}: {value}" for name, value in relayed.headers]
+    lines = "\r\n".join([f"{request.method or ''} {path} HTTP/1.1\r\nHost: {target.host}", *headers])
+    if lines.count("\r") + lines.count("\n") != 2 * len(headers) + 2:
+        broken = next(header for header in headers if "\r" in header or "\n" in header)
+        raise requests.exceptions.InvalidHeader(f"the header {broken.partition(':')[0]!r} has a line break in it")
+    return f"{lines}\r\n\r\n".encode("latin-1")
 
 
 def _body(request: requests.PreparedRequest) -> bytes:
@@ -241,15 +247,9 @@ def _readable(headers: list[tuple[bytes, bytes]]) -> CaseInsensitiveDict[str]:
 
 
 def _response(reply: HttpReply, request: requests.PreparedRequest, adapter: BaseAdapter) -> requests.Response:
-    response = requests.Response()
-    response.status_code = reply.status
-    response.headers = _readable(reply.headers)
-    response.url = request.url or ""
-    response.request = request
-    response.connection = adapter  # type: ignore[assignment]
-    response.raw = _NoBody()
+    response = _Response(reply, request, adapter)
     if isinstance(reply, KeptReply):
-        response.relayed = RelayedAnswer(  # type: ignore[attr-defined]
+        response.relayed = RelayedAnswer(
             status=reply.status,
             reason=reply.reason.decode("latin-1"),
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in reply.headers),
@@ -258,5 +258,38 @@ def _response(reply: HttpReply, request: requests.PreparedRequest, adapter: Base
     return response
 
 
+class _Response(requests.Response):
+    """An answer without cookies, whose headers are read when somebody wants them.
+
+    Making them takes longer than sending a request, and nobody looks at those of a success. What is set here is what
+    requests' own response sets when it is made.
+    """
+
+    _content, _content_consumed, _next = False, False, None  # type: ignore[assignment]
+    encoding = None
+    relayed: RelayedAnswer | None = None
+
+    def __init__(self, reply: HttpReply, request: requests.PreparedRequest, adapter: BaseAdapter) -> None:
+        self._reply = reply
+        self.status_code = reply.status
+        self.reason = ""
+        self.url = request.url or ""
+        self.request = request
+        self.history = []
+        self.raw = _NO_BODY
+        self.connection = adapter  # type: ignore[assignment]
+
+    @cached_property
+    def headers(self) -> CaseInsensitiveDict[str]:  # type: ignore[override]
+        return _readable(self._reply.headers)
+
+    @cached_property
+    def cookies(self) -> RequestsCookieJar:  # type: ignore[override]
+        return RequestsCookieJar()
+
+
 class _NoBody(io.BytesIO):
     version = 11  # HTTP/1.1; the instrumentation writes it into the span
+
+
+_NO_BODY = _NoBody()

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import urllib.parse
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from opentelemetry import baggage, context
@@ -31,17 +30,23 @@ _HEADER = "baggage"
 _AS_IT_CAME = context.create_key("simulator-baggage")
 
 
-@contextmanager
-def with_message(message_id: str, members: Mapping[str, str] = NO_MEMBERS) -> Iterator[None]:
+class WithMessage:
     """Send the message's id, and further members, as W3C baggage to whatever is called in the body of the `with`."""
-    own = baggage.set_baggage(MESSAGE_ID_MEMBER, message_id)
-    for name, value in members.items():
-        own = baggage.set_baggage(name, value, own)
-    token = context.attach(own)
-    try:
-        yield
-    finally:
-        context.detach(token)
+
+    __slots__ = ("_members", "_message_id", "_token")
+
+    def __init__(self, message_id: str, members: Mapping[str, str] = NO_MEMBERS) -> None:
+        self._message_id = message_id
+        self._members = members
+
+    def __enter__(self) -> None:
+        own = baggage.set_baggage(MESSAGE_ID_MEMBER, self._message_id)
+        for name, value in self._members.items():
+            own = baggage.set_baggage(name, value, own)
+        self._token = context.attach(own)
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)
 
 
 class VerbatimBaggage(TextMapPropagator):

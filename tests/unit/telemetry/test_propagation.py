@@ -14,7 +14,7 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from simulator.telemetry.baggage import MAX_BYTES, VerbatimBaggage, with_message
+from simulator.telemetry.baggage import MAX_BYTES, VerbatimBaggage, WithMessage
 from simulator.telemetry.propagation import VerbatimTraceContext, install_propagation, make_propagation
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -34,7 +34,7 @@ def handed_on(propagation, headers, message_id="m-1"):
     token = context.attach(propagation.extract(environ, Context(), getter=wsgi_getter))
     sent = {}
     try:
-        with TracerProvider().get_tracer("test").start_as_current_span("serve"), with_message(message_id):
+        with TracerProvider().get_tracer("test").start_as_current_span("serve"), WithMessage(message_id):
             propagation.inject(sent)
     finally:
         context.detach(token)
@@ -89,7 +89,7 @@ def test_without_baggage_the_id_is_all(propagation):
 def test_outside_a_message_there_is_no_id(propagation):
     """The id is baggage of what is called for the message alone, also where that ends in an error."""
     sent = {}
-    with pytest.raises(ZeroDivisionError), with_message("m-1"):
+    with pytest.raises(ZeroDivisionError), WithMessage("m-1"):
         raise ZeroDivisionError
     propagation.inject(sent, Context())
     assert sent == {}
@@ -234,7 +234,7 @@ def sent_baggage(propagation, came, members):
     token = context.attach(propagation.extract({"HTTP_BAGGAGE": came}, Context(), getter=wsgi_getter))
     sent = {}
     try:
-        with with_message("m-1", members):
+        with WithMessage("m-1", members):
             propagation.inject(sent)
     finally:
         context.detach(token)
