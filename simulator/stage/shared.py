@@ -17,6 +17,7 @@ from gevent import monkey
 
 from simulator.stage.gevent_runtime import GeventRuntime
 from simulator.stage.instrumentation import instrument_requests
+from simulator.stage.plain_locks import use_plain_locks
 from simulator.stage.threads import in_thread
 from simulator.telemetry.at_work import AtWork, LoggerAtWork, Shown
 from simulator.telemetry.export_routes import Means, export_routes
@@ -59,6 +60,7 @@ class Shared:
         install_propagation(environment)
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
         instrument_requests(self.at_work)
+        use_plain_locks()
         self.process_metrics = ProcessMetrics(time.monotonic)
 
     def _means(self, environment: Mapping[str, str]) -> Means:

@@ -33,7 +33,7 @@ def make_logger(
     """
     wrapped = structlog.wrap_logger(
         _LineLogger(write),
-        processors=[_Lead(unix_ns), structlog.processors.JSONRenderer(serializer=_to_json)],
+        processors=[_Line(unix_ns)],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
     )
@@ -144,17 +144,34 @@ class LogSink(Sink):
             downstream_seconds=round(record.downstream_seconds, 6),
             duration_seconds=round(record.duration_seconds, 6),
             body_bytes=record.arrival.body_bytes,
-            **({} if (took := record.pipeline_seconds) is None else {"pipeline_seconds": round(took, 6)}),
-            **({} if (took := record.accepted_work_seconds) is None else {"accepted_work_seconds": round(took, 6)}),
-            **({"reading_seconds": reading} if (reading := round(record.reading_seconds, 6)) else {}),
-            **({"fault": ",".join(record.faults)} if record.faults else {}),
-            **({"fault_seconds": round(record.fault_seconds, 6)} if record.fault_times else {}),
-            **({"step_delay_seconds": round(record.step_delay_seconds, 6)} if record.step_delays else {}),
-            **({"utilisation": round(record.utilisation, 4)} if record.utilisation else {}),
-            **({"error": record.error} if record.error else {}),
-            **({"decisions": dict(record.arrival.decisions)} if record.arrival.decisions else {}),
-            **({"attributes": dict(record.arrival.attributes)} if record.arrival.attributes else {}),
+            **_what_else_happened(record),
         )
+
+
+def _what_else_happened(record: StageRecord) -> dict[str, Any]:
+    """Return the keys of `message.handled` that only some messages have."""
+    arrival, keys = record.arrival, dict[str, Any]()
+    if (took := record.pipeline_seconds) is not None:
+        keys["pipeline_seconds"] = round(took, 6)
+    if (took := record.accepted_work_seconds) is not None:
+        keys["accepted_work_seconds"] = round(took, 6)
+    if reading := round(record.reading_seconds, 6):
+        keys["reading_seconds"] = reading
+    if record.faults:
+        keys["fault"] = ",".join(record.faults)
+    if record.fault_times:
+        keys["fault_seconds"] = round(record.fault_seconds, 6)
+    if record.step_delays:
+        keys["step_delay_seconds"] = round(record.step_delay_seconds, 6)
+    if record.utilisation:
+        keys["utilisation"] = round(record.utilisation, 4)
+    if record.error:
+        keys["error"] = record.error
+    if arrival.decisions:
+        keys["decisions"] = dict(arrival.decisions)
+    if arrival.attributes:
+        keys["attributes"] = dict(arrival.attributes)
+    return keys
 
 
 def _downstream_operation(operation: str) -> dict[str, str]:
@@ -176,15 +193,15 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
 
 
-def _to_json(event: Any, **options: Any) -> bytes:
-    line = _dumped(event, **options)
+def _to_json(event: Mapping[str, Any]) -> bytes:
+    line = _dumped(event)
     # A short line has no long text in it, so that nearly every line costs only this comparison.
-    return line if len(line) <= MAX_TEXT_CHARACTERS else _dumped(_shortened(event), **options)
+    return line if len(line) <= MAX_TEXT_CHARACTERS else _dumped(_shortened(event))
 
 
-def _dumped(value: Any, **options: Any) -> bytes:
+def _dumped(value: Any) -> bytes:
     try:
-        return orjson.dumps(value, **options)
+        return orjson.dumps(value)
     except TypeError:
         # Half a surrogate pair, as in a file name that is not UTF-8, or a value that JSON does not know.
         return json.dumps(value, default=repr).encode()
@@ -203,17 +220,20 @@ def _shortened_value(value: Any) -> Any:
     return text[: MAX_TEXT_CHARACTERS - _KEPT_END_CHARACTERS] + left_out + text[-_KEPT_END_CHARACTERS:]
 
 
-class _Lead:
-    """Put timestamp, level and event first."""
+class _Line:
+    """Render an event as a line of JSON, with timestamp, level and event first."""
 
     def __init__(self, unix_ns: Callable[[], int]) -> None:
         self._unix_ns = unix_ns
+        self._second, self._shown_second = -1, ""
 
-    def __call__(self, _: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        seconds, nanoseconds = divmod(self._unix_ns(), 10**9)
-        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        timestamp = f"{now}.{nanoseconds // 1000:06d}Z"
-        return {"timestamp": timestamp, "level": level, "event": event.pop("event"), **event}
+    def __call__(self, _: object, level: str, event: MutableMapping[str, Any]) -> bytes:
+        second, nanoseconds = divmod(self._unix_ns(), 10**9)
+        if second != self._second:
+            shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second, self._shown_second = second, shown
+        timestamp = f"{self._shown_second}.{nanoseconds // 1000:06d}Z"
+        return _to_json({"timestamp": timestamp, "level": level, "event": event.pop("event"), **event})
 
 
 class _LineLogger:
