@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Response, request
+from flask import Response, request
 from opentelemetry import trace
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
@@ -62,7 +62,7 @@ class Front:
     identity: RunIdentity = field(default_factory=RunIdentity)
 
 
-def create_app(front: Front) -> Flask:
+def create_app(front: Front) -> StageApp:
     """Return the application that takes the messages of one stage."""
     app = StageApp()
 
@@ -75,54 +75,39 @@ def create_app(front: Front) -> Flask:
     return app
 
 
-def _add_route(app: Flask, front: Front, name: str, operation: Operation) -> None:
-    handling = _HandlingResponse(front, name)
-
-    def take_message(**_: str) -> Response:
+def _add_route(app: StageApp, front: Front, name: str, operation: Operation) -> None:
+    def take_message(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if operation.span is not None:
             trace.get_current_span().update_name(operation.span)
-        return handling
+        return _handle(front, name, environ, start_response)
 
     takes_any = isinstance(operation, Stage) and operation.takes_any_path
-    app.add_url_rule(
+    rule = app.add_route(
         f"{operation.base}/<rest:rest>"
         if isinstance(operation, Stage) and takes_any
         else operation.path.replace("{", "<").replace("}", ">"),
-        endpoint=name or "messages",
-        view_func=take_message,
+        name or "messages",
+        take_message,
         methods=[operation.method],
         provide_automatic_options=False,
         # No redirection for a slash too many or too few: its sender would lose the message.
         strict_slashes=not operation.path.endswith("/"),
     )
-    rule = next(app.url_map.iter_rules(name or "messages"))
     # Without the HEAD that comes with each GET.
     rule.methods = None if takes_any else {operation.method.value}
     rule.rule = operation.route  # the instrumentation names the span, and http.route, by it
 
 
-class _HandlingResponse(Response):
-    """A response that is the whole handling of the message: it ends when the answer has been sent.
-
-    The application calls it for that, whereas a view would have returned before anything was sent.
-    """
-
-    def __init__(self, front: Front, operation: str) -> None:
-        super().__init__()
-        self._front = front
-        self._operation = operation
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Handle the message and answer it."""
-        front = self._front
-        model = front.handling.behaviour.operations[self._operation].model
-        relayed = None if model.answer is Answering.OWN else _to_relay(model, environ)
-        message = _message(front, self._operation, relayed, environ, start_response)
-        if model.forward is Forward.ACCEPT:
-            front.handling.accept(message)
-        else:
-            front.handling.handle(message)
-        return []
+def _handle(front: Front, operation: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Handle a message and answer it. It is sent by this: what returns a response returns before anything is sent."""
+    model = front.handling.behaviour.operations[operation].model
+    relayed = None if model.answer is Answering.OWN else _to_relay(model, environ)
+    message = _message(front, operation, relayed, environ, start_response)
+    if model.forward is Forward.ACCEPT:
+        front.handling.accept(message)
+    else:
+        front.handling.handle(message)
+    return ()
 
 
 def _message(

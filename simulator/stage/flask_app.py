@@ -1,18 +1,21 @@
 """The Flask application of a stage, without what a stage has no use for.
 
-Flask sends six signals for each request, asks whether each function is a coroutine, looks for blueprints, sessions, and
-functions that change responses, and binds a host name. None of it is used here, and all of it may be overridden.
+Flask makes two contexts and sends six signals for each request, asks whether each function is a coroutine, looks for
+blueprints, sessions, and functions that change responses, and binds a host name. None of it is used for a message, and
+all of it may be overridden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, cast
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from flask.sessions import SessionInterface
-from werkzeug.routing import BaseConverter, MapAdapter
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter, MapAdapter, Rule
 
 from simulator.stage.exchange import HOST
 
@@ -27,16 +30,62 @@ class StageRequest(Request):
         return f"{environ['wsgi.url_scheme']}://{environ.get(HOST, '')}{environ.get('PATH_INFO', '')}"
 
 
+class Around(Protocol):
+    """What is done before and after a request that matches a route."""
+
+    def start(self, environ: WSGIEnvironment, rule: Rule) -> None:
+        """Called before the request is answered."""
+
+    def end(self, environ: WSGIEnvironment, error: BaseException | None = None) -> None:
+        """Called after that, with an error of the view, if there is one."""
+
+
 class StageApp(Flask):
-    """An application whose views and error handlers are ordinary functions that return responses."""
+    """An application whose routes lead to WSGI applications, and whose error handlers are ordinary functions.
+
+    A request that matches a route has neither a request context nor an application context of Flask's, unless something
+    needs them, as functions that are registered with `before_request` may; then `around` is None.
+    """
 
     request_class = StageRequest
 
     def __init__(self) -> None:
         super().__init__("simulator.stage", static_folder=None)
+        self.around: Around | None = _Nothing()
+        self._applications: dict[str, WSGIApplication] = {}
         self.session_interface = _NoSessions()
         self.url_map.merge_slashes = False
         self.url_map.converters["rest"] = _Rest
+
+    def add_route(self, path: str, endpoint: str, application: WSGIApplication, **options: Any) -> Rule:
+        """Let a path lead to a WSGI application, and return the rule; `options` are those of `add_url_rule`."""
+        self._applications[endpoint] = application
+        self.add_url_rule(path, endpoint=endpoint, view_func=lambda **_: _Passing(application), **options)
+        return next(self.url_map.iter_rules(endpoint))
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        around = self.around
+        rule = None if around is None else self._rule_of(environ)
+        if around is None or rule is None:
+            return super().wsgi_app(environ, start_response)
+        around.start(environ, rule)
+        try:
+            return self._applications[rule.endpoint](environ, start_response)
+        finally:
+            around.end(environ)
+
+    def _rule_of(self, environ: WSGIEnvironment) -> Rule | None:
+        """Return what a request matches; None if it is refused, or asks for more than an answer."""
+        path = environ["PATH_INFO"]
+        # A path that is not ASCII is decoded by Flask.
+        if "HTTP_UPGRADE" in environ or not path.isascii():
+            return None
+        adapter = MapAdapter(self.url_map, "", "", "", "http", path, environ["REQUEST_METHOD"])
+        try:
+            return adapter.match(return_rule=True)[0]
+        except HTTPException:
+            return None
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function as it is: it is no coroutine."""
@@ -79,6 +128,26 @@ class StageApp(Flask):
 
     def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
         """Do nothing: a context holds nothing."""
+
+
+class _Passing(Response):
+    """A response that is another application's."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        super().__init__()
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Let the application answer."""
+        return self._application(environ, start_response)
+
+
+class _Nothing:
+    def start(self, environ: WSGIEnvironment, rule: Rule) -> None:
+        pass
+
+    def end(self, environ: WSGIEnvironment, error: BaseException | None = None) -> None:
+        pass
 
 
 class _NoSessions(SessionInterface):

@@ -18,6 +18,7 @@ from opentelemetry.util.types import AttributeValue
 
 from simulator.net.loopback import host_of
 from simulator.stage.exchange import HOST, RECEIVED_UNIX_NS
+from simulator.stage.flask_app import StageApp
 from simulator.stage.http_wire import OutgoingRequest
 from simulator.stage.short_spans import shortened_flask, shortened_requests
 from simulator.telemetry.at_work import AtWork, ProviderAtWork
@@ -26,11 +27,11 @@ from simulator.telemetry.traces import peer
 _SPAN_START = "opentelemetry-flask.starttime_key"
 
 
-def instrument_app(app: Flask, provider: TracerProvider) -> None:
+def instrument_app(app: StageApp, provider: TracerProvider) -> None:
     """Let the Flask instrumentation make its spans with the stage's provider."""
     app.wsgi_app = _as_conventions_ask(app.wsgi_app)  # type: ignore[method-assign,assignment]
     instrument: Callable[..., None] = FlaskInstrumentor.instrument_app
-    with shortened_flask():
+    with shortened_flask(app):
         instrument(app, tracer_provider=provider, meter_provider=NoOpMeterProvider(), enable_commenter=False)
 
 

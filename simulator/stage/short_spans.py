@@ -31,6 +31,9 @@ from opentelemetry.instrumentation.wsgi import wsgi_getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.http import detect_synthetic_user_agent, redact_url, sanitize_method
 from opentelemetry.util.types import AttributeValue
+from werkzeug.routing import Rule
+
+from simulator.stage.flask_app import StageApp
 
 KNOWN_VERSION = "0.66b1"
 # Headers in spans are the packages' matter.
@@ -54,9 +57,10 @@ Described = Callable[[Any], tuple[str, Attributes]]
 
 
 @contextmanager
-def shortened_flask() -> Iterator[None]:
+def shortened_flask(app: StageApp) -> Iterator[None]:
     """Let an application that is instrumented in the body of the `with` have the short way, if it is known."""
     names = ("_rewrapped_app", "_wrapped_before_request", "_wrapped_teardown_request")
+    app.around = None
     if flask_version != KNOWN_VERSION or not all(hasattr(flask_package, name) for name in names):
         yield
         return
@@ -66,6 +70,7 @@ def shortened_flask() -> Iterator[None]:
         for name, way in zip(names, (ways.app, ways.before, ways.teardown), strict=True):
             setattr(flask_package, name, way)
         yield
+        app.around = ways.spans
     finally:
         for name, way in zip(names, own, strict=True):
             setattr(flask_package, name, way)
@@ -106,6 +111,7 @@ class _FlaskWays:
     def __init__(self, app: Any, before: Any, teardown: Any) -> None:
         self._app, self._before, self._teardown = app, before, teardown
         self._is_short = False
+        self.spans: _ServerSpans | None = None
 
     def app(self, wsgi_app: WSGIApplication, *metrics: Any, **settings: Any) -> WSGIApplication:
         """Return the application with its answers described in their spans."""
@@ -120,15 +126,17 @@ class _FlaskWays:
     def before(self, request_hook: Any, tracer: Tracer, **settings: Any) -> Callable[[], None]:
         """Return the function that starts the span."""
         if self._is_short and request_hook is None and not settings["enable_commenter"]:
-            return _starting(tracer)
-        self._is_short = False
+            self.spans = spans = _ServerSpans(tracer)
+            return lambda: spans.start(request_ctx.request.environ, request_ctx.request.url_rule)
         own: Callable[[], None] = self._before(request_hook, tracer, **settings)
         return own
 
     def teardown(self, **settings: Any) -> Callable[[BaseException | None], None]:
         """Return the function that ends the span."""
+        if (spans := self.spans) is not None:
+            return lambda error: spans.end(request_ctx.request.environ, error)
         own: Callable[[BaseException | None], None] = self._teardown(**settings)
-        return _end if self._is_short else own
+        return own
 
 
 def _answers_described(wsgi_app: WSGIApplication) -> WSGIApplication:
@@ -152,13 +160,15 @@ def _answered(span: Span, code: str, first_error: int) -> None:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _starting(tracer: Tracer) -> Callable[[], None]:
-    def start() -> None:
-        request = request_ctx.request
-        environ = request.environ
-        rule = request.url_rule
-        method = environ["REQUEST_METHOD"]
-        attributes = {**_method_attributes(method), **_request_attributes(environ)}
+class _ServerSpans:
+    """The spans of requests that come to a stage."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def start(self, environ: WSGIEnvironment, rule: Rule | None) -> None:
+        """Start the span of a request, and make it the current one."""
+        attributes = {**_method_attributes(environ["REQUEST_METHOD"]), **_request_attributes(environ)}
         known = attributes["http.request.method"]
         if rule is None:
             name = f"{known} {environ['PATH_INFO'].strip()}" if known != "_OTHER" else "HTTP"
@@ -168,23 +178,18 @@ def _starting(tracer: Tracer) -> Callable[[], None]:
         kind, parent = SpanKind.INTERNAL, context.get_current()
         if trace.get_current_span(parent) is trace.INVALID_SPAN:
             kind, parent = SpanKind.SERVER, propagate.extract(environ, getter=wsgi_getter)
-        span = tracer.start_span(
-            name, parent, kind, attributes, start_time=environ.get(flask_package._ENVIRON_STARTTIME_KEY)
-        )
-        environ[_SPAN] = span
+        start = environ.get(flask_package._ENVIRON_STARTTIME_KEY)
+        environ[_SPAN] = span = self._tracer.start_span(name, parent, kind, attributes, start_time=start)
         environ[_TOKEN] = context.attach(trace.set_span_in_context(span, parent))
 
-    return start
-
-
-def _end(error: BaseException | None) -> None:
-    environ = request_ctx.request.environ
-    span, token = environ.pop(_SPAN, None), environ.pop(_TOKEN, None)
-    if span is None:
-        return
-    context.detach(token)
-    _record(span, error)
-    span.end()
+    def end(self, environ: WSGIEnvironment, error: BaseException | None = None) -> None:
+        """End the span of a request, if it has one."""
+        span, token = environ.pop(_SPAN, None), environ.pop(_TOKEN, None)
+        if span is None:
+            return
+        context.detach(token)
+        _record(span, error)
+        span.end()
 
 
 def _record(span: Span, error: BaseException | None) -> None:
