@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.telemetry.logs import make_logger
 from simulator.telemetry.record import NO_TRACE, CallOutcome, FaultTime, Outcome
 from tests.support.log_lines import LEAD, Log, arrival, call, record
 from tests.support.records import attempt
@@ -194,6 +196,22 @@ def test_the_log_level_is_a_threshold(level, written):
     for name in ("debug", "info", "warning", "error"):
         getattr(log.logger, name)("something")
     assert [line["level"] for line in log.lines] == written
+
+
+def test_a_timestamp_is_that_of_its_line():
+    """Lines within a second, across its end, and after a clock that went back each have the time that it was."""
+    second = 1_700_000_000 * 10**9
+    times = iter((second + 999_999_999, second + 999_999_999, second + 10**9, second + 1000))
+    lines = []
+    logger = make_logger(lines.append, "info", lambda: next(times))
+    for _ in range(4):
+        logger.info("stage.started")
+    assert [json.loads(line)["timestamp"] for line in lines] == [
+        "2023-11-14T22:13:20.999999Z",
+        "2023-11-14T22:13:20.999999Z",
+        "2023-11-14T22:13:21.000000Z",
+        "2023-11-14T22:13:20.000001Z",
+    ]
 
 
 def test_the_timestamp_is_now_in_utc():
