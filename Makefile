@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-against bench-injectors bench-console pictures tables dist lock clean
+.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-against bench-injectors bench-console bench-neighbours pictures tables dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -65,7 +65,7 @@ lint: $(VENV)/.tests ## ruff, mypy and the import contracts
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.tests ## measure against the plainest program with the same function, and compare with the last landing
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 bench-time: $(VENV)/.tests ## measure how well a delay is a stage's own time, and how fast virtual time passes
 	$(BIN)/python -m benchmarks.time $(BENCH_ARGS)
@@ -78,6 +78,11 @@ bench-against: $(VENV)/.tests ## measure a stage in turns with that of another c
 
 bench-injectors: $(VENV)/.tests ## measure how the injector keeps a rate, beside k6 and vegeta if they are installed
 	$(BIN)/python -m benchmarks.injectors $(BENCH_ARGS)
+
+# Without Go, or without a network, what can't be built is told by name and left out.
+bench-neighbours: $(VENV)/.tests ## measure a stage beside Go services that do the same job, built outside the checkout
+	-@.ci/neighbours >/dev/null
+	$(BIN)/python -m benchmarks.neighbours $(BENCH_ARGS)
 
 bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 messages a second
 	$(BIN)/python -m benchmarks.console $(BENCH_ARGS)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from benchmarks.go_programs import built
 from benchmarks.landing import LANDED, Landing, read_landing, regressions, write_landing
-from benchmarks.measure import FULL, QUICK
+from benchmarks.measure import FULL, QUICK, Effort
+from benchmarks.neighbours import measure_neighbours, missing, neighbours_table
 from benchmarks.program import run_as_program
 from benchmarks.report import landing_table, measured_landing, table, write_results
 from benchmarks.rounds import run_rounds
@@ -24,6 +26,7 @@ RESULTS = Path(__file__).resolve().parent / "results.json"
 @click.option("--quick", is_flag=True, help="One short round, to check that it runs; its figures mean little.")
 @click.option("--no-compare", is_flag=True, help="Measure only, and do not compare with the last landing.")
 @click.option("--land", is_flag=True, help="Make what was measured the last landing, in benchmarks/landed.json.")
+@click.option("--no-neighbours", is_flag=True, help="Leave the Go services out.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -31,7 +34,7 @@ RESULTS = Path(__file__).resolve().parent / "results.json"
     metavar="FILE",
     help="The file for all values.  [default: benchmarks/results.json]",
 )
-def main(rounds: int | None, quick: bool, no_compare: bool, land: bool, output: Path) -> int:
+def main(rounds: int | None, quick: bool, no_compare: bool, land: bool, no_neighbours: bool, output: Path) -> int:
     """Measure the cost of a stage, beside the plainest program with the same function.
 
     The plain program (benchmarks/plain.py) takes, logs, measures, traces and forwards messages as the libraries' first
@@ -52,9 +55,12 @@ def main(rounds: int | None, quick: bool, no_compare: bool, land: bool, output: 
                     its lag below 10 ms; its lag at 200/s; the most it starts in a second
 
     The absolute figures hold only for this machine today; the ratios to the plain program are more general. They, and
-    the memory, are compared with those of the last landing, benchmarks/landed.json: a figure that is more than 3 %
+    the memory, are compared with those of the last landing, benchmarks/landed.json: a figure that is more than 5 %
     worse, and worse in every round than in any round then, is a regression. On another processor or Python the
-    comparison is shown and decides nothing. The goals are a table, too.
+    comparison is shown and decides nothing. The goals are a table, too; one that is not reached is no failure.
+
+    Go services that do the same job are measured once at the end if they are built (`make bench-neighbours` builds
+    them): half a minute, which --no-neighbours saves.
 
     It takes about ten minutes, needs a quiet machine with Linux, and writes every value to benchmarks/results.json.
 
@@ -69,10 +75,13 @@ def main(rounds: int | None, quick: bool, no_compare: bool, land: bool, output: 
     begin = time.monotonic()
     effort = QUICK if quick else FULL
     effort = dataclasses.replace(effort, rounds=rounds or effort.rounds)
-    measured = run_rounds(effort, lambda line: click.echo(line, err=True))
+    measured = run_rounds(effort, _progress)
     ours, plain = measured["ours"], measured["plain"]
-    write_results(output, measured)
+    neighbours = {} if no_neighbours else _neighbours(effort)
+    write_results(output, measured, neighbours)
     click.echo(table(measured))
+    if neighbours:
+        click.echo(f"\n{neighbours_table(neighbours)}")
     click.echo(f"It took {time.monotonic() - begin:.0f} s; every value is in {output}.", err=True)
     now, last = measured_landing(ours, plain), read_landing()
     found = [] if quick or no_compare or last is None else _compared(now, last)
@@ -80,6 +89,20 @@ def main(rounds: int | None, quick: bool, no_compare: bool, land: bool, output: 
         write_landing(now)
         click.echo(f"This is the last landing now: {LANDED}.", err=True)
     return 1 if found else 0
+
+
+def _progress(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _neighbours(effort: Effort) -> dict[str, dict[str, list[float]]]:
+    """Return the figures of the Go services that are built, and of both programs beside them; nothing without one."""
+    for line in missing():
+        _progress(line)
+    if not built():
+        return {}
+    short = dataclasses.replace(effort, rounds=1, stage_seconds=effort.stage_seconds / 2)
+    return measure_neighbours(dataclasses.replace(short, latency_seconds=effort.latency_seconds / 2), _progress)
 
 
 def _compared(now: Landing, last: Landing) -> list[str]:

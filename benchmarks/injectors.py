@@ -19,7 +19,7 @@ from benchmarks.program import run_as_program
 from benchmarks.stages import ROOT, BenchmarkStage, Launch, ours
 from benchmarks.truth_rows import visits_in, wait_for_visits
 
-_RATES = (200, 1000)
+_RATES = (200, 1000, 2000)
 _SECONDS = 10
 _SCRIPT = """
 import http from "k6/http";

@@ -44,7 +44,8 @@ def table(measured: Mapping[str, Values]) -> str:
         *((figure, measured[INJECTOR]) for figure in INJECTOR_FIGURES),
     ]
     fifth = _columns([("figure", "ours"), *(_alone(figure, values) for figure, values in alone)])
-    goals = _columns(goals_table({**ours, **{figure.key: truth[figure.key] for figure in TRUTH_FIGURES}}, plain))
+    judged = {**ours, **{figure.key: values[figure.key] for figure, values in alone}}
+    goals = _columns(goals_table(judged, plain))
     notes = [*_lost_spans("ours", ours), *_lost_spans("plain", plain), *_lost_spans("packed", packed)]
     return "\n".join([*first, "", *second, "", *third, "", *fourth, "", *fifth, "", *goals, "", _LEGEND, *notes])
 
@@ -70,18 +71,19 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
 def measured_landing(ours: Values, plain: Values) -> Landing:
     """Return what was measured, as a landing of the commit that is checked out."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return landing_of(ours, plain, commit=_commit(Path(__file__).parent), date=now, processor=_processor())
+    return landing_of(ours, plain, commit=_commit(Path(__file__).parent), date=now, processor=processor())
 
 
-def write_results(path: Path, measured: Mapping[str, Values]) -> None:
+def write_results(path: Path, measured: Mapping[str, Values], neighbours: Mapping[str, Values]) -> None:
     """Write all values with the machine and packages. Durations are in seconds, memory in bytes."""
     results: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(path.parent),
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "processor": _processor()},
+        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "processor": processor()},
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         **measured,
+        "neighbours": neighbours,
         "ratio": {figure.key: ratios(figure, measured["ours"], measured["plain"]) for figure in FIGURES},
     }
     path.write_text(json.dumps(results, indent=2) + "\n")
@@ -126,7 +128,8 @@ def _commit(folder: Path) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of this machine's processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -1,7 +1,7 @@
 """The two ends of the measured stages: a sink for messages, and a collector for telemetry. Each is a process.
 
-`python -m benchmarks.servers sink|collector` prints its port and serves until its standard input ends, which happens
-when the process that started it is gone.
+`python -m benchmarks.servers sink|json-sink|collector` prints its port and serves until its standard input ends, which
+happens when the process that started it is gone.
 """
 
 from __future__ import annotations
@@ -77,11 +77,12 @@ class Server:
 
 
 class _Connection(asyncio.Protocol):
-    """Read requests and answer each with an empty 200, except `GET /count/WHAT` with the count so far."""
+    """Read requests and answer each with 200 and the same text, except `GET /count/WHAT` with the count so far."""
 
-    def __init__(self, take: Callable[[str, bytes], None], count: Callable[[str], int]) -> None:
+    def __init__(self, take: Callable[[str, bytes], None], count: Callable[[str], int], text: bytes) -> None:
         self._take = take
         self._count = count
+        self._text = text
         self._data = b""
         self._transport: asyncio.WriteTransport
 
@@ -100,7 +101,7 @@ class _Connection(asyncio.Protocol):
             self._answer(request, request[end + 4 :])
 
     def _answer(self, request: bytes, body: bytes) -> None:
-        text = b""
+        text = self._text
         path = request.split(b" ", 2)[1].decode().lstrip("/")
         if path.startswith("count/"):
             text = b"%d" % self._count(path.removeprefix("count/"))
@@ -150,7 +151,10 @@ class _Telemetry:
 async def _serve(kind: str) -> None:
     loop = asyncio.get_running_loop()
     counter = _Telemetry() if kind == "collector" else _Messages()
-    server = await loop.create_server(lambda: _Connection(counter.take, counter.count), "127.0.0.1", 0, backlog=1024)
+    text = b"{}" if kind == "json-sink" else b""
+    server = await loop.create_server(
+        lambda: _Connection(counter.take, counter.count, text), "127.0.0.1", 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.buffer.read)
     server.close()

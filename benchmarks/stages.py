@@ -27,11 +27,15 @@ _POLL_SECONDS = 0.005
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start one stage: the command, its environment variables, and the pattern of its address in the output."""
+    """How to start one stage: the command, its environment variables, and the pattern of its address in the output.
+
+    `path` is where it takes messages.
+    """
 
     command: Sequence[str]
     variables: Mapping[str, str]
     address: re.Pattern[str]
+    path: str = "/messages"
 
 
 # Returns how to start a stage of this name that sends to this URL; None makes it the last one.
@@ -101,7 +105,17 @@ class BenchmarkStage:
     @property
     def url(self) -> str:
         """Return the URL to POST messages to."""
-        return f"http://127.0.0.1:{self.port}/messages"
+        return f"http://127.0.0.1:{self.port}{self._launch.path}"
+
+    @property
+    def command(self) -> Sequence[str]:
+        """Return how it was started."""
+        return self._launch.command
+
+    @property
+    def pid(self) -> int:
+        """Return the process that was started."""
+        return self._process.pid
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that its processes have used so far."""
@@ -160,7 +174,7 @@ def running(
 @contextlib.contextmanager
 def running_packed(names: Sequence[str], collector: str, folder: Path) -> Iterator[list[BenchmarkStage]]:
     """Run our stages in one process, each sending to the next; what is yielded is that process, at the first stage."""
-    ports = _free_ports(len(names))
+    ports = free_ports(len(names))
     lines = ["name: packed", "stages:"]
     for index, (name, port) in enumerate(zip(names, ports, strict=True)):
         calls = f"calls: [{names[index + 1]}]" if index + 1 < len(names) else "role: terminator"
@@ -177,7 +191,8 @@ def running_packed(names: Sequence[str], collector: str, folder: Path) -> Iterat
         stage.stop()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]

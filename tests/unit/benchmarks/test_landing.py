@@ -41,13 +41,13 @@ def test_a_figure_that_is_better_is_none(key):
 
 
 def test_within_the_tolerance_nothing_is_a_regression():
-    """Memory hardly varies, so that one percent is worse in every round."""
+    """Memory hardly varies, so that a few percent are worse in every round; the tolerance is 5 %."""
     steady = landing({**OURS, "idle_memory": [60.0e6, 60.1e6, 60.0e6, 60.1e6, 60.0e6]})
-    slightly = landing({**OURS, "idle_memory": [60.8e6, 60.9e6, 60.8e6, 60.9e6, 60.8e6]})
-    clearly = landing({**OURS, "idle_memory": [63.0e6, 63.1e6, 63.0e6, 63.1e6, 63.0e6]})
+    slightly = landing({**OURS, "idle_memory": [62.8e6, 62.9e6, 62.8e6, 62.9e6, 62.8e6]})
+    clearly = landing({**OURS, "idle_memory": [63.2e6, 63.3e6, 63.2e6, 63.3e6, 63.2e6]})
     assert regressions(slightly, steady) == []
     assert regressions(clearly, steady) == [
-        "resident memory, idle stage: 60.0 MB at the last landing, 63.0 MB now",
+        "resident memory, idle stage: 60.0 MB at the last landing, 63.2 MB now",
     ]
 
 
