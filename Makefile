@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-against bench-injectors bench-console bench-neighbours pictures tables dist lock clean
+.PHONY: demo stack check test test-slow test-engines test-kubernetes lint bench bench-time bench-agreement bench-against bench-injectors bench-console bench-neighbours bench-growth bench-in-flight bench-at-rest bench-soak pictures tables dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
@@ -83,6 +83,18 @@ bench-injectors: $(VENV)/.tests ## measure how the injector keeps a rate, beside
 bench-neighbours: $(VENV)/.tests ## measure a stage beside Go services that do the same job, built outside the checkout
 	-@.ci/neighbours >/dev/null
 	$(BIN)/python -m benchmarks.neighbours $(BENCH_ARGS)
+
+bench-growth: $(VENV)/.tests ## measure how the cost of a message grows with body, calls, depth, operations, stages and cores
+	$(BIN)/python -m benchmarks.growth $(BENCH_ARGS)
+
+bench-in-flight: $(VENV)/.tests ## measure ten thousand messages in flight in one stage
+	$(BIN)/python -m benchmarks.in_flight $(BENCH_ARGS)
+
+bench-at-rest: $(VENV)/.tests ## measure a thousand stages in one process that get no messages
+	$(BIN)/python -m benchmarks.at_rest $(BENCH_ARGS)
+
+bench-soak: $(VENV)/.tests ## load three stages for ten minutes at 70 % of their highest rate: nothing grows, nothing is lost
+	$(BIN)/python -m benchmarks.soak $(BENCH_ARGS)
 
 bench-console: $(VENV)/.tests ## measure the console for ten minutes at 100 messages a second
 	$(BIN)/python -m benchmarks.console $(BENCH_ARGS)

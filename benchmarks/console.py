@@ -7,9 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from statistics import median
 
 import click
 
@@ -17,6 +15,7 @@ from benchmarks import processes
 from benchmarks.console_pages import PAGES, VIEWS, Held, Page, default_page, open_page
 from benchmarks.console_run import ConsoleRun
 from benchmarks.program import run_as_program
+from benchmarks.trend import slope
 from simulator.units import parse_duration
 
 MIB = 2**20
@@ -93,17 +92,12 @@ def row_of(samples: Sequence[Sample], minute: int) -> Row:
 
 
 def growth_mib_per_minute(samples: Sequence[Sample]) -> float | None:
-    """Return the slope of the memory over the second half; None if the store was not full by then.
-
-    It is the median of the slopes between any two samples (Sen, "Estimates of the regression coefficient based on
-    Kendall's tau", 1968): one answer that took much memory for a moment does not change it.
-    """
+    """Return the slope of the memory over the second half; None if the store was not full by then."""
     half = samples[-1].at_seconds / 2
     second = [sample for sample in samples if sample.at_seconds >= half]
     if len(second) < 3 or not second[0].held.traces_evicted:
         return None
-    slopes = [(b.resident_mib - a.resident_mib) / (b.at_seconds - a.at_seconds) for a, b in combinations(second, 2)]
-    return 60 * median(slopes)
+    return 60 * slope([(sample.at_seconds, sample.resident_mib) for sample in second])
 
 
 def broken_bounds(samples: Sequence[Sample], rows: Sequence[Row], rate_per_second: float) -> list[str]:

@@ -1,12 +1,14 @@
 """Load: keep-alive connections on plain sockets, a thread each, paced by a schedule or by the answers themselves.
 
-It is lean because it shares the machine with what it measures.
+It is lean because it shares the machine with what it measures. `python -m benchmarks.load URL CONNECTIONS SECONDS`
+prints how many messages a closed loop sent.
 """
 
 from __future__ import annotations
 
 import random
 import socket
+import sys
 import threading
 import time
 import urllib.parse
@@ -35,7 +37,9 @@ class LoadResult:
         return len(self.latencies_seconds)
 
 
-def closed_loop(url: str, connections: int, seconds: float, messages: int = 1_000_000) -> LoadResult:
+def closed_loop(
+    url: str, connections: int, seconds: float, messages: int = 1_000_000, body: bytes = BODY
+) -> LoadResult:
     """Send on each connection the next message when the last one is answered, for a time or a number of messages."""
     numbers, end = iter(range(messages)), time.perf_counter() + seconds
 
@@ -43,7 +47,7 @@ def closed_loop(url: str, connections: int, seconds: float, messages: int = 1_00
         now = time.perf_counter()
         return now if now < end and next(numbers, None) is not None else None
 
-    return _run(url, connections, next_due)
+    return _run(url, connections, next_due, body)
 
 
 def open_schedule(url: str, rate_per_second: float, seconds: float, connections: int = 16) -> LoadResult:
@@ -60,7 +64,7 @@ def open_schedule(url: str, rate_per_second: float, seconds: float, connections:
             offset = next(dues, None)
         return None if offset is None else begin + offset
 
-    return _run(url, connections, next_due)
+    return _run(url, connections, next_due, BODY)
 
 
 def poisson_times(rate_per_second: float, seconds: float) -> Iterator[float]:
@@ -72,7 +76,7 @@ def poisson_times(rate_per_second: float, seconds: float) -> Iterator[float]:
         due += source.expovariate(rate_per_second)
 
 
-def _run(url: str, connections: int, next_due: NextDue) -> LoadResult:
+def _run(url: str, connections: int, next_due: NextDue, body: bytes) -> LoadResult:
     """Run a thread per connection until no message is due any more, or until one of them fails."""
     latencies: list[float] = []
     failures: list[BaseException] = []
@@ -80,7 +84,7 @@ def _run(url: str, connections: int, next_due: NextDue) -> LoadResult:
 
     def work() -> None:
         try:
-            _send_all(LoadConnection(url), next_due, stop, latencies)
+            _send_all(LoadConnection(url), next_due, stop, latencies, body)
         except Exception as error:  # noqa: BLE001 - it is raised again in the thread that waits for this one
             failures.append(error)
             stop.set()
@@ -99,13 +103,15 @@ def _run(url: str, connections: int, next_due: NextDue) -> LoadResult:
     return LoadResult(time.perf_counter() - begin, tuple(latencies))
 
 
-def _send_all(connection: LoadConnection, next_due: NextDue, stop: threading.Event, latencies: list[float]) -> None:
+def _send_all(
+    connection: LoadConnection, next_due: NextDue, stop: threading.Event, latencies: list[float], body: bytes
+) -> None:
     with connection:
         while not stop.is_set() and (due := next_due()) is not None:
             pause_seconds = due - time.perf_counter()
             if pause_seconds > 0:
                 time.sleep(pause_seconds)
-            connection.post(BODY)
+            connection.post(body)
             latencies.append(time.perf_counter() - due)
 
 
@@ -162,3 +168,7 @@ def _receive(connection: socket.socket) -> bytes:
     if not chunk:
         raise ConnectionError("it closed the connection before its answer was complete")
     return chunk
+
+
+if __name__ == "__main__":
+    print(closed_loop(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])).messages)

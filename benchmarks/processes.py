@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -26,6 +27,32 @@ def cpu_seconds(session: int) -> float:
 def resident_bytes(session: int) -> int:
     """Return the resident memory of a session's largest process: the one that serves, if others supervise it."""
     return max((_resident_bytes(pid) for pid, _ in _members(session)), default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What a process holds."""
+
+    resident_bytes: int
+    threads: int
+    sockets: int
+
+
+def footprint(pid: int) -> Footprint:
+    """Return what one process holds. Raise OSError if it is gone."""
+    folder = Path(f"/proc/{pid}")
+    status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+    return Footprint(
+        resident_bytes=int(status["VmRSS"].split()[0]) * 1024,
+        threads=int(status["Threads"]),
+        sockets=sum(_is_socket(link) for link in (folder / "fd").iterdir()),
+    )
+
+
+def _is_socket(link: Path) -> bool:
+    with contextlib.suppress(OSError):  # it may be closed by now
+        return str(link.readlink()).startswith("socket:")
+    return False
 
 
 def _members(session: int) -> Iterator[tuple[int, list[str]]]:

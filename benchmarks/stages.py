@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks import processes
 from benchmarks.errors import BenchmarkFailed
@@ -77,7 +78,9 @@ PROGRAMS: Mapping[str, Program] = {"ours": ours, "plain": plain}
 class BenchmarkStage:
     """One running stage of either program. `start_seconds` is from starting its process to its first 200 at /readyz."""
 
-    def __init__(self, launch: Launch, name: str, collector: str, folder: Path) -> None:
+    def __init__(
+        self, launch: Launch, name: str, collector: str, folder: Path, ready_seconds: float = _READY_SECONDS
+    ) -> None:
         self.name = name
         self._launch = launch
         self._files = (folder / f"{name}.stdout", folder / f"{name}.stderr")
@@ -96,7 +99,7 @@ class BenchmarkStage:
                 start_new_session=True,
             )
         try:
-            self.port = self._wait_until_ready(begin + _READY_SECONDS)
+            self.port = self._wait_until_ready(begin + ready_seconds)
         except BaseException:
             self.stop()
             raise
@@ -174,19 +177,34 @@ def running(
 @contextlib.contextmanager
 def running_packed(names: Sequence[str], collector: str, folder: Path) -> Iterator[list[BenchmarkStage]]:
     """Run our stages in one process, each sending to the next; what is yielded is that process, at the first stage."""
-    ports = free_ports(len(names))
-    lines = ["name: packed", "stages:"]
+    ports, keys = free_ports(len(names)), {}
     for index, (name, port) in enumerate(zip(names, ports, strict=True)):
         calls = f"calls: [{names[index + 1]}]" if index + 1 < len(names) else "role: terminator"
-        lines.append(f"  {name}: {{host: 127.0.0.1, port: {port}, {calls}}}")
+        keys[name] = f"port: {port}, {calls}"
+    with running_in_one_process(keys, collector, folder) as stage:
+        yield [stage]
+
+
+@contextlib.contextmanager
+def running_in_one_process(
+    stages: Mapping[str, str],
+    collector: str,
+    folder: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    ready_seconds: float = _READY_SECONDS,
+) -> Iterator[BenchmarkStage]:
+    """Run stages in one process, each with its keys, `port: 8081, calls: [b]`; yield that process, at the first."""
+    names = list(stages)
     topology = folder / "packed.yaml"
-    topology.write_text("\n".join(lines) + "\n")
+    lines = [f"  {name}: {{host: 127.0.0.1, {keys}}}" for name, keys in stages.items()]
+    topology.write_text("\n".join(["name: packed", "stages:", *lines]) + "\n")
     command = [sys.executable, str(ROOT / "run_web_service.py"), "stage", "--topology", str(topology)]
     command += [word for name in names for word in ("--stage", name)]
-    address = re.compile(rf'"stage":"{names[0]}".*"address":"http://127\.0\.0\.1:(\d+)/')
-    stage = BenchmarkStage(Launch(command, {"SIMULATOR_SHUTDOWN_DELAY": "0s"}, address), "packed", collector, folder)
+    address = re.compile(rf'"stage":"{names[0]}".*"address":"http://127\.0\.0\.1:(\d+)\b')
+    launch = Launch(command, {"SIMULATOR_SHUTDOWN_DELAY": "0s", **variables}, address)
+    stage = BenchmarkStage(launch, "packed", collector, folder, ready_seconds)
     try:
-        yield [stage]
+        yield stage
     finally:
         stage.stop()
 

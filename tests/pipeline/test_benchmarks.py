@@ -63,3 +63,50 @@ def test_neighbours_that_are_built_are_measured():
     output, _ = bench("benchmarks.neighbours", "--quick")
     names = [line.split()[0] for line in output.partition("\n\n")[0].splitlines()[1:]]
     assert names == ["ours", "plain", *(program.name for program in built())]
+
+
+def test_growth_has_a_table_for_each_subject():
+    """Each with the figures of its sizes and an exponent; quick, it judges nothing."""
+    output, _ = bench("benchmarks.growth", "--quick", timeout_seconds=300)
+    tables = [table.splitlines() for table in output.strip().split("\n\n")]
+    assert [table[0].split("  ")[0] for table in tables] == [
+        "body",
+        "calls, in order",
+        "calls in a row",
+        "operations of a stage",
+        "packed stages",
+        "cores",
+    ]
+    for table in tables[:-1]:
+        assert [line.split()[0] for line in table[1:3]] in (["1", "2"], ["1", "10"], ["1,000", "10,000"])
+        assert all("exponent" in line and "linear" in line for line in table[3:])
+    assert "of what the machine allows" in output or "skipped" in output
+
+
+def test_messages_in_flight_are_kept_and_counted():
+    """All are inside at the same time, and each is answered."""
+    output, _ = bench("benchmarks.in_flight", "200:2s", "--seconds", "4")
+    titles, row = output.splitlines()
+    assert titles.split()[:2] == ["in", "flight"]
+    cells = row.split()
+    assert cells[:2] == ["200", "2s"] and 150 <= int(cells[2]) <= 200 and cells[3] == "100/s"
+
+
+def test_stages_at_rest_are_measured():
+    output, _ = bench("benchmarks.at_rest", "--stages", "3", "--seconds", "2")
+    assert output.startswith("3 stages in one process, at rest\n")
+    assert "% of a core, the goal is below 5%:" in output
+
+
+def test_a_soak_loses_nothing():
+    """In a few seconds growth can't be judged; what was sent and what arrived can."""
+    output, _ = bench("benchmarks.soak", "--duration", "4s", "--rate", "20")
+    assert "messages answered in 4 s, 0 spans lost" in output
+
+
+def test_a_short_delay_is_judged():
+    """At even distances, which is what its goal is about; without virtual time on request."""
+    output, _ = bench("benchmarks.time", "constant(300us)", "--messages", "200", "--minutes", "0")
+    constant, poisson = (line for line in output.splitlines() if line.startswith("constant(300us)"))
+    assert "p50 within 0.3 ms: " in constant and "p50 within" not in poisson
+    assert "virtual" not in output
