@@ -11,7 +11,7 @@ from benchmarks.measure import quantile
 from benchmarks.stages import BenchmarkStage, Launch, ours
 from benchmarks.truth_rows import visits_in, wait_for_visits
 
-RATES = (100, 200, 400, 600, 1000, 2000)
+RATES = (100, 200, 400, 1000, 2000)
 LAG_SECONDS = 0.01
 COMMON_RATE = 200
 

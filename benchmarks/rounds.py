@@ -29,7 +29,7 @@ def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
         sink = stack.enter_context(contextlib.closing(Server("sink")))
         collector = stack.enter_context(contextlib.closing(Server("collector")))
         bench = Bench(sink, collector, folder, effort)
-        injector = partial(measure_injector, f"{sink.url}/messages", collector.url, folder, effort.rate_seconds / 2)
+        injector = partial(measure_injector, f"{sink.url}/messages", collector.url, folder, effort.rate_seconds / 3)
         for number in range(1, effort.rounds + 1):
             for measure in (bench.measure_stage, bench.measure_pipeline):
                 for name, program in PROGRAMS.items():
