@@ -21,6 +21,7 @@ from simulator.stage.plain_locks import use_plain_locks
 from simulator.stage.threads import in_thread
 from simulator.telemetry.at_work import AtWork, LoggerAtWork, Shown
 from simulator.telemetry.export_routes import Means, export_routes
+from simulator.telemetry.light_spans import use_light_spans
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.logs import forward_library_warnings
 from simulator.telemetry.metric_settings import MetricSettings, read_metric_settings
@@ -61,6 +62,7 @@ class Shared:
         forward_library_warnings(LoggerAtWork(self.at_work))  # type: ignore[arg-type]
         instrument_requests(self.at_work)
         use_plain_locks()
+        use_light_spans()
         self.process_metrics = ProcessMetrics(time.monotonic)
 
     def _means(self, environment: Mapping[str, str]) -> Means:

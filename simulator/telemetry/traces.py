@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -18,6 +17,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.trace import Span, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from simulator.telemetry.light_spans import end_at
 from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import (
@@ -126,7 +126,7 @@ class SpanSink(Sink):
         if record.queue_wait_seconds is not None:
             self._inner_spans(record, record.queue_wait_seconds)
         # The span is ended later, when all sinks have been called; it was over when the answer had been sent.
-        span.end = partial(span.end, _after(record, record.duration_seconds))  # type: ignore[method-assign]
+        end_at(span, _after(record, record.duration_seconds))
 
     def _inner_spans(self, record: StageRecord, queue_wait_seconds: float) -> None:
         """Add a span for what there was of waiting, processing, faults and delays between calls.
