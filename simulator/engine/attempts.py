@@ -13,12 +13,13 @@ from simulator.engine.relay import Relay
 from simulator.engine.runtime import Abandoned, Runtime, StageStopped, Task
 from simulator.engine.sender import Sender
 from simulator.engine.wire import WireRequest
+from simulator.records import record
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import Attempt, CallOutcome, CallRecord
 from simulator.topology.steps import Call
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class OutgoingCall:
     """One call to make for a message.
 

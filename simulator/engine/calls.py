@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from simulator.behaviour.draws import next_visit
 from simulator.behaviour.payloads import CONTENT_TYPE, filled
@@ -19,6 +19,7 @@ from simulator.engine.relay import Relay
 from simulator.engine.runtime import Runtime, StageStopped, Task
 from simulator.engine.tracing import Tracing
 from simulator.errors import DownstreamFailed, DownstreamTooSlow, MessageError
+from simulator.records import record
 from simulator.telemetry.observe import Observation
 from simulator.telemetry.record import CallOutcome, CallRecord, ChoiceKind
 from simulator.topology.steps import Call, Choose, Group, Parallel, Pause, Step
@@ -29,7 +30,7 @@ _TIME = re.compile(r"#[0-9]+")
 _NO_CONTENT_TYPE = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Visit:
     """A message that is being forwarded. `deadline_at`, monotonic, is when its caller gives up; None means never."""
 

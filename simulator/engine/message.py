@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from simulator.behaviour.values import Value
 from simulator.engine.relay import RelayedAnswer, RelayedRequest
 from simulator.errors import MessageError
+from simulator.records import record
 from simulator.telemetry.record import NO_DECISIONS, Outcome, Via
 
 _SLOW_STEPS_PER_SECOND = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Due:
     """When a message was due to start: in Unix time, and on this process's monotonic clock (None if unknown)."""
 
@@ -22,7 +23,7 @@ class Due:
     at: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Answer:
     """What a stage answers to a message: a receipt or, with an `error`, why there is none.
 
@@ -93,7 +94,7 @@ class NoClient:
         """Do nothing: no resource is held."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Message:
     """A message before it is handled, by one of the stage's operations ("" for a stage that has only itself).
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.behaviour.values import Value
 from simulator.engine.message import Due
 from simulator.engine.relay import Relay
+from simulator.records import record
 from simulator.telemetry.record import CallOutcome
 from simulator.topology.headers import Headers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WireRequest:
     """One request to the instance of `downstream` at `address`, for its `operation` ("" if it has only itself).
 
@@ -39,7 +39,7 @@ class WireRequest:
     relay: Relay | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Reply:
     """How a request ended. `code` is the protocol's own status, None without an answer.
 

@@ -179,9 +179,7 @@ class HttpWire:
             return response
 
     def _send(self, request: OutgoingRequest, timeouts: tuple[float, float]) -> requests.Response:
-        response = self._session.send(
-            request, timeout=timeouts, allow_redirects=False, stream=True, verify=True, cert=None, proxies={}
-        )
+        response = self._session.send(request, timeout=timeouts, stream=True, verify=True, cert=None, proxies={})
         request.status = response.status_code
         return response
 

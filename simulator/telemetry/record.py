@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from simulator.behaviour.values import Value
+from simulator.records import record
 
 OUTSIDE = "outside"  # the caller of a message that no stage of the topology sent
 # A wait for a worker has a span from here on. Timers here are no finer, and in a trace of any length it would not show.
@@ -54,7 +55,7 @@ class Via(StrEnum):
     INPUT = "input"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TraceIds:
     """The span in which a message is handled, as in W3C trace context: 32, 16 and 2 hexadecimal digits."""
 
@@ -71,7 +72,7 @@ NO_DATABASES: DatabaseAttributes = MappingProxyType({})
 NO_TRACE = TraceIds("", "", "", sampled=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Arrival:
     """A message has arrived; `received_at`, monotonic, and `received_unix_ns` are when its first byte arrived.
 
@@ -104,7 +105,7 @@ class Arrival:
     attributes: Mapping[str, Value] = field(default_factory=lambda: NO_DECISIONS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Attempt:
     """One attempt at a call, counted from 1; `code` of None means that there was no answer.
 
@@ -123,7 +124,7 @@ class Attempt:
     retry_in_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CallRecord:
     """One call with all its attempts.
 
@@ -186,7 +187,7 @@ class StepDelay:
     duration_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StageRecord:
     """All that is known of one message when its answer has been sent, or can't be any more.
 
