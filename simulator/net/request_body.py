@@ -42,7 +42,9 @@ class RequestBody:
     `invite()` is called before the first byte is read, for a client that waits for 100 Continue; None for any other.
     """
 
-    def __init__(self, file: Any, content_length: int | None, invite: Callable[[], None] | None = None) -> None:
+    __slots__ = ("_broken", "_chunked", "_file", "_in_chunk", "_invite", "_left", "_left_of_overhead", "is_whole")
+
+    def __init__(self, file: Any, content_length: int | None, invite: Callable[[], object] | None = None) -> None:
         self._file = file
         self._chunked = content_length is None
         self._left = content_length or 0  # of the body, or of the current chunk
@@ -83,9 +85,6 @@ class RequestBody:
         except OSError:
             return False
         return self.is_whole
-
-    def _discard(self) -> None:
-        """Do nothing: gevent's handler calls it when the answer has been sent, which is too late to announce it."""
 
     def _begin(self) -> None:
         if self._broken:

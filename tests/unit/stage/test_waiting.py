@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import socket
+import contextlib
 import time
-from dataclasses import dataclass
 
+import gevent.socket
 import pytest
 
 from simulator.stage.answers import farewell
-from simulator.stage.waiting import ClientStream, ConnectionPhase, LingeringClose, Waiting
+from simulator.stage.client_stream import ClientStream, LingeringClose
+from simulator.stage.reading_wait import ReadingWait
+from simulator.stage.waiting import ConnectionPhase, Waiting
 from tests.support.fake_time import FakeTime
 from tests.support.wire import read_answer
 
 
-@dataclass
-class Wrapped:
-    """A socket as gevent wraps it."""
-
-    _sock: socket.socket
-
-    def settimeout(self, seconds):
-        self._sock.settimeout(seconds)
-
-    def recv_into(self, buffer):
-        return self._sock.recv_into(buffer)
-
-
 @pytest.fixture
 def pair():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        stream = ClientStream(Wrapped(ours), Waiting(), time.monotonic)
+    ours, theirs = gevent.socket.socketpair()
+    with ours, theirs, contextlib.closing(ReadingWait(ours.fileno())) as reading:
+        stream = ClientStream(ours, reading, Waiting(), time.monotonic)
         stream.enter(ConnectionPhase.IDLE, 20.0)
         theirs.settimeout(20.0)
         yield stream, theirs
@@ -44,7 +33,7 @@ def test_a_request_that_comes_too_late_is_answered_and_not_read(pair):
     stream.dismiss(farewell())
     client.sendall(b"POST / HTTP/1.1\r\n")
     with pytest.raises(LingeringClose):
-        stream.readinto(bytearray(100))
+        stream.begins()
     answer = read_answer(client)
     assert (answer.status, answer.headers["connection"]) == (503, "close")
     assert answer.headers["x-simulator-draining"] == "unread"
@@ -57,8 +46,7 @@ def test_a_request_that_has_come_is_read(pair):
     stream, client = pair
     client.sendall(b"POST")
     stream.dismiss(farewell())
-    buffer = bytearray(100)
-    assert stream.readinto(buffer) == 4 and buffer[:4] == b"POST"
+    assert stream.begins() and stream.read(4) == b"POST"
     client.setblocking(False)
     with pytest.raises(BlockingIOError):
         client.recv(1)
@@ -68,9 +56,13 @@ class Busy:
     """A connection on which sending takes a second each time, and which takes `at_once` bytes without waiting."""
 
     def __init__(self, clock, at_once):
+        self._sock = self
         self.clock = clock
         self.at_once = at_once
         self.sent = b""
+
+    def fileno(self):
+        return 0
 
     def settimeout(self, seconds):
         self.timeout = seconds
@@ -93,7 +85,7 @@ def test_data_has_left_when_the_system_is_given_it_not_when_the_sender_runs_agai
     """A client on the same core may run first; if the client does not take it all at once, the rest leaves later."""
     clock = FakeTime()
     connection = Busy(clock, at_once)
-    stream = ClientStream(connection, Waiting(), clock.now)
+    stream = ClientStream(connection, None, Waiting(), clock.now)
     begin = clock.now()
     assert stream.send(b"an answer", 20.0) - begin == left_at
     assert connection.sent == b"an answer"
