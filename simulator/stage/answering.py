@@ -14,7 +14,7 @@ _FAILED_HEADERS = [("Content-Type", "text/plain"), ("Connection", "close"), ("Co
 
 
 class Recipient(Protocol):
-    """The client of an answer."""
+    """Where an answer goes."""
 
     def settle(self) -> bool:
         """Read past what is left of the request, before the answer begins; return whether that was possible."""
@@ -28,8 +28,8 @@ class Recipient(Protocol):
 class WsgiAnswer:
     """The answer to a request of `method` and `version`.
 
-    `has_begun` says that its head was sent; `ends_connection`, at first what the request wants, that the connection
-    ends with it. By then the client was told so, unless the application failed in the middle.
+    `has_begun` means that its head was sent, `ends_connection` that the connection ends with it: first as the request
+    wants it, and finally as the head has announced it, unless the application failed after that.
     """
 
     __slots__ = ("_chunked", "_head", "_method", "_recipient", "_result", "_version", "ends_connection", "has_begun")
@@ -71,7 +71,7 @@ class WsgiAnswer:
             try:
                 raise exc_info[1].with_traceback(exc_info[2])
             finally:
-                exc_info = None  # no circle of this frame and its traceback
+                exc_info = None  # a traceback that refers to its own frame would wait for the garbage collector
         self._head = ResponseHead(status, headers)
         return self.write
 
@@ -88,7 +88,7 @@ class WsgiAnswer:
             self._recipient.send(_chunk(data) if self._chunked else data, False)
 
     def fail(self) -> None:
-        """Answer that the application failed, if it has not answered; the connection ends. Raise OSError if it has."""
+        """Answer with 500 unless the answer has begun; the connection ends either way. Raise OSError from sending."""
         self.ends_connection = True
         if not self.has_begun:
             self._chunked = False

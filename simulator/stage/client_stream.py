@@ -1,4 +1,4 @@
-"""What arrives from a client and what is sent to it: on a socket that never blocks, each within its time."""
+"""What arrives from a client and what is sent to it, on a socket that does not block, with a bound on each wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulator.net.request_head import RequestHead, parse_head
 from simulator.stage.waiting import ConnectionPhase, Waiting
 
 _BUFFER_BYTES = 16 * 1024
-_BUFFERS_IN_A_ROW = 16
+_BUFFERS_IN_A_ROW = 8
 _new_poll = get_original("select", "poll")  # gevent's would wait in the hub
 _IDLE, _REQUEST = ConnectionPhase.IDLE, ConnectionPhase.REQUEST
 

@@ -14,8 +14,8 @@ _READ = 1
 class ReadingWait:
     """Lets one greenlet at a time wait until a socket can be read.
 
-    Its watcher and its timer are left as they are from one wait to the next: starting and stopping them for each
-    request takes longer than all the rest of waiting. What happens while nobody waits stops them.
+    Watcher and timer stay active from one wait to the next: starting and stopping them for each request takes longer
+    than the rest of waiting. Each is stopped when it fires while nothing waits, or too early for the current deadline.
     """
 
     def __init__(self, descriptor: int) -> None:

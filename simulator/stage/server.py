@@ -108,7 +108,7 @@ class StageServer(StreamServer):
 
 
 class _Nowhere(io.TextIOBase):
-    """Takes what an application writes to `wsgi.errors`: a message's own lines say more."""
+    """Takes what an application writes to `wsgi.errors`, and drops it: a message's own log lines say more."""
 
     def write(self, text: str) -> int:
         """Return the size of the text, which is thrown away."""
@@ -119,6 +119,7 @@ def _environ() -> dict[str, Any]:
     """Return what is the same in every request."""
     return {
         "GATEWAY_INTERFACE": "CGI/1.1",
+        "SCRIPT_NAME": "",
         "SERVER_SOFTWARE": f"web-service-simulator/{simulator.__version__}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",

@@ -76,7 +76,7 @@ class Service:
 
 
 class ServedConnection:
-    """A connection of gevent's from the client at `address`, which is a pair, or something else for a Unix socket."""
+    """One connection, a socket of gevent's; `address` is its client's: host and port, unless it is a Unix socket."""
 
     def __init__(self, connection: Any, address: Any, service: Service) -> None:
         self._connection = connection
@@ -85,7 +85,7 @@ class ServedConnection:
         self._reading = ReadingWait(connection.fileno())
         self._stream = stream = ClientStream(connection, self._reading, service.waiting, time.monotonic)
         self._send_interim = partial(stream.send, seconds=patience.send_seconds)
-        self._environ = service.environ | {"SCRIPT_NAME": "", WAITED: lambda: stream.waited_seconds}
+        self._environ = service.environ | {WAITED: lambda: stream.waited_seconds}
         if isinstance(address, tuple):
             self._environ |= {"REMOTE_ADDR": str(address[0]), "REMOTE_PORT": str(address[1])}
         self._request: dict[str, Any] = {}

@@ -63,7 +63,7 @@ def test_what_comes_while_nobody_waits(pair):
 
 
 def test_a_wait_that_is_broken_off(pair):
-    """Whoever waits may have a time limit of its own, and wait again afterwards."""
+    """A time limit of the greenlet that waits ends the wait, and the next one is as good."""
     reading, _, theirs = pair
     with gevent.Timeout(BRIEF_SECONDS, False):
         reading.until(soon(LONG_SECONDS))

@@ -238,3 +238,29 @@ def test_headers_in_the_environment():
         "CONTENT_LENGTH": "5",
     }
     assert (environ["REQUEST_METHOD"], environ["REMOTE_ADDR"], environ["SCRIPT_NAME"]) == ("POST", "127.0.0.1", "")
+
+
+def test_an_application_that_fails(capsys):
+    """Its error is shown; the client gets a 500 before the answer has begun, no end of the answer after that."""
+
+    def application(environ, start_response):
+        if environ["PATH_INFO"] == "/middle":
+            start_response("200 OK", [("Content-Length", "10")])(b"half")
+        elif environ["PATH_INFO"] == "/silent":
+            return []
+        raise ZeroDivisionError(environ["PATH_INFO"])
+
+    with serving(application) as (port, heard):
+        for path in ("first", "silent"):
+            [answer] = answers_of(say(port, post(path=f"/{path}".encode()) + LAST))
+            assert (answer.status, answer.headers["connection"], answer.body) == (
+                500,
+                "close",
+                b"Internal Server Error",
+            )
+        assert say(port, post(path=b"/middle") + LAST).endswith(b"\r\n\r\nhalf")
+    assert heard == []
+    shown = capsys.readouterr().err
+    assert "ZeroDivisionError: /first" in shown and "POST /first failed" in shown
+    assert "the application did not call start_response" in shown
+    assert "ZeroDivisionError: /middle" in shown and "/last" not in shown
