@@ -53,6 +53,7 @@ class StageApp(Flask):
         super().__init__("simulator.stage", static_folder=None)
         self.around: Around | None = _Nothing()
         self._applications: dict[str, WSGIApplication] = {}
+        self._fixed: dict[tuple[str, str], Rule] = {}
         self.session_interface = _NoSessions()
         self.url_map.merge_slashes = False
         self.url_map.converters["rest"] = _Rest
@@ -61,7 +62,10 @@ class StageApp(Flask):
         """Let a path lead to a WSGI application, and return the rule; `options` are those of `add_url_rule`."""
         self._applications[endpoint] = application
         self.add_url_rule(path, endpoint=endpoint, view_func=lambda **_: _Passing(application), **options)
-        return next(self.url_map.iter_rules(endpoint))
+        rule = next(self.url_map.iter_rules(endpoint))
+        if not rule.arguments:
+            self._fixed |= {(str(method), path): rule for method in options["methods"]}
+        return rule
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -77,11 +81,13 @@ class StageApp(Flask):
 
     def _rule_of(self, environ: WSGIEnvironment) -> Rule | None:
         """Return what a request matches; None if it is refused, or asks for more than an answer."""
-        path = environ["PATH_INFO"]
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if (fixed := self._fixed.get((method, path))) is not None and "HTTP_UPGRADE" not in environ:
+            return fixed
         # A path that is not ASCII is decoded by Flask.
         if "HTTP_UPGRADE" in environ or not path.isascii():
             return None
-        adapter = MapAdapter(self.url_map, "", "", "", "http", path, environ["REQUEST_METHOD"])
+        adapter = MapAdapter(self.url_map, "", "", "", "http", path, method)
         try:
             return adapter.match(return_rule=True)[0]
         except HTTPException:

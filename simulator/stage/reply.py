@@ -56,6 +56,10 @@ class HttpReply:
             raise BadReply(f"the head of the answer is longer than {_MAX_HEAD_BYTES} bytes")
         self._report_interims()
 
+    def release(self) -> None:
+        """Release the parser, which refers to this as this does to it: nothing else will be fed."""
+        del self._parser
+
     def _report_interims(self) -> None:
         # Not from within the parser: the callback may send something, and let others run meanwhile.
         while self._interims:

@@ -180,6 +180,8 @@ class LeanAdapter(BaseAdapter):
             connection.read_arrived(reply)
             connection.close()
             raise
+        finally:
+            reply.release()
         return reply
 
     def _give_back(self, origin: _Origin, connection: Connection, reply: HttpReply) -> None:
