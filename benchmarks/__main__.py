@@ -47,8 +47,9 @@ def main(rounds: int | None, quick: bool, no_compare: bool, land: bool, no_neigh
                     ours also with log records and metrics by OTLP, and with its truth,
                     and what the truth takes by itself
       three stages  added latency at 50 messages a second (Poisson arrivals), from when
-                    a message is due to its answer; then the highest rate at 32 connections,
-                    and CPU per message of the three together; ours also in one process
+                    a message is due to its answer; CPU per message of the three together
+                    at 32 connections; the highest rate, of both programs in turns; ours
+                    also in one process
 
     \b
       one injector  the highest of several rates, constant arrivals, that it keeps with a p99 of

@@ -76,9 +76,10 @@ TRUTH_FIGURES = (
     Figure("truth_share", "its share of the CPU of a middle stage", "%", 100, 1),
 )
 GOALS = (
-    Goal("stage_cpu", ratio_at_least=2.0),
+    Goal("stage_cpu", ratio_at_least=4.0),
+    Goal("pipeline_rate", ratio_at_least=4.0),
     Goal("latency_p50", ratio_at_least=2.0),
-    Goal("latency_p99", ratio_at_least=2.0),
+    Goal("latency_p99", ratio_at_least=4.0),
     Goal("idle_memory", below=60e6),
     Goal("start_up", below=1.5),
     Goal("truth_share", below=0.05),

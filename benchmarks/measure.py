@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.load import LoadResult, closed_loop, open_schedule
 from benchmarks.servers import LOG_RECORDS, Server
-from benchmarks.stages import BenchmarkStage, Program, exporting, running, running_packed, with_truth
+from benchmarks.stages import PACKED, PROGRAMS, BenchmarkStage, Program, exporting, running, running_packed, with_truth
 from benchmarks.truth_cost import truth_seconds_per_message
 
 RATE_PER_SECOND = 50.0
@@ -42,6 +43,8 @@ class Effort:
     rate_seconds: float
     flush_seconds: float
     truth_messages: int
+    rate_turns: int
+    turn_seconds: float
 
 
 FULL = Effort(
@@ -52,6 +55,8 @@ FULL = Effort(
     rate_seconds=5.0,
     flush_seconds=7.0,
     truth_messages=500,
+    rate_turns=8,
+    turn_seconds=1.0,
 )
 QUICK = Effort(
     rounds=1,
@@ -61,6 +66,8 @@ QUICK = Effort(
     rate_seconds=0.5,
     flush_seconds=0.5,
     truth_messages=100,
+    rate_turns=1,
+    turn_seconds=0.3,
 )
 
 
@@ -122,7 +129,7 @@ class Bench:
         return {"stage_cpu": cost.cpu_seconds / cost.load.messages, "stage_messages": cost.load.messages}
 
     def measure_pipeline(self, program: Program) -> dict[str, float]:
-        """Return the figures of three stages in a row: latency at a fixed rate, the highest rate and its cost."""
+        """Return the figures of three stages in a row: latency at a fixed rate, and the cost of the highest one."""
         with running(program, _PIPELINE, None, self._collector.url, self._folder) as stages:
             return self._measure_pipeline(stages)
 
@@ -130,6 +137,29 @@ class Bench:
         """Return the same figures of three of our stages in one process."""
         with running_packed(_PIPELINE, self._collector.url, self._folder) as stages:
             return self._measure_pipeline(stages)
+
+    def measure_rates(self) -> dict[str, float]:
+        """Return the highest rates of three stages of ours and of the plain program, and of ours packed, by name.
+
+        All are up and get a second of load in turns: in one minute a shared machine has twice the time of the next.
+        """
+        messages, seconds = dict.fromkeys((*PROGRAMS, PACKED), 0), dict.fromkeys((*PROGRAMS, PACKED), 0.0)
+        with contextlib.ExitStack() as stack:
+            up: dict[str, Sequence[BenchmarkStage]] = {
+                PACKED: stack.enter_context(running_packed(_PIPELINE, self._collector.url, self._folder))
+            }
+            for name, program in PROGRAMS.items():
+                folder = self._folder / f"rate-{name}"
+                folder.mkdir(exist_ok=True)
+                up[name] = stack.enter_context(running(program, _PIPELINE, None, self._collector.url, folder))
+            for stages in up.values():
+                closed_loop(stages[0].url, _PIPELINE_CONNECTIONS, self._effort.warm_up_seconds)
+            for _ in range(self._effort.rate_turns):
+                for name, stages in up.items():
+                    load = closed_loop(stages[0].url, _PIPELINE_CONNECTIONS, self._effort.turn_seconds)
+                    messages[name] += load.messages
+                    seconds[name] += load.seconds
+        return {name: messages[name] / seconds[name] for name in up}
 
     def _measure_pipeline(self, stages: Sequence[BenchmarkStage]) -> dict[str, float]:
         effort = self._effort
@@ -142,7 +172,6 @@ class Bench:
         self._collector.wait_for(spans_before + PIPELINE_SPANS * paced.messages, effort.flush_seconds)
         cost = self._cost(stages, _PIPELINE_CONNECTIONS, effort.rate_seconds, PIPELINE_SPANS)
         return {
-            "pipeline_rate": cost.load.messages / cost.load.seconds,
             "pipeline_cpu": cost.cpu_seconds / cost.load.messages,
             "pipeline_messages": cost.load.messages,
             "pipeline_spans_per_message": cost.spans / cost.load.messages,

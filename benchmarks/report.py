@@ -16,7 +16,8 @@ from typing import Any
 from benchmarks.figures import FIGURES, INJECTOR_FIGURES, TRUTH_FIGURES, Figure, Values, goals_table, ratios
 from benchmarks.landing import Landing, comparison, landing_of
 from benchmarks.measure import PIPELINE_SPANS, STAGE_SPANS
-from benchmarks.rounds import EXPORTING, INJECTOR, PACKED, TRUTH
+from benchmarks.rounds import EXPORTING, INJECTOR, TRUTH
+from benchmarks.stages import PACKED
 
 _PACKAGES = (
     "flask",

@@ -12,9 +12,9 @@ from benchmarks.figures import FIGURES, INJECTOR_FIGURES, TRUTH_FIGURES
 from benchmarks.injector_rate import measure_injector
 from benchmarks.measure import Bench, Effort
 from benchmarks.servers import Server
-from benchmarks.stages import PROGRAMS
+from benchmarks.stages import PACKED, PROGRAMS
 
-PACKED, EXPORTING, TRUTH, INJECTOR = "packed", "exporting", "truth", "injector"
+EXPORTING, TRUTH, INJECTOR = "exporting", "truth", "injector"
 Measured = dict[str, dict[str, list[float]]]  # {program: {figure: a value per round}}
 
 
@@ -36,6 +36,11 @@ def run_rounds(effort: Effort, progress: Callable[[str], None]) -> Measured:
                     values = measure(program)
                     progress(f"round {number} of {effort.rounds}  {name:5}  {_progress_line(values)}")
                     _add(measured[name], values)
+            rates = bench.measure_rates()
+            shown = ", ".join(f"{name} {rate:.0f}/s" for name, rate in rates.items())
+            progress(f"round {number} of {effort.rounds}  highest rates, in turns  {shown}")
+            for name, rate in rates.items():
+                _add(measured[name], {"pipeline_rate": rate})
             for name, measure_ours in (
                 (EXPORTING, bench.measure_exporting),
                 (TRUTH, bench.measure_with_truth),

@@ -73,6 +73,8 @@ def plain(name: str, downstream: str | None) -> Launch:
 
 
 PROGRAMS: Mapping[str, Program] = {"ours": ours, "plain": plain}
+# Three of ours in one process.
+PACKED = "packed"
 
 
 class BenchmarkStage:
