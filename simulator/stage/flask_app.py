@@ -8,6 +8,7 @@ all of it may be overridden.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Protocol, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -82,11 +83,11 @@ class StageApp(Flask):
     def _rule_of(self, environ: WSGIEnvironment) -> Rule | None:
         """Return what a request matches; None if it is refused, or asks for more than an answer."""
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        if (fixed := self._fixed.get((method, path))) is not None and "HTTP_UPGRADE" not in environ:
-            return fixed
         # A path that is not ASCII is decoded by Flask.
-        if "HTTP_UPGRADE" in environ or not path.isascii():
+        if not _is_usual(environ) or not path.isascii():
             return None
+        if (fixed := self._fixed.get((method, path))) is not None:
+            return fixed
         adapter = MapAdapter(self.url_map, "", "", "", "http", path, method)
         try:
             return adapter.match(return_rule=True)[0]
@@ -98,8 +99,8 @@ class StageApp(Flask):
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return what matches the path of a request; its host does not matter."""
-        if request is None or "HTTP_UPGRADE" in request.environ:
+        """Return what matches the path of a request; what its host is does not matter."""
+        if request is None or not _is_usual(request.environ):
             return super().create_url_adapter(request)
         return MapAdapter(self.url_map, "", "", "", request.scheme, request.path, request.method)
 
@@ -134,6 +135,21 @@ class StageApp(Flask):
 
     def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
         """Do nothing: a context holds nothing."""
+
+
+def _is_usual(environ: WSGIEnvironment) -> bool:
+    """Return whether Flask would not refuse a request for its host, or for the protocol that it wants."""
+    return "HTTP_UPGRADE" not in environ and _is_host(environ.get("HTTP_HOST", ""))
+
+
+@lru_cache(maxsize=128)
+def _is_host(name: str) -> bool:
+    """Return whether each label of a name can be one, which werkzeug asks of it."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 class _Passing(Response):

@@ -172,3 +172,22 @@ def test_an_unknown_method_is_counted_as_other(make_web):
     web = make_web()
     assert web.client.open("/messages", method="BREW").status_code == 405
     assert http_counts(web) == {("_OTHER", "/messages", "405"): 1}
+
+
+@pytest.mark.parametrize(
+    ("host", "code"), [("a" * 64 + ".x", 400), ("x..y", 400), ("a_b", 200), ("-", 200), ("[::1]:80", 200), ("", 200)]
+)
+def test_a_host_that_can_be_none(make_web, host, code):
+    """A host with a label that is empty or too long is refused, and any other is taken."""
+    web = make_web()
+    for path in ("/messages", "/nowhere"):
+        answer = web.client.post(path, data=b"x", headers={"Host": host})
+        assert answer.status_code == (404 if path == "/nowhere" and code == 200 else code)
+
+
+def test_a_wish_for_another_protocol(make_web):
+    """A message whose client would rather speak another protocol is taken; one that opens a WebSocket is refused."""
+    web = make_web()
+    assert web.client.post("/messages", data=b"x", headers={"Upgrade": "h2c"}).status_code == 200
+    wanted = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    assert web.client.post("/messages", data=b"x", headers=wanted).status_code == 400

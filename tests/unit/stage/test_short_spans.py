@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.util.http import ExcludeList
 from requests.structures import CaseInsensitiveDict
 
 from simulator.stage import short_spans
@@ -304,3 +305,17 @@ def test_the_short_way_is_taken(both_ways, serve_one, send_one, monkeypatch):
     with pytest.raises(AssertionError, match="own way was taken"):
         both_ways(both)
     assert found == [(200, 1)]
+
+
+def test_urls_that_have_no_spans_are_the_packages_own_matter(both_ways, serve_one, send_one, monkeypatch):
+    """A URL that a user wants no spans of has none, and another one has."""
+    for package in ("flask", "requests"):
+        excluded = f"opentelemetry.instrumentation.{package}._excluded_urls_from_env"
+        monkeypatch.setattr(excluded, ExcludeList(["messages"]))
+    short, own = both_ways(lambda: serve_one({"path": "/messages", "data": b"x"}))
+    assert short == own == (200, [])
+    short, own = both_ways(lambda: serve_one({"path": "/nowhere", "data": b"x"}))
+    assert short == own
+    assert len(short[1]) == 1
+    short, own = both_ways(lambda: len(send_one(lambda: outgoing("http://enrich/other"), 200)[2]))
+    assert short == own == 1
