@@ -73,7 +73,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What a stage did with a case. `bytes_each` is its memory beyond that before, at the most that were inside."""
+    """What a stage did with a case. `bytes_each` is what its memory grew by, for each message inside at the peak."""
 
     crowd: Crowd
     most_inside: int

@@ -36,6 +36,6 @@ def message_id(seed: int, stage: str, number: int) -> str:
     shown = str(number)
     text = f"{seed}:{len(stage)}:{stage}{len(shown)}:{shown}10:message id"
     hashed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
-    # With the version and the variant of RFC 9562, 4, as `uuid.UUID` sets them, which takes twice as long in all.
+    # With the version and the variant of RFC 9562, 4, as `uuid.UUID` sets them, which takes half as long again.
     digits = f"{hashed & _UUID_RANDOM | _UUID_FIXED:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,19 +1,18 @@
 """The Flask application of a stage, without what a stage has no use for.
 
 Flask makes two contexts and sends six signals for each request, asks whether each function is a coroutine, looks for
-blueprints, sessions, and functions that change responses, and binds a host name. None of it is used for a message, and
-all of it may be overridden.
+blueprints, sessions, and functions that change responses, and binds a host name. None of it is used for a message. What
+is refused is refused by Flask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Request, Response
-from flask.globals import request_ctx
 from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, MapAdapter, Rule
@@ -60,7 +59,7 @@ class StageApp(Flask):
         self.url_map.converters["rest"] = _Rest
 
     def add_route(self, path: str, endpoint: str, application: WSGIApplication, **options: Any) -> Rule:
-        """Let a path lead to a WSGI application, and return the rule; `options` are those of `add_url_rule`."""
+        """Add a route to a WSGI application, and return its rule; `options` are those of `add_url_rule`."""
         self._applications[endpoint] = application
         self.add_url_rule(path, endpoint=endpoint, view_func=lambda **_: _Passing(application), **options)
         rule = next(self.url_map.iter_rules(endpoint))
@@ -93,48 +92,6 @@ class StageApp(Flask):
             return adapter.match(return_rule=True)[0]
         except HTTPException:
             return None
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function as it is: it is no coroutine."""
-        return func
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return what matches the path of a request; what its host is does not matter."""
-        if request is None or not _is_usual(request.environ):
-            return super().create_url_adapter(request)
-        return MapAdapter(self.url_map, "", "", "", request.scheme, request.path, request.method)
-
-    def full_dispatch_request(self) -> Response:
-        """Return the response to the current request."""
-        try:
-            answer = self.preprocess_request()
-            if answer is None:
-                answer = self.dispatch_request()
-        except Exception as error:  # noqa: BLE001 - Flask raises it again if nothing handles it
-            answer = self.handle_user_exception(error)
-        return cast(Response, answer)
-
-    def preprocess_request(self) -> Any:
-        """Call what comes before the views."""
-        for function in self.before_request_funcs.get(None, ()):
-            if (answer := function()) is not None:
-                return answer
-        return None
-
-    def dispatch_request(self) -> Any:
-        """Call the view of the current request."""
-        request = request_ctx.request
-        if request.routing_exception is not None:
-            self.raise_routing_exception(request)
-        return self.view_functions[request.url_rule.endpoint](**request.view_args)  # type: ignore[union-attr,arg-type]
-
-    def do_teardown_request(self, exc: BaseException | None = None) -> None:
-        """Call what comes after the views."""
-        for function in reversed(self.teardown_request_funcs.get(None, ())):
-            function(exc)
-
-    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
-        """Do nothing: a context holds nothing."""
 
 
 def _is_usual(environ: WSGIEnvironment) -> bool:

@@ -55,11 +55,16 @@ def say(port, text, end=False):
             connection.sendall(text)
             if end:
                 connection.shutdown(socket.SHUT_WR)
-        came = b""
-        with contextlib.suppress(ConnectionResetError):
-            while piece := connection.recv(65536):
-                came += piece
-        return came
+        return read_to_end(connection)
+
+
+def read_to_end(connection):
+    """Return all that comes on a connection until the server ends it."""
+    came = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := connection.recv(65536):
+            came += piece
+    return came
 
 
 def answers_of(text):

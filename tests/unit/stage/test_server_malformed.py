@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from tests.support.malformed_requests import CHUNKS, CUT_OFF, HEADS, chunked
-from tests.support.serving import LONG_SECONDS, answers_of, say, serving
+from tests.support.serving import LONG_SECONDS, answers_of, read_to_end, say, serving
 from tests.support.wire import connect, read_answer
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -57,11 +57,7 @@ def in_pieces(server):
                         assert read_answer(other).status == 200
                     if end:
                         connection.shutdown(socket.SHUT_WR)
-                came = b""
-                with contextlib.suppress(ConnectionResetError):
-                    while piece := connection.recv(65536):
-                        came += piece
-                return came
+                return read_to_end(connection)
 
         yield say_in_pieces
 
