@@ -22,6 +22,7 @@ from simulator.stage.threads import in_thread
 from simulator.telemetry.at_work import AtWork, LoggerAtWork, Shown
 from simulator.telemetry.export_routes import Means, export_routes
 from simulator.telemetry.light_spans import use_light_spans
+from simulator.telemetry.light_tracer import use_light_tracers
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.logs import forward_library_warnings
 from simulator.telemetry.metric_settings import MetricSettings, read_metric_settings
@@ -63,6 +64,7 @@ class Shared:
         instrument_requests(self.at_work)
         use_plain_locks()
         use_light_spans()
+        use_light_tracers()
         self.process_metrics = ProcessMetrics(time.monotonic)
 
     def _means(self, environment: Mapping[str, str]) -> Means:

@@ -10,12 +10,14 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import CarrierT, Getter, TextMapPropagator, default_getter
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceState
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from simulator.telemetry.baggage import VerbatimBaggage
 
-_TRACE_STATE = "tracestate"
+_TRACE_PARENT, _TRACE_STATE = "traceparent", "tracestate"
+_USUAL_PARENT = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-0([0-3])")
+_FLAGS = tuple(map(TraceFlags, range(4)))
 _MAX_TRACE_STATE_BYTES = 8192
 _MAX_TRACE_STATE_MEMBERS = 32
 _KEY = r"[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}"
@@ -75,7 +77,10 @@ class VerbatimTraceContext(TraceContextTextMapPropagator):
         """Return the context with the caller's span, and its trace state."""
         states = getter.get(carrier, _TRACE_STATE)
         if not states:
-            return super().extract(carrier, context, getter)
+            usual = _usual_parent(getter.get(carrier, _TRACE_PARENT))
+            if usual is None:
+                return super().extract(carrier, context, getter)
+            return trace.set_span_in_context(NonRecordingSpan(usual), Context() if context is None else context)
         context = Context() if context is None else context
         extracted = super().extract(carrier, context, _WithoutTraceState(getter))
         came = ",".join(states)
@@ -86,6 +91,15 @@ class VerbatimTraceContext(TraceContextTextMapPropagator):
             span.trace_id, span.span_id, span.is_remote, span.trace_flags, _TraceStateAsItCame(came)
         )
         return trace.set_span_in_context(NonRecordingSpan(with_state), extracted)
+
+
+def _usual_parent(headers: list[str] | None) -> SpanContext | None:
+    """Return the caller's span; None if there is none, or if its header has to be looked at more closely."""
+    usual = _USUAL_PARENT.fullmatch(headers[0]) if headers else None
+    if usual is None:
+        return None
+    found = SpanContext(int(usual[1], 16), int(usual[2], 16), is_remote=True, trace_flags=_FLAGS[int(usual[3])])
+    return found if found.is_valid else None
 
 
 class _WithoutTraceState(Getter[CarrierT]):

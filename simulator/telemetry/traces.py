@@ -7,10 +7,11 @@ made only where there was something to wait for or to process; the server's span
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -80,40 +81,25 @@ class SpanSink(Sink):
         self._databases = databases
         self._always = {"simulator.stage": stage, "simulator.role": role}
 
-    @contextmanager
-    def root(self, due_unix_ns: int, lag_seconds: float) -> Iterator[Span]:
+    def root(self, due_unix_ns: int, lag_seconds: float) -> AbstractContextManager[object]:
         """Open the root span of a message that the stage itself creates, starting at its due time."""
-        with self._tracer.start_as_current_span(
-            self._root_name,
-            context=Context(),
-            start_time=due_unix_ns,
-            attributes={"simulator.injector.lag_seconds": lag_seconds},
-            # `handled` records how it ended; an error that passes through here adds nothing to that.
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            yield span
+        lag = {"simulator.injector.lag_seconds": lag_seconds}
+        span = self._tracer.start_span(self._root_name, Context(), attributes=lag, start_time=due_unix_ns)
+        return _Opened(span, span)
 
     def ids(self, message_id: str, visit: str) -> TraceIds:
         """Return the ids of the current span."""
         return current_trace()
 
-    @contextmanager
-    def accepted(self) -> Iterator[None]:
+    def accepted(self) -> AbstractContextManager[object]:
         """Open the span of processing a message that has been answered already."""
-        with self._inner("accepted"):
-            yield
+        span = self._tracer.start_span("accepted")
+        return _Opened(span, span)
 
-    @contextmanager
-    def calling(self, downstream: str) -> Iterator[Callable[[CallRecord], None]]:
+    def calling(self, downstream: str) -> AbstractContextManager[Callable[[CallRecord], None]]:
         """Open the span around the attempts of a call; the function that it yields takes the record of the call."""
-        with self._inner(f"call {downstream}") as span:
-            yield lambda call: describe_call(span, call, self._databases)
-
-    @contextmanager
-    def _inner(self, name: str) -> Iterator[Span]:
-        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
-            yield span
+        span = self._tracer.start_span(f"call {downstream}")
+        return _Opened(span, lambda call: describe_call(span, call, self._databases))
 
     def handled(self, record: StageRecord) -> None:
         """Describe the current span, and add those of what took time inside."""
@@ -152,6 +138,27 @@ class SpanSink(Sink):
 
     def _add(self, name: str, start_unix_ns: int, end_unix_ns: int, attributes: Mapping[str, AttributeValue]) -> None:
         self._tracer.start_span(name, start_time=start_unix_ns, attributes=attributes).end(end_unix_ns)
+
+
+class _Opened:
+    """A span that is the current one in the body of a `with`, and ends with it; `given` is what the `with` gives.
+
+    How it ended is said by what is recorded: an error that passes through adds nothing.
+    """
+
+    __slots__ = ("_given", "_span", "_token")
+
+    def __init__(self, span: Span, given: object) -> None:
+        self._span = span
+        self._given = given
+
+    def __enter__(self) -> Any:
+        self._token = context.attach(trace.set_span_in_context(self._span))
+        return self._given
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)
+        self._span.end()
 
 
 def _facts(record: StageRecord) -> dict[str, AttributeValue]:

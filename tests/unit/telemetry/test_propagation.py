@@ -173,6 +173,31 @@ def test_a_well_formed_trace_state_is_in_the_span(propagation):
 
 
 @pytest.mark.parametrize(
+    "traceparent",
+    [
+        *(f"00-{TRACE_ID}-{SPAN_ID}-{flags}" for flags in ("00", "01", "02", "03", "04", "ff", "1", "0g", "001")),
+        *(f"{version}-{TRACE_ID}-{SPAN_ID}-01" for version in ("01", "fe", "ff", "0", "0A")),
+        *(f"00-{TRACE_ID}-{SPAN_ID}-01{more}" for more in ("-", "-more", " ", "\t", "x")),
+        *(f"{version}-{TRACE_ID}-{SPAN_ID}-01-more" for version in ("00", "01")),
+        f" {TRACEPARENT}",
+        f"00-{'0' * 32}-{SPAN_ID}-01",
+        f"00-{TRACE_ID}-{'0' * 16}-01",
+        f"00-{TRACE_ID.upper()}-{SPAN_ID}-01",
+        f"00-{TRACE_ID[1:]}-{SPAN_ID}-01",
+        f"00-\u0661{TRACE_ID[1:]}-{SPAN_ID}-01",
+        "",
+        "-",
+    ],
+)
+def test_a_trace_parent_is_read_as_by_the_package(traceparent):
+    """The usual one has a short way; each one, also a malformed one, means what it means to OpenTelemetry."""
+    for headers in ({"traceparent": traceparent}, {"traceparent": [traceparent, TRACEPARENT]}, {}):
+        own = trace.get_current_span(TraceContextTextMapPropagator().extract(headers, Context()))
+        found = trace.get_current_span(VerbatimTraceContext().extract(headers, Context()))
+        assert found.get_span_context() == own.get_span_context()
+
+
+@pytest.mark.parametrize(
     "traceparent", [None, "nonsense", f"00-{'0' * 32}-{SPAN_ID}-01", f"ff-{TRACE_ID}-{SPAN_ID}-01"]
 )
 def test_a_trace_state_without_a_trace_means_nothing(propagation, traceparent):
