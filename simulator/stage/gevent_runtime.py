@@ -52,6 +52,10 @@ class GeventRuntime:
         """Return the current greenlet."""
         return gevent.getcurrent()
 
+    def soon(self, function: Callable[[], None]) -> None:
+        """Call a function at the next turn of the event loop."""
+        gevent.get_hub().loop.run_callback(function)
+
     def stop(self, running: object, still: Callable[[], bool]) -> None:
         """Raise StageStopped in a greenlet, from the event loop, if `still()` is true by then."""
 

@@ -39,7 +39,7 @@ KNOWN_VERSION = "0.66b1"
 # Headers in spans are the packages' matter.
 _CAPTURE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
 _NOT_CAPTURE = f"{_CAPTURE}SANITIZE_FIELDS"
-_SPAN, _TOKEN = "simulator.span", "simulator.span_token"
+_SPAN, _TOKEN, _STATUS = "simulator.span", "simulator.span_token", "simulator.status"
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 # A longer one is looked at again for each request: anybody may send any.
 _MAX_KEPT_CHARACTERS = 256
@@ -142,9 +142,8 @@ class _FlaskWays:
 def _answers_described(wsgi_app: WSGIApplication) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            span = environ.get(_SPAN)
-            if span is not None and span.is_recording():
-                _answered(span, status.partition(" ")[0], _SERVER_ERROR)
+            # The span says it when it ends: then the answer has left.
+            environ[_STATUS] = status
             return start_response(status, headers, *more)
 
         return wsgi_app(environ, start)
@@ -152,12 +151,13 @@ def _answers_described(wsgi_app: WSGIApplication) -> WSGIApplication:
     return app
 
 
-def _answered(span: Span, code: str, first_error: int) -> None:
+def _answered(span: Any, code: str, first_error: int) -> None:
     status = int(code)
     span.set_attribute("http.response.status_code", status)
     if status >= first_error or status < 100:
         span.set_attribute("error.type", code)
-        span.set_status(Status(StatusCode.ERROR))
+        if span.status.is_unset:  # whoever has set it knows more
+            span.set_status(Status(StatusCode.ERROR))
 
 
 class _ServerSpans:
@@ -188,6 +188,8 @@ class _ServerSpans:
         if span is None:
             return
         context.detach(token)
+        if (status := environ.get(_STATUS)) is not None and span.is_recording():
+            _answered(span, status.partition(" ")[0], _SERVER_ERROR)
         _record(span, error)
         span.end()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from simulator.telemetry import traces
 from simulator.telemetry.at_work import Shown
 from simulator.telemetry.clock import Clock
 from simulator.telemetry.families import Measured
+from simulator.telemetry.late_lines import LateLines
 from simulator.telemetry.lines import LineWriter, WriterThread
 from simulator.telemetry.log_file import LogBound, LogFile
 from simulator.telemetry.logs import LogSink, make_logger
@@ -85,7 +87,8 @@ def make_signals(
     writer = _line_writer(identity, tally, shared.writer_thread, log_bound)
     provider = traces.make_provider(service, environment)
     tee = _log_tee(writer, shared)
-    logger = make_logger(writer.write if tee is None else tee, settings.log_level, **identity)
+    late = LateLines(shared.runtime.soon, time.time_ns)
+    logger = make_logger(late.before(writer.write if tee is None else tee), settings.log_level, **identity)
     registry = CollectorRegistry()
     metrics = _metrics(registry, settings, clock, seed, service.version, shared.metric_settings)
     shared.process_metrics.add_to(registry)
@@ -100,7 +103,7 @@ def make_signals(
     spans = traces.SpanSink(
         provider, settings.name, str(stage.role), root_name=stage.span or traces.ROOT, databases=_databases(settings)
     )
-    sinks: list[Sink] = [LogSink(logger), metrics, spans]
+    sinks: list[Sink] = [LogSink(logger, late), metrics, spans]
     if tally is not None:
         sinks.append(TallySink(tally, lambda: capacity.waiting))
     truth = None

@@ -23,6 +23,8 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from simulator.telemetry.record import TraceIds
+
 KNOWN_VERSION = "1.45.1"
 _PLAIN = frozenset((str, bool, int, float))
 _UNSET = Status(StatusCode.UNSET)
@@ -45,10 +47,13 @@ def end_at(span: Any, unix_ns: int) -> None:
 class LightSpan(sdk.Span):
     """A span that only one thread works with. `ends_at` of None means that it ends when it is ended.
 
+    `ids` is for whoever shows the ids of the span more than once.
+
     What is not ordinary, such as a list as an attribute, or more attributes than the limit, is done by the SDK.
     """
 
     ends_at: int | None = None
+    ids: TraceIds | None = None
     _lock: Any = nullcontext()
 
     def __init__(

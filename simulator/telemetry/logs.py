@@ -12,9 +12,12 @@ import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from simulator.telemetry.late_lines import Later, at_once
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
 
+# The key of the time of an event that is over, in nanoseconds since 1970; it becomes the line's timestamp.
+TIME = "unix_ns"
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # No text in a line is longer: a text from outside may have any length, and is in the log of every stage on its way.
 MAX_TEXT_CHARACTERS = 4096
@@ -50,15 +53,20 @@ def forward_library_warnings(logger: FilteringBoundLogger) -> None:
 
 
 class LogSink(Sink):
-    """Log messages."""
+    """Log messages; `later` logs the lines that a message need not wait for."""
 
-    def __init__(self, logger: FilteringBoundLogger) -> None:
+    def __init__(self, logger: FilteringBoundLogger, later: Later = at_once) -> None:
         self._logger = logger
+        self._later = later
 
     def received(self, arrival: Arrival) -> None:
         """Log `message.received`."""
+        self._later(self._received, arrival)
+
+    def _received(self, unix_ns: int | None, arrival: Arrival) -> None:
         self._logger.info(
             "message.received",
+            **_of_then(unix_ns),
             **_identity(arrival),
             **({"operation": arrival.operation} if arrival.operation else {}),
             caller=arrival.caller,
@@ -108,9 +116,13 @@ class LogSink(Sink):
 
     def sent(self, arrival: Arrival, call: CallRecord) -> None:
         """Log `message.sent`, one line per call."""
+        self._later(self._sent, arrival, call)
+
+    def _sent(self, unix_ns: int | None, arrival: Arrival, call: CallRecord) -> None:
         log = self._logger.info if call.outcome is CallOutcome.OK else self._logger.warning
         log(
             "message.sent",
+            **_of_then(unix_ns),
             **_identity(arrival),
             downstream=call.downstream,
             **_downstream_operation(call.operation),
@@ -182,6 +194,10 @@ def _identity(arrival: Arrival) -> dict[str, Any]:
     return {**trace_keys(arrival.trace), "message_id": arrival.message_id}
 
 
+def _of_then(unix_ns: int | None) -> dict[str, int]:
+    return {} if unix_ns is None else {TIME: unix_ns}
+
+
 def trace_keys(trace: TraceIds) -> dict[str, str]:
     """Return the keys that the OpenTelemetry specification names for JSON logs; none if there is no trace."""
     if not trace.trace_id:
@@ -228,7 +244,8 @@ class _Line:
         self._second, self._shown_second = -1, ""
 
     def __call__(self, _: object, level: str, event: MutableMapping[str, Any]) -> bytes:
-        second, nanoseconds = divmod(self._unix_ns(), 10**9)
+        then = event.pop(TIME, None)
+        second, nanoseconds = divmod(self._unix_ns() if then is None else then, 10**9)
         if second != self._second:
             shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second, self._shown_second = second, shown

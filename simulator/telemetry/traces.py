@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.trace import Span, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from simulator.telemetry.light_spans import end_at
+from simulator.telemetry.light_spans import LightSpan, end_at
 from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import (
@@ -50,7 +50,16 @@ def make_provider(service: Service, environment: Mapping[str, str]) -> TracerPro
 
 def current_trace() -> TraceIds:
     """Return the ids of the current span; NO_TRACE if there is none, as with OTEL_SDK_DISABLED."""
-    found = trace.get_current_span().get_span_context()
+    span = trace.get_current_span()
+    if not isinstance(span, LightSpan):
+        return _ids_of(span)
+    if span.ids is None:
+        span.ids = _ids_of(span)
+    return span.ids
+
+
+def _ids_of(span: Span) -> TraceIds:
+    found = span.get_span_context()
     if not found.is_valid:
         return NO_TRACE
     return TraceIds(

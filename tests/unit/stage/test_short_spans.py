@@ -18,6 +18,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.util.http import ExcludeList
 from requests.structures import CaseInsensitiveDict
 
+from simulator.engine.message import Answer
+from simulator.errors import Unforeseen
 from simulator.stage import short_spans
 from simulator.stage.exchange import RECEIVED_UNIX_NS
 from simulator.stage.http_wire import OutgoingRequest, make_session
@@ -94,12 +96,12 @@ def failing_with(error):
 def serve_one(make_web):
     """Return a function that sends a request to an instrumented application, and returns its span."""
 
-    def serve(options, error=None, sampler=None, is_inner=False, starts=None, **stage):
+    def serve(options, handle=None, sampler=None, is_inner=False, starts=None, **stage):
         ended, provider = InMemorySpanExporter(), TracerProvider(sampler=sampler)
         provider.add_span_processor(SimpleSpanProcessor(ended))
         web = make_web(current_trace=current_trace, **stage)
-        if error is not None:
-            web.rig.handling.handle = failing_with(error)
+        if handle is not None:
+            web.rig.handling.handle = handle
         instrument_app(web.app, provider)
         try:
             status = web.client.open(**{"method": "POST", **options}).status_code
@@ -128,9 +130,21 @@ def test_the_span_of_a_request_that_fails(both_ways, serve_one):
     assert short[0] == 503
     assert short[1][0][2]["error.type"] == "503"
     error = LookupError("nothing there")
-    short, own = both_ways(lambda: serve_one({"path": "/messages", "data": b"x"}, error=error))
+    short, own = both_ways(lambda: serve_one({"path": "/messages", "data": b"x"}, failing_with(error)))
     assert short == own
     assert (short[0], len(short[1])) == (error, 1)
+
+
+def test_what_a_stage_says_of_a_failure_is_kept(both_ways, serve_one):
+    """A status that is set when the answer has left has more to say than the code."""
+
+    def handle(message):
+        message.exchange.answer(Answer(error=Unforeseen()))
+        trace.get_current_span().set_status(trace.StatusCode.ERROR, "the disk is full")
+
+    short, own = both_ways(lambda: serve_one({"path": "/messages", "data": b"x"}, handle))
+    assert short == own
+    assert (short[0], short[1][0][3]) == (500, (trace.StatusCode.ERROR, "the disk is full"))
 
 
 def test_a_request_that_is_not_sampled(both_ways, serve_one):
