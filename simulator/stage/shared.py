@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # Of a stage that no run has started.
 _FOLDER_LIMIT_BYTES = 2**30
+# Long enough for a turn of the event loop: what has arrived meanwhile is handled first.
+_PAUSE_SECONDS = 0.0001
 Turn = Callable[[], AbstractContextManager[None]]
 
 
@@ -72,6 +74,7 @@ class Shared:
         return Means(
             monotonic=time.monotonic,
             in_thread=in_thread,
+            pause=lambda: self.runtime.sleep(_PAUSE_SECONDS),
             line_writer=self._line_writer,
             folder=Path(folder) if folder else None,
             folder_limit_bytes=int(limit) if limit.isascii() and limit.isdecimal() else _FOLDER_LIMIT_BYTES,

@@ -21,8 +21,6 @@ from simulator.telemetry.wire_format import BYTES, FIXED32, FIXED64, ONE_BYTE, V
 
 # opentelemetry.proto.trace.v1.SpanFlags: whether the parent is remote is known; it is.
 _KNOWN, _REMOTE = 0x100, 0x200
-# A span and its attributes.
-_Common = tuple[ReadableSpan, Mapping[str, Any]]
 _PLAIN = frozenset((str, bool, int, float))
 
 
@@ -48,22 +46,22 @@ class SpanEncoder:
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
         """Return an ExportTraceServiceRequest with all the spans."""
-        groups: dict[tuple[int, int], list[_Common]] = {}
+        groups: dict[tuple[int, int], tuple[ReadableSpan, list[bytes]]] = {}
         uncommon: list[ReadableSpan] = []
         for span in spans:
             attributes = _attributes(span)
             if _is_common(span, attributes):
-                groups.setdefault((id(span.resource), id(span.instrumentation_scope)), []).append((span, attributes))
+                _, written = groups.setdefault((id(span.resource), id(span.instrumentation_scope)), (span, []))
+                written.append(sized(_SPANS, self._span(span, attributes)))
             else:
                 uncommon.append(span)
-        parts = [self._group(key, group) for key, group in groups.items()]
+        parts = [self._group(key, *group) for key, group in groups.items()]
         if uncommon:
             parts.append(encode_spans(uncommon).SerializeToString())
         return b"".join(parts)
 
-    def _group(self, key: tuple[int, int], spans: list[_Common]) -> bytes:
+    def _group(self, key: tuple[int, int], first: ReadableSpan, written: list[bytes]) -> bytes:
         if key not in self._surroundings:
-            first = spans[0][0]
             request = encode_spans([first]).resource_spans[0]
             request.scope_spans[0].ClearField("spans")
             scope = request.scope_spans[0].SerializeToString()
@@ -72,8 +70,7 @@ class SpanEncoder:
             owners = (first.resource, first.instrumentation_scope)
             self._surroundings[key] = (owners, request.SerializeToString(), scope)
         _, resource, scope = self._surroundings[key]
-        written = b"".join([sized(_SPANS, self._span(span, attributes)) for span, attributes in spans])
-        return sized(_RESOURCE_SPANS, resource + sized(_SCOPE_SPANS, scope + written))
+        return sized(_RESOURCE_SPANS, resource + sized(_SCOPE_SPANS, scope + b"".join(written)))
 
     def _span(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> bytes:
         own, parent = _context(span), span.parent

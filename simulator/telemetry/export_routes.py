@@ -34,12 +34,14 @@ class ExportRoute:
 class Means:
     """What exports need of their process.
 
-    `in_thread` is as `transport_to` has it. `line_writer()` returns what writes a line to standard output. Files go in
-    `folder`, None if there are to be none, and may have `folder_limit_bytes` together.
+    `in_thread` is as `transport_to` has it, `pause()` lets others run while a batch is encoded. `line_writer()` returns
+    what writes a line to standard output. Files go in `folder`, None if there are to be none, and may have
+    `folder_limit_bytes` together.
     """
 
     monotonic: Callable[[], float]
     in_thread: InThread
+    pause: Callable[[], None]
     line_writer: Callable[[], Callable[[bytes], None]]
     folder: Path | None
     folder_limit_bytes: int
@@ -49,7 +51,7 @@ def export_routes(environment: Mapping[str, str], means: Means) -> Routes:
     """Return where each signal goes. What only some destinations need is imported only if a signal goes there."""
     return {
         signal: [
-            ExportRoute(signal, endpoint, ExportQueue(PatientExporter(sender, means.monotonic), batching))
+            ExportRoute(signal, endpoint, ExportQueue(PatientExporter(sender, means.monotonic, means.pause), batching))
             for endpoint, sender in _destinations(environment, signal, means)
             for batching in [_batching(environment, signal)]
         ]

@@ -18,6 +18,7 @@ from simulator.telemetry.batching import Batching
 from simulator.telemetry.export_account import ExportAccount
 from simulator.telemetry.otlp import FLUSH_SECONDS
 from simulator.telemetry.otlp_batch import CollectorAnswer
+from simulator.telemetry.paced import Paced
 
 PAUSE_SECONDS = 5.0
 # At the end, batches are started only for a part of the time, so that the last one can be answered in the rest.
@@ -49,12 +50,15 @@ class Sender(Protocol[Sent_contra]):
 class PatientExporter(Generic[Item]):
     """Export through a sender; when that fails, drop items for a while instead of attempting every batch.
 
-    The account of an item is the one of its resource.
+    The account of an item is the one of its resource. `pause()` is called now and then while a batch is encoded.
     """
 
-    def __init__(self, sender: Sender[Item], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, sender: Sender[Item], monotonic: Callable[[], float], pause: Callable[[], None] = lambda: None
+    ) -> None:
         self._sender = sender
         self._monotonic = monotonic
+        self._pause = pause
         self._accounts: dict[int, ExportAccount] = {}
         self._resources: list[object] = []  # kept, so that no others can ever have their ids
         self._paused_until = float("-inf")
@@ -109,7 +113,7 @@ class PatientExporter(Generic[Item]):
 
     def _send(self, items: Sequence[Item], timeout_seconds: float | None) -> CollectorAnswer:
         try:
-            return self._sender.send(items, timeout_seconds)
+            return self._sender.send(Paced(items, self._pause), timeout_seconds)
         except Exception as error:  # noqa: BLE001 - a failure costs items, which are counted, and nothing else
             return CollectorAnswer(False, problem=f"a batch can't be sent: {type(error).__name__}")
 

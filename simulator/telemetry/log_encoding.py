@@ -47,20 +47,19 @@ class LogEncoder:
 
     def encode(self, lines: Sequence[QueuedLine]) -> bytes:
         """Return an ExportLogsServiceRequest with all the lines."""
-        groups: dict[int, list[QueuedLine]] = {}
+        groups: dict[int, tuple[Any, list[bytes]]] = {}
         for line in lines:
-            groups.setdefault(id(line.resource), []).append(line)
-        return b"".join([self._group(key, group) for key, group in groups.items()])
+            _, written = groups.setdefault(id(line.resource), (line.resource, []))
+            written.append(sized(_LOG_RECORDS, self._record(record_of(line.line))))
+        return b"".join([self._group(key, *group) for key, group in groups.items()])
 
-    def _group(self, key: int, lines: list[QueuedLine]) -> bytes:
+    def _group(self, key: int, resource: Any, written: list[bytes]) -> bytes:
         if key not in self._surroundings:
-            resource = lines[0].resource
             attributes = [key_value(_RESOURCE_ATTRIBUTE, name, value) for name, value in resource.attributes.items()]
             # The resource is kept too, so that no other can ever have its id.
             self._surroundings[key] = resource, sized(_RESOURCE, b"".join(attributes))
-        _, resource = self._surroundings[key]
-        records = b"".join([sized(_LOG_RECORDS, self._record(record_of(line.line))) for line in lines])
-        return sized(_RESOURCE_LOGS, resource + sized(_SCOPE_LOGS, self._scope + records))
+        _, encoded = self._surroundings[key]
+        return sized(_RESOURCE_LOGS, encoded + sized(_SCOPE_LOGS, self._scope + b"".join(written)))
 
     def _record(self, record: LogRecord) -> bytes:
         return b"".join(

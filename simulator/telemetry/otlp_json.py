@@ -31,10 +31,11 @@ Json = dict[str, Any]
 def spans_in_json(spans: Sequence[ReadableSpan]) -> bytes:
     """Return an ExportTraceServiceRequest with all the spans."""
     parts = []
-    for resource, of_resource in _grouped(spans, lambda span: span.resource):
+    written = [(span, _span(span)) for span in spans]
+    for resource, of_resource in _grouped(written, lambda one: one[0].resource):
         scopes = [
-            {"scope": _scope(scope), "spans": [_span(span) for span in of_scope], **_schema(scope)}
-            for scope, of_scope in _grouped(of_resource, lambda span: span.instrumentation_scope)
+            {"scope": _scope(scope), "spans": [span for _, span in of_scope], **_schema(scope)}
+            for scope, of_scope in _grouped(of_resource, lambda one: one[0].instrumentation_scope)
         ]
         parts.append({"resource": _resource(resource), "scopeSpans": scopes, **_schema(resource)})
     return _dumped({"resourceSpans": parts})
@@ -42,29 +43,33 @@ def spans_in_json(spans: Sequence[ReadableSpan]) -> bytes:
 
 def log_records_in_json(lines: Sequence[QueuedLine]) -> bytes:
     """Return an ExportLogsServiceRequest with all the lines of the log."""
+    written = [(line.resource, _log_record(record_of(line.line))) for line in lines]
     parts = [
         {
             "resource": _resource(resource),
-            "scopeLogs": [{"scope": _SCOPE, "logRecords": [_log_record(record_of(line.line)) for line in of_resource]}],
+            "scopeLogs": [{"scope": _SCOPE, "logRecords": [line for _, line in of_resource]}],
         }
-        for resource, of_resource in _grouped(lines, lambda line: line.resource)
+        for resource, of_resource in _grouped(written, lambda one: one[0])
     ]
     return _dumped({"resourceLogs": parts})
 
 
 def data_points_in_json(points: Sequence[DataPoint]) -> bytes:
     """Return an ExportMetricsServiceRequest with all the points."""
+    written = [(point, _point(point)) for point in points]
     parts = [
         {
             "resource": _resource(resource),
             "scopeMetrics": [
                 {
                     "scope": _SCOPE,
-                    "metrics": [_metric(of_metric) for _, of_metric in _grouped(of_resource, lambda p: p.metric)],
+                    "metrics": [
+                        _metric(of_metric) for _, of_metric in _grouped(of_resource, lambda one: one[0].metric)
+                    ],
                 }
             ],
         }
-        for resource, of_resource in _grouped(points, lambda point: point.resource)
+        for resource, of_resource in _grouped(written, lambda one: one[0].resource)
     ]
     return _dumped({"resourceMetrics": parts})
 
@@ -197,10 +202,10 @@ def _log_record(record: LogRecord) -> Json:
     }
 
 
-def _metric(points: Sequence[DataPoint]) -> Json:
-    first = points[0]
+def _metric(written: Sequence[tuple[DataPoint, Json]]) -> Json:
+    first = written[0][0]
     metric, temporality = first.metric, _DELTA if first.is_delta else _CUMULATIVE
-    data: Json = {"dataPoints": [_point(point) for point in points]}
+    data: Json = {"dataPoints": [point for _, point in written]}
     if isinstance(first.value, Buckets):
         data = {"histogram": {**data, "aggregationTemporality": temporality}}
     elif isinstance(first.value, ExponentialBuckets):
