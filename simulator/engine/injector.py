@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Protocol
 
 from simulator.behaviour.arrivals import arrival_draw
@@ -20,6 +19,7 @@ from simulator.engine.runtime import Event, Runtime
 from simulator.engine.tracing import Tracing
 from simulator.engine.users import Users
 from simulator.telemetry.record import OUTSIDE, Outcome, StageRecord, Via
+from simulator.telemetry.timestamps import Timestamps
 
 # A message that was due so shortly before the stop is not late yet: it belongs to what comes after.
 STOP_GRACE_SECONDS = 0.1
@@ -72,6 +72,7 @@ class Injector:
         self._waiting_number = 0
         self._last_number = 0.0
         self._in_flight = 0
+        self._timestamps = Timestamps()
         self._wake = self._turn = self._new_event()
         self._stopping = runtime.event("the end of a user's thinking")
 
@@ -164,7 +165,7 @@ class Injector:
         stage = self._identity.stage
         origin = f"{stage}/user {draft.user}" if draft.user else stage
         ident = message_id(self._identity.seed, origin, draft.number)
-        body = draft.body or self._bodies(draft.number, ident, _rfc3339(due_ns))
+        body = draft.body or self._bodies(draft.number, ident, self._timestamps(due_ns))
         received_at = self._runtime.now()
         return Message(
             message_id=ident,
@@ -234,7 +235,3 @@ class Injector:
 
     def _new_event(self) -> Event:
         return self._runtime.event("the injector's next message")
-
-
-def _rfc3339(unix_ns: int) -> str:
-    return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -7,6 +7,7 @@ property becomes part of its value, and what it can't read is lost, with a warni
 from __future__ import annotations
 
 import logging
+import re
 import urllib.parse
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,6 +28,7 @@ MESSAGE_ID_MEMBER = "simulator.message_id"
 MAX_BYTES = 8192
 NO_MEMBERS: Mapping[str, str] = MappingProxyType({})
 _HEADER = "baggage"
+_UNCHANGED = re.compile(r"[A-Za-z0-9_.~-]*")
 _AS_IT_CAME = context.create_key("simulator-baggage")
 
 
@@ -128,4 +130,5 @@ def _name_of(member: str) -> str:
 
 
 def _quoted(text: object) -> str:
-    return urllib.parse.quote(str(text), safe="")
+    shown = str(text)
+    return shown if _UNCHANGED.fullmatch(shown) else urllib.parse.quote(shown, safe="")

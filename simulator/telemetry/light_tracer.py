@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Any
 
 import opentelemetry.sdk.trace as sdk
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
@@ -33,8 +33,9 @@ def use_light_tracers() -> None:
 
 
 def _short(own: Callable[..., Span]) -> Any:
-    # Only a known version is sure to have this.
+    # Only a known version is sure to have these.
     from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics, noop  # noqa: PLC0415
+    from opentelemetry.trace.propagation import _SPAN_KEY  # noqa: PLC0415
 
     @wraps(own)
     def start_span(
@@ -48,7 +49,10 @@ def _short(own: Callable[..., Span]) -> Any:
         record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> Span:
-        parent: SpanContext | None = get_current_span(context).get_span_context()
+        outer = (get_current() if context is None else context).get(_SPAN_KEY)
+        # Of any other it is asked whether it is a span at all.
+        around = outer if type(outer) is LightSpan else get_current_span(context)
+        parent: SpanContext | None = around.get_span_context()
         ids = self.id_generator
         if (
             self.sampler is not DEFAULT_ON

@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from simulator.telemetry.late_lines import Later, at_once
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import Arrival, Attempt, CallOutcome, CallRecord, Outcome, StageRecord, TraceIds
+from simulator.telemetry.timestamps import Timestamps
 
 # The key of the time of an event that is over, in nanoseconds since 1970; it becomes the line's timestamp.
 TIME = "unix_ns"
@@ -241,15 +242,11 @@ class _Line:
 
     def __init__(self, unix_ns: Callable[[], int]) -> None:
         self._unix_ns = unix_ns
-        self._second, self._shown_second = -1, ""
+        self._timestamps = Timestamps()
 
     def __call__(self, _: object, level: str, event: MutableMapping[str, Any]) -> bytes:
         then = event.pop(TIME, None)
-        second, nanoseconds = divmod(self._unix_ns() if then is None else then, 10**9)
-        if second != self._second:
-            shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second, self._shown_second = second, shown
-        timestamp = f"{self._shown_second}.{nanoseconds // 1000:06d}Z"
+        timestamp = self._timestamps(self._unix_ns() if then is None else then)
         return _to_json({"timestamp": timestamp, "level": level, "event": event.pop("event"), **event})
 
 
