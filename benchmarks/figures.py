@@ -103,7 +103,7 @@ def goals_table(ours: Values, plain: Values) -> list[tuple[str, ...]]:
 
     `ours` has the figures of the truth and of the injector, too.
     """
-    rows = [("goal", "wanted", "measured", "")]
+    rows: list[tuple[str, ...]] = [("goal", "wanted", "measured", "")]
     for goal in GOALS:
         figure = next(figure for figure in (*FIGURES, *TRUTH_FIGURES, *INJECTOR_FIGURES) if figure.key == goal.figure)
         if goal.below is not None:

@@ -114,13 +114,17 @@ def _packed(ends: Ends, sizes: Sequence[int], rounds: int) -> list[str]:
     return _shown("packed stages", "", {**costs, "CPU per visit": visits}, costs)
 
 
+def _in_microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:.0f} µs"
+
+
 def _shown(title: str, unit: str, costs: Table, divided: Table) -> list[str]:
     """Show a table of costs, some also for one of so many, and their exponents; return what is more than linear."""
     click.echo(f"{title:24}" + "".join(f"{name:>18}{_EACH if name in divided else '':>12}" for name in costs))
     for size in next(iter(costs.values())):
         cells = ""
         for name, values in costs.items():
-            least, show = min(values[size]), _AS.get(name, lambda value: f"{value * 1e6:.0f} µs")
+            least, show = min(values[size]), _AS.get(name, _in_microseconds)
             cells += f"{show(least):>18}{show(least / size) if name in divided else '':>12}"
         click.echo(f"{f'{size:,} {unit}':24}{cells}".rstrip())
     slower = []

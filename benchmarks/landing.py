@@ -70,7 +70,7 @@ def regressions(now: Landing, last: Landing) -> list[str]:
 
 def comparison(now: Landing, last: Landing) -> list[tuple[str, ...]]:
     """Return the table of the judged figures, at the last landing and now."""
-    rows = [("figure", "last landing", "now", "change")]
+    rows: list[tuple[str, ...]] = [("figure", "last landing", "now", "change")]
     for figure in FIGURES:
         before, after = last.figures.get(figure.key), now.figures.get(figure.key)
         if before is None or after is None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.stages import ROOT
+from simulator.local.file_limits import FileLimits
 from simulator.local.virtual_books import Books
 from simulator.local.virtual_logs import VirtualLogs
 from simulator.telemetry.run_files import RunFiles
@@ -19,15 +20,13 @@ from simulator.topology.reader import read_topology
 from simulator.virtual.kernel import Kernel
 from simulator.virtual.system import VirtualSystem
 
-_LOG_LIMIT_BYTES = 2**30
-
 
 def visits_per_second(name: str, seconds: float, log_level: str, folder: Path) -> float:
     """Run a ready-made topology for so long and return its visits per second of the processor."""
     topology = replace(read_topology(ROOT / "topologies" / f"{name}.yaml"), seed=Seed(7))
     files, kernel = RunFiles(folder / "virtual"), Kernel()
     files.logs.mkdir(parents=True, exist_ok=True)
-    logs = None if log_level == "none" else VirtualLogs(files, topology, log_level, _LOG_LIMIT_BYTES)
+    logs = None if log_level == "none" else VirtualLogs(files, topology, log_level, FileLimits(truth_limit_bytes=None))
     books = Books(topology, kernel, logs)
     system = VirtualSystem(topology, kernel, books.setup)
     begin = time.process_time()
