@@ -156,7 +156,7 @@ def _answered(span: Any, code: str, first_error: int) -> None:
     span.set_attribute("http.response.status_code", status)
     if status >= first_error or status < 100:
         span.set_attribute("error.type", code)
-        if span.status.is_unset:  # whoever has set it knows more
+        if span.status.is_unset:  # one that is set already says more than the code
             span.set_status(Status(StatusCode.ERROR))
 
 

@@ -11,7 +11,7 @@ class Later(Protocol):
     """How a line is logged: by `log(unix_ns, *told)`, with the time of the line, None for that of the call."""
 
     def __call__(self, log: Callable[..., None], *told: Any) -> None:
-        """Let a line be logged."""
+        """Log a line, now or later."""
 
 
 def at_once(log: Callable[..., None], *told: Any) -> None:
@@ -32,7 +32,7 @@ class LateLines:
         self._is_making = False
 
     def __call__(self, log: Callable[..., None], *told: Any) -> None:
-        """Let a line be logged at the next turn."""
+        """Log a line at the next turn."""
         if not self._waiting:
             self._soon(self.make)
         self._waiting.append((log, self._unix_ns(), told))

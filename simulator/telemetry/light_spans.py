@@ -47,7 +47,7 @@ def end_at(span: Any, unix_ns: int) -> None:
 class LightSpan(sdk.Span):
     """A span that only one thread works with. `ends_at` of None means that it ends when it is ended.
 
-    `ids` is for whoever shows the ids of the span more than once.
+    `ids` keeps the ids as texts, None until they are first shown.
 
     What is not ordinary, such as a list as an attribute, or more attributes than the limit, is done by the SDK.
     """

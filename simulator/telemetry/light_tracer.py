@@ -26,7 +26,7 @@ _FLAGS = tuple(TraceFlags(TraceFlags.SAMPLED | random) for random in (0, TraceFl
 
 
 def use_light_tracers() -> None:
-    """Let the tracers of the SDK start light spans from now on. Meant for the entry of a process."""
+    """Make the tracers of the SDK start light spans from now on. Meant for the entry of a process."""
     own = sdk.Tracer.start_span
     if sdk_version == KNOWN_VERSION and not hasattr(own, "__wrapped__"):
         sdk.Tracer.start_span = _short(own)  # type: ignore[method-assign]
