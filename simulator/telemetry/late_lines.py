@@ -38,7 +38,7 @@ class LateLines:
         self._waiting.append((log, self._unix_ns(), told))
 
     def make(self) -> None:
-        """Log the lines that wait."""
+        """Log the lines that wait; if one can't be logged, the others wait for the next turn."""
         self._is_making = True
         try:
             while self._waiting:
@@ -46,6 +46,8 @@ class LateLines:
                 log(unix_ns, *told)
         finally:
             self._is_making = False
+            if self._waiting:
+                self._soon(self.make)
 
     def before(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
         """Return what writes a line after those that wait."""

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from simulator.stage.server import Patience
-from tests.support.serving import LONG_SECONDS, answers_of, say, serving
+from tests.support.serving import LONG_SECONDS, answers_of, read_to_end, say, serving
 from tests.support.wire import connect, read_answer
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -31,15 +31,6 @@ def application(environ, start_response):
     return [answer]
 
 
-def until_the_end(connection):
-    """Return what comes on a connection until the server ends it."""
-    came = b""
-    with contextlib.suppress(ConnectionResetError):
-        while piece := connection.recv(65536):
-            came += piece
-    return came
-
-
 def dripping(connection, byte=b"x"):
     """Send byte after byte until the server answers or ends the connection; return what comes."""
     connection.settimeout(BRIEF_SECONDS / 10)
@@ -50,7 +41,7 @@ def dripping(connection, byte=b"x"):
             with contextlib.suppress(TimeoutError):
                 first = connection.recv(1)
                 connection.settimeout(LONG_SECONDS)
-                return first + until_the_end(connection)
+                return first + read_to_end(connection)
     return b""
 
 
@@ -62,7 +53,7 @@ def test_an_idle_connection_ends_in_silence(begun):
             if begun:
                 connection.sendall(begun)
                 assert read_answer(connection).status == 200
-            assert until_the_end(connection) == b""
+            assert read_to_end(connection) == b""
         assert heard == []
 
 
@@ -73,7 +64,7 @@ def test_a_head_has_a_total_time(half, is_dripping):
     patience = Patience(head_seconds=BRIEF_SECONDS)
     with serving(application, patience=patience) as (port, heard), connect(port) as connection:
         connection.sendall(half)
-        text = dripping(connection) if is_dripping else until_the_end(connection)
+        text = dripping(connection) if is_dripping else read_to_end(connection)
         answer = answers_of(text)[-1]
         assert (answer.status, answer.headers["connection"], heard) == (408, "close", [408])
 
@@ -85,7 +76,7 @@ def test_a_body_has_a_total_time(half, is_dripping):
     patience = Patience(body_seconds=BRIEF_SECONDS)
     with serving(application, patience=patience) as (port, _), connect(port) as connection:
         connection.sendall(half)
-        [answer] = answers_of(dripping(connection) if is_dripping else until_the_end(connection))
+        [answer] = answers_of(dripping(connection) if is_dripping else read_to_end(connection))
         assert (answer.status, answer.headers["connection"]) == (408, "close")
 
 
@@ -141,5 +132,5 @@ def test_half_a_request_gives_way_only_where_nothing_is_idle():
         fourth = held.enter_context(connect(port))
         fourth.sendall(GET)
         assert read_answer(fourth).status == 200
-        [answer] = answers_of(until_the_end(half))
+        [answer] = answers_of(read_to_end(half))
         assert (answer.status, answer.headers["connection"], heard) == (408, "close", [408])

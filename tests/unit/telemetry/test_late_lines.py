@@ -88,7 +88,7 @@ def test_a_level_above_leaves_them_out():
 
 
 def test_a_line_that_can_t_be_made_keeps_no_other_back():
-    """What comes after it is logged."""
+    """What comes after it is logged at the next turn, or before the next line."""
     loop = Loop()
 
     def fail(unix_ns):
@@ -98,5 +98,7 @@ def test_a_line_that_can_t_be_made_keeps_no_other_back():
     loop.sink.received(arrival())
     with pytest.raises(LookupError, match="no such line"):
         loop.turn()
+    assert loop.raw == []
+    loop.turn()
     loop.logger.info("stage.started")
     assert [event for event, _ in loop.told] == ["message.received", "stage.started"]
