@@ -102,8 +102,14 @@ def cpu_seconds(work, stages):
     ids=[*WORK, *RENDERED],
 )
 def test_four_times_as_many_stages_take_about_four_times_as_long(work, few):
-    """Less than eight times, a hundredth of a second apart: what is quadratic takes sixteen times as long."""
+    """Less than eight times, a hundredth of a second apart: what is quadratic takes sixteen times as long.
+
+    A machine may be twice as slow in one second as in the one before, so it is judged by two of three measurements.
+    """
     many = 4 * few
     text(few), text(many)
-    short, long = cpu_seconds(work, few), cpu_seconds(work, many)
-    assert long < MAX_RATIO * short + 0.01, f"{short:.4f} s for {few} stages, {long:.4f} s for {many}"
+    judged = []
+    while max(judged.count(True), judged.count(False)) < 2:
+        short, long = cpu_seconds(work, few), cpu_seconds(work, many)
+        judged.append(long < MAX_RATIO * short + 0.01)
+    assert judged.count(True) == 2, f"{short:.4f} s for {few} stages, {long:.4f} s for {many}"
