@@ -13,7 +13,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from simulator.behaviour.notation import Arguments
 from simulator.units import format_duration
@@ -35,7 +35,9 @@ def _normal() -> NormalDist:
 
 @dataclass(frozen=True)
 class Delay(ABC):
-    """A distribution of durations in seconds, none of them negative."""
+    """A distribution of durations in seconds, none of them negative; `is_constant` means that it has only one value."""
+
+    is_constant: ClassVar[bool] = False
 
     @abstractmethod
     def quantile(self, u: float) -> float:
@@ -58,6 +60,7 @@ class Delay(ABC):
 class Constant(Delay):
     """Always the same: `constant(10ms)`."""
 
+    is_constant: ClassVar[bool] = True
     value_seconds: float
 
     @classmethod

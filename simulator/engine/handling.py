@@ -40,6 +40,7 @@ from simulator.topology.steps import Step
 from simulator.units import MAX_DURATION_SECONDS
 
 _SERVER_ERROR = 500
+_MEDIAN = 0.5
 
 
 class Handling:
@@ -325,8 +326,9 @@ class Handling:
         The time before it is measured, the time after it is estimated from earlier messages.
         """
         delay, utilisation = case.operation.model.delay, self._capacity.utilisation
-        # A heavy tail may draw more than can be slept.
-        drawn = min(delay.under_load(case.draw("delay"), utilisation), MAX_DURATION_SECONDS)
+        # One that has only one value needs no draw. A heavy tail may draw more than can be slept.
+        u = _MEDIAN if delay.is_constant else case.draw("delay")
+        drawn = min(delay.under_load(u, utilisation), MAX_DURATION_SECONDS)
         work = case.operation.model.work
         if work is not NO_WORK:
             case.injection.work(work)

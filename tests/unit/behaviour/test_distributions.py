@@ -46,6 +46,12 @@ def test_a_quantile_is_what_the_formula_says(delay, u, seconds):
     assert delay.quantile(u) == pytest.approx(seconds, rel=1e-12, abs=1e-300)
 
 
+@pytest.mark.parametrize("delay", {delay for delay, *_ in QUANTILES}, ids=str)
+def test_a_delay_of_one_value_says_so(delay):
+    """Only of such a delay no draw is made."""
+    assert delay.is_constant == (delay.quantile(0.001) == delay.quantile(0.999))
+
+
 @pytest.mark.parametrize("max_seconds", [None, 1.0])
 def test_a_lognormal_hits_the_percentiles_that_it_is_given_by(max_seconds):
     """The median and p99 that were written down are the median and p99."""
