@@ -94,7 +94,7 @@ class HttpExchange:
         status, headers, body = wire_answer(answer, self._stage, self._message_id, self._trace_id, is_head)
         if self._is_draining():
             headers.append(("Connection", "close"))
-        write = cast(Callable[[bytes], Any], self._start_response(status, headers))
+        write = cast("Callable[[bytes], Any]", self._start_response(status, headers))
         if answer.truncated:
             self._environ[HANG_UP] = True
             body = body[: len(body) // 2]

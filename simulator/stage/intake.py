@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from wsgiref.types import WSGIEnvironment
 
-from werkzeug.wsgi import get_content_length
-
 from simulator.errors import InvalidMessage, Rejected
 from simulator.net.request_body import BodyTooLarge, read_body
 
 TRANSFER_ENCODING = "HTTP_TRANSFER_ENCODING"
+_LENGTH = "CONTENT_LENGTH"
 # For bodies that are being read, beyond what fits inside a stage.
 SPARE_BYTES = 16 * 2**20
 
@@ -48,7 +47,8 @@ class Intake:
         self, environ: WSGIEnvironment, max_body_bytes: int, held: HeldBodies, complaint: InvalidMessage | None
     ) -> None:
         self._environ = environ
-        self.announced = get_content_length(environ)
+        length = None if TRANSFER_ENCODING in environ else environ.get(_LENGTH)
+        self.announced = int(length) if length else None  # the server takes only a whole number
         self._max_body_bytes = max_body_bytes
         self._held = held
         self._complaint = complaint
