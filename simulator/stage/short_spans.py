@@ -34,6 +34,10 @@ from opentelemetry.util.types import AttributeValue
 from werkzeug.routing import Rule
 
 from simulator.stage.flask_app import StageApp
+from simulator.telemetry.at_work import tracer_at_work
+from simulator.telemetry.light_spans import SPAN_KEY
+from simulator.telemetry.light_tracer import start_late
+from simulator.telemetry.propagation import VerbatimPropagation
 
 KNOWN_VERSION = "0.66b1"
 # Headers in spans are the packages' matter.
@@ -167,20 +171,32 @@ class _ServerSpans:
         self._tracer = tracer
 
     def start(self, environ: WSGIEnvironment, rule: Rule | None) -> None:
-        """Start the span of a request, and make it the current one."""
-        attributes = {**_method_attributes(environ["REQUEST_METHOD"]), **_request_attributes(environ)}
-        known = attributes["http.request.method"]
-        if rule is None:
-            name = f"{known} {environ['PATH_INFO'].strip()}" if known != "_OTHER" else "HTTP"
+        """Start the span of a request, and make it the current one; if it can be, it is made after the answer."""
+        started_at = environ.get(flask_package._ENVIRON_STARTTIME_KEY)
+        around = context.get_current()
+        span = None if around else self._late(environ, rule, started_at)
+        if span is not None:
+            inside = context.Context({SPAN_KEY: span})
         else:
-            attributes["http.route"] = rule.rule
-            name = f"{known if known != '_OTHER' else 'HTTP'} {rule.rule}"
-        kind, parent = SpanKind.INTERNAL, context.get_current()
-        if trace.get_current_span(parent) is trace.INVALID_SPAN:
-            kind, parent = SpanKind.SERVER, propagate.extract(environ, getter=wsgi_getter)
-        start = environ.get(flask_package._ENVIRON_STARTTIME_KEY)
-        environ[_SPAN] = span = self._tracer.start_span(name, parent, kind, attributes, start_time=start)
-        environ[_TOKEN] = context.attach(trace.set_span_in_context(span, parent))
+            kind = SpanKind.INTERNAL
+            if trace.get_current_span(around) is trace.INVALID_SPAN:
+                kind, around = SpanKind.SERVER, propagate.extract(environ, getter=wsgi_getter)
+            name, attributes = _described(environ, rule)
+            span = self._tracer.start_span(name, around, kind, attributes, start_time=started_at)
+            inside = trace.set_span_in_context(span, around)
+        environ[_SPAN] = span
+        environ[_TOKEN] = context.attach(inside)
+
+    def _late(self, environ: WSGIEnvironment, rule: Rule | None, started_at: int | None) -> Span | None:
+        """Return a span that is made later, None if it can't be."""
+        propagation = propagate.get_global_textmap()
+        if type(propagation) is not VerbatimPropagation:
+            return None
+        get = environ.get
+        parent = propagation.usual_parent(get("HTTP_TRACEPARENT"), get("HTTP_TRACESTATE"), get("HTTP_BAGGAGE"))
+        if parent is None:
+            return None
+        return start_late(tracer_at_work(self._tracer), parent, lambda: _described(environ, rule), started_at)
 
     def end(self, environ: WSGIEnvironment, error: BaseException | None = None) -> None:
         """End the span of a request, if it has one."""
@@ -198,6 +214,16 @@ def _record(span: Span, error: BaseException | None) -> None:
     if isinstance(error, Exception) and span.is_recording():
         span.record_exception(error)
         span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+
+
+def _described(environ: WSGIEnvironment, rule: Rule | None) -> tuple[str, Attributes]:
+    """Return the name and the attributes of the span of a request."""
+    attributes = {**_method_attributes(environ["REQUEST_METHOD"]), **_request_attributes(environ)}
+    known = attributes["http.request.method"]
+    if rule is None:
+        return f"{known} {environ['PATH_INFO'].strip()}" if known != "_OTHER" else "HTTP", attributes
+    attributes["http.route"] = rule.rule
+    return f"{known if known != '_OTHER' else 'HTTP'} {rule.rule}", attributes
 
 
 def _request_attributes(environ: WSGIEnvironment) -> Attributes:

@@ -68,6 +68,11 @@ class ProviderAtWork(TracerProvider):
         return _TracerAtWork(self._at_work, name, options)
 
 
+def tracer_at_work(tracer: Tracer) -> Tracer:
+    """Return the tracer of the stage at work, if a tracer is that of whatever stage is; else itself."""
+    return tracer.at_work() if type(tracer) is _TracerAtWork else tracer
+
+
 class _TracerAtWork(Tracer):
     def __init__(self, at_work: AtWork, name: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._at_work = at_work
@@ -76,16 +81,16 @@ class _TracerAtWork(Tracer):
         self._tracers: dict[Shown, Tracer] = {}
 
     def start_span(self, name: str, context: Context | None = None, *more: Any, **options: Any) -> Span:
-        return self._tracer().start_span(name, context, *more, **options)
+        return self.at_work().start_span(name, context, *more, **options)
 
     @contextmanager
     def start_as_current_span(  # type: ignore[override] # the SDK's is also a decorator, which is not needed here
         self, name: str, context: Context | None = None, *more: Any, **options: Any
     ) -> Iterator[Span]:
-        with self._tracer().start_as_current_span(name, context, *more, **options) as span:
+        with self.at_work().start_as_current_span(name, context, *more, **options) as span:
             yield span
 
-    def _tracer(self) -> Tracer:
+    def at_work(self) -> Tracer:
         shown = self._at_work.shown()
         if shown is None:
             return trace.NoOpTracer()

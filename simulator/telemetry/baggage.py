@@ -28,6 +28,7 @@ MESSAGE_ID_MEMBER = "simulator.message_id"
 MAX_BYTES = 8192
 NO_MEMBERS: Mapping[str, str] = MappingProxyType({})
 _HEADER = "baggage"
+_OWN_START = f"{MESSAGE_ID_MEMBER}="
 _UNCHANGED = re.compile(r"[A-Za-z0-9_.~-]*")
 _AS_IT_CAME = context.create_key("simulator-baggage")
 
@@ -102,6 +103,11 @@ class VerbatimBaggage(TextMapPropagator):
             logging.getLogger(__name__).warning(message, len(came), MAX_BYTES)
         kept = _cut(came)
         return f"{kept},{own}" if kept and len(kept) + 1 + len(own) <= MAX_BYTES else kept or own
+
+
+def is_own_alone(header: str) -> bool:
+    """Return whether baggage has only the id from an earlier stage, so that nothing of it is forwarded."""
+    return header.startswith(_OWN_START) and "," not in header
 
 
 def _cut(header: str) -> str:

@@ -20,12 +20,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, SpanLimits, SpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 from opentelemetry.sdk.version import __version__ as sdk_version
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Link, SpanContext, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from simulator.telemetry.record import TraceIds
 
 KNOWN_VERSION = "1.45.1"
+# Where a context has its span.
+SPAN_KEY = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 _PLAIN = frozenset((str, bool, int, float))
 _UNSET = Status(StatusCode.UNSET)
 
@@ -157,6 +159,30 @@ class LightSpan(sdk.Span):
             self._record_end_metrics()
         self._span_processor._on_ending(self)
         self._span_processor.on_end(self)
+
+
+class LateSpan(LightSpan):
+    """A span of which only the `ids` are known; `make(span)` is called when anything else of it is needed.
+
+    It initializes and starts the span, which is an ordinary light span from then on.
+    """
+
+    ids: TraceIds
+    _make: Callable[[LightSpan], None]
+
+    @classmethod
+    def of(cls, ids: TraceIds, make: Callable[[LightSpan], None]) -> LateSpan:
+        """Return a span that is yet to be made."""
+        span: LateSpan = object.__new__(cls)
+        span.ids, span._make = ids, make
+        return span
+
+    def __getattr__(self, name: str) -> Any:
+        # Python calls this only for what has no value.
+        make = self._make
+        self.__class__ = LightSpan  # type: ignore[assignment]
+        make(self)
+        return getattr(self, name)
 
 
 def _are_plain(attributes: Mapping[Any, Any], max_characters: int | None) -> bool:

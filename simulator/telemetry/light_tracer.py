@@ -9,7 +9,7 @@ the SDK's own way. A test compares the spans of both.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import opentelemetry.sdk.trace as sdk
@@ -17,12 +17,23 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags, get_current_span
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.util.types import Attributes
 
-from simulator.telemetry.light_spans import KNOWN_VERSION, LightSpan
+from simulator.telemetry.light_spans import KNOWN_VERSION, SPAN_KEY, LateSpan, LightSpan
+from simulator.telemetry.record import NO_TRACE, TraceIds
 
 _FLAGS = tuple(TraceFlags(TraceFlags.SAMPLED | random) for random in (0, TraceFlags.RANDOM_TRACE_ID))
+_RANDOM = format(_FLAGS[True], "02x")
 
 
 def use_light_tracers() -> None:
@@ -32,11 +43,53 @@ def use_light_tracers() -> None:
         sdk.Tracer.start_span = _short(own)  # type: ignore[method-assign]
 
 
-def _short(own: Callable[..., Span]) -> Any:
-    # Only a known version is sure to have these.
-    from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics, noop  # noqa: PLC0415
-    from opentelemetry.trace.propagation import _SPAN_KEY  # noqa: PLC0415
+def start_late(
+    tracer: Any, parent: TraceIds, describe: Callable[[], tuple[str, Attributes]], start_time: int | None
+) -> LateSpan | None:
+    """Return a server's span that is made when something is said of it; `describe()` returns its name and attributes.
 
+    `parent` is the caller's span, NO_TRACE if there is none. Return None if a span has to be started at once: unless
+    the sampler is the default one, it may want the attributes.
+    """
+    if type(tracer) is not sdk.Tracer or not hasattr(sdk.Tracer.start_span, "__wrapped__") or not _is_plain(tracer):
+        return None
+    generator = tracer.id_generator
+    if parent is NO_TRACE:
+        trace_id, flags = format(generator.generate_trace_id(), "032x"), _RANDOM
+    elif parent.sampled:
+        trace_id, flags = parent.trace_id, parent.trace_flags
+    else:
+        return None
+    ids = TraceIds(trace_id, format(generator.generate_span_id(), "016x"), flags, sampled=True)
+
+    def make(span: LightSpan) -> None:
+        name, attributes = describe()
+        caller, context = None, Context()
+        if parent is not NO_TRACE:
+            caller = _context_of(parent, is_remote=True)
+            context = set_span_in_context(NonRecordingSpan(caller), context)
+        _initialize(span, tracer, name, _context_of(ids, is_remote=False), caller, SpanKind.SERVER, attributes)
+        span.start(start_time, context)
+
+    return LateSpan.of(ids, make)
+
+
+def _context_of(ids: TraceIds, is_remote: bool) -> SpanContext:
+    flags = TraceFlags(int(ids.trace_flags, 16))
+    return SpanContext(int(ids.trace_id, 16), int(ids.span_id, 16), is_remote, flags)
+
+
+def _is_plain(tracer: Any) -> bool:
+    """Return whether a tracer of the SDK samples by default, and measures nothing."""
+    return (
+        tracer.sampler is DEFAULT_ON
+        and type(tracer.id_generator) is RandomIdGenerator
+        and type(tracer._tracer_metrics) is _no_metrics()[0]
+        and tracer._is_enabled()
+    )
+
+
+def _short(own: Callable[..., Span]) -> Any:
     @wraps(own)
     def start_span(
         self: Any,
@@ -49,17 +102,13 @@ def _short(own: Callable[..., Span]) -> Any:
         record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> Span:
-        outer = (get_current() if context is None else context).get(_SPAN_KEY)
+        outer = (get_current() if context is None else context).get(SPAN_KEY)
         # Of any other it is asked whether it is a span at all.
         around = outer if type(outer) is LightSpan else get_current_span(context)
         parent: SpanContext | None = around.get_span_context()
-        ids = self.id_generator
         if (
-            self.sampler is not DEFAULT_ON
-            or type(parent) is not SpanContext
-            or type(ids) is not RandomIdGenerator
-            or type(self._tracer_metrics) is not NoOpTracerMetrics
-            or not self._is_enabled()
+            type(parent) is not SpanContext
+            or not _is_plain(self)
             or (parent.is_valid and not parent.trace_flags & TraceFlags.SAMPLED)
         ):
             return own(
@@ -69,27 +118,56 @@ def _short(own: Callable[..., Span]) -> Any:
             trace_id, _, _, flags, state, _ = parent
             is_random = flags & TraceFlags.RANDOM_TRACE_ID
         else:
-            parent, trace_id, is_random, state = None, ids.generate_trace_id(), True, None
-        span = LightSpan(
-            name,
-            SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[bool(is_random)], state),
-            parent,
-            self.sampler,
-            None,
-            self.resource,
-            attributes,
-            None,
-            links or (),
-            kind,
-            self.span_processor,
-            self.instrumentation_info,
-            record_exception,
-            set_status_on_exception,
-            self._span_limits,
-            self._instrumentation_scope,
-            record_end_metrics=noop,
-        )
+            parent, trace_id, is_random, state = None, self.id_generator.generate_trace_id(), True, None
+        ids = SpanContext(trace_id, self.id_generator.generate_span_id(), False, _FLAGS[bool(is_random)], state)
+        span: LightSpan = object.__new__(LightSpan)
+        options = (record_exception, set_status_on_exception)
+        _initialize(span, self, name, ids, parent, kind, attributes, links or (), *options)
         span.start(start_time, context)
         return span
 
     return start_span
+
+
+def _initialize(
+    span: LightSpan,
+    tracer: Any,
+    name: str,
+    ids: SpanContext,
+    parent: SpanContext | None,
+    kind: SpanKind,
+    attributes: Attributes,
+    links: Sequence[Link] = (),
+    record_exception: bool = True,
+    set_status_on_exception: bool = True,
+) -> None:
+    _, measures_nothing = _no_metrics()
+    LightSpan.__init__(
+        span,
+        name,
+        ids,
+        parent,
+        tracer.sampler,
+        None,
+        tracer.resource,
+        attributes,
+        None,
+        links,
+        kind,
+        tracer.span_processor,
+        tracer.instrumentation_info,
+        record_exception,
+        set_status_on_exception,
+        tracer._span_limits,
+        tracer._instrumentation_scope,
+        record_end_metrics=measures_nothing,
+    )
+
+
+@cache
+def _no_metrics() -> tuple[type, Callable[[], None]]:
+    """Return the type of the metrics of a tracer that measures nothing, and what it calls at the end of a span."""
+    # Only a known version is sure to have these.
+    from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics, noop  # noqa: PLC0415
+
+    return NoOpTracerMetrics, noop

@@ -13,11 +13,13 @@ from opentelemetry.propagators.textmap import CarrierT, Getter, TextMapPropagato
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from simulator.telemetry.baggage import VerbatimBaggage
+from simulator.telemetry.baggage import VerbatimBaggage, is_own_alone
+from simulator.telemetry.record import NO_TRACE, TraceIds
 
 _TRACE_PARENT, _TRACE_STATE = "traceparent", "tracestate"
-_USUAL_PARENT = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-0([0-3])")
+_USUAL_PARENT = re.compile("00-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-(0[0-3])")
 _FLAGS = tuple(map(TraceFlags, range(4)))
+_SAMPLED = ("01", "03")
 _MAX_TRACE_STATE_BYTES = 8192
 _MAX_TRACE_STATE_MEMBERS = 32
 _KEY = r"[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}"
@@ -42,7 +44,9 @@ def make_propagation(environment: Mapping[str, str], configured: TextMapPropagat
         return _NoPropagation()
     # The parts of a composite are not public; the version is pinned.
     parts = getattr(configured, "_propagators", (configured,))
-    return CompositePropagator([_verbatim(part) for part in parts])
+    propagators = [_verbatim(part) for part in parts]
+    usual = [type(propagator) for propagator in propagators] == [VerbatimTraceContext, VerbatimBaggage]
+    return (VerbatimPropagation if usual else CompositePropagator)(propagators)
 
 
 def _verbatim(propagator: TextMapPropagator) -> TextMapPropagator:
@@ -98,8 +102,26 @@ def _usual_parent(headers: list[str] | None) -> SpanContext | None:
     usual = _USUAL_PARENT.fullmatch(headers[0]) if headers else None
     if usual is None:
         return None
-    found = SpanContext(int(usual[1], 16), int(usual[2], 16), is_remote=True, trace_flags=_FLAGS[int(usual[3])])
-    return found if found.is_valid else None
+    return SpanContext(int(usual[1], 16), int(usual[2], 16), is_remote=True, trace_flags=_FLAGS[int(usual[3])])
+
+
+class VerbatimPropagation(CompositePropagator):
+    """Propagate the trace context and the baggage, as OTEL_PROPAGATORS has it by default."""
+
+    def usual_parent(self, parent: str | None, state: str | None, baggage: str | None) -> TraceIds | None:
+        """Return the caller's span by the headers of a request, NO_TRACE if there is none.
+
+        Return None if they have more to say, or have to be looked at more closely: then `extract` does it.
+        """
+        if state or not (baggage is None or is_own_alone(baggage)):
+            return None
+        if parent is None:
+            return NO_TRACE
+        usual = _USUAL_PARENT.fullmatch(parent)
+        if usual is None:
+            return None
+        trace_id, span_id, flags = usual.groups()
+        return TraceIds(trace_id, span_id, flags, flags in _SAMPLED)
 
 
 class _WithoutTraceState(Getter[CarrierT]):

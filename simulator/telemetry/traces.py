@@ -15,10 +15,10 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace import Span, SpanContext, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from simulator.telemetry.light_spans import LightSpan, end_at
+from simulator.telemetry.light_spans import SPAN_KEY, LightSpan, end_at
 from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 from simulator.telemetry.observe import Sink
 from simulator.telemetry.record import (
@@ -50,24 +50,20 @@ def make_provider(service: Service, environment: Mapping[str, str]) -> TracerPro
 
 def current_trace() -> TraceIds:
     """Return the ids of the current span; NO_TRACE if there is none, as with OTEL_SDK_DISABLED."""
-    span = trace.get_current_span()
-    if not isinstance(span, LightSpan):
-        return _ids_of(span)
-    if span.ids is None:
-        span.ids = _ids_of(span)
-    return span.ids
+    span = context.get_current().get(SPAN_KEY)
+    ids: TraceIds | None = getattr(span, "ids", None)
+    if ids is None:
+        ids = _shown(trace.get_current_span().get_span_context())
+        if type(span) is LightSpan:
+            span.ids = ids
+    return ids
 
 
-def _ids_of(span: Span) -> TraceIds:
-    found = span.get_span_context()
-    if not found.is_valid:
+def _shown(found: SpanContext) -> TraceIds:
+    trace_id, span_id, _, flags, _, is_valid = found
+    if not is_valid:
         return NO_TRACE
-    return TraceIds(
-        format(found.trace_id, "032x"),
-        format(found.span_id, "016x"),
-        format(found.trace_flags, "02x"),
-        found.trace_flags.sampled,
-    )
+    return TraceIds(format(trace_id, "032x"), format(span_id, "016x"), format(flags, "02x"), flags.sampled)
 
 
 class SpanSink(Sink):

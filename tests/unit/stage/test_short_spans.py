@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from inspect import unwrap
 
+import opentelemetry.sdk.trace as sdk
 import pytest
 import requests
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.baggage import get_all
 from opentelemetry.instrumentation import _semconv
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
@@ -25,13 +27,19 @@ from simulator.stage.exchange import RECEIVED_UNIX_NS
 from simulator.stage.http_wire import OutgoingRequest, make_session
 from simulator.stage.instrumentation import instrument_app, instrument_requests
 from simulator.telemetry.at_work import AtWork, Shown
+from simulator.telemetry.light_spans import LateSpan
+from simulator.telemetry.light_tracer import use_light_tracers
+from simulator.telemetry.propagation import make_propagation
+from simulator.telemetry.record import Outcome
 from simulator.telemetry.traces import current_trace
 
 CALLER = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=1", "baggage": "tenant=acme"}
+CALLED = {"traceparent": CALLER["traceparent"], "baggage": "simulator.message_id=m-1"}
 UNSAMPLED = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-00"}
 SERVED = {
     "a message": {"path": "/messages", "data": b"x"},
     "of a trace": {"path": "/messages", "data": b"x", "headers": CALLER},
+    "of a trace of stages": {"path": "/messages", "data": b"x", "headers": CALLED},
     "of a trace that is not recorded": {"path": "/messages", "data": b"x", "headers": UNSAMPLED},
     "with a query": {"path": "/messages?a=1&b=%20", "data": b"x"},
     "to a host with a port": {"path": "/messages", "data": b"x", "headers": {"Host": "shop.example:8080"}},
@@ -51,8 +59,18 @@ SERVED = {
 }
 
 
+@pytest.fixture(params=[False, True], ids=["at once", "late"])
+def makes_late(monkeypatch, request):
+    """Whether spans are made late, as in a stage: its tracers are light, and it has its own propagators."""
+    if request.param:
+        monkeypatch.setattr(sdk.Tracer, "start_span", unwrap(sdk.Tracer.start_span))
+        use_light_tracers()
+        monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", make_propagation({}, propagate.get_global_textmap()))
+    return request.param
+
+
 @pytest.fixture
-def both_ways(monkeypatch):
+def both_ways(monkeypatch, makes_late):
     """Return a function that calls another one in both ways, with the names that a stage's spans have."""
     names = dict.fromkeys(_semconv._OpenTelemetryStabilitySignalType, _semconv._StabilityMode.HTTP)
     stability = _semconv._OpenTelemetrySemanticConventionStability
@@ -164,6 +182,19 @@ def test_a_request_within_a_span(both_ways, serve_one):
     short, own = both_ways(within)
     assert short == own
     assert (short[1][0][1], short[1][0][4]) == (trace.SpanKind.INTERNAL, (True, True))
+
+
+def test_a_span_is_made_when_the_answer_has_left(both_ways, makes_late, serve_one):
+    """An answer waits for nothing of its span but the ids."""
+    seen = []
+
+    def handle(message):
+        message.exchange.answer(Answer(outcome=Outcome.DELIVERED))
+        seen.append((type(trace.get_current_span()) is LateSpan, current_trace().trace_id))
+
+    short, own = both_ways(lambda: serve_one({"path": "/messages", "data": b"x", "headers": CALLED}, handle))
+    assert short == own
+    assert seen == [(makes_late, "a" * 32), (False, "a" * 32)]
 
 
 def test_a_span_starts_with_the_first_byte(both_ways, serve_one):

@@ -16,6 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from simulator.telemetry.baggage import MAX_BYTES, VerbatimBaggage, WithMessage
 from simulator.telemetry.propagation import VerbatimTraceContext, install_propagation, make_propagation
+from simulator.telemetry.record import NO_TRACE
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE_ID}-{SPAN_ID}-01"
@@ -172,29 +173,50 @@ def test_a_well_formed_trace_state_is_in_the_span(propagation):
     assert changed_state.to_header() == "c=3,a=1,b=2"
 
 
-@pytest.mark.parametrize(
-    "traceparent",
-    [
-        *(f"00-{TRACE_ID}-{SPAN_ID}-{flags}" for flags in ("00", "01", "02", "03", "04", "ff", "1", "0g", "001")),
-        *(f"{version}-{TRACE_ID}-{SPAN_ID}-01" for version in ("01", "fe", "ff", "0", "0A")),
-        *(f"00-{TRACE_ID}-{SPAN_ID}-01{more}" for more in ("-", "-more", " ", "\t", "x")),
-        *(f"{version}-{TRACE_ID}-{SPAN_ID}-01-more" for version in ("00", "01")),
-        f" {TRACEPARENT}",
-        f"00-{'0' * 32}-{SPAN_ID}-01",
-        f"00-{TRACE_ID}-{'0' * 16}-01",
-        f"00-{TRACE_ID.upper()}-{SPAN_ID}-01",
-        f"00-{TRACE_ID[1:]}-{SPAN_ID}-01",
-        f"00-\u0661{TRACE_ID[1:]}-{SPAN_ID}-01",
-        "",
-        "-",
-    ],
-)
+TRACE_PARENTS = [
+    *(f"00-{TRACE_ID}-{SPAN_ID}-{flags}" for flags in ("00", "01", "02", "03", "04", "ff", "1", "0g", "001")),
+    *(f"{version}-{TRACE_ID}-{SPAN_ID}-01" for version in ("01", "fe", "ff", "0", "0A")),
+    *(f"00-{TRACE_ID}-{SPAN_ID}-01{more}" for more in ("-", "-more", " ", "\t", "x")),
+    *(f"{version}-{TRACE_ID}-{SPAN_ID}-01-more" for version in ("00", "01")),
+    f" {TRACEPARENT}",
+    f"00-{'0' * 32}-{SPAN_ID}-01",
+    f"00-{TRACE_ID}-{'0' * 16}-01",
+    f"00-{TRACE_ID.upper()}-{SPAN_ID}-01",
+    f"00-{TRACE_ID[1:]}-{SPAN_ID}-01",
+    f"00-\u0661{TRACE_ID[1:]}-{SPAN_ID}-01",
+    "",
+    "-",
+]
+
+
+@pytest.mark.parametrize("traceparent", TRACE_PARENTS)
 def test_a_trace_parent_is_read_as_by_the_package(traceparent):
     """The usual one has a short way; each one, also a malformed one, means what it means to OpenTelemetry."""
     for headers in ({"traceparent": traceparent}, {"traceparent": [traceparent, TRACEPARENT]}, {}):
         own = trace.get_current_span(TraceContextTextMapPropagator().extract(headers, Context()))
         found = trace.get_current_span(VerbatimTraceContext().extract(headers, Context()))
         assert found.get_span_context() == own.get_span_context()
+
+
+@pytest.mark.parametrize("parent", [None, *TRACE_PARENTS, f"{TRACEPARENT},{TRACEPARENT}"])
+@pytest.mark.parametrize("state", [None, "", "a=1"])
+@pytest.mark.parametrize(
+    "came", [None, "", OWN, f"{OWN};x=1", f"{OWN},a=1", f"a=1,{OWN}", "a=1", f"{OWN}2=1", f" {OWN}"]
+)
+def test_the_usual_headers_mean_the_same_in_one_look(propagation, parent, state, came):
+    """What they say at once is all that they say; what may say more is left to the propagators."""
+    usual = propagation.usual_parent(parent, state, came)
+    if usual is None:
+        assert parent != TRACEPARENT or state or came not in (None, OWN, f"{OWN};x=1")
+        return
+    headers = {"traceparent": parent, "tracestate": state, "baggage": came}
+    found = propagation.extract({name: value for name, value in headers.items() if value is not None}, Context())
+    span = trace.get_current_span(found).get_span_context()
+    assert len(found) == (0 if usual is NO_TRACE else 1)
+    assert span.is_valid == (usual is not NO_TRACE)
+    if span.is_valid:
+        assert (usual.trace_id, usual.span_id) == (TRACE_ID, SPAN_ID)
+        assert (int(usual.trace_flags, 16), usual.sampled) == (span.trace_flags, span.trace_flags.sampled)
 
 
 @pytest.mark.parametrize(
