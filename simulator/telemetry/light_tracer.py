@@ -1,9 +1,10 @@
 """Spans that the tracers of the SDK start in less time.
 
 For each span the SDK asks a sampler, which asks another one, wraps what it says, and makes the flags of the trace up to
-three times. What the default sampler says is plain: a span is sampled unless its trace is not. What is replaced is
-private to the SDK, and known for one version of it; with any other, or if a user has set something else, it is done in
-the SDK's own way. A test compares the spans of both.
+three times. What the default sampler says is plain: a span is sampled unless its trace is not. So nothing but the ids
+of a server's span is needed before its request is answered, and the rest can be made later. What is replaced is private
+to the SDK, and known for one version of it; with any other, or if a user has set something else, it is done in the
+SDK's own way. A test compares the spans of both.
 """
 
 from __future__ import annotations
