@@ -22,6 +22,7 @@ from simulator.telemetry.otlp import (
     exports,
     otlp_prefix,
     otlp_setting,
+    timeout_seconds,
 )
 from simulator.telemetry.otlp_signal import Signal
 from simulator.telemetry.run_files import CONSOLE_TOKEN_VARIABLE, RunFiles
@@ -33,7 +34,7 @@ _READY_SECONDS = 8.0
 _STOP_SECONDS = 5.0
 _TOKEN_BYTES = 16
 # A console that is busy with a large request answers late, but it does answer.
-_PATIENCE_MILLIS = "10000"
+_PATIENCE_SECONDS = 10.0
 _MAX_LAST_WORDS = 500
 # What only the console needs, so that it is not installed with everything else.
 _OWN_PACKAGES = ("dash", "igraph")
@@ -85,14 +86,15 @@ class ConsoleProcess:
     def stage_environment(self) -> dict[str, str]:
         """Return the environment for the stages: their spans go to the console, which has the user's own settings.
 
-        Log records and data points, which the console does not forward, go to the user's collector if there is one.
+        Log records and data points, which the console does not forward, go to the user's collector if there is one. A
+        user who lets spans take longer than usual to arrive lets them do so on their way to the console, too.
         """
         if not any(exports(self._environment, signal) for signal in Signal):
             return dict(self._environment)
         environment = {name: text for name, text in self._environment.items() if not name.startswith(OTLP_PREFIX)}
         for signal in (Signal.LOGS, Signal.METRICS):
             environment |= _to_own_collector(self._environment, signal)
-        return {**environment, ENDPOINT_VARIABLES[0]: self._base, TIMEOUT_VARIABLE: _PATIENCE_MILLIS}
+        return {**environment, ENDPOINT_VARIABLES[0]: self._base, TIMEOUT_VARIABLE: self._patience_millis()}
 
     def start(self, parent_fd: int) -> None:
         """Start the process; it gets the listening socket."""
@@ -113,6 +115,10 @@ class ConsoleProcess:
         if not self._process.is_running:
             return f"it ended: {self._process.last_words(_MAX_LAST_WORDS) or f'see {self.log}'}"
         return f"it did not answer within {_READY_SECONDS:g} s; see {self.log}"
+
+    def _patience_millis(self) -> str:
+        own = timeout_seconds(self._environment, Signal.TRACES)
+        return str(round(1000 * max(_PATIENCE_SECONDS, own or 0.0)))
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection(_HOST, self._listener.getsockname()[1], timeout=1.0)

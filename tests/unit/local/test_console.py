@@ -86,6 +86,17 @@ def test_the_stages_send_their_spans_to_it(tmp_path):
     assert own["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=secret"
 
 
+@pytest.mark.parametrize(
+    ("own", "millis"), [("60000", "60000"), ("10001", "10001"), ("500", "10000"), ("0", "600000"), ("", "10000")]
+)
+def test_who_waits_longer_for_a_collector_waits_longer_for_the_console(tmp_path, own, millis):
+    """A console that starts slowly costs no spans of a user who has given them the time."""
+    for name in ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"):
+        with beside(tmp_path, {"OTEL_TRACES_EXPORTER": "otlp", name: own}) as there:
+            given = there.stage_environment()
+        assert {key: text for key, text in given.items() if "TIMEOUT" in key} == {"OTEL_EXPORTER_OTLP_TIMEOUT": millis}
+
+
 @pytest.mark.parametrize("off", [{"OTEL_TRACES_EXPORTER": "none"}, {"OTEL_SDK_DISABLED": "true"}])
 def test_who_wants_no_spans_has_none(tmp_path, off):
     """Where spans are switched off the stages' environment is as it is."""
