@@ -8,12 +8,13 @@ import signal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.telemetry import tally
 from simulator.telemetry.record import CallOutcome, Outcome
 from simulator.telemetry.tally import (
+    ACCEPTED_WORK,
     ATTEMPT_OUTCOMES,
     HANDLING,
     PIPELINE,
@@ -156,20 +157,33 @@ def test_counts_outlive_a_killed_process(tmp_path):
     assert Tally(path).counts()["received.outside"] == 42
 
 
-@given(
-    names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=20, unique=True)
-)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NAMES_OF_DURATIONS = st.builds("{}/{}".format, st.sampled_from([HANDLING, PIPELINE, ACCEPTED_WORK]), NAMES)
+
+
+@given(names=st.lists(NAMES | NAMES_OF_DURATIONS, min_size=1, max_size=20, unique=True))
+@example(names=["pipeline_seconds"])
+@example(names=["handling_seconds/", "handling_seconds", "a"])
 def test_names_of_any_length_keep_their_counts(tmp_path_factory, names):
-    """Whatever the names are called, each count comes back under its own name, and durations beside them."""
+    """Whatever the names are called, each count comes back under its own name, and durations under theirs.
+
+    A name of durations, with or without an operation behind a slash, is no count.
+    """
     path = tmp_path_factory.mktemp("tallies") / "any"
     writer = Tally.create(path, names)
-    for number, name in enumerate(names, 1):
+    whole = {HANDLING, PIPELINE, ACCEPTED_WORK}
+    counts = {name: number for number, name in enumerate(names, 1) if name.split("/")[0] not in whole}
+    apart = [name for name in names if name.split("/")[0] in whole and name not in whole]
+    for name, number in counts.items():
         writer.add(name, number)
-    writer.observe("handling_seconds", 1.0)
+    writer.observe(HANDLING, 1.0)
+    for number, name in enumerate(apart, 1):
+        writer.observe(name, float(number))
     reader = Tally(path)
-    assert reader.counts() == {name: number for number, name in enumerate(names, 1)}
+    assert reader.counts() == counts
     assert reader.durations(HANDLING) == {bucket_of(1.0): 1}
     assert reader.durations(PIPELINE) == {}
+    assert [reader.durations(name) for name in apart] == [{bucket_of(float(n)): 1} for n in range(1, len(apart) + 1)]
 
 
 def record(outcome, duration_seconds, answer_seconds=None, **came):
