@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.stages import ROOT
+from simulator.garbage import RareCollection
 from simulator.local.file_limits import FileLimits
 from simulator.local.virtual_books import Books
 from simulator.local.virtual_logs import VirtualLogs
@@ -30,8 +31,9 @@ def visits_per_second(name: str, seconds: float, log_level: str, folder: Path) -
     books = Books(topology, kernel, logs)
     system = VirtualSystem(topology, kernel, books.setup)
     begin = time.process_time()
-    system.start()
-    kernel.run(seconds)
+    with RareCollection(lambda: system.in_flight):
+        system.start()
+        kernel.run(seconds)
     took_seconds = time.process_time() - begin
     return sum(line.received for line in books.result(seconds).ledger.stages) / took_seconds
 

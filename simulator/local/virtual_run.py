@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 
 from simulator.errors import ConfigurationError
+from simulator.garbage import RareCollection
 from simulator.local.collisions import check_files
 from simulator.local.command import RunRequest, file_limits, judging_of, seconds_of, topology_to_run
 from simulator.local.conclusion import conclude
@@ -94,7 +95,7 @@ def run_virtually(
     system = VirtualSystem(topology, kernel, books.setup, overhead_seconds)
     course = _VirtualRun(topology, kernel, system, books, stop, judging)
     _announce(topology, folder, err)
-    with stop.listening():
+    with stop.listening(), RareCollection(lambda: system.in_flight):
         view.open()
         try:
             course.run(view, duration_seconds)

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 import gevent
 
+from simulator.garbage import RareCollection
 from simulator.stage.assembly import Surroundings
 from simulator.stage.running import RunningStage
 from simulator.stage.shared import Shared
@@ -37,6 +38,7 @@ class Host:
         self._stages: dict[str, RunningStage] = {}
         self._ending: dict[str, gevent.Greenlet] = {}
         self._ended: set[str] = set()
+        self._rare_collection = RareCollection(lambda: sum(stage.in_flight for stage in self._stages.values()))
         self.has_failed = False
 
     @property
@@ -53,6 +55,7 @@ class Host:
         """Start the stages that have been added, and return their labels."""
         started, self._added = self._added, []
         _settle_memory()
+        self._rare_collection.begin()
         for label in started:
             self._stages[label].begin()
         return started
@@ -128,12 +131,11 @@ class Host:
 
 
 def _settle_memory() -> None:
-    """Exclude from garbage collection what lives as long as the process, and collect the rest less often.
+    """Exclude from garbage collection what lives as long as the process.
 
     What only starting took goes back to the system, where the C library is one that can do that.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

@@ -55,9 +55,14 @@ class RunningStage:
         self._hurry.set()
 
     @property
+    def in_flight(self) -> int:
+        """Return how many messages it has."""
+        return self._parts.handling.in_flight
+
+    @property
     def is_busy(self) -> bool:
         """Return whether it has messages, or answers that are still being sent."""
-        return bool(self._parts.handling.in_flight or self._parts.server.exchanges)
+        return bool(self.in_flight or self._parts.server.exchanges)
 
     def close_to_others(self) -> None:
         """Refuse the messages of all but the stages of its circle, which stop with it and may still call back."""

@@ -10,6 +10,7 @@ import orjson
 from simulator.behaviour.thresholds import Threshold
 from simulator.behaviour.verdicts import Judge
 from simulator.engine.output import Discarding
+from simulator.garbage import RareCollection
 from simulator.local.judged_rows import judge_row
 from simulator.proof.capacity.figures import ProbeFigures
 from simulator.proof.capacity.load import at_rate
@@ -66,16 +67,17 @@ class VirtualProber:
             return InstanceSetup(sinks=lambda _: [sink], listener=watcher, output=Discarding())
 
         system = VirtualSystem(topology, kernel, setup)
-        system.start()
-        for number in range(1, _SLICES + 1):
-            self._check()
-            kernel.run(seconds * number / _SLICES - kernel.now())
-        system.stop_loads()
-        bound = kernel.now() + run_drain_seconds(topology)
-        while system.in_flight and kernel.now() < bound:
-            self._check()
-            kernel.run(min(seconds / _SLICES, bound - kernel.now()))
-        system.break_off()
+        with RareCollection(lambda: system.in_flight):
+            system.start()
+            for number in range(1, _SLICES + 1):
+                self._check()
+                kernel.run(seconds * number / _SLICES - kernel.now())
+            system.stop_loads()
+            bound = kernel.now() + run_drain_seconds(topology)
+            while system.in_flight and kernel.now() < bound:
+                self._check()
+                kernel.run(min(seconds / _SLICES, bound - kernel.now()))
+            system.break_off()
         for each in due:
             each.close()
 

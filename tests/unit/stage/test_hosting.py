@@ -16,6 +16,7 @@ class Running:
     """A stage that notes what becomes of it; it ends after some turns of the event loop."""
 
     events: list[str]
+    in_flight = 3
 
     def __init__(self, settings, surroundings, environment, shared):
         if settings.name == "broken":
@@ -45,7 +46,19 @@ def events(monkeypatch):
     monkeypatch.setattr(hosting, "RunningStage", type("Noting", (Running,), {"events": noted}))
     monkeypatch.setattr(hosting, "Shared", lambda environment, turn: None)
     monkeypatch.setattr(hosting, "_settle_memory", lambda: None)
+    monkeypatch.setattr(hosting, "RareCollection", Rare)
     return noted
+
+
+class Rare:
+    """In the place of the process's garbage collection, which is that of the tests, too."""
+
+    def __init__(self, in_flight):
+        self.in_flight = in_flight
+        self.begun = 0
+
+    def begin(self):
+        self.begun += 1
 
 
 def host_of(circle=(), **callers):
@@ -68,6 +81,16 @@ def test_stages_begin_together(events):
     assert (host.begin(), host.begin()) == (["a", "b"], [])
     assert events == ["begin a", "begin b"]
     assert not host.is_over
+
+
+def test_garbage_is_looked_for_by_the_messages_of_all_stages(events):
+    """From the first stage on it is known how many messages there are, also those of stages that come later."""
+    host = host_of(a=[], b=[])
+    rare = host._rare_collection
+    assert (rare.begun, rare.in_flight()) == (0, 6)
+    host.begin()
+    host.add("c", SimpleNamespace(name="c"), None)
+    assert (rare.begun, rare.in_flight()) == (1, 9)
 
 
 def test_one_that_can_t_be_made_is_none(events):

@@ -1,0 +1,64 @@
+"""When a process looks for garbage: rarely, and the less often the more messages are in flight in it.
+
+A message leaves no garbage in cycles, and what there is besides is little, such as that of a scrape. But Python looks
+through all that was made since it looked last, and still is: with 10,000 messages in flight that took a stage a seventh
+of its time, in pauses of up to 0.4 s, and a run in virtual time a third. Here it looks when there is more than the
+messages in flight consist of. So garbage takes no more memory than they do, and as they become more it looks after
+twice as many each time.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+# With few messages, it looks when there are so many objects more than when it looked last.
+MIN_OBJECTS = 10_000
+# A message that is in flight consists of about 60 with its connection, and of more if it makes calls.
+OBJECTS_PER_MESSAGE = 100
+# Of so many looks at the youngest objects one is at older ones, and of so many of these one at all.
+_OLDER, _ALL = 20, 50
+
+
+class RareCollection:
+    """Garbage is looked for rarely from `begin` to `end`, or in the body of a `with`.
+
+    `in_flight()` is the number of messages that the process has now; it is called whenever garbage was looked for, in
+    the middle of whatever runs.
+    """
+
+    __slots__ = ("_before", "_in_flight")
+
+    def __init__(self, in_flight: Callable[[], int]) -> None:
+        self._in_flight = in_flight
+        self._before: tuple[int, int, int] | None = None
+
+    def begin(self) -> None:
+        """Begin; it has begun already if this was called before."""
+        if self._before is None:
+            self._before = gc.get_threshold()
+            gc.callbacks.append(self._on_collection)
+        self._set_threshold()
+
+    def end(self) -> None:
+        """Let garbage be looked for as before."""
+        if self._before is not None:
+            gc.callbacks.remove(self._on_collection)
+            gc.set_threshold(*self._before)
+            self._before = None
+
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def _on_collection(self, phase: str, info: Mapping[str, int]) -> None:
+        if phase == "stop":
+            self._set_threshold()
+
+    def _set_threshold(self) -> None:
+        gc.set_threshold(max(MIN_OBJECTS, OBJECTS_PER_MESSAGE * self._in_flight()), _OLDER, _ALL)
