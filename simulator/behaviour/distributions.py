@@ -72,6 +72,10 @@ class Constant(Delay):
         """Return the value."""
         return self.value_seconds
 
+    def under_load(self, u: float, utilisation: float) -> float:
+        """Return the value."""
+        return self.value_seconds
+
     def cdf(self, seconds: float) -> float:
         """Return 0 below the value, 1 from there on."""
         return float(seconds >= self.value_seconds)

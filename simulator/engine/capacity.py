@@ -20,6 +20,7 @@ class Capacity:
         self.workers = workers
         self.queue = queue
         self.busy = 0
+        self.now = runtime.now  # monotonic, in seconds
         self._runtime = runtime
         self._waiting: deque[Ticket] = deque()
         self._closed = False
@@ -66,7 +67,7 @@ class Capacity:
         self.check_room()
         if self.busy < self.workers:
             self.busy += 1
-            ticket.call()
+            ticket.called = True
             return None
         self._waiting.append(ticket)
         return self._runtime.event("a worker")
@@ -80,10 +81,6 @@ class Capacity:
             self._waiting.popleft().call()
         else:
             self.busy -= 1
-
-    def now(self) -> float:
-        """Return the time, monotonic, in seconds."""
-        return self._runtime.now()
 
 
 class Ticket:

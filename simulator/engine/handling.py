@@ -33,7 +33,7 @@ from simulator.errors import (
     Unforeseen,
 )
 from simulator.telemetry.observe import Observation, Observer
-from simulator.telemetry.record import Arrival, Outcome, StageRecord
+from simulator.telemetry.record import NO_DECISIONS, Arrival, Outcome, StageRecord
 from simulator.topology.graph import calls_of
 from simulator.topology.model import Answering, Method
 from simulator.topology.steps import Step
@@ -125,8 +125,9 @@ class Handling:
     def _handle(self, message: Message, admission: _Admission | None) -> StageRecord:
         behaviour = self._behaviour
         operation = behaviour.operations[message.operation]
-        decisions = operation.decisions(message)
-        attributes = operation.attributes(message, self._next_number)
+        model = operation.model
+        decisions = operation.decisions(message) if model.decide else message.decisions
+        attributes = operation.attributes(message, self._next_number) if model.attributes else NO_DECISIONS
         arrival = self._arrival(message, operation, decisions, attributes)
         with self._observer.observing(arrival) as seen, self._capacity.ticket() as ticket:
             injection = Injection(operation, message, decisions, seen, self._runtime, self._machine)
@@ -140,7 +141,7 @@ class Handling:
                 ticket=ticket,
                 injection=injection,
                 admission=admission,
-                relay=Relay(message.request) if operation.model.answer is Answering.DOWNSTREAM else None,
+                relay=Relay(message.request) if model.answer is Answering.DOWNSTREAM else None,
             )
             running = self._runtime.current()
             self._running.add(running)
@@ -181,41 +182,49 @@ class Handling:
             return Answer(error=broken_off)
 
     def _work(self, case: _Case) -> Answer:
-        message, seen, injection = case.message, case.seen, case.injection
-        self._check_rate_limit()
-        deadline_at = None if message.deadline_seconds is None else seen.received_at + message.deadline_seconds
-        self._check_deadline(deadline_at)
+        message, seen, injection, operation = case.message, case.seen, case.injection, case.operation
+        if self._bucket is not None:
+            self._check_rate_limit(self._bucket)
+        deadline_at = None
+        if message.deadline_seconds is not None:
+            deadline_at = seen.received_at + message.deadline_seconds
+            self._check_deadline(deadline_at)
         if self._only_from is not None and message.caller not in self._only_from:
             raise ShuttingDown
         self._capacity.check_room()
         body = self._read(case)
-        self._check_deadline(deadline_at)
+        if deadline_at is not None:
+            self._check_deadline(deadline_at)
         case.ticket.take()
         answered_at = None
         if case.admission is not None:
             self._admit(case.admission, case)
             deadline_at, answered_at = None, self._runtime.now()  # the caller has its answer
         seen.waited(case.ticket.wait(answered_at), case.ticket.taken_at)
-        self._check_deadline(deadline_at)
-        injection.inject(Phase.BEFORE)
+        if deadline_at is not None:
+            self._check_deadline(deadline_at)
+        if operation.has_faults:
+            injection.inject(Phase.BEFORE)
         self._process(case)
-        if case.operation.model.log:
+        if operation.model.log:
             self._log(case)
-        injection.inject(Phase.AFTER)
-        calls = case.operation.model.calls
+        if operation.has_faults:
+            injection.inject(Phase.AFTER)
+        calls = operation.model.calls
         if calls:
             visit = Visit(case.behaviour.identity, message, body, deadline_at, seen, case.decisions, case.relay)
             self._perform(calls, visit)
         else:
             self._output.write(body, message.content_type)
-        relayed = case.relayed
+        relayed = None if case.relay is None else case.relay.answer
         seen.ended(Outcome.FORWARDED if calls else Outcome.DELIVERED, 200 if relayed is None else relayed.status)
-        if case.admission is None:
+        if operation.has_faults and case.admission is None:
             injection.inject(Phase.ANSWER)
+        size = operation.model.response_size
         return Answer(
             outcome=seen.outcome,
-            duration_seconds=seen.duration_seconds(),
-            size_bytes=case.answer_bytes(),
+            duration_seconds=self._runtime.now() - seen.received_at,
+            size_bytes=None if size is None else size.bytes(case.draw("response size")),
             truncated=injection.truncated,
             bytes_per_second=injection.bytes_per_second,
             relayed=relayed,
@@ -256,17 +265,17 @@ class Handling:
     def _read(self, case: _Case) -> bytes:
         """Return the body as it is forwarded, or decompressed if it is delivered here."""
         message, operation, seen = case.message, case.operation.model, case.seen
+        encoding = message.content_encoding
         # What is relayed may be anything, in any encoding.
-        compressed = case.relay is None and is_compressed(message.content_encoding)
+        compressed = bool(encoding) and case.relay is None and is_compressed(encoding)
         try:
             body = message.exchange.read()
         finally:
             seen.read(message.exchange.waited_seconds)
         seen.sized(len(body))
-        max_bytes = case.behaviour.model.max_body_bytes
         if case.relay is not None:
             return body
-        plain = decompressed(body, message.content_encoding, max_bytes) if compressed else body
+        plain = decompressed(body, encoding, case.behaviour.model.max_body_bytes) if compressed else body
         if operation.method.has_body:
             check_body(plain, message.content_type)
         elif body and operation.method is not Method.DELETE:
@@ -310,14 +319,14 @@ class Handling:
         limit = self._behaviour.model.rate_limit
         return None if limit is None else Bucket(limit, self._runtime.now())
 
-    def _check_rate_limit(self) -> None:
-        wait_seconds = self._bucket.take(self._runtime.now()) if self._bucket is not None else 0.0
+    def _check_rate_limit(self, bucket: Bucket) -> None:
+        wait_seconds = bucket.take(self._runtime.now())
         if wait_seconds:
             limit = self._behaviour.model.rate_limit
             raise RateLimited(f"this stage takes at most {limit}", retry_after_seconds(wait_seconds))
 
-    def _check_deadline(self, deadline_at: float | None) -> None:
-        if deadline_at is not None and self._runtime.now() >= deadline_at:
+    def _check_deadline(self, deadline_at: float) -> None:
+        if self._runtime.now() >= deadline_at:
             raise DeadlinePassed("the caller no longer waits for the answer")
 
     def _process(self, case: _Case) -> None:
@@ -334,8 +343,9 @@ class Handling:
             case.injection.work(work)
         if drawn > 0:
             end = case.seen.own_time_over_at(drawn) - self._correction.seconds
-            case.seen.has_waited = end > self._runtime.now()
-            sleep_until(self._runtime, end)
+            if end > self._runtime.now():
+                case.seen.has_waited = True
+                sleep_until(self._runtime, end)
         case.seen.processed(drawn, case.operation.delay_spec, utilisation, has_worked=work is not NO_WORK)
 
     def _log(self, case: _Case) -> None:
@@ -382,8 +392,3 @@ class _Case:
     def draw(self, purpose: str) -> float:
         """Return u in (0, 1) for one purpose of this visit."""
         return self.behaviour.identity.draw(self.message.message_id, self.message.visit, purpose)
-
-    def answer_bytes(self) -> int | None:
-        """Return how large the answer is to be; None for as large as it is."""
-        size = self.operation.model.response_size
-        return None if size is None else size.bytes(self.draw("response size"))

@@ -17,7 +17,7 @@ from simulator.engine.message import Message
 from simulator.engine.runtime import Runtime, StageStopped
 from simulator.errors import BrokenOff, InjectedFault, Rejected
 from simulator.telemetry.observe import Observation
-from simulator.telemetry.record import NO_DECISIONS, ChoiceKind
+from simulator.telemetry.record import ChoiceKind
 from simulator.topology.graph import label
 from simulator.topology.model import Operation, Role, Stage
 from simulator.units import format_size
@@ -81,6 +81,11 @@ class OperationBehaviour:
         return {phase: tuple(each for each in mine if each[1].phase is phase) for phase in Phase}
 
     @cached_property
+    def has_faults(self) -> bool:
+        """Return whether any fault can be injected by this instance."""
+        return any(self.faults.values())
+
+    @cached_property
     def _injected(self) -> Requests:
         from simulator.topology.requests import injected_requests  # noqa: PLC0415 - only an injector needs it
 
@@ -100,8 +105,6 @@ class OperationBehaviour:
 
     def decisions(self, message: Message) -> Mapping[str, Value]:
         """Return the decisions of a message: those that it came with, and those that are drawn here."""
-        if not self.model.decide:
-            return message.decisions
         drawn = {
             name: rule.value(self.identity.draw(message.message_id, message.visit, f"decide {name}"))
             for name, rule in self.model.decide.items()
@@ -110,8 +113,6 @@ class OperationBehaviour:
 
     def attributes(self, message: Message, next_number: Callable[[str], int]) -> Mapping[str, Value]:
         """Return the attributes of a message; `next_number(name)` counts for those that are a sequence."""
-        if not self.model.attributes:
-            return NO_DECISIONS
         return {name: self._attribute(name, rule, message, next_number) for name, rule in self.model.attributes.items()}
 
     def _attribute(self, name: str, rule: Attribute, message: Message, next_number: Callable[[str], int]) -> Value:

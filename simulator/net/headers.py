@@ -71,14 +71,13 @@ class RequestHeaders:
                 raise RefusedRequest("an HTTP/1.1 request needs a Host header")
         elif not _is_host(host):
             raise RefusedRequest(f"not a Host header: {host[:100]!r}")
-        length = environ.pop(_LENGTH, None)
-        if length is not None:
-            _check_length(length)
+        text_length = environ.pop(_LENGTH, None)
+        length = None if text_length is None else _length_of(text_length)
         self.chunked = "HTTP_TRANSFER_ENCODING" in environ and _is_chunked(environ, version)
         self.ambiguous = self.chunked and length is not None
-        self.content_length = None if length is None or self.chunked else int(length)
-        if self.content_length is not None:
-            environ[_LENGTH] = str(self.content_length)
+        self.content_length = length = None if self.chunked else length
+        if length is not None:
+            environ[_LENGTH] = str(length)
 
 
 def check_unfinished(lines: bytes, is_all: bool) -> None:
@@ -175,9 +174,11 @@ def _check_forwarded(environ: dict[str, str]) -> None:
         raise RefusedRequest(detail, 431)
 
 
-def _check_length(value: str) -> None:
+@lru_cache(maxsize=256)
+def _length_of(value: str) -> int:
     if not (value.isascii() and value.isdigit()) or len(value) > _MAX_LENGTH_DIGITS:
         raise RefusedRequest(f"Content-Length must be one number, not {value[:30]!r}")
+    return int(value)
 
 
 @lru_cache(maxsize=16)

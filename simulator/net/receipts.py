@@ -19,12 +19,9 @@ def receipt(
     size_bytes: int | None = None,
 ) -> bytes:
     """Return the receipt, filled up to `size_bytes` if that is more; a message yet to be handled has no duration."""
-    content: dict[str, Any] = {
-        "message_id": message_id,
-        "stage": stage,
-        "outcome": outcome,
-        **trace_key(trace_id),
-    }
+    content: dict[str, Any] = {"message_id": message_id, "stage": stage, "outcome": outcome}
+    if trace_id:
+        content["trace_id"] = trace_id
     if duration_seconds is not None:
         content["duration_seconds"] = round(duration_seconds, 6)
     text = orjson.dumps(content) + b"\n"

@@ -64,7 +64,8 @@ class RequestBody:
         if self.is_whole or wanted == 0:
             return b""
         try:
-            self._begin()
+            if self._broken or self._invite is not None:
+                self._begin()
             if not self._chunked and wanted is not None:
                 return self._take(min(wanted, self._left))
             return self._gather(wanted)

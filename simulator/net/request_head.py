@@ -49,19 +49,20 @@ def parse_head(arrived: bytes, begin: int = 0, is_all: bool = False) -> RequestH
         _check_unfinished(arrived[begin:], is_all)
         return None
     line_end = arrived.index(b"\n", begin) + 1
-    _check_size(line_end - begin)
+    if line_end - begin > MAX_LINE_BYTES:
+        raise _line_too_long()
     line = _line_of(arrived[begin:line_end])
     return RequestHead(line, RequestHeaders(arrived[line_end : end + 1], line.version), end + len(_END))
 
 
 def _check_unfinished(text: bytes, is_all: bool) -> None:
     line, end, headers = text.partition(b"\n")
-    _check_size(len(line) + 1)
+    if len(line) + 1 > MAX_LINE_BYTES:
+        raise _line_too_long()
     if end or is_all:
         _line_of(line + end)
         check_unfinished(headers, is_all)
 
 
-def _check_size(line_bytes: int) -> None:
-    if line_bytes > MAX_LINE_BYTES:
-        raise RefusedRequest(f"a request line must have less than {MAX_LINE_BYTES} bytes", 414)
+def _line_too_long() -> RefusedRequest:
+    return RefusedRequest(f"a request line must have less than {MAX_LINE_BYTES} bytes", 414)

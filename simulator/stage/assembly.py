@@ -154,7 +154,10 @@ def assemble(
     controls = control.make_control(live, token, signals.logger, signals.metrics.record_control)
     server = StageServer(
         listener,
-        shared.at_work.wsgi(signals.shown, beside({**dict.fromkeys(PATHS, probes), control.PATH: controls}, app)),
+        # Of the instrumented application, without what Flask would pass each message through first.
+        shared.at_work.wsgi(
+            signals.shown, beside({**dict.fromkeys(PATHS, probes), control.PATH: controls}, app.wsgi_app)
+        ),
         stage.workers + stage.queue + SPARE_CONNECTIONS,
         _on_disconnect(signals, tally),
         lambda status: signals.metrics.record_unrouted_request("", "", status, 0.0),

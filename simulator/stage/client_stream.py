@@ -77,16 +77,22 @@ class ClientStream:
         """Return the head of a request. Raise RefusedRequest, TimeoutError or another OSError if that fails."""
         while (head := parse_head(self._arrived, self._at, self._is_over)) is None:
             self._is_over = not self._fill()
-        self._advance(head.end)
+        if head.end == len(self._arrived):
+            self._arrived, self._at = b"", 0
+        else:
+            self._at = head.end
         return head
 
     def read(self, size: int) -> bytes:
         """Return as many bytes; fewer only at the end of the connection. Raise OSError if they do not arrive."""
-        begin, end = self._at, self._at + size
-        if end <= len(self._arrived):
-            data = self._arrived[begin:end]
-            self._advance(end)
-            return data
+        arrived, begin = self._arrived, self._at
+        end = begin + size
+        if end < len(arrived):
+            self._at = end
+            return arrived[begin:end]
+        if end == len(arrived):
+            self._arrived, self._at = b"", 0
+            return arrived[begin:]
         pieces, left = [], size
         while left and (self._arrived or self._fill()):
             piece = self._arrived[self._at : self._at + left]

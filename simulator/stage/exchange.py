@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from simulator.engine.message import Answer, slow_step_bytes
@@ -94,7 +94,7 @@ class HttpExchange:
         status, headers, body = wire_answer(answer, self._stage, self._message_id, self._trace_id, is_head)
         if self._is_draining():
             headers.append(("Connection", "close"))
-        write = cast("Callable[[bytes], Any]", self._start_response(status, headers))
+        write: Any = self._start_response(status, headers)
         if answer.truncated:
             self._environ[HANG_UP] = True
             body = body[: len(body) // 2]

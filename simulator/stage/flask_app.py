@@ -82,8 +82,8 @@ class StageApp(Flask):
     def _rule_of(self, environ: WSGIEnvironment) -> Rule | None:
         """Return what a request matches; None if it is refused, or asks for more than an answer."""
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        # A path that is not ASCII is decoded by Flask.
-        if not _is_usual(environ) or not path.isascii():
+        # Flask would refuse a request for its host, or for the protocol that it wants; and it decodes other paths.
+        if "HTTP_UPGRADE" in environ or not _is_host(environ.get("HTTP_HOST", "")) or not path.isascii():
             return None
         if (fixed := self._fixed.get((method, path))) is not None:
             return fixed
@@ -92,11 +92,6 @@ class StageApp(Flask):
             return adapter.match(return_rule=True)[0]
         except HTTPException:
             return None
-
-
-def _is_usual(environ: WSGIEnvironment) -> bool:
-    """Return whether Flask would not refuse a request for its host, or for the protocol that it wants."""
-    return "HTTP_UPGRADE" not in environ and _is_host(environ.get("HTTP_HOST", ""))
 
 
 @lru_cache(maxsize=128)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,9 +34,9 @@ from opentelemetry.util.types import AttributeValue
 from werkzeug.routing import Rule
 
 from simulator.stage.flask_app import StageApp
-from simulator.telemetry.at_work import tracer_at_work
+from simulator.telemetry.current_context import attach, get_current
+from simulator.telemetry.late_spans import late_spans
 from simulator.telemetry.light_spans import SPAN_KEY
-from simulator.telemetry.light_tracer import start_late
 from simulator.telemetry.propagation import VerbatimPropagation
 
 KNOWN_VERSION = "0.66b1"
@@ -169,11 +169,14 @@ class _ServerSpans:
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
+        propagation = propagate.get_global_textmap()
+        self._propagation = propagation if type(propagation) is VerbatimPropagation else None
+        self._late_spans = late_spans(tracer)
 
     def start(self, environ: WSGIEnvironment, rule: Rule | None) -> None:
         """Start the span of a request, and make it the current one; if it can be, it is made after the answer."""
         started_at = environ.get(flask_package._ENVIRON_STARTTIME_KEY)
-        around = context.get_current()
+        around = get_current()
         span = None if around else self._late(environ, rule, started_at)
         if span is not None:
             inside = context.Context({SPAN_KEY: span})
@@ -185,18 +188,15 @@ class _ServerSpans:
             span = self._tracer.start_span(name, around, kind, attributes, start_time=started_at)
             inside = trace.set_span_in_context(span, around)
         environ[_SPAN] = span
-        environ[_TOKEN] = context.attach(inside)
+        environ[_TOKEN] = attach(inside)
 
     def _late(self, environ: WSGIEnvironment, rule: Rule | None, started_at: int | None) -> Span | None:
         """Return a span that is made later, None if it can't be."""
-        propagation = propagate.get_global_textmap()
-        if type(propagation) is not VerbatimPropagation:
+        propagation, spans, get = self._propagation, self._late_spans, environ.get
+        if propagation is None or spans is None:
             return None
-        get = environ.get
         parent = propagation.usual_parent(get("HTTP_TRACEPARENT"), get("HTTP_TRACESTATE"), get("HTTP_BAGGAGE"))
-        if parent is None:
-            return None
-        return start_late(tracer_at_work(self._tracer), parent, lambda: _described(environ, rule), started_at)
+        return None if parent is None else spans.start(parent, partial(_described, environ, rule), started_at)
 
     def end(self, environ: WSGIEnvironment, error: BaseException | None = None) -> None:
         """End the span of a request, if it has one."""
@@ -267,7 +267,7 @@ def _kept_user_agent_attributes(user_agent: str) -> Attributes:
 def _short_send(wrapped: Callable[..., requests.Response], tracer: Tracer, described: Described) -> Any:
     @wraps(wrapped)
     def send(self: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        around = context.get_current()
+        around = get_current()
         if any(key in around for key in _SUPPRESSING) and not is_http_instrumentation_enabled():
             return wrapped(self, request, **options)
         name, more = described(request)
@@ -279,7 +279,7 @@ def _short_send(wrapped: Callable[..., requests.Response], tracer: Tracer, descr
         name = name or (method if method != "_OTHER" else "HTTP")
         span = tracer.start_span(name, around, SpanKind.CLIENT, attributes)
         parent = trace.set_span_in_context(span, around)
-        token = context.attach(parent)
+        token = attach(parent)
         try:
             propagate.inject(request.headers, parent)
             response = wrapped(self, request, **options)

@@ -68,11 +68,6 @@ class ProviderAtWork(TracerProvider):
         return _TracerAtWork(self._at_work, name, options)
 
 
-def tracer_at_work(tracer: Tracer) -> Tracer:
-    """Return the tracer of the stage at work, if a tracer is that of whatever stage is; else itself."""
-    return tracer.at_work() if type(tracer) is _TracerAtWork else tracer
-
-
 class _TracerAtWork(Tracer):
     def __init__(self, at_work: AtWork, name: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._at_work = at_work

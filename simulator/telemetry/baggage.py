@@ -23,6 +23,8 @@ from opentelemetry.propagators.textmap import (
     default_setter,
 )
 
+from simulator.telemetry.current_context import attach, get_current
+
 MESSAGE_ID_MEMBER = "simulator.message_id"
 # Up to here the specification wants baggage forwarded whole; beyond it a called stage may refuse the request.
 MAX_BYTES = 8192
@@ -46,7 +48,7 @@ class WithMessage:
         own = baggage.set_baggage(MESSAGE_ID_MEMBER, self._message_id)
         for name, value in self._members.items():
             own = baggage.set_baggage(name, value, own)
-        self._token = context.attach(own)
+        self._token = attach(own)
 
     def __exit__(self, *_: object) -> None:
         context.detach(self._token)
@@ -66,7 +68,7 @@ class VerbatimBaggage(TextMapPropagator):
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
     ) -> Context:
         """Return the context with the baggage as it came, without the id from an earlier stage."""
-        context = _current() if context is None else context
+        context = get_current() if context is None else context
         values = getter.get(carrier, _HEADER)
         if not values:
             return context
@@ -113,10 +115,6 @@ def is_own_alone(header: str) -> bool:
 def _cut(header: str) -> str:
     """Return the first members of a header that is too long, as many as fit."""
     return header[: max(0, header.rfind(",", 0, MAX_BYTES + 1))]
-
-
-def _current() -> Context:
-    return context.get_current()
 
 
 def _with(came: str, of: Context) -> Context:

@@ -161,30 +161,6 @@ class LightSpan(sdk.Span):
         self._span_processor.on_end(self)
 
 
-class LateSpan(LightSpan):
-    """A span of which only the `ids` are known; `make(span)` is called when anything else of it is needed.
-
-    It initializes and starts the span, which is an ordinary light span from then on.
-    """
-
-    ids: TraceIds
-    _make: Callable[[LightSpan], None]
-
-    @classmethod
-    def of(cls, ids: TraceIds, make: Callable[[LightSpan], None]) -> LateSpan:
-        """Return a span that is yet to be made."""
-        span: LateSpan = object.__new__(cls)
-        span.ids, span._make = ids, make
-        return span
-
-    def __getattr__(self, name: str) -> Any:
-        # Python calls this only for what has no value.
-        make = self._make
-        self.__class__ = LightSpan  # type: ignore[assignment]
-        make(self)
-        return getattr(self, name)
-
-
 def _are_plain(attributes: Mapping[Any, Any], max_characters: int | None) -> bool:
     """Return whether these attributes stay as they are in every span."""
     for key, value in attributes.items():

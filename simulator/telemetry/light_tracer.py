@@ -1,10 +1,9 @@
 """Spans that the tracers of the SDK start in less time.
 
 For each span the SDK asks a sampler, which asks another one, wraps what it says, and makes the flags of the trace up to
-three times. What the default sampler says is plain: a span is sampled unless its trace is not. So nothing but the ids
-of a server's span is needed before its request is answered, and the rest can be made later. What is replaced is private
-to the SDK, and known for one version of it; with any other, or if a user has set something else, it is done in the
-SDK's own way. A test compares the spans of both.
+three times. What the default sampler says is plain: a span is sampled unless its trace is not. What is replaced is
+private to the SDK, and known for one version of it; with any other, or if a user has set something else, it is done in
+the SDK's own way. A test compares the spans of both.
 """
 
 from __future__ import annotations
@@ -14,73 +13,39 @@ from functools import cache, wraps
 from typing import Any
 
 import opentelemetry.sdk.trace as sdk
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import (
     Link,
-    NonRecordingSpan,
     Span,
     SpanContext,
     SpanKind,
     TraceFlags,
     get_current_span,
-    set_span_in_context,
 )
 from opentelemetry.util.types import Attributes
 
-from simulator.telemetry.light_spans import KNOWN_VERSION, SPAN_KEY, LateSpan, LightSpan
-from simulator.telemetry.record import NO_TRACE, TraceIds
+from simulator.telemetry.current_context import get_current
+from simulator.telemetry.light_spans import KNOWN_VERSION, SPAN_KEY, LightSpan
 
 _FLAGS = tuple(TraceFlags(TraceFlags.SAMPLED | random) for random in (0, TraceFlags.RANDOM_TRACE_ID))
-_RANDOM = format(_FLAGS[True], "02x")
 
 
 def use_light_tracers() -> None:
     """Make the tracers of the SDK start light spans from now on. Meant for the entry of a process."""
     own = sdk.Tracer.start_span
-    if sdk_version == KNOWN_VERSION and not hasattr(own, "__wrapped__"):
+    if sdk_version == KNOWN_VERSION and not starts_light_spans():
         sdk.Tracer.start_span = _short(own)  # type: ignore[method-assign]
 
 
-def start_late(
-    tracer: Any, parent: TraceIds, describe: Callable[[], tuple[str, Attributes]], start_time: int | None
-) -> LateSpan | None:
-    """Return a server's span that is made when something is said of it; `describe()` returns its name and attributes.
-
-    `parent` is the caller's span, NO_TRACE if there is none. Return None if a span has to be started at once: unless
-    the sampler is the default one, it may want the attributes.
-    """
-    if type(tracer) is not sdk.Tracer or not hasattr(sdk.Tracer.start_span, "__wrapped__") or not _is_plain(tracer):
-        return None
-    generator = tracer.id_generator
-    if parent is NO_TRACE:
-        trace_id, flags = format(generator.generate_trace_id(), "032x"), _RANDOM
-    elif parent.sampled:
-        trace_id, flags = parent.trace_id, parent.trace_flags
-    else:
-        return None
-    ids = TraceIds(trace_id, format(generator.generate_span_id(), "016x"), flags, sampled=True)
-
-    def make(span: LightSpan) -> None:
-        name, attributes = describe()
-        caller, context = None, Context()
-        if parent is not NO_TRACE:
-            caller = _context_of(parent, is_remote=True)
-            context = set_span_in_context(NonRecordingSpan(caller), context)
-        _initialize(span, tracer, name, _context_of(ids, is_remote=False), caller, SpanKind.SERVER, attributes)
-        span.start(start_time, context)
-
-    return LateSpan.of(ids, make)
+def starts_light_spans() -> bool:
+    """Return whether the tracers of the SDK start light spans."""
+    return hasattr(sdk.Tracer.start_span, "__wrapped__")
 
 
-def _context_of(ids: TraceIds, is_remote: bool) -> SpanContext:
-    flags = TraceFlags(int(ids.trace_flags, 16))
-    return SpanContext(int(ids.trace_id, 16), int(ids.span_id, 16), is_remote, flags)
-
-
-def _is_plain(tracer: Any) -> bool:
+def is_plain(tracer: Any) -> bool:
     """Return whether a tracer of the SDK samples by default, and measures nothing."""
     return (
         tracer.sampler is DEFAULT_ON
@@ -109,7 +74,7 @@ def _short(own: Callable[..., Span]) -> Any:
         parent: SpanContext | None = around.get_span_context()
         if (
             type(parent) is not SpanContext
-            or not _is_plain(self)
+            or not is_plain(self)
             or (parent.is_valid and not parent.trace_flags & TraceFlags.SAMPLED)
         ):
             return own(
@@ -123,14 +88,14 @@ def _short(own: Callable[..., Span]) -> Any:
         ids = SpanContext(trace_id, self.id_generator.generate_span_id(), False, _FLAGS[bool(is_random)], state)
         span: LightSpan = object.__new__(LightSpan)
         options = (record_exception, set_status_on_exception)
-        _initialize(span, self, name, ids, parent, kind, attributes, links or (), *options)
+        initialize(span, self, name, ids, parent, kind, attributes, links or (), *options)
         span.start(start_time, context)
         return span
 
     return start_span
 
 
-def _initialize(
+def initialize(
     span: LightSpan,
     tracer: Any,
     name: str,
@@ -142,6 +107,7 @@ def _initialize(
     record_exception: bool = True,
     set_status_on_exception: bool = True,
 ) -> None:
+    """Initialize a span of a tracer of the SDK that is plain."""
     _, measures_nothing = _no_metrics()
     LightSpan.__init__(
         span,

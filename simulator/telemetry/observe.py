@@ -59,22 +59,28 @@ class Observer:
     def __init__(self, sinks: Sequence[Sink], clock: Clock) -> None:
         self._sinks = tuple(sinks)
         self._clock = clock
+        # Few of them listen to every message that arrives.
+        self._receivers = tuple(sink.received for sink in sinks if type(sink).received is not Sink.received)
 
     def observing(self, arrival: Arrival) -> Observation:
         """Return a context manager that observes the handling of one message in its body."""
-        return Observation(arrival, self._sinks, self._clock)
+        return Observation(arrival, self._sinks, self._receivers, self._clock)
 
 
 class Observation:
     """What is known of one message so far; it becomes its record when the answer has been sent.
 
-    A context manager: an exception in its body is recorded and not caught. `has_waited` means that the delay was waited
-    for, because it was not over already.
+    A context manager: an exception in its body is recorded and not caught. `receivers` are those of the sinks that want
+    to know that the message has arrived. `has_waited` means that the delay was waited for, because it was not over
+    already.
     """
 
-    def __init__(self, arrival: Arrival, sinks: Sequence[Sink], clock: Clock) -> None:
+    def __init__(
+        self, arrival: Arrival, sinks: Sequence[Sink], receivers: Sequence[Callable[[Arrival], None]], clock: Clock
+    ) -> None:
         self._arrival = arrival
         self._sinks = sinks
+        self._receivers = receivers
         self._clock = clock
         self.outcome = Outcome.FAILED
         self._code: int | None = 500
@@ -93,13 +99,13 @@ class Observation:
         self._unfinished_calls: list[CallRecord] = []
         self._choices: list[Choice] = []
         self._step_delays: list[StepDelay] = []
-        self._away = Away(clock)
+        self._away: Away | None = None
         self._record: StageRecord | None = None
         self.has_waited = False
 
     def __enter__(self) -> Observation:
-        for sink in self._sinks:
-            sink.received(self._arrival)
+        for received in self._receivers:
+            received(self._arrival)
         return self
 
     def __exit__(
@@ -160,7 +166,7 @@ class Observation:
         """Record that the delay is over, what was drawn for it, the share of busy workers, and if `work` was done."""
         self._delay_drawn_seconds = drawn_seconds
         self._delay_spec, self._utilisation, self._has_worked = spec, utilisation, has_worked
-        self._processed_seconds = self.duration_seconds()
+        self._processed_seconds = self._clock.now() - self._arrival.received_at
 
     def injected(self, fault: str) -> None:
         """Record that a fault is injected."""
@@ -188,11 +194,13 @@ class Observation:
 
         Calls may be made in parallel; their time counts once.
         """
+        if self._away is None:
+            self._away = Away(self._clock)
         return self._away
 
     def paused(self, spec: str, position: str, drawn_seconds: float) -> Pausing:
         """Return what records the time in the body of a `with` as the delay of the step at `position`."""
-        return Pausing(self._away, lambda begin, seconds: self._paused(spec, position, drawn_seconds, begin, seconds))
+        return Pausing(self.away(), lambda begin, seconds: self._paused(spec, position, drawn_seconds, begin, seconds))
 
     def _paused(self, spec: str, position: str, drawn_seconds: float, begin: float, seconds: float) -> None:
         after_seconds = begin - self._arrival.received_at
@@ -239,6 +247,7 @@ class Observation:
 
     def left(self, left_at: float | None = None) -> StageRecord:
         """Make and return the record: the answer left at some time, monotonic, or there is none; None for now."""
+        away = self._away
         self._record = record = StageRecord(
             arrival=self._arrival,
             outcome=self.outcome,
@@ -253,12 +262,12 @@ class Observation:
             utilisation=self._utilisation,
             processed_seconds=self._processed_seconds,
             fault_times=tuple(self._fault_times),
-            downstream_seconds=self._away.seconds,
+            downstream_seconds=0.0 if away is None else away.seconds,
             duration_seconds=self.duration_seconds(left_at),
             answer_seconds=self._accepted_seconds,
             calls=tuple(self._calls),
             step_delays=tuple(self._step_delays),
-            step_delay_seconds=self._away.pause_seconds,
+            step_delay_seconds=0.0 if away is None else away.pause_seconds,
             has_worked=self._has_worked,
             choices=tuple(self._choices),
             unfinished_calls=tuple(self._unfinished_calls),

@@ -14,12 +14,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from simulator.telemetry.baggage import VerbatimBaggage, is_own_alone
-from simulator.telemetry.record import NO_TRACE, TraceIds
+from simulator.telemetry.late_spans import NO_PARENT, Parent
 
 _TRACE_PARENT, _TRACE_STATE = "traceparent", "tracestate"
 _USUAL_PARENT = re.compile("00-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-(0[0-3])")
 _FLAGS = tuple(map(TraceFlags, range(4)))
-_SAMPLED = ("01", "03")
 _MAX_TRACE_STATE_BYTES = 8192
 _MAX_TRACE_STATE_MEMBERS = 32
 _KEY = r"[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}"
@@ -108,20 +107,17 @@ def _usual_parent(headers: list[str] | None) -> SpanContext | None:
 class VerbatimPropagation(CompositePropagator):
     """Propagate the trace context and the baggage, as OTEL_PROPAGATORS has it by default."""
 
-    def usual_parent(self, parent: str | None, state: str | None, baggage: str | None) -> TraceIds | None:
-        """Return the caller's span by the headers of a request, NO_TRACE if there is none.
+    def usual_parent(self, parent: str | None, state: str | None, baggage: str | None) -> Parent | None:
+        """Return the caller's span by the headers of a request, NO_PARENT if there is none.
 
         Return None if they have more to say, or have to be looked at more closely: then `extract` does it.
         """
         if state or not (baggage is None or is_own_alone(baggage)):
             return None
         if parent is None:
-            return NO_TRACE
+            return NO_PARENT
         usual = _USUAL_PARENT.fullmatch(parent)
-        if usual is None:
-            return None
-        trace_id, span_id, flags = usual.groups()
-        return TraceIds(trace_id, span_id, flags, flags in _SAMPLED)
+        return None if usual is None else usual.groups()  # type: ignore[return-value] # it has three
 
 
 class _WithoutTraceState(Getter[CarrierT]):

@@ -328,13 +328,18 @@ class TallySink(Sink):
     def __init__(self, tally: Tally | MemoryTally, queue_depth: Callable[[], int]) -> None:
         self._tally = tally
         self._queue_depth = queue_depth
+        self._received: dict[str, str] = {}
 
     def received(self, arrival: Arrival) -> None:
         """Count the message under its caller."""
-        self._tally.add(received_slot(arrival.caller))
+        tally, caller = self._tally, arrival.caller
+        slot = self._received.get(caller)
+        if slot is None:
+            slot = self._received[caller] = received_slot(caller)
+        tally.add(slot)
         if arrival.operation:
-            self._tally.add(received_slot(arrival.caller, arrival.operation))
-        self._tally.set(QUEUE_DEPTH, self._queue_depth())
+            tally.add(received_slot(caller, arrival.operation))
+        tally.set(QUEUE_DEPTH, self._queue_depth())
 
     def sending(self, downstream: str, operation: str = "") -> None:
         """Count an attempt."""

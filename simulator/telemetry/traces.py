@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.trace import Span, SpanContext, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from simulator.telemetry.current_context import attach, get_current
 from simulator.telemetry.light_spans import SPAN_KEY, LightSpan, end_at
 from simulator.telemetry.logs import MAX_TEXT_CHARACTERS
 from simulator.telemetry.observe import Sink
@@ -50,7 +51,7 @@ def make_provider(service: Service, environment: Mapping[str, str]) -> TracerPro
 
 def current_trace() -> TraceIds:
     """Return the ids of the current span; NO_TRACE if there is none, as with OTEL_SDK_DISABLED."""
-    span = context.get_current().get(SPAN_KEY)
+    span = get_current().get(SPAN_KEY)
     ids: TraceIds | None = getattr(span, "ids", None)
     if ids is None:
         ids = _shown(trace.get_current_span().get_span_context())
@@ -158,7 +159,7 @@ class _Opened:
         self._given = given
 
     def __enter__(self) -> Any:
-        self._token = context.attach(trace.set_span_in_context(self._span))
+        self._token = attach(trace.set_span_in_context(self._span))
         return self._given
 
     def __exit__(self, *_: object) -> None:

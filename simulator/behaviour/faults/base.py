@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from simulator.behaviour.conditions import When
 from simulator.units import format_ratio
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """When a fault acts in the handling of a message."""
 
     BEFORE = "before the processing"

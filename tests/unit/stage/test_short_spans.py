@@ -27,7 +27,7 @@ from simulator.stage.exchange import RECEIVED_UNIX_NS
 from simulator.stage.http_wire import OutgoingRequest, make_session
 from simulator.stage.instrumentation import instrument_app, instrument_requests
 from simulator.telemetry.at_work import AtWork, Shown
-from simulator.telemetry.light_spans import LateSpan
+from simulator.telemetry.late_spans import LateSpan
 from simulator.telemetry.light_tracer import use_light_tracers
 from simulator.telemetry.propagation import make_propagation
 from simulator.telemetry.record import Outcome
