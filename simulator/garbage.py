@@ -2,9 +2,9 @@
 
 A message leaves no garbage in cycles, and what there is besides is little, such as that of a scrape. But Python looks
 through all that was made since it looked last, and still is: with 10,000 messages in flight that took a stage a seventh
-of its time, in pauses of up to 0.4 s, and a run in virtual time a third. Here it looks when there is more than the
-messages in flight consist of. So garbage takes no more memory than they do, and as they become more it looks after
-twice as many each time.
+of its time, in pauses of up to 0.4 s, and a run in virtual time a third. Here it looks when there are as many objects
+more as the messages in flight consisted of when it looked last. So garbage never takes more memory than messages did,
+and as these become more it looks after twice as many each time.
 """
 
 from __future__ import annotations
