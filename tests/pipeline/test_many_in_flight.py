@@ -21,9 +21,10 @@ def test_they_are_not_looked_through_for_garbage_again_and_again(tmp_path):
     limits = ("--workers", str(MESSAGES), "--delay", "constant(8s)")
     with contextlib.ExitStack() as stack, running_stage(tmp_path, *limits) as stage:
         before = stage.total(LOOKS, generation="0")
-        clients = [stack.enter_context(connect(stage.port)) for _ in range(MESSAGES)]
-        for client in clients:
-            client.sendall(post_bytes(b"hi"))
+        clients = []
+        for _ in range(MESSAGES):
+            clients.append(stack.enter_context(connect(stage.port)))
+            clients[-1].sendall(post_bytes(b"hi"))
 
         def all_have_come():
             assert stage.total("simulator_in_flight") + stage.total("simulator_messages_total") >= MESSAGES
