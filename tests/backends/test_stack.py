@@ -135,15 +135,21 @@ def test_the_monitor_has_its_series(seen):
         return found == set(STAGES) or None
 
     wait_for(services, "span metrics of every stage")
-    parameters = {
-        "service": "enrich",
-        "lookback": 600_000,
-        "step": 5000,
-        "ratePer": 60_000,
-        "endTs": int(time.time() * 1000),
-    }
-    answer = requests.get(f"{seen.jaeger}/api/metrics/calls", params=parameters, timeout=10)
-    assert answer.status_code == 200 and answer.json()["metrics"], answer.text
+
+    def calls():
+        parameters = {
+            "service": "enrich",
+            "lookback": 600_000,
+            "step": 5000,
+            "ratePer": 60_000,
+            "endTs": int(time.time() * 1000),
+        }
+        answer = requests.get(f"{seen.jaeger}/api/metrics/calls", params=parameters, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["metrics"]
+
+    # A rate is that of two scrapes, and the services may have been seen in the first.
+    wait_for(calls, "the rate of calls in Jaeger")
 
 
 @pytest.mark.backend("jaeger")
