@@ -21,6 +21,8 @@ from simulator.telemetry.otlp_batch import CollectorAnswer
 from simulator.telemetry.paced import Paced
 
 PAUSE_SECONDS = 5.0
+# With so much of the queue taken, others have to wait for an export, and not the other way round: nothing may be lost.
+_HURRY_RATIO = 0.5
 # At the end, batches are started only for a part of the time, so that the last one can be answered in the rest.
 _START_RATIO = 0.5
 
@@ -59,6 +61,7 @@ class PatientExporter(Generic[Item]):
         self._sender = sender
         self._monotonic = monotonic
         self._pause = pause
+        self._is_hurried: Callable[[], bool] = lambda: False
         self._accounts: dict[int, ExportAccount] = {}
         self._resources: list[object] = []  # kept, so that no others can ever have their ids
         self._paused_until = float("-inf")
@@ -71,6 +74,10 @@ class PatientExporter(Generic[Item]):
         """Keep the account of a resource from now on."""
         self._resources.append(resource)
         self._accounts[id(resource)] = account
+
+    def hurry_while(self, is_hurried: Callable[[], bool]) -> None:
+        """Encode without pauses from now on whenever `is_hurried()`."""
+        self._is_hurried = is_hurried
 
     def export(self, items: Sequence[Item]) -> bool:
         """Export a batch, or drop it while the collector is given time to recover; return whether it was taken."""
@@ -113,9 +120,13 @@ class PatientExporter(Generic[Item]):
 
     def _send(self, items: Sequence[Item], timeout_seconds: float | None) -> CollectorAnswer:
         try:
-            return self._sender.send(Paced(items, self._pause), timeout_seconds)
+            return self._sender.send(Paced(items, self._pause_with_time), timeout_seconds)
         except Exception as error:  # noqa: BLE001 - a failure costs items, which are counted, and nothing else
             return CollectorAnswer(False, problem=f"a batch can't be sent: {type(error).__name__}")
+
+    def _pause_with_time(self) -> None:
+        if not self._is_hurried():
+            self._pause()
 
 
 class ExportQueue(Generic[Item]):
@@ -137,6 +148,7 @@ class ExportQueue(Generic[Item]):
         self._is_closing = self._is_over = False
         self._queued = 0
         self._stages = 0
+        exporter.hurry_while(lambda: len(self._items) >= batching.queue_items * _HURRY_RATIO)
         self._worker = threading.Thread(target=self._run, daemon=True)
         self._worker.start()
 

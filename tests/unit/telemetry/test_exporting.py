@@ -347,6 +347,31 @@ def test_a_batch_of_several_that_fails_is_told_by_each():
     assert sum(rig.dropped) + sum(other.dropped) == 3 + 3 + 4
 
 
+def test_others_get_no_time_that_would_cost_spans():
+    """While a batch is encoded others run, and may end more spans than that; with half of the queue full they wait."""
+    rig, pauses = Rig(), 0
+
+    def pause():
+        nonlocal pauses
+        pauses += 1
+        for _ in range(40 if pauses <= 100 else 0):
+            queue.put(SimpleNamespace(resource=rig.resource), rig.account)
+
+    def send(items, timeout_seconds=None):
+        rig.sender.batches.append(len(list(items)))
+        return TAKEN
+
+    rig.sender.send = send
+    exporter = PatientExporter(rig.sender, lambda: rig.now, pause)
+    queue = ExportQueue(exporter, Batching(queue_items=1000, batch_items=128, every_millis=600_000))
+    queue.join(rig.resource, rig.account)
+    for _ in range(128):
+        queue.put(SimpleNamespace(resource=rig.resource), rig.account)
+    queue.leave(rig.account, LONG_SECONDS)
+    assert pauses > 100  # they had their time, all the same
+    assert (sum(rig.sender.batches), rig.dropped) == (128 + 100 * 40, [])
+
+
 def test_a_stage_that_ends_has_its_spans_exported_while_others_go_on():
     """The end of one stage exports what it has left at once, and the way stays open for the others."""
     rig, other = Rig(), Stage()
