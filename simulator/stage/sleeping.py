@@ -42,6 +42,8 @@ class Sleeper:
         self._descriptor: int | None = None
         self._watcher: Any = None
         self._library: Any = None
+        self._spec = _TimerSpec()
+        self._due, self._reference = self._spec.value, ctypes.byref(self._spec)
         self._is_ready = False
 
     def sleep(self, seconds: float) -> None:
@@ -87,9 +89,8 @@ class Sleeper:
             return
         self._armed_for = first
         # Rounded up to the next nanosecond, which may be the first of the next second.
-        seconds, nanoseconds = divmod(int(first * 1e9) + 1, 10**9)
-        spec = _TimerSpec(_TimeSpec(0, 0), _TimeSpec(seconds, nanoseconds))
-        self._library.timerfd_settime(self._descriptor, _ABSOLUTE, ctypes.byref(spec), None)
+        self._due.seconds, self._due.nanoseconds = divmod(int(first * 1e9) + 1, 10**9)
+        self._library.timerfd_settime(self._descriptor, _ABSOLUTE, self._reference, None)
 
     def _wake(self) -> None:
         """Called by the event loop when the timer is due."""
