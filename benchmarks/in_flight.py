@@ -32,7 +32,8 @@ _RAMP_RATE = 250.0
 # The first messages fill what a stage keeps. On a long delay, where that takes long, it is shared by many.
 _WARM_UP_MESSAGES, _MAX_WARM_UP_SECONDS = 200, 5.0
 _FULL_RATIO = 0.9
-_SAMPLE_SECONDS = 0.5
+# Each look is a scrape of the stage, which takes it some milliseconds: as often as a busy Prometheus looks, or oftener.
+_SAMPLE_SECONDS = 2.0
 _COLUMNS = {
     "in flight": 9,
     "delay": 7,
