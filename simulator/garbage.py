@@ -1,10 +1,10 @@
-"""When a process looks for garbage: rarely, and the less often the more messages are in flight in it.
+"""When a process collects garbage: the less often, the more messages are in flight in it.
 
-A message leaves no garbage in cycles, and what there is besides is little, such as that of a scrape. But Python looks
-through all that was made since it looked last, and still is: with 10,000 messages in flight that took a stage a seventh
-of its time, in pauses of up to 0.4 s, and a run in virtual time a third. Here it looks when there are as many objects
-more as the messages in flight consisted of when it looked last. So garbage never takes more memory than messages did,
-and as these become more it looks after twice as many each time.
+A message leaves no garbage in cycles, and what there is besides is little, such as that of a scrape. But a collection
+of Python goes through all objects that are younger than the last one: with 10,000 messages in flight that took a stage
+a seventh of its time, in pauses of up to 0.4 s, and a run in virtual time a third. Here one is due when there are as
+many objects more as the messages in flight consisted of at the last one. So garbage takes no more memory than messages
+did, and while these become more the collections are further and further apart.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import gc
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-# With few messages, it looks when there are so many objects more than when it looked last.
+# With few messages, a collection is due when there are so many objects more than at the last one.
 MIN_OBJECTS = 10_000
 # A message that is in flight consists of about 60 with its connection, and of more if it makes calls.
 OBJECTS_PER_MESSAGE = 100
-# Of so many looks at the youngest objects one is at older ones, and of so many of these one at all.
+# Of so many collections of the youngest objects one is of older ones, and of so many of these one of all.
 _OLDER, _ALL = 20, 50
 
 
 class RareCollection:
-    """Garbage is looked for rarely from `begin` to `end`, or in the body of a `with`.
+    """Collect garbage rarely from `begin` to `end`, or in the body of a `with`.
 
-    `in_flight()` is the number of messages that the process has now; it is called whenever garbage was looked for, in
-    the middle of whatever runs.
+    `in_flight()` is the number of messages that the process has now; it is called at the end of each collection, in the
+    middle of whatever runs.
     """
 
     __slots__ = ("_before", "_in_flight")
@@ -42,7 +42,7 @@ class RareCollection:
         self._set_threshold()
 
     def end(self) -> None:
-        """Let garbage be looked for as before."""
+        """Restore the thresholds of the process."""
         if self._before is not None:
             gc.callbacks.remove(self._on_collection)
             gc.set_threshold(*self._before)

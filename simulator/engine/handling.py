@@ -216,7 +216,7 @@ class Handling:
             self._perform(calls, visit)
         else:
             self._output.write(body, message.content_type)
-        relayed = None if case.relay is None else case.relay.answer
+        relayed = case.relayed
         seen.ended(Outcome.FORWARDED if calls else Outcome.DELIVERED, 200 if relayed is None else relayed.status)
         if operation.has_faults and case.admission is None:
             injection.inject(Phase.ANSWER)

@@ -77,10 +77,7 @@ class ClientStream:
         """Return the head of a request. Raise RefusedRequest, TimeoutError or another OSError if that fails."""
         while (head := parse_head(self._arrived, self._at, self._is_over)) is None:
             self._is_over = not self._fill()
-        if head.end == len(self._arrived):
-            self._arrived, self._at = b"", 0
-        else:
-            self._at = head.end
+        self._advance(head.end)
         return head
 
     def read(self, size: int) -> bytes:
